@@ -1,0 +1,1 @@
+"""From sealed runs to tables, figures, a report and an audit."""

@@ -1,0 +1,1 @@
+"""The record: run identity, schemas, watching a node, and merging what was written."""

@@ -1,0 +1,150 @@
+"""Every reading that may stand in a samples table: one line each, with unit and meaning.
+
+Bind by id, name by our own column: NVIDIA renames fields between DCGM releases (155 is
+DCGM_FI_DEV_POWER_USAGE up to 4.5 and DCGM_FI_DEV_BOARD_POWER_WATTS from 4.6 on), ids stay.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """How a reading behaves between two samples."""
+
+    GAUGE = "gauge"
+    """A level: holds until the next sample."""
+    COUNTER = "counter"
+    """A running total: only differences mean something."""
+
+
+class Subject(StrEnum):
+    """What a reading is about."""
+
+    GPU = "gpu"
+    HOST = "host"
+    PROCESS = "process"
+    ZONE = "zone"
+    """A powercap zone: one CPU package or its memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One kind of reading."""
+
+    name: str
+    """Value of the samples table's `field` column; ends in its unit."""
+    subject: Subject
+    kind: Kind
+    unit: str
+    """SI unit, `1` for a ratio; MHz for clocks as the whole field writes them."""
+    meaning: str
+    dcgm_id: int | None = None
+    """Source: dcgm_fields.h of github.com/NVIDIA/DCGM; None when DCGM has no such field."""
+    nvml: str | None = None
+    """NVML call or field value that reads the same."""
+
+
+_ALL: Final = (
+    Field(
+        name="power_instant_w",
+        subject=Subject.GPU,
+        kind=Kind.GAUGE,
+        unit="W",
+        meaning="Board power over the sensor's own short window.",
+        dcgm_id=157,
+        nvml="NVML_FI_DEV_POWER_INSTANT",
+    ),
+    Field(
+        name="power_average_w",
+        subject=Subject.GPU,
+        kind=Kind.GAUGE,
+        unit="W",
+        meaning="Board power averaged over one second on Ampere (but GA100) and newer.",
+        dcgm_id=155,
+        nvml="NVML_FI_DEV_POWER_AVERAGE",
+    ),
+    Field(
+        name="energy_j",
+        subject=Subject.GPU,
+        kind=Kind.COUNTER,
+        unit="J",
+        meaning="Board energy since the driver was loaded, Volta and newer.",
+        dcgm_id=156,
+        nvml="nvmlDeviceGetTotalEnergyConsumption",
+    ),
+    Field(
+        name="gpu_utilization",
+        subject=Subject.GPU,
+        kind=Kind.GAUGE,
+        unit="1",
+        meaning="Share of time in which a kernel ran: how long, not how much of the GPU.",
+        dcgm_id=203,
+        nvml="nvmlDeviceGetUtilizationRates.gpu",
+    ),
+    Field(
+        name="gpu_memory_used_bytes",
+        subject=Subject.GPU,
+        kind=Kind.GAUGE,
+        unit="B",
+        meaning="Memory taken on the GPU.",
+        dcgm_id=252,
+        nvml="nvmlDeviceGetMemoryInfo_v2.used",
+    ),
+    Field(
+        name="sm_clock_mhz",
+        subject=Subject.GPU,
+        kind=Kind.GAUGE,
+        unit="MHz",
+        meaning="Clock of the streaming multiprocessors.",
+        dcgm_id=100,
+        nvml="nvmlDeviceGetClockInfo.sm",
+    ),
+    Field(
+        name="power_limit_w",
+        subject=Subject.GPU,
+        kind=Kind.GAUGE,
+        unit="W",
+        meaning="Power limit in force.",
+        dcgm_id=164,
+        nvml="nvmlDeviceGetEnforcedPowerLimit",
+    ),
+    Field(
+        name="cpu_utilization",
+        subject=Subject.HOST,
+        kind=Kind.GAUGE,
+        unit="1",
+        meaning="Busy share of all logical CPUs since the previous sample.",
+    ),
+    Field(
+        name="memory_used_bytes",
+        subject=Subject.HOST,
+        kind=Kind.GAUGE,
+        unit="B",
+        meaning="Host memory in use: total less available.",
+    ),
+    Field(
+        name="process_cpu_utilization",
+        subject=Subject.PROCESS,
+        kind=Kind.GAUGE,
+        unit="1",
+        meaning="A rank's CPU time since the previous sample over time and its threads.",
+    ),
+    Field(
+        name="process_memory_bytes",
+        subject=Subject.PROCESS,
+        kind=Kind.GAUGE,
+        unit="B",
+        meaning="A rank's resident memory.",
+    ),
+    Field(
+        name="zone_energy_j",
+        subject=Subject.ZONE,
+        kind=Kind.COUNTER,
+        unit="J",
+        meaning="Energy of a CPU package or its memory by Linux powercap (RAPL), wraps undone.",
+    ),
+)
+
+FIELDS: Final = {field.name: field for field in _ALL}
+"""All fields by name."""

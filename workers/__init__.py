@@ -1,0 +1,1 @@
+"""The work: LLaMA on FairScale ranks, prompts in, generated tokens and spans out."""
