@@ -13,6 +13,8 @@ SOURCES = ("host", "simulated")
 DEVICES = ("cpu", "cuda")
 # Below this a Python process polling a few sensors takes a visible share of a core.
 MIN_PERIOD_MS = 10
+# An hour of rest says nothing that a minute does not: more is a slip of the keyboard.
+MAX_IDLE_S = 3600.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -62,9 +64,9 @@ class LaunchOrder:
                 f"`threads` must be a whole number of at least 1 or null, "
                 f"but is {self.threads!r} instead"
             )
-        if not isinstance(self.idle_s, float) or not 0.0 <= self.idle_s <= 3600.0:
+        if not isinstance(self.idle_s, float) or not 0.0 <= self.idle_s <= MAX_IDLE_S:
             raise ValueError(
-                f"`idle_s` must be a number of seconds from 0 to 3600, "
+                f"`idle_s` must be a number of seconds from 0 to {MAX_IDLE_S:g}, "
                 f"but is {self.idle_s!r} instead"
             )
 

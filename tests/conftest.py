@@ -1,0 +1,50 @@
+"""What every test shares: a spec that is valid as it stands, and where the public data lie."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.run import RunSpec
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PUBLIC_DATA = REPOSITORY.parent / "shared" / "data"
+
+SPEC: dict[str, Any] = {
+    "model": "nano",
+    "engine": "reference",
+    "dtype": "fp32",
+    "quantization": "none",
+    "weights": "random",
+    "tokenizer": "joulegrid-32000",
+    "gpu": "simulated-a100",
+    "gpus": 1,
+    "gpus_per_node": 1,
+    "dataset": "gsm8k-sample",
+    "prompts": 4,
+    "batch_size": 2,
+    "max_prompt_len": 64,
+    "max_gen_len": 8,
+    "temperature": 0.8,
+    "top_p": 0.95,
+    "ignore_eos": False,
+    "seed": 1,
+    "power_cap_w": None,
+    "sm_clock_mhz": None,
+    "repeat": 0,
+}
+"""A spec's mapping: nano on one simulated A100."""
+
+
+@pytest.fixture
+def spec() -> RunSpec:
+    """A valid spec: nano on one simulated A100."""
+    return RunSpec.from_mapping(SPEC)
+
+
+@pytest.fixture
+def public_data() -> Path:
+    """Folder of the real GSM8K and Alpaca seed files; the test is skipped where it is not."""
+    if not PUBLIC_DATA.is_dir():
+        pytest.skip(f"public data are not beside the repository: no {PUBLIC_DATA.name} folder")
+    return PUBLIC_DATA
