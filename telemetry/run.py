@@ -11,6 +11,9 @@ results/
       submitted.json started.json ended.json
       progress.json                 how far rank 0 is (advisory, for people)
       hosts/<host>.json             what a node saw, written by its watcher when it is ready
+      watchers/<host>.json          how its watching went: clock steps, late ticks, dropped rows
+      watchers/<host>.exit.json     how the watcher's process ended, written by its owner
+      watchers/<host>.log           what the watcher wrote to stderr
       ranks/rank-00000.json         which process and GPU a rank is
       shards/samples/<host>/        one watcher's parts
       shards/spans/rank-00000/      one rank's parts
@@ -247,6 +250,11 @@ class AttemptPaths:
     def host(self, host: str) -> Path:
         """One watcher's ready record."""
         return self.hosts / f"{host}.json"
+
+    @property
+    def watchers(self) -> Path:
+        """Folder of what the watchers and their owners say about the watching itself."""
+        return self.folder / "watchers"
 
     @property
     def ranks(self) -> Path:

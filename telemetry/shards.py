@@ -5,6 +5,7 @@ batch, so whatever a dead writer left is readable up to its last whole batch. A 
 `part-00000.parquet` in one rename. Where both exist the Parquet file is the part.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -81,18 +82,26 @@ class ShardWriter:
         self._rows += batch.num_rows
         age_us = monotonic_us() - self._opened_us
         if self._rows >= self._part_rows or age_us >= self._part_us:
-            self.close()
+            # A disk too full for the Parquet file leaves the stream, which is a part as it stands.
+            with contextlib.suppress(OSError):
+                self.close()
 
     def close(self) -> None:
-        """Turn the open part into its Parquet file; further writes open the next part."""
+        """Turn the open part into its Parquet file; further writes open the next part.
+
+        Raises:
+            OSError: the disk is full; the rows stay in the stream, which is a part as it stands.
+        """
         if self._sink is None:
             return
-        os.fsync(self._sink)
-        os.close(self._sink)
-        self._sink = None
+        sink, self._sink = self._sink, None
         stream = self._folder / f"part-{self._number:05d}.arrows"
-        seal_part(stream)
         self._number += 1
+        try:
+            os.fsync(sink)
+        finally:
+            os.close(sink)
+        seal_part(stream)
 
     def __enter__(self) -> Self:
         return self
