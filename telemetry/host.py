@@ -1,0 +1,113 @@
+"""HostSource: what Linux itself knows about a node, its ranks and its CPU packages."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from telemetry.powercap import POWERCAP_ROOT, ZONE_FIELD, Powercap
+from telemetry.processes import RankProcesses, RankUse
+from telemetry.source import Absences, Assignment, Description, Reading
+
+HOST_DEVICE: Final = "host"
+"""Value of the samples table's `device` column for the node as a whole."""
+
+_US_PER_MS: Final = 1_000
+_RANK_FIELDS: Final = ("process_cpu_utilization", "process_memory_bytes")
+
+
+class HostSource:
+    """CPU and memory of the node and of each rank, and powercap energy, at every poll."""
+
+    def __init__(self, assignment: Assignment, powercap_root: Path = POWERCAP_ROOT) -> None:
+        self._clock = assignment.clock
+        self._period_us = assignment.order.period_ms * _US_PER_MS
+        self._ranks = RankProcesses(assignment.attempt.ranks, assignment.host)
+        self._powercap = Powercap(powercap_root)
+        self._absences = Absences()
+        self._busy_s, self._total_s = _cpu_seconds()
+
+    def describe(self) -> Description:
+        """What is read: no GPU, every field at every poll."""
+        names = ("cpu_utilization", "memory_used_bytes", *_RANK_FIELDS, ZONE_FIELD)
+        return Description(
+            name="host",
+            simulated=False,
+            periods_us=dict.fromkeys(names, self._period_us),
+            identity={
+                "psutil": psutil.__version__,
+                "process_cpu_clock": "clock_getcpuclockid, nanoseconds",
+                "powercap_zones": self._powercap.devices,
+                "null_rows": "one when a reading is first missed, until its next value",
+            },
+        )
+
+    def read(self) -> Sequence[Reading]:
+        """All readings of this moment, under one stamp."""
+        return self.read_at(self._clock.now_us())[0]
+
+    def read_at(self, t_us: int) -> tuple[list[Reading], Sequence[RankUse]]:
+        """All readings of `t_us`, and what each rank used since the previous call."""
+        readings = self._read_host(t_us)
+        uses = self._ranks.look(t_us)
+        for use in uses:
+            values = (use.utilization, float(use.memory_bytes))
+            readings += [
+                Reading(t_us=t_us, device=use.device, field=name, value=value)
+                for name, value in zip(_RANK_FIELDS, values, strict=True)
+            ]
+        for lost in self._ranks.unreadable:
+            for name in _RANK_FIELDS:
+                readings += self._absences.note(t_us, lost.device, name, lost.reason)
+        readings += self._powercap.read(t_us)
+        return readings, uses
+
+    def close(self) -> None:
+        """Let go of the ranks' processes."""
+        self._ranks.close()
+
+    def _read_host(self, t_us: int) -> list[Reading]:
+        memory = psutil.virtual_memory()
+        used_bytes = float(memory.total - memory.available)
+        readings = [
+            Reading(t_us=t_us, device=HOST_DEVICE, field="memory_used_bytes", value=used_bytes)
+        ]
+        busy_s, total_s = _cpu_seconds()
+        # Linux counts in ticks of 10 ms: polled faster, there is no share to tell yet.
+        if total_s > self._total_s:
+            share = (busy_s - self._busy_s) / (total_s - self._total_s)
+            self._busy_s, self._total_s = busy_s, total_s
+            value = min(max(share, 0.0), 1.0)
+            readings.append(
+                Reading(t_us=t_us, device=HOST_DEVICE, field="cpu_utilization", value=value)
+            )
+        return readings
+
+
+def describe_platform() -> Mapping[str, Any]:
+    """What the node is: CPU, memory and kernel."""
+    return {
+        "cpu_model": _cpu_model(),
+        "logical_cpus": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "kernel": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _cpu_seconds() -> tuple[float, float]:
+    """Busy and total time of all logical CPUs since boot; guest time stands in user time too."""
+    times = psutil.cpu_times()
+    total_s = sum(times) - times.guest - times.guest_nice
+    return total_s - times.idle - times.iowait, total_s
+
+
+def _cpu_model() -> str | None:
+    """The CPU's name as /proc/cpuinfo gives it; None on machines whose kernel gives none."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return None

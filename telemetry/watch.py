@@ -1,0 +1,147 @@
+"""Watch: the owner's side of a watcher; a rank holds it while its node is watched."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from telemetry.clock import wall_us
+from telemetry.record import read_json, write_json
+from telemetry.run import RunPaths
+
+_PACKAGE_PARENT: Final = Path(__file__).resolve().parent.parent
+# Importing pyarrow on a cold parallel file system takes tens of seconds.
+READY_S: Final = 60.0
+# A part of ten minutes becomes Parquet in well under a second; a busy file system gets more.
+_CLOSE_S: Final = 20.0
+_TERMINATE_S: Final = 5.0
+_POLL_S: Final = 0.02
+# Enough for a traceback's last lines.
+_TAIL_BYTES: Final = 2_000
+
+
+class Watch:
+    """A running watcher process of one node; ends it on leaving.
+
+    A watcher that dies takes nobody with it: the end is written into `watchers/<host>.exit.json`
+    and the rank works on.
+    """
+
+    def __init__(self, results: Path, run_id: str, attempt_number: int, host: str) -> None:
+        self._attempt = RunPaths(results=results.absolute(), run_id=run_id).attempt(attempt_number)
+        self._host = host
+        self._exit_path = self._attempt.watchers / f"{host}.exit.json"
+        self._log_path = self._attempt.watchers / f"{host}.log"
+        self._stopped = False
+        self._attempt.watchers.mkdir(exist_ok=True)
+        # -P keeps modules of the working directory from standing in for Python's own.
+        command = [sys.executable, "-P", "-m", "telemetry.watcher"]
+        command += ["--results", str(results.absolute()), "--run-id", run_id]
+        command += ["--attempt", str(attempt_number), "--host", host]
+        inherited = os.environ.get("PYTHONPATH")
+        paths = [str(_PACKAGE_PARENT), *([inherited] if inherited else [])]
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
+
+    @property
+    def pid(self) -> int:
+        """The watcher's process id."""
+        return self._process.pid
+
+    def wait_ready(self, timeout_s: float = READY_S) -> dict[str, Any]:
+        """The watcher's ready record, as soon as its first readings are on disk.
+
+        Raises:
+            RuntimeError: the watcher ended, or is not ready in time; with its last words.
+        """
+        path = self._attempt.host(self._host)
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            ended = self._process.poll()
+            if path.is_file():
+                record = read_json(path)
+                if record["pid"] == self._process.pid:
+                    return record
+            if ended is not None:
+                raise RuntimeError(
+                    f"the watcher of {self._host} must be watching, but ended with {ended} "
+                    f"instead: {self._last_words()}"
+                )
+            if time.monotonic() >= deadline_s:
+                raise RuntimeError(
+                    f"the watcher of {self._host} must be ready within {timeout_s:g} s, "
+                    f"but is not: {self._last_words()}"
+                )
+            time.sleep(_POLL_S)
+
+    def alive(self) -> bool:
+        """True while the watcher's process runs."""
+        return self._process.poll() is None
+
+    def stop(self) -> int:
+        """End the watcher, its data kept, and record how it ended; its exit code.
+
+        A negative code is the signal that ended it. A second call changes nothing.
+        """
+        if self._stopped:
+            return self._process.returncode
+        early = self._process.poll() is not None
+        assert self._process.stdin is not None
+        # The pipe of a dead reader may be broken already.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        code = self._wait_for_end()
+        self._stopped = True
+        # The record may be on the disk whose fullness or loss ended the watcher.
+        with contextlib.suppress(OSError):
+            write_json(
+                self._exit_path,
+                {
+                    "host": self._host,
+                    "pid": self._process.pid,
+                    "exit_code": code,
+                    "early": early,
+                    "stderr": self._last_words(),
+                    "t_us": wall_us(),
+                },
+            )
+        return code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _wait_for_end(self) -> int:
+        for end, patience_s in (
+            (self._process.terminate, _CLOSE_S),
+            (self._process.kill, _TERMINATE_S),
+        ):
+            try:
+                return self._process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                end()
+        return self._process.wait()
+
+    def _last_words(self) -> str:
+        try:
+            data = self._log_path.read_bytes()
+        except OSError as error:
+            return f"(its log cannot be read: {error})"
+        return data[-_TAIL_BYTES:].decode(errors="replace").strip() or "(it wrote nothing)"

@@ -1,0 +1,265 @@
+"""The watcher: one process per node that polls a source and writes what it reads.
+
+    python -m telemetry.watcher --results DIR --run-id ID --attempt N --host NAME
+
+Its owner holds the other end of its stdin and lets go to end it; an owner that dies lets go too.
+Ends with 0 when told to stop, 2 when another watcher has this attempt and host, 3 when the
+attempt's folder vanished.
+"""
+
+import argparse
+import ctypes
+import errno
+import os
+import re
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import pyarrow as pa
+
+from telemetry.clock import HostClock, monotonic_us
+from telemetry.host import describe_platform
+from telemetry.order import LaunchOrder
+from telemetry.record import write_json
+from telemetry.run import AttemptPaths, RunPaths, RunSpec
+from telemetry.schema import SAMPLES
+from telemetry.shards import ShardWriter
+from telemetry.source import Assignment, Source
+from telemetry.sources import open_source
+from telemetry.spool import Spool
+from telemetry.watchlog import ClockGuard, WatchLog
+
+EXIT_SECOND: Final = 2
+"""Another watcher has this attempt and host."""
+EXIT_VANISHED: Final = 3
+"""The attempt's folder is gone."""
+
+_US_PER_MS: Final = 1_000
+_US_PER_S: Final = 1e6
+# Half of the second within which a row must be on disk; the other half is for a slow disk.
+_FLUSH_US: Final = 500_000
+# A host names a folder and a file.
+_HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_STDIN: Final = 0
+# linux/prctl.h
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class Watcher:
+    """Polls one source on an absolute schedule until it is told to stop."""
+
+    def __init__(self, assignment: Assignment, run_id: str, source: Source, stop: "StopSignal"):
+        self._assignment = assignment
+        self._attempt = assignment.attempt
+        self._source = source
+        self._stop = stop
+        self._period_us = assignment.order.period_ms * _US_PER_MS
+        self._description = source.describe()
+        clock = assignment.clock
+        metadata = {
+            "kind": "samples",
+            "run_id": run_id,
+            "attempt": self._attempt.number,
+            "host": assignment.host,
+            "rank": None,
+            "simulated": self._description.simulated,
+            "source": self._description.to_mapping(),
+            "periods_us": dict(self._description.periods_us),
+            "clock": {
+                "wall_us": clock.now_us(),
+                "monotonic_us": clock.now_us() - clock.offset_us,
+                "offset_us": clock.offset_us,
+            },
+            "gpus": [dict(gpu) for gpu in self._description.gpus],
+        }
+        writer = ShardWriter(self._attempt.samples_shard(assignment.host), SAMPLES, metadata)
+        self._log = WatchLog(self._attempt, assignment.host, clock)
+        self._spool = Spool(writer, assignment.host, self._log)
+        self._guard = ClockGuard(clock)
+        self._ready = False
+
+    def run(self) -> str:
+        """Watch until the stop; why it stopped.
+
+        Raises:
+            FileNotFoundError: the attempt's folder vanished.
+        """
+        start_us = monotonic_us()
+        flushed_us = start_us
+        tick = 0
+        reason = None
+        while reason is None:
+            self._spool.add(self._source.read())
+            # The owner waits for the first reading, so it goes to disk at once.
+            if not self._ready or monotonic_us() - flushed_us >= _FLUSH_US:
+                self._flush()
+                flushed_us = monotonic_us()
+            if step_us := self._guard.new_step_us():
+                self._log.event("clock_step", step_us=step_us)
+            # Ticks that have passed meanwhile are counted, never made up for.
+            due = (monotonic_us() - start_us) // self._period_us + 1
+            self._log.count_tick(missed=due - tick - 1)
+            tick = due
+            reason = self._stop.wait(start_us + tick * self._period_us - monotonic_us())
+        self._spool.add(self._source.read())
+        self._flush()
+        self._spool.close()
+        self._source.close()
+        self._log.end(reason, drift_us=self._assignment.clock.step_us())
+        return reason
+
+    def _flush(self) -> None:
+        # Writing into a removed folder's open file succeeds, so the folder itself is asked.
+        if not self._attempt.folder.is_dir():
+            raise FileNotFoundError(f"{self._attempt.folder} is not there any more")
+        if self._spool.flush() and not self._ready:
+            try:
+                self._report_ready()
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                self._log.disk_trouble(str(error))
+            else:
+                self._ready = True
+                self._log.begin()
+
+    def _report_ready(self) -> None:
+        clock = self._assignment.clock
+        self._attempt.hosts.mkdir(exist_ok=True)
+        write_json(
+            self._attempt.host(self._assignment.host),
+            {
+                "host": self._assignment.host,
+                "pid": os.getpid(),
+                "ready_us": clock.now_us(),
+                "clock_offset_us": clock.offset_us,
+                "source": self._description.to_mapping(),
+                "simulated": self._description.simulated,
+                "period_ms": self._assignment.order.period_ms,
+                "platform": dict(describe_platform()),
+                "gpus": [dict(gpu) for gpu in self._description.gpus],
+            },
+        )
+
+
+class StopSignal:
+    """Why and when to stop: end of stdin, a signal, or the owner's death."""
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+        self._owner = os.getppid()
+        self._selector = selectors.DefaultSelector()
+        # A pipe and a terminal tell their end; a file such as /dev/null is at its end already.
+        try:
+            self._selector.register(_STDIN, selectors.EVENT_READ)
+        except OSError:
+            self._reason = "stdin is no pipe: nobody holds this watcher"
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(wake_read, selectors.EVENT_READ)
+        self._wake_read = wake_read
+        signal.set_wakeup_fd(wake_write)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, self._on_signal)
+        # Slurm's warning before a time limit goes to every process of the step.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        self._ask_for_owner_death()
+
+    def wait(self, timeout_us: float) -> str | None:
+        """Sleep up to `timeout_us`; the reason to stop, None to go on."""
+        end_us = monotonic_us() + timeout_us
+        while self._reason is None:
+            left_us = end_us - monotonic_us()
+            if left_us <= 0:
+                return None
+            for key, _ in self._selector.select(left_us / _US_PER_S):
+                data = os.read(key.fd, 4096)
+                if key.fd != self._wake_read and not data:
+                    self._reason = "the owner let go"
+        return self._reason
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if number != signal.SIGUSR1:
+            self._reason = signal.Signals(number).name
+        elif os.getppid() != self._owner:
+            self._reason = "the owner died"
+
+    def _ask_for_owner_death(self) -> None:
+        """Have Linux signal the owner's death, since a forked child may hold the pipe open.
+
+        The signal also comes when only the thread that started this process ends, so it is one
+        of its own and its handler looks whether the owner is gone.
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGUSR1), 0, 0, 0)
+
+
+def claim(attempt: AttemptPaths, host: str) -> socket.socket | None:
+    """The right to watch this attempt and host; None when another process has it.
+
+    An abstract Unix socket, as its name goes with the process on every death and needs no file
+    system that can lock. It holds within one network namespace.
+    """
+    place = attempt.folder.stat()
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        lock.bind(f"\0joulegrid/{place.st_dev}/{place.st_ino}/{host}")
+    except OSError as error:
+        lock.close()
+        if error.errno == errno.EADDRINUSE:
+            return None
+        raise
+    return lock
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Watch one node of one attempt; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m telemetry.watcher", description=__doc__)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--run-id", required=True)
+    parser.add_argument("--attempt", type=int, required=True)
+    parser.add_argument("--host", required=True)
+    given = parser.parse_args(argv)
+    if not _HOST.fullmatch(given.host):
+        parser.error(f"`--host` must be a host name, but is {given.host!r} instead")
+    run = RunPaths(results=given.results, run_id=given.run_id)
+    attempt = run.attempt(given.attempt)
+    if not attempt.folder.is_dir():
+        sys.stderr.write(f"watcher: {attempt.folder} must be an attempt's folder, but is not\n")
+        return EXIT_VANISHED
+    lock = claim(attempt, given.host)
+    if lock is None:
+        sys.stderr.write(
+            f"watcher: {attempt.folder} on {given.host} is watched by another process already\n"
+        )
+        return EXIT_SECOND
+    # One thread: what watches must not take part in what is watched.
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    with lock:
+        stop = StopSignal()
+        assignment = Assignment(
+            attempt=attempt,
+            spec=RunSpec.read(run.spec),
+            order=LaunchOrder.read(attempt.launch),
+            host=given.host,
+            clock=HostClock.set_now(),
+        )
+        try:
+            Watcher(assignment, given.run_id, open_source(assignment), stop).run()
+        except FileNotFoundError as error:
+            if attempt.folder.is_dir():
+                raise
+            sys.stderr.write(f"watcher: {attempt.folder} vanished: {error}\n")
+            return EXIT_VANISHED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
