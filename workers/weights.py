@@ -1,0 +1,122 @@
+"""Random weights: a function of the seed alone, and not of how many ranks share them.
+
+Every matrix is cut into `BLOCKS` strips along the dimension that ranks share; each strip has a seed
+of its own, so a rank draws its strips and no other, and one rank or eight hold the same matrix.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from workers.shapes import Shape
+
+# A multiple of every power-of-two degree up to 64, and a divisor of each shape's dim, ffn, vocab.
+BLOCKS: Final = 64
+
+# The released checkpoints' split: rows of those that make heads, inner columns and logits; columns
+# of those that sum them, and of the embedding (its width, not its vocabulary).
+_SPLIT_DIM: Final = {
+    "tok_embeddings": 1,
+    "wq": 0,
+    "wk": 0,
+    "wv": 0,
+    "wo": 1,
+    "w1": 0,
+    "w2": 1,
+    "w3": 0,
+    "output": 0,
+}
+
+
+def split_dim(name: str) -> int | None:
+    """The dimension of a parameter that ranks share; None when every rank holds all of it."""
+    return _SPLIT_DIM.get(name.split(".")[-2])
+
+
+def parameter_sizes(shape: Shape) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every parameter of the whole model: name and size."""
+    yield "tok_embeddings.weight", (shape.vocab, shape.dim)
+    for layer in range(shape.layers):
+        prefix = f"layers.{layer}"
+        for matrix in ("wq", "wk", "wv", "wo"):
+            yield f"{prefix}.attention.{matrix}.weight", (shape.dim, shape.dim)
+        yield f"{prefix}.feed_forward.w1.weight", (shape.ffn, shape.dim)
+        yield f"{prefix}.feed_forward.w2.weight", (shape.dim, shape.ffn)
+        yield f"{prefix}.feed_forward.w3.weight", (shape.ffn, shape.dim)
+        yield f"{prefix}.attention_norm.weight", (shape.dim,)
+        yield f"{prefix}.ffn_norm.weight", (shape.dim,)
+    yield "norm.weight", (shape.dim,)
+    yield "output.weight", (shape.vocab, shape.dim)
+
+
+def draw_whole(shape: Shape, seed: int, device: torch.device | None = None) -> dict[str, Tensor]:
+    """All random weights of the whole model in fp32."""
+    whole = {
+        name: torch.empty(size, dtype=torch.float32, device=device)
+        for name, size in parameter_sizes(shape)
+    }
+    for name, weight in whole.items():
+        _draw(name, weight, shape, seed, rank=0, degree=1)
+    return whole
+
+
+def fill_random(model: nn.Module, shape: Shape, seed: int, *, rank: int, degree: int) -> None:
+    """Draw this rank's slices of the random weights in place, on the model's own device.
+
+    The numbers are those of `draw_whole` on that kind of device: CPU and CUDA draw differently.
+
+    Raises:
+        ValueError: the ranks cannot share `BLOCKS` strips evenly.
+    """
+    if BLOCKS % degree:
+        raise ValueError(f"`gpus` must divide {BLOCKS} for random weights, but is {degree} instead")
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            _draw(name, weight, shape, seed, rank=rank, degree=degree)
+
+
+def shard(whole: Mapping[str, Tensor], rank: int, degree: int) -> dict[str, Tensor]:
+    """One rank's slices of a whole model's parameters."""
+    slices = {}
+    for name, weight in whole.items():
+        dim = split_dim(name)
+        slices[name] = weight if dim is None else weight.chunk(degree, dim)[rank]
+    return slices
+
+
+def _draw(name: str, weight: Tensor, shape: Shape, seed: int, *, rank: int, degree: int) -> None:
+    dim = split_dim(name)
+    if dim is None:
+        weight.fill_(1.0)
+        return
+    std = _std(name, shape)
+    generator = torch.Generator(device=weight.device)
+    held = BLOCKS // degree
+    for strip, target in enumerate(weight.chunk(held, dim)):
+        digest = hashlib.sha256(f"{seed}/{name}/{rank * held + strip}".encode()).digest()
+        # CPU generators look at the lower 32 bits alone; torch takes up to 63.
+        generator.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+        # Drawn in one contiguous fp32 strip: the order of draws must not hang on strides or format.
+        drawn = torch.empty(target.shape, dtype=torch.float32, device=weight.device)
+        target.copy_(drawn.normal_(0.0, std, generator=generator))
+
+
+def _std(name: str, shape: Shape) -> float:
+    """Standard deviation that keeps every activation near 1, far below fp16's 65504.
+
+    A product over n inputs of unit size has unit size at 1/sqrt(n); the two that add to the
+    residual stream are smaller again, so that the stream ends near sqrt(2) times its start.
+    """
+    match name.split(".")[-2]:
+        case "tok_embeddings":
+            return 1.0
+        case "wo":
+            return 1.0 / math.sqrt(2 * shape.layers * shape.dim)
+        case "w2":
+            return 1.0 / math.sqrt(2 * shape.layers * shape.ffn)
+        case _:
+            return 1.0 / math.sqrt(shape.dim)
