@@ -8,17 +8,13 @@ attempt's folder vanished.
 """
 
 import argparse
-import ctypes
 import errno
 import os
 import re
-import selectors
-import signal
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import pyarrow as pa
@@ -33,6 +29,7 @@ from telemetry.shards import ShardWriter
 from telemetry.source import Assignment, Source
 from telemetry.sources import open_source
 from telemetry.spool import Spool
+from telemetry.stop import StopSignal
 from telemetry.watchlog import ClockGuard, WatchLog
 
 EXIT_SECOND: Final = 2
@@ -41,20 +38,16 @@ EXIT_VANISHED: Final = 3
 """The attempt's folder is gone."""
 
 _US_PER_MS: Final = 1_000
-_US_PER_S: Final = 1e6
 # Half of the second within which a row must be on disk; the other half is for a slow disk.
 _FLUSH_US: Final = 500_000
 # A host names a folder and a file.
 _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_STDIN: Final = 0
-# linux/prctl.h
-_PR_SET_PDEATHSIG: Final = 1
 
 
 class Watcher:
     """Polls one source on an absolute schedule until it is told to stop."""
 
-    def __init__(self, assignment: Assignment, run_id: str, source: Source, stop: "StopSignal"):
+    def __init__(self, assignment: Assignment, run_id: str, source: Source, stop: StopSignal):
         self._assignment = assignment
         self._attempt = assignment.attempt
         self._source = source
@@ -146,58 +139,6 @@ class Watcher:
                 "gpus": [dict(gpu) for gpu in self._description.gpus],
             },
         )
-
-
-class StopSignal:
-    """Why and when to stop: end of stdin, a signal, or the owner's death."""
-
-    def __init__(self) -> None:
-        self._reason: str | None = None
-        self._owner = os.getppid()
-        self._selector = selectors.DefaultSelector()
-        # A pipe and a terminal tell their end; a file such as /dev/null is at its end already.
-        try:
-            self._selector.register(_STDIN, selectors.EVENT_READ)
-        except OSError:
-            self._reason = "stdin is no pipe: nobody holds this watcher"
-        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._selector.register(wake_read, selectors.EVENT_READ)
-        self._wake_read = wake_read
-        signal.set_wakeup_fd(wake_write)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-            signal.signal(number, self._on_signal)
-        # Slurm's warning before a time limit goes to every process of the step.
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-        self._ask_for_owner_death()
-
-    def wait(self, timeout_us: float) -> str | None:
-        """Sleep up to `timeout_us`; the reason to stop, None to go on."""
-        end_us = monotonic_us() + timeout_us
-        while self._reason is None:
-            left_us = end_us - monotonic_us()
-            if left_us <= 0:
-                return None
-            for key, _ in self._selector.select(left_us / _US_PER_S):
-                data = os.read(key.fd, 4096)
-                if key.fd != self._wake_read and not data:
-                    self._reason = "the owner let go"
-        return self._reason
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if number != signal.SIGUSR1:
-            self._reason = signal.Signals(number).name
-        elif os.getppid() != self._owner:
-            self._reason = "the owner died"
-
-    def _ask_for_owner_death(self) -> None:
-        """Have Linux signal the owner's death, since a forked child may hold the pipe open.
-
-        The signal also comes when only the thread that started this process ends, so it is one
-        of its own and its handler looks whether the owner is gone.
-        """
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGUSR1), 0, 0, 0)
 
 
 def claim(attempt: AttemptPaths, host: str) -> socket.socket | None:

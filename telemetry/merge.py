@@ -1,0 +1,266 @@
+"""Merge: an attempt's shards become its tables and manifest, and a completed attempt is sealed.
+
+    python -m telemetry.merge RESULTS
+
+Merging again says the same, to the byte; a sealed attempt is not touched.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import Progress
+
+from telemetry.chunks import UNREADABLE, Chunk, Survey, survey_part
+from telemetry.coverage import Coverage
+from telemetry.manifest import build_manifest, is_simulated
+from telemetry.record import read_json, write_json
+from telemetry.run import AttemptPaths, RunPaths, RunSpec, list_runs
+from telemetry.schema import METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
+from telemetry.seal import seal_attempt
+from telemetry.shards import list_parts
+from telemetry.state import attempt_state, record_end
+from telemetry.table import TableFile
+from telemetry.window import drop_duplicates, merge_chunks
+
+EXIT_INCOMPLETE: Final = 1
+"""An attempt could not be merged; the others were."""
+EXIT_NO_RESULTS: Final = 2
+"""There is no such folder."""
+
+# People wait two seconds without wondering.
+_BAR_AFTER_S: Final = 2.0
+
+ReportRows = Callable[[int, int], None]
+"""Told how many rows of how many are merged."""
+
+
+def merge_attempt(
+    run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None = None
+) -> dict[str, Any]:
+    """Write the tables and the manifest of an ended attempt; its manifest.
+
+    Raises:
+        ValueError: the attempt has not ended, or its spec or order is not what it must be.
+        OSError: the disk is full or gone; the attempt is then as it was or partly merged.
+    """
+    if attempt.seal.is_file():
+        return read_json(attempt.manifest)
+    state = attempt_state(attempt)
+    if not state.ended:
+        raise ValueError(f"{attempt.folder} must have ended to be merged, but is {state.state}")
+    surveys = {kind: _survey(attempt, kind) for kind in sorted(TABLES)}
+    merging = _Merging(
+        run=run,
+        attempt=attempt,
+        surveys=surveys,
+        simulated=is_simulated(RunSpec.read(run.spec), surveys),
+        report=_Rows(surveys, progress),
+    )
+    coverage = Coverage()
+    tables = {kind: merging.write(kind, coverage) for kind in sorted(TABLES)}
+    manifest = build_manifest(
+        run=run,
+        attempt=attempt,
+        state=state,
+        surveys=surveys,
+        tables=tables,
+        coverage=coverage.rows(_periods_us(surveys["samples"])),
+    )
+    write_json(attempt.manifest, manifest)
+    return manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one attempt."""
+
+    run_id: str
+    attempt: int
+    text: str
+    """One line for people."""
+    failed: bool = False
+    """True when it should have been merged and could not be."""
+
+
+def merge_results(results: Path, progress: ReportRows | None = None) -> Iterator[Outcome]:
+    """Merge every ended attempt of a results folder and seal the completed ones, one by one."""
+    for run in list_runs(results):
+        for attempt in run.attempts():
+            try:
+                text, failed = _merge_and_seal(run, attempt, progress), False
+            except UNREADABLE as error:
+                text, failed = f"not merged: {error}", True
+            yield Outcome(run_id=run.run_id, attempt=attempt.number, text=text, failed=failed)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Merge a results folder; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m telemetry.merge", description=__doc__)
+    parser.add_argument("results", type=Path, help="the results folder")
+    results: Path = parser.parse_args(argv).results
+    if not results.is_dir():
+        sys.stderr.write(f"merge: `results` must be a folder, but {results} is not\n")
+        return EXIT_NO_RESULTS
+    failed = merged = 0
+    with _Bar() as bar:
+        for outcome in merge_results(results, bar.show):
+            failed += outcome.failed
+            merged += not outcome.failed
+            bar.line(f"{outcome.run_id} attempt {outcome.attempt}: {outcome.text}")
+    if not failed + merged:
+        sys.stdout.write(f"{results} holds no attempt\n")
+    if failed:
+        sys.stderr.write(f"merge: {failed} of {failed + merged} attempts could not be merged\n")
+        return EXIT_INCOMPLETE
+    sys.stdout.write(f"next: python -m analysis {results}\n")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Merging:
+    """One attempt on its way from shards to tables."""
+
+    run: RunPaths
+    attempt: AttemptPaths
+    surveys: dict[str, list[Survey]]
+    simulated: bool
+    report: "_Rows"
+
+    def write(self, kind: str, coverage: Coverage) -> dict[str, Any]:
+        """Write one table; what the manifest says about it."""
+        surveys = self.surveys[kind]
+
+        def on_damage(chunk: Chunk, damage: str) -> None:
+            for index, survey in enumerate(surveys):
+                if survey.part == chunk.part:
+                    surveys[index] = survey.without(chunk, damage)
+
+        facts: dict[str, Any] = {"rows": 0}
+        if kind == "samples":
+            facts |= {"duplicates": 0, "conflicts": 0, "t_first_us": None, "t_last_us": None}
+        chunks = [chunk for survey in surveys for chunk in survey.chunks]
+        with TableFile(self.attempt.table(kind), self._schema(kind)) as table:
+            for merged in merge_chunks(kind, chunks, on_damage):
+                self.report.add(merged.num_rows)
+                block = merged
+                if kind == "samples":
+                    block, duplicates, conflicts = drop_duplicates(merged)
+                    facts["duplicates"] += duplicates
+                    facts["conflicts"] += conflicts
+                    coverage.add(block)
+                    if block.num_rows:
+                        if facts["t_first_us"] is None:
+                            facts["t_first_us"] = block["t_us"][0].as_py()
+                        facts["t_last_us"] = block["t_us"][-1].as_py()
+                facts["rows"] += block.num_rows
+                table.write(block)
+        return facts
+
+    def _schema(self, kind: str) -> pa.Schema:
+        shards: dict[str, Any] = {}
+        for survey in self.surveys[kind]:
+            if survey.metadata is not None:
+                shards.setdefault(survey.part.path.parent.name, survey.metadata)
+        metadata = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": kind,
+            "run_id": self.run.run_id,
+            "attempt": self.attempt.number,
+            "simulated": self.simulated,
+            "shards": shards,
+        }
+        return TABLES[kind].with_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+
+
+class _Rows:
+    """Rows merged so far, of all there are."""
+
+    def __init__(self, surveys: dict[str, list[Survey]], progress: ReportRows | None) -> None:
+        self._total = sum(survey.rows for found in surveys.values() for survey in found)
+        self._done = 0
+        self._progress = progress
+
+    def add(self, rows: int) -> None:
+        self._done += rows
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+class _Bar:
+    """A bar for people who wait, on a terminal alone; lines for everyone."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True, markup=False)
+        self._progress = Progress(console=self._console, transient=True)
+        self._task = self._progress.add_task("merging", total=None)
+        self._start_s = time.monotonic()
+        self._shown = False
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._shown:
+            self._progress.stop()
+
+    def show(self, done: int, total: int) -> None:
+        """Rows of the attempt at hand."""
+        waited_s = time.monotonic() - self._start_s
+        if not self._shown and self._console.is_terminal and waited_s > _BAR_AFTER_S:
+            self._progress.start()
+            self._shown = True
+        self._progress.update(self._task, completed=done, total=total)
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(text)
+
+
+def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) -> str:
+    if attempt.seal.is_file():
+        return "sealed already, not touched"
+    state = attempt_state(attempt)
+    if not state.ended:
+        return f"{state.state}, left alone" + (f": {state.reason}" if state.reason else "")
+    if state.state == EndState.LOST:
+        record_end(attempt, EndState.LOST, state.reason, "merge")
+    manifest = merge_attempt(run, attempt, progress)
+    rows = manifest["tables"]["samples"]["rows"]
+    text = f"{state.state}, {rows} samples merged"
+    if damaged := sum(part["damage"] is not None for part in manifest["parts"]):
+        text += f", {damaged} parts damaged (see manifest.json)"
+    if state.state == EndState.COMPLETED:
+        if (sealed := run.sealed()) is not None:
+            return f"{text}, not sealed: attempt {sealed.number} is"
+        seal_attempt(run, attempt)
+        text += ", sealed"
+    return text
+
+
+def _survey(attempt: AttemptPaths, kind: str) -> list[Survey]:
+    folder = attempt.shards(kind)
+    if not folder.is_dir():
+        return []
+    shards = sorted(child for child in folder.iterdir() if child.is_dir())
+    return [survey_part(kind, part) for shard in shards for part in list_parts(shard)]
+
+
+def _periods_us(surveys: Sequence[Survey]) -> dict[str, dict[str, int]]:
+    """Periods by host and field as the watchers stated them."""
+    return {
+        survey.metadata["host"]: survey.metadata["periods_us"]
+        for survey in surveys
+        if survey.metadata is not None
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
