@@ -1,0 +1,67 @@
+# `make demo` runs the whole chain on this machine, `make test` the tests; both make their own
+# environment in .venv. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made
+RESULTS ?= results/demo
+# CPU builds of torch for machines without an NVIDIA driver: no gigabytes of CUDA.
+TORCH := torch==2.13.0
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A folder named by an outer shell must not reach the tests.
+unexport PYTHONPATH
+
+.PHONY: help env demo test check format bench constraints clean
+
+help:
+	@echo "make demo         a real grid on this machine, merged, sealed, audited, reported"
+	@echo "make test         the tests"
+	@echo "make check        ruff format, ruff, mypy --strict, the tests"
+	@echo "make format       let ruff format"
+	@echo "make bench        the benchmarks, by hand"
+	@echo "make constraints  write the environment's versions to constraints.txt"
+	@echo "make clean        remove the environment and the demo's results"
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else \
+	  "joulegrid: `PYTHON` must be Python 3.11 or newer, but $(PYTHON) is %d.%d instead" % v[:2])'
+	@echo "making the environment in $(VENV) (once; minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
+	  $(PIP) "$(TORCH)+cpu" 2>/dev/null || $(PIP) --index-url $(TORCH_CPU_INDEX) "$(TORCH)+cpu"; \
+	else $(PIP) "$(TORCH)"; fi
+	@$(PIP) --editable '.[all,dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python -m launcher -m experiment=demo results=$(RESULTS) allow_dirty=true
+	@$(BIN)/python -m analysis.audit $(RESULTS)
+	@$(BIN)/python -m analysis $(RESULTS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+format: $(STAMP)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	@for script in tests/benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+constraints: $(STAMP)
+	@{ echo '# Every version that `make` installs. Regenerate: make constraints'; \
+	  $(BIN)/python -m pip freeze --all --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' \
+	    | grep -v '^pip=='; } > constraints.txt
+
+clean:
+	rm -rf $(VENV) $(RESULTS)

@@ -1,0 +1,86 @@
+"""`python -m launcher -m model=7b,13b,65b gpus=1,8,32`: check the grid, run it, seal it."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from launcher.campaign import Outcome, run_campaign
+from launcher.display import plan_summary, plan_table
+from launcher.door import BadInputError, read_points
+from launcher.grid import Grid, Verdict, check
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the process' exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    console = Console(soft_wrap=False)
+    errors = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    try:
+        grid = _read_grid(arguments, console)
+        if grid is None:
+            return 0
+        console.print(plan_table(grid))
+        console.print(plan_summary(grid.entries), markup=False)
+        to_do = grid.having(Verdict.RUN, Verdict.MERGE)
+        if grid.plan_only:
+            command = shlex.join(["python", "-m", "launcher", *_without_plan(arguments)])
+            _next(console, command)
+            return 0
+        if not to_do and not grid.having(Verdict.SEALED, Verdict.RUNNING):
+            errors.print("joulegrid: no point of this grid can run here; the table says why")
+            return BAD_INPUT
+        if to_do:
+            outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], console)
+        else:
+            outcome = Outcome(sealed=0, failed=(), queued=0)
+    except BadInputError as error:
+        errors.print(f"joulegrid: {error}")
+        return BAD_INPUT
+    except OSError as error:
+        where = error.filename or "the results folder"
+        errors.print(
+            f"joulegrid: cannot write {where}: {error.strerror}; what was sealed is whole, "
+            "the same command goes on from there"
+        )
+        return 1
+    except KeyboardInterrupt:
+        errors.print("joulegrid: stopped; attempts are labelled, the same command goes on")
+        return INTERRUPTED
+    return _close(console, errors, grid.results, outcome)
+
+
+def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
+    """The checked grid; None when one of Hydra's own flags was all there was to do."""
+    with console.status("reading the grid"):
+        points = read_points(arguments)
+        return check(points) if points else None
+
+
+def _close(console: Console, errors: Console, results: Path, outcome: Outcome) -> int:
+    folder = shlex.quote(str(results))
+    if outcome.queued:
+        console.print(f"{outcome.queued} points queued; when they have ended:")
+        _next(console, f"python -m telemetry.merge {folder}")
+    else:
+        _next(console, f"python -m analysis {folder}")
+    for run_id in outcome.failed:
+        errors.print(f"joulegrid: {run_id} is not sealed; its attempt says why in ended.json")
+    return 1 if outcome.failed else 0
+
+
+def _next(console: Console, command: str) -> None:
+    console.print(f"next: {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _without_plan(arguments: Sequence[str]) -> list[str]:
+    return [word for word in arguments if not word.startswith("plan=")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

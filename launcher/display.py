@@ -1,0 +1,120 @@
+"""Display: the plan as a table, and a campaign's progress while one waits."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from launcher.grid import Entry, Grid, Verdict
+from launcher.submit import Trial
+from telemetry.record import read_json
+
+_GB: Final = 1e9
+_STYLES: Final = {
+    Verdict.RUN: "green",
+    Verdict.MERGE: "green",
+    Verdict.SEALED: "dim",
+    Verdict.RUNNING: "cyan",
+    Verdict.ILLEGAL: "yellow",
+    Verdict.TOO_LARGE: "yellow",
+    Verdict.TOO_LONG: "yellow",
+    Verdict.UNSUPPORTED: "yellow",
+}
+_BAR_CELLS: Final = 24
+
+
+def plan_table(grid: Grid) -> Table:
+    """Every point of the grid, what it needs and what becomes of it."""
+    table = Table(title=f"{len(grid.entries)} points for {grid.results}", title_justify="left")
+    for heading in ("model", "data", "GPU", "GPUs", "nodes", "batch", "new", "GB/GPU"):
+        numeric = heading not in {"model", "data", "GPU"}
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
+    table.add_column("verdict", overflow="fold", min_width=24)
+    for entry in grid.entries:
+        spec = entry.spec
+        verdict = Text(str(entry.verdict), style=_STYLES[entry.verdict])
+        if entry.reason:
+            verdict.append(f": {entry.reason}", style="default")
+        table.add_row(
+            spec.model,
+            Text(spec.dataset),
+            Text(spec.gpu),
+            str(spec.gpus),
+            str(spec.nodes),
+            str(spec.batch_size),
+            str(spec.max_gen_len),
+            f"{entry.memory.total_bytes / _GB:.1f}",
+            verdict,
+        )
+    return table
+
+
+def plan_summary(entries: Sequence[Entry]) -> str:
+    """How many points have which verdict, in one line."""
+    counts = Counter(entry.verdict for entry in entries)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+
+
+class Progress:
+    """Where the points of a campaign stand, live on a terminal, line by line elsewhere."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._done = 0
+        self._live: Live | None = None
+        self._last_phase = ""
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep the display on while jobs run."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
+            self._live = live
+            yield
+        self._live = None
+
+    def update(self, trial: Trial) -> None:
+        """Show how far a running attempt is."""
+        phase, share, rate = _read_progress(trial)
+        number = self._done + 1
+        name = trial.entry.spec.run_id
+        if self._live is not None:
+            filled = int(share * _BAR_CELLS)
+            bar = "━" * filled + "╌" * (_BAR_CELLS - filled)
+            self._live.update(Text(f"[{number}/{self._total}] {name} {phase:<9} {bar} {rate}"))
+        elif phase != self._last_phase:
+            self._console.print(f"[{number}/{self._total}] {name} {phase}", markup=False)
+        self._last_phase = phase
+
+    def finish(self, trial: Trial, state: str, reason: str | None) -> None:
+        """Say how an attempt ended."""
+        self._done += 1
+        self._last_phase = ""
+        good = state == "sealed"
+        line = Text(f"[{self._done}/{self._total}] {trial.entry.spec.run_id} ")
+        line.append(state, style="green" if good else "bold red")
+        if reason:
+            line.append(f": {reason}")
+        self._console.print(line, soft_wrap=True)
+
+
+def _read_progress(trial: Trial) -> tuple[str, float, str]:
+    """Phase, share of prompts done, and a rate with the time left."""
+    if trial.attempt.progress.is_file():
+        content = read_json(trial.attempt.progress)
+        done, total = content["prompts_done"], content["prompts_total"]
+        parts = [f"{done}/{total} prompts"]
+        if content.get("tokens_per_s"):
+            parts.append(f"{content['tokens_per_s']:.0f} tokens/s")
+        if content.get("eta_s") is not None:
+            parts.append(f"{content['eta_s']:.0f} s left")
+        return str(content["phase"]), done / total if total else 0.0, ", ".join(parts)
+    return ("starting" if trial.attempt.started.is_file() else "queued"), 0.0, ""
