@@ -1,0 +1,342 @@
+"""Sealed runs with energies known in closed form, written with the record's own writers.
+
+Each rank rests at 50 W and works at 200 W + 100 W x rank. Every span begins and ends on a reading,
+so counter energies are exact: what a test expects can be worked out by hand.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from telemetry.merge import merge_attempt
+from telemetry.record import write_bytes, write_json
+from telemetry.run import AttemptPaths, RunPaths, RunSpec, prompts_folder
+from telemetry.schema import RESPONSES, SAMPLES, SPANS
+from telemetry.seal import seal_attempt
+from telemetry.shards import ShardWriter
+from tests.conftest import SPEC
+
+T0_US = 1_760_000_000_000_000
+PERIOD_US = 100_000
+IDLE_W = 50.0
+STARTUP_S, IDLE_S, LOAD_S, WARMUP_S, SHUTDOWN_S = 0.5, 1.0, 0.5, 0.5, 0.5
+WORK_FROM_S = STARTUP_S + IDLE_S
+
+
+def work_w(rank: int) -> float:
+    """Power of a rank's GPU from loading on."""
+    return 200.0 + 100.0 * rank
+
+
+def power_w(rank: int, t_s: float) -> float:
+    return IDLE_W if t_s < WORK_FROM_S else work_w(rank)
+
+
+def energy_j(rank: int, t_s: float) -> float:
+    """Exact integral of `power_w` from 0 s on; negative before."""
+    return IDLE_W * min(t_s, WORK_FROM_S) + work_w(rank) * max(0.0, t_s - WORK_FROM_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a built run is like; the defaults give a record without a fault."""
+
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """Changes to `tests.conftest.SPEC`."""
+    prefill_s: float = 0.5
+    decode_s: float = 1.5
+    overhead_s: float = 0.3
+    idle: bool = True
+    counter: bool = True
+    words: str = "two words"
+    sample: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda row: row
+    """Changes or drops (None) each row of the samples."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    hosts: Mapping[str, Any] = field(default_factory=dict)
+    """Changes to every ready record."""
+    end: str = "completed"
+    merged: bool = True
+
+    @property
+    def run_spec(self) -> RunSpec:
+        return RunSpec.from_mapping({**SPEC, **self.spec})
+
+
+def build_run(results: Path, plan: Plan | None = None, attempt: int = 1) -> RunPaths:
+    """One run with one attempt, sealed when it completed."""
+    plan = plan or Plan()
+    spec = plan.run_spec
+    run = RunPaths(results=results, run_id=spec.run_id)
+    tried = run.attempt(attempt)
+    tried.folder.mkdir(parents=True)
+    write_json(run.spec, spec.to_mapping())
+    sha256 = _write_prompts(results, spec.prompts)
+    _write_intent(tried, plan, sha256)
+    for node in range(spec.nodes):
+        _write_host(run, tried, plan, node)
+    for rank in range(spec.gpus):
+        _write_rank(run, tried, plan, rank)
+    end_us = T0_US + us(timeline(plan)[-1][2])
+    write_json(
+        tried.ended,
+        {"state": plan.end, "reason": None, "t_us": end_us + 200_000, "by": "rank 0"},
+    )
+    if plan.end == "completed" and plan.merged:
+        merge_attempt(run, tried)
+        seal_attempt(run, tried)
+    return run
+
+
+def timeline(plan: Plan) -> list[tuple[str, float, float, int | None]]:
+    """(phase, start, end, batch) of every span in seconds since T0; the same for every rank."""
+    spec = plan.run_spec
+    steps: list[tuple[str, float, int | None]] = [("startup", STARTUP_S, None)]
+    steps.append(("idle" if plan.idle else "load", IDLE_S, None))
+    steps += [("load", LOAD_S, None), ("warmup", WARMUP_S, -1)]
+    for batch in range(-(-spec.prompts // spec.batch_size)):
+        steps += [
+            ("prefill", plan.prefill_s, batch),
+            ("decode", plan.decode_s, batch),
+            ("overhead", plan.overhead_s, None),
+        ]
+    steps.append(("shutdown", SHUTDOWN_S, None))
+    spans: list[tuple[str, float, float, int | None]] = []
+    now = 0.0
+    for phase, length, number in steps:
+        spans.append((phase, now, now + length, number))
+        now += length
+    return spans
+
+
+def window_s(plan: Plan) -> float:
+    """Length of the measured window."""
+    spec = plan.run_spec
+    batches = -(-spec.prompts // spec.batch_size)
+    return batches * (plan.prefill_s + plan.decode_s) + (batches - 1) * plan.overhead_s
+
+
+def gpu_uuid(plan: Plan, rank: int) -> str:
+    spec = plan.run_spec
+    host, index = divmod(rank, spec.gpus_per_node)
+    if spec.simulated:
+        return f"SIM-{spec.gpu_kind}-{host_name(host)}-{index}"
+    return f"GPU-0000-{host}-{index}"
+
+
+def host_name(node: int) -> str:
+    return f"node{node}"
+
+
+def us(seconds: float) -> int:
+    return round(seconds * 1e6)
+
+
+def _write_prompts(results: Path, count: int) -> str:
+    lines = [json.dumps({"id": str(index), "text": f"prompt {index}"}) for index in range(count)]
+    data = ("\n".join(lines) + "\n").encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    prompts_folder(results).mkdir(exist_ok=True)
+    write_bytes(prompts_folder(results) / f"{sha256}.jsonl", data)
+    return sha256
+
+
+def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
+    write_json(
+        attempt.launch,
+        {
+            "device": "cpu" if plan.run_spec.simulated else "cuda",
+            "threads": 1,
+            "prompts_sha256": sha256,
+            "tokenizer_path": None,
+            "telemetry": "simulated" if plan.run_spec.simulated else "host",
+            "period_ms": PERIOD_US // 1000,
+            "idle_s": IDLE_S,
+            "warmup_batches": 1,
+        },
+    )
+    write_json(
+        attempt.provenance,
+        {
+            "user": "somebody",
+            "submit_host": "login1",
+            "t_us": T0_US - 5_000_000,
+            "command": ["python", "-m", "launcher", "model=nano"],
+            "overrides": ["model=nano"],
+            "config": {},
+            "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
+            "allow_dirty": False,
+            "packages": {"torch": "2.13.0", "numpy": "2.4.0"},
+            "python": "3.11.7",
+            **plan.provenance,
+        },
+    )
+    write_json(
+        attempt.started, {"t_us": T0_US, "host": "node0", "pid": 10, "pid_created_us": T0_US}
+    )
+
+
+def _metadata(run: RunPaths, kind: str, host: str, rank: int | None, plan: Plan) -> dict[str, Any]:
+    spec = plan.run_spec
+    periods = {"power_instant_w": PERIOD_US, "energy_j": PERIOD_US}
+    return {
+        "kind": kind,
+        "run_id": run.run_id,
+        "attempt": 1,
+        "host": host,
+        "rank": rank,
+        "simulated": spec.simulated,
+        "source": {"name": "simulated" if spec.simulated else "host"},
+        "periods_us": periods if kind == "samples" else {},
+        "clock": {"wall_us": T0_US, "monotonic_us": 1_000_000, "offset_us": T0_US - 1_000_000},
+        "gpus": _inventory(plan, int(host.removeprefix("node"))) if kind == "samples" else [],
+    }
+
+
+def _inventory(plan: Plan, node: int) -> list[dict[str, Any]]:
+    spec = plan.run_spec
+    first = node * spec.gpus_per_node
+    return [
+        {
+            "uuid": gpu_uuid(plan, first + index),
+            "name": "A100 80 GB",
+            "index": index,
+            "kind": spec.gpu_kind,
+            "simulated": spec.simulated,
+            "power_limit_w": spec.power_cap_w or 300.0,
+        }
+        for index in range(spec.gpus_per_node)
+    ]
+
+
+def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> None:
+    spec = plan.run_spec
+    host = host_name(node)
+    attempt.hosts.mkdir(exist_ok=True)
+    write_json(
+        attempt.host(host),
+        {
+            "host": host,
+            "pid": 100 + node,
+            "ready_us": T0_US - 100_000,
+            "clock_offset_us": T0_US - 1_000_000,
+            "source": {"name": "simulated" if spec.simulated else "host"},
+            "simulated": spec.simulated,
+            "period_ms": PERIOD_US // 1000,
+            "platform": {
+                "cpu_model": "A CPU",
+                "logical_cpus": 2,
+                "memory_bytes": 1 << 33,
+                "kernel": "6.1",
+            },
+            "gpus": _inventory(plan, node),
+            **plan.hosts,
+        },
+    )
+    end_s = timeline(plan)[-1][2] + 0.2
+    rows: list[dict[str, Any]] = []
+    for tick in range(-2, round(end_s * 1e6 / PERIOD_US) + 1):
+        t_s = tick * PERIOD_US / 1e6
+        for local in range(spec.gpus_per_node):
+            rank = node * spec.gpus_per_node + local
+            readings = {"power_instant_w": power_w(rank, t_s)}
+            if plan.counter:
+                readings["energy_j"] = 1000.0 + energy_j(rank, t_s)
+            for name, value in readings.items():
+                row: dict[str, Any] | None = {
+                    "t_us": T0_US + tick * PERIOD_US,
+                    "host": host,
+                    "device": gpu_uuid(plan, rank),
+                    "field": name,
+                    "value": value,
+                    "reason": None,
+                }
+                row = plan.sample(row) if row is not None else None
+                if row is not None:
+                    rows.append(row)
+    metadata = _metadata(run, "samples", host, None, plan)
+    with ShardWriter(attempt.samples_shard(host), SAMPLES, metadata) as writer:
+        writer.write(_columns(SAMPLES.names, rows))
+
+
+def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> None:
+    spec = plan.run_spec
+    node, local = divmod(rank, spec.gpus_per_node)
+    host = host_name(node)
+    uuid = gpu_uuid(plan, rank)
+    attempt.ranks.mkdir(exist_ok=True)
+    write_json(
+        attempt.rank(rank),
+        {
+            "rank": rank,
+            "local_rank": local,
+            "host": host,
+            "pid": 200 + rank,
+            "threads": 1,
+            "gpu_uuid": uuid,
+            "started_us": T0_US,
+        },
+    )
+    responses = _responses(plan)
+    rows = []
+    for phase, start_s, end_s, batch in timeline(plan):
+        answered = [row for row in responses if row["batch"] == batch]
+        rows.append(
+            {
+                "t_start_us": T0_US + us(start_s),
+                "t_end_us": T0_US + us(end_s),
+                "host": host,
+                "rank": rank,
+                "gpu_uuid": uuid,
+                "phase": phase,
+                "batch": batch,
+                "prompts": len(answered),
+                "prompt_tokens": (
+                    sum(row["prompt_tokens"] for row in answered) if phase == "prefill" else 0
+                ),
+                # The first token of each response is sampled at the end of the prefill.
+                "generated_tokens": (
+                    len(answered)
+                    if phase == "prefill"
+                    else sum(row["generated_tokens"] - 1 for row in answered)
+                ),
+                "words": sum(row["words"] for row in answered) if phase == "decode" else 0,
+                "energy_start_j": None,
+                "energy_end_j": None,
+                "energy_reason": "not read in this record",
+            }
+        )
+    with ShardWriter(
+        attempt.rank_shard("spans", rank), SPANS, _metadata(run, "spans", host, rank, plan)
+    ) as writer:
+        writer.write(_columns(SPANS.names, rows))
+    if rank == 0:
+        with ShardWriter(
+            attempt.rank_shard("responses", rank),
+            RESPONSES,
+            _metadata(run, "responses", host, rank, plan),
+        ) as writer:
+            writer.write(_columns(RESPONSES.names, responses))
+
+
+def _responses(plan: Plan) -> list[dict[str, Any]]:
+    spec = plan.run_spec
+    return [
+        {
+            "batch": index // spec.batch_size,
+            "row": index % spec.batch_size,
+            "prompt": index,
+            "prompt_tokens": 5,
+            "generated_tokens": spec.max_gen_len,
+            "words": len(plan.words.split()),
+            "generated_ids": list(range(3, 3 + spec.max_gen_len)),
+            "text": plan.words,
+        }
+        for index in range(spec.prompts)
+    ]
+
+
+def _columns(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in names}
