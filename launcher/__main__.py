@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if not to_do and not grid.having(Verdict.SEALED, Verdict.RUNNING):
             errors.print("joulegrid: no point of this grid can run here; the table says why")
+            _next(console, "python -m launcher -m model=nano,micro gpus=1,2")
             return BAD_INPUT
         if to_do:
             outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], console)

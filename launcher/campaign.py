@@ -31,6 +31,8 @@ _POLL_S: Final = 0.2
 # submitit gives its ranks one second between SIGINT and SIGKILL.
 _CANCEL_S: Final = 10.0
 
+SelectionKey = tuple[prompts.PromptSource, int, int]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -54,8 +56,9 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
     """
     entries = grid.having(Verdict.RUN)
     call = provenance.collect(command, allow_dirty=grid.allow_dirty)
+    selections = _select_prompts(entries)
     open_results(grid.results)
-    hashes = _write_prompts(grid.results, entries)
+    hashes = _write_prompts(grid.results, selections)
     folder = _campaign_folder(grid, call)
     for entry in grid.having(Verdict.MERGE):
         _settle(grid.results, entry)
@@ -145,25 +148,25 @@ def _cancel(job: Any) -> None:
         process.kill()
 
 
-def _selection(entry: Entry) -> tuple[prompts.PromptSource, int, int]:
+def _selection(entry: Entry) -> SelectionKey:
     return entry.source, entry.spec.prompts, entry.spec.seed
 
 
-def _write_prompts(
-    results: Path, entries: Sequence[Entry]
-) -> Mapping[tuple[prompts.PromptSource, int, int], str]:
-    """The prompts of all entries, each distinct selection once; their content hashes.
-
-    All are selected before the first is written, so that bad prompts leave nothing behind.
-    """
-    wanted = {_selection(entry) for entry in entries}
+def _select_prompts(entries: Sequence[Entry]) -> dict[SelectionKey, prompts.Selection]:
+    """The prompts of all entries, each distinct selection once, before anything is written."""
     try:
-        selections = {
+        return {
             key: prompts.select(key[0], prompts=key[1], seed=key[2])
-            for key in sorted(wanted, key=repr)
+            for key in sorted({_selection(entry) for entry in entries}, key=repr)
         }
     except (ValueError, RuntimeError) as error:
         raise BadInputError(str(error)) from error
+
+
+def _write_prompts(
+    results: Path, selections: Mapping[SelectionKey, prompts.Selection]
+) -> dict[SelectionKey, str]:
+    """The content hashes of the selections' files, which are written if they are not there."""
     folder = prompts_folder(results)
     folder.mkdir(exist_ok=True)
     return {key: prompts.write_prompts(kept, folder)[0] for key, kept in selections.items()}

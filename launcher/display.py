@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from rich.console import Console
+from rich.box import SIMPLE
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -28,30 +29,34 @@ _STYLES: Final = {
 _BAR_CELLS: Final = 24
 
 
-def plan_table(grid: Grid) -> Table:
-    """Every point of the grid, what it needs and what becomes of it."""
-    table = Table(title=f"{len(grid.entries)} points for {grid.results}", title_justify="left")
-    for heading in ("model", "data", "GPU", "GPUs", "nodes", "batch", "new", "GB/GPU"):
-        numeric = heading not in {"model", "data", "GPU"}
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
-    table.add_column("verdict", overflow="fold", min_width=24)
+def plan_table(grid: Grid) -> Group:
+    """Every point of the grid, what it needs and what becomes of it, with reasons below."""
+    table = Table(
+        title=f"{len(grid.entries)} points for {grid.results}", title_justify="left", box=SIMPLE
+    )
+    for heading in ("model", "prompts", "GPUs"):
+        table.add_column(heading, no_wrap=heading == "GPUs")
+    for heading in ("batch", "new", "GB/GPU"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    reasons: dict[str, int] = {}
     for entry in grid.entries:
         spec = entry.spec
         verdict = Text(str(entry.verdict), style=_STYLES[entry.verdict])
         if entry.reason:
-            verdict.append(f": {entry.reason}", style="default")
+            verdict.append(f" ({reasons.setdefault(entry.reason, len(reasons) + 1)})")
+        nodes = f" on {spec.nodes} nodes" if spec.nodes > 1 else ""
         table.add_row(
             spec.model,
-            Text(spec.dataset),
-            Text(spec.gpu),
-            str(spec.gpus),
-            str(spec.nodes),
+            Text(f"{spec.prompts} {spec.dataset}"),
+            Text(f"{spec.gpus} {spec.gpu}{nodes}"),
             str(spec.batch_size),
             str(spec.max_gen_len),
             f"{entry.memory.total_bytes / _GB:.1f}",
             verdict,
         )
-    return table
+    notes = [Text(f" ({number}) {reason}") for reason, number in reasons.items()]
+    return Group(table, *notes)
 
 
 def plan_summary(entries: Sequence[Entry]) -> str:

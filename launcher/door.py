@@ -37,7 +37,7 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
     for override in _parse(words):
         _check_override(override)
     register()
-    with _environment(), _arguments([_resolve_auto(word) for word in arguments]):
+    with _environment(), _arguments(_for_hydra(arguments)):
         try:
             points = expand(_compose)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -89,6 +89,12 @@ def _parse(words: Sequence[str]) -> list[Override]:
                 error
             )
     return overrides
+
+
+def _for_hydra(arguments: Sequence[str]) -> list[str]:
+    """The words as Hydra takes them: it wants -m first or last, and here it is always on."""
+    flags = {"-m", "--multirun"}
+    return [_resolve_auto(word) for word in arguments if word not in flags]
 
 
 def _resolve_auto(word: str) -> str:

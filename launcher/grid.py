@@ -258,17 +258,17 @@ def _too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str |
         room_bytes = kind.memory_bytes * MEMORY_SHARE
         if memory.total_bytes > room_bytes:
             return (
-                f"needs {memory.total_bytes / _GB:.1f} GB a GPU (weights "
-                f"{memory.weights_bytes / _GB:.1f}, KV cache {memory.kv_cache_bytes / _GB:.1f}), "
-                f"but {kind.product} has {room_bytes / _GB:.1f}"
+                f"weights {memory.weights_bytes / _GB:.1f} GB, KV cache "
+                f"{memory.kv_cache_bytes / _GB:.1f}, work {memory.workspace_bytes / _GB:.1f}; "
+                f"{kind.product} has room for {room_bytes / _GB:.1f}"
             )
     if cluster.device == "cpu" and cluster.executor == "local":
         needed_bytes = spec.gpus * (memory.total_bytes - memory.context_bytes + RANK_OVERHEAD_BYTES)
         room_bytes = psutil.virtual_memory().total * MEMORY_SHARE
         if needed_bytes > room_bytes:
             return (
-                f"needs {needed_bytes / _GB:.1f} GB of memory for {spec.gpus} ranks on CPU, "
-                f"but this machine has {room_bytes / _GB:.1f}"
+                f"its ranks need {needed_bytes / _GB:.1f} GB of this machine's memory, "
+                f"which has {room_bytes / _GB:.1f}"
             )
     return None
 
