@@ -1,89 +1,72 @@
-"""An attempt's folder as the launcher leaves it for the ranks, for tests of what comes after."""
+"""Attempt: a results folder with one run's attempt, made by hand as the launcher and watcher do."""
 
-import time
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
+from telemetry.clock import HostClock
+from telemetry.order import LaunchOrder
 from telemetry.record import write_json
-from telemetry.run import AttemptPaths, RunPaths, RunSpec
-from telemetry.schema import TABLES
-from telemetry.shards import ShardWriter
-from tests.conftest import SPEC
+from telemetry.run import AttemptPaths, RunPaths, RunSpec, prompts_folder
+from workers.tokenizer import identify
 
-ORDER: dict[str, Any] = {
-    "device": "cpu",
-    "threads": 1,
-    "prompts_sha256": "0" * 64,
-    "tokenizer_path": None,
-    "telemetry": "simulated",
-    "period_ms": 50,
-    "idle_s": 0.0,
-    "warmup_batches": 0,
-}
+TEXTS = (
+    "How many apples are left when Ann eats two of five?",
+    "Name a river.",
+    "A train needs three hours for 240 km. How fast is it?",
+    "Say hello.",
+    "What is the sum of one and two?",
+)
+
+
+def make_spec(base: RunSpec, **changes: Any) -> RunSpec:
+    """`base` with the bundled tokenizer, a question for each text, and `changes`."""
+    fitting = {"tokenizer": identify(None), "prompts": len(TEXTS)}
+    return RunSpec.from_mapping({**base.to_mapping(), **fitting, **changes})
 
 
 def make_attempt(
-    results: Path, *, spec: Mapping[str, Any] | None = None, order: Mapping[str, Any] | None = None
-) -> tuple[RunPaths, AttemptPaths]:
-    """A run with one attempt: spec, order, prompts, and empty folders for the ranks."""
-    point = RunSpec.from_mapping({**SPEC, **(spec or {})})
-    run = RunPaths(results=results, run_id=point.run_id)
+    results: Path, spec: RunSpec, *, gpu_uuids: list[str] | None = None, **changes: Any
+) -> tuple[AttemptPaths, LaunchOrder]:
+    """The attempt's folder with a ready host `here`, and its order with `changes`."""
+    lines = [json.dumps({"prompt": text}, ensure_ascii=False) for text in TEXTS]
+    content = ("\n".join(lines) + "\n").encode()
+    sha256 = hashlib.sha256(content).hexdigest()
+    run = RunPaths(results=results, run_id=spec.run_id)
     attempt = run.attempt(1)
-    attempt.folder.mkdir(parents=True)
-    attempt.ranks.mkdir()
-    write_json(run.spec, point.to_mapping())
-    write_json(attempt.launch, {**ORDER, **(order or {})})
-    run.prompts("0" * 64).parent.mkdir(exist_ok=True)
-    run.prompts("0" * 64).write_text('{"prompt": "How many?"}\n')
-    return run, attempt
-
-
-def end_attempt(attempt: AttemptPaths, state: str = "completed") -> None:
-    """Write that the attempt ended."""
-    write_json(attempt.ended, {"state": state, "reason": None, "t_us": 5, "by": "rank 0"})
-
-
-def register_rank(attempt: AttemptPaths, rank: int, *, pid: int, host: str = "n1") -> None:
-    """What a rank of one thread writes before it loads its model."""
-    started_us = time.time_ns() // 1_000
-    attempt.ranks.mkdir(exist_ok=True)
+    attempt.hosts.mkdir(parents=True)
+    prompts_folder(results).mkdir()
+    run.prompts(sha256).write_bytes(content)
+    clock = HostClock.set_now()
+    uuids = [f"SIM-a100-here-{index}" for index in range(spec.gpus_per_node)]
+    if gpu_uuids is not None:
+        uuids = gpu_uuids
     write_json(
-        attempt.rank(rank),
+        attempt.host("here"),
         {
-            "rank": rank,
-            "local_rank": rank,
-            "host": host,
-            "pid": pid,
-            "threads": 1,
-            "gpu_uuid": None,
-            "started_us": started_us,
+            "host": "here",
+            "pid": 1,
+            "ready_us": clock.now_us(),
+            "clock_offset_us": clock.offset_us,
+            "source": {"name": "simulated"},
+            "simulated": True,
+            "period_ms": 100,
+            "platform": {},
+            "gpus": [
+                {"uuid": uuid, "name": "A100", "index": index, "kind": "a100", "simulated": True}
+                for index, uuid in enumerate(uuids)
+            ],
         },
     )
-
-
-def shard_writer(attempt: AttemptPaths, kind: str, folder: Path, **metadata: Any) -> ShardWriter:
-    """A writer with the metadata that all parts of the record agree on."""
-    common = {
-        "kind": kind,
-        "run_id": "r",
-        "attempt": attempt.number,
-        "host": folder.name,
-        "rank": None,
-        "simulated": False,
-        "source": {"name": "host"},
-        "periods_us": {"power_instant_w": 10},
-        "clock": {"wall_us": 0, "monotonic_us": 0, "offset_us": 0},
-        "gpus": [],
+    order = {
+        "device": "cpu",
+        "threads": 1,
+        "prompts_sha256": sha256,
+        "tokenizer_path": None,
+        "telemetry": "simulated",
+        "period_ms": 100,
+        "idle_s": 0.2,
+        "warmup_batches": 1,
     }
-    return ShardWriter(folder, TABLES[kind], {**common, **metadata})
-
-
-Row = tuple[int, str, str, str, float | None, str | None]
-"""A row of the samples table."""
-
-
-def sample_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """Samples as columns."""
-    names = TABLES["samples"].names
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    return attempt, LaunchOrder(**{**order, **changes})

@@ -13,7 +13,7 @@ from workers.rank import Rank
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # The server imports these once; ranks are forked from it without a thread running yet.
-_CONTEXT.set_forkserver_preload(["workers.llama", "workers.mesh", "tests.gang"])
+_CONTEXT.set_forkserver_preload(["workers.shift", "tests.gang"])
 
 
 @dataclass(frozen=True, kw_only=True)

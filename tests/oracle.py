@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tests.gang import run_gang, values_of
 from workers.llama import build
+from workers.meeting import open_meeting
 from workers.mesh import open_mesh
 from workers.rank import Rank
 from workers.shapes import SHAPES, Shape
@@ -36,9 +37,8 @@ def our_logits(rank: Rank, folder: Path, dtype: str, cut_whole: bool) -> Logits:
     """One rank's logits, with weights cut from the whole model or drawn as in production."""
     ids = draw_ids()
     with (
-        open_mesh(
-            rank, degree=rank.world, device="cpu", rendezvous=folder / "rendezvous.json"
-        ) as mesh,
+        open_meeting(rank, folder / "rendezvous.json") as meeting,
+        open_mesh(meeting, degree=rank.world, device=torch.device("cpu")) as mesh,
         torch.inference_mode(),
     ):
         model = build(
@@ -55,7 +55,7 @@ def our_logits(rank: Rank, folder: Path, dtype: str, cut_whole: bool) -> Logits:
     return cast(Logits, torch.stack(logits).numpy())
 
 
-def their_logits(device: str = "cpu") -> Logits:
+def their_logits() -> Logits:
     """The logits of transformers' LLaMA with the same whole weights, fp32 on CPU."""
     from transformers import LlamaConfig, LlamaForCausalLM  # noqa: PLC0415 (seconds to import)
 
@@ -72,8 +72,8 @@ def their_logits(device: str = "cpu") -> Logits:
     )
     model = LlamaForCausalLM(config)
     model.load_state_dict(_their_names(draw_whole(SHAPE, SEED)), strict=True)
-    model = model.eval().to(device)
-    ids = draw_ids().to(device)
+    model.train(False)
+    ids = draw_ids()
     with torch.inference_mode():
         # One pass without a cache: each position's logits hang on those before it alone.
         logits = model(ids, use_cache=False).logits[:, PREFILL - 1 :]

@@ -1,0 +1,282 @@
+"""Shift: all that one rank does in an attempt, phase by phase, from startup to shutdown."""
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fairscale
+import psutil
+import torch
+
+from telemetry.clock import monotonic_us, wall_us
+from telemetry.order import LaunchOrder
+from telemetry.run import AttemptPaths, RunSpec
+from telemetry.schema import RESPONSES, Phase
+from telemetry.shards import ShardWriter
+from workers.engines import Engine, engine_fault, make_engine
+from workers.llama import build
+from workers.meeting import Meeting, open_meeting
+from workers.mesh import BACKENDS, Mesh, open_mesh
+from workers.progress import Progress
+from workers.questions import Questions, read_questions
+from workers.rank import Rank
+from workers.responses import Responses
+from workers.shapes import find_shape, parallel_fault
+from workers.spans import NO_COUNTS, WARMUP_BATCH, Counts, SpanRecorder
+from workers.station import Station, gpu_fault, take_station
+from workers.weights import fill_random
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shift:
+    """What one rank holds while it works."""
+
+    spec: RunSpec
+    order: LaunchOrder
+    attempt: AttemptPaths
+    rank: Rank
+    station: Station
+    questions: Questions
+
+    def metadata(self, kind: str, **more: Any) -> dict[str, Any]:
+        """What stands in the metadata of this rank's shards."""
+        gpu = self.station.gpu
+        return {
+            "kind": kind,
+            "run_id": self.spec.run_id,
+            "attempt": self.attempt.number,
+            "host": self.rank.host,
+            "rank": self.rank.rank,
+            "simulated": self.spec.simulated,
+            "source": {
+                "name": "rank",
+                "torch": torch.__version__,
+                "fairscale": fairscale.__version__,
+                "backend": BACKENDS[self.order.device],
+                "threads": self.station.threads,
+            },
+            "periods_us": {},
+            "clock": {
+                "wall_us": wall_us(),
+                "monotonic_us": monotonic_us(),
+                "offset_us": self.station.clock.offset_us,
+            },
+            "gpus": [] if gpu is None else [dict(gpu)],
+            **more,
+        }
+
+
+def work_shift(
+    spec: RunSpec,
+    order: LaunchOrder,
+    results: Path,
+    attempt: AttemptPaths,
+    rank: Rank,
+    *,
+    read_energy_j: Callable[[str], float] | None = None,
+) -> None:
+    """Do everything that one rank does in an attempt; see `workers.rank.run_rank`."""
+    with contextlib.ExitStack() as stack:
+        meeting = stack.enter_context(open_meeting(rank, attempt.rendezvous))
+        shift = _prepare(spec, order, results, attempt, meeting)
+        spans = stack.enter_context(_open_spans(shift, read_energy_j))
+        mesh = stack.enter_context(
+            open_mesh(meeting, degree=spec.gpus, device=shift.station.device)
+        )
+        mesh.barrier()
+        progress = None
+        if rank.rank == 0:
+            progress = Progress(attempt.progress, shift.station.clock, spec.prompts)
+        _rest(shift, spans, mesh, progress)
+        engine = _load(shift, spans, mesh, progress)
+        _warm_up(shift, spans, engine, progress)
+        with contextlib.ExitStack() as shards:
+            writer = None
+            if rank.rank == 0:
+                writer = shards.enter_context(_open_responses(shift))
+            _answer_all(
+                shift, spans=spans, mesh=mesh, engine=engine, writer=writer, progress=progress
+            )
+            spans.enter(Phase.SHUTDOWN)
+
+
+def _prepare(
+    spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths, meeting: Meeting
+) -> _Shift:
+    """Gather what the rank needs; what one rank lacks, all ranks hear and none begins."""
+    rank = meeting.rank
+    station, questions, fault = None, None, None
+    try:
+        shape_fault = parallel_fault(find_shape(spec.model), spec.gpus)
+        if spec_fault := shape_fault or engine_fault(spec):
+            raise ValueError(spec_fault)
+        station = take_station(spec, order, attempt, rank)
+        questions = read_questions(spec, order, results)
+    except (RuntimeError, ValueError, OSError) as error:
+        fault = f"rank {rank.rank} on {rank.host}: {error}"
+    mine = {"fault": fault, "gpu_uuid": station.gpu_uuid if station else None}
+    said = [json.loads(text) for text in meeting.exchange("readiness", json.dumps(mine))]
+    faults = [str(one["fault"]) for one in said if one["fault"] is not None]
+    if one_gpu := gpu_fault([one["gpu_uuid"] for one in said]):
+        faults.append(one_gpu)
+    if station is None or questions is None or faults:
+        raise RuntimeError(f"all ranks must be ready, but: {'; '.join(faults)}")
+    return _Shift(
+        spec=spec,
+        order=order,
+        attempt=attempt,
+        rank=rank,
+        station=station,
+        questions=questions,
+    )
+
+
+def _open_spans(shift: _Shift, read_energy_j: Callable[[str], float] | None) -> SpanRecorder:
+    station = shift.station
+    uuid = station.gpu_uuid
+    on_gpu = station.device.type == "cuda"
+    # A process that began before its host was watched has no energy to tell of until then.
+    process_us = station.clock.from_wall_us(int(psutil.Process().create_time() * 1e6))
+    begun_us = max(process_us, station.ready_us)
+    return SpanRecorder(
+        shift.attempt.rank_shard("spans", shift.rank.rank),
+        shift.metadata("spans"),
+        clock=station.clock,
+        host=shift.rank.host,
+        rank=shift.rank.rank,
+        gpu_uuid=uuid,
+        synchronize=torch.cuda.synchronize if on_gpu else _done_already,
+        read_energy_j=None
+        if read_energy_j is None or uuid is None or not on_gpu
+        else lambda: read_energy_j(uuid),
+        energy_reason="left to the watcher" if on_gpu else "the work was done on CPU",
+        start_us=min(begun_us, station.clock.now_us()),
+    )
+
+
+def _open_responses(shift: _Shift) -> ShardWriter:
+    tokenizer = shift.questions.tokenizer
+    metadata = shift.metadata(
+        "responses",
+        prompts={
+            "sha256": shift.order.prompts_sha256,
+            "count": len(shift.questions.ids),
+            "cut": shift.questions.cut,
+        },
+        tokenizer={
+            "name": tokenizer.name,
+            "vocab_size": tokenizer.vocab_size,
+            "sha256": tokenizer.sha256,
+        },
+    )
+    folder = shift.attempt.rank_shard("responses", shift.rank.rank)
+    return ShardWriter(folder, RESPONSES, metadata)
+
+
+def _rest(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None) -> None:
+    if shift.order.idle_s == 0.0:
+        return
+    _enter(Phase.IDLE, spans, progress)
+    time.sleep(shift.order.idle_s)
+    mesh.barrier()
+
+
+def _load(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None) -> Engine:
+    _enter(Phase.LOAD, spans, progress)
+    spec, rank = shift.spec, shift.rank
+    shape = find_shape(spec.model)
+    model = build(
+        shape,
+        dtype=spec.dtype,
+        device=mesh.device,
+        max_batch=min(spec.batch_size, spec.prompts),
+        max_len=spec.max_prompt_len + spec.max_gen_len,
+    )
+    fill_random(model, shape, spec.seed, rank=rank.rank, degree=rank.world)
+    engine = make_engine(spec, model, shift.questions.tokenizer.eos_id, mesh.device)
+    mesh.barrier()
+    return engine
+
+
+def _warm_up(shift: _Shift, spans: SpanRecorder, engine: Engine, progress: Progress | None) -> None:
+    if shift.order.warmup_batches == 0:
+        return
+    _enter(Phase.WARMUP, spans, progress, batch=WARMUP_BATCH)
+    prompts = shift.questions.ids[: shift.spec.batch_size]
+    with torch.inference_mode():
+        for _ in range(shift.order.warmup_batches):
+            engine.prefill(prompts, _batch_seed(shift.spec.seed, WARMUP_BATCH))
+            engine.decode()
+
+
+def _answer_all(
+    shift: _Shift,
+    *,
+    spans: SpanRecorder,
+    mesh: Mesh,
+    engine: Engine,
+    writer: ShardWriter | None,
+    progress: Progress | None,
+) -> None:
+    ids, size = shift.questions.ids, shift.spec.batch_size
+    if progress is not None:
+        progress.begin_batches()
+    for batch, first in enumerate(range(0, len(ids), size)):
+        prompts = ids[first : first + size]
+        # Rank 0 writes longer than the others: all wait here, so that no one's PREFILL does.
+        mesh.barrier()
+        spans.enter(Phase.PREFILL, batch=batch)
+        with torch.inference_mode():
+            engine.prefill(prompts, _batch_seed(shift.spec.seed, batch))
+            asked = Counts(prompts=len(prompts), prompt_tokens=sum(map(len, prompts)))
+            spans.enter(Phase.DECODE, batch=batch, counts=NO_COUNTS if writer is None else asked)
+            generated_ids = engine.decode()
+        decoded = spans.edge()
+        answered = NO_COUNTS
+        if writer is not None:
+            responses = Responses.decode(
+                shift.questions.tokenizer,
+                batch=batch,
+                first_prompt=first,
+                prompts=prompts,
+                generated_ids=generated_ids,
+            )
+            answered = Counts(
+                generated_tokens=sum(responses.generated_tokens), words=sum(responses.words)
+            )
+            responses.write(writer)
+        spans.enter(Phase.OVERHEAD, batch=batch, counts=answered, at=decoded)
+        if not mesh.agree(_digest(generated_ids)):
+            raise RuntimeError(
+                f"all ranks must choose the same tokens, but differ in batch {batch}"
+            )
+        if progress is not None:
+            progress.count_batch(len(prompts), answered.generated_tokens)
+
+
+def _enter(
+    phase: Phase, spans: SpanRecorder, progress: Progress | None, *, batch: int | None = None
+) -> None:
+    spans.enter(phase, batch=batch)
+    if progress is not None:
+        progress.enter(phase)
+
+
+def _batch_seed(seed: int, batch: int) -> int:
+    """A seed of each batch's own, so that answers do not hang on the batches before."""
+    digest = hashlib.sha256(f"{seed}/batch/{batch}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def _digest(generated_ids: list[list[int]]) -> int:
+    digest = hashlib.sha256(json.dumps(generated_ids).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def _done_already() -> None:
+    """The CPU has done its work when a call returns."""

@@ -1,0 +1,158 @@
+"""SpanRecorder: what a rank was doing from when to when, without a hole between.
+
+Counts stand where their work is: `prompts` and `prompt_tokens` on a batch's PREFILL,
+`generated_tokens` and `words` on its DECODE. All ranks work on the same tokens, so rank 0 alone
+carries counts: a sum over all spans of a run counts each token once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from telemetry.clock import HostClock
+from telemetry.schema import SPANS, Phase
+from telemetry.shards import ShardWriter
+
+WARMUP_BATCH: Final = -1
+"""The `batch` of a warm-up span."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What was worked on in a span; all zero on ranks other than 0."""
+
+    prompts: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    words: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """A moment between two spans, with all work before it done."""
+
+    t_us: int
+    """On the host's clock."""
+    energy_j: float | None
+    """The GPU's own energy counter then."""
+    energy_reason: str | None
+    """Why `energy_j` is None."""
+
+
+NO_COUNTS: Final = Counts()
+
+
+class SpanRecorder:
+    """The one writer of a rank's spans. A span is on disk when the next one begins."""
+
+    def __init__(
+        self,
+        folder: Path,
+        metadata: Mapping[str, Any],
+        *,
+        clock: HostClock,
+        host: str,
+        rank: int,
+        gpu_uuid: str | None,
+        synchronize: Callable[[], None],
+        read_energy_j: Callable[[], float] | None,
+        energy_reason: str,
+        start_us: int | None = None,
+    ) -> None:
+        """Begin STARTUP, at `start_us` or now.
+
+        `synchronize` returns when the device has done all it was given. `read_energy_j` raises
+        RuntimeError when there is no reading; None stands for no counter at all, for
+        `energy_reason`.
+        """
+        self._writer = ShardWriter(folder, SPANS, metadata)
+        self._clock = clock
+        self._who = {"host": host, "rank": rank, "gpu_uuid": gpu_uuid}
+        self._synchronize = synchronize
+        self._read_energy_j = read_energy_j
+        self._energy_reason = energy_reason
+        self._phase: Phase | None = Phase.STARTUP
+        self._batch: int | None = None
+        if start_us is None:
+            self._begun = self.edge()
+        else:
+            reason = "the span began before the rank could read"
+            self._begun = Edge(t_us=start_us, energy_j=None, energy_reason=reason)
+
+    def edge(self) -> Edge:
+        """This moment, with the device idle: where one span ends and the next begins."""
+        self._synchronize()
+        return self._stamp()
+
+    def enter(
+        self,
+        phase: Phase,
+        *,
+        batch: int | None = None,
+        counts: Counts = NO_COUNTS,
+        at: Edge | None = None,
+    ) -> None:
+        """End the running span with its `counts` and begin the next at the same moment.
+
+        `at` is an earlier edge, for counts that take time to find; None takes this moment.
+        """
+        edge = self.edge() if at is None else at
+        self._end(edge, counts)
+        self._phase = phase
+        self._batch = batch
+        self._begun = edge
+
+    def close(self) -> None:
+        """End the last span and turn the shard's stream into its file; more calls do nothing."""
+        if self._phase is not None:
+            self._close(self.edge())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        elif self._phase is not None:
+            # A device that failed may never become idle, or fail again and hide why.
+            self._close(self._stamp())
+
+    def _stamp(self) -> Edge:
+        t_us = self._clock.now_us()
+        if self._read_energy_j is None:
+            return Edge(t_us=t_us, energy_j=None, energy_reason=self._energy_reason)
+        try:
+            return Edge(t_us=t_us, energy_j=self._read_energy_j(), energy_reason=None)
+        except RuntimeError as error:
+            return Edge(t_us=t_us, energy_j=None, energy_reason=str(error))
+
+    def _close(self, edge: Edge) -> None:
+        self._end(edge, NO_COUNTS)
+        self._phase = None
+        self._writer.close()
+
+    def _end(self, edge: Edge, counts: Counts) -> None:
+        if self._phase is None:
+            raise RuntimeError("the spans must be open, but are closed instead")
+        row: dict[str, Any] = {
+            "t_start_us": self._begun.t_us,
+            "t_end_us": edge.t_us,
+            **self._who,
+            "phase": self._phase.value,
+            "batch": self._batch,
+            "prompts": counts.prompts,
+            "prompt_tokens": counts.prompt_tokens,
+            "generated_tokens": counts.generated_tokens,
+            "words": counts.words,
+            "energy_start_j": self._begun.energy_j,
+            "energy_end_j": edge.energy_j,
+            "energy_reason": self._begun.energy_reason or edge.energy_reason,
+        }
+        self._writer.write({name: [value] for name, value in row.items()})
