@@ -54,11 +54,11 @@ class Chunk:
                 table = source.read_row_group(self.index)
             table.validate(full=True)
         else:
-            table = _encode(read_stream(self.part.path).table, self.kind)
+            table = read_stream(self.part.path).table
         key = SORT_KEYS[self.kind][0]
         if table.num_rows != self.rows or pc.min(table[key]).as_py() != self.first_key:
             raise ValueError(f"rows must be those of the footer, but are {table.num_rows} others")
-        return table.replace_schema_metadata(None)
+        return _encode(table, self.kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +137,16 @@ def _require_schema(kind: str, schema: pa.Schema) -> None:
 
 
 def _encode(table: pa.Table, kind: str) -> pa.Table:
-    if kind == "samples":
-        for name in _WORDS:
-            column = table.schema.get_field_index(name)
-            table = table.set_column(column, name, table[name].dictionary_encode())
-    return table
+    """The rows under one schema whichever file they come from: words encoded, no metadata."""
+    fields = []
+    columns = []
+    for field in TABLES[kind]:
+        column = table[field.name]
+        if kind == "samples" and field.name in _WORDS:
+            if not pa.types.is_dictionary(column.type):
+                column = column.dictionary_encode()
+            fields.append(field.with_type(column.type))
+        else:
+            fields.append(field)
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))

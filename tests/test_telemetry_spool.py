@@ -15,7 +15,7 @@ from telemetry.shards import list_parts, read_stream
 from telemetry.source import Reading
 from telemetry.spool import Spool
 from telemetry.watchlog import WatchLog
-from tests.attempt import shard_writer
+from tests.telemetry_record import shard_writer
 
 
 @pytest.fixture

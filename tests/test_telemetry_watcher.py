@@ -18,8 +18,8 @@ from telemetry.record import read_json
 from telemetry.run import AttemptPaths, RunPaths
 from telemetry.shards import list_parts, read_stream, shard_metadata
 from telemetry.watch import Watch
-from tests.attempt import make_attempt, register_rank
 from tests.conftest import REPOSITORY
+from tests.telemetry_record import make_attempt, register_rank
 
 BUSY = "while True: sum(range(10_000))"
 

@@ -1,0 +1,125 @@
+"""The windowed merge against the plain one: sort everything, drop duplicates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telemetry.chunks import Chunk, survey_part
+from telemetry.shards import list_parts
+from telemetry.window import drop_duplicates, merge_chunks
+from tests.telemetry_record import Row, make_attempt, sample_columns, shard_writer
+
+Shard = Sequence[Sequence[Row]]
+
+ROWS = st.tuples(
+    st.integers(min_value=0, max_value=60),
+    st.sampled_from(["n1", "n2"]),
+    st.sampled_from(["GPU-b", "GPU-a", "host"]),
+    st.sampled_from(["power_instant_w", "energy_j"]),
+    st.sampled_from([None, 1.0, 2.5]),
+).map(lambda row: (*row, None if row[4] is not None else "no reading"))
+# Shards of parts of rows, in any order and overlapping: what no well-behaved writer would leave.
+SHARDS = st.lists(
+    st.lists(st.lists(ROWS, min_size=1, max_size=12), min_size=1, max_size=4),
+    min_size=1,
+    max_size=4,
+)
+
+
+def write_shards(
+    folder: Path, shards: Sequence[Shard], *, stream_last: bool = False
+) -> list[Chunk]:
+    """Write each shard's parts and survey them; the last part may stay an open stream."""
+    chunks: list[Chunk] = []
+    _, attempt = make_attempt(folder)
+    for number, shard in enumerate(shards):
+        writer = shard_writer(attempt, "samples", attempt.samples_shard(f"n{number}"))
+        for position, part in enumerate(shard):
+            # Several messages in one part, as a watcher writes them.
+            for start in range(0, len(part), 5):
+                writer.write(sample_columns(part[start : start + 5]))
+            if not (stream_last and position + 1 == len(shard)):
+                writer.close()
+        for found in list_parts(attempt.samples_shard(f"n{number}")):
+            chunks += survey_part("samples", found).chunks
+    return chunks
+
+
+def naive(rows: Sequence[Row]) -> list[Row]:
+    """Sorted; of rows with one time, host, device and field the value before the null."""
+    order = sorted(rows, key=lambda row: (*row[:4], row[4] is None, row[4] or 0.0, row[5] or ""))
+    kept: dict[tuple[int, str, str, str], Row] = {}
+    for row in order:
+        kept.setdefault(row[:4], row)
+    return list(kept.values())
+
+
+def merged(chunks: Sequence[Chunk], block_rows: int) -> tuple[list[Row], int, int]:
+    """All rows, and how many were dropped and of these said something else."""
+    rows: list[Row] = []
+    dropped = conflicts = 0
+
+    def fail(chunk: Chunk, damage: str) -> None:
+        raise AssertionError(f"{chunk}: {damage}")
+
+    for merged_block in merge_chunks("samples", chunks, fail, block_rows=block_rows):
+        block, more, other = drop_duplicates(merged_block)
+        dropped += more
+        conflicts += other
+        rows += [tuple(row.values()) for row in block.to_pylist()]
+    return rows, dropped, conflicts
+
+
+@settings(max_examples=60, deadline=None)
+@given(shards=SHARDS, block_rows=st.sampled_from([1, 7, 1000]), stream_last=st.booleans())
+def test_windowed_merge_equals_sorting_everything(
+    shards: Sequence[Shard], block_rows: int, stream_last: bool
+) -> None:
+    with TemporaryDirectory() as folder:
+        chunks = write_shards(Path(folder), shards, stream_last=stream_last)
+        rows, dropped, conflicts = merged(chunks, block_rows)
+    everything = [row for shard in shards for part in shard for row in part]
+    expected = naive(everything)
+    assert rows == expected
+    assert dropped == len(everything) - len(expected)
+    kept = {row[:4]: row for row in expected}
+    assert conflicts == sum(row != kept[row[:4]] for row in everything)
+
+
+def test_rows_are_given_out_before_everything_is_read(tmp_path: Path) -> None:
+    shards = [
+        [
+            [(100 * part + t, f"n{n}", "host", "energy_j", 1.0, None) for t in range(100)]
+            for part in range(20)
+        ]
+        for n in range(2)
+    ]
+    chunks = write_shards(tmp_path, shards)
+    blocks = [
+        block.num_rows for block in merge_chunks("samples", chunks, lambda *_: None, block_rows=1)
+    ]
+    assert sum(blocks) == 4000
+    assert max(blocks) <= 400
+
+
+def test_chunk_whose_bytes_rotted_is_named_and_the_others_stay(tmp_path: Path) -> None:
+    part = [(t, "n0", "host", "energy_j", float(t % 977) / 7, None) for t in range(5000)]
+    chunks = write_shards(tmp_path, [[part[:2500], part[2500:]]])
+    footer = pq.ParquetFile(chunks[0].part.path).metadata.row_group(0)
+    column = footer.column(4)
+    path = chunks[0].part.path
+    data = bytearray(path.read_bytes())
+    for offset in range(column.data_page_offset, column.data_page_offset + 400):
+        data[offset] ^= 0x5A
+    path.write_bytes(data)
+    damaged = []
+    blocks = list(
+        merge_chunks("samples", chunks, lambda chunk, why: damaged.append((chunk.part.path, why)))
+    )
+    assert [found for found, _ in damaged] == [path]
+    assert path.parent.as_posix() not in damaged[0][1]
+    assert sum(block.num_rows for block in blocks) == 2500
