@@ -1,7 +1,7 @@
 """Prompts: which texts a run answers, from a named source, in an order that a seed decides.
 
     auto:  a path is given -> file; a staged copy is there -> staged; else sample when the work is
-           local, hub when it is not
+           local, hub when it is not; a corpus with neither wants its file
 
 All sources meet in one `datasets.Dataset` of non-empty prompts, so that equal content gives equal
 prompts wherever it came from. The order is `Dataset.shuffle(seed)`: the permutation of NumPy's
@@ -239,7 +239,9 @@ def _resolve(
         return Source.FILE
     if staged is not None:
         return Source.STAGED
-    return Source.SAMPLE if local else Source.HUB
+    if local and corpus.sample is not None:
+        return Source.SAMPLE
+    return Source.FILE if corpus.hub is None else Source.HUB
 
 
 def _identify_file(
