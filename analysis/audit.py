@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.findings import Case, Check, Finding, Outcome, failed, judged, skipped
-from analysis.load import UNREADABLE, load, shortened
+from analysis.load import UNREADABLE, find_runs, load, shortened
 from analysis.record_checks import RECORD_CHECKS
 from analysis.result_checks import RESULT_CHECKS
 from analysis.tables import build_tables, report_folder
 from telemetry.record import file_sha256, write_json
-from telemetry.run import RunPaths, list_runs
+from telemetry.run import RunPaths
 from telemetry.schema import SCHEMA_VERSION
 
 EXIT_FAILED: Final = 1
@@ -69,7 +69,7 @@ class Line:
 
 def audit_results(results: Path) -> list[Line]:
     """Every check over every sealed run of a results folder; damaged input fails, never raises."""
-    cases = [Case(run) for run in list_runs(results) if is_sealed(run)]
+    cases = [Case(run) for run in find_runs(results) if is_sealed(run)]
     lines = [
         Line(
             name=check.name,
@@ -93,7 +93,7 @@ def is_sealed(run: RunPaths) -> bool:
 def seals_digest(results: Path) -> str:
     """One hash of all seals: tells whether an audit is of the runs that are there now."""
     digest = hashlib.sha256()
-    for run in list_runs(results):
+    for run in find_runs(results):
         for attempt in run.attempts():
             if attempt.seal.is_file():
                 name = f"{run.run_id}/{attempt.number}/{file_sha256(attempt.seal)}\n"

@@ -150,7 +150,7 @@ def load(results: Path) -> Loaded:
         raise FileNotFoundError(f"`results` must be a folder, but {results} is none")
     runs: list[Run] = []
     others: list[NotCounted] = []
-    for paths in list_runs(results):
+    for paths in find_runs(results):
         others.extend(
             NotCounted(
                 run_id=paths.run_id, attempt=attempt.number, state=state, reason=reason or ""
@@ -177,6 +177,14 @@ def load(results: Path) -> Loaded:
                 )
             )
     return Loaded(results=results, runs=tuple(runs), not_counted=tuple(others))
+
+
+def find_runs(results: Path) -> list[RunPaths]:
+    """Every folder that is a run or claims to be: one with a spec, or with an attempt."""
+    listed = {run.run_id for run in list_runs(results)}
+    folders = sorted(child for child in results.iterdir() if child.is_dir())
+    runs = [RunPaths(results=results, run_id=folder.name) for folder in folders]
+    return [run for run in runs if run.run_id in listed or run.attempts()]
 
 
 def open_run(paths: RunPaths) -> Run | None:

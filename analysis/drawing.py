@@ -1,0 +1,105 @@
+"""Drawing: how every figure looks, and how it becomes SVG that is the same every time.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart. Text and axes
+take the page's own colour, so a figure is readable in light and in dark.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# M. Okabe and K. Ito, Color Universal Design, jfly.uni-koeln.de/color: without black and yellow,
+# which vanish in dark and in light; grey is added last.
+PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
+HATCHES: Final = ("", "//", "..", "xx", "\\\\", "++", "--")
+MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+
+# Stands for the page's text colour until the SVG is written.
+_INK: Final = "#010203"
+# Any: matplotlib types its settings as a closed set of literals.
+_STYLE: Final[Any] = {
+    "text.parse_math": False,
+    "svg.hashsalt": "joulegrid",
+    "svg.fonttype": "none",
+    "font.size": 10.0,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 11.0,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "axes.titlecolor": _INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": _INK,
+    "grid.alpha": 0.14,
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 9.0,
+    "hatch.linewidth": 0.6,
+    "figure.constrained_layout.use": True,
+}
+_WIDTH_IN: Final = 8.0
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of all figures, whatever the user's own matplotlib settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def new_figure(panels: int, height_in: float) -> tuple[Figure, list[Axes]]:
+    """A figure of `panels` panels side by side."""
+    figure = Figure(figsize=(_WIDTH_IN, height_in))
+    axes = figure.subplots(1, panels, squeeze=False)
+    return figure, list(axes[0])
+
+
+def watermark(axes: Axes) -> None:
+    """Write SIMULATED across a panel."""
+    axes.text(
+        0.5,
+        0.5,
+        "SIMULATED",
+        transform=axes.transAxes,
+        rotation=20,
+        ha="center",
+        va="center",
+        fontsize=26,
+        fontweight="bold",
+        color="#D55E00",
+        alpha=0.28,
+        zorder=10,
+    )
+
+
+def to_svg(figure: Figure, key: str) -> str:
+    """The figure as an SVG element without dates, foreign addresses or clashing ids."""
+    sink = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(sink, format="svg", metadata=nothing)
+    text = sink.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", text)
+    text = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{key}-\1"', text)
+    return text.replace(_INK, "currentColor").strip() + "\n"

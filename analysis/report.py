@@ -1,0 +1,294 @@
+"""Report: one page with every result, that opens offline and says what it does not know.
+
+The page loads nothing, escapes everything, and is the same to the byte for the same sealed runs
+and the same audit.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from analysis.audit import seals_digest
+from analysis.columns import Column
+from analysis.figures import Drawn, draw_all
+from analysis.load import UNREADABLE, Loaded, Run
+from analysis.published import PAPER, published
+from analysis.tables import Row, Tables, build_tables, report_folder, write_tables
+from telemetry.record import read_json, write_bytes
+
+_DIGITS: Final = 4
+_NO_VALUE: Final = "\N{EN DASH}"
+_PERCENT: Final = 100.0
+# Where a number is written with grouped thousands, and where with an exponent.
+_THOUSAND: Final = 1000.0
+_MEGA: Final = 1e7
+_TINY: Final = 1e-3
+
+# What lies outside what the sensors see; each is true of every run of this project.
+_NEVER_MEASURED: Final = (
+    "Power supplies, fans, network and storage: GPU sensors see their own board alone.",
+    "Whether the answers are good: only how many words and tokens they have.",
+    "The sensors themselves: NVIDIA's err by about 5 % a board (arXiv 2312.02741) and nothing here "
+    "calibrates them.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a call of `write_report` left."""
+
+    page: Path
+    tables: Tables
+    figures: tuple[Drawn, ...]
+
+
+def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
+    """Write tables, figures and the page to `folder`, `results/report` by default.
+
+    Raises:
+        ValueError: there is no sealed run.
+        OSError: the folder cannot be written.
+    """
+    if not loaded.runs:
+        raise ValueError(f"{loaded.results} must hold a sealed run, but holds none")
+    folder = folder or report_folder(loaded.results)
+    tables = build_tables(loaded)
+    figures = tuple(draw_all(loaded, tables))
+    write_tables(tables, folder / "tables")
+    (folder / "figures").mkdir(exist_ok=True)
+    for figure in figures:
+        path = folder / "figures" / f"{figure.key}.svg"
+        if figure.svg is None:
+            # What an earlier call drew is no longer true.
+            path.unlink(missing_ok=True)
+        else:
+            write_bytes(path, figure.svg.encode())
+    page = folder / "index.html"
+    write_bytes(page, render(loaded, tables, figures, read_audit(loaded.results)).encode())
+    return Written(page=page, tables=tables, figures=figures)
+
+
+def render(
+    loaded: Loaded, tables: Tables, figures: tuple[Drawn, ...], audit: Mapping[str, Any] | None
+) -> str:
+    """The page as HTML."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["cell"] = cell_text
+    environment.filters["key"] = sort_key
+    template = environment.from_string(_package_text("report.html"))
+    simulated = sum(run.simulated for run in loaded.runs)
+    return template.render(
+        style=Markup(_package_text("report.css")),  # noqa: S704 - the package's own file
+        script=Markup(_package_text("report.js")),  # noqa: S704 - the package's own file
+        summary=summary(tables),
+        runs=len(tables.runs.rows),
+        simulated=simulated,
+        tables=tables,
+        figures=[
+            {"figure": figure, "svg": Markup(figure.svg or "")}  # noqa: S704 - escaped by matplotlib
+            for figure in figures
+        ],
+        comparison_note=comparison_note(tables),
+        missing=missing(tables),
+        never=_NEVER_MEASURED,
+        origins=[origin(run) for run in loaded.runs],
+        audit=audit,
+    )
+
+
+def summary(tables: Tables) -> list[str]:
+    """The key numbers as sentences."""
+    rows = tables.runs.rows
+    if not rows:
+        return ["No sealed run could be read."]
+    points = len(tables.groups.rows)
+    lines = [
+        f"{_plural(len(rows), 'sealed run')} of {_plural(points, 'grid point')} answered "
+        f"{_plural(sum(_whole(row['responses']) for row in rows), 'prompt')} with "
+        f"{_plural(sum(_whole(row['generated_tokens']) for row in rows), 'token')}."
+    ]
+    known = [row for row in tables.groups.rows if row.get("energy_per_token_j_mean") is not None]
+    if known:
+        low = min(known, key=lambda row: _real(row["energy_per_token_j_mean"]))
+        high = max(known, key=lambda row: _real(row["energy_per_token_j_mean"]))
+        total_j = sum(_real(row["energy_j"]) for row in rows if row["energy_j"] is not None)
+        least, most = (number_text(_real(row["energy_per_token_j_mean"])) for row in (low, high))
+        span = (
+            f"A generated token took {least} J ({_point(low)})"
+            if len(known) == 1
+            else f"A generated token took {least} J ({_point(low)}) to {most} J ({_point(high)})"
+        )
+        lines.append(f"{span}; the measured windows took {number_text(total_j)} J in all.")
+    return lines
+
+
+def missing(tables: Tables) -> list[tuple[str, str, int]]:
+    """(column, reason, runs) of every number that runs lack, the commonest first."""
+    reasons = {
+        "energy_j": "energy_reason",
+        "prefill_energy_j, decode_energy_j": "phase_reason",
+        "net_energy_j": "net_reason",
+        "integral_over_counter": "gap_reason",
+        "zone_energy_j": "zone_reason",
+    }
+    counts: dict[tuple[str, str], int] = {}
+    for row in tables.runs.rows:
+        for names, reason in reasons.items():
+            if row[reason] is not None:
+                key = (names, str(row[reason]))
+                counts[key] = counts.get(key, 0) + 1
+    without = sum(row["gpu_utilization"] is None for row in tables.runs.rows)
+    if without:
+        counts["gpu_utilization", "not every GPU has a reading in the window"] = without
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [(names, reason, count) for (names, reason), count in ordered]
+
+
+def comparison_note(tables: Tables) -> str:
+    """How many of the paper's numbers stand beside one of ours."""
+    rows = tables.comparison.rows
+    compared = sum(row["ratio"] is not None for row in rows)
+    numbers = len(published())
+    if not rows:
+        return f"None of {PAPER}'s {numbers} numbers has the conditions of one of these runs."
+    return f"{compared} of {PAPER}'s {numbers} numbers stand beside a measurement of ours" + (
+        f"; {len(rows) - compared} more have our conditions, but no ratio." if rows else "."
+    )
+
+
+def origin(run: Run) -> dict[str, Any]:
+    """Where a run comes from, as far as it is on record; texts for the page."""
+    provenance = run.provenance
+    git = provenance.get("git")
+    git = git if isinstance(git, dict) else {}
+    packages = provenance.get("packages")
+    packages = packages if isinstance(packages, dict) else {}
+    commit = git.get("commit")
+    return {
+        "run_id": run.run_id,
+        "attempt": run.attempt.number,
+        "commit": str(commit) if commit else f"none: {git.get('reason', 'not on record')}",
+        "dirty": bool(git.get("dirty")),
+        "user": str(provenance.get("user", "not on record")),
+        "submit_host": str(provenance.get("submit_host", "not on record")),
+        "command": _command(provenance.get("command")),
+        "python": str(provenance.get("python", "not on record")),
+        "packages": ", ".join(f"{name} {packages[name]}" for name in sorted(packages, key=str)),
+        "hosts": [_host_text(name, host) for name, host in sorted(run.hosts.items())],
+        "gpus": [
+            _gpu_text(gpu)
+            for _, host in sorted(run.hosts.items())
+            if isinstance(host, dict)
+            for gpu in host.get("gpus") or []
+            if isinstance(gpu, dict)
+        ],
+    }
+
+
+def read_audit(results: Path) -> dict[str, Any] | None:
+    """The last audit, `current` when it is of these seals; None when there is none."""
+    path = report_folder(results) / "audit.json"
+    if not path.is_file():
+        return None
+    try:
+        audit = read_json(path)
+        checks = [
+            {key: str(check[key]) for key in ("claim", "outcome", "evidence")}
+            for check in audit["checks"]
+        ]
+        current = audit["seals_sha256"] == seals_digest(results)
+        return {"current": current, "passed": audit["passed"] is True, "checks": checks}
+    except UNREADABLE:
+        return None
+
+
+def cell_text(row: Row, column: Column) -> str:
+    """A cell as people read it; a dash for null."""
+    value = row.get(column.name)
+    if value is None:
+        return _NO_VALUE
+    if isinstance(value, bool):
+        return "simulated" if value and column.name == "simulated" else ("yes" if value else "no")
+    if column.type == "share":
+        shown = f"{float(value) * _PERCENT:.2f} %"
+        return f"+{shown}" if column.name == "integral_over_counter" and float(value) > 0 else shown
+    if isinstance(value, float):
+        return number_text(value)
+    return str(value)
+
+
+def sort_key(row: Row, column: Column) -> str:
+    """What the page sorts a cell by: the number in full; empty for null."""
+    value = row.get(column.name)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def number_text(value: float) -> str:
+    """A number with four significant digits, thousands apart by a thin space."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= _MEGA or size < _TINY:
+        return f"{value:.{_DIGITS - 1}e}"
+    if size >= _THOUSAND:
+        return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{value:.{_DIGITS}g}"
+
+
+def _host_text(name: str, host: object) -> str:
+    platform = host.get("platform") if isinstance(host, dict) else None
+    platform = platform if isinstance(platform, dict) else {}
+    parts = [
+        str(platform[key]) + unit
+        for key, unit in (("cpu_model", ""), ("logical_cpus", " CPUs"), ("kernel", ""))
+        if platform.get(key) is not None
+    ]
+    return f"{name}: {', '.join(parts)}" if parts else name
+
+
+def _gpu_text(gpu: Mapping[str, Any]) -> str:
+    mark = " (simulated)" if gpu.get("simulated") else ""
+    limit = gpu.get("power_limit_w")
+    watts = f", limit {limit} W" if limit is not None else ""
+    return f"{gpu.get('uuid')}: {gpu.get('name')}{watts}{mark}"
+
+
+def _command(command: object) -> str:
+    return " ".join(str(word) for word in command) if isinstance(command, list) else "not on record"
+
+
+def _point(row: Row) -> str:
+    return f"{row['model']} on {row['gpus']} x {row['gpu']}, batch {row['batch_size']}"
+
+
+def _plural(count: int, noun: str) -> str:
+    number = f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{number} {noun}{'' if count == 1 else 's'}"
+
+
+def _whole(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _real(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _package_text(name: str) -> str:
+    return resources.files("analysis").joinpath(name).read_text(encoding="utf-8")
