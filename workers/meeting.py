@@ -46,16 +46,22 @@ class Meeting:
             RuntimeError: a rank said nothing within the meeting's timeout.
         """
         self.store.set(f"{topic}/{self.rank.rank}", text)
-        said = []
-        for rank in range(self.rank.world):
-            try:
-                said.append(bytes(self.store.get(f"{topic}/{rank}")).decode())
-            except dist.DistError as error:
-                raise RuntimeError(
-                    f"rank {rank} must say its {topic} to rank {self.rank.rank}, "
-                    f"but is not heard: {_first_line(error)}"
-                ) from error
+        said = [self._hear(topic, rank) for rank in range(self.rank.world)]
+        # Rank 0 may leave for what it heard, and the store with it: first all must have heard.
+        self.store.set(f"{topic} heard/{self.rank.rank}", "")
+        if self.rank.rank == 0:
+            for rank in range(self.rank.world):
+                self._hear(f"{topic} heard", rank)
         return said
+
+    def _hear(self, topic: str, rank: int) -> str:
+        try:
+            return bytes(self.store.get(f"{topic}/{rank}")).decode()
+        except dist.DistError as error:
+            raise RuntimeError(
+                f"rank {rank} must say its {topic} to rank {self.rank.rank}, "
+                f"but is not heard: {_first_line(error)}"
+            ) from error
 
     def torch_store(self) -> Store:
         """The part of the store that torch.distributed may fill."""

@@ -1,0 +1,140 @@
+import contextlib
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from fairscale.nn.model_parallel import initialize as fairscale_groups
+
+from telemetry.record import read_json, write_json
+from tests.gang import make_rank, run_gang, values_of
+from workers.meeting import Meeting, open_meeting
+from workers.mesh import open_mesh
+from workers.rank import Rank
+
+CPU = torch.device("cpu")
+
+
+@contextlib.contextmanager
+def _meet(rank: Rank, folder: Path) -> Iterator[Meeting]:
+    with open_meeting(rank, folder / "rendezvous.json") as meeting:
+        # Rank 0 must not raise and be gone before the others have come.
+        assert meeting.exchange("number", str(rank.rank)) == [str(n) for n in range(rank.world)]
+        yield meeting
+
+
+def join(rank: Rank, folder: Path, degree: int) -> tuple[str, bool, bool, bool]:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        with (
+            _meet(rank, folder) as meeting,
+            open_mesh(meeting, degree=degree, device=CPU) as mesh,
+        ):
+            mesh.barrier()
+            agree = mesh.agree(7), mesh.agree(rank.rank)
+        left = torch.distributed.is_initialized()
+        left = left or fairscale_groups.model_parallel_is_initialized()
+    return printed.getvalue(), *agree, left
+
+
+def test_ranks_join_without_a_fixed_port_and_leave_nothing_behind(tmp_path: Path) -> None:
+    for printed, same, different, left in values_of(run_gang(2, join, tmp_path, 2)):
+        assert same
+        assert not different
+        assert not left
+        assert printed == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_share_a_host(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    with open_meeting(make_rank(0, 1), one), open_meeting(make_rank(0, 1), two):
+        assert _port(one) != _port(two)
+
+
+def test_a_degree_other_than_the_number_of_ranks_is_refused(tmp_path: Path) -> None:
+    for outcome in run_gang(2, join, tmp_path, 4):
+        assert "`gpus` must be the number of ranks, but is 4 with 2 ranks" in (outcome.error or "")
+
+
+def join_clamped(rank: Rank, folder: Path) -> None:
+    given = fairscale_groups.initialize_model_parallel
+
+    def clamp(degree: int) -> None:
+        given(degree // 2)
+
+    fairscale_groups.initialize_model_parallel = clamp
+    join(rank, folder, rank.world)
+
+
+def test_a_degree_that_fairscale_silently_lowers_is_refused(tmp_path: Path) -> None:
+    for outcome in run_gang(2, join_clamped, tmp_path):
+        assert "must have 2 ranks, but has 1 instead" in (outcome.error or "")
+
+
+def raise_inside(rank: Rank, folder: Path) -> None:
+    with (
+        open_meeting(rank, folder / "rendezvous.json") as meeting,
+        open_mesh(meeting, degree=2, device=CPU) as mesh,
+    ):
+        if rank.rank == 1:
+            raise KeyError("only here")
+        mesh.barrier()
+
+
+def test_a_failure_on_one_rank_fails_the_others_next_collective_at_once(tmp_path: Path) -> None:
+    alive, failed = run_gang(2, raise_inside, tmp_path, timeout_s=30.0)
+    assert "KeyError: 'only here'" in (failed.error or "")
+    assert "RuntimeError" in (alive.error or "")
+    assert alive.seconds < 20.0
+
+
+def test_a_missing_rank_0_is_named_after_the_deadline(tmp_path: Path) -> None:
+    began_s = time.monotonic()
+    with (
+        pytest.raises(RuntimeError, match=r"rendezvous.json must lead to rank 0 within 0.3 s"),
+        open_meeting(make_rank(1, 2), tmp_path / "rendezvous.json", timeout_s=0.3),
+    ):
+        pass
+    assert time.monotonic() - began_s < 5.0
+
+
+def test_a_rank_that_says_nothing_is_named(tmp_path: Path) -> None:
+    with (
+        open_meeting(make_rank(0, 2), tmp_path / "rendezvous.json", timeout_s=0.3) as meeting,
+        pytest.raises(RuntimeError, match="rank 1 must say its readiness to rank 0"),
+    ):
+        meeting.exchange("readiness", "ready")
+
+
+@pytest.mark.parametrize("alive", [False, True])
+def test_a_rendezvous_left_by_an_earlier_job_is_not_followed(tmp_path: Path, alive: bool) -> None:
+    stale = {"host": "127.0.0.1", "port": 9, "token": "of another job"}
+    with open_meeting(make_rank(0, 1), tmp_path / "other.json"):
+        if alive:
+            stale["port"] = _port(tmp_path / "other.json")
+        write_json(tmp_path / "rendezvous.json", stale)
+        with (
+            pytest.raises(RuntimeError, match=r"belongs to another run|nobody answers"),
+            open_meeting(make_rank(1, 2), tmp_path / "rendezvous.json", timeout_s=1.0),
+        ):
+            pass
+
+
+def _port(rendezvous: Path) -> int:
+    return int(read_json(rendezvous)["port"])
+
+
+def leave_after_hearing(rank: Rank, folder: Path) -> list[str]:
+    with open_meeting(rank, folder / "rendezvous.json") as meeting:
+        if rank.rank > 0:
+            # The others hear late: rank 0 must still be there.
+            time.sleep(0.3)
+        return meeting.exchange("news", f"from {rank.rank}")
+
+
+def test_rank_0_stays_until_all_have_heard(tmp_path: Path) -> None:
+    said = values_of(run_gang(3, leave_after_hearing, tmp_path))
+    assert said == [["from 0", "from 1", "from 2"]] * 3

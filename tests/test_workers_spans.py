@@ -1,0 +1,163 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from telemetry.clock import HostClock
+from telemetry.schema import Phase
+from telemetry.shards import list_parts, read_stream, shard_metadata
+from workers.spans import Counts, SpanRecorder
+
+
+def _open(
+    folder: Path,
+    *,
+    clock: HostClock | None = None,
+    synchronize: Callable[[], None] = lambda: None,
+    read_energy_j: Callable[[], float] | None = None,
+    start_us: int | None = None,
+) -> SpanRecorder:
+    return SpanRecorder(
+        folder,
+        {"kind": "spans"},
+        clock=clock or HostClock.set_now(),
+        host="here",
+        rank=3,
+        gpu_uuid="GPU-1",
+        synchronize=synchronize,
+        read_energy_j=read_energy_j,
+        energy_reason="no counter",
+        start_us=start_us,
+    )
+
+
+def _on_disk(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for part in list_parts(folder):
+        table = pa.parquet.read_table(part.path) if part.closed else read_stream(part.path).table
+        rows += table.to_pylist()
+    return rows
+
+
+def test_each_span_begins_where_the_last_one_ended(tmp_path: Path) -> None:
+    with _open(tmp_path) as spans:
+        for phase in (Phase.IDLE, Phase.LOAD, Phase.PREFILL, Phase.DECODE):
+            spans.enter(phase)
+    rows = _on_disk(tmp_path)
+    assert [row["phase"] for row in rows] == ["startup", "idle", "load", "prefill", "decode"]
+    assert [row["t_end_us"] for row in rows[:-1]] == [row["t_start_us"] for row in rows[1:]]
+
+
+def test_a_span_is_on_disk_when_the_next_one_begins(tmp_path: Path) -> None:
+    spans = _open(tmp_path)
+    spans.enter(Phase.IDLE)
+    assert [row["phase"] for row in _on_disk(tmp_path)] == ["startup"]
+    spans.enter(Phase.LOAD)
+    assert [row["phase"] for row in _on_disk(tmp_path)] == ["startup", "idle"]
+
+
+def test_counts_and_batch_stand_on_the_span_that_ends(tmp_path: Path) -> None:
+    with _open(tmp_path) as spans:
+        spans.enter(Phase.PREFILL, batch=4)
+        spans.enter(Phase.DECODE, batch=4, counts=Counts(prompts=2, prompt_tokens=9))
+        spans.enter(Phase.SHUTDOWN, counts=Counts(generated_tokens=8, words=5))
+    _, prefill, decode, shutdown = _on_disk(tmp_path)
+    assert (prefill["batch"], prefill["prompts"], prefill["prompt_tokens"]) == (4, 2, 9)
+    assert (decode["batch"], decode["generated_tokens"], decode["words"]) == (4, 8, 5)
+    assert (shutdown["batch"], shutdown["prompts"], shutdown["words"]) == (None, 0, 0)
+
+
+def test_an_earlier_edge_keeps_later_work_out_of_the_span(tmp_path: Path) -> None:
+    clock = HostClock.set_now()
+    with _open(tmp_path, clock=clock) as spans:
+        spans.enter(Phase.DECODE, batch=0)
+        edge = spans.edge()
+        while (later_us := clock.now_us()) <= edge.t_us:
+            pass
+        spans.enter(Phase.OVERHEAD, batch=0, at=edge)
+    _, decode, overhead = _on_disk(tmp_path)
+    assert decode["t_end_us"] == overhead["t_start_us"] == edge.t_us < later_us
+
+
+def test_the_device_is_done_before_the_clock_is_read(tmp_path: Path) -> None:
+    clock = HostClock.set_now()
+    done_us: list[int] = []
+
+    def finish() -> None:
+        done_us.append(clock.now_us())
+
+    with _open(tmp_path, clock=clock, synchronize=finish) as spans:
+        spans.enter(Phase.LOAD)
+    startup, load = _on_disk(tmp_path)
+    assert done_us[0] <= startup["t_start_us"]
+    assert startup["t_start_us"] <= done_us[1] <= startup["t_end_us"]
+    assert load["t_start_us"] <= done_us[2] <= load["t_end_us"]
+
+
+def test_energy_is_read_once_at_each_edge_and_shared_by_both_spans(tmp_path: Path) -> None:
+    readings = iter([100.0, 107.5, 110.0])
+    with _open(tmp_path, read_energy_j=lambda: next(readings)) as spans:
+        spans.enter(Phase.LOAD)
+    edges = [(row["energy_start_j"], row["energy_end_j"]) for row in _on_disk(tmp_path)]
+    assert edges == [(100.0, 107.5), (107.5, 110.0)]
+    assert all(row["energy_reason"] is None for row in _on_disk(tmp_path))
+
+
+def test_without_a_counter_energy_is_null_with_the_reason(tmp_path: Path) -> None:
+    with _open(tmp_path):
+        pass
+    (row,) = _on_disk(tmp_path)
+    assert (row["energy_start_j"], row["energy_end_j"]) == (None, None)
+    assert row["energy_reason"] == "no counter"
+
+
+def test_a_counter_that_fails_leaves_null_and_its_reason_and_the_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    def fail() -> float:
+        raise RuntimeError("GPU is lost")
+
+    with _open(tmp_path, read_energy_j=fail) as spans:
+        spans.enter(Phase.LOAD)
+    assert [row["energy_reason"] for row in _on_disk(tmp_path)] == ["GPU is lost"] * 2
+
+
+def test_startup_can_begin_before_the_recorder(tmp_path: Path) -> None:
+    clock = HostClock.set_now()
+    began_us = clock.now_us() - 5_000_000
+    with _open(tmp_path, clock=clock, start_us=began_us, read_energy_j=lambda: 1.0):
+        pass
+    (row,) = _on_disk(tmp_path)
+    assert row["t_start_us"] == began_us
+    assert row["energy_start_j"] is None
+    assert "before the rank could read" in row["energy_reason"]
+
+
+def test_a_failure_still_ends_the_running_span_and_asks_nothing_of_the_device(
+    tmp_path: Path,
+) -> None:
+    def hang() -> None:
+        raise AssertionError("a failed device was waited for")
+
+    spans = _open(tmp_path, synchronize=hang, start_us=1)
+    with pytest.raises(OSError, match="failed"), spans:
+        raise OSError("failed")
+    assert [row["phase"] for row in _on_disk(tmp_path)] == ["startup"]
+
+
+def test_a_closed_recorder_takes_no_span(tmp_path: Path) -> None:
+    spans = _open(tmp_path)
+    spans.close()
+    spans.close()
+    with pytest.raises(RuntimeError, match="the spans must be open"):
+        spans.enter(Phase.LOAD)
+    assert len(_on_disk(tmp_path)) == 1
+
+
+def test_the_shard_names_its_metadata(tmp_path: Path) -> None:
+    with _open(tmp_path):
+        pass
+    (part,) = list_parts(tmp_path)
+    assert shard_metadata(pa.parquet.read_schema(part.path))["kind"] == "spans"
