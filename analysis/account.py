@@ -1,20 +1,17 @@
 """Account: one run's energy by GPU and phase, joined on GPU UUID and time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import pyarrow.compute as pc
 
 from analysis.energy import (
-    ATTRIBUTABLE_PERIODS,
     EDGE_PERIODS,
     US_PER_S,
     Amount,
     Curve,
-    FloatArray,
     IntArray,
     Series,
     counter_curve,
@@ -24,7 +21,9 @@ from analysis.energy import (
     net_energy,
     total,
 )
+from analysis.gpu import COUNTER, INTEGRAL, US_PER_MS, Gpu, idle_power
 from analysis.load import Run
+from analysis.spans import RankSpans, rank_spans
 from telemetry.gpus import GPU_KINDS
 from telemetry.schema import Phase
 
@@ -41,54 +40,6 @@ _FIELDS: Final = (
     "gpu_utilization",
     "power_limit_w",
 )
-_US_PER_MS: Final = 1_000
-# Share of a phase's seconds that must lie in spans the sensor can resolve.
-_ATTRIBUTABLE_SHARE: Final = 0.9
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RankSpans:
-    """What one rank did, by time; arrays of shape (spans,)."""
-
-    rank: int
-    host: str
-    gpu_uuid: str | None
-    start_us: IntArray
-    end_us: IntArray
-    phase: tuple[str, ...]
-    batch: tuple[int | None, ...]
-
-    def of(self, phase: str) -> IntArray:
-        """Indices of the spans of one phase."""
-        found = [index for index, name in enumerate(self.phase) if name == phase]
-        return np.array(found, dtype=np.int64)
-
-    def seconds(self, chosen: IntArray) -> FloatArray:
-        """Length of each chosen span."""
-        return np.asarray((self.end_us[chosen] - self.start_us[chosen]) / US_PER_S)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Gpu:
-    """One GPU of the run: its two curves of energy and what its sensor can resolve."""
-
-    uuid: str
-    host: str
-    counter: Curve | str
-    """The curve, or why there is none."""
-    integral: Curve | str
-    period_us: int
-    """The longer of the readings' period and the sensor's own update period."""
-    idle_power: Amount
-    """Mean power in the run's own IDLE phase, watts."""
-
-    def curve(self, method: str) -> Curve | str:
-        """The curve that `method` (`counter` or `integral`) names."""
-        return self.counter if method == COUNTER else self.integral
-
-
-COUNTER: Final = "counter"
-INTEGRAL: Final = "integral"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +66,7 @@ class Account:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.ranks = tuple(_ranks(run))
+        self.ranks = tuple(rank_spans(run))
         self._series = run.series(_FIELDS)
 
     @cached_property
@@ -224,14 +175,14 @@ class Account:
 
     def phase_seconds(self, phase: Phase) -> float:
         """Seconds in a phase's measured batches: the mean over the ranks."""
-        sums = [float(rank.seconds(_measured(rank, phase)).sum()) for rank in self.ranks]
+        sums = [float(rank.seconds(rank.measured(phase)).sum()) for rank in self.ranks]
         return sum(sums) / len(sums)
 
     def phase_energy(self, phase: Phase) -> Amount:
         """Energy of all GPUs in a phase's measured batches."""
         by_uuid = {gpu.uuid: gpu for gpu in self.gpus}
         amounts = [
-            self._energy_of(rank, by_uuid[rank.gpu_uuid], _measured(rank, phase))
+            self._energy_of(rank, by_uuid[rank.gpu_uuid], rank.measured(phase))
             for rank in self.ranks
             if rank.gpu_uuid is not None
         ]
@@ -308,8 +259,8 @@ class Account:
         )
         kind = GPU_KINDS.get(self.run.spec.gpu_kind)
         if kind is not None:
-            period_us = max(period_us, kind.sensor_period_ms * _US_PER_MS)
-        idle = _idle_power(rank, counter, integral, period_us)
+            period_us = max(period_us, kind.sensor_period_ms * US_PER_MS)
+        idle = idle_power(rank, counter, integral, period_us)
         return Gpu(
             uuid=uuid,
             host=rank.host,
@@ -333,9 +284,9 @@ class Account:
         pooled: list[IntArray] = []
         for phase in dict.fromkeys(rank.phase):
             chosen = rank.of(phase)
-            if gpu is not None and not _attributable(rank, gpu, chosen):
+            if gpu is not None and not gpu.attributable(rank.seconds(chosen)):
                 pooled.append(chosen)
-                reason = f"not attributable: {_shortness(rank, gpu, chosen)}"
+                reason = gpu.shortness(rank.seconds(chosen))
                 yield _phase_row(rank, phase, chosen, Amount.unknown(reason))
             else:
                 energy = self._summed(rank, gpu, chosen)
@@ -347,8 +298,8 @@ class Account:
     def _energy_of(self, rank: RankSpans, gpu: Gpu, chosen: IntArray) -> Amount:
         if not len(chosen):
             return Amount.unknown("no such phase")
-        if not _attributable(rank, gpu, chosen):
-            return Amount.unknown(f"not attributable: {_shortness(rank, gpu, chosen)}")
+        if not gpu.attributable(rank.seconds(chosen)):
+            return Amount.unknown(gpu.shortness(rank.seconds(chosen)))
         return self._summed(rank, gpu, chosen)
 
     def _summed(self, rank: RankSpans, gpu: Gpu | None, chosen: IntArray) -> Amount:
@@ -363,66 +314,6 @@ class Account:
         if np.isnan(energies).any():
             return Amount.unknown("readings do not reach over the whole phase")
         return Amount.of(float(energies.sum()))
-
-
-def _ranks(run: Run) -> Iterator[RankSpans]:
-    spans = run.spans
-    for rank in pc.unique(spans["rank"]).sort().to_pylist():
-        own = spans.filter(pc.equal(spans["rank"], rank))
-        columns: Mapping[str, list[Any]] = own.select(
-            ["host", "gpu_uuid", "phase", "batch"]
-        ).to_pydict()
-        yield RankSpans(
-            rank=rank,
-            host=columns["host"][0],
-            gpu_uuid=columns["gpu_uuid"][0],
-            start_us=own["t_start_us"].to_numpy(),
-            end_us=own["t_end_us"].to_numpy(),
-            phase=tuple(columns["phase"]),
-            batch=tuple(columns["batch"]),
-        )
-
-
-def _measured(rank: RankSpans, phase: Phase) -> IntArray:
-    found = [
-        index
-        for index, (name, batch) in enumerate(zip(rank.phase, rank.batch, strict=True))
-        if name == phase and batch is not None and batch >= 0
-    ]
-    return np.array(found, dtype=np.int64)
-
-
-def _attributable(rank: RankSpans, gpu: Gpu, chosen: IntArray) -> bool:
-    seconds = rank.seconds(chosen)
-    long = seconds * US_PER_S >= ATTRIBUTABLE_PERIODS * gpu.period_us
-    return bool(seconds[long].sum() >= _ATTRIBUTABLE_SHARE * seconds.sum())
-
-
-def _shortness(rank: RankSpans, gpu: Gpu, chosen: IntArray) -> str:
-    median_ms = float(np.median(rank.seconds(chosen))) * US_PER_S / _US_PER_MS
-    least_ms = ATTRIBUTABLE_PERIODS * gpu.period_us / _US_PER_MS
-    return (
-        f"{len(chosen)} spans, median {median_ms:.1f} ms, are mostly shorter than "
-        f"{ATTRIBUTABLE_PERIODS:g} sensor periods ({least_ms:.0f} ms)"
-    )
-
-
-def _idle_power(
-    rank: RankSpans, counter: Curve | str, integral: Curve | str, period_us: int
-) -> Amount:
-    idle = rank.of(Phase.IDLE)
-    if not len(idle):
-        return Amount.unknown("the run has no idle phase")
-    start_us, end_us = int(rank.start_us[idle[0]]), int(rank.end_us[idle[0]])
-    seconds = (end_us - start_us) / US_PER_S
-    if end_us - start_us < ATTRIBUTABLE_PERIODS * period_us:
-        return Amount.unknown(f"the idle phase lasted {seconds:.3f} s, under two sensor periods")
-    for curve in (counter, integral):
-        if isinstance(curve, Curve):
-            amount = curve.between(start_us, end_us)
-            if amount.value is not None:
-                return Amount.of(amount.value / seconds)
-    return Amount.unknown("no reading in the idle phase")
 
 
 def _phase_row(

@@ -20,8 +20,8 @@ PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E0
 HATCHES: Final = ("", "//", "..", "xx", "\\\\", "++", "--")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
-# Stands for the page's text colour until the SVG is written.
-_INK: Final = "#010203"
+INK: Final = "#010203"
+"""Stands for the page's text colour until the SVG is written."""
 # Any: matplotlib types its settings as a closed set of literals.
 _STYLE: Final[Any] = {
     "text.parse_math": False,
@@ -34,18 +34,18 @@ _STYLE: Final[Any] = {
     "axes.titleweight": "bold",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.titlecolor": _INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
     "axes.facecolor": "none",
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.grid": True,
     "axes.grid.axis": "y",
-    "grid.color": _INK,
+    "grid.color": INK,
     "grid.alpha": 0.14,
     "grid.linewidth": 0.7,
     "axes.axisbelow": True,
@@ -73,7 +73,7 @@ def new_figure(panels: int, height_in: float) -> tuple[Figure, list[Axes]]:
     return figure, list(axes[0])
 
 
-def watermark(axes: Axes) -> None:
+def watermark(axes: Axes, *, small: bool = False) -> None:
     """Write SIMULATED across a panel."""
     axes.text(
         0.5,
@@ -83,7 +83,7 @@ def watermark(axes: Axes) -> None:
         rotation=20,
         ha="center",
         va="center",
-        fontsize=26,
+        fontsize=14 if small else 26,
         fontweight="bold",
         color="#D55E00",
         alpha=0.28,
@@ -102,4 +102,4 @@ def to_svg(figure: Figure, key: str) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", text)
     text = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{key}-\1"', text)
-    return text.replace(_INK, "currentColor").strip() + "\n"
+    return text.replace(INK, "currentColor").strip() + "\n"

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from analysis.account import SHORT_PHASES, Account
-from analysis.drawing import HATCHES, MARKERS, PALETTE, new_figure, style, to_svg, watermark
+from analysis.drawing import HATCHES, INK, MARKERS, PALETTE, new_figure, style, to_svg, watermark
 from analysis.energy import US_PER_S, FloatArray, IntArray
 from analysis.load import UNREADABLE, Loaded, Run
 from analysis.tables import Row, Tables
@@ -17,6 +18,10 @@ from telemetry.schema import Phase
 # More points than a laptop has pixels across say nothing more.
 _MOST_POINTS: Final = 1200
 _MOST_BARS: Final = 12
+# As many bars as fit on two screens; the tables have all.
+_MOST_ROWS: Final = 48
+# Room between bars of two grid points, in bars.
+_GAP: Final = 0.6
 _PHASES: Final = (*(phase.value for phase in Phase), SHORT_PHASES)
 
 
@@ -66,9 +71,9 @@ def _throughput(tables: Tables) -> Drawn:
         title="Throughput",
         caption="Words, tokens and responses per second of the measured window, mean over repeats.",
         metrics=(
-            ("words_per_s", "words per second [1/s]"),
-            ("tokens_per_s", "tokens per second [1/s]"),
-            ("responses_per_s", "responses per second [1/s]"),
+            ("words_per_s", "words/s"),
+            ("tokens_per_s", "tokens/s"),
+            ("responses_per_s", "responses/s"),
         ),
     )
 
@@ -81,27 +86,41 @@ def _bars(
     if not rows:
         reason = f"no run has {' and '.join(names)}"
         return _nothing(key, title, reason)
-    shown = rows[: _MOST_BARS * len(PALETTE)]
+    shown = rows[:_MOST_ROWS]
+    if len(rows) > len(shown):
+        caption += f" The first {len(shown)} of {len(rows)} grid points; the table has all."
     datasets = sorted({str(row["dataset"]) for row in shown})
-    labels = list(dict.fromkeys(_point_label(row, shown) for row in shown))
-    height_in = 1.5 + 0.34 * len(labels) * max(1, min(3, len(datasets)))
-    figure, panels = new_figure(len(metrics), min(9.0, max(2.4, height_in)))
-    width = 0.8 / len(datasets)
+    at = _places(shown)
+    labels: dict[str, list[float]] = {
+        label: [] for label in dict.fromkeys(_point_label(row, shown) for row in shown)
+    }
+    for row, place in zip(shown, at, strict=True):
+        labels[_point_label(row, shown)].append(place)
+    figure, panels = new_figure(len(metrics), 1.5 + 0.27 * (len(shown) + _GAP * len(labels)))
     for panel, (name, label) in zip(panels, metrics, strict=True):
         for index, dataset in enumerate(datasets):
-            own = {_point_label(row, shown): row for row in shown if row["dataset"] == dataset}
-            at = [labels.index(point) + (index - (len(datasets) - 1) / 2) * width for point in own]
+            own = [number for number, row in enumerate(shown) if row["dataset"] == dataset]
             _draw_bars(
-                panel, name, at, list(own.values()), width=width, index=index, dataset=dataset
+                panel,
+                name,
+                [at[number] for number in own],
+                [shown[number] for number in own],
+                index=index,
+                dataset=dataset,
             )
-        panel.set_yticks(range(len(labels)), labels if panel is panels[0] else [""] * len(labels))
+        panel.set_yticks(
+            [sum(places) / len(places) for places in labels.values()],
+            list(labels) if panel is panels[0] else [""] * len(labels),
+            fontsize=9,
+        )
         panel.invert_yaxis()
         panel.set_xlabel(label)
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=6 if len(panels) == 1 else 3))
         panel.grid(visible=False, axis="y")
         panel.grid(visible=True, axis="x")
-        panel.margins(x=0.16)
+        panel.margins(x=0.16 if len(panels) == 1 else 0.34)
         if any(row["simulated"] for row in shown):
-            watermark(panel)
+            watermark(panel, small=len(panels) > 1)
     panels[0].set_title(title)
     if len(datasets) > 1:
         handles, texts = panels[0].get_legend_handles_labels()
@@ -124,7 +143,6 @@ def _draw_bars(
     at: list[float],
     rows: list[Row],
     *,
-    width: float,
     index: int,
     dataset: str,
 ) -> None:
@@ -132,7 +150,7 @@ def _draw_bars(
     panel.barh(
         at,
         means,
-        height=width * 0.92,
+        height=0.86,
         color=PALETTE[index % len(PALETTE)],
         hatch=HATCHES[index % len(HATCHES)],
         edgecolor="white",
@@ -145,7 +163,7 @@ def _draw_bars(
         if low is not None and high is not None:
             # The number stands past the whisker, so that neither hides the other.
             edge = max(edge, _float(high))
-            panel.plot([_float(low), _float(high)], [place, place], color="#555555", linewidth=1.4)
+            panel.plot([_float(low), _float(high)], [place, place], color=INK, linewidth=1.4)
         panel.annotate(
             f"{mean:.3g}",
             (edge, place),
@@ -182,7 +200,7 @@ def _power_of(run: Run, account: Account, curves: Sequence[tuple[str, str, Any]]
             (start_us - zero_us) / US_PER_S,
             (end_us - zero_us) / US_PER_S,
             color=colour,
-            alpha=0.22,
+            alpha=0.18,
             linewidth=0,
             label=None if phase in shades else _plain(phase),
         )
@@ -194,7 +212,7 @@ def _power_of(run: Run, account: Account, curves: Sequence[tuple[str, str, Any]]
             value,
             color=PALETTE[index % len(PALETTE)],
             linestyle=("-", "--", ":", "-.")[index // len(PALETTE) % 4],
-            linewidth=1.3,
+            linewidth=1.6,
             label=_plain(uuid),
         )
     panel.set_ylim(bottom=0)
@@ -258,7 +276,7 @@ def _energy_by_phase(tables: Tables) -> Drawn:
     return Drawn(
         key=key,
         title=title,
-        caption="Loading and rest are outside the measured window; `too short` pools phases that "
+        caption="Loading and rest are outside the measured window; 'too short' pools phases that "
         f"the sensor cannot resolve.{more}",
         svg=to_svg(figure, key),
         reason=None,
@@ -330,19 +348,31 @@ def _nothing(key: str, title: str, reason: str) -> Drawn:
     return Drawn(key=key, title=title, caption="", svg=None, reason=reason, simulated=False)
 
 
+def _places(rows: Sequence[Row]) -> list[float]:
+    """Where each row's bar stands: those of one label side by side, a gap between labels."""
+    labels = [_point_label(row, rows) for row in rows]
+    order = list(dict.fromkeys(labels))
+    places = [0.0] * len(rows)
+    now = 0.0
+    for label in order:
+        for number in (number for number, own in enumerate(labels) if own == label):
+            places[number] = now
+            now += 1.0
+        now += _GAP
+    return places
+
+
 def _point_label(row: Row, rows: Sequence[Row]) -> str:
     """What tells this row from the others, and no more than that."""
-    parts = [f"{row['model']}, {row['gpus']} x {row['gpu']}"]
+    head = f"{row['model']}, {row['gpus']} x {row['gpu']}"
     optional: tuple[tuple[str, Callable[[Any], str]], ...] = (
-        ("nodes", lambda value: f"{value} nodes"),
+        ("nodes", lambda value: f"{value} node{'' if value == 1 else 's'}"),
         ("batch_size", lambda value: f"batch {value}"),
         ("max_gen_len", lambda value: f"{value} tokens"),
         ("power_cap_w", lambda value: "no cap" if value is None else f"{value:g} W"),
     )
-    parts += [
-        text(row[name]) for name, text in optional if len({other[name] for other in rows}) > 1
-    ]
-    return _plain(", ".join(parts))
+    parts = [text(row[name]) for name, text in optional if len({other[name] for other in rows}) > 1]
+    return _plain("\n".join(filter(None, (head, ", ".join(parts)))))
 
 
 def _known(row: Row, name: str) -> bool:

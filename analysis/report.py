@@ -115,18 +115,8 @@ def summary(tables: Tables) -> list[str]:
         f"{_plural(sum(_whole(row['responses']) for row in rows), 'prompt')} with "
         f"{_plural(sum(_whole(row['generated_tokens']) for row in rows), 'token')}."
     ]
-    known = [row for row in tables.groups.rows if row.get("energy_per_token_j_mean") is not None]
-    if known:
-        low = min(known, key=lambda row: _real(row["energy_per_token_j_mean"]))
-        high = max(known, key=lambda row: _real(row["energy_per_token_j_mean"]))
-        total_j = sum(_real(row["energy_j"]) for row in rows if row["energy_j"] is not None)
-        least, most = (number_text(_real(row["energy_per_token_j_mean"])) for row in (low, high))
-        span = (
-            f"A generated token took {least} J ({_point(low)})"
-            if len(known) == 1
-            else f"A generated token took {least} J ({_point(low)}) to {most} J ({_point(high)})"
-        )
-        lines.append(f"{span}; the measured windows took {number_text(total_j)} J in all.")
+    for simulated, word in ((False, "Measured"), (True, "Simulated, not measured")):
+        lines += _energy_sentence(tables, word, simulated=simulated)
     return lines
 
 
@@ -247,6 +237,31 @@ def number_text(value: float) -> str:
     if size >= _THOUSAND:
         return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return f"{value:.{_DIGITS}g}"
+
+
+def _energy_sentence(tables: Tables, word: str, *, simulated: bool) -> list[str]:
+    """The range of energy per token; measured and simulated runs never in one sentence."""
+    name = "energy_per_token_j_mean"
+    points = [
+        row
+        for row in tables.groups.rows
+        if row["simulated"] is simulated and row.get(name) is not None
+    ]
+    energies = [
+        _real(row["energy_j"])
+        for row in tables.runs.rows
+        if row["simulated"] is simulated and row["energy_j"] is not None
+    ]
+    if not points:
+        return []
+    ends = [
+        min(points, key=lambda row: _real(row[name])),
+        max(points, key=lambda row: _real(row[name])),
+    ]
+    texts = [f"{number_text(_real(row[name]))} J ({_point(row)})" for row in ends]
+    span = " to ".join(texts[: 1 if len(points) == 1 else 2])
+    total = number_text(sum(energies))
+    return [f"{word}: a generated token took {span}; all windows together took {total} J."]
 
 
 def _host_text(name: str, host: object) -> str:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from analysis.energy import Curve
 from analysis.findings import Case, Check, Finding, failed, judged, passed, skipped
+from analysis.gpu import COUNTER, INTEGRAL
 from analysis.tables import report_folder, run_row
 from telemetry.record import file_sha256, read_json
 from telemetry.run import RunSpec
@@ -61,8 +62,8 @@ def counter_meets_integral(case: Case) -> Finding:
     gaps = []
     for gpu in account.gpus:
         if isinstance(gpu.counter, Curve) and isinstance(gpu.integral, Curve):
-            counter = account.gpu_energy(gpu, "counter").value
-            integral = account.gpu_energy(gpu, "integral").value
+            counter = account.gpu_energy(gpu, COUNTER).value
+            integral = account.gpu_energy(gpu, INTEGRAL).value
             if counter and integral is not None:
                 gaps.append((integral / counter - 1.0, gpu.uuid))
     if not gaps:

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.account import COUNTER, INTEGRAL, Account
+from analysis.account import Account
 from analysis.columns import COMPARISON, GROUP_METRICS, GROUPS, NOT_COUNTED, PHASES, RUNS, Column
 from analysis.energy import US_PER_S, Amount
+from analysis.gpu import COUNTER, INTEGRAL
 from analysis.load import UNREADABLE, Loaded, NotCounted, Run, shortened
 from analysis.published import compare
 from analysis.statistics import interval_95
