@@ -194,7 +194,7 @@ def _load(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | N
         shape,
         dtype=spec.dtype,
         device=mesh.device,
-        max_batch=min(spec.batch_size, spec.prompts),
+        max_batch=spec.batch_size,
         max_len=spec.max_prompt_len + spec.max_gen_len,
     )
     fill_random(model, shape, spec.seed, rank=rank.rank, degree=rank.world)

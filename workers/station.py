@@ -101,7 +101,11 @@ def _read_host(attempt: AttemptPaths, rank: Rank) -> dict[str, Any]:
                 f"but is missing after {_WATCHER_TIMEOUT_S:g} s"
             )
         time.sleep(_POLL_S)
-    return read_json(path)
+    record = read_json(path)
+    for name in ("clock_offset_us", "gpus", "ready_us"):
+        if name not in record:
+            raise RuntimeError(f"{path} must hold `{name}`, but does not")
+    return record
 
 
 def _find_gpu(
@@ -109,7 +113,8 @@ def _find_gpu(
 ) -> dict[str, Any] | None:
     if device.type == "cuda":
         # CUDA_VISIBLE_DEVICES and CUDA's own order may differ from the watcher's: ask the device.
-        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        bare = str(torch.cuda.get_device_properties(device).uuid)
+        uuid = f"GPU-{bare.removeprefix('GPU-')}"
         for gpu in gpus:
             if gpu["uuid"] == uuid:
                 return gpu
