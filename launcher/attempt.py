@@ -12,7 +12,6 @@ from launcher.door import BadInputError
 from launcher.grid import Entry
 from launcher.job import process_identity
 from telemetry.clock import wall_us
-from telemetry.order import LaunchOrder
 from telemetry.record import read_json, write_json
 from telemetry.run import AttemptPaths, RunPaths
 
@@ -61,7 +60,8 @@ def create_attempt(
     folder.chmod(_FOLDER_MODE & ~_umask())
     try:
         new = AttemptPaths(folder=folder)
-        write_json(new.launch, dataclasses.asdict(_order(entry, prompts_sha256)))
+        order = dataclasses.replace(entry.order, prompts_sha256=prompts_sha256)
+        write_json(new.launch, order.to_mapping())
         write_json(new.provenance, provenance)
         # Until the job is submitted, the attempt lives as long as this process.
         write_json(new.submitted, {"t_us": wall_us(), "executor": None, **process_identity()})
@@ -74,20 +74,6 @@ def create_attempt(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return attempt
-
-
-def _order(entry: Entry, prompts_sha256: str) -> LaunchOrder:
-    path = entry.tokenizer_path
-    return LaunchOrder(
-        device=entry.cluster.device,
-        threads=entry.cluster.threads,
-        prompts_sha256=prompts_sha256,
-        tokenizer_path=None if path is None else str(path.absolute()),
-        telemetry=entry.telemetry,
-        period_ms=entry.period_ms,
-        idle_s=entry.idle_s,
-        warmup_batches=entry.warmup_batches,
-    )
 
 
 def _umask() -> int:

@@ -20,6 +20,7 @@ from launcher.multirun import CONF, Point, expand, register
 
 # A slip such as prompts=range(100000) should not take an hour to be refused.
 MAX_POINTS: Final = 10_000
+_MULTIRUN: Final = frozenset({"-m", "--multirun"})
 
 
 class BadInputError(ValueError):
@@ -33,8 +34,7 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
         BadInputError: a key, group option or value is not allowed.
         SystemExit: Hydra's own flags (--help, --cfg …) have done their work.
     """
-    words = [word for word in arguments if not word.startswith("-")]
-    for override in _parse(words):
+    for override in _parse(_overrides(arguments)):
         _check_override(override)
     register()
     with _environment(), _arguments(_for_hydra(arguments)):
@@ -76,6 +76,18 @@ def _compose(config: DictConfig) -> None:
     raise AssertionError(f"the launcher composes, it runs nothing: {OmegaConf.to_yaml(config)}")
 
 
+def _overrides(arguments: Sequence[str]) -> list[str]:
+    """The words that are overrides: not Hydra's flags, nor what follows one, as in --cfg job."""
+    words = []
+    after_flag = False
+    for word in arguments:
+        is_flag = word.startswith("-")
+        if not is_flag and not (after_flag and "=" not in word):
+            words.append(word)
+        after_flag = is_flag and word not in _MULTIRUN
+    return words
+
+
 def _parse(words: Sequence[str]) -> list[Override]:
     parser = OverridesParser.create()
     overrides = []
@@ -93,8 +105,7 @@ def _parse(words: Sequence[str]) -> list[Override]:
 
 def _for_hydra(arguments: Sequence[str]) -> list[str]:
     """The words as Hydra takes them: it wants -m first or last, and here it is always on."""
-    flags = {"-m", "--multirun"}
-    return [_resolve_auto(word) for word in arguments if word not in flags]
+    return [_resolve_auto(word) for word in arguments if word not in _MULTIRUN]
 
 
 def _resolve_auto(word: str) -> str:

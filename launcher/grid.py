@@ -9,9 +9,10 @@ from typing import Any, Final
 import psutil
 
 from launcher.cluster import Cluster
-from launcher.door import BadInputError
+from launcher.door import BadInputError, group_options
 from launcher.multirun import Point
 from telemetry.gpus import GPU_KINDS
+from telemetry.order import LaunchOrder
 from telemetry.run import RunPaths, RunSpec
 from telemetry.schema import EndState
 from telemetry.state import attempt_state
@@ -23,6 +24,7 @@ from workers.shapes import find_shape, parallel_fault
 MEMORY_SHARE: Final = 0.94
 # A rank's interpreter with torch, measured 0.33 GB resident on CPU.
 RANK_OVERHEAD_BYTES: Final = 350_000_000
+NOT_SELECTED: Final = "0" * 64
 _GB: Final = 1e9
 
 
@@ -53,11 +55,8 @@ class Entry:
     spec: RunSpec
     cluster: Cluster
     source: prompts.PromptSource
-    telemetry: str
-    period_ms: int
-    idle_s: float
-    warmup_batches: int
-    tokenizer_path: Path | None
+    order: LaunchOrder
+    """How its job is carried out; `NOT_SELECTED` stands for the prompts until they are."""
     config: Mapping[str, Any]
     """The resolved configuration the point came from."""
     overrides: tuple[str, ...]
@@ -177,23 +176,36 @@ def _entry(results: Path, point: Point, repeat: int) -> Entry:
         }
     )
     _check_gpu(spec, cluster)
+    _check_work(spec)
     memory = estimate(spec)
     verdict, reason = _verdict(results, spec, cluster, memory, fault)
-    watch = config["telemetry"]
     return Entry(
         spec=spec,
         cluster=cluster,
         source=source,
-        telemetry=_telemetry(spec, watch["source"]),
-        period_ms=watch["period_ms"],
-        idle_s=float(watch["idle_s"]),
-        warmup_batches=config["cluster"]["typical"]["warmup_batches"],
-        tokenizer_path=tokenizer_path,
+        order=_order(spec, cluster, config, tokenizer_path),
         config=config,
         overrides=point.overrides,
         verdict=verdict,
         reason=reason,
         memory=memory,
+    )
+
+
+def _order(
+    spec: RunSpec, cluster: Cluster, config: Mapping[str, Any], tokenizer_path: Path | None
+) -> LaunchOrder:
+    watch = config["telemetry"]
+    idle_s = watch["idle_s"]
+    return LaunchOrder(
+        device=cluster.device,
+        threads=cluster.threads,
+        prompts_sha256=NOT_SELECTED,
+        tokenizer_path=None if tokenizer_path is None else str(tokenizer_path.absolute()),
+        telemetry=_telemetry(spec, watch["source"]),
+        period_ms=watch["period_ms"],
+        idle_s=float(idle_s) if isinstance(idle_s, int) else idle_s,
+        warmup_batches=config["cluster"]["typical"]["warmup_batches"],
     )
 
 
@@ -210,6 +222,15 @@ def _check_gpu(spec: RunSpec, cluster: Cluster) -> None:
             f"`gpu` must be {allowed} on cluster {cluster.name}, whose device is "
             f"{cluster.device}, but is {spec.gpu!r} instead"
         )
+
+
+def _check_work(spec: RunSpec) -> None:
+    for name, known in (("engine", group_options("engine")), ("weights", ["random"])):
+        value = getattr(spec, name)
+        if value not in known:
+            raise BadInputError(
+                f"`{name}` must be one of {', '.join(known)}, but is {value!r} instead"
+            )
 
 
 def _telemetry(spec: RunSpec, asked: object) -> str:

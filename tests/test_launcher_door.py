@@ -1,0 +1,152 @@
+"""The command line: what it expands to, and one clear line for what is not allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher.__main__ import main
+from launcher.door import BadInputError, auto_cluster, group_options, read_points
+
+
+def refused(*words: str) -> str:
+    with pytest.raises(BadInputError) as caught:
+        read_points(words)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_paper_s_command_is_valid_as_typed() -> None:
+    points = read_points(["-m", "model=7b,13b,65b", "gpus=1,8,32"])
+    assert [(p.config["model"]["name"], p.config["gpus"]) for p in points] == [
+        (model, gpus) for model in ("7b", "13b", "65b") for gpus in (1, 8, 32)
+    ]
+
+
+@pytest.mark.parametrize("flag_at", [0, 1, 2])
+def test_the_multirun_flag_may_stand_anywhere(flag_at: int) -> None:
+    words = ["model=nano,micro", "gpus=1"]
+    words.insert(flag_at, "-m")
+    assert len(read_points(words)) == 2
+
+
+def test_a_sweep_needs_no_flag() -> None:
+    assert len(read_points(["model=nano,micro"])) == 2
+
+
+def test_a_sweep_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    read_points(["gpus=1,2"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_auto_is_slurm_where_sbatch_is_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert auto_cluster() == "local"
+    assert read_points(["cluster=auto"])[0].config["cluster"]["name"] == "local"
+    (tmp_path / "sbatch").write_text("#!/bin/sh\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    assert read_points([])[0].config["cluster"]["name"] == "slurm"
+
+
+def test_an_unknown_key_is_named_with_all_there_are() -> None:
+    message = refused("foo=1")
+    assert message.startswith("`foo` must be one of ")
+    assert "batch_size" in message
+    assert "model" in message
+
+
+def test_an_unknown_nested_key_is_named() -> None:
+    assert "dataset.pth" in refused("dataset.pth=3")
+
+
+@pytest.mark.parametrize("group", ["model", "dataset", "engine", "cluster", "telemetry"])
+def test_an_unknown_option_is_named_with_all_there_are(group: str) -> None:
+    message = refused(f"{group}=9b")
+    assert message.startswith(f"`{group}` must be one of {', '.join(group_options(group))}")
+    assert "'9b'" in message
+
+
+def test_one_bad_option_in_a_sweep_refuses_the_sweep() -> None:
+    assert "'9b'" in refused("model=nano,9b")
+
+
+@pytest.mark.parametrize("word", ["gpus", "gpus=[", "+foo=1", "~gpus", "gpus=1,2,"])
+def test_a_malformed_word_is_quoted(word: str) -> None:
+    assert word.strip("+~=[").split("=")[0] in refused(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("gpus=0", "`gpus` must be a whole number of at least 1, but is 0 instead"),
+        ("gpus=-1", "`gpus` must be a whole number of at least 1, but is -1 instead"),
+        ("gpus=3.5", "`gpus` must be a whole number of at least 1, but is 3.5 instead"),
+        ("gpus=many", "`gpus` must be a whole number of at least 1, but is 'many' instead"),
+        ("batch_size=0", "`batch_size` must be a whole number of at least 1, but is 0 instead"),
+        ("max_gen_len=0", "`max_gen_len` must be a whole number of at least 1, but is 0 instead"),
+        ("prompts=true", "`prompts` must be a whole number of at least 1, but is True instead"),
+        ("repeats=0", "`repeats` must be a whole number of at least 1, but is 0 instead"),
+        ("seed=-1", "`seed` must be a whole number of at least 0, but is -1 instead"),
+        ("top_p=1.5", "`top_p` must be a number above 0 and at most 1, but is 1.5 instead"),
+        ("temperature=-1", "`temperature` must be a number at least 0 and at most 100, "),
+        ("power_cap_w=0", "`power_cap_w` must be a number above 0"),
+        ("dtype=fp8", "`dtype` must be one of fp32, fp16, bf16, but is 'fp8' instead"),
+        ("gpu=k80", "`gpu` must be one of cpu, v100,"),
+        ("gpu=a100", "`gpu` must be cpu or a simulated- kind on cluster local"),
+        ("telemetry=host", "`telemetry` must be simulated for a simulated GPU"),
+        ("telemetry.period_ms=1", "`period_ms` must be a whole number of at least 10"),
+        ("telemetry.idle_s=-1", "`idle_s` must be a number of seconds from 0"),
+        ("cluster.timeout_min=0", "`cluster.timeout_min` must be a whole number of at least 1"),
+        ("cluster.executor=pbs", "`cluster.executor` must be one of local, slurm"),
+        ("results=''", "`results` must be a folder"),
+        ("tokenizer=nowhere.model", "nowhere.model"),
+        ("dataset.path=nowhere.jsonl", "nowhere.jsonl"),
+        ("dataset=file", "path"),
+        ("prompts=100000", "`prompts` must be at most"),
+        ("model.name=9b", "`model` must be one of nano,"),
+        ("engine.name=warp", "`engine` must be one of"),
+    ],
+)
+def test_a_bad_value_gets_one_line_exit_code_2_and_leaves_nothing(
+    word: str,
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = main(["cluster=local", "allow_dirty=true", word])
+    printed = capsys.readouterr().err
+    assert code == 2, printed
+    assert printed.startswith("joulegrid: ")
+    assert printed.count("\n") == 1
+    assert expected in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_that_cannot_be_a_folder_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    code = main(["cluster=local", "allow_dirty=true", f"results={tmp_path}/file/results"])
+    assert code == 2
+    assert "`results` must be a folder that can be written" in capsys.readouterr().err
+
+
+def test_a_grid_without_a_point_that_can_run_exits_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["cluster=local", "model=13b", "gpus=16", f"results={tmp_path}/r"])
+    assert code == 2
+    printed = capsys.readouterr()
+    assert "no point of this grid can run here" in printed.err
+    assert "40 = 2 x 16 + 8" in printed.out
+    assert not (tmp_path / "r").exists()
+
+
+def test_hydra_s_own_flags_still_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--cfg", "job", "model=micro"]) == 0
+    assert "name: micro" in capsys.readouterr().out

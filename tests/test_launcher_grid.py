@@ -1,0 +1,189 @@
+"""A grid is checked as a whole: each point gets a verdict before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher.__main__ import main
+from launcher.door import BadInputError, group_options, read_points
+from launcher.grid import Grid, Verdict, check
+from telemetry.record import write_json
+from telemetry.run import RunPaths
+from telemetry.schema import EndState
+from telemetry.state import record_end
+from workers.corpus import CORPORA
+from workers.engines import ENGINES
+from workers.shapes import SHAPES
+
+
+def grid_of(results: Path, *words: str) -> Grid:
+    return check(read_points([f"results={results}", *words]))
+
+
+def verdicts(grid: Grid) -> list[Verdict]:
+    return [entry.verdict for entry in grid.entries]
+
+
+def test_heads_that_do_not_divide_are_illegal_and_the_others_run(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "cluster=h200", "model=13b", "gpus=8,16,32")
+    assert verdicts(grid) == [Verdict.RUN, Verdict.ILLEGAL, Verdict.ILLEGAL]
+    assert "40 heads of 13b" in str(grid.entries[1].reason)
+
+
+def test_a_model_that_does_not_fit_the_gpu_is_too_large(tmp_path: Path) -> None:
+    grid = grid_of(
+        tmp_path, "cluster=supercloud_v100", "model=65b", "gpus=4,8", "max_prompt_len=128"
+    )
+    assert verdicts(grid) == [Verdict.TOO_LARGE, Verdict.RUN]
+    assert "Tesla V100 32 GB" in str(grid.entries[0].reason)
+
+
+def test_a_model_that_does_not_fit_this_machine_is_too_large(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "cluster=local", "model=65b", "gpus=8")
+    assert verdicts(grid) == [Verdict.TOO_LARGE]
+    assert "this machine's memory" in str(grid.entries[0].reason)
+
+
+def test_a_point_that_cannot_end_in_time_is_too_long(tmp_path: Path) -> None:
+    grid = grid_of(
+        tmp_path,
+        "cluster=local",
+        "model=micro",
+        "prompts=64",
+        "max_gen_len=1000",
+        "cluster.core_gflops=0.1",
+        "cluster.timeout_min=1",
+    )
+    assert verdicts(grid) == [Verdict.TOO_LONG]
+
+
+def test_ranks_that_do_not_fill_their_nodes_are_illegal(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "cluster=supercloud_v100", "model=13b", "gpus=5")
+    assert verdicts(grid) == [Verdict.ILLEGAL]
+    assert "5 = 2 x 2 + 1" in str(grid.entries[0].reason)
+
+
+def test_ranks_are_spread_over_as_few_nodes_as_hold_them(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "cluster=supercloud_v100", "model=7b", "gpus=1,2,8")
+    assert [(e.spec.nodes, e.spec.gpus_per_node) for e in grid.entries] == [(1, 1), (1, 2), (4, 2)]
+
+
+def test_a_cap_on_a_real_gpu_is_not_pretended(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "cluster=h200", "model=7b", "power_cap_w=null,300")
+    assert verdicts(grid) == [Verdict.RUN, Verdict.UNSUPPORTED]
+
+
+def test_each_repeat_is_its_own_run(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "cluster=local", "repeats=3")
+    assert [entry.spec.repeat for entry in grid.entries] == [0, 1, 2]
+    assert len({entry.spec.run_id for entry in grid.entries}) == 3
+
+
+def test_equal_points_are_kept_once(tmp_path: Path) -> None:
+    assert len(grid_of(tmp_path, "cluster=local", "temperature=1,1.0").entries) == 1
+
+
+def test_where_the_record_lies_cannot_be_swept() -> None:
+    with pytest.raises(BadInputError, match="`results` must be the same for all points"):
+        check(read_points(["results=a,b"]))
+
+
+def test_the_bundled_sample_has_its_own_name_in_the_record(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "cluster=local", "dataset.source=sample")
+    assert grid.entries[0].spec.dataset == "gsm8k-sample"
+
+
+def test_the_identity_of_a_run_does_not_depend_on_where_it_runs(tmp_path: Path) -> None:
+    words = ("cluster=h200", "dataset.source=hub")
+    here = grid_of(tmp_path / "a", *words)
+    there = grid_of(tmp_path / "b", *words, "cluster.slurm.partition=big", "cluster.timeout_min=7")
+    assert here.entries[0].spec.run_id == there.entries[0].spec.run_id
+
+
+def test_a_sealed_point_is_skipped(tmp_path: Path) -> None:
+    spec = grid_of(tmp_path, "cluster=local").entries[0].spec
+    attempt = RunPaths(results=tmp_path, run_id=spec.run_id).attempt(1)
+    attempt.folder.mkdir(parents=True)
+    write_json(attempt.seal, {})
+    assert verdicts(grid_of(tmp_path, "cluster=local")) == [Verdict.SEALED]
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (EndState.FAILED, Verdict.RUN),
+        (EndState.CANCELLED, Verdict.RUN),
+        (EndState.LOST, Verdict.RUN),
+        (EndState.COMPLETED, Verdict.MERGE),
+    ],
+)
+def test_a_dead_attempt_is_tried_again_and_a_complete_one_only_sealed(
+    tmp_path: Path, end: EndState, expected: Verdict
+) -> None:
+    spec = grid_of(tmp_path, "cluster=local").entries[0].spec
+    attempt = RunPaths(results=tmp_path, run_id=spec.run_id).attempt(1)
+    attempt.folder.mkdir(parents=True)
+    record_end(attempt, end, None, "test")
+    assert verdicts(grid_of(tmp_path, "cluster=local")) == [expected]
+
+
+def test_planning_starts_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["cluster=local", "plan=true", "gpus=1,2", f"results={tmp_path}/r"])
+    assert code == 0
+    assert "2 run" in capsys.readouterr().out
+    assert not (tmp_path / "r").exists()
+
+
+# arXiv 2310.03003: points of each figure and table, and those that run or plan under the estimate.
+@pytest.mark.parametrize(
+    ("experiment", "points"),
+    [
+        ("figure2_throughput", 12),
+        ("figure3_power", 36),
+        ("figure4_watts", 24),
+        ("figure5_watts", 24),
+        ("figure6_j_per_token", 24),
+        ("figure7_j_per_token", 24),
+        ("figure8_j_per_response", 24),
+        ("figure9_j_per_response", 24),
+        ("table2_minimum_hardware", 24),
+        ("table3_power_cap", 9),
+        ("table4_utilization_a100", 8),
+        ("table5_utilization_v100", 6),
+        ("demo", 8),
+    ],
+)
+def test_every_experiment_is_a_grid_of_its_own(
+    tmp_path: Path, experiment: str, points: int
+) -> None:
+    assert experiment in group_options("experiment")
+    grid = grid_of(tmp_path, f"experiment={experiment}")
+    assert len(grid.entries) == points
+    assert Verdict.ILLEGAL not in verdicts(grid)
+
+
+def test_every_experiment_file_is_tested() -> None:
+    marks = test_every_experiment_is_a_grid_of_its_own.pytestmark  # type: ignore[attr-defined]
+    tested = {name for name, _ in marks[0].args[1]}
+    assert tested == set(group_options("experiment"))
+
+
+def test_figure_4_runs_the_cells_that_fit_32_gb(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "experiment=figure4_watts", "dataset=gsm8k")
+    run = {(entry.spec.gpus, entry.spec.batch_size) for entry in grid.having(Verdict.RUN)}
+    # The paper also shows 16 x 256 and 32 x 512: its code held prompt and answer in 512 positions.
+    assert run == {(8, 64), (16, 64), (16, 128), (32, 64), (32, 128), (32, 256)}
+
+
+def test_every_engine_offered_is_one_that_the_workers_have() -> None:
+    assert set(group_options("engine")) == set(ENGINES)
+
+
+def test_every_model_offered_is_one_that_the_workers_have() -> None:
+    assert set(group_options("model")) == set(SHAPES)
+
+
+def test_every_data_set_offered_is_one_that_the_workers_have() -> None:
+    assert set(group_options("dataset")) == set(CORPORA)
