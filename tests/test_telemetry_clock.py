@@ -1,0 +1,74 @@
+"""A steady clock for all processes of a host, and what notices that the wall clock was set.
+
+The wall clock of the machine is not set by a test: `wall_us` stands in for it and jumps.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+import telemetry.clock
+from telemetry.clock import HostClock, monotonic_us, wall_us
+from telemetry.watchlog import ClockGuard
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def step_wall(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list whose sum the wall clock is off by."""
+    steps: list[int] = []
+    monkeypatch.setattr(telemetry.clock, "wall_us", lambda: wall_us() + sum(steps))
+    return steps
+
+
+def test_clock_agrees_with_the_wall_clock_when_set() -> None:
+    assert abs(HostClock.set_now().step_us()) < 100_000
+
+
+def test_step_of_the_wall_clock_does_not_move_the_host_s_clock(step_wall: list[int]) -> None:
+    clock = HostClock.set_now()
+    before_us = clock.now_us()
+    step_wall.append(-3_600_000_000)
+    assert 0 <= clock.now_us() - before_us < 1_000_000
+    assert clock.step_us() == pytest.approx(-3_600_000_000, abs=100_000)
+
+
+def test_driver_s_stamp_after_a_step_is_brought_onto_the_clock(step_wall: list[int]) -> None:
+    clock = HostClock.set_now()
+    step_wall.append(5_000_000)
+    stamp_us = telemetry.clock.wall_us()
+    assert clock.from_wall_us(stamp_us) == pytest.approx(clock.now_us(), abs=100_000)
+
+
+def test_another_process_with_the_offset_reads_the_same_time() -> None:
+    clock = HostClock.set_now()
+    read = f"HostClock(offset_us={clock.offset_us}).now_us()"
+    code = f"from telemetry.clock import HostClock; print({read})"
+    before_us = clock.now_us()
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, cwd=REPOSITORY
+    )
+    assert before_us < int(printed.stdout) < clock.now_us()
+
+
+def test_monotonic_time_counts_up() -> None:
+    stamps = [monotonic_us() for _ in range(100)]
+    assert stamps == sorted(stamps)
+
+
+def test_guard_tells_each_step_once(step_wall: list[int]) -> None:
+    guard = ClockGuard(HostClock.set_now())
+    assert guard.new_step_us() is None
+    step_wall.append(2_000_000)
+    assert guard.new_step_us() == pytest.approx(2_000_000, abs=50_000)
+    assert guard.new_step_us() is None
+    step_wall.append(-2_000_000)
+    assert guard.new_step_us() == pytest.approx(-2_000_000, abs=50_000)
+
+
+def test_guard_takes_slewing_for_no_step(step_wall: list[int]) -> None:
+    guard = ClockGuard(HostClock.set_now())
+    for _ in range(50):
+        step_wall.append(500)
+        assert guard.new_step_us() is None

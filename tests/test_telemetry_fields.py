@@ -1,0 +1,52 @@
+"""Fields, GPU kinds and schemas: the words that all parts of the record share."""
+
+import re
+
+import pyarrow as pa
+import pytest
+
+from telemetry.fields import FIELDS, Field, Kind, Subject
+from telemetry.gpus import GPU_KINDS, GpuKind
+from telemetry.schema import TABLES, EndState, Phase
+
+SUFFIX = {"W": "_w", "J": "_j", "B": "_bytes", "MHz": "_mhz", "1": "_utilization"}
+
+
+@pytest.mark.parametrize("field", FIELDS.values(), ids=str)
+def test_field_s_name_ends_in_its_unit(field: Field) -> None:
+    assert field.name.endswith(SUFFIX[field.unit]) or field.name in (
+        "power_instant_w",
+        "power_average_w",
+    )
+
+
+def test_dcgm_ids_are_bound_once() -> None:
+    ids = [field.dcgm_id for field in FIELDS.values() if field.dcgm_id is not None]
+    assert len(ids) == len(set(ids))
+    assert all(
+        field.subject is Subject.GPU for field in FIELDS.values() if field.dcgm_id is not None
+    )
+
+
+def test_energy_is_a_counter_and_nothing_else_is() -> None:
+    counters = {field.name for field in FIELDS.values() if field.kind is Kind.COUNTER}
+    assert counters == {"energy_j", "zone_energy_j"}
+
+
+@pytest.mark.parametrize("kind", GPU_KINDS.values(), ids=lambda kind: kind.name)
+def test_gpu_kind_s_limits_are_in_order(kind: GpuKind) -> None:
+    assert 0 < kind.idle_w < kind.min_power_limit_w <= kind.power_limit_w
+    assert 0 < kind.sensor_window_ms <= kind.sensor_period_ms
+    assert kind.memory_bytes > 1 << 30
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_column_of_a_table_says_its_unit_where_it_has_one(name: str) -> None:
+    for field in TABLES[name]:
+        assert re.fullmatch(r"[a-z][a-z_]*", field.name)
+        if pa.types.is_float64(field.type) and field.name != "value":
+            assert field.name.endswith("_j")
+
+
+def test_words_of_the_record_are_lower_case() -> None:
+    assert all(re.fullmatch(r"[a-z]+", word) for word in (*Phase, *EndState))

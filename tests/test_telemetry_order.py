@@ -1,0 +1,35 @@
+"""A LaunchOrder is refused before it is submitted, not when the job has waited for a day."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.order import LaunchOrder
+from telemetry.record import write_json
+from tests.telemetry_record import ORDER
+
+
+def test_order_survives_its_file(tmp_path: Path) -> None:
+    order = LaunchOrder(**ORDER)
+    write_json(tmp_path / "launch.json", order.to_mapping())
+    assert LaunchOrder.read(tmp_path / "launch.json") == order
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("device", "tpu", "`device` must be one of cpu, cuda, but is 'tpu' instead"),
+        ("telemetry", "smi", "`telemetry` must be one of .* but is 'smi' instead"),
+        ("prompts_sha256", "ABC", "`prompts_sha256` must be 64 hex digits"),
+        ("period_ms", 1, "`period_ms` must be a whole number of at least 10, but is 1 instead"),
+        ("period_ms", 100.0, "`period_ms` must be a whole number"),
+        ("warmup_batches", -1, "`warmup_batches` must be a whole number of at least 0"),
+        ("threads", 0, "`threads` must be a whole number of at least 1 or null"),
+        ("idle_s", -1.0, "`idle_s` must be a number of seconds from 0 to 3600"),
+        ("idle_s", float("nan"), "`idle_s` must be a number of seconds"),
+    ],
+)
+def test_value_that_is_not_allowed_is_refused_by_name(name: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        LaunchOrder(**{**ORDER, name: value})
