@@ -1,5 +1,7 @@
 import contextlib
 import io
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,21 +76,44 @@ def test_a_degree_that_fairscale_silently_lowers_is_refused(tmp_path: Path) -> N
         assert "must have 2 ranks, but has 1 instead" in (outcome.error or "")
 
 
-def raise_inside(rank: Rank, folder: Path) -> None:
+def raise_inside(rank: Rank, folder: Path, failing: int) -> None:
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=2, device=CPU) as mesh,
+        _meet(rank, folder) as meeting,
+        open_mesh(meeting, degree=rank.world, device=CPU) as mesh,
     ):
-        if rank.rank == 1:
+        if rank.rank == failing:
             raise KeyError("only here")
         mesh.barrier()
 
 
-def test_a_failure_on_one_rank_fails_the_others_next_collective_at_once(tmp_path: Path) -> None:
-    alive, failed = run_gang(2, raise_inside, tmp_path, timeout_s=30.0)
+@pytest.mark.parametrize("failing", [0, 2])
+def test_a_failure_on_one_rank_fails_all_at_once_with_its_reason(
+    tmp_path: Path, failing: int
+) -> None:
+    outcomes = run_gang(3, raise_inside, tmp_path, failing, timeout_s=30.0)
+    failed = outcomes.pop(failing)
     assert "KeyError: 'only here'" in (failed.error or "")
+    for peer in outcomes:
+        reason = f"another rank failed first: rank {failing} on here: KeyError: 'only here'"
+        assert reason in (peer.error or "")
+        assert peer.seconds - failed.seconds < 5.0
+
+
+def die_inside(rank: Rank, folder: Path) -> None:
+    with (
+        _meet(rank, folder) as meeting,
+        open_mesh(meeting, degree=rank.world, device=CPU) as mesh,
+    ):
+        if rank.rank == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        mesh.barrier()
+
+
+def test_a_killed_rank_0_fails_the_others_at_once(tmp_path: Path) -> None:
+    killed, alive = run_gang(2, die_inside, tmp_path, timeout_s=30.0)
+    assert killed.error == "exit code -9"
     assert "RuntimeError" in (alive.error or "")
-    assert alive.seconds < 20.0
+    assert alive.seconds - killed.seconds < 5.0
 
 
 def test_a_missing_rank_0_is_named_after_the_deadline(tmp_path: Path) -> None:

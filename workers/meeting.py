@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 import torch.distributed as dist
@@ -28,6 +29,10 @@ START_TIMEOUT_S: Final = 300.0
 _POLL_S: Final = 0.05
 # A stale file of a requeued job points to a port where nobody listens: ask again after this.
 _CONNECT_S: Final = 5.0
+# Peers learn of a failure when their connections close, at once on CPU; rank 0 keeps the store for
+# them that long.
+_LAST_WORDS_S: Final = 2.0
+_FAILURE_KEY: Final = "failure"
 _TOKEN_KEY: Final = "token"  # noqa: S105 (a key's name)
 
 
@@ -68,6 +73,39 @@ class Meeting:
         return PrefixStore("torch", self.store)
 
 
+class SharedFailure:
+    """A block whose failure all ranks hear of: the first to fail is the reason for every other.
+
+    Raises:
+        RuntimeError: this rank failed after another one did; the message says which and why.
+    """
+
+    def __init__(self, meeting: Meeting) -> None:
+        self._meeting = meeting
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            return
+        rank, store = self._meeting.rank, self._meeting.store
+        mine = f"rank {rank.rank} on {rank.host}: {kind.__name__}: {error}"
+        try:
+            first = bytes(store.compare_set(_FAILURE_KEY, "", mine)).decode()
+            store.set(f"{_FAILURE_KEY} heard/{rank.rank}", "")
+        except dist.DistError:
+            # Rank 0 is gone without a word: this rank's own error is all there is to tell.
+            return
+        if first != mine and isinstance(error, RuntimeError):
+            raise RuntimeError(f"another rank failed first: {first}") from error
+
+
 @contextlib.contextmanager
 def open_meeting(
     rank: Rank, rendezvous: Path, timeout_s: float = START_TIMEOUT_S
@@ -94,6 +132,15 @@ def open_meeting(
     finally:
         # The file would point to a port where nobody listens.
         rendezvous.unlink(missing_ok=True)
+        _let_hear(store, rank.world)
+
+
+def _let_hear(store: Store, world: int) -> None:
+    """Keep the store for a moment if a rank failed, so that the others can read why."""
+    if store.check([_FAILURE_KEY]):
+        heard = [f"{_FAILURE_KEY} heard/{rank}" for rank in range(world)]
+        with contextlib.suppress(dist.DistError):
+            store.wait(heard, timedelta(seconds=_LAST_WORDS_S))
 
 
 def _find_store(rendezvous: Path, timeout_s: float) -> Store:

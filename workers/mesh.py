@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from fairscale.nn.model_parallel import initialize as fairscale_groups
 
-from workers.meeting import Meeting
+from workers.meeting import Meeting, SharedFailure
 from workers.rank import Rank
 
 BACKENDS: Final = {"cpu": "gloo", "cuda": "nccl"}
@@ -84,7 +84,8 @@ def open_mesh(
         )
         failed = True
         try:
-            with _model_parallel(degree):
+            # Told before the connections close, so that whoever notices can already read why.
+            with SharedFailure(meeting), _model_parallel(degree):
                 mesh = Mesh(rank=rank, device=device)
                 yield mesh
                 # Nobody leaves while another still needs rank 0's store.
