@@ -269,6 +269,16 @@ def test_the_hub_out_of_reach_is_one_line_with_the_command_to_type(tmp_path: Pat
     assert not (tmp_path / ".cache").exists()
 
 
+def test_a_local_folder_is_never_taken_for_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "openai" / "gsm8k").mkdir(parents=True)
+    write_questions(tmp_path / "openai" / "gsm8k", "a", name="train.jsonl")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="the working folder must not hold 'openai/gsm8k'"):
+        choose(resolve(tmp_path, source="hub"), 1)
+
+
 def test_a_prompts_file_is_named_by_what_is_in_it(tmp_path: Path) -> None:
     selection = choose(resolve(tmp_path), 4)
     sha256, path = write_prompts(selection, tmp_path / "prompts")
@@ -362,3 +372,23 @@ def test_the_cache_is_where_the_environment_says_else_in_the_home_folder(
     assert cache_folder() == tmp_path / ".cache" / "joulegrid"
     monkeypatch.setenv("JOULEGRID_CACHE", "~/scratch")
     assert cache_folder() == tmp_path / "scratch"
+
+
+def test_the_hubs_library_keeps_its_downloads_in_the_cache_and_sends_no_telemetry(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from workers.staged import quiet_datasets\n"
+        "quiet_datasets(Path(sys.argv[1]))\n"
+        "from huggingface_hub import constants as c\n"
+        "print(c.HF_HUB_CACHE, c.HF_HUB_DISABLE_TELEMETRY, c.HF_HUB_DISABLE_PROGRESS_BARS)"
+    )
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{tmp_path}/huggingface/hub True True\n"

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ _DATA: Final = "data"
 _DIGEST_DIGITS: Final = 8
 # Bytes; keeps hashing at disk speed without holding a file in memory.
 _CHUNK_BYTES: Final = 1 << 20
+
+# A library's reason is quoted up to here: some are paragraphs of advice about other problems.
+_MAX_REASON_CHARS: Final = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +150,12 @@ def hub_texts(corpus: Corpus, cache: Path, *, clone: Path | None = None) -> list
             f"`source` must be a file for {corpus.name!r}, which is not on the hub, "
             "but is the hub instead"
         )
+    if clone is None and Path(corpus.hub).exists():
+        # load_dataset would take such a folder for the hub's dataset and say nothing.
+        raise ValueError(
+            f"the working folder must not hold {corpus.hub!r} when the hub's is meant, but does; "
+            f"type `{staging_command(corpus)} --from {corpus.hub}` to stage that folder"
+        )
     datasets = quiet_datasets(cache)
     from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 (comes with datasets)
 
@@ -260,4 +270,5 @@ def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    return textwrap.shorten(line, width=_MAX_REASON_CHARS, placeholder=" …")
