@@ -1,0 +1,282 @@
+"""The whole chain on this machine: a grid goes in, a sealed and audited record comes out.
+
+Every test starts real jobs through submitit's local executor, with real ranks and watchers.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from telemetry.record import file_sha256, read_json
+from telemetry.run import AttemptPaths, RunPaths, campaigns_folder, list_runs
+from telemetry.schema import EndState
+from telemetry.seal import verify_seal
+
+pytestmark = pytest.mark.chain
+
+POINT = (
+    "cluster=local",
+    "dataset.source=sample",
+    "prompts=4",
+    "batch_size=2",
+    "max_gen_len=4",
+    "telemetry.idle_s=0.3",
+    "allow_dirty=true",
+)
+LONG_POINT = (*POINT, "prompts=64", "max_gen_len=64")
+"""A point that takes minutes: it is stopped in the middle."""
+PATIENCE_S = 60.0
+
+
+def command(results: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "launcher", f'results="{results}"', *words]
+
+
+def launch(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(results, *words), capture_output=True, text=True, check=False, timeout=240
+    )
+
+
+def only_run(results: Path) -> RunPaths:
+    (run,) = list_runs(results)
+    return run
+
+
+def wait_for(what: str, condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, f"waited {PATIENCE_S:g} s for {what}"
+        time.sleep(0.05)
+
+
+def decoding(results: Path) -> bool:
+    """True once the only run's last attempt answers prompts."""
+    for run in list_runs(results):
+        for attempt in run.attempts():
+            if attempt.progress.is_file() and read_json(attempt.progress)["phase"] == "decode":
+                return True
+    return False
+
+
+def rank_processes(attempt: AttemptPaths) -> list[psutil.Process]:
+    return [psutil.Process(read_json(path)["pid"]) for path in sorted(attempt.ranks.glob("*.json"))]
+
+
+def processes_of(results: Path) -> list[int]:
+    """Processes whose command line names the results folder: ranks, watchers, controllers."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = process.info["cmdline"] or []
+        if any(str(results) in word for word in words):
+            found.append(process.info["pid"])
+    return found
+
+
+@pytest.fixture
+def background(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts launchers that are still running when it returns; ends what is left of them."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            command(tmp_path / "results", *words),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+    for pid in processes_of(tmp_path / "results"):
+        psutil.Process(pid).kill()
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of two sealed points: one rank and two."""
+    results = tmp_path_factory.mktemp("chain") / "results"
+    done = launch(results, "-m", "gpus=1,2", *POINT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return results
+
+
+def test_a_grid_ends_sealed_and_names_the_next_command(sealed: Path) -> None:
+    runs = list(list_runs(sealed))
+    assert [run.sealed() is not None for run in runs] == [True, True]
+    for run in runs:
+        attempt = run.sealed()
+        assert attempt is not None
+        assert verify_seal(run, attempt) == []
+
+
+def test_both_ranks_of_a_model_parallel_run_leave_spans_and_their_gpu_s_power(sealed: Path) -> None:
+    run = next(run for run in list_runs(sealed) if "-g2-" in run.run_id)
+    attempt = run.sealed()
+    assert attempt is not None
+    spans = pq.read_table(attempt.table("spans"))
+    assert set(spans["rank"].to_pylist()) == {0, 1}
+    samples = pq.read_table(attempt.table("samples"), filters=[("field", "=", "power_instant_w")])
+    assert set(spans["gpu_uuid"].to_pylist()) == set(samples["device"].to_pylist())
+    assert len(pq.read_table(attempt.table("responses"))) == 4
+
+
+def test_the_audit_finds_nothing_wrong_and_the_report_opens(sealed: Path) -> None:
+    for module in ("analysis", "analysis.audit"):
+        done = subprocess.run(
+            [sys.executable, "-m", module, str(sealed)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "SIMULATED" in (sealed / "report" / "index.html").read_text().upper()
+
+
+def test_the_same_command_again_starts_nothing(sealed: Path) -> None:
+    before = {path: file_sha256(path) for path in sealed.rglob("*") if path.is_file()}
+    campaigns = list(campaigns_folder(sealed).iterdir())
+    done = launch(sealed, "-m", "gpus=1,2", *POINT)
+    assert done.returncode == 0, done.stderr
+    assert "2 sealed" in done.stdout
+    assert list(campaigns_folder(sealed).iterdir()) == campaigns
+    assert {path: file_sha256(path) for path in before} == before
+
+
+def test_a_results_folder_with_a_hostile_name_is_only_a_name(tmp_path: Path) -> None:
+    results = tmp_path / "it's; touch pwned $(touch pwned) `touch pwned` & done"
+    done = launch(results, *POINT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert only_run(results).sealed() is not None
+    assert not list(Path.cwd().glob("pwned"))
+    assert [child.name for child in tmp_path.iterdir()] == [results.name]
+
+
+def test_a_rank_killed_9_fails_the_attempt_and_the_next_one_is_sealed(
+    tmp_path: Path, background: Callable[..., subprocess.Popen[str]]
+) -> None:
+    results = tmp_path / "results"
+    launcher = background("gpus=2", *LONG_POINT)
+    wait_for("the first prompts", lambda: decoding(results))
+    run = only_run(results)
+    first = run.attempt(1)
+    rank_processes(first)[1].send_signal(signal.SIGKILL)
+    out, err = launcher.communicate(timeout=PATIENCE_S)
+    assert launcher.returncode == 1, out + err
+    end = read_json(first.ended)
+    assert end["state"] in {EndState.FAILED, EndState.LOST}
+    assert end["reason"]
+    assert not first.seal.is_file()
+    assert pq.read_metadata(first.table("samples")).num_rows > 0
+    assert run.sealed() is None
+    kept = {path: file_sha256(path) for path in first.folder.rglob("*") if path.is_file()}
+
+    again = background("gpus=2", *LONG_POINT)
+    wait_for("the second attempt", run.attempt(2).started.is_file)
+    assert {path: file_sha256(path) for path in kept} == kept
+    again.send_signal(signal.SIGTERM)
+    again.communicate(timeout=PATIENCE_S)
+
+
+def test_ctrl_c_cancels_the_job_labels_the_attempt_and_leaves_no_process(
+    tmp_path: Path, background: Callable[..., subprocess.Popen[str]]
+) -> None:
+    results = tmp_path / "results"
+    launcher = background("gpus=2", *LONG_POINT)
+    wait_for("the first prompts", lambda: decoding(results))
+    os.killpg(launcher.pid, signal.SIGINT)
+    _, err = launcher.communicate(timeout=PATIENCE_S)
+    assert launcher.returncode == 130
+    assert "the same command goes on" in err
+    attempt = only_run(results).attempt(1)
+    assert read_json(attempt.ended)["state"] == EndState.CANCELLED
+    wait_for("all processes to be gone", lambda: not processes_of(results))
+
+
+def test_a_launcher_killed_9_leaves_its_job_and_the_next_call_does_not_run_it_twice(
+    tmp_path: Path, background: Callable[..., subprocess.Popen[str]]
+) -> None:
+    results = tmp_path / "results"
+    point = (*POINT, "prompts=16", "max_gen_len=32")
+    launcher = background(*point)
+    wait_for("the first prompts", lambda: decoding(results))
+    launcher.kill()
+    # Not communicate(): the job holds the launcher's pipes open.
+    launcher.wait()
+    meanwhile = launch(results, *point)
+    assert "1 running" in meanwhile.stdout
+    run = only_run(results)
+    wait_for("the job's end", lambda: run.attempt(1).ended.is_file() and not processes_of(results))
+    after = launch(results, *point)
+    assert after.returncode == 0, after.stdout + after.stderr
+    assert [attempt.number for attempt in run.attempts()] == [1]
+    assert run.sealed() is not None
+
+
+FULL_DISK = """
+import pathlib, subprocess, sys
+results, words = pathlib.Path(sys.argv[1]), sys.argv[2:]
+results.mkdir()
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(results)], check=True)
+def launch(*more):
+    command = [sys.executable, "-m", "launcher", f"results={results}", *words, *more]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240)
+first = launch()
+print("FIRST", first.returncode, first.stderr)
+try:
+    with (results / "filler").open("wb") as sink:
+        while True:
+            sink.write(bytes(4096))
+            sink.flush()
+except OSError:
+    pass
+second = launch("seed=2")
+print("SECOND", second.returncode, second.stderr)
+print("LINES", second.stderr.count("\\n"))
+from telemetry.run import list_runs
+from telemetry.seal import verify_seal
+for run in list_runs(results):
+    if run.sealed():
+        print("DIFFERENCES", verify_seal(run, run.sealed()))
+(results / "filler").unlink()
+third = launch("seed=2")
+print("THIRD", third.returncode, third.stderr)
+print("SEALED", sum(run.sealed() is not None for run in list_runs(results)))
+"""
+
+
+def test_a_full_disk_loses_nothing_sealed_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    probe = subprocess.run(
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if probe.returncode:
+        pytest.skip(f"no private mounts here: {probe.stderr.strip()}")
+    done = subprocess.run(
+        ["unshare", "-rm", sys.executable, "-c", FULL_DISK, str(tmp_path / "results"), *POINT],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed
+    assert "FIRST 0" in printed
+    assert "SECOND 1 joulegrid: " in printed
+    assert "No space left on device" in printed
+    assert "LINES 1\n" in printed
+    assert "DIFFERENCES []" in printed
+    assert "THIRD 0" in printed
+    assert "SEALED 2" in printed
