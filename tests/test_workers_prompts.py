@@ -378,7 +378,7 @@ def test_the_hubs_library_keeps_its_downloads_in_the_cache_and_sends_no_telemetr
     tmp_path: Path,
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from workers.staged import quiet_datasets\n"
+        "import sys; from pathlib import Path; from workers.hub import quiet_datasets\n"
         "quiet_datasets(Path(sys.argv[1]))\n"
         "from huggingface_hub import constants as c\n"
         "print(c.HF_HUB_CACHE, c.HF_HUB_DISABLE_TELEMETRY, c.HF_HUB_DISABLE_PROGRESS_BARS)"

@@ -20,16 +20,8 @@ from typing import Any, Final
 
 from telemetry.record import file_sha256, write_bytes
 from workers.corpus import Corpus, file_prompts, find_corpus, quoted
-from workers.staged import (
-    StagedCopy,
-    canonical_lines,
-    files_digest,
-    files_origin,
-    hub_origin,
-    hub_texts,
-    quiet_datasets,
-    staging_command,
-)
+from workers.hub import hub_origin, hub_texts, quiet_datasets, staging_command
+from workers.staged import StagedCopy, canonical_lines, files_digest, files_origin
 
 _AUTO: Final = "auto"
 
