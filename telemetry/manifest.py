@@ -107,7 +107,9 @@ def _notes(
         if record["end_reason"] is None:
             notes.append(f"{host}: the watcher ended without a word")
         if record["ticks_missed"]:
-            notes.append(f"{host}: {record['ticks_missed']} readings came too late to be made")
+            notes.append(
+                f"{host}: {record['ticks_missed']} polls were not made, as others took too long"
+            )
         for event in record["events"]:
             details = ", ".join(
                 f"{key} {value}" for key, value in event.items() if key not in ("t_us", "what")

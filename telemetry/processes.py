@@ -91,14 +91,17 @@ class RankProcesses:
             if name in self._seen or not (name.startswith("rank-") and name.endswith(".json")):
                 continue
             self._seen.add(name)
-            registration = read_json(self._folder / name)
-            if registration["host"] != self._host:
-                continue
             device = name.removesuffix(".json")
             try:
-                self._alive.append(_RankProcess(device, registration, t_us))
-            except (OSError, psutil.Error) as error:
-                reason = f"process {registration['pid']} of this rank cannot be read: {error}"
+                registration = read_json(self._folder / name)
+                if registration["host"] == self._host:
+                    self._alive.append(_RankProcess(device, registration, t_us))
+            except KeyError as error:
+                reason = f"its registration must have {error}, but has not"
+                self.unreadable.append(LostRank(device=device, reason=reason))
+            except (OSError, ValueError, psutil.Error) as error:
+                # One rank that cannot be watched must not cost the others their watcher.
+                reason = f"the process of this rank cannot be read: {error}"
                 self.unreadable.append(LostRank(device=device, reason=reason))
 
 

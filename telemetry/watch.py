@@ -16,9 +16,10 @@ from telemetry.run import RunPaths
 _PACKAGE_PARENT: Final = Path(__file__).resolve().parent.parent
 # Importing pyarrow on a cold parallel file system takes tens of seconds.
 READY_S: Final = 60.0
+# What the watcher takes to notice; a forked child that holds the pipe open keeps it from noticing.
+_LET_GO_S: Final = 1.0
 # A part of ten minutes becomes Parquet in well under a second; a busy file system gets more.
 _CLOSE_S: Final = 20.0
-_TERMINATE_S: Final = 5.0
 _POLL_S: Final = 0.02
 # Enough for a traceback's last lines.
 _TAIL_BYTES: Final = 2_000
@@ -129,14 +130,14 @@ class Watch:
         self.stop()
 
     def _wait_for_end(self) -> int:
-        for end, patience_s in (
-            (self._process.terminate, _CLOSE_S),
-            (self._process.kill, _TERMINATE_S),
+        for patience_s, harder in (
+            (_LET_GO_S, self._process.terminate),
+            (_CLOSE_S, self._process.kill),
         ):
             try:
                 return self._process.wait(patience_s)
             except subprocess.TimeoutExpired:
-                end()
+                harder()
         return self._process.wait()
 
     def _last_words(self) -> str:

@@ -55,6 +55,7 @@ class Watcher:
         self._period_us = assignment.order.period_ms * _US_PER_MS
         self._description = source.describe()
         clock = assignment.clock
+        now_us = clock.now_us()
         metadata = {
             "kind": "samples",
             "run_id": run_id,
@@ -65,8 +66,8 @@ class Watcher:
             "source": self._description.to_mapping(),
             "periods_us": dict(self._description.periods_us),
             "clock": {
-                "wall_us": clock.now_us(),
-                "monotonic_us": clock.now_us() - clock.offset_us,
+                "wall_us": now_us,
+                "monotonic_us": now_us - clock.offset_us,
                 "offset_us": clock.offset_us,
             },
             "gpus": [dict(gpu) for gpu in self._description.gpus],

@@ -127,7 +127,22 @@ def test_registered_process_that_is_gone_is_null_with_its_reason_once(
     source = HostSource(assign(attempt, spec), tmp_path)
     nulls = of_field([*source.read(), *source.read()], "process_memory_bytes")
     assert [null.value for null in nulls] == [None]
-    assert f"process {gone.pid} of this rank cannot be read" in str(nulls[0].reason)
+    assert "the process of this rank cannot be read: " in str(nulls[0].reason)
+
+
+def test_registration_without_its_threads_costs_no_other_rank_its_readings(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    _, attempt = make_attempt(tmp_path)
+    register_rank(attempt, 0, pid=os.getpid())
+    register_rank(attempt, 1, pid=os.getpid())
+    broken = {key: value for key, value in read_json(attempt.rank(0)).items() if key != "threads"}
+    write_json(attempt.rank(0), broken)
+    source = HostSource(assign(attempt, spec), tmp_path)
+    readings = of_field([*source.read(), *source.read()], "process_memory_bytes")
+    source.close()
+    assert [reading.device for reading in readings] == ["rank-00000", "rank-00001"]
+    assert readings[0].reason == "its registration must have 'threads', but has not"
 
 
 def test_process_younger_than_its_registration_is_not_taken_for_the_rank(

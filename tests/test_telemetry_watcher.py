@@ -14,12 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import telemetry.clock
+from telemetry.clock import HostClock, wall_us
+from telemetry.order import LaunchOrder
 from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunPaths
+from telemetry.run import AttemptPaths, RunPaths, RunSpec
 from telemetry.shards import list_parts, read_stream, shard_metadata
+from telemetry.source import Assignment
+from telemetry.sources import open_source
+from telemetry.stop import StopSignal
 from telemetry.watch import Watch
+from telemetry.watcher import Watcher
 from tests.conftest import REPOSITORY
-from tests.telemetry_record import make_attempt, register_rank
+from tests.telemetry_record import ORDER, make_attempt, register_rank
 
 BUSY = "while True: sum(range(10_000))"
 
@@ -184,7 +191,11 @@ def test_killed_watcher_leaves_its_rows_and_its_owner_records_it(
 OWNER = """
 import os, sys, time
 from pathlib import Path
+from telemetry.source import Assignment
+from telemetry.sources import open_source
+from telemetry.stop import StopSignal
 from telemetry.watch import Watch
+from telemetry.watcher import Watcher
 watch = Watch(Path(sys.argv[1]), sys.argv[2], 1, "n1")
 watch.wait_ready(30)
 if sys.argv[3] == "forked" and os.fork() == 0:
@@ -291,6 +302,44 @@ def test_stop_twice_is_stop_once(started: tuple[AttemptPaths, Watch]) -> None:
     before = (attempt.watchers / "n1.exit.json").read_bytes()
     assert watch.stop() == 0
     assert (attempt.watchers / "n1.exit.json").read_bytes() == before
+
+
+class StopAfter(StopSignal):
+    """Lets a watcher make some ticks, and sets the wall clock meanwhile."""
+
+    def __init__(self, ticks: int, steps: list[int]) -> None:
+        self._ticks = ticks
+        self._steps = steps
+
+    def wait(self, timeout_us: float) -> str | None:
+        assert timeout_us <= ORDER["period_ms"] * 1_000
+        self._ticks -= 1
+        if self._ticks == 2:
+            self._steps.append(7_000_000)
+        return None if self._ticks else "enough"
+
+
+def test_step_of_the_wall_clock_is_in_the_log_and_moves_no_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(telemetry.clock, "wall_us", lambda: wall_us() + sum(steps))
+    run, attempt = make_attempt(tmp_path)
+    assignment = Assignment(
+        attempt=attempt,
+        spec=RunSpec.read(run.spec),
+        order=LaunchOrder.read(attempt.launch),
+        host="n1",
+        clock=HostClock.set_now(),
+    )
+    stop = StopAfter(5, steps)
+    Watcher(assignment, run.run_id, open_source(assignment), stop).run()
+    log = read_json(attempt.watchers / "n1.json")
+    assert [event["what"] for event in log["events"]] == ["clock_step"]
+    assert log["events"][0]["step_us"] == pytest.approx(7_000_000, abs=50_000)
+    assert log["clock_drift_us"] == pytest.approx(7_000_000, abs=50_000)
+    stamps = samples(attempt)["t_us"].to_pylist()
+    assert max(stamps) - min(stamps) < 1_000_000
 
 
 def test_paused_watcher_counts_the_readings_it_missed_and_makes_none_up(
