@@ -107,9 +107,7 @@ def _notes(
         if record["end_reason"] is None:
             notes.append(f"{host}: the watcher ended without a word")
         if record["ticks_missed"]:
-            notes.append(
-                f"{host}: {record['ticks_missed']} polls were not made, as others took too long"
-            )
+            notes.append(f"{host}: {record['ticks_missed']} polls were left out, being late")
         for event in record["events"]:
             details = ", ".join(
                 f"{key} {value}" for key, value in event.items() if key not in ("t_us", "what")
