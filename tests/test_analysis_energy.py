@@ -1,0 +1,127 @@
+"""Energy of a window from a sensor's readings."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.energy import (
+    Amount,
+    Curve,
+    Series,
+    counter_curve,
+    coverage,
+    gap_share,
+    integral_curve,
+    net_energy,
+    total,
+)
+
+EDGE_US = 200_000
+
+
+def series(t_s: list[float], value: list[float], **nulls: object) -> Series:
+    t_us = (np.array(t_s) * 1e6).round().astype(np.int64)
+    return Series(t_us=t_us, value=np.array(value, dtype=np.float64), **nulls)  # type: ignore[arg-type]
+
+
+def counter(t_s: list[float], value: list[float]) -> Curve:
+    curve = counter_curve(series(t_s, value), edge_us=EDGE_US)
+    assert isinstance(curve, Curve)
+    return curve
+
+
+def integral(t_s: list[float], value: list[float]) -> Curve:
+    curve = integral_curve(series(t_s, value), field="power_instant_w", edge_us=EDGE_US)
+    assert isinstance(curve, Curve)
+    return curve
+
+
+def energy_j(curve: Curve, start_s: float, end_s: float) -> float:
+    amount = curve.between(round(start_s * 1e6), round(end_s * 1e6))
+    assert amount.value is not None
+    return amount.value
+
+
+def test_the_integral_of_constant_power_is_power_times_time() -> None:
+    curve = integral([0, 1, 2, 3], [100, 100, 100, 100])
+    assert energy_j(curve, 0.25, 2.75) == pytest.approx(250)
+
+
+def test_the_integral_of_a_ramp_is_exact_between_readings() -> None:
+    curve = integral([0, 10], [0, 100])
+    assert energy_j(curve, 2.0, 5.0) == pytest.approx(5 * (5**2 - 2**2))
+
+
+def test_a_counter_is_interpolated_at_the_edges_of_the_window() -> None:
+    curve = counter([0, 1, 2], [1000, 1100, 1300])
+    assert energy_j(curve, 0.5, 1.5) == pytest.approx(50 + 100)
+
+
+def test_a_window_may_reach_two_periods_past_the_last_reading() -> None:
+    assert energy_j(counter([0, 1], [0, 100]), 0, 1.2) == pytest.approx(120)
+    assert energy_j(integral([0, 1], [100, 100]), -0.2, 1) == pytest.approx(120)
+
+
+def test_a_window_that_reaches_further_has_no_energy_and_says_why() -> None:
+    curve = integral([1, 2], [100, 100])
+    assert curve.between(0, 2_000_000).reason == "readings begin 1.000 s after the window"
+    assert curve.between(1_000_000, 4_000_000).reason == "readings end 2.000 s before the window"
+
+
+def test_a_counter_that_was_reset_is_no_counter() -> None:
+    reason = counter_curve(series([0, 1, 2], [50, 60, 5]), edge_us=EDGE_US)
+    assert reason == "the counter fell from 60.000 J to 5.000 J"
+
+
+def test_a_counter_that_never_moves_is_no_counter() -> None:
+    reason = counter_curve(series([0, 1, 2], [7, 7, 7]), edge_us=EDGE_US)
+    assert reason == "the counter stood at 7.000 J throughout"
+
+
+def test_too_few_readings_are_named_with_the_reason_of_the_nulls() -> None:
+    lone = series([0], [1], nulls=3, null_reason="driver gone")
+    assert counter_curve(lone, edge_us=EDGE_US) == "1 readings, 3 nulls: driver gone"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    powers=st.lists(st.floats(0, 700), min_size=3, max_size=40),
+    cuts=st.lists(st.floats(0, 1), min_size=1, max_size=12),
+)
+def test_windows_that_tile_a_time_sum_to_its_energy(powers: list[float], cuts: list[float]) -> None:
+    curve = integral([float(index) for index in range(len(powers))], powers)
+    end_s = len(powers) - 1.0
+    edges = sorted({0.0, end_s, *(round(cut * end_s, 6) for cut in cuts)})
+    parts = [energy_j(curve, a, b) for a, b in pairwise(edges)]
+    assert sum(parts) == pytest.approx(energy_j(curve, 0, end_s), rel=1e-9, abs=1e-6)
+
+
+def test_a_total_is_unknown_when_a_part_is() -> None:
+    amount = total([Amount.of(1.0), Amount.unknown("gone")], nothing="nobody")
+    assert amount == Amount.unknown("gone")
+    assert total([], nothing="nobody").reason == "nobody"
+
+
+def test_net_energy_takes_the_idle_power_off() -> None:
+    assert net_energy(Amount.of(500.0), Amount.of(50.0), 4.0).value == 300.0
+    assert net_energy(Amount.of(500.0), Amount.unknown("no rest"), 4.0).reason == "no rest"
+
+
+def test_the_gap_is_signed_and_a_share_of_the_counter() -> None:
+    assert gap_share(Amount.of(200.0), Amount.of(190.0)).value == pytest.approx(-0.05)
+    assert gap_share(Amount.of(0.0), Amount.of(1.0)).value is None
+
+
+def test_coverage_counts_a_silence_at_the_windows_end_as_a_gap() -> None:
+    readings = series([0, 0.1, 0.2, 0.3, 0.4, 0.5], [1] * 6)
+    share, gap_us = coverage(readings, 0, 1_000_000, 100_000)
+    assert share == pytest.approx(0.6)
+    assert gap_us == 500_000
+
+
+def test_an_amount_is_a_number_or_a_reason_and_never_both() -> None:
+    with pytest.raises(ValueError, match="`reason` must be given exactly when"):
+        Amount(value=1.0, reason="but why")
