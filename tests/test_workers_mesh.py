@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -112,7 +113,7 @@ def die_inside(rank: Rank, folder: Path) -> None:
 def test_a_killed_rank_0_fails_the_others_at_once(tmp_path: Path) -> None:
     killed, alive = run_gang(2, die_inside, tmp_path, timeout_s=30.0)
     assert killed.error == "exit code -9"
-    assert "RuntimeError" in (alive.error or "")
+    assert "RuntimeError: rank 0 is gone without a word; then: " in (alive.error or "")
     assert alive.seconds - killed.seconds < 5.0
 
 
@@ -152,14 +153,25 @@ def _port(rendezvous: Path) -> int:
     return int(read_json(rendezvous)["port"])
 
 
+class SlowToHear:
+    """A store that answers late, as a busy node's does."""
+
+    def __init__(self, store: Any) -> None:
+        self.set = store.set
+        self._get = store.get
+
+    def get(self, key: str) -> bytes:
+        time.sleep(0.2)
+        return cast(bytes, self._get(key))
+
+
 def leave_after_hearing(rank: Rank, folder: Path) -> list[str]:
     with open_meeting(rank, folder / "rendezvous.json") as meeting:
         if rank.rank > 0:
-            # The others hear late: rank 0 must still be there.
-            time.sleep(0.3)
+            meeting = Meeting(rank=rank, store=cast(Any, SlowToHear(meeting.store)))
         return meeting.exchange("news", f"from {rank.rank}")
 
 
 def test_rank_0_stays_until_all_have_heard(tmp_path: Path) -> None:
-    said = values_of(run_gang(3, leave_after_hearing, tmp_path))
-    assert said == [["from 0", "from 1", "from 2"]] * 3
+    said = values_of(run_gang(2, leave_after_hearing, tmp_path))
+    assert said == [["from 0", "from 1"]] * 2

@@ -99,8 +99,9 @@ class SharedFailure:
         try:
             first = bytes(store.compare_set(_FAILURE_KEY, "", mine)).decode()
             store.set(f"{_FAILURE_KEY} heard/{rank.rank}", "")
-        except dist.DistError:
-            # Rank 0 is gone without a word: this rank's own error is all there is to tell.
+        except dist.DistError as lost:
+            if isinstance(error, RuntimeError):
+                raise RuntimeError(f"rank 0 is gone without a word; then: {error}") from lost
             return
         if first != mine and isinstance(error, RuntimeError):
             raise RuntimeError(f"another rank failed first: {first}") from error
