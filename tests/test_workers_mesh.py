@@ -167,9 +167,9 @@ class SlowToHear:
 
 def leave_after_hearing(rank: Rank, folder: Path) -> list[str]:
     with open_meeting(rank, folder / "rendezvous.json") as meeting:
-        if rank.rank > 0:
-            meeting = Meeting(rank=rank, store=cast(Any, SlowToHear(meeting.store)))
-        return meeting.exchange("news", f"from {rank.rank}")
+        store = meeting.store if rank.rank == 0 else cast(Any, SlowToHear(meeting.store))
+        late = Meeting(rank=rank, store=store)
+        return late.exchange("news", f"from {rank.rank}")
 
 
 def test_rank_0_stays_until_all_have_heard(tmp_path: Path) -> None:
