@@ -6,10 +6,12 @@ import pytest
 import torch
 from fairscale.nn.model_parallel import layers as fairscale_layers
 
+from telemetry.run import RunSpec
 from tests.gang import run_gang, values_of
 from tests.oracle import Logits, our_logits, their_logits
-from workers.llama import build, rotate
+from workers.llama import Attention, build, rotate
 from workers.meeting import open_meeting
+from workers.memory import estimate
 from workers.mesh import open_mesh
 from workers.rank import Rank
 from workers.shapes import SHAPES, Shape
@@ -103,6 +105,36 @@ def test_rotation_turns_neighbours_and_keeps_their_length() -> None:
     assert torch.allclose(pairs.norm(dim=-1), turned_pairs.norm(dim=-1))
     expected = torch.view_as_complex(pairs.contiguous()) * complex(np.exp(0.3j))
     assert torch.allclose(torch.view_as_complex(turned_pairs.contiguous()), expected)
+
+
+def weigh(rank: Rank, folder: Path, spec: RunSpec) -> tuple[int, int]:
+    with (
+        open_meeting(rank, folder / "rendezvous.json") as meeting,
+        open_mesh(meeting, degree=rank.world, device=CPU),
+    ):
+        model = build(
+            SHAPES[spec.model],
+            dtype=spec.dtype,
+            device=CPU,
+            max_batch=spec.batch_size,
+            max_len=spec.max_prompt_len + spec.max_gen_len,
+        )
+        attentions = [module for module in model.modules() if isinstance(module, Attention)]
+        caches_bytes = sum(one.keys.nbytes + one.values.nbytes for one in attentions)
+        return sum(weight.nbytes for weight in model.parameters()), caches_bytes
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "fp16"])
+def test_a_rank_takes_the_memory_that_was_estimated(
+    tmp_path: Path, spec: RunSpec, dtype: str
+) -> None:
+    pair = RunSpec.from_mapping(
+        {**spec.to_mapping(), "dtype": dtype, "gpus": 2, "gpus_per_node": 2, "batch_size": 3}
+    )
+    expected = estimate(pair)
+    for weights_bytes, cache_bytes in values_of(run_gang(2, weigh, tmp_path, pair)):
+        assert weights_bytes == expected.weights_bytes
+        assert cache_bytes == expected.kv_cache_bytes
 
 
 def run_past_the_cache(rank: Rank, folder: Path) -> None:

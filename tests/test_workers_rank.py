@@ -39,6 +39,18 @@ def fail_loading(
     run_rank(spec, order, results, attempt, rank)
 
 
+def sample_apart(
+    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+) -> None:
+    import workers.shift  # noqa: PLC0415 (only in the rank's own process)
+
+    def seed_of_its_own(*_: object) -> int:
+        return rank.rank
+
+    setattr(workers.shift, "_batch_seed", seed_of_its_own)  # noqa: B010
+    run_rank(spec, order, results, attempt, rank)
+
+
 @pytest.fixture(scope="module")
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, AttemptPaths]:
     """A finished attempt of two ranks on a real mesh."""
@@ -179,6 +191,15 @@ def test_a_rank_that_raises_brings_the_other_down_within_seconds(
     reason = "another rank failed first: rank 1 on here: RuntimeError: this rank fails"
     assert reason in (outcomes[0].error or "")
     assert outcomes[0].seconds - outcomes[1].seconds < 5.0
+
+
+def test_ranks_that_choose_different_tokens_stop_the_run(spec: RunSpec, tmp_path: Path) -> None:
+    pair = make_spec(spec, gpus=2, gpus_per_node=2)
+    attempt, order = make_attempt(tmp_path, pair, idle_s=0.0, warmup_batches=0)
+    for outcome in run_gang(2, sample_apart, pair, order, tmp_path, attempt, timeout_s=30.0):
+        assert "all ranks must choose the same tokens, but differ in batch 0" in (
+            outcome.error or ""
+        )
 
 
 def test_a_failed_rank_leaves_its_spans_up_to_the_failure(spec: RunSpec, tmp_path: Path) -> None:

@@ -135,6 +135,12 @@ def test_startup_can_begin_before_the_recorder(tmp_path: Path) -> None:
     assert "before the rank could read" in row["energy_reason"]
 
 
+def test_an_early_start_without_a_counter_names_the_missing_counter(tmp_path: Path) -> None:
+    with _open(tmp_path, start_us=1):
+        pass
+    assert [row["energy_reason"] for row in _on_disk(tmp_path)] == ["no counter"]
+
+
 def test_a_failure_still_ends_the_running_span_and_asks_nothing_of_the_device(
     tmp_path: Path,
 ) -> None:

@@ -3,11 +3,12 @@
 import contextlib
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import fairscale
 import psutil
@@ -21,6 +22,7 @@ from telemetry.shards import ShardWriter
 from workers.engines import Engine, engine_fault, make_engine
 from workers.llama import build
 from workers.meeting import Meeting, open_meeting
+from workers.memory import estimate
 from workers.mesh import BACKENDS, Mesh, open_mesh
 from workers.progress import Progress
 from workers.questions import Questions, read_questions
@@ -30,6 +32,8 @@ from workers.shapes import find_shape, parallel_fault
 from workers.spans import NO_COUNTS, WARMUP_BATCH, Counts, SpanRecorder
 from workers.station import Station, gpu_fault, take_station
 from workers.weights import fill_random
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,9 @@ def work_shift(
     read_energy_j: Callable[[str], float] | None = None,
 ) -> None:
     """Do everything that one rank does in an attempt; see `workers.rank.run_rank`."""
+    # The process is this rank's alone; where its owner has set up logging, the first does nothing.
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger(__package__).setLevel(logging.INFO)
     with contextlib.ExitStack() as stack:
         meeting = stack.enter_context(open_meeting(rank, attempt.rendezvous))
         shift = _prepare(spec, order, results, attempt, meeting)
@@ -103,6 +110,12 @@ def work_shift(
                 shift, spans=spans, mesh=mesh, engine=engine, writer=writer, progress=progress
             )
             spans.enter(Phase.SHUTDOWN)
+        if rank.rank == 0 and mesh.device.type == "cuda":
+            _LOG.info(
+                "GPU memory: at most %.2f GB allocated, %.2f GB estimated",
+                torch.cuda.max_memory_allocated() / 1e9,
+                estimate(spec).total_bytes / 1e9,
+            )
 
 
 def _prepare(

@@ -79,6 +79,8 @@ class SpanRecorder:
             self._begun = self.edge()
         else:
             reason = "the span began before the rank could read"
+            if read_energy_j is None:
+                reason = energy_reason
             self._begun = Edge(t_us=start_us, energy_j=None, energy_reason=reason)
 
     def edge(self) -> Edge:
