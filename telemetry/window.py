@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from telemetry.chunks import SORT_KEYS, UNREADABLE, Chunk
+from telemetry.shards import ROW_GROUP_ROWS
 
 # Enough rows for sorting to cost more than the calls around it; 40 MB.
 _BLOCK_ROWS: Final = 1 << 19
 
-_Codes = npt.NDArray[np.int64]
+_Integers = npt.NDArray[np.int64]
 
 
 def merge_chunks(
@@ -52,12 +53,12 @@ def merge_chunks(
             continue
         table = _concatenate(held)
         if last:
-            yield _sorted(table, kind)
+            yield from _sorted(table, kind)
             return
         complete = pc.less(table[key], ordered[position + 1].first_key)
         waiting = table.filter(pc.invert(complete))
         if waiting.num_rows < table.num_rows:
-            yield _sorted(table.filter(complete), kind)
+            yield from _sorted(table.filter(complete), kind)
         held, fresh_rows, waiting_rows = [waiting], 0, waiting.num_rows
 
 
@@ -100,10 +101,30 @@ def _concatenate(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
-def _sorted(table: pa.Table, kind: str) -> pa.Table:
+def _sorted(table: pa.Table, kind: str) -> Iterator[pa.Table]:
+    """The rows in order, a row group's worth at a time; rows of one first key stay together."""
+    if table.num_rows == 0:
+        return
+    order = _order(table, kind)
+    # Taking from a batch touches the rows taken; from a table it first joins all its chunks.
+    (batch,) = table.combine_chunks().to_batches()
+    keys = table[SORT_KEYS[kind][0]].to_numpy()
+    start = 0
+    while start < len(order):
+        stop = min(start + ROW_GROUP_ROWS, len(order))
+        # Duplicates are told by their neighbours, so that none may be cut off from the others.
+        while stop < len(order) and keys[order[stop]] == keys[order[stop - 1]]:
+            stop += 1
+        yield pa.Table.from_batches([batch.take(pa.array(order[start:stop]))])
+        start = stop
+
+
+def _order(table: pa.Table, kind: str) -> _Integers:
+    """Positions of the rows in the order of the table's sort keys."""
     names = SORT_KEYS[kind]
     if kind != "samples":
-        return table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names]))
+        keys = [(name, "ascending") for name in names]
+        return np.asarray(pc.sort_indices(table, sort_keys=keys), dtype=np.int64)
     # One whole number per row instead of four columns: neighbours come mostly sorted already,
     # which numpy's stable sort takes in one pass.
     codes = np.zeros(table.num_rows, dtype=np.int64)
@@ -113,16 +134,13 @@ def _sorted(table: pa.Table, kind: str) -> pa.Table:
         codes = codes * size + column
         values *= size
     t_us = table[names[0]].to_numpy()
-    start_us = int(t_us.min(initial=np.iinfo(np.int64).max)) if len(t_us) else 0
-    span_us = int(t_us.max(initial=start_us)) - start_us if len(t_us) else 0
-    if (span_us + 1) * values < np.iinfo(np.int64).max:
-        order = np.argsort((t_us - start_us) * values + codes, kind="stable")
-    else:
-        order = np.lexsort((codes, t_us))
-    return table.take(pa.array(order))
+    start_us, end_us = int(t_us.min()), int(t_us.max())
+    if (end_us - start_us + 1) * values < np.iinfo(np.int64).max:
+        return np.argsort((t_us - start_us) * values + codes, kind="stable")
+    return np.lexsort((codes, t_us))
 
 
-def _alphabetical(column: pa.ChunkedArray) -> tuple[_Codes, int]:
+def _alphabetical(column: pa.ChunkedArray) -> tuple[_Integers, int]:
     """For each row the rank of its word among the column's words, and how many there are."""
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     order = pc.array_sort_indices(array.dictionary).to_numpy()
@@ -131,7 +149,7 @@ def _alphabetical(column: pa.ChunkedArray) -> tuple[_Codes, int]:
     return ranks[array.indices.to_numpy()], max(len(order), 1)
 
 
-def _integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def _integers(column: pa.ChunkedArray) -> _Integers:
     """The column as whole numbers that are equal exactly where its values are."""
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if pa.types.is_dictionary(array.type):
