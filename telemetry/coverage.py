@@ -74,8 +74,9 @@ class Coverage:
         windows: dict[tuple[str, ...], tuple[int, int]] = {}
         for key, place in self._places.items():
             first_us, last_us = int(self._seen_first_us[place]), int(self._seen_last_us[place])
-            known_us = windows.get(_window(key), (first_us, last_us))
-            windows[_window(key)] = (min(known_us[0], first_us), max(known_us[1], last_us))
+            for window in {key[:1], _window(key)}:
+                known_us = windows.get(window, (first_us, last_us))
+                windows[window] = (min(known_us[0], first_us), max(known_us[1], last_us))
         rows = []
         for key, place in sorted(self._places.items()):
             host, device, name = key
