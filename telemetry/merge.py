@@ -8,16 +8,14 @@ Merging again says the same, to the byte; a sealed attempt is not touched.
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import Progress
 
+from telemetry.bar import Bar
 from telemetry.chunks import UNREADABLE, Chunk, Survey, survey_part
 from telemetry.coverage import Coverage
 from telemetry.manifest import build_manifest, is_simulated
@@ -34,9 +32,6 @@ EXIT_INCOMPLETE: Final = 1
 """An attempt could not be merged; the others were."""
 EXIT_NO_RESULTS: Final = 2
 """There is no such folder."""
-
-# People wait two seconds without wondering.
-_BAR_AFTER_S: Final = 2.0
 
 ReportRows = Callable[[int, int], None]
 """Told how many rows of how many are merged."""
@@ -110,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"merge: `results` must be a folder, but {results} is not\n")
         return EXIT_NO_RESULTS
     failed = merged = 0
-    with _Bar() as bar:
+    with Bar() as bar:
         for outcome in merge_results(results, bar.show):
             failed += outcome.failed
             merged += not outcome.failed
@@ -192,36 +187,6 @@ class _Rows:
         self._done += rows
         if self._progress is not None:
             self._progress(self._done, self._total)
-
-
-class _Bar:
-    """A bar for people who wait, on a terminal alone; lines for everyone."""
-
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True, markup=False)
-        self._progress = Progress(console=self._console, transient=True)
-        self._task = self._progress.add_task("merging", total=None)
-        self._start_s = time.monotonic()
-        self._shown = False
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._shown:
-            self._progress.stop()
-
-    def show(self, done: int, total: int) -> None:
-        """Rows of the attempt at hand."""
-        waited_s = time.monotonic() - self._start_s
-        if not self._shown and self._console.is_terminal and waited_s > _BAR_AFTER_S:
-            self._progress.start()
-            self._shown = True
-        self._progress.update(self._task, completed=done, total=total)
-
-    def line(self, text: str) -> None:
-        """A line that stays."""
-        self._console.print(text)
 
 
 def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) -> str:
