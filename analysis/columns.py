@@ -121,7 +121,12 @@ RUNS: Final = (
         "Gross energy of all GPUs in DECODE; empty when most of it lies in spans shorter than 2 "
         "sensor periods.",
     ),
-    _number("idle_power_w", "idle power", "W", "Power of all GPUs in the run's own IDLE phase."),
+    _number(
+        "idle_power_w",
+        "idle power",
+        "W",
+        "Power of all GPUs in the second half of the run's own IDLE phase.",
+    ),
     _number("net_energy_j", "net energy", "J", "energy_j - idle_power_w x duration_s."),
     _number("net_energy_per_token_j", "net J / token", "J", "net_energy_j / generated_tokens."),
     _number(
@@ -193,11 +198,16 @@ def _interval_columns(name: str) -> tuple[Column, Column, Column]:
         unit=base.unit,
         meaning=f"Mean of {name} over the repeats.",
     )
-    low = _number(
-        f"{name}_low", f"{base.label} from", base.unit, f"Lower end of {name}'s 95 % t interval."
-    )
-    high = _number(
-        f"{name}_high", f"{base.label} to", base.unit, f"Upper end of {name}'s 95 % t interval."
+    low, high = (
+        _number(
+            f"{name}_{end}",
+            f"{base.label} {word}",
+            base.unit,
+            f"{side} end of {name}'s 95 % t interval.",
+            # The page shows the interval of the headline alone; the files have all.
+            shown=name == GROUP_METRICS[0],
+        )
+        for end, side, word in (("low", "Lower", "from"), ("high", "Upper", "to"))
     )
     return mean, low, high
 
@@ -243,16 +253,16 @@ NOT_COUNTED: Final = (
 
 COMPARISON: Final = (
     _text("source", "in the paper", "Where the paper gives the number."),
+    _text("metric", "quantity", "Which column of the results."),
+    _number("paper_value", "paper", "", "The paper's number, in the quantity's unit."),
+    _number("our_value", "ours", "", "Mean over our repeats; over all cells the paper averages."),
+    _number("ratio", "ours / paper", "1", "our_value / paper_value."),
     _text("model", "model", "Name of the model's shape."),
     _text("dataset", "dataset", "Where the prompts come from."),
     _text("gpu", "GPU", "Kind of GPU."),
     _count("gpus", "GPUs", "GPUs used."),
     _count("batch_size", "batch", "Prompts answered together."),
     _text("max_gen_len", "max tokens", "Tokens generated for each prompt at most."),
-    _text("metric", "quantity", "Which column of the results."),
-    _number("paper_value", "paper", "", "The paper's number, in the quantity's unit."),
-    _number("our_value", "ours", "", "Mean over our repeats; over all cells the paper averages."),
-    _number("ratio", "ours / paper", "1", "our_value / paper_value."),
     _text("reason", "remarks", "Why there is no ratio, or in which conditions ours differ."),
 )
 """One row a number of the paper that a run of ours has the conditions of."""

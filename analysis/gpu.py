@@ -30,7 +30,7 @@ class Gpu:
     period_us: int
     """The longer of the readings' period and the sensor's own update period."""
     idle_power: Amount
-    """Mean power in the run's own IDLE phase, watts."""
+    """Mean power in the second half of the run's own IDLE phase, watts."""
 
     def curve(self, method: str) -> Curve | str:
         """The curve that `method` (`counter` or `integral`) names."""
@@ -54,14 +54,20 @@ class Gpu:
 def idle_power(
     rank: RankSpans, counter: Curve | str, integral: Curve | str, period_us: int
 ) -> Amount:
-    """Mean power in the rank's IDLE phase, by the counter where it is known."""
+    """Mean power in the second half of the rank's IDLE phase, by the counter where it is known.
+
+    The first half is left to the sensor's lag and to what still settles after start-up.
+    """
     idle = rank.of(Phase.IDLE)
     if not len(idle):
         return Amount.unknown("the run has no idle phase")
-    start_us, end_us = int(rank.start_us[idle[0]]), int(rank.end_us[idle[0]])
+    end_us = int(rank.end_us[idle[0]])
+    start_us = (int(rank.start_us[idle[0]]) + end_us) // 2
     seconds = (end_us - start_us) / US_PER_S
     if end_us - start_us < ATTRIBUTABLE_PERIODS * period_us:
-        return Amount.unknown(f"the idle phase lasted {seconds:.3f} s, under two sensor periods")
+        return Amount.unknown(
+            f"half of the idle phase is {seconds:.3f} s, under two sensor periods"
+        )
     for curve in (counter, integral):
         if isinstance(curve, Curve):
             amount = curve.between(start_us, end_us)

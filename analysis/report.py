@@ -99,6 +99,9 @@ def render(
         comparison_note=comparison_note(tables),
         missing=missing(tables),
         never=_NEVER_MEASURED,
+        notes=[
+            (run.run_id, str(note)) for run in loaded.runs for note in run.manifest.get("notes", [])
+        ],
         origins=[origin(run) for run in loaded.runs],
         audit=audit,
     )
@@ -173,6 +176,7 @@ def origin(run: Run) -> dict[str, Any]:
         "python": str(provenance.get("python", "not on record")),
         "packages": ", ".join(f"{name} {packages[name]}" for name in sorted(packages, key=str)),
         "hosts": [_host_text(name, host) for name, host in sorted(run.hosts.items())],
+        "sensors": [f"{name}: {_sensor_text(host)}" for name, host in sorted(run.hosts.items())],
         "gpus": [
             _gpu_text(gpu)
             for _, host in sorted(run.hosts.items())
@@ -273,6 +277,15 @@ def _host_text(name: str, host: object) -> str:
         if platform.get(key) is not None
     ]
     return f"{name}: {', '.join(parts)}" if parts else name
+
+
+def _sensor_text(host: object) -> str:
+    """Which source watched the host, and its power model when it is a simulation."""
+    source = host.get("source") if isinstance(host, dict) else None
+    source = source if isinstance(source, dict) else {}
+    texts = [str(source.get("name", "not on record"))]
+    texts += [str(source[key]) for key in ("model", "power_model") if source.get(key)]
+    return "; ".join(texts)
 
 
 def _gpu_text(gpu: Mapping[str, Any]) -> str:

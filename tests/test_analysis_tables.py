@@ -9,7 +9,7 @@ import pytest
 
 from analysis.load import load
 from analysis.tables import Row, Tables, build_tables, write_tables
-from tests.record_builder import IDLE_W, T0_US, Plan, build_run, window_s, work_w
+from tests.record_builder import IDLE_W, STARTUP_S, T0_US, Plan, build_run, window_s, work_w
 
 
 def tables_of(results: Path, *plans: Plan) -> Tables:
@@ -57,6 +57,17 @@ def test_without_an_idle_phase_there_is_no_net_energy_and_the_reason_is_said(
     row = only(tables_of(tmp_path, Plan(idle=False)))
     assert row["net_energy_j"] is None
     assert row["net_reason"] == "the run has no idle phase"
+
+
+def test_a_spike_as_the_rest_begins_is_no_part_of_the_idle_power(tmp_path: Path) -> None:
+    # The GPU is at 450 W for the first 0.2 s of the rest, 80 J more than idle.
+    def spike(row: dict[str, Any]) -> dict[str, Any]:
+        into_s = min(0.2, max(0.0, (row["t_us"] - T0_US) / 1e6 - STARTUP_S))
+        extra = into_s * 400.0 if row["field"] == "energy_j" else 0.0
+        return {**row, "value": row["value"] + extra}
+
+    row = only(tables_of(tmp_path, Plan(sample=spike)))
+    assert row["idle_power_w"] == pytest.approx(IDLE_W)
 
 
 def test_without_a_counter_the_integral_is_taken_and_named(tmp_path: Path) -> None:
