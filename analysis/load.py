@@ -205,6 +205,7 @@ def open_run(paths: RunPaths) -> Run | None:
                 f"`schema_version` of the {name} must be {SCHEMA_VERSION}, "
                 f"but is {version!r} instead"
             )
+    _require_shape(manifest)
     spec = RunSpec.read(paths.spec)
     if spec.run_id != paths.run_id:
         raise ValueError(
@@ -252,6 +253,35 @@ def to_series(table: pa.Table) -> Series:
         counts.sort(key=lambda entry: (-entry["counts"], str(entry["values"])))
         reason = str(counts[0]["values"] or "not a number")
     return Series(t_us=t_us, value=value, nulls=nulls, null_reason=reason)
+
+
+def _require_shape(manifest: dict[str, Any]) -> None:
+    """Refuse a manifest whose parts are of other types than every reader relies on.
+
+    Raises:
+        ValueError: the first part that is.
+    """
+    hosts = manifest.get("hosts")
+    inventories = (
+        [host.get("gpus", []) if isinstance(host, dict) else None for host in hosts.values()]
+        if isinstance(hosts, dict)
+        else [None]
+    )
+    for name, whole in (
+        ("hosts", all(_is_objects(gpus) for gpus in inventories)),
+        ("ranks", _is_objects(manifest.get("ranks"))),
+        ("coverage", _is_objects(manifest.get("coverage"))),
+        ("notes", isinstance(manifest.get("notes"), list)),
+    ):
+        if not whole:
+            raise ValueError(
+                f"`{name}` of the manifest must be as the merge writes it, "
+                f"but is {shortened(ValueError(repr(manifest.get(name))))} instead"
+            )
+
+
+def _is_objects(content: object) -> bool:
+    return isinstance(content, list) and all(isinstance(entry, dict) for entry in content)
 
 
 def _require_columns(path: Path, table: pa.Table, kind: str) -> None:

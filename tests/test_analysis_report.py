@@ -176,6 +176,21 @@ def test_the_command_prints_the_table_in_a_hundred_columns_and_what_is_next(
     assert max(len(line) for line in table) <= 100
 
 
+@pytest.mark.parametrize(
+    "part", [{"notes": 5}, {"hosts": [1]}, {"hosts": {"node0": {"gpus": 7}}}, {"coverage": None}]
+)
+def test_a_run_with_a_damaged_manifest_is_named_on_the_page_of_the_others(
+    tmp_path: Path, part: dict[str, object]
+) -> None:
+    build_run(tmp_path)
+    bad = build_run(tmp_path, Plan(spec={"repeat": 1}))
+    write_json(bad.attempt(1).manifest, {**read_json(bad.attempt(1).manifest), **part})
+    written = write_report(load(tmp_path))
+    (other,) = written.tables.not_counted.rows
+    assert other["run_id"] == bad.run_id
+    assert f"`{next(iter(part))}` of the manifest must be" in str(other["reason"])
+
+
 def test_nothing_to_report_is_exit_two_and_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
