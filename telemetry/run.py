@@ -15,6 +15,7 @@ results/
       watchers/<host>.exit.json     how the watcher's process ended, written by its owner
       watchers/<host>.log           what the watcher wrote to stderr
       ranks/rank-00000.json         which process and GPU a rank is
+      clocks/<host>.json            its clock against rank 0's host (runs of several nodes)
       shards/samples/<host>/        one watcher's parts
       shards/spans/rank-00000/      one rank's parts
       shards/responses/rank-00000/  what was generated
@@ -255,6 +256,11 @@ class AttemptPaths:
     def watchers(self) -> Path:
         """Folder of what the watchers and their owners say about the watching itself."""
         return self.folder / "watchers"
+
+    @property
+    def clocks(self) -> Path:
+        """Folder of the hosts' clock offsets; missing in a run of one node."""
+        return self.folder / "clocks"
 
     @property
     def ranks(self) -> Path:
