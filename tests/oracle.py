@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.gang import run_gang, values_of
 from workers.llama import build
 from workers.meeting import open_meeting
-from workers.mesh import open_mesh
+from workers.mesh import open_mesh, take_device
 from workers.rank import Rank
 from workers.shapes import SHAPES, Shape
 from workers.weights import draw_whole, fill_random, shard
@@ -33,12 +33,15 @@ def draw_ids(shape: Shape = SHAPE) -> torch.Tensor:
     return torch.randint(0, shape.vocab, (BATCH, PREFILL + STEPS), generator=generator)
 
 
-def our_logits(rank: Rank, folder: Path, dtype: str, cut_whole: bool) -> Logits:
+def our_logits(
+    rank: Rank, folder: Path, dtype: str, cut_whole: bool, device: str = "cpu"
+) -> Logits:
     """One rank's logits, with weights cut from the whole model or drawn as in production."""
-    ids = draw_ids()
+    where = take_device(rank, device)
+    ids = draw_ids().to(where)
     with (
         open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=torch.device("cpu")) as mesh,
+        open_mesh(meeting, degree=rank.world, device=where) as mesh,
         torch.inference_mode(),
     ):
         model = build(
@@ -52,7 +55,7 @@ def our_logits(rank: Rank, folder: Path, dtype: str, cut_whole: bool) -> Logits:
         logits = [model(ids[:, :PREFILL], 0)]
         for at in range(PREFILL, PREFILL + STEPS):
             logits.append(model(ids[:, at : at + 1], at))  # noqa: PERF401 (order is the point)
-    return cast(Logits, torch.stack(logits).numpy())
+    return cast(Logits, torch.stack(logits).cpu().numpy())
 
 
 def their_logits() -> Logits:
