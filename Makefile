@@ -39,6 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	@$(BIN)/python -m launcher -m experiment=demo results=$(RESULTS) allow_dirty=true
+	@$(BIN)/python -m analysis $(RESULTS) >/dev/null
 	@$(BIN)/python -m analysis.audit $(RESULTS)
 	@$(BIN)/python -m analysis $(RESULTS)
 
