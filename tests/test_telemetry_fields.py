@@ -9,15 +9,20 @@ from telemetry.fields import FIELDS, Field, Kind, Subject
 from telemetry.gpus import GPU_KINDS, GpuKind
 from telemetry.schema import TABLES, EndState, Phase
 
-SUFFIX = {"W": "_w", "J": "_j", "B": "_bytes", "MHz": "_mhz", "1": "_utilization"}
+SUFFIX = {
+    "W": "_w",
+    "J": "_j",
+    "B": "_bytes",
+    "B/s": "_bytes_per_s",
+    "MHz": "_mhz",
+    "degC": "_c",
+    "1": ("_utilization", "_active", "_occupancy", "_reasons", "xid"),
+}
 
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=str)
 def test_field_s_name_ends_in_its_unit(field: Field) -> None:
-    assert field.name.endswith(SUFFIX[field.unit]) or field.name in (
-        "power_instant_w",
-        "power_average_w",
-    )
+    assert field.name.endswith(SUFFIX[field.unit])
 
 
 def test_dcgm_ids_are_bound_once() -> None:
