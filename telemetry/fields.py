@@ -25,7 +25,7 @@ class Subject(StrEnum):
     HOST = "host"
     PROCESS = "process"
     ZONE = "zone"
-    """A powercap zone: one CPU package or its memory."""
+    """A part of the host with a sensor of its own: a CPU package, its memory, a power rail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,17 @@ class Field:
     """Source: dcgm_fields.h of github.com/NVIDIA/DCGM; None when DCGM has no such field."""
     nvml: str | None = None
     """NVML call or field value that reads the same."""
+    dcgm_factor: float = 1.0
+    """Multiplies DCGM's value into `unit`; DCGM gives mJ, MiB and percent."""
+    dcgm_since: str | None = None
+    """First release tag that has the id; `2.1.4` is the oldest looked at."""
+    most: float | None = None
+    """A larger value is a fault of the sensor and not a reading; None sets no bound."""
 
+
+# A share is at most 1, rounding aside; DCGM has given 808334905 % (github.com/NVIDIA/
+# dcgm-exporter/issues/418).
+_MOST_SHARE: Final = 1.01
 
 _ALL: Final = (
     Field(
@@ -53,6 +63,7 @@ _ALL: Final = (
         unit="W",
         meaning="Board power over the sensor's own short window.",
         dcgm_id=157,
+        dcgm_since="3.2.5",
         nvml="NVML_FI_DEV_POWER_INSTANT",
     ),
     Field(
@@ -62,6 +73,7 @@ _ALL: Final = (
         unit="W",
         meaning="Board power averaged over one second on Ampere (but GA100) and newer.",
         dcgm_id=155,
+        dcgm_since="2.1.4",
         nvml="NVML_FI_DEV_POWER_AVERAGE",
     ),
     Field(
@@ -71,6 +83,8 @@ _ALL: Final = (
         unit="J",
         meaning="Board energy since the driver was loaded, Volta and newer.",
         dcgm_id=156,
+        dcgm_factor=1e-3,
+        dcgm_since="2.1.4",
         nvml="nvmlDeviceGetTotalEnergyConsumption",
     ),
     Field(
@@ -80,6 +94,9 @@ _ALL: Final = (
         unit="1",
         meaning="Share of time in which a kernel ran: how long, not how much of the GPU.",
         dcgm_id=203,
+        dcgm_factor=0.01,
+        dcgm_since="2.1.4",
+        most=_MOST_SHARE,
         nvml="nvmlDeviceGetUtilizationRates.gpu",
     ),
     Field(
@@ -89,6 +106,8 @@ _ALL: Final = (
         unit="B",
         meaning="Memory taken on the GPU.",
         dcgm_id=252,
+        dcgm_factor=float(1 << 20),
+        dcgm_since="2.1.4",
         nvml="nvmlDeviceGetMemoryInfo_v2.used",
     ),
     Field(
@@ -98,6 +117,7 @@ _ALL: Final = (
         unit="MHz",
         meaning="Clock of the streaming multiprocessors.",
         dcgm_id=100,
+        dcgm_since="2.1.4",
         nvml="nvmlDeviceGetClockInfo.sm",
     ),
     Field(
@@ -107,6 +127,7 @@ _ALL: Final = (
         unit="W",
         meaning="Power limit in force.",
         dcgm_id=164,
+        dcgm_since="2.1.4",
         nvml="nvmlDeviceGetEnforcedPowerLimit",
     ),
     Field(
@@ -124,6 +145,9 @@ _ALL: Final = (
         unit="1",
         meaning="Share of time in which GPU memory was read or written.",
         dcgm_id=204,
+        dcgm_factor=0.01,
+        dcgm_since="2.1.4",
+        most=_MOST_SHARE,
         nvml="nvmlDeviceGetUtilizationRates.memory",
     ),
     Field(
@@ -133,6 +157,7 @@ _ALL: Final = (
         unit="MHz",
         meaning="Clock of the GPU's memory.",
         dcgm_id=101,
+        dcgm_since="2.1.4",
         nvml="nvmlDeviceGetClockInfo.mem",
     ),
     Field(
@@ -142,6 +167,7 @@ _ALL: Final = (
         unit="degC",
         meaning="Temperature of the GPU's die.",
         dcgm_id=150,
+        dcgm_since="2.1.4",
         nvml="nvmlDeviceGetTemperature.gpu",
     ),
     Field(
@@ -151,6 +177,7 @@ _ALL: Final = (
         unit="degC",
         meaning="Temperature of the GPU's memory.",
         dcgm_id=140,
+        dcgm_since="2.1.4",
         nvml="NVML_FI_DEV_MEMORY_TEMP",
     ),
     Field(
@@ -160,6 +187,7 @@ _ALL: Final = (
         unit="W",
         meaning="Power limit that was asked of the board.",
         dcgm_id=160,
+        dcgm_since="2.1.4",
         nvml="nvmlDeviceGetPowerManagementLimit",
     ),
     Field(
@@ -167,8 +195,9 @@ _ALL: Final = (
         subject=Subject.GPU,
         kind=Kind.GAUGE,
         unit="1",
-        meaning="Bits of what holds the clocks down: 1 idle, 2 set clocks, 4 power cap, 8 hardware.",
+        meaning="What holds the clocks down, in bits: 1 idle, 2 set, 4 power cap, 8 hardware.",
         dcgm_id=112,
+        dcgm_since="2.1.4",
         nvml="nvmlDeviceGetCurrentClocksEventReasons",
     ),
     Field(
@@ -178,6 +207,7 @@ _ALL: Final = (
         unit="1",
         meaning="Latest XID error of the driver; 0 while none was seen.",
         dcgm_id=230,
+        dcgm_since="2.1.4",
         nvml="nvmlEventTypeXidCriticalError",
     ),
     Field(
@@ -187,6 +217,8 @@ _ALL: Final = (
         unit="1",
         meaning="Share of time in which the graphics or compute engine was active.",
         dcgm_id=1001,
+        dcgm_since="2.1.4",
+        most=_MOST_SHARE,
         nvml="NVML_GPM_METRIC_GRAPHICS_UTIL",
     ),
     Field(
@@ -196,6 +228,8 @@ _ALL: Final = (
         unit="1",
         meaning="Share of time with a warp on a multiprocessor, over all of them.",
         dcgm_id=1002,
+        dcgm_since="2.1.4",
+        most=_MOST_SHARE,
         nvml="NVML_GPM_METRIC_SM_UTIL",
     ),
     Field(
@@ -205,6 +239,8 @@ _ALL: Final = (
         unit="1",
         meaning="Resident warps over the most that the multiprocessors can hold.",
         dcgm_id=1003,
+        dcgm_since="2.1.4",
+        most=_MOST_SHARE,
         nvml="NVML_GPM_METRIC_SM_OCCUPANCY",
     ),
     Field(
@@ -214,6 +250,8 @@ _ALL: Final = (
         unit="1",
         meaning="Share of time in which a tensor core was active.",
         dcgm_id=1004,
+        dcgm_since="2.1.4",
+        most=_MOST_SHARE,
         nvml="NVML_GPM_METRIC_ANY_TENSOR_UTIL",
     ),
     Field(
@@ -223,6 +261,8 @@ _ALL: Final = (
         unit="1",
         meaning="Share of time in which GPU memory moved data.",
         dcgm_id=1005,
+        dcgm_since="2.1.4",
+        most=_MOST_SHARE,
         nvml="NVML_GPM_METRIC_DRAM_BW_UTIL",
     ),
     Field(
@@ -232,6 +272,7 @@ _ALL: Final = (
         unit="B/s",
         meaning="PCIe traffic from the GPU.",
         dcgm_id=1009,
+        dcgm_since="2.1.4",
         nvml="NVML_GPM_METRIC_PCIE_TX_PER_SEC",
     ),
     Field(
@@ -241,6 +282,7 @@ _ALL: Final = (
         unit="B/s",
         meaning="PCIe traffic to the GPU.",
         dcgm_id=1010,
+        dcgm_since="2.1.4",
         nvml="NVML_GPM_METRIC_PCIE_RX_PER_SEC",
     ),
     Field(
@@ -250,6 +292,7 @@ _ALL: Final = (
         unit="B/s",
         meaning="NVLink traffic from the GPU over all links.",
         dcgm_id=1011,
+        dcgm_since="2.1.4",
         nvml="NVML_GPM_METRIC_NVLINK_TOTAL_TX_PER_SEC",
     ),
     Field(
@@ -259,6 +302,7 @@ _ALL: Final = (
         unit="B/s",
         meaning="NVLink traffic to the GPU over all links.",
         dcgm_id=1012,
+        dcgm_since="2.1.4",
         nvml="NVML_GPM_METRIC_NVLINK_TOTAL_RX_PER_SEC",
     ),
     Field(
@@ -295,6 +339,20 @@ _ALL: Final = (
         kind=Kind.COUNTER,
         unit="J",
         meaning="Energy of a CPU package or its memory by Linux powercap (RAPL), wraps undone.",
+    ),
+    Field(
+        name="zone_power_w",
+        subject=Subject.ZONE,
+        kind=Kind.GAUGE,
+        unit="W",
+        meaning="Power of a rail by Linux hwmon, such as Grace's module; over its own interval.",
+    ),
+    Field(
+        name="node_power_w",
+        subject=Subject.HOST,
+        kind=Kind.GAUGE,
+        unit="W",
+        meaning="Power of the whole node as its service processor tells it (IPMI DCMI).",
     ),
 )
 

@@ -2,19 +2,24 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from telemetry.fields import FIELDS, Subject
 from telemetry.record import read_json
 
-SOURCES = ("host", "simulated")
+SOURCES = ("host", "simulated", "dcgm")
 DEVICES = ("cpu", "cuda")
 # Below this a Python process polling a few sensors takes a visible share of a core.
 MIN_PERIOD_MS = 10
 # An hour of rest says nothing that a minute does not: more is a slip of the keyboard.
 MAX_IDLE_S = 3600.0
+# nv-hostengine listens on host:port (-b, -p) or on a Unix socket (-d), named by its path.
+_DCGM_ADDRESS = re.compile(
+    r"/[^\0]{1,106}|(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:]+\]):\d{1,5}"
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -38,6 +43,12 @@ class LaunchOrder:
     """Rest before the model loads: the idle baseline."""
     warmup_batches: int
     """Batches answered and thrown away before the first measured one."""
+    dcgm_bindings: str | None = None
+    """Folder of NVIDIA's Python bindings on the nodes; None looks where DCGM's packages put it."""
+    dcgm_address: str | None = None
+    """`host:port` or socket path of nv-hostengine; None asks port 5555, then starts its own."""
+    gpu_fields: tuple[str, ...] | None = None
+    """GPU readings to take, names in `telemetry.fields.FIELDS`; None takes all there are."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -64,11 +75,41 @@ class LaunchOrder:
                 f"`threads` must be a whole number of at least 1 or null, "
                 f"but is {self.threads!r} instead"
             )
+        self._check_dcgm()
         if not isinstance(self.idle_s, float) or not 0.0 <= self.idle_s <= MAX_IDLE_S:
             raise ValueError(
                 f"`idle_s` must be a number of seconds from 0 to {MAX_IDLE_S:g}, "
                 f"but is {self.idle_s!r} instead"
             )
+
+    def _check_dcgm(self) -> None:
+        folder, address, names = self.dcgm_bindings, self.dcgm_address, self.gpu_fields
+        if folder is not None and not (
+            isinstance(folder, str) and folder.startswith("/") and "\0" not in folder
+        ):
+            raise ValueError(
+                f"`dcgm_bindings` must be an absolute path or null, but is {folder!r} instead"
+            )
+        if address is not None and not (
+            isinstance(address, str) and _DCGM_ADDRESS.fullmatch(address)
+        ):
+            raise ValueError(
+                f"`dcgm_address` must be host:port, the path of a socket or null, "
+                f"but is {address!r} instead"
+            )
+        if names is None:
+            return
+        known = [field.name for field in FIELDS.values() if field.subject is Subject.GPU]
+        if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+            raise ValueError(
+                f"`gpu_fields` must be a list of GPU readings or null, but is {names!r} instead"
+            )
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"`gpu_fields` must be among {', '.join(known)}, but holds {name!r} instead"
+                )
+        object.__setattr__(self, "gpu_fields", tuple(names))
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -1,5 +1,6 @@
 """Source: where readings come from; every sensor stands behind this one Protocol."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,6 +27,36 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remark:
+    """Something that happened to a source and that whoever reads the samples must know."""
+
+    t_us: int
+    """When it was noticed, on the host's steady clock."""
+    what: str
+    """A word such as `counter_reset`."""
+    details: Mapping[str, Any]
+
+
+class Remarks:
+    """What a source has to say about its sensors; any thread may note, one takes."""
+
+    def __init__(self) -> None:
+        # Appending to and popping from a deque is atomic.
+        self._waiting: deque[Remark] = deque()
+
+    def note(self, t_us: int, what: str, **details: Any) -> None:
+        """Leave a remark for the watcher's log."""
+        self._waiting.append(Remark(t_us=t_us, what=what, details=details))
+
+    def take(self) -> list[Remark]:
+        """All remarks since the last call."""
+        taken = []
+        while self._waiting:
+            taken.append(self._waiting.popleft())
+        return taken
+
+
+@dataclass(frozen=True, kw_only=True)
 class Assignment:
     """What one watcher is to watch, and the clock it stamps with."""
 
@@ -36,6 +67,8 @@ class Assignment:
     host: str
     """Name under which this node stands in the record."""
     clock: HostClock
+    remarks: Remarks = field(default_factory=Remarks)
+    """What the source tells the watcher's log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +99,9 @@ class Source(Protocol):
 
     def read(self) -> Sequence[Reading]:
         """All readings since the last call, by time; a sensor may yield several, or none."""
+
+    def finish(self) -> Sequence[Reading]:
+        """The last readings, called once before `close`; may wait a period for late ones."""
 
     def close(self) -> None:
         """Let go of the sensors; no call follows."""

@@ -90,6 +90,7 @@ class Watcher:
         reason = None
         while reason is None:
             self._spool.add(self._source.read())
+            self._log_remarks()
             # The owner waits for the first reading, so it goes to disk at once.
             if not self._ready or monotonic_us() - flushed_us >= _FLUSH_US:
                 self._flush()
@@ -101,12 +102,17 @@ class Watcher:
             self._log.count_tick(missed=due - tick - 1)
             tick = due
             reason = self._stop.wait(start_us + tick * self._period_us - monotonic_us())
-        self._spool.add(self._source.read())
+        self._spool.add(self._source.finish())
         self._flush()
         self._spool.close()
         self._source.close()
+        self._log_remarks()
         self._log.end(reason, drift_us=self._assignment.clock.step_us())
         return reason
+
+    def _log_remarks(self) -> None:
+        for remark in self._assignment.remarks.take():
+            self._log.event(remark.what, t_us=remark.t_us, **remark.details)
 
     def _flush(self) -> None:
         # Writing into a removed folder's open file succeeds, so the folder itself is asked.

@@ -60,7 +60,7 @@ class WatchLog:
             self.event("disk_trouble", reason=reason)
 
     def event(self, what: str, **details: Any) -> None:
-        """Something to be told to whoever reads the samples."""
+        """Something to be told to whoever reads the samples; `t_us` of now unless given."""
         self._content["events"].append({"t_us": self._clock.now_us(), "what": what, **details})
         self._write()
 
