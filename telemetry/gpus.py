@@ -14,6 +14,8 @@ class GpuKind:
     name: str
     """Short name used in specs."""
     product: str
+    driver_names: tuple[str, ...]
+    """What nvmlDeviceGetName calls boards of this kind, old drivers and new."""
     memory_bytes: int
     """Memory the driver reports as total."""
     idle_w: float
@@ -33,6 +35,12 @@ _ALL: Final = (
     GpuKind(
         name="v100",
         product="Tesla V100 32 GB",
+        driver_names=(
+            "Tesla V100-PCIE-32GB",
+            "Tesla V100S-PCIE-32GB",
+            "Tesla V100-SXM2-32GB",
+            "Tesla V100-SXM3-32GB",
+        ),
         memory_bytes=32 * _GIB,
         # arXiv 2310.03003, table I: 250 W; idle and least limit are assumptions of the simulation.
         idle_w=38.0,
@@ -47,6 +55,13 @@ _ALL: Final = (
     GpuKind(
         name="a100",
         product="A100 80 GB",
+        driver_names=(
+            "A100-SXM4-80GB",
+            "NVIDIA A100-SXM4-80GB",
+            "A100-PCIE-80GB",
+            "NVIDIA A100-PCIE-80GB",
+            "NVIDIA A100 80GB PCIe",
+        ),
         memory_bytes=80 * _GIB,
         # arXiv 2310.03003, table I: 300 W; idle about 50 W (github.com/NVIDIA/dcgm-exporter 464).
         idle_w=50.0,
@@ -61,6 +76,7 @@ _ALL: Final = (
     GpuKind(
         name="h200",
         product="H200 141 GB",
+        driver_names=("NVIDIA H200",),
         # Read off an H200: 143771 MiB; limits 200 to 700 W; clocks up to 1980 MHz.
         memory_bytes=143_771 * _MIB,
         # Assumption of the simulation.
@@ -77,3 +93,8 @@ _ALL: Final = (
 
 GPU_KINDS: Final = {kind.name: kind for kind in _ALL}
 """All kinds by name."""
+
+
+def kind_of(driver_name: str) -> GpuKind | None:
+    """The kind of the board that its driver calls `driver_name`; None when it is none of them."""
+    return next((kind for kind in _ALL if driver_name in kind.driver_names), None)
