@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from launcher.multirun import CONF, Point, expand, register
 
-# A slip such as prompts=range(100000) should not take an hour to be refused.
-MAX_POINTS: Final = 10_000
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
 
 
@@ -39,14 +36,9 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
     register()
     with _environment(), _arguments(_for_hydra(arguments)):
         try:
-            points = expand(_compose)
+            return expand(_compose)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise BadInputError(_one_line(error)) from error
-    if len(points) > MAX_POINTS:
-        raise BadInputError(
-            f"the grid must have at most {MAX_POINTS} points, but has {len(points)} instead"
-        )
-    return points
 
 
 def group_options(group: str) -> list[str]:
@@ -146,11 +138,9 @@ def _check_override(override: Override) -> None:
 @contextmanager
 def _environment() -> Any:
     """What the configuration reads from the environment, for as long as Hydra composes."""
-    sweep_folder = tempfile.mkdtemp(prefix="joulegrid-")
     values: Mapping[str, str] = {
         # Raise, rather than print a page and exit with 1.
         "HYDRA_FULL_ERROR": "1",
-        "JOULEGRID_SWEEP_FOLDER": sweep_folder,
         "JOULEGRID_CLUSTER": auto_cluster(),
     }
     before = {name: os.environ.get(name) for name in values}
@@ -163,7 +153,6 @@ def _environment() -> Any:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-        shutil.rmtree(sweep_folder, ignore_errors=True)
 
 
 @contextmanager

@@ -6,26 +6,48 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from launcher.cluster import Cluster
 from launcher.door import BadInputError, group_options
-from launcher.multirun import Point
-from telemetry.gpus import GPU_KINDS
+from launcher.limits import check_gpu, check_work, telemetry_source, too_large, too_long
+from launcher.multirun import MAX_POINTS, Point
 from telemetry.order import LaunchOrder
-from telemetry.run import RunPaths, RunSpec
+from telemetry.run import AttemptPaths, RunPaths, RunSpec
 from telemetry.schema import EndState
-from telemetry.state import attempt_state
+from telemetry.state import QUEUED, attempt_state
 from workers import prompts, tokenizer
-from workers.memory import MemoryEstimate, estimate, flops
+from workers.memory import MemoryEstimate, estimate
 from workers.shapes import find_shape, parallel_fault
 
-# The rest is fragmentation and what the driver keeps for itself.
-MEMORY_SHARE: Final = 0.94
-# A rank's interpreter with torch, measured 0.33 GB resident on CPU.
-RANK_OVERHEAD_BYTES: Final = 350_000_000
 NOT_SELECTED: Final = "0" * 64
-_GB: Final = 1e9
+_SAME_FOR_ALL: Final = ("results", "plan", "allow_dirty", "wait", "retry")
+_SPEC_KEYS: Final = (
+    "dtype",
+    "gpu",
+    "gpus",
+    "prompts",
+    "batch_size",
+    "max_prompt_len",
+    "max_gen_len",
+    "temperature",
+    "top_p",
+    "ignore_eos",
+    "seed",
+    "power_cap_w",
+    "sm_clock_mhz",
+)
+_FAULTS: Final[dict[str, str]] = {
+    EndState.FAILED: "failed",
+    EndState.TIMEOUT: "ran out of time",
+}
+
+
+class Retry(StrEnum):
+    """Which dead attempts are tried again."""
+
+    INTERRUPTED = "interrupted"
+    """Those that others ended: cancelled, preempted, or lost with their node."""
+    FAILED = "failed"
+    """Also those that failed or ran out of time."""
 
 
 class Verdict(StrEnum):
@@ -36,8 +58,12 @@ class Verdict(StrEnum):
     """Done before: skipped."""
     MERGE = "merge"
     """Its job completed, its seal is missing: merged and sealed, not run again."""
+    QUEUED = "queued"
+    """Another call has queued it: skipped."""
     RUNNING = "running"
     """Another call is at it: skipped."""
+    FAILED = "failed"
+    """Tried before: skipped unless retry=failed."""
     ILLEGAL = "illegal"
     """The model cannot be split so, or the nodes cannot hold the ranks so."""
     TOO_LARGE = "too large"
@@ -64,6 +90,8 @@ class Entry:
     reason: str | None
     """Why it does not run; None when it runs."""
     memory: MemoryEstimate
+    attempts: int
+    """Attempts there were when it was checked: the next has the number after."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +102,8 @@ class Grid:
     entries: tuple[Entry, ...]
     plan_only: bool
     allow_dirty: bool
+    wait: bool
+    """Stay until the last job of a batch system has ended."""
 
     def having(self, *verdicts: Verdict) -> list[Entry]:
         """The entries with one of those verdicts, in order."""
@@ -87,20 +117,24 @@ def check(points: Sequence[Point]) -> Grid:
         BadInputError: a value is not allowed at all.
     """
     first = points[0].config
-    for key in ("results", "plan", "allow_dirty"):
+    for key in _SAME_FOR_ALL:
         if any(point.config[key] != first[key] for point in points):
             raise BadInputError(f"`{key}` must be the same for all points, so cannot be swept")
-    if not isinstance(first["results"], str) or not first["results"]:
-        raise BadInputError(f"`results` must be a folder, but is {first['results']!r} instead")
-    for key in ("plan", "allow_dirty"):
+    for key in ("plan", "allow_dirty", "wait"):
         if not isinstance(first[key], bool):
             raise BadInputError(f"`{key}` must be true or false, but is {first[key]!r} instead")
-    results = Path(first["results"]).absolute()
+    results = results_folder(first)
+    repeats = [_repeats(point.config) for point in points]
+    if sum(repeats) > MAX_POINTS:
+        raise BadInputError(
+            f"the grid must have at most {MAX_POINTS} points, but has {sum(repeats)} instead"
+        )
+    checker = _Checker(results, first["retry"])
     entries: dict[str, Entry] = {}
-    for point in points:
-        for repeat in range(_repeats(point.config)):
+    for point, count in zip(points, repeats, strict=True):
+        for repeat in range(count):
             try:
-                entry = _entry(results, point, repeat)
+                entry = checker.entry(point, repeat)
             except (ValueError, OSError) as error:
                 raise BadInputError(str(error)) from error
             entries.setdefault(entry.spec.run_id, entry)
@@ -109,7 +143,20 @@ def check(points: Sequence[Point]) -> Grid:
         entries=tuple(entries.values()),
         plan_only=first["plan"],
         allow_dirty=first["allow_dirty"],
+        wait=first["wait"],
     )
+
+
+def results_folder(config: Mapping[str, Any]) -> Path:
+    """The results folder that a point's configuration names.
+
+    Raises:
+        BadInputError: it names none.
+    """
+    results = config["results"]
+    if not isinstance(results, str) or not results:
+        raise BadInputError(f"`results` must be a folder, but is {results!r} instead")
+    return Path(results).absolute()
 
 
 def _repeats(config: Mapping[str, Any]) -> int:
@@ -121,74 +168,146 @@ def _repeats(config: Mapping[str, Any]) -> int:
     return repeats
 
 
-def _entry(results: Path, point: Point, repeat: int) -> Entry:
-    config = point.config
-    cluster = Cluster.from_mapping(config["cluster"])
-    data = config["dataset"]
-    source = prompts.identify(
-        data["name"],
-        source=data["source"],
-        path=None if data["path"] is None else Path(data["path"]),
-        columns=data["columns"],
-        cache=prompts.cache_folder(),
-        local=cluster.executor == "local",
-    )
-    tokenizer_path = None if config["tokenizer"] is None else Path(config["tokenizer"])
-    gpus = config["gpus"]
-    fault = None
-    gpus_per_node = gpus
-    if isinstance(gpus, int) and gpus > cluster.gpus_per_node:
-        gpus_per_node = cluster.gpus_per_node
-        if gpus % gpus_per_node:
-            fault = (
-                f"`gpus` must fill nodes of {gpus_per_node}, but is {gpus} instead: "
-                f"{gpus} = {gpus // gpus_per_node} x {gpus_per_node} + {gpus % gpus_per_node}"
+class _Checker:
+    """Checks points one by one; what thousands of them share is looked at once."""
+
+    def __init__(self, results: Path, retry: object) -> None:
+        if retry is not None and retry not in list(Retry):
+            raise BadInputError(
+                f"`retry` must be null or one of {', '.join(Retry)}, but is {retry!r} instead"
             )
-            gpus_per_node = 1
-    spec = RunSpec.from_mapping(
-        {
-            "model": config["model"]["name"],
-            "engine": config["engine"]["name"],
-            "weights": config["model"]["weights"],
-            "quantization": "none",
-            "tokenizer": tokenizer.identify(tokenizer_path),
-            "dataset": source.dataset,
-            "gpus_per_node": gpus_per_node,
-            "repeat": repeat,
-            **{
-                key: config[key]
-                for key in (
-                    "dtype",
-                    "gpu",
-                    "gpus",
-                    "prompts",
-                    "batch_size",
-                    "max_prompt_len",
-                    "max_gen_len",
-                    "temperature",
-                    "top_p",
-                    "ignore_eos",
-                    "seed",
-                    "power_cap_w",
-                    "sm_clock_mhz",
-                )
-            },
-        }
-    )
-    _check_gpu(spec, cluster)
-    _check_work(spec)
-    memory = estimate(spec)
-    verdict, reason = _verdict(results, spec, cluster, memory, fault)
-    return Entry(
-        spec=spec,
-        cluster=cluster,
-        source=source,
-        order=_order(spec, cluster, config, tokenizer_path),
-        config=config,
-        overrides=point.overrides,
-        verdict=verdict,
-        reason=reason,
-        memory=memory,
+        self._results = results
+        self._retry = None if retry is None else Retry(str(retry))
+        self._tried = {child.name for child in results.iterdir()} if results.is_dir() else set()
+        self._clusters: dict[str, Cluster] = {}
+        self._sources: dict[str, prompts.PromptSource] = {}
+        self._tokenizers: dict[Path | None, str] = {}
+        self._engines = group_options("engine")
+
+    def entry(self, point: Point, repeat: int) -> Entry:
+        """A point's spec and verdict.
+
+        Raises:
+            ValueError: a value is not allowed.
+            OSError: a file that it names cannot be read.
+        """
+        config = point.config
+        cluster = self._cluster(config["cluster"])
+        source = self._source(config["dataset"], cluster)
+        tokenizer_path = None if config["tokenizer"] is None else Path(config["tokenizer"])
+        if tokenizer_path not in self._tokenizers:
+            self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
+        per_node, fault = _gpus_per_node(config["gpus"], cluster)
+        spec = RunSpec.from_mapping(
+            {
+                "model": config["model"]["name"],
+                "engine": config["engine"]["name"],
+                "weights": config["model"]["weights"],
+                "quantization": "none",
+                "tokenizer": self._tokenizers[tokenizer_path],
+                "dataset": source.dataset,
+                "gpus_per_node": per_node,
+                "repeat": repeat,
+                **{key: config[key] for key in _SPEC_KEYS},
+            }
+        )
+        check_gpu(spec, cluster)
+        check_work(spec, self._engines)
+        memory = estimate(spec)
+        run = RunPaths(results=self._results, run_id=spec.run_id)
+        attempts = run.attempts() if spec.run_id in self._tried else []
+        verdict, reason = self._verdict(
+            run=run, attempts=attempts, spec=spec, cluster=cluster, memory=memory, fault=fault
+        )
+        return Entry(
+            spec=spec,
+            cluster=cluster,
+            source=source,
+            order=_order(spec, cluster, config, tokenizer_path),
+            config=config,
+            overrides=point.overrides,
+            verdict=verdict,
+            reason=reason,
+            memory=memory,
+            attempts=attempts[-1].number if attempts else 0,
+        )
+
+    def _cluster(self, content: Mapping[str, Any]) -> Cluster:
+        key = repr(content)
+        if key not in self._clusters:
+            self._clusters[key] = Cluster.from_mapping(content)
+        return self._clusters[key]
+
+    def _source(self, data: Mapping[str, Any], cluster: Cluster) -> prompts.PromptSource:
+        local = cluster.executor == "local"
+        key = repr((data, local))
+        if key not in self._sources:
+            self._sources[key] = prompts.identify(
+                data["name"],
+                source=data["source"],
+                path=None if data["path"] is None else Path(data["path"]),
+                columns=data["columns"],
+                cache=prompts.cache_folder(),
+                local=local,
+            )
+        return self._sources[key]
+
+    def _verdict(
+        self,
+        *,
+        run: RunPaths,
+        attempts: Sequence[AttemptPaths],
+        spec: RunSpec,
+        cluster: Cluster,
+        memory: MemoryEstimate,
+        fault: str | None,
+    ) -> tuple[Verdict, str | None]:
+        if fault := fault or parallel_fault(find_shape(spec.model), spec.gpus):
+            return Verdict.ILLEGAL, fault
+        if attempts:
+            if run.sealed():
+                return Verdict.SEALED, "done before"
+            before = self._before(attempts[-1], cluster)
+            if before is not None:
+                return before
+        if reason := too_large(spec, cluster, memory):
+            return Verdict.TOO_LARGE, reason
+        if reason := too_long(spec, cluster):
+            return Verdict.TOO_LONG, reason
+        if cluster.device == "cuda" and (spec.power_cap_w or spec.sm_clock_mhz):
+            return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
+        return Verdict.RUN, None
+
+    def _before(self, attempt: AttemptPaths, cluster: Cluster) -> tuple[Verdict, str] | None:
+        """What the last attempt makes of the point; None when it is to be tried again."""
+        last = attempt_state(attempt)
+        if last.state == EndState.COMPLETED:
+            return Verdict.MERGE, "done before, not sealed yet"
+        if not last.ended:
+            verdict = Verdict.QUEUED if last.state == QUEUED else Verdict.RUNNING
+            return verdict, f"attempt {attempt.number} is {last.state}"
+        # On this machine a failed point is seen at once and mended; on a cluster it would burn
+        # hours of many GPUs again, so it is asked for.
+        own = Retry.FAILED if cluster.executor == "local" else Retry.INTERRUPTED
+        again = self._retry or own
+        if last.state in _FAULTS and again is not Retry.FAILED:
+            return Verdict.FAILED, (
+                f"attempt {attempt.number} {_FAULTS[last.state]}: {last.reason}; "
+                "retry=failed tries it again"
+            )
+        return None
+
+
+def _gpus_per_node(gpus: object, cluster: Cluster) -> tuple[object, str | None]:
+    """GPUs on each node, and why the nodes cannot hold them so, or None."""
+    per_node = cluster.gpus_per_node
+    if not isinstance(gpus, int) or gpus <= per_node:
+        return gpus, None
+    if gpus % per_node == 0:
+        return per_node, None
+    return 1, (
+        f"`gpus` must fill nodes of {per_node}, but is {gpus} instead: "
+        f"{gpus} = {gpus // per_node} x {per_node} + {gpus % per_node}"
     )
 
 
@@ -202,105 +321,8 @@ def _order(
         threads=cluster.threads,
         prompts_sha256=NOT_SELECTED,
         tokenizer_path=None if tokenizer_path is None else str(tokenizer_path.absolute()),
-        telemetry=_telemetry(spec, watch["source"]),
+        telemetry=telemetry_source(spec, watch["source"]),
         period_ms=watch["period_ms"],
         idle_s=float(idle_s) if isinstance(idle_s, int) else idle_s,
         warmup_batches=config["cluster"]["typical"]["warmup_batches"],
     )
-
-
-def _check_gpu(spec: RunSpec, cluster: Cluster) -> None:
-    if spec.gpu != "cpu" and spec.gpu_kind not in GPU_KINDS:
-        kinds = [*GPU_KINDS, *(f"simulated-{kind}" for kind in GPU_KINDS)]
-        raise BadInputError(
-            f"`gpu` must be one of cpu, {', '.join(kinds)}, but is {spec.gpu!r} instead"
-        )
-    real = spec.gpu != "cpu" and not spec.simulated
-    if real != (cluster.device == "cuda"):
-        allowed = "a real kind of GPU" if cluster.device == "cuda" else "cpu or a simulated- kind"
-        raise BadInputError(
-            f"`gpu` must be {allowed} on cluster {cluster.name}, whose device is "
-            f"{cluster.device}, but is {spec.gpu!r} instead"
-        )
-
-
-def _check_work(spec: RunSpec) -> None:
-    for name, known in (("engine", group_options("engine")), ("weights", ["random"])):
-        value = getattr(spec, name)
-        if value not in known:
-            raise BadInputError(
-                f"`{name}` must be one of {', '.join(known)}, but is {value!r} instead"
-            )
-
-
-def _telemetry(spec: RunSpec, asked: object) -> str:
-    if asked == "auto":
-        return "simulated" if spec.simulated else "host"
-    if asked not in {"host", "simulated"}:
-        raise BadInputError(
-            f"`telemetry.source` must be one of auto, host, simulated, but is {asked!r} instead"
-        )
-    if (asked == "simulated") != spec.simulated:
-        raise BadInputError(
-            f"`telemetry` must be simulated for a simulated GPU and only then, "
-            f"but is {asked} with gpu {spec.gpu} instead"
-        )
-    return str(asked)
-
-
-def _verdict(
-    results: Path, spec: RunSpec, cluster: Cluster, memory: MemoryEstimate, fault: str | None
-) -> tuple[Verdict, str | None]:
-    fault = fault or parallel_fault(find_shape(spec.model), spec.gpus)
-    if fault:
-        return Verdict.ILLEGAL, fault
-    run = RunPaths(results=results, run_id=spec.run_id)
-    if run.sealed():
-        return Verdict.SEALED, "done before"
-    if attempts := run.attempts():
-        last = attempt_state(attempts[-1])
-        if last.state == EndState.COMPLETED:
-            return Verdict.MERGE, "done before, not sealed yet"
-        if not last.ended:
-            return Verdict.RUNNING, f"attempt {attempts[-1].number} is {last.state}"
-    too_large = _too_large(spec, cluster, memory)
-    if too_large:
-        return Verdict.TOO_LARGE, too_large
-    if too_long := _too_long(spec, cluster):
-        return Verdict.TOO_LONG, too_long
-    if cluster.device == "cuda" and (spec.power_cap_w or spec.sm_clock_mhz):
-        return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
-    return Verdict.RUN, None
-
-
-def _too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | None:
-    if spec.gpu != "cpu":
-        kind = GPU_KINDS[spec.gpu_kind]
-        room_bytes = kind.memory_bytes * MEMORY_SHARE
-        if memory.total_bytes > room_bytes:
-            return (
-                f"weights {memory.weights_bytes / _GB:.1f} GB, KV cache "
-                f"{memory.kv_cache_bytes / _GB:.1f}, work {memory.workspace_bytes / _GB:.1f}; "
-                f"{kind.product} has room for {room_bytes / _GB:.1f}"
-            )
-    if cluster.device == "cpu" and cluster.executor == "local":
-        needed_bytes = spec.gpus * (memory.total_bytes - memory.context_bytes + RANK_OVERHEAD_BYTES)
-        room_bytes = psutil.virtual_memory().total * MEMORY_SHARE
-        if needed_bytes > room_bytes:
-            return (
-                f"its ranks need {needed_bytes / _GB:.1f} GB of this machine's memory, "
-                f"which has {room_bytes / _GB:.1f}"
-            )
-    return None
-
-
-def _too_long(spec: RunSpec, cluster: Cluster) -> str | None:
-    if cluster.core_gflops is None:
-        return None
-    least_min = flops(spec) / (cluster.core_gflops * 1e9 * cluster.cores) / 60
-    if least_min > cluster.timeout_min:
-        return (
-            f"needs at least {least_min:.0f} min on {cluster.cores} cores, "
-            f"but cluster.timeout_min is {cluster.timeout_min}"
-        )
-    return None

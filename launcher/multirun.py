@@ -4,6 +4,8 @@ Hydra's own launchers run each point by itself; ours collects the composed point
 can be checked as a whole before anything starts.
 """
 
+import itertools
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,18 +13,30 @@ from types import ModuleType
 from typing import Any, Final
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 import conf
+from launcher.composition import compose_all, plain
 
 CONF: Final = Path(conf.__path__[0])
 """Folder of the configuration groups, wherever the package is installed."""
 
+# A slip such as prompts=range(1000000) should not take an hour to be refused.
+MAX_POINTS: Final = 100_000
+
 _PLUGIN_MODULE: Final = "hydra_plugins.joulegrid"
+# A sweeper's keys; an experiment's file sets `params`.
+_NODES: Final[dict[str, dict[str, Any]]] = {
+    "launcher": {},
+    "sweeper": {"max_batch_size": None, "params": None},
+}
 
 
 class Point:
@@ -31,6 +45,53 @@ class Point:
     def __init__(self, config: dict[str, Any], overrides: Sequence[str]) -> None:
         self.config = config
         self.overrides = tuple(overrides)
+
+
+class WholeSweeper(Sweeper):
+    """Expands the product of all sweeps and hands it to the launcher in one piece.
+
+    Hydra's own sweeper composes every point to validate it, and the launcher once more.
+    """
+
+    def __init__(self, max_batch_size: int | None = None, params: Any = None) -> None:
+        del max_batch_size
+        self._params: dict[str, Any] = dict(params or {})
+        self._context: HydraContext | None = None
+        self._launcher: Launcher | None = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Make the launcher that the configuration names."""
+        self._context = hydra_context
+        self._launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Launch the product of the configuration's sweeps and the command line's.
+
+        Raises:
+            HydraException: an override is malformed, or there are too many points.
+        """
+        assert self._context is not None
+        assert self._launcher is not None
+        parser = OverridesParser.create(config_loader=self._context.config_loader)
+        words = [f"{key}={value}" for key, value in self._params.items()]
+        axes: dict[str, list[str]] = {}
+        for override in parser.parse_overrides([*words, *arguments]):
+            key = override.get_key_element()
+            if not override.is_sweep_override():
+                axes[key] = [f"{key}={override.get_value_element_as_str()}"]
+            elif override.is_discrete_sweep():
+                axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            else:
+                raise HydraException(f"`{key}` must be a list of values, but is an interval")
+        if (points := math.prod(len(axis) for axis in axes.values())) > MAX_POINTS:
+            raise HydraException(
+                f"the grid must have at most {MAX_POINTS} points, but has {points} instead"
+            )
+        return [self._launcher.launch(list(itertools.product(*axes.values())), 0)]
 
 
 class CollectingLauncher(Launcher):
@@ -53,22 +114,29 @@ class CollectingLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Compose each point, resolve it, and keep it in `collected`."""
+        """Compose all points, resolve them, and keep them in `collected`."""
         del initial_job_idx
         assert self._context is not None
         assert self._config is not None
-        returns = []
-        for overrides in job_overrides:
-            config = self._context.config_loader.load_sweep_config(self._config, list(overrides))
-            plain = OmegaConf.to_container(_without_hydra(config), resolve=True)
-            assert isinstance(plain, dict)
-            CollectingLauncher.collected.append(
-                Point({str(key): value for key, value in plain.items()}, overrides)
-            )
-            done = JobReturn(overrides=list(overrides), cfg=config, status=JobStatus.COMPLETED)
-            done.return_value = None
-            returns.append(done)
-        return returns
+        points = [tuple(overrides) for overrides in job_overrides]
+        by_hydra = self._config.get("compose") == "hydra"
+        configs = (
+            [plain(self._load(words)) for words in points]
+            if by_hydra
+            else compose_all(points, self._load, self._is_group)
+        )
+        CollectingLauncher.collected += [
+            Point(config, words) for config, words in zip(configs, points, strict=True)
+        ]
+        return []
+
+    def _load(self, words: Sequence[str]) -> DictConfig:
+        assert self._context is not None
+        assert self._config is not None
+        return self._context.config_loader.load_sweep_config(self._config, list(words))
+
+    def _is_group(self, key: str) -> bool:
+        return (CONF / key).is_dir()
 
 
 def register() -> None:
@@ -85,16 +153,17 @@ def register() -> None:
             namespace.__path__ = []
             sys.modules["hydra_plugins"] = namespace
     module = ModuleType(_PLUGIN_MODULE)
-    module.CollectingLauncher = CollectingLauncher  # type: ignore[attr-defined]
+    for group, plugin in (("launcher", CollectingLauncher), ("sweeper", WholeSweeper)):
+        setattr(module, plugin.__name__, plugin)
+        plugin.__module__ = _PLUGIN_MODULE
+        Plugins.instance().register(plugin)
+        ConfigStore.instance().store(
+            group=f"hydra/{group}",
+            name="joulegrid",
+            node={"_target_": f"{_PLUGIN_MODULE}.{plugin.__name__}", **_NODES[group]},
+            provider="joulegrid",
+        )
     sys.modules[_PLUGIN_MODULE] = module
-    CollectingLauncher.__module__ = _PLUGIN_MODULE
-    Plugins.instance().register(CollectingLauncher)
-    ConfigStore.instance().store(
-        group="hydra/launcher",
-        name="joulegrid",
-        node={"_target_": f"{_PLUGIN_MODULE}.CollectingLauncher"},
-        provider="joulegrid",
-    )
 
 
 def expand(run_hydra: Callable[[], None]) -> list[Point]:
@@ -102,9 +171,3 @@ def expand(run_hydra: Callable[[], None]) -> list[Point]:
     CollectingLauncher.collected = []
     run_hydra()
     return CollectingLauncher.collected
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
-    copy = OmegaConf.create({key: config._get_node(key) for key in config if key != "hydra"})
-    assert isinstance(copy, DictConfig)
-    return copy

@@ -1,0 +1,107 @@
+"""Limits: what this version, a cluster and a GPU's memory allow of a point."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import psutil
+
+from launcher.cluster import Cluster
+from launcher.door import BadInputError
+from telemetry.gpus import GPU_KINDS
+from telemetry.run import RunSpec
+from workers.memory import MemoryEstimate, flops
+
+# The rest is fragmentation and what the driver keeps for itself.
+MEMORY_SHARE: Final = 0.94
+# A rank's interpreter with torch, measured 0.33 GB resident on CPU.
+RANK_OVERHEAD_BYTES: Final = 350_000_000
+_GB: Final = 1e9
+
+
+def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
+    """Refuse a GPU that is not known, or not one of this cluster's.
+
+    Raises:
+        BadInputError: it is neither.
+    """
+    if spec.gpu != "cpu" and spec.gpu_kind not in GPU_KINDS:
+        kinds = [*GPU_KINDS, *(f"simulated-{kind}" for kind in GPU_KINDS)]
+        raise BadInputError(
+            f"`gpu` must be one of cpu, {', '.join(kinds)}, but is {spec.gpu!r} instead"
+        )
+    real = spec.gpu != "cpu" and not spec.simulated
+    if real != (cluster.device == "cuda"):
+        allowed = "a real kind of GPU" if cluster.device == "cuda" else "cpu or a simulated- kind"
+        raise BadInputError(
+            f"`gpu` must be {allowed} on cluster {cluster.name}, whose device is "
+            f"{cluster.device}, but is {spec.gpu!r} instead"
+        )
+
+
+def check_work(spec: RunSpec, engines: Sequence[str]) -> None:
+    """Refuse an engine or weights that there are not.
+
+    Raises:
+        BadInputError: there are none of that name.
+    """
+    for name, known in (("engine", engines), ("weights", ["random"])):
+        value = getattr(spec, name)
+        if value not in known:
+            raise BadInputError(
+                f"`{name}` must be one of {', '.join(known)}, but is {value!r} instead"
+            )
+
+
+def telemetry_source(spec: RunSpec, asked: object) -> str:
+    """Which source watches a point.
+
+    Raises:
+        BadInputError: there is none of that name, or it does not go with the GPU.
+    """
+    if asked == "auto":
+        return "simulated" if spec.simulated else "host"
+    if asked not in {"host", "simulated"}:
+        raise BadInputError(
+            f"`telemetry.source` must be one of auto, host, simulated, but is {asked!r} instead"
+        )
+    if (asked == "simulated") != spec.simulated:
+        raise BadInputError(
+            f"`telemetry` must be simulated for a simulated GPU and only then, "
+            f"but is {asked} with gpu {spec.gpu} instead"
+        )
+    return str(asked)
+
+
+def too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | None:
+    """Why a point does not fit the memory; None when it does."""
+    if spec.gpu != "cpu":
+        kind = GPU_KINDS[spec.gpu_kind]
+        room_bytes = kind.memory_bytes * MEMORY_SHARE
+        if memory.total_bytes > room_bytes:
+            return (
+                f"weights {memory.weights_bytes / _GB:.1f} GB, KV cache "
+                f"{memory.kv_cache_bytes / _GB:.1f}, work {memory.workspace_bytes / _GB:.1f}; "
+                f"{kind.product} has room for {room_bytes / _GB:.1f}"
+            )
+    if cluster.device == "cpu" and cluster.executor == "local":
+        needed_bytes = spec.gpus * (memory.total_bytes - memory.context_bytes + RANK_OVERHEAD_BYTES)
+        room_bytes = psutil.virtual_memory().total * MEMORY_SHARE
+        if needed_bytes > room_bytes:
+            return (
+                f"its ranks need {needed_bytes / _GB:.1f} GB of this machine's memory, "
+                f"which has {room_bytes / _GB:.1f}"
+            )
+    return None
+
+
+def too_long(spec: RunSpec, cluster: Cluster) -> str | None:
+    """Why a point cannot end within the time limit; None when it can."""
+    if cluster.core_gflops is None:
+        return None
+    least_min = flops(spec) / (cluster.core_gflops * 1e9 * cluster.cores) / 60
+    if least_min > cluster.timeout_min:
+        return (
+            f"needs at least {least_min:.0f} min on {cluster.cores} cores, "
+            f"but cluster.timeout_min is {cluster.timeout_min}"
+        )
+    return None

@@ -1,0 +1,129 @@
+"""Many points are put together from few of Hydra's compositions, and are what Hydra would say."""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from launcher.composition import SAMPLE, CompositionError, compose_all, plain
+from launcher.door import BadInputError, read_points
+
+Words = tuple[str, ...]
+
+
+class Counted:
+    """A composition of our own making that counts how often it is asked."""
+
+    def __init__(self, compose: Callable[[dict[str, str]], dict[str, Any]]) -> None:
+        self._compose = compose
+        self.calls = 0
+
+    def __call__(self, words: Sequence[str]) -> DictConfig:
+        self.calls += 1
+        config = OmegaConf.create(self._compose(dict(word.split("=") for word in words)))
+        assert isinstance(config, DictConfig)
+        return config
+
+
+def grid(**axes: Sequence[object]) -> list[Words]:
+    return [
+        tuple(f"{key}={value}" for key, value in zip(axes, choice, strict=True))
+        for choice in product(*axes.values())
+    ]
+
+
+def is_group(key: str) -> bool:
+    return key in {"model", "data", "all"}
+
+
+def read(*words: str) -> list[dict[str, Any]]:
+    configs = [dict(point.config) for point in read_points(words)]
+    for config in configs:
+        del config["compose"]
+    return configs
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("experiment=figure3_power",),
+        ("model=nano,7b", "dataset=gsm8k,alpaca", "cluster=local,h200", "gpus=1,2", "dtype=fp16"),
+        (
+            "cluster=h200",
+            "cluster.slurm.partition=a,'b c',null",
+            "temperature=0,0.5,1,2",
+            "gpus=8,16",
+        ),
+        ("experiment=figure2_throughput", "gpus=1,2", "tokenizer=null,'${model.name}'"),
+    ],
+)
+def test_every_point_is_what_hydra_composes(words: tuple[str, ...]) -> None:
+    assert read(*words) == read(*words, "compose=hydra")
+
+
+def test_hydra_composes_once_for_each_option_and_a_sample() -> None:
+    load = Counted(lambda words: {"model": {"name": words["model"]}, "seed": int(words["seed"])})
+    points = grid(model=["a", "b", "c"], seed=range(1000))
+    configs = compose_all(points, load, is_group)
+    assert load.calls <= 3 + SAMPLE
+    assert [config["seed"] for config in configs[:3]] == [0, 1, 2]
+    assert {config["model"]["name"] for config in configs} == {"a", "b", "c"}
+
+
+def test_a_value_may_refer_to_a_swept_one() -> None:
+    def compose(words: dict[str, str]) -> dict[str, Any]:
+        return {
+            "model": {"name": words["model"], "of": {"a": 1, "b": 2}},
+            "seed": int(words["seed"]),
+            "alias": "${seed}",
+            "chosen": "${model.of.${model.name}}",
+            "list": ["${seed}", 7],
+        }
+
+    configs = compose_all(grid(model=["a", "b"], seed=range(50)), Counted(compose), is_group)
+    last = configs[-1]
+    assert (last["alias"], last["chosen"], last["list"]) == (49, 2, [49, 7])
+
+
+def test_a_group_that_reaches_beyond_its_own_part_is_composed_with_the_others() -> None:
+    def compose(words: dict[str, str]) -> dict[str, Any]:
+        part = {"name": words["model"], "small": words["all"] == "x"}
+        return {
+            "model": part,
+            "all": words["all"],
+            "reach": words["all"],
+            "seed": int(words["seed"]),
+        }
+
+    points = grid(all=["x", "y"], model=["a", "b"], seed=range(30))
+    load = Counted(compose)
+    truth = [plain(load(words)) for words in points]
+    assert compose_all(points, Counted(compose), is_group) == truth
+
+
+def test_options_that_change_each_other_s_part_are_refused() -> None:
+    def compose(words: dict[str, str]) -> dict[str, Any]:
+        both = words["model"] == "b" and words["data"] == "y"
+        return {"model": {"odd": both}, "data": words["data"], "seed": int(words["seed"])}
+
+    points = grid(model=["a", "b"], data=["x", "y"], seed=range(30))
+    with pytest.raises(CompositionError, match="`model` of the point model=b data=y"):
+        compose_all(points, Counted(compose), is_group)
+
+
+def test_a_key_that_one_option_lacks_is_refused_in_hydra_s_words() -> None:
+    with pytest.raises(BadInputError, match="partition"):
+        read_points(["cluster=local,h200", "cluster.slurm.partition=a,b", "seed=range(20)"])
+
+
+def test_points_do_not_share_what_was_laid_over_one_of_them() -> None:
+    points = read("cluster=h200", "cluster.slurm.partition=a,b", "seed=range(20)")
+    assert points[0]["cluster"]["slurm"]["partition"] == "a"
+    assert points[-1]["cluster"]["slurm"]["partition"] == "b"
+
+
+def test_a_slip_of_the_keyboard_is_refused_before_anything_is_composed() -> None:
+    with pytest.raises(BadInputError, match="at most 100000 points, but has 10000000"):
+        read_points(["seed=range(1000)", "prompts=range(1,10001)"])
