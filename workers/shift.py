@@ -24,6 +24,7 @@ from workers.llama import build
 from workers.meeting import Meeting, open_meeting
 from workers.memory import estimate
 from workers.mesh import BACKENDS, Mesh, open_mesh
+from workers.metronome import Metronome
 from workers.progress import Progress
 from workers.questions import Questions, read_questions
 from workers.rank import Rank
@@ -91,6 +92,8 @@ def work_shift(
     with contextlib.ExitStack() as stack:
         meeting = stack.enter_context(open_meeting(rank, attempt.rendezvous))
         shift = _prepare(spec, order, results, attempt, meeting)
+        metronome = Metronome(meeting, shift.station.clock, attempt)
+        metronome.measure_start()
         spans = stack.enter_context(_open_spans(shift, read_energy_j))
         mesh = stack.enter_context(
             open_mesh(meeting, degree=spec.gpus, device=shift.station.device)
@@ -110,6 +113,7 @@ def work_shift(
                 shift, spans=spans, mesh=mesh, engine=engine, writer=writer, progress=progress
             )
             spans.enter(Phase.SHUTDOWN)
+        metronome.measure_end()
         if rank.rank == 0 and mesh.device.type == "cuda":
             _LOG.info(
                 "GPU memory: at most %.2f GB allocated, %.2f GB estimated",

@@ -1,0 +1,106 @@
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.clock import HostClock
+from telemetry.offset import HostOffset
+from telemetry.run import AttemptPaths
+from tests.gang import run_gang, values_of
+from workers.meeting import open_meeting
+from workers.metronome import Metronome, answer, ask
+from workers.rank import Rank
+
+CLOCK = HostClock.set_now()
+AHEAD_US = 1_234_567
+
+
+def ahead(offset_us: int) -> HostClock:
+    """The clock of a host that is that far ahead of this one."""
+    return HostClock(offset_us=CLOCK.offset_us + offset_us)
+
+
+@pytest.mark.parametrize("offset_us", [0, AHEAD_US, -AHEAD_US])
+def test_a_host_s_true_offset_lies_within_the_stated_error(offset_us: int) -> None:
+    with answer(CLOCK, "127.0.0.1") as where:
+        reading = ask(ahead(offset_us), where)
+    assert abs(reading.offset_us - offset_us) <= reading.error_us
+    assert reading.round_trip_us // 2 <= reading.error_us <= reading.round_trip_us // 2 + 2
+    assert abs(reading.t_us - ahead(offset_us).now_us()) < 10_000_000
+
+
+def test_more_pings_never_make_the_bound_worse_than_their_shortest_round_trip() -> None:
+    with answer(CLOCK, "127.0.0.1") as where:
+        readings = [ask(CLOCK, where, pings=count) for count in (1, 200)]
+    # A loopback's round trip is some 50 us; a millisecond leaves room for a busy machine.
+    assert readings[1].error_us < 1_000
+    for reading in readings:
+        assert abs(reading.offset_us) <= reading.error_us
+
+
+def test_who_does_not_know_the_token_is_told_nothing_and_the_others_are_served() -> None:
+    with answer(CLOCK, "127.0.0.1") as where:
+        token, _, place = where.partition("@")
+        with pytest.raises(ConnectionError):
+            ask(CLOCK, f"{'00' * (len(token) // 2)}@{place}")
+        assert ask(CLOCK, where).error_us >= 0
+
+
+def test_nobody_at_the_address_is_an_os_error() -> None:
+    with answer(CLOCK, "127.0.0.1") as where:
+        pass
+    with pytest.raises(OSError, match="refused"):
+        ask(CLOCK, where)
+
+
+def two_nodes(rank: Rank, folder: Path, offset_us: int, only_start: bool) -> None:
+    """Ranks 0 and 1 on host a, 2 and 3 on host b, whose clock is ahead."""
+    node, local_rank = divmod(rank.rank, 2)
+    there = Rank(
+        rank=rank.rank,
+        world=rank.world,
+        local_rank=local_rank,
+        local_world=2,
+        node=node,
+        nodes=2,
+        # Both must be names that can be listened on and connected to.
+        host=("localhost", socket.gethostname())[node],
+    )
+    with open_meeting(there, folder / "rendezvous.json") as meeting:
+        clock = ahead(offset_us if node else 0)
+        metronome = Metronome(meeting, clock, AttemptPaths(folder=folder))
+        metronome.measure_start()
+        if not only_start:
+            metronome.measure_end()
+        meeting.exchange("farewell", "")
+
+
+@pytest.mark.parametrize("only_start", [True, False])
+def test_local_rank_0_of_each_node_writes_its_host_s_offset(
+    tmp_path: Path, only_start: bool
+) -> None:
+    values_of(run_gang(4, two_nodes, tmp_path, AHEAD_US, only_start))
+    files = sorted((tmp_path / "clocks").iterdir())
+    assert {path.stem for path in files} == {"localhost", socket.gethostname()}
+    for path in files:
+        offset = HostOffset.read(path)
+        assert offset.reference_host == "localhost"
+        expected_us = 0 if offset.host == "localhost" else AHEAD_US
+        readings: list[Any] = [offset.start, *([] if only_start else [offset.end])]
+        assert (offset.end is None) == only_start
+        for reading in readings:
+            assert abs(reading.offset_us - expected_us) <= reading.error_us
+
+
+def one_node(rank: Rank, folder: Path) -> None:
+    with open_meeting(rank, folder / "rendezvous.json") as meeting:
+        metronome = Metronome(meeting, CLOCK, AttemptPaths(folder=folder))
+        metronome.measure_start()
+        metronome.measure_end()
+        meeting.exchange("farewell", "")
+
+
+def test_a_run_of_one_node_has_no_offsets(tmp_path: Path) -> None:
+    values_of(run_gang(2, one_node, tmp_path))
+    assert list(tmp_path.iterdir()) == []
