@@ -1,73 +1,51 @@
 """Account: one run's energy by GPU and phase, joined on GPU UUID and time."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
-
-from analysis.energy import (
-    EDGE_PERIODS,
-    US_PER_S,
-    Amount,
-    Curve,
-    IntArray,
-    Series,
-    counter_curve,
-    coverage,
-    gap_share,
-    integral_curve,
-    net_energy,
-    total,
-)
-from analysis.gpu import COUNTER, INTEGRAL, US_PER_MS, Gpu, idle_power
+from analysis.amount import Amount, gap_share, net_energy, total
+from analysis.energy import US_PER_S, Curve, Series, counter_curve, coverage
+from analysis.gpu import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu, Readings
 from analysis.load import Run
+from analysis.phases import Attribution, PhaseEnergy, attribution, idle_row
 from analysis.spans import RankSpans, rank_spans
-from telemetry.gpus import GPU_KINDS
 from telemetry.schema import Phase
+from telemetry.sensors import COUNTER as COUNTER_FIELD
+from telemetry.sensors import POWER_FIELDS
 
-COUNTER_FIELD: Final = "energy_j"
-POWER_FIELDS: Final = ("power_instant_w", "power_average_w")
-"""In order of preference: the one-second average remembers what was before the window."""
-SHORT_PHASES: Final = "too short"
-"""Row of a phase table that pools what is not attributable, so that rows sum to the total."""
-
-_FIELDS: Final = (
-    COUNTER_FIELD,
-    *POWER_FIELDS,
-    "zone_energy_j",
-    "gpu_utilization",
-    "power_limit_w",
-)
+_ZONE_FIELD: Final = "zone_energy_j"
+_FIELDS: Final = (COUNTER_FIELD, *POWER_FIELDS, _ZONE_FIELD, "gpu_utilization", "power_limit_w")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhaseEnergy:
-    """One phase of one rank."""
+class Covered:
+    """How complete one reading of one GPU is in the measured window."""
 
-    rank: int
-    host: str
-    gpu_uuid: str | None
-    phase: str
-    spans: int
-    seconds: float
-    energy: Amount
-    """Gross joules of the rank's GPU."""
-    net: Amount
+    device: str
+    field: str
+    share: float
+    """Of the readings expected."""
+    gap_us: int
+    """Longest time without one."""
+    period_us: int
+    """Time between two readings as the record states it."""
 
 
 class Account:
     """The energies of one run, each a number or the reason why there is none.
 
-    The energy of a run is the sum over every GPU of every node. It is taken from the counters when
-    every GPU has one, else from the integrals of power: one method for the whole run, never mixed.
+    The energy of a run is the sum over every GPU that a rank works on, of all nodes. One method is
+    taken for the whole run and never mixed: the first of `METHODS` that every GPU has. What GPUs
+    took that were allocated and left idle is told apart and charged on top.
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.ranks = tuple(rank_spans(run))
-        self._series = run.series(_FIELDS)
+        self._readings = Readings(run, run.series(_FIELDS))
 
     @cached_property
     def window_us(self) -> tuple[int, int]:
@@ -96,20 +74,38 @@ class Account:
         """Length of the window."""
         return (self.window_us[1] - self.window_us[0]) / US_PER_S
 
+    @property
+    def life_us(self) -> tuple[int, int]:
+        """From the first rank's start to the last one's end."""
+        lives = [rank.life_us for rank in self.ranks]
+        return min(start for start, _ in lives), max(end for _, end in lives)
+
     @cached_property
     def gpus(self) -> tuple[Gpu, ...]:
-        """Every GPU that a rank used, each once, by rank."""
+        """Every GPU that a rank worked on, each once, by rank."""
         found: dict[str, Gpu] = {}
         for rank in self.ranks:
             if rank.gpu_uuid is not None and rank.gpu_uuid not in found:
-                found[rank.gpu_uuid] = self._gpu(rank, rank.gpu_uuid)
+                entry = self._inventory.get(rank.gpu_uuid, (rank.host, {"uuid": rank.gpu_uuid}))[1]
+                found[rank.gpu_uuid] = self._readings.gpu(rank.host, entry, rank, self.window_us)
         return tuple(found.values())
 
     @cached_property
+    def idle_gpus(self) -> tuple[Gpu, ...]:
+        """Every GPU that the job held and no rank worked on, by host and place."""
+        working = {rank.gpu_uuid for rank in self.ranks}
+        working |= {rank.get("gpu_uuid") for rank in self.run.manifest["ranks"]}
+        return tuple(
+            self._readings.gpu(host, entry, None, self.window_us)
+            for uuid, (host, entry) in self._inventory.items()
+            if uuid not in working
+        )
+
+    @cached_property
     def method(self) -> str | None:
-        """`counter` when every GPU has one, else `integral` when every GPU has that; else None."""
-        for method in (COUNTER, INTEGRAL):
-            amounts = [self.gpu_energy(gpu, method) for gpu in self.gpus]
+        """The first of `METHODS` that every working GPU has in the window; None for none."""
+        for method in METHODS:
+            amounts = [gpu.energy(method, self.window_us) for gpu in self.gpus]
             if amounts and all(amount.value is not None for amount in amounts):
                 return method
         return None
@@ -117,61 +113,99 @@ class Account:
     @property
     def method_text(self) -> str:
         """The method with the field that was integrated, for a table."""
-        if self.method is None:
-            return "none"
-        if self.method == COUNTER:
-            return COUNTER
-        curves = {gpu.integral.method for gpu in self.gpus if isinstance(gpu.integral, Curve)}
-        return " and ".join(sorted(curves))
-
-    def gpu_energy(self, gpu: Gpu, method: str, window_us: tuple[int, int] | None = None) -> Amount:
-        """Energy of one GPU in a window, the measured one by default."""
-        curve = gpu.curve(method)
-        if isinstance(curve, str):
-            return Amount.unknown(f"{gpu.uuid}: {curve}")
-        amount = curve.between(*(window_us or self.window_us))
-        if amount.value is None:
-            return Amount.unknown(f"{gpu.uuid}: {amount.reason}")
-        return amount
-
-    def energy_by(self, method: str) -> Amount:
-        """Energy of all GPUs in the window by one method."""
-        return total(
-            [self.gpu_energy(gpu, method) for gpu in self.gpus], nothing="no rank has a GPU"
-        )
+        return self._text_of(self.method)
 
     @property
+    def phase_method_text(self) -> str:
+        """The same of the phases."""
+        return self._text_of(self.attribution.method)
+
+    def energy_by(self, method: str) -> Amount:
+        """Energy of all working GPUs in the window by one method."""
+        return total(
+            [gpu.energy(method, self.window_us) for gpu in self.gpus], nothing="no rank has a GPU"
+        )
+
+    @cached_property
     def energy(self) -> Amount:
-        """Energy of all GPUs in the window, gross."""
-        if self.method is not None:
-            return self.energy_by(self.method)
+        """Energy of all working GPUs in the window, gross."""
         # The integral is the last resort, so its reason is the one that matters.
-        return self.energy_by(INTEGRAL)
+        return self.energy_by(self.method or INTEGRAL)
+
+    @property
+    def gain_j(self) -> float | None:
+        """What the boards' own errors of gain may come to in `energy`; None when that is unknown.
+
+        Each board's is its own, but the same in all phases and repeats: no repetition lessens it.
+        """
+        parts = [gpu.energy(self.method or INTEGRAL, self.window_us).value for gpu in self.gpus]
+        known = [part for part in parts if part is not None]
+        if not parts or len(known) < len(parts):
+            return None
+        return math.hypot(
+            *(gpu.sensor.gain_share * part for gpu, part in zip(self.gpus, known, strict=True))
+        )
+
+    @cached_property
+    def idle_energy(self) -> Amount:
+        """Energy in the window of the GPUs that were allocated and left idle; 0 when none was."""
+        if not self.idle_gpus:
+            return Amount.of(0.0, 0.0)
+        amounts = [idle_gpu_energy(gpu, self.window_us) for gpu in self.idle_gpus]
+        return total(amounts, nothing="no GPU was idle")
+
+    @property
+    def charged(self) -> Amount:
+        """Energy of every GPU that the job held, at work or idle, in the window."""
+        return total([self.energy, self.idle_energy], nothing="no GPU")
 
     @property
     def gap(self) -> Amount:
-        """How far the integral lies from the counter, as a share, over all GPUs."""
-        return gap_share(self.energy_by(COUNTER), self.energy_by(INTEGRAL))
+        """How far the integral lies from the counter, as a share, over all working GPUs."""
+        names = (COUNTER, INTEGRAL)
+        return gap_share(self.energy_by(COUNTER), self.energy_by(INTEGRAL), names=names)
+
+    @property
+    def witness_gap(self) -> Amount:
+        """How far the ranks' own readings lie from the watcher's, as a share."""
+        names = (COUNTER, WITNESS)
+        return gap_share(self.energy_by(COUNTER), self.energy_by(WITNESS), names=names)
 
     @property
     def idle_power(self) -> Amount:
-        """Power of all GPUs at rest."""
+        """Power of all working GPUs at rest."""
         return total([gpu.idle_power for gpu in self.gpus], nothing="no rank has a GPU")
 
     @property
     def net(self) -> Amount:
-        """Energy in the window less what the GPUs draw at rest in the same time."""
+        """Energy in the window less what the same GPUs draw at rest in the same time."""
         return net_energy(self.energy, self.idle_power, self.duration_s)
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        """How phases are told apart: the finest method that reaches over all ranks' lives."""
+        lives = {rank.gpu_uuid: rank.life_us for rank in reversed(self.ranks)}
+        return attribution(
+            self.gpus,
+            [lives[gpu.uuid] for gpu in self.gpus],
+            otherwise=Attribution(method=self.method, reason=self.energy.reason or "no method"),
+        )
 
     @cached_property
     def phases(self) -> tuple[PhaseEnergy, ...]:
         """Energy by rank and phase over the ranks' whole lives; rows of a rank sum to its total."""
-        by_uuid = {gpu.uuid: gpu for gpu in self.gpus}
         rows: list[PhaseEnergy] = []
         for rank in self.ranks:
-            gpu = by_uuid[rank.gpu_uuid] if rank.gpu_uuid is not None else None
-            rows.extend(self._rank_phases(rank, gpu))
+            rows.extend(self.attribution.rows(rank, self.gpu_of(rank)))
+        rows += [
+            idle_row(gpu, self.life_us, idle_gpu_energy(gpu, self.life_us))
+            for gpu in self.idle_gpus
+        ]
         return tuple(rows)
+
+    def gpu_of(self, rank: RankSpans) -> Gpu | None:
+        """The GPU that a rank works on."""
+        return next((gpu for gpu in self.gpus if gpu.uuid == rank.gpu_uuid), None)
 
     def phase_seconds(self, phase: Phase) -> float:
         """Seconds in a phase's measured batches: the mean over the ranks."""
@@ -179,10 +213,9 @@ class Account:
         return sum(sums) / len(sums)
 
     def phase_energy(self, phase: Phase) -> Amount:
-        """Energy of all GPUs in a phase's measured batches."""
-        by_uuid = {gpu.uuid: gpu for gpu in self.gpus}
+        """Energy of all working GPUs in a phase's measured batches."""
         amounts = [
-            self._energy_of(rank, by_uuid[rank.gpu_uuid], rank.measured(phase))
+            self.attribution.energy(rank, self.gpu_of(rank), rank.measured(phase))
             for rank in self.ranks
             if rank.gpu_uuid is not None
         ]
@@ -192,19 +225,28 @@ class Account:
     def zone_energy(self) -> Amount:
         """Energy of all hosts' processors and their memory in the window (Linux powercap)."""
         amounts: list[Amount] = []
-        for (host, device, field), series in sorted(self._series.items()):
-            if field == "zone_energy_j":
-                curve = counter_curve(series, edge_us=self._edge_us(host, device, field))
-                amounts.append(
-                    Amount.unknown(f"{host}, {device}: {curve}")
+        for (host, device, field), series in sorted(self._readings.series.items()):
+            if field == _ZONE_FIELD:
+                curve = counter_curve(
+                    series,
+                    edge_us=self._readings.edge_us(host, device, field),
+                    resolution_us=self._readings.sampling_us(host, device, field),
+                )
+                amount = (
+                    Amount.unknown(curve)
                     if isinstance(curve, str)
                     else curve.between(*self.window_us)
+                )
+                amounts.append(
+                    Amount.unknown(f"{host}, {device}: {amount.reason}")
+                    if amount.value is None
+                    else amount
                 )
         return total(amounts, nothing="the host shows no energy zone")
 
     @property
     def utilization(self) -> Amount:
-        """Share of the window in which a kernel ran: the mean over GPUs and readings."""
+        """Share of the window in which a kernel ran: the mean over working GPUs and readings."""
         means = [
             float(inside.value.mean())
             for gpu in self.gpus
@@ -218,116 +260,73 @@ class Account:
             return Amount.unknown("not every GPU has a reading in the window")
         return Amount.of(sum(means) / len(means))
 
-    def coverage(self) -> Iterator[tuple[str, str, float, int, int]]:
-        """(device, field, share of expected readings, largest gap, period) in the window.
+    def coverage(self) -> Iterator[Covered]:
+        """Completeness of power and counter of every GPU, working or idle.
 
-        Power and counter of every GPU; a field that no GPU has a reading of is left out.
+        A field that a GPU has no reading of is left out.
         """
-        for gpu in self.gpus:
-            for field in (COUNTER_FIELD, *POWER_FIELDS):
-                series = self.series(gpu.host, gpu.uuid, field)
-                if not len(series):
-                    continue
-                period_us = self._sampling_us(gpu.host, gpu.uuid, field)
-                share, gap_us = coverage(series, *self.window_us, period_us)
-                yield gpu.uuid, field, share, gap_us, period_us
+        for gpu in (*self.gpus, *self.idle_gpus):
+            for behaviour in gpu.behaviours:
+                series = self.series(gpu.host, gpu.uuid, behaviour.field)
+                share, gap_us = coverage(series, *self.window_us, behaviour.sampling_us)
+                yield Covered(
+                    device=gpu.uuid,
+                    field=behaviour.field,
+                    share=share,
+                    gap_us=gap_us,
+                    period_us=behaviour.sampling_us,
+                )
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the energies has to know, one sentence each."""
+        found: dict[str, None] = {}
+        for gpu in (*self.gpus, *self.idle_gpus):
+            if not gpu.sensor.known:
+                found[f"sensor: {gpu.sensor.source}"] = None
+            for behaviour in gpu.behaviours:
+                if behaviour.note is not None:
+                    found[f"sensor of {gpu.name}: {behaviour.note}"] = None
+        if self.method == WITNESS:
+            reasons = {gpu.counter for gpu in self.gpus if isinstance(gpu.counter, str)}
+            why = ", ".join(sorted(reasons)) or "the trace does not reach over the window"
+            found[f"energy is taken from the ranks' own counter readings: {why}"] = None
+        if self.idle_gpus:
+            gpus = len(self.idle_gpus) + len(self.gpus)
+            found[f"{len(self.idle_gpus)} of {gpus} allocated GPUs had no rank"] = None
+        return tuple(found)
 
     def series(self, host: str, device: str, field: str) -> Series:
         """The readings of one device and field; empty when there are none."""
-        empty = Series(t_us=np.empty(0, dtype=np.int64), value=np.empty(0))
-        return self._series.get((host, device, field), empty)
+        return self._readings.of(host, device, field)
 
     def power_series(self, host: str, uuid: str) -> tuple[str, Series]:
-        """The preferred power field with readings, and those."""
+        """The finest power field with readings, and those."""
         for field in POWER_FIELDS:
             series = self.series(host, uuid, field)
             if len(series):
                 return field, series
         return POWER_FIELDS[0], self.series(host, uuid, POWER_FIELDS[0])
 
-    def _gpu(self, rank: RankSpans, uuid: str) -> Gpu:
-        host = rank.host
-        power_field, power = self.power_series(host, uuid)
-        counter = counter_curve(
-            self.series(host, uuid, COUNTER_FIELD), edge_us=self._edge_us(host, uuid, COUNTER_FIELD)
-        )
-        integral = integral_curve(
-            power, field=power_field, edge_us=self._edge_us(host, uuid, power_field)
-        )
-        period_us = max(
-            self._sampling_us(host, uuid, COUNTER_FIELD), self._sampling_us(host, uuid, power_field)
-        )
-        kind = GPU_KINDS.get(self.run.spec.gpu_kind)
-        if kind is not None:
-            period_us = max(period_us, kind.sensor_period_ms * US_PER_MS)
-        idle = idle_power(rank, counter, integral, period_us)
-        return Gpu(
-            uuid=uuid,
-            host=rank.host,
-            counter=counter,
-            integral=integral,
-            period_us=period_us,
-            idle_power=idle,
-        )
+    @cached_property
+    def _inventory(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """(host, entry) of every GPU that the hosts' sources name, by UUID."""
+        return {
+            str(entry["uuid"]): (host, entry)
+            for host, record in sorted(self.run.hosts.items())
+            for entry in record.get("gpus", [])
+        }
 
-    def _sampling_us(self, host: str, device: str, field: str) -> int:
-        stated = self.run.period_us(host, device, field)
-        if stated:
-            return stated
-        steps = np.diff(self.series(host, device, field).t_us)
-        return max(1, int(np.median(steps))) if len(steps) else 1
-
-    def _edge_us(self, host: str, device: str, field: str) -> int:
-        return int(EDGE_PERIODS * self._sampling_us(host, device, field))
-
-    def _rank_phases(self, rank: RankSpans, gpu: Gpu | None) -> Iterator[PhaseEnergy]:
-        pooled: list[IntArray] = []
-        for phase in dict.fromkeys(rank.phase):
-            chosen = rank.of(phase)
-            if gpu is not None and not gpu.attributable(rank.seconds(chosen)):
-                pooled.append(chosen)
-                reason = gpu.shortness(rank.seconds(chosen))
-                yield _phase_row(rank, phase, chosen, Amount.unknown(reason))
-            else:
-                energy = self._summed(rank, gpu, chosen)
-                yield _phase_row(rank, phase, chosen, energy, gpu)
-        if pooled:
-            chosen = np.concatenate(pooled)
-            yield _phase_row(rank, SHORT_PHASES, chosen, self._summed(rank, gpu, chosen), gpu)
-
-    def _energy_of(self, rank: RankSpans, gpu: Gpu, chosen: IntArray) -> Amount:
-        if not len(chosen):
-            return Amount.unknown("no such phase")
-        if not gpu.attributable(rank.seconds(chosen)):
-            return Amount.unknown(gpu.shortness(rank.seconds(chosen)))
-        return self._summed(rank, gpu, chosen)
-
-    def _summed(self, rank: RankSpans, gpu: Gpu | None, chosen: IntArray) -> Amount:
-        if gpu is None:
-            return Amount.unknown("the rank has no GPU")
-        if self.method is None:
-            return Amount.unknown(self.energy.reason or "no method")
-        curve = gpu.curve(self.method)
-        if isinstance(curve, str):
-            return Amount.unknown(f"{gpu.uuid}: {curve}")
-        energies = curve.at(rank.end_us[chosen]) - curve.at(rank.start_us[chosen])
-        if np.isnan(energies).any():
-            return Amount.unknown("readings do not reach over the whole phase")
-        return Amount.of(float(energies.sum()))
+    def _text_of(self, method: str | None) -> str:
+        if method is None:
+            return "none"
+        if method != INTEGRAL:
+            return method
+        curves = {gpu.integral.method for gpu in self.gpus if isinstance(gpu.integral, Curve)}
+        return " and ".join(sorted(curves))
 
 
-def _phase_row(
-    rank: RankSpans, phase: str, chosen: IntArray, energy: Amount, gpu: Gpu | None = None
-) -> PhaseEnergy:
-    seconds = float(rank.seconds(chosen).sum())
-    net = energy if gpu is None else net_energy(energy, gpu.idle_power, seconds)
-    return PhaseEnergy(
-        rank=rank.rank,
-        host=rank.host,
-        gpu_uuid=rank.gpu_uuid,
-        phase=str(phase),
-        spans=len(chosen),
-        seconds=seconds,
-        energy=energy,
-        net=net,
-    )
+def idle_gpu_energy(gpu: Gpu, window_us: tuple[int, int]) -> Amount:
+    """Energy of a GPU without a rank: by its counter, else by the integral of its power."""
+    counter = gpu.energy(COUNTER, window_us)
+    return counter if counter.value is not None else gpu.energy(INTEGRAL, window_us)

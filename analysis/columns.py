@@ -1,183 +1,256 @@
 """Columns: what every number of the tables means, in one place.
 
-The CSV files, the report's tables and their legends are made from these definitions.
+The CSV files, the report's tables and their legends are made from these definitions;
+`analysis.gpu_columns` has those of single GPUs.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of a table."""
-
-    name: str
-    """Header of the CSV and Parquet files; ends in the unit where there is one."""
-    label: str
-    """Header of the report's table."""
-    unit: str
-    """SI unit; empty for text, `1` for counts and ratios."""
-    meaning: str
-    """Definition with its formula."""
-    type: str = "number"
-    """`number`, `count`, `share`, `text` or `flag`."""
-    shown: bool = True
-    """False keeps it out of the page: it stands in the files alone."""
-
-
-def _text(name: str, label: str, meaning: str, *, shown: bool = True) -> Column:
-    return Column(name=name, label=label, unit="", meaning=meaning, type="text", shown=shown)
-
-
-def _count(name: str, label: str, meaning: str, *, shown: bool = True) -> Column:
-    return Column(name=name, label=label, unit="1", meaning=meaning, type="count", shown=shown)
-
-
-def _number(name: str, label: str, unit: str, meaning: str, *, shown: bool = True) -> Column:
-    return Column(name=name, label=label, unit=unit, meaning=meaning, shown=shown)
-
-
-def _share(name: str, label: str, meaning: str) -> Column:
-    return Column(name=name, label=label, unit="1", meaning=meaning, type="share")
-
-
-_RUN_ID: Final = _text("run_id", "run", "Slug and digest of the run's spec.")
-_SIMULATED: Final = Column(
-    name="simulated",
-    label="simulated",
-    unit="",
-    meaning="True when the GPU is a stated power model driven by work on CPU: no measurement.",
-    type="flag",
-)
-_REASON: Final = _text("reason", "why not", "Why a number of this row is missing.")
+from analysis.column import RUN_ID, SIMULATED, Column, count, number, share, text, width
 
 POINT: Final = (
-    _text("model", "model", "Name of the model's shape."),
-    _text("dataset", "dataset", "Where the prompts come from."),
-    _text("gpu", "GPU", "Kind of GPU asked for."),
-    _count("gpus", "GPUs", "Model-parallel ranks, one GPU each."),
-    _count("nodes", "nodes", "Nodes the ranks are spread over."),
-    _count("batch_size", "batch", "Prompts answered together."),
-    _count("max_gen_len", "max tokens", "Tokens generated for each prompt at most."),
-    _number("power_cap_w", "cap", "W", "Power limit asked for each GPU; empty: the GPU's own."),
+    text("model", "model", "Name of the model's shape."),
+    text("dataset", "dataset", "Where the prompts come from."),
+    text("gpu", "GPU", "Kind of GPU asked for."),
+    count("gpus", "GPUs", "Model-parallel ranks, one GPU each."),
+    count("nodes", "nodes", "Nodes the ranks are spread over."),
+    count("batch_size", "batch", "Prompts answered together."),
+    count("max_gen_len", "max tokens", "Tokens generated for each prompt at most."),
+    number(
+        "power_cap_w",
+        "cap",
+        "W",
+        "Power limit asked for each GPU; empty: the GPU's own.",
+        shown_with="power_cap_w",
+    ),
 )
 """What tells points of a grid apart at a glance."""
 
 RUNS: Final = (
-    _RUN_ID,
+    RUN_ID,
     *POINT,
-    _count("repeat", "repeat", "Which repetition of the same work, from 0."),
-    _SIMULATED,
-    _number(
+    count("repeat", "repeat", "Which repetition of the same work, from 0."),
+    SIMULATED,
+    number(
         "duration_s",
         "time",
         "s",
         "The window: from the first prefill's start to the last decode's end over all ranks; one "
         "pass through all prompts, without loading and warm-up.",
     ),
-    _text(
+    text(
         "energy_method",
         "energy from",
         "`counter`: difference of the GPUs' energy counters at the window's edges, taken when "
-        "every GPU has one; else the integral (trapezoid) of the named power reading.",
+        "every GPU has one in the trace; else `witness`: the same of the counters as the ranks "
+        "read them at their spans' edges; else the integral (trapezoid) of the named power "
+        "reading: the driver's buffer, else instantaneous, else average power.",
     ),
-    _number(
+    number(
         "energy_j",
         "energy",
         "J",
-        "Gross energy of all GPUs of all nodes in the window.",
+        "Gross energy of all GPUs that a rank worked on, of all nodes, in the window.",
+        plus_minus="energy_uncertainty_j",
+        reason="energy_reason",
     ),
-    _number("power_w", "power", "W", "energy_j / duration_s: the paper's energy per second."),
-    _number(
-        "energy_per_token_j", "J / token", "J", "energy_j / generated_tokens: per decoded token."
+    width(
+        "energy_j",
+        "Expanded uncertainty of energy_j (k = 2, about 95 %): when the sensor's value changed, at "
+        "the window's edges and between readings; without the boards' own gain, see "
+        "energy_gain_uncertainty_j.",
     ),
-    _number("energy_per_response_j", "J / response", "J", "energy_j / responses."),
-    _number("tokens_per_s", "tokens/s", "1/s", "generated_tokens / duration_s."),
-    _number("words_per_s", "words/s", "1/s", "words / duration_s."),
-    _number("responses_per_s", "responses/s", "1/s", "responses / duration_s."),
-    _count("responses", "responses", "Prompts answered in the window."),
-    _count("generated_tokens", "tokens", "Ids sampled and kept, over all responses."),
-    _count("words", "words", "Generated text split on white space, over all responses."),
-    _count("prompt_tokens", "prompt tokens", "Tokens of all prompts, after cutting."),
-    _number("prefill_s", "prefill", "s", "Time in PREFILL: sum over batches, mean over ranks."),
-    _number("decode_s", "decode", "s", "Time in DECODE: sum over batches, mean over ranks."),
-    _number(
+    number(
+        "energy_gain_uncertainty_j",
+        "± gain",
+        "J",
+        "What the boards' errors of gain may come to: 5 % of each board's energy (arXiv "
+        "2312.02741), boards independent. The same in all phases and repeats of one board, so it "
+        "is in no ± and no interval; 0 for a simulated board.",
+    ),
+    number("power_w", "power", "W", "energy_j / duration_s: the paper's energy per second."),
+    number(
+        "energy_per_token_j",
+        "J / token",
+        "J",
+        "energy_j / generated_tokens: per decoded token.",
+        plus_minus="energy_per_token_uncertainty_j",
+        reason="energy_reason",
+    ),
+    width("energy_per_token_j"),
+    number("energy_per_response_j", "J / response", "J", "energy_j / responses."),
+    count(
+        "idle_gpus",
+        "idle GPUs",
+        "GPUs that the job held and no rank worked on.",
+        shown_with="idle_gpus",
+    ),
+    number(
+        "idle_gpus_energy_j",
+        "idle GPUs' energy",
+        "J",
+        "Energy of those GPUs in the window, by their counters, else by the integral of their "
+        "power.",
+        shown_with="idle_gpus",
+        reason="idle_gpus_reason",
+    ),
+    number(
+        "charged_energy_j",
+        "charged",
+        "J",
+        "energy_j + idle_gpus_energy_j: what the allocation took.",
+        shown_with="idle_gpus",
+        plus_minus="charged_energy_uncertainty_j",
+        reason="idle_gpus_reason",
+    ),
+    width("charged_energy_j"),
+    number(
+        "charged_energy_per_token_j",
+        "charged J / token",
+        "J",
+        "charged_energy_j / generated_tokens.",
+        shown_with="idle_gpus",
+        reason="idle_gpus_reason",
+    ),
+    number("tokens_per_s", "tokens/s", "1/s", "generated_tokens / duration_s."),
+    number("words_per_s", "words/s", "1/s", "words / duration_s."),
+    number("responses_per_s", "responses/s", "1/s", "responses / duration_s."),
+    count("responses", "responses", "Prompts answered in the window."),
+    count("generated_tokens", "tokens", "Ids sampled and kept, over all responses."),
+    count("words", "words", "Generated text split on white space, over all responses."),
+    count("prompt_tokens", "prompt tokens", "Tokens of all prompts, after cutting."),
+    number("prefill_s", "prefill", "s", "Time in PREFILL: sum over batches, mean over ranks."),
+    number("decode_s", "decode", "s", "Time in DECODE: sum over batches, mean over ranks."),
+    number(
         "decode_tokens_per_s",
         "decode tokens/s",
         "1/s",
         "(generated_tokens - responses) / decode_s: each response's first token comes of prefill.",
     ),
-    _number(
+    text(
+        "phase_energy_method",
+        "phases from",
+        "The method that tells the shortest times apart on every GPU over every rank's life; of "
+        "equally fine ones the first of counter, witness, integral. Phases sum to the total of "
+        "this method.",
+        shown=False,
+    ),
+    number(
         "prefill_energy_j",
         "prefill energy",
         "J",
-        "Gross energy of all GPUs in PREFILL; empty when most of it lies in spans shorter than 2 "
-        "sensor periods.",
+        "Gross energy of all GPUs in PREFILL; not attributable when most of it lies in spans "
+        "shorter than 2 sensor periods.",
+        plus_minus="prefill_energy_uncertainty_j",
+        reason="prefill_reason",
     ),
-    _number(
+    width("prefill_energy_j"),
+    number(
         "decode_energy_j",
         "decode energy",
         "J",
-        "Gross energy of all GPUs in DECODE; empty when most of it lies in spans shorter than 2 "
-        "sensor periods.",
+        "Gross energy of all GPUs in DECODE; not attributable when most of it lies in spans "
+        "shorter than 2 sensor periods.",
+        plus_minus="decode_energy_uncertainty_j",
+        reason="decode_reason",
     ),
-    _number(
+    width("decode_energy_j"),
+    number(
         "idle_power_w",
         "idle power",
         "W",
-        "Power of all GPUs in the second half of the run's own IDLE phase.",
+        "Power of all working GPUs in the second half of the run's own IDLE phase.",
+        plus_minus="idle_power_uncertainty_w",
+        reason="net_reason",
     ),
-    _number("net_energy_j", "net energy", "J", "energy_j - idle_power_w x duration_s."),
-    _number("net_energy_per_token_j", "net J / token", "J", "net_energy_j / generated_tokens."),
-    _number(
+    width("idle_power_w"),
+    number(
+        "net_energy_j",
+        "net energy",
+        "J",
+        "energy_j - idle_power_w x duration_s.",
+        plus_minus="net_energy_uncertainty_j",
+        reason="net_reason",
+    ),
+    width("net_energy_j"),
+    number("net_energy_per_token_j", "net J / token", "J", "net_energy_j / generated_tokens."),
+    number(
         "counter_energy_j", "counter", "J", "Energy in the window by the counters.", shown=False
     ),
-    _number(
+    number(
         "integral_energy_j",
         "integral",
         "J",
         "Energy in the window by the integral of power.",
         shown=False,
     ),
-    _share(
+    share(
         "integral_over_counter",
         "integral vs counter",
         "integral_energy_j / counter_energy_j - 1: two readings of one thing that should agree.",
+        plus_minus="integral_over_counter_uncertainty",
+        reason="gap_reason",
     ),
-    _number(
+    share(
+        "integral_over_counter_uncertainty",
+        "±",
+        "Expanded uncertainty of integral_over_counter (k = 2) by the timing of both.",
+        shown=False,
+    ),
+    number(
+        "witness_energy_j",
+        "witness",
+        "J",
+        "Energy in the window by the counters as the ranks read them.",
+        shown=False,
+    ),
+    share(
+        "witness_over_counter",
+        "witness vs counter",
+        "witness_energy_j / counter_energy_j - 1: the rank's readings against the watcher's.",
+        shown_with="witness_energy_j",
+        reason="witness_reason",
+    ),
+    number(
         "zone_energy_j",
         "host energy",
         "J",
         "Energy of the hosts' processors and their memory in the window (Linux powercap); not part "
         "of energy_j.",
+        reason="zone_reason",
     ),
-    _share(
+    share(
         "coverage_worst",
         "coverage",
         "Readings that came over readings expected in the window: the worst of all GPUs' power and "
         "energy fields.",
     ),
-    _number(
+    number(
         "largest_gap_s",
         "largest gap",
         "s",
         "Longest time without a GPU power or energy reading.",
         shown=False,
     ),
-    _share(
+    share(
         "gpu_utilization", "GPU busy", "Share of the window in which a kernel ran: mean over GPUs."
     ),
-    _count("attempt", "attempt", "Number of the sealed attempt.", shown=False),
-    _text("energy_reason", "energy: why not", "Why energy_j is missing.", shown=False),
-    _text("phase_reason", "phases: why not", "Why a phase's energy is missing.", shown=False),
-    _text("net_reason", "net: why not", "Why net_energy_j is missing.", shown=False),
-    _text("gap_reason", "gap: why not", "Why integral_over_counter is missing.", shown=False),
-    _text("zone_reason", "host: why not", "Why zone_energy_j is missing.", shown=False),
+    count("attempt", "attempt", "Number of the sealed attempt.", shown=False),
+    text("energy_reason", "energy: why not", "Why energy_j is missing.", shown=False),
+    text("prefill_reason", "prefill: why not", "Why prefill_energy_j is missing.", shown=False),
+    text("decode_reason", "decode: why not", "Why decode_energy_j is missing.", shown=False),
+    text("idle_gpus_reason", "charged: why not", "Why charged_energy_j is missing.", shown=False),
+    text("net_reason", "net: why not", "Why net_energy_j is missing.", shown=False),
+    text("gap_reason", "gap: why not", "Why integral_over_counter is missing.", shown=False),
+    text("witness_reason", "witness: why not", "Why witness_energy_j is missing.", shown=False),
+    text("zone_reason", "host: why not", "Why zone_energy_j is missing.", shown=False),
 )
 """One row a sealed run."""
 
 GROUP_METRICS: Final = (
     "energy_per_token_j",
+    "charged_energy_per_token_j",
+    "net_energy_per_token_j",
     "energy_per_response_j",
     "energy_j",
     "power_w",
@@ -190,22 +263,27 @@ GROUP_METRICS: Final = (
 _BY_NAME: Final = {column.name: column for column in RUNS}
 
 
-def _interval_columns(name: str) -> tuple[Column, Column, Column]:
+def _interval_columns(name: str) -> tuple[Column, ...]:
     base = _BY_NAME[name]
+    headline = name == GROUP_METRICS[0]
     mean = Column(
         name=f"{name}_mean",
         label=base.label,
         unit=base.unit,
         meaning=f"Mean of {name} over the repeats.",
+        shown_with=base.shown_with,
+        plus_minus=f"{name}_sensor" if headline else None,
     )
     low, high = (
-        _number(
+        number(
             f"{name}_{end}",
             f"{base.label} {word}",
             base.unit,
-            f"{side} end of {name}'s 95 % t interval.",
-            # The page shows the interval of the headline alone; the files have all.
-            shown=name == GROUP_METRICS[0],
+            f"{side} end of {name}'s 95 % interval: Student's t over the repeats, widened in "
+            "quadrature by the sensors' part where the column has one.",
+            # The page shows the interval of the headline alone, where there are repeats.
+            shown=headline,
+            shown_with=f"{name}_low",
         )
         for end, side, word in (("low", "Lower", "from"), ("high", "Upper", "to"))
     )
@@ -214,55 +292,48 @@ def _interval_columns(name: str) -> tuple[Column, Column, Column]:
 
 GROUPS: Final = (
     *POINT,
-    _SIMULATED,
-    _count("n", "repeats", "Sealed runs that differ in nothing but `repeat`."),
+    SIMULATED,
+    count("n", "repeats", "Sealed runs that differ in nothing but `repeat`."),
+    count(
+        "idle_gpus",
+        "idle GPUs",
+        "GPUs that the jobs held and no rank worked on: the most of all repeats.",
+        shown_with="idle_gpus",
+    ),
     *(column for name in GROUP_METRICS for column in _interval_columns(name)),
-    _text("interval_reason", "interval: why not", "Why there is no interval."),
-    _text("runs", "runs", "The runs in this row.", shown=False),
+    number(
+        "energy_per_token_j_sensor",
+        "±",
+        "J",
+        "Expanded uncertainty (k = 2) of energy_per_token_j_mean by the sensors' timing alone: "
+        "root sum of squares of the repeats' over n. It says nothing of how repeats scatter.",
+        shown=False,
+    ),
+    text("interval_reason", "interval: why not", "Why there is no interval."),
+    text("runs", "runs", "The runs in this row.", shown=False),
 )
 """One row a grid point, over its repeats."""
 
-PHASES: Final = (
-    _RUN_ID,
-    _count("rank", "rank", "Model-parallel rank."),
-    _text("host", "host", "Node the rank ran on."),
-    _text("gpu_uuid", "GPU", "The rank's GPU."),
-    _text(
-        "phase",
-        "phase",
-        "What the rank was doing; `too short` pools the phases that are not attributable, so that "
-        "a rank's numbers sum to its total.",
-    ),
-    _SIMULATED,
-    _count("spans", "spans", "How often it did so."),
-    _number("seconds", "time", "s", "Sum of the spans."),
-    _number("energy_j", "energy", "J", "Gross energy of the rank's GPU in those spans."),
-    _number("power_w", "power", "W", "energy_j / seconds."),
-    _number("net_energy_j", "net energy", "J", "energy_j - the GPU's idle power x seconds."),
-    _REASON,
-)
-"""One row a rank and phase, over the rank's whole life."""
-
 NOT_COUNTED: Final = (
-    _RUN_ID,
-    _count("attempt", "attempt", "The attempt's number; empty: the run as a whole."),
-    _text("state", "state", "How far it came."),
-    _text("reason", "why", "Why it is no part of any result."),
+    RUN_ID,
+    count("attempt", "attempt", "The attempt's number; empty: the run as a whole."),
+    text("state", "state", "How far it came."),
+    text("reason", "why", "Why it is no part of any result."),
 )
 """One row an attempt that was not sealed, or a run that could not be read."""
 
 COMPARISON: Final = (
-    _text("source", "in the paper", "Where the paper gives the number."),
-    _text("metric", "quantity", "Which column of the results."),
-    _number("paper_value", "paper", "", "The paper's number, in the quantity's unit."),
-    _number("our_value", "ours", "", "Mean over our repeats; over all cells the paper averages."),
-    _number("ratio", "ours / paper", "1", "our_value / paper_value."),
-    _text("model", "model", "Name of the model's shape."),
-    _text("dataset", "dataset", "Where the prompts come from."),
-    _text("gpu", "GPU", "Kind of GPU."),
-    _count("gpus", "GPUs", "GPUs used."),
-    _count("batch_size", "batch", "Prompts answered together."),
-    _text("max_gen_len", "max tokens", "Tokens generated for each prompt at most."),
-    _text("reason", "remarks", "Why there is no ratio, or in which conditions ours differ."),
+    text("source", "in the paper", "Where the paper gives the number."),
+    text("metric", "quantity", "Which column of the results."),
+    number("paper_value", "paper", "", "The paper's number, in the quantity's unit."),
+    number("our_value", "ours", "", "Mean over our repeats; over all cells the paper averages."),
+    number("ratio", "ours / paper", "1", "our_value / paper_value."),
+    text("model", "model", "Name of the model's shape."),
+    text("dataset", "dataset", "Where the prompts come from."),
+    text("gpu", "GPU", "Kind of GPU."),
+    count("gpus", "GPUs", "GPUs used."),
+    count("batch_size", "batch", "Prompts answered together."),
+    text("max_gen_len", "max tokens", "Tokens generated for each prompt at most."),
+    text("reason", "remarks", "Why there is no ratio, or in which conditions ours differ."),
 )
 """One row a number of the paper that a run of ours has the conditions of."""

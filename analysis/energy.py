@@ -1,15 +1,18 @@
 """Energy of a window from what a sensor said: pure arrays, no files.
 
-Two curves of energy over time exist for a GPU. The counter is the board's own running total. The
-integral is the trapezoid under its power. Both are evaluated at exact times, so energies of
-windows that tile a span of time sum to the energy of the whole.
+Three curves of energy over time may exist for a GPU. The counter is the board's own running total
+as the watcher read it. The witness is the same counter as the GPU's rank read it at the edges of
+its spans. The integral is the trapezoid under its power. Each is evaluated at exact times, so
+energies of windows that tile a span of time sum to the energy of the whole.
 """
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analysis.amount import Amount
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -19,39 +22,17 @@ US_PER_S: Final = 1_000_000
 # periods at least one reading is sure to average over the window alone (arXiv 2312.02741: A100
 # and H100 sensors update every 100 ms).
 ATTRIBUTABLE_PERIODS: Final = 2.0
+COVERAGE_FACTOR: Final = 2.0
+"""What a standard uncertainty is multiplied by: about 95 % (JCGM 100, Guide to the Expression of
+Uncertainty in Measurement, 6.3)."""
+# Variance of a value spread evenly over a width is width^2 over this (JCGM 100, 4.3.7).
+_EVEN: Final = 12.0
 # Readings may begin or end this many periods inside a window before its energy is unknown.
 EDGE_PERIODS: Final = 2.0
 # A counter is extended past its last reading by the mean slope of this many readings, as single
 # steps of a counter that moves in steps say nothing.
 _SLOPE_READINGS: Final = 10
 _TWO_POINTS: Final = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Amount:
-    """A number, or the reason why there is none."""
-
-    value: float | None
-    """In the unit its user names; None when unknown."""
-    reason: str | None
-    """Why `value` is None; None when it is not."""
-
-    def __post_init__(self) -> None:
-        if (self.value is None) == (self.reason is None):
-            raise ValueError(
-                "`reason` must be given exactly when `value` is not, "
-                f"but they are {self.value!r} and {self.reason!r} instead"
-            )
-
-    @classmethod
-    def of(cls, value: float) -> Self:
-        """A known number."""
-        return cls(value=float(value), reason=None)
-
-    @classmethod
-    def unknown(cls, reason: str) -> Self:
-        """No number, and why."""
-        return cls(value=None, reason=reason)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,7 +70,7 @@ class Curve:
     """Energy of one GPU over time, known between its first and last reading."""
 
     method: str
-    """How it came about: `counter`, or `integral of <field>`."""
+    """How it came about: `counter`, `witness`, or `integral of <field>`."""
     t_us: IntArray
     """Shape (n,) with n >= 2, rising."""
     energy_j: FloatArray
@@ -98,6 +79,11 @@ class Curve:
     """Shape (n,): power at each time; None when only energy is known (a counter)."""
     edge_us: int
     """How far a window may reach past the first or last reading."""
+    resolution_us: int
+    """Within this time of an edge the sensor cannot say when its reading changed."""
+    variance_j2: FloatArray | None = None
+    """Shape (n,): running sum of what each step between two readings adds to the variance of
+    the energy; None when nothing is lost between readings (a counter)."""
 
     def at(self, t_us: IntArray) -> FloatArray:
         """Energy at each time since the first reading; NaN where that is not known."""
@@ -123,7 +109,8 @@ class Curve:
 
     def between(self, start_us: int, end_us: int) -> Amount:
         """Energy of one window in joules."""
-        edges = self.at(np.array([start_us, end_us], dtype=np.int64))
+        edges_us = np.array([start_us, end_us], dtype=np.int64)
+        edges = self.at(edges_us)
         if np.isnan(edges[0]):
             late_s = (int(self.t_us[0]) - start_us) / US_PER_S
             if late_s > 0:
@@ -131,7 +118,59 @@ class Curve:
         if np.isnan(edges).any():
             early_s = (end_us - int(self.t_us[-1])) / US_PER_S
             return Amount.unknown(f"readings end {early_s:.3f} s before the window")
-        return Amount.of(edges[1] - edges[0])
+        return Amount.of(edges[1] - edges[0], self.plus_minus_j(edges_us[:1], edges_us[1:]))
+
+    def summed(self, start_us: IntArray, end_us: IntArray) -> Amount:
+        """Energy of several windows together; shape (n,) each."""
+        energies = self.at(end_us) - self.at(start_us)
+        if np.isnan(energies).any():
+            return Amount.unknown("readings do not reach over the whole phase")
+        return Amount.of(float(energies.sum()), self.plus_minus_j(start_us, end_us))
+
+    def plus_minus_j(self, start_us: IntArray, end_us: IntArray) -> float:
+        """Expanded uncertainty (k = 2) of the energy of several windows together.
+
+        The moment of a sensor's update is unknown within its resolution, and so is the moment of a
+        step of power between two readings: each is spread evenly, with a variance of width^2 / 12.
+        An edge that two windows share moves energy from one to the other and cancels.
+        """
+        edges_us = np.setxor1d(start_us, end_us)
+        variance_j2 = float(np.sum(self._edge_widths_j(edges_us) ** 2)) / _EVEN
+        if self.variance_j2 is not None:
+            knots, sums = self.t_us.astype(np.float64), self.variance_j2
+            inside = np.interp(end_us, knots, sums) - np.interp(start_us, knots, sums)
+            variance_j2 += max(0.0, float(inside.sum()))
+        return COVERAGE_FACTOR * float(np.sqrt(variance_j2))
+
+    def _edge_widths_j(self, edges_us: IntArray) -> FloatArray:
+        """How much energy each edge may move: power within reach times the time in doubt.
+
+        Of a counter the power itself moves, as its value is late by an unknown time; of an integral
+        only what the power changed by.
+        """
+        right = np.clip(np.searchsorted(self.t_us, edges_us), 1, len(self.t_us) - 1)
+        nearest_us = np.minimum(
+            np.abs(edges_us - self.t_us[right - 1]), np.abs(self.t_us[right] - edges_us)
+        )
+        doubt_us = np.maximum(self.resolution_us, nearest_us)
+        if self.power_w is None:
+            levels = np.diff(self.energy_j) / (np.diff(self.t_us) / US_PER_S)
+            last = len(levels) - 1
+            low = np.searchsorted(self.t_us, edges_us - doubt_us, side="right") - 1
+            high = np.searchsorted(self.t_us, edges_us + doubt_us, side="left") - 1
+            low, high = np.clip(low, 0, last), np.clip(high, 0, last)
+            swing_w = _over(np.maximum, levels, low, high)
+            whole_w = float(levels.max())
+        else:
+            last = len(self.power_w) - 1
+            low = np.clip(np.searchsorted(self.t_us, edges_us - doubt_us) - 1, 0, last)
+            high = np.clip(np.searchsorted(self.t_us, edges_us + doubt_us), 0, last)
+            swing_w = _over(np.maximum, self.power_w, low, high)
+            swing_w = swing_w - _over(np.minimum, self.power_w, low, high)
+            whole_w = float(np.ptp(self.power_w))
+        # In a gap the power may have been anything that was seen elsewhere.
+        swing_w = np.where(nearest_us > self.resolution_us, whole_w, swing_w)
+        return np.asarray(swing_w * doubt_us / US_PER_S)
 
     def _outer_slopes(self) -> tuple[float, float]:
         count = min(_SLOPE_READINGS, len(self.t_us))
@@ -142,11 +181,13 @@ class Curve:
         return float(head), float(tail)
 
 
-def counter_curve(series: Series, *, edge_us: int) -> Curve | str:
+def counter_curve(
+    series: Series, *, edge_us: int, resolution_us: int, method: str = "counter"
+) -> Curve | str:
     """The curve of an energy counter, or the reason why there is none.
 
     A counter that falls was reset, and one that never moves does not count: neither says what was
-    drawn.
+    drawn. A value that only repeats the one before is no new reading of the board.
     """
     t_us, value = _distinct(series)
     if len(t_us) < _TWO_POINTS:
@@ -157,55 +198,46 @@ def counter_curve(series: Series, *, edge_us: int) -> Curve | str:
         return f"the counter fell from {value[at]:.3f} J to {value[at + 1]:.3f} J"
     if value[-1] == value[0]:
         return f"the counter stood at {value[0]:.3f} J throughout"
+    new = np.concatenate(([True], steps > 0))
+    t_us, value = t_us[new], value[new]
     return Curve(
-        method="counter", t_us=t_us, energy_j=value - value[0], power_w=None, edge_us=edge_us
+        method=method,
+        t_us=t_us,
+        energy_j=value - value[0],
+        power_w=None,
+        edge_us=edge_us,
+        resolution_us=resolution_us,
     )
 
 
-def integral_curve(series: Series, *, field: str, edge_us: int) -> Curve | str:
-    """The curve under power readings (trapezoid), or the reason why there is none."""
+def integral_curve(
+    series: Series, *, field: str, edge_us: int, window_us: int, resolution_us: int
+) -> Curve | str:
+    """The curve under power readings (trapezoid), or the reason why there is none.
+
+    A reading is the mean of the `window_us` before its stamp, so it stands for the middle of that.
+    """
     t_us, value = _distinct(series)
     if len(t_us) < _TWO_POINTS:
         return _too_few(series, len(t_us))
-    width_s = np.diff(t_us) / US_PER_S
+    width_us = np.diff(t_us)
+    width_s = width_us / US_PER_S
     energy_j = np.concatenate(([0.0], np.cumsum(0.5 * (value[1:] + value[:-1]) * width_s)))
+    # Between two readings a step may lie anywhere but in the window of the second.
+    unseen_s = np.maximum(0, width_us - window_us) / US_PER_S
+    step_w = np.abs(np.diff(value))
+    step_w = np.where(width_us > EDGE_PERIODS * resolution_us, np.ptp(value), step_w)
+    variance_j2 = np.concatenate(([0.0], np.cumsum((step_w * unseen_s) ** 2 / _EVEN)))
     return Curve(
         method=f"integral of {field}",
-        t_us=t_us,
+        t_us=t_us - window_us // 2,
         energy_j=energy_j,
         power_w=value,
-        edge_us=edge_us,
+        # The shift takes half a window off the end that was read.
+        edge_us=edge_us + window_us // 2,
+        resolution_us=resolution_us,
+        variance_j2=variance_j2,
     )
-
-
-def gap_share(counter: Amount, integral: Amount) -> Amount:
-    """How far the integral lies from the counter, as a share of the counter; signed."""
-    if counter.value is None:
-        return Amount.unknown(f"no counter: {counter.reason}")
-    if integral.value is None:
-        return Amount.unknown(f"no integral: {integral.reason}")
-    if counter.value == 0:
-        return Amount.unknown("the counter did not move in the window")
-    return Amount.of(integral.value / counter.value - 1.0)
-
-
-def net_energy(gross: Amount, idle_power: Amount, seconds: float) -> Amount:
-    """Gross energy less what the same GPU draws at rest in the same time, in joules."""
-    if gross.value is None:
-        return gross
-    if idle_power.value is None:
-        return idle_power
-    return Amount.of(gross.value - idle_power.value * seconds)
-
-
-def total(amounts: list[Amount], *, nothing: str) -> Amount:
-    """The sum; unknown with the first reason when any is unknown, since a part is no total."""
-    if not amounts:
-        return Amount.unknown(nothing)
-    for amount in amounts:
-        if amount.reason is not None:
-            return amount
-    return Amount.of(sum(amount.value for amount in amounts if amount.value is not None))
 
 
 def coverage(series: Series, start_us: int, end_us: int, period_us: int) -> tuple[float, int]:
@@ -223,6 +255,15 @@ def coverage(series: Series, start_us: int, end_us: int, period_us: int) -> tupl
     expected = max(1, (end_us - start_us) // period_us)
     marks = np.concatenate(([start_us], inside, [end_us]))
     return min(1.0, len(inside) / expected), int(np.diff(marks).max())
+
+
+def _over(take: np.ufunc, values: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
+    """`take` over `values[low[i] : high[i] + 1]` for each i; `high` is at least `low`."""
+    if not len(low):
+        return np.empty(0)
+    bounds = np.column_stack((low, np.minimum(high + 1, len(values)))).ravel()
+    padded = np.append(values, values[-1])
+    return np.asarray(take.reduceat(padded, bounds)[::2])
 
 
 def _distinct(series: Series) -> tuple[IntArray, FloatArray]:

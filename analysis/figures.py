@@ -8,11 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.account import SHORT_PHASES, Account
+from analysis.account import Account
 from analysis.drawing import HATCHES, INK, MARKERS, PALETTE, new_figure, style, to_svg, watermark
 from analysis.energy import US_PER_S, FloatArray, IntArray
 from analysis.load import UNREADABLE, Loaded, Run
-from analysis.tables import Row, Tables
+from analysis.phases import NO_RANK, SHORT_PHASES
+from analysis.rows import Row
+from analysis.tables import Tables
 from telemetry.schema import Phase
 
 # More points than a laptop has pixels across say nothing more.
@@ -22,7 +24,7 @@ _MOST_BARS: Final = 12
 _MOST_ROWS: Final = 48
 # Room between bars of two grid points, in bars.
 _GAP: Final = 0.6
-_PHASES: Final = (*(phase.value for phase in Phase), SHORT_PHASES)
+_PHASES: Final = (*(phase.value for phase in Phase), SHORT_PHASES, NO_RANK)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ Loading trusts the seal's presence and reads lazily; whether the hashes still ma
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,27 +95,54 @@ class Run:
 
     def series(self, fields: Iterable[str]) -> dict[tuple[str, str, str], Series]:
         """The readings of `fields` by (host, device, field), by time, nulls counted apart."""
-        path = self.attempt.table("samples")
+        names = ["host", "device", "field"]
         table = pq.read_table(
-            path,
-            columns=["t_us", "host", "device", "field", "value", "reason"],
+            self.attempt.table("samples"),
+            columns=["t_us", *names, "value", "reason"],
             filters=pc.field("field").isin(sorted(fields)),
             partitioning=None,
+            read_dictionary=names,
         )
+        if not table.num_rows:
+            return {}
+        table = table.unify_dictionaries().combine_chunks()
+        words = [table[name].chunk(0) for name in names]
+        codes = np.zeros(table.num_rows, dtype=np.int64)
+        for word in words:
+            codes = codes * len(word.dictionary) + word.indices.to_numpy()
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        table = table.select(["t_us", "value", "reason"]).take(pa.array(order))
         found: dict[tuple[str, str, str], Series] = {}
-        names = ("host", "device", "field")
-        for row in table.group_by(list(names)).aggregate([]).to_pylist():
-            chosen = reduce(pc.and_, (pc.equal(table[name], row[name]) for name in names))
-            found[row["host"], row["device"], row["field"]] = to_series(table.filter(chosen))
+        for start, stop in zip(starts, [*starts[1:], table.num_rows], strict=True):
+            host, device, field = (word[int(order[start])].as_py() for word in words)
+            found[host, device, field] = to_series(table.slice(start, stop - start))
         return found
+
+    @cached_property
+    def _periods_us(self) -> dict[tuple[str, str, str], int]:
+        return {
+            (str(entry["host"]), str(entry["device"]), str(entry["field"])): int(entry["period_us"])
+            for entry in self.manifest.get("coverage", [])
+            if entry["period_us"]
+        }
 
     def period_us(self, host: str, device: str, field: str) -> int | None:
         """Time between two readings as the record states it; None when it does not."""
-        for entry in self.manifest.get("coverage", []):
-            if (entry["host"], entry["device"], entry["field"]) == (host, device, field):
-                period = entry["period_us"]
-                return int(period) if period else None
-        return None
+        return self._periods_us.get((host, device, field))
+
+    def measured_period_us(self, host: str, device: str, field: str) -> int | None:
+        """Update period that the host's source measured on that device; None when it did not.
+
+        Under `measured_periods_us` of the host's source stand fields, or devices with fields.
+        """
+        source = self.hosts.get(host, {}).get("source")
+        measured = source.get("measured_periods_us") if isinstance(source, dict) else None
+        if not isinstance(measured, dict):
+            return None
+        own = measured.get(device)
+        period = (own if isinstance(own, dict) else measured).get(field)
+        return int(period) if isinstance(period, int | float) and period > 0 else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,18 +140,19 @@ def readings_complete(case: Case) -> Finding:
     faults = [
         f"{gpu.uuid} has no reading of power or energy"
         for gpu in case.account.gpus
-        if not any(device == gpu.uuid for device, *_ in covered)
+        if not any(one.device == gpu.uuid for one in covered)
     ]
-    for device, field, share, gap_us, period_us in covered:
-        if share < LEAST_COVERAGE:
-            faults.append(f"{device} {field}: {share:.1%} of readings, least {LEAST_COVERAGE:.0%}")
-        if gap_us > MOST_GAP_PERIODS * period_us:
+    for one in covered:
+        where = f"{one.device} {one.field}"
+        if one.share < LEAST_COVERAGE:
+            faults.append(f"{where}: {one.share:.1%} of readings, least {LEAST_COVERAGE:.0%}")
+        if one.gap_us > MOST_GAP_PERIODS * one.period_us:
             faults.append(
-                f"{device} {field}: a gap of {gap_us / US_PER_S:.3f} s, "
-                f"more than {MOST_GAP_PERIODS} periods of {period_us / US_PER_S:.3f} s"
+                f"{where}: a gap of {one.gap_us / US_PER_S:.3f} s, "
+                f"more than {MOST_GAP_PERIODS} periods of {one.period_us / US_PER_S:.3f} s"
             )
-    worst = min((share for _, _, share, _, _ in covered), default=0.0)
-    gap_s = max((gap_us for *_, gap_us, _ in covered), default=0) / US_PER_S
+    worst = min((one.share for one in covered), default=0.0)
+    gap_s = max((one.gap_us for one in covered), default=0) / US_PER_S
     return judged(faults, f"worst coverage {worst:.1%}, longest gap {gap_s:.3f} s")
 
 

@@ -15,11 +15,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from analysis.audit import seals_digest
-from analysis.columns import Column
+from analysis.column import Column
 from analysis.figures import Drawn, draw_all
 from analysis.load import UNREADABLE, Loaded, Run
 from analysis.published import PAPER, published
-from analysis.tables import Row, Tables, build_tables, report_folder, write_tables
+from analysis.rows import Row
+from analysis.tables import Tables, build_tables, report_folder, write_tables
 from telemetry.record import read_json, write_bytes
 
 _DIGITS: Final = 4
@@ -127,9 +128,12 @@ def missing(tables: Tables) -> list[tuple[str, str, int]]:
     """(column, reason, runs) of every number that runs lack, the commonest first."""
     reasons = {
         "energy_j": "energy_reason",
-        "prefill_energy_j, decode_energy_j": "phase_reason",
+        "prefill_energy_j": "prefill_reason",
+        "decode_energy_j": "decode_reason",
+        "charged_energy_j": "idle_gpus_reason",
         "net_energy_j": "net_reason",
         "integral_over_counter": "gap_reason",
+        "witness_energy_j": "witness_reason",
         "zone_energy_j": "zone_reason",
     }
     counts: dict[tuple[str, str], int] = {}

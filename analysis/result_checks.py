@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 
 from analysis.energy import Curve
 from analysis.findings import Case, Check, Finding, failed, judged, passed, skipped
-from analysis.gpu import COUNTER, INTEGRAL
-from analysis.tables import report_folder, run_row
+from analysis.gpu import COUNTER, INTEGRAL, WITNESS
+from analysis.rows import run_row
+from analysis.tables import report_folder
 from telemetry.record import file_sha256, read_json
 from telemetry.run import RunSpec
 from telemetry.schema import METADATA_KEY
@@ -36,17 +37,22 @@ def phases_sum(case: Case) -> Finding:
         return skipped(account.energy.reason or "no energy")
     faults = []
     worst = 0.0
+    method = account.attribution.method
     for rank in account.ranks:
-        gpu = next((gpu for gpu in account.gpus if gpu.uuid == rank.gpu_uuid), None)
-        if gpu is None:
+        gpu = account.gpu_of(rank)
+        curve = None if gpu is None or method is None else gpu.curve(method)
+        if gpu is None or method is None or not isinstance(curve, Curve):
             continue
-        life_us = (int(rank.start_us[0]), int(rank.end_us[-1]))
-        whole = account.gpu_energy(gpu, account.method, life_us)
         parts = [row.energy.value for row in account.phases if row.rank == rank.rank]
+        summed = math.fsum(part for part in parts if part is not None)
+        start_us, end_us = rank.life_us
+        if method == WITNESS:
+            # It knows of nothing before its rank could first read.
+            start_us = int(curve.t_us[0])
+        whole = gpu.energy(method, (start_us, end_us))
         if whole.value is None:
             faults.append(f"rank {rank.rank}: {whole.reason}")
             continue
-        summed = math.fsum(part for part in parts if part is not None)
         error = abs(summed - whole.value) / max(abs(whole.value), 1e-9)
         worst = max(worst, error)
         if error > SUM_TOLERANCE:
@@ -62,8 +68,8 @@ def counter_meets_integral(case: Case) -> Finding:
     gaps = []
     for gpu in account.gpus:
         if isinstance(gpu.counter, Curve) and isinstance(gpu.integral, Curve):
-            counter = account.gpu_energy(gpu, COUNTER).value
-            integral = account.gpu_energy(gpu, INTEGRAL).value
+            counter = gpu.energy(COUNTER, account.window_us).value
+            integral = gpu.energy(INTEGRAL, account.window_us).value
             if counter and integral is not None:
                 gaps.append((integral / counter - 1.0, gpu.uuid))
     if not gaps:
@@ -90,7 +96,7 @@ def power_plausible(case: Case) -> Finding:
     faults = []
     powers = []
     for gpu in account.gpus:
-        energy_j = account.gpu_energy(gpu, account.method).value
+        energy_j = gpu.energy(account.method, account.window_us).value
         assert energy_j is not None
         power_w = energy_j / account.duration_s
         powers.append(power_w)

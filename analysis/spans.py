@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.energy import US_PER_S, FloatArray, IntArray
@@ -22,6 +23,11 @@ class RankSpans:
     end_us: IntArray
     phase: tuple[str, ...]
     batch: tuple[int | None, ...]
+    energy_start_j: FloatArray
+    """The GPU's counter as the rank read it at each start; NaN where it did not."""
+    energy_end_j: FloatArray
+    energy_reason: str | None
+    """The first reason why one of the two is NaN; None when none is."""
 
     def of(self, phase: str) -> IntArray:
         """Indices of the spans of one phase."""
@@ -31,6 +37,11 @@ class RankSpans:
     def seconds(self, chosen: IntArray) -> FloatArray:
         """Length of each chosen span."""
         return np.asarray((self.end_us[chosen] - self.start_us[chosen]) / US_PER_S)
+
+    @property
+    def life_us(self) -> tuple[int, int]:
+        """From the first span's start to the last one's end."""
+        return int(self.start_us[0]), int(self.end_us[-1])
 
     def measured(self, phase: str) -> IntArray:
         """Indices of the spans of one phase in measured batches: none of the warm-up."""
@@ -58,4 +69,13 @@ def rank_spans(run: Run) -> Iterator[RankSpans]:
             end_us=own["t_end_us"].to_numpy(),
             phase=tuple(columns["phase"]),
             batch=tuple(columns["batch"]),
+            energy_start_j=_floats(own, "energy_start_j"),
+            energy_end_j=_floats(own, "energy_end_j"),
+            energy_reason=next(
+                (reason for reason in own["energy_reason"].to_pylist() if reason), None
+            ),
         )
+
+
+def _floats(spans: pa.Table, name: str) -> FloatArray:
+    return np.asarray(pc.fill_null(spans[name], np.nan).to_numpy(), dtype=np.float64)

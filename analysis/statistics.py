@@ -45,10 +45,12 @@ def t_quantile_95(degrees: int) -> float:
     return z + first + second
 
 
-def interval_95(values: Sequence[float]) -> Interval:
+def interval_95(values: Sequence[float], sensor: float | None = None) -> Interval:
     """Mean and t interval of independent repeats, assumed to scatter normally.
 
     A resampled interval would be too narrow for the three to five repeats that GPU hours allow.
+    `sensor` is the expanded uncertainty of the mean by the sensors alone: repeats that agree by
+    chance do not make a sensor better, so it widens the interval in quadrature.
 
     Raises:
         ValueError: there is no value.
@@ -60,5 +62,10 @@ def interval_95(values: Sequence[float]) -> Interval:
     if n == 1:
         return Interval(n=n, mean=mean, low=None, high=None, reason="one repeat has no spread")
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    half = t_quantile_95(n - 1) * math.sqrt(variance / n)
+    half = math.hypot(t_quantile_95(n - 1) * math.sqrt(variance / n), sensor or 0.0)
     return Interval(n=n, mean=mean, low=mean - half, high=mean + half, reason=None)
+
+
+def width_of_mean(widths: Sequence[float]) -> float:
+    """Expanded uncertainty of the mean of values with these independent ones."""
+    return math.hypot(*widths) / len(widths)

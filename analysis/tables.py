@@ -2,28 +2,22 @@
 
 import csv
 import io
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.account import Account
-from analysis.columns import COMPARISON, GROUP_METRICS, GROUPS, NOT_COUNTED, PHASES, RUNS, Column
-from analysis.energy import US_PER_S, Amount
-from analysis.gpu import COUNTER, INTEGRAL
+from analysis.column import Column
+from analysis.columns import COMPARISON, GROUPS, NOT_COUNTED, RUNS
+from analysis.gpu_columns import GPUS, PHASES, SENSORS
+from analysis.groups import group_rows, model_order
 from analysis.load import UNREADABLE, Loaded, NotCounted, Run, shortened
 from analysis.published import compare
-from analysis.statistics import interval_95
+from analysis.rows import Cell, Row, gpu_rows, phase_rows, run_row, sensor_rows
 from telemetry.record import write_bytes
-from telemetry.schema import Phase
-
-Cell = str | int | float | bool | None
-Row = dict[str, Cell]
 
 _ARROW: Final = {
     "number": pa.float64(),
@@ -76,12 +70,19 @@ class Tables:
     runs: Table
     groups: Table
     phases: Table
+    gpus: Table
+    sensors: Table
     comparison: Table
     not_counted: Table
+    notes: tuple[tuple[str, str], ...]
+    """(run, sentence) of what a reader of its energies has to know."""
 
     def all(self) -> tuple[Table, ...]:
         """Every table, in the report's order."""
-        return (self.groups, self.runs, self.phases, self.comparison, self.not_counted)
+        return (
+            *(self.groups, self.runs, self.phases, self.gpus, self.sensors),
+            *(self.comparison, self.not_counted),
+        )
 
 
 def report_folder(results: Path) -> Path:
@@ -93,13 +94,17 @@ def build_tables(loaded: Loaded) -> Tables:
     """The tables of all sealed runs; a run whose record cannot be read is named, not dropped."""
     runs: list[Row] = []
     phases: list[Row] = []
+    gpus: list[Row] = []
+    sensors: list[Row] = []
+    notes: list[tuple[str, str]] = []
     specs: list[tuple[Run, Row]] = []
     others = list(loaded.not_counted)
-    for run in loaded.runs:
+    for run in sorted(loaded.runs, key=_run_order):
         try:
             account = Account(run)
             row = run_row(account)
-            own_phases = phase_rows(account)
+            own = [phase_rows(account), gpu_rows(account), sensor_rows(account)]
+            own_notes = [(run.run_id, note) for note in account.notes]
         except UNREADABLE as error:
             others.append(
                 NotCounted(
@@ -111,7 +116,9 @@ def build_tables(loaded: Loaded) -> Tables:
             )
             continue
         runs.append(row)
-        phases.extend(own_phases)
+        for rows, more in zip((phases, gpus, sensors), own, strict=True):
+            rows.extend(more)
+        notes += own_notes
         specs.append((run, row))
     groups = group_rows(specs)
     others.sort(key=lambda other: (other.run_id, other.attempt or 0))
@@ -119,6 +126,9 @@ def build_tables(loaded: Loaded) -> Tables:
         runs=Table(name="runs", title="Runs", columns=RUNS, rows=tuple(runs)),
         groups=Table(name="groups", title="Grid points", columns=GROUPS, rows=tuple(groups)),
         phases=Table(name="phases", title="Phases", columns=PHASES, rows=tuple(phases)),
+        gpus=Table(name="gpus", title="GPUs", columns=GPUS, rows=tuple(gpus)),
+        sensors=Table(name="sensors", title="Sensors", columns=SENSORS, rows=tuple(sensors)),
+        notes=tuple(notes),
         comparison=Table(
             name="comparison",
             title="Against the paper",
@@ -156,160 +166,9 @@ def write_tables(tables: Tables, folder: Path) -> list[Path]:
     return written
 
 
-def run_row(account: Account) -> Row:
-    """One run's row of `columns.RUNS`."""
-    run = account.run
+def _run_order(run: Run) -> tuple[object, ...]:
     spec = run.spec
-    responses = run.responses
-    answered = responses.num_rows
-    tokens = int(pc.sum(responses["generated_tokens"]).as_py() or 0)
-    words = int(pc.sum(responses["words"]).as_py() or 0)
-    duration_s = account.duration_s
-    energy, net = account.energy, account.net
-    prefill, decode = (account.phase_energy(phase) for phase in (Phase.PREFILL, Phase.DECODE))
-    decode_s = account.phase_seconds(Phase.DECODE)
-    gap, zone, idle = account.gap, account.zone_energy, account.idle_power
-    covered = list(account.coverage())
-    return {
-        "run_id": run.run_id,
-        "model": spec.model,
-        "dataset": spec.dataset,
-        "gpu": spec.gpu,
-        "gpus": spec.gpus,
-        "nodes": spec.nodes,
-        "batch_size": spec.batch_size,
-        "max_gen_len": spec.max_gen_len,
-        "power_cap_w": spec.power_cap_w,
-        "repeat": spec.repeat,
-        "simulated": run.simulated,
-        "duration_s": duration_s,
-        "energy_method": account.method_text,
-        "energy_j": energy.value,
-        "power_w": _ratio(energy.value, duration_s),
-        "energy_per_token_j": _ratio(energy.value, tokens),
-        "energy_per_response_j": _ratio(energy.value, answered),
-        "tokens_per_s": tokens / duration_s,
-        "words_per_s": words / duration_s,
-        "responses_per_s": answered / duration_s,
-        "responses": answered,
-        "generated_tokens": tokens,
-        "words": words,
-        "prompt_tokens": int(pc.sum(responses["prompt_tokens"]).as_py() or 0),
-        "prefill_s": account.phase_seconds(Phase.PREFILL),
-        "decode_s": decode_s,
-        "decode_tokens_per_s": _ratio(max(0, tokens - answered), decode_s),
-        "prefill_energy_j": prefill.value,
-        "decode_energy_j": decode.value,
-        "idle_power_w": idle.value,
-        "net_energy_j": net.value,
-        "net_energy_per_token_j": _ratio(net.value, tokens),
-        "counter_energy_j": account.energy_by(COUNTER).value,
-        "integral_energy_j": account.energy_by(INTEGRAL).value,
-        "integral_over_counter": gap.value,
-        "zone_energy_j": zone.value,
-        "coverage_worst": min((share for _, _, share, _, _ in covered), default=None),
-        "largest_gap_s": max((gap_us / US_PER_S for *_, gap_us, _ in covered), default=None),
-        "gpu_utilization": account.utilization.value,
-        "attempt": run.attempt.number,
-        "energy_reason": energy.reason,
-        "phase_reason": _phase_reason(prefill, decode),
-        "net_reason": net.reason,
-        "gap_reason": gap.reason,
-        "zone_reason": zone.reason,
-    }
-
-
-def phase_rows(account: Account) -> list[Row]:
-    """One run's rows of `columns.PHASES`."""
-    return [
-        {
-            "run_id": account.run.run_id,
-            "rank": phase.rank,
-            "host": phase.host,
-            "gpu_uuid": phase.gpu_uuid,
-            "phase": phase.phase,
-            "simulated": account.run.simulated,
-            "spans": phase.spans,
-            "seconds": phase.seconds,
-            "energy_j": phase.energy.value,
-            "power_w": _ratio(phase.energy.value, phase.seconds),
-            "net_energy_j": phase.net.value,
-            "reason": phase.energy.reason or phase.net.reason,
-        }
-        for phase in account.phases
-    ]
-
-
-def group_rows(runs: Sequence[tuple[Run, Row]]) -> list[Row]:
-    """Rows of `columns.GROUPS`: runs that differ in nothing but `repeat`, with 95 % intervals."""
-    groups: dict[str, list[tuple[Run, Row]]] = {}
-    for run, row in runs:
-        point = {key: value for key, value in run.spec.to_mapping().items() if key != "repeat"}
-        groups.setdefault(json.dumps(point, sort_keys=True), []).append((run, row))
-    made = [_group_row(members) for _, members in sorted(groups.items())]
-    made.sort(key=_group_order)
-    return made
-
-
-def _group_row(members: Sequence[tuple[Run, Row]]) -> Row:
-    _, first = members[0]
-    row: Row = {
-        "model": first["model"],
-        "dataset": first["dataset"],
-        "gpu": first["gpu"],
-        "gpus": first["gpus"],
-        "nodes": first["nodes"],
-        "batch_size": first["batch_size"],
-        "max_gen_len": first["max_gen_len"],
-        "power_cap_w": first["power_cap_w"],
-        "simulated": any(bool(row["simulated"]) for _, row in members),
-        "n": len(members),
-        "runs": " ".join(run.run_id for run, _ in members),
-        "interval_reason": None,
-    }
-    for name in GROUP_METRICS:
-        values = [member[name] for _, member in members]
-        known = [float(value) for value in values if value is not None]
-        if len(known) < len(values) or not known:
-            reason = f"{len(values) - len(known)} of {len(values)} repeats lack {name}"
-            row["interval_reason"] = row["interval_reason"] or reason
-            continue
-        interval = interval_95(known)
-        row[f"{name}_mean"] = interval.mean
-        row[f"{name}_low"] = interval.low
-        row[f"{name}_high"] = interval.high
-        row["interval_reason"] = row["interval_reason"] or interval.reason
-    return row
-
-
-def _group_order(row: Row) -> tuple[Any, ...]:
-    model = str(row["model"])
-    size = model.removesuffix("b")
-    return (
-        float(size) if size.replace(".", "", 1).isdigit() else 0.0,
-        model,
-        row["dataset"],
-        row["gpu"],
-        row["gpus"],
-        row["nodes"],
-        row["batch_size"],
-        row["max_gen_len"],
-        row["power_cap_w"] or 0.0,
-        row["runs"],
-    )
-
-
-def _phase_reason(prefill: Amount, decode: Amount) -> str | None:
-    reasons = [
-        f"{name}: {amount.reason}"
-        for name, amount in (("prefill", prefill), ("decode", decode))
-        if amount.reason is not None
-    ]
-    return "; ".join(reasons) or None
-
-
-def _ratio(top: float | None, bottom: float) -> float | None:
-    return None if top is None or bottom <= 0 else top / bottom
+    return (*model_order(spec.model), spec.dataset, spec.gpu, spec.gpus, run.run_id)
 
 
 def _csv_cell(value: Cell) -> str:

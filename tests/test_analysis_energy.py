@@ -7,19 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.energy import (
-    Amount,
-    Curve,
-    Series,
-    counter_curve,
-    coverage,
-    gap_share,
-    integral_curve,
-    net_energy,
-    total,
-)
+from analysis.amount import Amount, gap_share, net_energy, total
+from analysis.energy import Curve, Series, counter_curve, coverage, integral_curve
 
 EDGE_US = 200_000
+RESOLUTION_US = 100_000
 
 
 def series(t_s: list[float], value: list[float], **nulls: object) -> Series:
@@ -28,13 +20,19 @@ def series(t_s: list[float], value: list[float], **nulls: object) -> Series:
 
 
 def counter(t_s: list[float], value: list[float]) -> Curve:
-    curve = counter_curve(series(t_s, value), edge_us=EDGE_US)
+    curve = counter_curve(series(t_s, value), edge_us=EDGE_US, resolution_us=RESOLUTION_US)
     assert isinstance(curve, Curve)
     return curve
 
 
-def integral(t_s: list[float], value: list[float]) -> Curve:
-    curve = integral_curve(series(t_s, value), field="power_instant_w", edge_us=EDGE_US)
+def integral(t_s: list[float], value: list[float], *, window_us: int = 0) -> Curve:
+    curve = integral_curve(
+        series(t_s, value),
+        field="power_instant_w",
+        edge_us=EDGE_US,
+        window_us=window_us,
+        resolution_us=max(RESOLUTION_US, window_us),
+    )
     assert isinstance(curve, Curve)
     return curve
 
@@ -72,18 +70,20 @@ def test_a_window_that_reaches_further_has_no_energy_and_says_why() -> None:
 
 
 def test_a_counter_that_was_reset_is_no_counter() -> None:
-    reason = counter_curve(series([0, 1, 2], [50, 60, 5]), edge_us=EDGE_US)
+    reason = counter_curve(series([0, 1, 2], [50, 60, 5]), edge_us=EDGE_US, resolution_us=1)
     assert reason == "the counter fell from 60.000 J to 5.000 J"
 
 
 def test_a_counter_that_never_moves_is_no_counter() -> None:
-    reason = counter_curve(series([0, 1, 2], [7, 7, 7]), edge_us=EDGE_US)
+    reason = counter_curve(series([0, 1, 2], [7, 7, 7]), edge_us=EDGE_US, resolution_us=1)
     assert reason == "the counter stood at 7.000 J throughout"
 
 
 def test_too_few_readings_are_named_with_the_reason_of_the_nulls() -> None:
     lone = series([0], [1], nulls=3, null_reason="driver gone")
-    assert counter_curve(lone, edge_us=EDGE_US) == "1 readings, 3 nulls: driver gone"
+    assert (
+        counter_curve(lone, edge_us=EDGE_US, resolution_us=1) == "1 readings, 3 nulls: driver gone"
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,8 +111,10 @@ def test_net_energy_takes_the_idle_power_off() -> None:
 
 
 def test_the_gap_is_signed_and_a_share_of_the_counter() -> None:
-    assert gap_share(Amount.of(200.0), Amount.of(190.0)).value == pytest.approx(-0.05)
-    assert gap_share(Amount.of(0.0), Amount.of(1.0)).value is None
+    names = ("counter", "integral")
+    gap = gap_share(Amount.of(200.0), Amount.of(190.0), names=names)
+    assert gap.value == pytest.approx(-0.05)
+    assert gap_share(Amount.of(0.0), Amount.of(1.0), names=names).value is None
 
 
 def test_coverage_counts_a_silence_at_the_windows_end_as_a_gap() -> None:

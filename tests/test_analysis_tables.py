@@ -111,7 +111,7 @@ def test_null_readings_are_no_zeros(tmp_path: Path) -> None:
 def test_a_phase_shorter_than_two_sensor_periods_is_not_attributable(tmp_path: Path) -> None:
     tables = tables_of(tmp_path, Plan(prefill_s=0.1))
     assert only(tables)["prefill_energy_j"] is None
-    assert "shorter than 2 sensor periods" in str(only(tables)["phase_reason"])
+    assert "shorter than 2 sensor periods" in str(only(tables)["prefill_reason"])
     phases = {row["phase"]: row for row in tables.phases.rows}
     assert phases["prefill"]["energy_j"] is None
     assert phases["too short"]["energy_j"] == pytest.approx(work_w(0) * 0.2)
@@ -135,8 +135,10 @@ def test_repeats_are_one_row_with_a_mean_and_an_interval(tmp_path: Path) -> None
     middle = work_w(0) * window_s(Plan(decode_s=1.6))
     assert row["energy_j_mean"] == pytest.approx(middle)
     # Neighbours differ by two batches of 0.1 s: that is the standard deviation too.
-    half = 4.303 * (work_w(0) * 0.2) / 3**0.5
-    assert row["energy_j_high"] == pytest.approx(middle + half)
+    scatter = 4.303 * (work_w(0) * 0.2) / 3**0.5
+    # Two edges of 200 W and 100 ms in each of three repeats, k = 2.
+    sensor = 2 * work_w(0) * 0.1 * (2 / 12) ** 0.5 / 3**0.5
+    assert row["energy_j_high"] == pytest.approx(middle + (scatter**2 + sensor**2) ** 0.5)
 
 
 def test_a_run_whose_table_is_damaged_is_named_and_the_others_stay(tmp_path: Path) -> None:
