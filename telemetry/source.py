@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from telemetry.clock import HostClock
 from telemetry.order import LaunchOrder
+from telemetry.predecessor import Predecessor
 from telemetry.run import AttemptPaths, RunSpec
 
 
@@ -69,6 +70,8 @@ class Assignment:
     clock: HostClock
     remarks: Remarks = field(default_factory=Remarks)
     """What the source tells the watcher's log."""
+    before: Predecessor | None = None
+    """What a watcher that died left for this one; None for a node's first watcher."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,111 @@
+"""Buffer: the samples that NVIDIA's driver keeps by itself, with their own times.
+
+Read off an H200 (driver 580): about 119 power samples 20 ms apart, kept for 2.4 s; whoever asks
+once a second gets all of them. A sample's time is the wall clock's when it was taken.
+"""
+
+from typing import Any, Final
+
+import pynvml
+
+from telemetry.clock import HostClock
+from telemetry.driver import is_permanent, reason_of
+
+KEPT_US: Final = 2_400_000
+"""How long the driver keeps a power sample."""
+
+# Steps of the wall clock from here on are told apart from the two readings' own jitter.
+_STEP_US: Final = 5_000
+# Two stamps of one sample differ by the jitter of two readings of two clocks, far below the 20 ms
+# between two samples.
+_SAME_US: Final = 5_000
+_READINGS: Final = 3
+# Utilization is kept longer than power, some 20 s; what claims to be older has a broken stamp.
+_OLDEST_US: Final = 60_000_000
+
+
+class SampleBuffer:
+    """One kind of sample of one GPU, drained so that each is told once."""
+
+    def __init__(self, handle: Any, kind: int, factor: float, clock: HostClock) -> None:
+        """`kind` is one of NVML's sampling types; values are multiplied by `factor`."""
+        self._handle = handle
+        self._kind = kind
+        self._factor = factor
+        self._clock = clock
+        self._seen_stamp = 0
+        self._last_us = 0
+        self._floor_us = 0
+        self._step_us = steady_step_us(clock)
+        self.reason: str | None = None
+        """Why the last drain had nothing; None when it is only that nothing is new."""
+        self.permanent = False
+        """True when draining again cannot help."""
+
+    def skip_until(self, t_us: int) -> None:
+        """Leave out all up to this time: it is on disk already, or before the watching."""
+        self._last_us = t_us
+        self._floor_us = t_us + _SAME_US
+
+    def drain(self) -> list[tuple[int, float]]:
+        """Samples since the last call as times on the host's clock and values, by time."""
+        before_us, self._step_us = self._step_us, steady_step_us(self._clock)
+        stepped = abs(self._step_us - before_us) > _STEP_US
+        # The driver compares stamps: after a step back all new ones would look old.
+        since = 0 if stepped else self._seen_stamp
+        self.reason = None
+        try:
+            value_type, samples = pynvml.nvmlDeviceGetSamples(self._handle, self._kind, since)
+        except pynvml.NVMLError as error:
+            if error.value != pynvml.NVML_ERROR_NOT_FOUND:
+                self.reason = reason_of(error)
+                self.permanent = is_permanent(error.value)
+            return []
+        now_us = self._clock.now_us()
+        steps_us = (self._step_us, before_us) if stepped else (self._step_us,)
+        if stepped:
+            self._floor_us = self._last_us + _SAME_US
+        place = VALUE_OF_TYPE[value_type]
+        found = []
+        for sample in samples:
+            stamp = int(sample.timeStamp)
+            # The buffer's empty places have no time, and "since" has been read as "from" too.
+            if stamp <= since:
+                continue
+            self._seen_stamp = stamp if stepped else max(self._seen_stamp, stamp)
+            t_us = self._place(stamp, steps_us, now_us)
+            if t_us is not None:
+                found.append((t_us, getattr(sample.sampleValue, place) * self._factor))
+        found.sort()
+        kept = []
+        for t_us, value in found:
+            if t_us > self._last_us:
+                kept.append((t_us, value))
+                self._last_us = t_us
+        self._floor_us = self._last_us
+        return kept
+
+    def _place(self, stamp: int, steps_us: tuple[int, ...], now_us: int) -> int | None:
+        """A stamp's time on the host's clock: by the step that puts it after the last one."""
+        for step_us in steps_us:
+            t_us = stamp - step_us
+            if self._floor_us < t_us <= now_us + _STEP_US and t_us > now_us - _OLDEST_US:
+                return t_us
+        return None
+
+
+VALUE_OF_TYPE: Final = {
+    pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
+    pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
+    pynvml.NVML_VALUE_TYPE_SIGNED_INT: "siVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: "usVal",
+}
+"""Where NVML's union holds a value of each type (nvml.h, nvmlValueType_t)."""
+
+
+def steady_step_us(clock: HostClock) -> int:
+    """How far the wall clock is from the host's; the median, as a reading may be interrupted."""
+    return sorted(clock.step_us() for _ in range(_READINGS))[_READINGS // 2]

@@ -1,0 +1,557 @@
+/* libnvidia-ml.so.1 for machines without a GPU: the calls that joulegrid makes, on simulated GPUs.
+ *
+ * Every GPU draws a square wave between two powers, so that its energy between any two moments is
+ * known in closed form. It misbehaves as the real library is known to: the sample buffer holds 2.4 s
+ * and answers "not found" when there is nothing new, its size question answers the whole size, the
+ * energy counter moves every 100 ms and its call takes milliseconds, one reading lags by a second.
+ *
+ * The file named by FAKE_NVML holds lines `key value`, read again whenever it changes:
+ *   gpus 2          boards                        t0_us T         when the counters stood at 0
+ *   idle_w 100      lower power                   busy_w 500      upper power, 10 W more each board
+ *   cycle_ms 1000   length of one wave            duty 0.5        its busy share
+ *   energy_call_us 3000                           sm_clock 1      0: no buffers but power's
+ *   product NAME                                  gpm 1           0: no GPM
+ *   mig 0                                         reset_us T      the counters start again then
+ *   lost I          board I has fallen off        step_us S       the wall clock is S ahead ...
+ *   step_at_us T    ... from T on                 odd_samples 1   a stamp of 0 and a double
+ *   fail CALL CODE  that call fails; `fail I.CALL CODE` for board I alone
+ *   xid I CODE      the driver reports an XID error of board I, once
+ */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define SUCCESS 0
+#define INVALID_ARGUMENT 2
+#define NOT_SUPPORTED 3
+#define NOT_FOUND 6
+#define DRIVER_NOT_LOADED 9
+#define TIMEOUT 10
+#define GPU_IS_LOST 15
+
+#define MOST_GPUS 16
+#define MOST_FAILS 64
+#define PERIOD_US 20000
+#define BUFFER 120
+#define UPDATE_US 100000
+#define MAX_CLOCK 1980
+
+typedef struct {
+    int index;
+    double limit_w, before_limit_w, clock, before_clock;
+    int64_t changed_us;
+    double counted_j;
+    int64_t counted_us;
+    int xid_told;
+} Gpu;
+
+typedef struct {
+    char call[64];
+    int gpu, code;
+} Fail;
+
+static struct {
+    int gpus, gpm, mig, lost, more_buffers, odd_samples, xid_gpu, xid;
+    double idle_w, busy_w, duty;
+    int64_t t0_us, cycle_us, energy_call_us, reset_us, step_us, step_at_us;
+    char product[64];
+    Fail fails[MOST_FAILS];
+    int fail_count;
+} world;
+
+static Gpu gpus[MOST_GPUS];
+static int registered[MOST_GPUS];
+static int64_t read_at_us, read_mtime_ns;
+static int ready;
+
+static int64_t clock_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void read_world(void) {
+    const char *path = getenv("FAKE_NVML");
+    struct stat about;
+    int64_t now_us = clock_us();
+    if (ready && now_us - read_at_us < 10000) return;
+    read_at_us = now_us;
+    if (path == NULL || stat(path, &about) != 0) return;
+    int64_t mtime_ns = (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
+    if (ready && mtime_ns == read_mtime_ns) return;
+    read_mtime_ns = mtime_ns;
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return;
+    world.gpus = 1;
+    world.gpm = 1;
+    world.mig = 0;
+    world.lost = -1;
+    world.more_buffers = 1;
+    world.odd_samples = 0;
+    world.xid_gpu = -1;
+    world.idle_w = 100;
+    world.busy_w = 500;
+    world.duty = 0.5;
+    world.t0_us = 0;
+    world.cycle_us = 1000000;
+    world.energy_call_us = 3000;
+    world.reset_us = 0;
+    world.step_us = 0;
+    world.step_at_us = 0;
+    world.fail_count = 0;
+    strcpy(world.product, "NVIDIA H200");
+    char line[256], key[64], rest[192];
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "%63s %191[^\n]", key, rest) != 2) continue;
+        double number = atof(rest);
+        int64_t whole = atoll(rest);
+        if (!strcmp(key, "gpus")) world.gpus = (int)whole;
+        else if (!strcmp(key, "gpm")) world.gpm = (int)whole;
+        else if (!strcmp(key, "mig")) world.mig = (int)whole;
+        else if (!strcmp(key, "lost")) world.lost = (int)whole;
+        else if (!strcmp(key, "sm_clock")) world.more_buffers = (int)whole;
+        else if (!strcmp(key, "odd_samples")) world.odd_samples = (int)whole;
+        else if (!strcmp(key, "idle_w")) world.idle_w = number;
+        else if (!strcmp(key, "busy_w")) world.busy_w = number;
+        else if (!strcmp(key, "duty")) world.duty = number;
+        else if (!strcmp(key, "t0_us")) world.t0_us = whole;
+        else if (!strcmp(key, "cycle_ms")) world.cycle_us = whole * 1000;
+        else if (!strcmp(key, "energy_call_us")) world.energy_call_us = whole;
+        else if (!strcmp(key, "reset_us")) world.reset_us = whole;
+        else if (!strcmp(key, "step_us")) world.step_us = whole;
+        else if (!strcmp(key, "step_at_us")) world.step_at_us = whole;
+        else if (!strcmp(key, "product")) snprintf(world.product, sizeof world.product, "%.63s", rest);
+        else if (!strcmp(key, "xid")) sscanf(rest, "%d %d", &world.xid_gpu, &world.xid);
+        else if (!strcmp(key, "fail") && world.fail_count < MOST_FAILS) {
+            Fail *fail = &world.fails[world.fail_count];
+            fail->gpu = -1;
+            if (sscanf(rest, "%d.%63s %d", &fail->gpu, fail->call, &fail->code) == 3 ||
+                (fail->gpu = -1, sscanf(rest, "%63s %d", fail->call, &fail->code) == 2))
+                world.fail_count++;
+        }
+    }
+    fclose(file);
+}
+
+/* What a call on a board (NULL: on the library) comes to before it does anything. */
+static int verdict(const char *call, const Gpu *gpu) {
+    read_world();
+    if (gpu != NULL && gpu->index == world.lost) return GPU_IS_LOST;
+    for (int i = 0; i < world.fail_count; i++) {
+        const Fail *fail = &world.fails[i];
+        if (!strcmp(fail->call, call) && (fail->gpu < 0 || (gpu && gpu->index == fail->gpu)))
+            return fail->code;
+    }
+    return SUCCESS;
+}
+
+#define MAY(call, gpu) \
+    do { \
+        int code = verdict(call, gpu); \
+        if (code != SUCCESS) return code; \
+    } while (0)
+
+static double upper_w(const Gpu *gpu, double clock) {
+    return world.idle_w + (world.busy_w + 10 * gpu->index - world.idle_w) * clock / MAX_CLOCK;
+}
+
+static double busy_us(int64_t t_us) {
+    int64_t since_us = t_us - world.t0_us;
+    int64_t waves = since_us / world.cycle_us, phase_us = since_us % world.cycle_us;
+    double busy_of_wave_us = world.duty * world.cycle_us;
+    return waves * busy_of_wave_us + (phase_us < busy_of_wave_us ? phase_us : busy_of_wave_us);
+}
+
+static double stretch_j(const Gpu *gpu, double limit_w, double clock, int64_t from_us, int64_t to_us) {
+    double busy_s = (busy_us(to_us) - busy_us(from_us)) / 1e6, all_s = (to_us - from_us) / 1e6;
+    double low_w = world.idle_w, high_w = upper_w(gpu, clock);
+    if (low_w > limit_w) low_w = limit_w;
+    if (high_w > limit_w) high_w = limit_w;
+    return low_w * (all_s - busy_s) + high_w * busy_s;
+}
+
+static double energy_j(const Gpu *gpu, int64_t from_us, int64_t to_us) {
+    int64_t turn_us = gpu->changed_us;
+    if (to_us <= turn_us) return stretch_j(gpu, gpu->before_limit_w, gpu->before_clock, from_us, to_us);
+    if (from_us >= turn_us) return stretch_j(gpu, gpu->limit_w, gpu->clock, from_us, to_us);
+    return stretch_j(gpu, gpu->before_limit_w, gpu->before_clock, from_us, turn_us) +
+           stretch_j(gpu, gpu->limit_w, gpu->clock, turn_us, to_us);
+}
+
+static double mean_w(const Gpu *gpu, int64_t window_us, int64_t end_us) {
+    return energy_j(gpu, end_us - window_us, end_us) / (window_us / 1e6);
+}
+
+static int64_t update_us(int64_t t_us) { return t_us / UPDATE_US * UPDATE_US; }
+
+/* Settings take effect at once; what was drawn before them has been counted. */
+static void change(Gpu *gpu, double limit_w, double clock) {
+    int64_t now_us = clock_us();
+    gpu->counted_j += energy_j(gpu, gpu->counted_us, now_us);
+    gpu->counted_us = now_us;
+    gpu->before_limit_w = gpu->limit_w;
+    gpu->before_clock = gpu->clock;
+    gpu->limit_w = limit_w;
+    gpu->clock = clock;
+    gpu->changed_us = now_us;
+}
+
+int nvmlInitWithFlags(unsigned flags) {
+    (void)flags;
+    ready = 0;
+    MAY("init", NULL);
+    for (int i = 0; i < MOST_GPUS; i++) {
+        gpus[i] = (Gpu){.index = i, .limit_w = 700, .before_limit_w = 700, .clock = MAX_CLOCK,
+                        .before_clock = MAX_CLOCK, .counted_us = world.t0_us};
+        registered[i] = 0;
+    }
+    ready = 1;
+    return SUCCESS;
+}
+int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
+int nvmlShutdown(void) { return SUCCESS; }
+const char *nvmlErrorString(int code) { (void)code; return "Another Error"; }
+
+int nvmlSystemGetDriverVersion(char *text, unsigned size) {
+    MAY("driver_version", NULL);
+    snprintf(text, size, "580.00.fake");
+    return SUCCESS;
+}
+int nvmlSystemGetNVMLVersion(char *text, unsigned size) {
+    snprintf(text, size, "13.580.fake");
+    return SUCCESS;
+}
+int nvmlDeviceGetCount_v2(unsigned *count) {
+    MAY("count", NULL);
+    *count = (unsigned)world.gpus;
+    return SUCCESS;
+}
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **gpu) {
+    MAY("handle", NULL);
+    if ((int)index >= world.gpus) return INVALID_ARGUMENT;
+    if ((int)index == world.lost) return GPU_IS_LOST;
+    *gpu = &gpus[index];
+    return SUCCESS;
+}
+
+static void name_gpu(const Gpu *gpu, char *text, unsigned size) {
+    snprintf(text, size, "GPU-%08x-fa4e-4000-8000-%012x", 0xa0000000u + (unsigned)gpu->index,
+             (unsigned)gpu->index);
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, Gpu **gpu) {
+    MAY("handle", NULL);
+    for (int i = 0; i < world.gpus; i++) {
+        char mine[96];
+        name_gpu(&gpus[i], mine, sizeof mine);
+        if (!strcmp(mine, uuid)) return nvmlDeviceGetHandleByIndex_v2((unsigned)i, gpu);
+    }
+    return NOT_FOUND;
+}
+int nvmlDeviceGetUUID(Gpu *gpu, char *text, unsigned size) {
+    MAY("uuid", gpu);
+    name_gpu(gpu, text, size);
+    return SUCCESS;
+}
+int nvmlDeviceGetIndex(Gpu *gpu, unsigned *index) {
+    MAY("index", gpu);
+    *index = (unsigned)gpu->index;
+    return SUCCESS;
+}
+int nvmlDeviceGetName(Gpu *gpu, char *text, unsigned size) {
+    MAY("name", gpu);
+    snprintf(text, size, "%s", world.product);
+    return SUCCESS;
+}
+int nvmlDeviceGetSerial(Gpu *gpu, char *text, unsigned size) {
+    MAY("serial", gpu);
+    snprintf(text, size, "16540%04d", gpu->index);
+    return SUCCESS;
+}
+int nvmlDeviceGetVbiosVersion(Gpu *gpu, char *text, unsigned size) {
+    MAY("vbios", gpu);
+    snprintf(text, size, "96.00.fake");
+    return SUCCESS;
+}
+
+struct pci_info {
+    char legacy[16];
+    unsigned domain, bus, device, id, subsystem;
+    char bus_id[32];
+};
+int nvmlDeviceGetPciInfo_v3(Gpu *gpu, struct pci_info *info) {
+    MAY("pci", gpu);
+    memset(info, 0, sizeof *info);
+    snprintf(info->bus_id, sizeof info->bus_id, "00000000:%02X:00.0", 0x10 + gpu->index);
+    return SUCCESS;
+}
+int nvmlDeviceGetEccMode(Gpu *gpu, unsigned *current, unsigned *pending) {
+    MAY("ecc", gpu);
+    *current = *pending = 1;
+    return SUCCESS;
+}
+int nvmlDeviceGetMigMode(Gpu *gpu, unsigned *current, unsigned *pending) {
+    MAY("mig", gpu);
+    *current = *pending = (unsigned)world.mig;
+    return SUCCESS;
+}
+int nvmlDeviceGetPersistenceMode(Gpu *gpu, unsigned *mode) {
+    MAY("persistence", gpu);
+    *mode = 1;
+    return SUCCESS;
+}
+int nvmlDeviceGetCudaComputeCapability(Gpu *gpu, int *major, int *minor) {
+    MAY("capability", gpu);
+    *major = 9;
+    *minor = 0;
+    return SUCCESS;
+}
+int nvmlDeviceGetPowerManagementLimitConstraints(Gpu *gpu, unsigned *least, unsigned *most) {
+    MAY("limit_bounds", gpu);
+    *least = 200000;
+    *most = 700000;
+    return SUCCESS;
+}
+int nvmlDeviceGetPowerManagementDefaultLimit(Gpu *gpu, unsigned *limit) {
+    MAY("limit_default", gpu);
+    *limit = 700000;
+    return SUCCESS;
+}
+int nvmlDeviceGetPowerManagementLimit(Gpu *gpu, unsigned *limit) {
+    MAY("limit_requested", gpu);
+    *limit = (unsigned)(gpu->limit_w * 1000);
+    return SUCCESS;
+}
+int nvmlDeviceGetEnforcedPowerLimit(Gpu *gpu, unsigned *limit) {
+    MAY("limit", gpu);
+    *limit = (unsigned)(gpu->limit_w * 1000);
+    return SUCCESS;
+}
+int nvmlDeviceSetPowerManagementLimit(Gpu *gpu, unsigned limit) {
+    MAY("set_limit", gpu);
+    if (limit < 200000 || limit > 700000) return INVALID_ARGUMENT;
+    change(gpu, limit / 1000.0, gpu->clock);
+    return SUCCESS;
+}
+int nvmlDeviceSetGpuLockedClocks(Gpu *gpu, unsigned least, unsigned most) {
+    MAY("set_clock", gpu);
+    if (least > most || most < 345 || most > MAX_CLOCK) return INVALID_ARGUMENT;
+    change(gpu, gpu->limit_w, most);
+    return SUCCESS;
+}
+int nvmlDeviceResetGpuLockedClocks(Gpu *gpu) {
+    MAY("set_clock", gpu);
+    change(gpu, gpu->limit_w, MAX_CLOCK);
+    return SUCCESS;
+}
+
+struct memory {
+    unsigned long long total, free, used;
+};
+int nvmlDeviceGetMemoryInfo(Gpu *gpu, struct memory *memory) {
+    MAY("memory", gpu);
+    *memory = (struct memory){143771ull << 20, 142771ull << 20, 1000ull << 20};
+    return SUCCESS;
+}
+struct memory_v2 {
+    unsigned version;
+    unsigned long long total, reserved, free, used;
+};
+int nvmlDeviceGetMemoryInfo_v2(Gpu *gpu, struct memory_v2 *memory) {
+    MAY("memory", gpu);
+    memory->total = 143771ull << 20;
+    memory->reserved = 600ull << 20;
+    memory->free = 142171ull << 20;
+    memory->used = 1000ull << 20;
+    return SUCCESS;
+}
+
+static int is_busy(int64_t t_us) {
+    return (t_us - world.t0_us) % world.cycle_us < (int64_t)(world.duty * world.cycle_us);
+}
+
+struct utilization {
+    unsigned gpu, memory;
+};
+int nvmlDeviceGetUtilizationRates(Gpu *gpu, struct utilization *rates) {
+    MAY("utilization", gpu);
+    int64_t t_us = update_us(clock_us());
+    *rates = is_busy(t_us) ? (struct utilization){100, 60} : (struct utilization){0, 0};
+    return SUCCESS;
+}
+int nvmlDeviceGetClockInfo(Gpu *gpu, unsigned type, unsigned *clock) {
+    MAY("clock", gpu);
+    *clock = type == 1 ? (is_busy(clock_us()) ? (unsigned)gpu->clock : 345) : 3201;
+    return SUCCESS;
+}
+int nvmlDeviceGetTemperature(Gpu *gpu, unsigned sensor, unsigned *temperature) {
+    MAY("temperature", gpu);
+    if (sensor != 0) return INVALID_ARGUMENT;
+    *temperature = 40 + gpu->index;
+    return SUCCESS;
+}
+int nvmlDeviceGetCurrentClocksEventReasons(Gpu *gpu, unsigned long long *reasons) {
+    MAY("throttle", gpu);
+    *reasons = !is_busy(clock_us()) ? 1 : upper_w(gpu, gpu->clock) > gpu->limit_w ? 4 : 0;
+    return SUCCESS;
+}
+int nvmlDeviceGetTotalEnergyConsumption(Gpu *gpu, unsigned long long *energy_mj) {
+    MAY("energy", gpu);
+    struct timespec pause = {0, world.energy_call_us * 1000};
+    nanosleep(&pause, NULL);
+    int64_t t_us = update_us(clock_us());
+    double all_j = gpu->counted_j + energy_j(gpu, gpu->counted_us, t_us);
+    if (world.reset_us && t_us >= world.reset_us) all_j = energy_j(gpu, world.reset_us, t_us);
+    *energy_mj = (unsigned long long)(all_j * 1000);
+    return SUCCESS;
+}
+
+typedef union {
+    double d;
+    unsigned u;
+    unsigned long long ull;
+} Value;
+
+struct field_value {
+    uint32_t id, scope;
+    int64_t stamp_us, latency_us;
+    uint32_t type;
+    int code;
+    Value value;
+};
+int nvmlDeviceGetFieldValues(Gpu *gpu, int count, struct field_value *values) {
+    MAY("fields", gpu);
+    int64_t now_us = clock_us(), t_us = update_us(now_us);
+    for (int i = 0; i < count; i++) {
+        struct field_value *one = &values[i];
+        char call[32];
+        snprintf(call, sizeof call, "field_%u", one->id);
+        one->stamp_us = now_us;
+        one->type = 1;
+        one->code = verdict(call, gpu);
+        if (one->code != SUCCESS) continue;
+        if (one->id == 186) one->value.u = (unsigned)(mean_w(gpu, 25000, t_us) * 1000);
+        else if (one->id == 185) one->value.u = (unsigned)(mean_w(gpu, 1000000, t_us) * 1000);
+        else if (one->id == 82) one->value.u = 50;
+        else one->code = NOT_SUPPORTED;
+    }
+    return SUCCESS;
+}
+
+struct sample {
+    unsigned long long stamp_us;
+    Value value;
+};
+int nvmlDeviceGetSamples(Gpu *gpu, unsigned type, unsigned long long seen_us, unsigned *value_type,
+                         unsigned *count, struct sample *samples) {
+    char call[32];
+    snprintf(call, sizeof call, "samples_%u", type);
+    MAY("samples", gpu);
+    MAY(call, gpu);
+    /* Clocks: as on boards that keep none; utilization: one every 200 ms. */
+    int64_t period_us = type == 0 ? PERIOD_US : 200000;
+    if (type > 2) return NOT_FOUND;
+    if (type != 0 && !world.more_buffers) return NOT_SUPPORTED;
+    *value_type = 1;
+    int size = type == 0 ? BUFFER : 12;
+    if (samples == NULL) {
+        *count = (unsigned)size;
+        return SUCCESS;
+    }
+    int64_t now_us = clock_us(), last_us = now_us / period_us * period_us;
+    unsigned room = *count, got = 0;
+    for (int i = size - 2; i >= 0; i--) {
+        int64_t t_us = last_us - i * period_us;
+        int64_t stamp_us = t_us + (world.step_us && t_us >= world.step_at_us ? world.step_us : 0);
+        if (stamp_us <= (int64_t)seen_us || got >= room) continue;
+        samples[got].stamp_us = (unsigned long long)stamp_us;
+        if (type == 0) samples[got].value.u = (unsigned)(mean_w(gpu, PERIOD_US, t_us) * 1000 + 0.5);
+        else samples[got].value.u = is_busy(t_us - 1) ? (type == 1 ? 100 : 60) : 0;
+        got++;
+    }
+    if (got == 0) return NOT_FOUND;
+    if (world.odd_samples && got >= 2 && type == 0) {
+        samples[1] = samples[0];
+        samples[got - 1].stamp_us = 0;
+    }
+    *count = got;
+    return SUCCESS;
+}
+
+struct gpm_support {
+    unsigned version, supported;
+};
+int nvmlGpmQueryDeviceSupport(Gpu *gpu, struct gpm_support *support) {
+    MAY("gpm", gpu);
+    support->supported = (unsigned)world.gpm;
+    return SUCCESS;
+}
+int nvmlGpmSampleAlloc(int64_t **sample) {
+    *sample = calloc(1, sizeof **sample);
+    return SUCCESS;
+}
+int nvmlGpmSampleFree(int64_t *sample) {
+    free(sample);
+    return SUCCESS;
+}
+int nvmlGpmSampleGet(Gpu *gpu, int64_t *sample) {
+    MAY("gpm_sample", gpu);
+    *sample = clock_us();
+    return SUCCESS;
+}
+struct gpm_metric {
+    unsigned id;
+    int code;
+    double value;
+    const char *short_name, *long_name, *unit;
+};
+struct gpm_metrics {
+    unsigned version, count;
+    int64_t *first, *second;
+    struct gpm_metric metrics[];
+};
+int nvmlGpmMetricsGet(struct gpm_metrics *asked) {
+    MAY("gpm_metrics", NULL);
+    double busy = (busy_us(*asked->second) - busy_us(*asked->first)) /
+                  (double)(*asked->second - *asked->first);
+    for (unsigned i = 0; i < asked->count; i++) {
+        struct gpm_metric *one = &asked->metrics[i];
+        char call[32];
+        snprintf(call, sizeof call, "gpm_%u", one->id);
+        one->code = verdict(call, NULL);
+        one->value = one->id < 20 ? 100 * busy : one->id < 60 ? 64 * busy : 1024 * busy;
+    }
+    return SUCCESS;
+}
+
+int nvmlEventSetCreate(int **set) {
+    MAY("events", NULL);
+    static int only;
+    *set = &only;
+    return SUCCESS;
+}
+int nvmlEventSetFree(int *set) { (void)set; return SUCCESS; }
+int nvmlDeviceRegisterEvents(Gpu *gpu, unsigned long long types, int *set) {
+    (void)types, (void)set;
+    MAY("register", gpu);
+    registered[gpu->index] = 1;
+    return SUCCESS;
+}
+struct event {
+    Gpu *gpu;
+    unsigned long long type, data;
+    unsigned gpu_instance, compute_instance;
+};
+int nvmlEventSetWait_v2(int *set, struct event *event, unsigned timeout_ms) {
+    (void)set, (void)timeout_ms;
+    MAY("wait", NULL);
+    int i = world.xid_gpu;
+    if (i < 0 || !registered[i] || gpus[i].xid_told == world.xid) return TIMEOUT;
+    gpus[i].xid_told = world.xid;
+    *event = (struct event){&gpus[i], 8, (unsigned long long)world.xid, 0, 0};
+    return SUCCESS;
+}
