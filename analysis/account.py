@@ -231,6 +231,7 @@ class Account:
                     series,
                     edge_us=self._readings.edge_us(host, device, field),
                     resolution_us=self._readings.sampling_us(host, device, field),
+                    lag_us=self._readings.sampling_us(host, device, field),
                 )
                 amount = (
                     Amount.unknown(curve)

@@ -80,7 +80,9 @@ class Curve:
     edge_us: int
     """How far a window may reach past the first or last reading."""
     resolution_us: int
-    """Within this time of an edge the sensor cannot say when its reading changed."""
+    """Within this time of an edge the readings cannot say when power changed."""
+    lag_us: int = 0
+    """How late a counter's value may be: time between two updates of it."""
     variance_j2: FloatArray | None = None
     """Shape (n,): running sum of what each step between two readings adds to the variance of
     the energy; None when nothing is lost between readings (a counter)."""
@@ -130,9 +132,9 @@ class Curve:
     def plus_minus_j(self, start_us: IntArray, end_us: IntArray) -> float:
         """Expanded uncertainty (k = 2) of the energy of several windows together.
 
-        The moment of a sensor's update is unknown within its resolution, and so is the moment of a
-        step of power between two readings: each is spread evenly, with a variance of width^2 / 12.
-        An edge that two windows share moves energy from one to the other and cancels.
+        The moment of a sensor's update is unknown, and so is the moment of a step of power between
+        two readings: each is spread evenly, with a variance of width^2 / 12. An edge that two
+        windows share moves energy from one to the other and cancels.
         """
         edges_us = np.setxor1d(start_us, end_us)
         variance_j2 = float(np.sum(self._edge_widths_j(edges_us) ** 2)) / _EVEN
@@ -143,34 +145,31 @@ class Curve:
         return COVERAGE_FACTOR * float(np.sqrt(variance_j2))
 
     def _edge_widths_j(self, edges_us: IntArray) -> FloatArray:
-        """How much energy each edge may move: power within reach times the time in doubt.
+        """How much energy may lie on the wrong side of each edge.
 
-        Of a counter the power itself moves, as its value is late by an unknown time; of an integral
-        only what the power changed by.
+        A counter's value is late by up to its lag, at the power of that moment. Beyond that only
+        what power changed by around the edge can be misplaced, by a counter no further than to the
+        nearest reading; in a gap power may have been anything that was seen elsewhere.
         """
         right = np.clip(np.searchsorted(self.t_us, edges_us), 1, len(self.t_us) - 1)
         nearest_us = np.minimum(
             np.abs(edges_us - self.t_us[right - 1]), np.abs(self.t_us[right] - edges_us)
         )
-        doubt_us = np.maximum(self.resolution_us, nearest_us)
+        reach_us = np.maximum(self.resolution_us, nearest_us)
+        low = np.searchsorted(self.t_us, edges_us - reach_us, side="right") - 1
+        high = np.searchsorted(self.t_us, edges_us + reach_us, side="left")
+        counts = self.power_w is None
         if self.power_w is None:
-            levels = np.diff(self.energy_j) / (np.diff(self.t_us) / US_PER_S)
-            last = len(levels) - 1
-            low = np.searchsorted(self.t_us, edges_us - doubt_us, side="right") - 1
-            high = np.searchsorted(self.t_us, edges_us + doubt_us, side="left") - 1
-            low, high = np.clip(low, 0, last), np.clip(high, 0, last)
-            swing_w = _over(np.maximum, levels, low, high)
-            whole_w = float(levels.max())
+            levels_w = np.diff(self.energy_j) / (np.diff(self.t_us) / US_PER_S)
+            high = high - 1
         else:
-            last = len(self.power_w) - 1
-            low = np.clip(np.searchsorted(self.t_us, edges_us - doubt_us) - 1, 0, last)
-            high = np.clip(np.searchsorted(self.t_us, edges_us + doubt_us), 0, last)
-            swing_w = _over(np.maximum, self.power_w, low, high)
-            swing_w = swing_w - _over(np.minimum, self.power_w, low, high)
-            whole_w = float(np.ptp(self.power_w))
-        # In a gap the power may have been anything that was seen elsewhere.
-        swing_w = np.where(nearest_us > self.resolution_us, whole_w, swing_w)
-        return np.asarray(swing_w * doubt_us / US_PER_S)
+            levels_w = self.power_w
+        low, high = (np.clip(bound, 0, len(levels_w) - 1) for bound in (low, high))
+        most_w = _over(np.maximum, levels_w, low, high)
+        swing_w = most_w - _over(np.minimum, levels_w, low, high)
+        swing_w = np.where(nearest_us > self.resolution_us, np.ptp(levels_w), swing_w)
+        moved_us = nearest_us if counts else reach_us
+        return np.asarray(np.hypot(most_w * self.lag_us, swing_w * moved_us) / US_PER_S)
 
     def _outer_slopes(self) -> tuple[float, float]:
         count = min(_SLOPE_READINGS, len(self.t_us))
@@ -182,7 +181,7 @@ class Curve:
 
 
 def counter_curve(
-    series: Series, *, edge_us: int, resolution_us: int, method: str = "counter"
+    series: Series, *, edge_us: int, resolution_us: int, lag_us: int, method: str = "counter"
 ) -> Curve | str:
     """The curve of an energy counter, or the reason why there is none.
 
@@ -207,6 +206,7 @@ def counter_curve(
         power_w=None,
         edge_us=edge_us,
         resolution_us=resolution_us,
+        lag_us=lag_us,
     )
 
 

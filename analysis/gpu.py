@@ -51,12 +51,14 @@ class Behaviour:
     """Time between two readings in the record."""
 
     @property
-    def timing(self) -> Timing:
-        """What uncertainties are worked out with: the measured period stands before the table's."""
-        update_us = self.measured_us or self.tabulated.update_us
-        return Timing(
-            update_us=max(update_us, self.sampling_us), window_us=self.tabulated.window_us
-        )
+    def update_us(self) -> int:
+        """Time between two new values: the measured one stands before the table's."""
+        return self.measured_us or self.tabulated.update_us
+
+    @property
+    def resolution_us(self) -> int:
+        """The shortest time that two neighbouring readings tell apart."""
+        return max(self.update_us, self.sampling_us, self.tabulated.window_us)
 
     @property
     def note(self) -> str | None:
@@ -159,16 +161,19 @@ class Readings:
     ) -> Gpu:
         """One GPU of the inventory; `rank` is None when no rank works on it."""
         uuid = str(entry["uuid"])
-        sensor = sensor_of(entry)
+        source = self.run.hosts.get(host, {}).get("source")
+        known = source if isinstance(source, dict) else {}
+        sensor = sensor_of({"driver": known.get("driver"), **entry})
         behaviours = {
             field: self._behaviour(host, uuid, field, sensor)
             for field in (*POWER_FIELDS, COUNTER_FIELD)
             if len(self.of(host, uuid, field))
         }
         counter = self._counter(host, uuid, sensor)
-        witness = _witness(rank, sensor)
+        measured_us = self.run.measured_period_us(host, COUNTER_FIELD)
+        witness = _witness(rank, measured_us or sensor.timings[COUNTER_FIELD].update_us)
         integral = self._integral(host, uuid, sensor, window_us)
-        driver = entry.get("driver")
+        driver = entry.get("driver") or known.get("driver")
         return Gpu(
             uuid=uuid,
             host=host,
@@ -188,16 +193,17 @@ class Readings:
         return Behaviour(
             field=field,
             tabulated=sensor.timings[field],
-            measured_us=self.run.measured_period_us(host, uuid, field),
+            measured_us=self.run.measured_period_us(host, field),
             sampling_us=self.sampling_us(host, uuid, field),
         )
 
     def _counter(self, host: str, uuid: str, sensor: Sensor) -> Curve | str:
-        timing = self._behaviour(host, uuid, COUNTER_FIELD, sensor).timing
+        behaviour = self._behaviour(host, uuid, COUNTER_FIELD, sensor)
         return counter_curve(
             self.of(host, uuid, COUNTER_FIELD),
             edge_us=self.edge_us(host, uuid, COUNTER_FIELD),
-            resolution_us=timing.resolution_us,
+            resolution_us=behaviour.resolution_us,
+            lag_us=behaviour.update_us,
         )
 
     def _integral(
@@ -207,13 +213,13 @@ class Readings:
         found: list[Curve | str] = []
         for field in POWER_FIELDS:
             series = self.of(host, uuid, field)
-            timing = self._behaviour(host, uuid, field, sensor).timing
+            behaviour = self._behaviour(host, uuid, field, sensor)
             curve = integral_curve(
                 series,
                 field=field,
                 edge_us=self.edge_us(host, uuid, field),
-                window_us=timing.window_us,
-                resolution_us=timing.resolution_us,
+                window_us=behaviour.tabulated.window_us,
+                resolution_us=behaviour.resolution_us,
             )
             if isinstance(curve, Curve) and curve.between(*window_us).value is not None:
                 return curve
@@ -224,7 +230,7 @@ class Readings:
         return (curves or found or ["0 readings"])[0]
 
 
-def _witness(rank: RankSpans | None, sensor: Sensor) -> Curve | str:
+def _witness(rank: RankSpans | None, update_us: int) -> Curve | str:
     """The counter as the rank read it at its spans' edges."""
     if rank is None:
         return "no rank works on it"
@@ -238,7 +244,8 @@ def _witness(rank: RankSpans | None, sensor: Sensor) -> Curve | str:
     return counter_curve(
         Series(t_us=t_us[known][order], value=value[known][order]),
         edge_us=0,
-        resolution_us=sensor.timings[COUNTER_FIELD].resolution_us,
+        resolution_us=update_us,
+        lag_us=update_us,
         method=WITNESS,
     )
 

@@ -131,18 +131,20 @@ class Run:
         """Time between two readings as the record states it; None when it does not."""
         return self._periods_us.get((host, device, field))
 
-    def measured_period_us(self, host: str, device: str, field: str) -> int | None:
-        """Update period that the host's source measured on that device; None when it did not.
+    def measured_period_us(self, host: str, field: str) -> int | None:
+        """Update period of a reading as the host's source measured it; None when it did not.
 
-        Under `measured_periods_us` of the host's source stand fields, or devices with fields.
+        It stands under `paces` of the source, or of one of those that the source is made of.
         """
         source = self.hosts.get(host, {}).get("source")
-        measured = source.get("measured_periods_us") if isinstance(source, dict) else None
-        if not isinstance(measured, dict):
-            return None
-        own = measured.get(device)
-        period = (own if isinstance(own, dict) else measured).get(field)
-        return int(period) if isinstance(period, int | float) and period > 0 else None
+        parts = [source, *(source.values() if isinstance(source, dict) else ())]
+        for part in parts:
+            paces = part.get("paces") if isinstance(part, dict) else None
+            pace = paces.get(field) if isinstance(paces, dict) else None
+            period_us = pace.get("update_us") if isinstance(pace, dict) else None
+            if isinstance(period_us, int | float) and period_us > 0:
+                return int(period_us)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -143,8 +143,8 @@ def sensor_rows(account: Account) -> list[Row]:
                 None if behaviour.measured_us is None else behaviour.measured_us / US_PER_S
             ),
             "sampling_s": behaviour.sampling_us / US_PER_S,
-            "window_s": behaviour.timing.window_us / US_PER_S,
-            "resolution_s": behaviour.timing.resolution_us / US_PER_S,
+            "window_s": behaviour.tabulated.window_us / US_PER_S,
+            "resolution_s": behaviour.resolution_us / US_PER_S,
             "source": source,
         }
         for (product, driver, architecture, source, behaviour), gpus in alike.items()

@@ -20,7 +20,9 @@ def series(t_s: list[float], value: list[float], **nulls: object) -> Series:
 
 
 def counter(t_s: list[float], value: list[float]) -> Curve:
-    curve = counter_curve(series(t_s, value), edge_us=EDGE_US, resolution_us=RESOLUTION_US)
+    curve = counter_curve(
+        series(t_s, value), edge_us=EDGE_US, resolution_us=RESOLUTION_US, lag_us=RESOLUTION_US
+    )
     assert isinstance(curve, Curve)
     return curve
 
@@ -70,19 +72,22 @@ def test_a_window_that_reaches_further_has_no_energy_and_says_why() -> None:
 
 
 def test_a_counter_that_was_reset_is_no_counter() -> None:
-    reason = counter_curve(series([0, 1, 2], [50, 60, 5]), edge_us=EDGE_US, resolution_us=1)
+    reason = counter_curve(
+        series([0, 1, 2], [50, 60, 5]), edge_us=EDGE_US, resolution_us=1, lag_us=1
+    )
     assert reason == "the counter fell from 60.000 J to 5.000 J"
 
 
 def test_a_counter_that_never_moves_is_no_counter() -> None:
-    reason = counter_curve(series([0, 1, 2], [7, 7, 7]), edge_us=EDGE_US, resolution_us=1)
+    reason = counter_curve(series([0, 1, 2], [7, 7, 7]), edge_us=EDGE_US, resolution_us=1, lag_us=1)
     assert reason == "the counter stood at 7.000 J throughout"
 
 
 def test_too_few_readings_are_named_with_the_reason_of_the_nulls() -> None:
     lone = series([0], [1], nulls=3, null_reason="driver gone")
     assert (
-        counter_curve(lone, edge_us=EDGE_US, resolution_us=1) == "1 readings, 3 nulls: driver gone"
+        counter_curve(lone, edge_us=EDGE_US, resolution_us=1, lag_us=1)
+        == "1 readings, 3 nulls: driver gone"
     )
 
 
