@@ -1,0 +1,285 @@
+"""DcgmSession: one connection to an engine: a group of GPUs, its field groups and its watches."""
+
+import contextlib
+import socket
+import uuid as unique
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from telemetry.clock import HostClock
+from telemetry.dcgm_bindings import DcgmBindings, error_code
+from telemetry.dcgm_time import WallWindow
+from telemetry.dcgm_values import Collector, Raw
+from telemetry.fields import Field
+
+DEFAULT_ADDRESS: Final = "127.0.0.1:5555"
+"""Where nv-hostengine listens unless told otherwise (its option --port)."""
+PROFILING_PERIOD_US: Final = 100_000
+"""NVIDIA: profiling polled faster is invalid on Hopper (github.com/NVIDIA/DCGM/issues/310)."""
+
+# dcgm_fields.h: profiling fields are 1001 to 1075; what lies above are device fields again.
+_PROFILING_IDS: Final = range(1001, 1076)
+# dcgm_structs.py, DCGM_ST_*: the connection is gone, or the engine did not answer in its time.
+_LOST: Final = (-11, -21)
+_DUPLICATE_KEY: Final = -26
+# Names hold 128 random bits: a second clash is no accident.
+_NAME_TRIES: Final = 3
+# An engine of this host answers in milliseconds.
+_CONNECT_MS: Final = 3_000
+# Long enough for a drain that was held up; 160 series at 10 Hz are 100,000 values.
+_KEEP_S: Final = 60.0
+# dcgm_structs.py: 0 sets no bound beside the age.
+_KEEP_SAMPLES: Final = 0
+
+
+class DcgmSession:
+    """Everything that was created in an engine, deleted in reverse order by `close`.
+
+    All calls come from one thread.
+
+    Raises:
+        RuntimeError: nothing listens there, or the engine does not know one of the GPUs.
+        bindings.error: a call failed.
+    """
+
+    def __init__(
+        self,
+        bindings: DcgmBindings,
+        *,
+        address: str | None,
+        uuids: Sequence[str] | None,
+        fields: Sequence[Field],
+        period_us: int,
+        clock: HostClock,
+        since_us: int,
+    ) -> None:
+        """Watch `fields` of the GPUs `uuids` (None: all that the engine supports) from now on."""
+        self._bindings = bindings
+        self._period_us = period_us
+        self.slowest_period_us = max(watch_period_us(field, period_us) for field in fields)
+        """Longest time until a value that is due now is in the engine's cache."""
+        self._window = WallWindow(clock, since_us=since_us)
+        self._collector = Collector(bindings.structs)
+        # ctypes keeps no reference of its own to what C calls back.
+        self._callback = bindings.agent.dcgmFieldValueEntityEnumeration_f(self._collector.take)
+        self._field_groups: list[Any] = []
+        self._seen: dict[tuple[int, int], set[int]] = {}
+        self.refused: dict[str, str] = {}
+        """Fields that the engine does not watch, with its reason."""
+        with contextlib.ExitStack() as stack:
+            owner, self.engine = self._connect(address)
+            self._disconnect = owner.Shutdown
+            stack.callback(owner.Shutdown)
+            self._handle = owner.handle
+            self.gpus = self._find_gpus(uuids)
+            self.uuid_of = {gpu["dcgm_id"]: str(gpu["uuid"]) for gpu in self.gpus}
+            self._group = self._make_group(stack)
+            for kind in _split(fields):
+                self._watch(stack, kind)
+            bindings.agent.dcgmUpdateAllFields(self._handle, 1)
+            self._stack = stack.pop_all()
+
+    def drain(self) -> list[tuple[int, str, Raw]]:
+        """Every value that was not handed out yet: time on the host's clock, GPU, value.
+
+        Raises:
+            bindings.error: the engine is gone or does not answer.
+        """
+        since_wall_us = self._window.open()
+        for field_group in self._field_groups:
+            self._bindings.agent.dcgmGetValuesSince_v2(
+                self._handle, self._group, field_group, since_wall_us, self._callback, None
+            )
+        values = []
+        seen: dict[tuple[int, int], set[int]] = {}
+        for gpu, raws in self._collector.taken():
+            for raw in raws:
+                t_wall_us = raw[3]
+                # A placeholder: nothing new of this field.
+                if t_wall_us == 0:
+                    continue
+                key = (gpu, raw[0])
+                times = seen.setdefault(key, set())
+                known = t_wall_us in times or t_wall_us in self._seen.get(key, ())
+                times.add(t_wall_us)
+                if known:
+                    continue
+                t_us = self._window.steady_us(t_wall_us)
+                if t_us is not None:
+                    values.append((t_us, self.uuid_of[gpu], raw))
+        # The next drain asks for what this one gave and no more.
+        self._seen |= seen
+        return values
+
+    def close(self) -> None:
+        """Delete watches, field groups, group and connection, in this order."""
+        with contextlib.suppress(self._bindings.error):
+            self._stack.close()
+
+    def abandon(self) -> None:
+        """Let go of the connection alone: with it the engine deletes the rest, if it lives.
+
+        Each call to an engine that hangs would take its full timeout of a minute.
+        """
+        self._stack.pop_all()
+        with contextlib.suppress(self._bindings.error):
+            self._disconnect()
+
+    def _connect(self, address: str | None) -> tuple[Any, Mapping[str, Any]]:
+        """A DcgmHandle and what stands behind it."""
+        asked = address or DEFAULT_ADDRESS
+        problem = probe(asked)
+        structs, pydcgm = self._bindings.structs, self._bindings.pydcgm
+        if problem is None:
+            place = {"unixSocketPath": asked} if asked.startswith("/") else {"ipAddress": asked}
+            try:
+                handle = pydcgm.DcgmHandle(
+                    timeoutMs=_CONNECT_MS, persistAfterDisconnect=False, **place
+                )
+            except self._bindings.error as error:
+                raise RuntimeError(
+                    f"something listens at {asked}, but is no engine that libdcgm "
+                    f"{self._bindings.version} can talk to: {error}"
+                ) from error
+            return handle, {"engine": asked, "embedded": False}
+        if address is not None:
+            raise RuntimeError(f"`dcgm_address` must be an nv-hostengine, but {problem}")
+        handle = pydcgm.DcgmHandle(opMode=structs.DCGM_OPERATION_MODE_AUTO)
+        return handle, {"engine": "embedded", "embedded": True, "embedded_because": problem}
+
+    def _find_gpus(self, uuids: Sequence[str] | None) -> list[Mapping[str, Any]]:
+        """The inventory of the GPUs to watch, in the order asked, else by PCI address."""
+        agent = self._bindings.agent
+        known = {}
+        for gpu in agent.dcgmGetAllSupportedDevices(self._handle):
+            attributes = agent.dcgmGetDeviceAttributes(self._handle, gpu)
+            known[str(attributes.identifiers.uuid)] = _inventory(gpu, attributes)
+        if uuids is None:
+            uuids = sorted(known, key=lambda uuid: str(known[uuid]["pci_bus_id"]))
+        if not uuids:
+            raise RuntimeError(
+                f"the engine at {self.engine['engine']} must have a GPU, but has none"
+            )
+        for uuid in uuids:
+            if uuid not in known:
+                raise RuntimeError(
+                    f"the engine at {self.engine['engine']} must know GPU {uuid}, "
+                    f"but knows {', '.join(sorted(known)) or 'none'} instead"
+                )
+        return [{**known[uuid], "index": index} for index, uuid in enumerate(uuids)]
+
+    def _make_group(self, stack: contextlib.ExitStack) -> Any:
+        agent, structs = self._bindings.agent, self._bindings.structs
+        group = agent.dcgmGroupCreate(self._handle, structs.DCGM_GROUP_EMPTY, _name())
+        stack.callback(agent.dcgmGroupDestroy, self._handle, group)
+        for gpu in self.uuid_of:
+            agent.dcgmGroupAddDevice(self._handle, group, gpu)
+        return group
+
+    def _watch(self, stack: contextlib.ExitStack, fields: Sequence[Field]) -> None:
+        """Watch `fields` in one field group; where that fails each in its own.
+
+        One id that an engine or a GPU does not support fails its whole field group.
+        """
+        try:
+            self._watch_together(stack, fields)
+        except self._bindings.error as error:
+            if error_code(error) in _LOST:
+                raise
+            if len(fields) == 1:
+                self.refused[fields[0].name] = f"DCGM does not watch it: {error}"
+                return
+            for field in fields:
+                self._watch(stack, [field])
+
+    def _watch_together(self, stack: contextlib.ExitStack, fields: Sequence[Field]) -> None:
+        agent = self._bindings.agent
+        ids = [field.dcgm_id for field in fields]
+        with contextlib.ExitStack() as inner:
+            field_group = self._make_field_group(ids)
+            inner.callback(agent.dcgmFieldGroupDestroy, self._handle, field_group)
+            agent.dcgmWatchFields(
+                self._handle,
+                self._group,
+                field_group,
+                watch_period_us(fields[0], self._period_us),
+                _KEEP_S,
+                _KEEP_SAMPLES,
+            )
+            inner.callback(agent.dcgmUnwatchFields, self._handle, self._group, field_group)
+            stack.push(inner.pop_all())
+        self._field_groups.append(field_group)
+
+    def _make_field_group(self, ids: Sequence[int | None]) -> Any:
+        for _ in range(_NAME_TRIES - 1):
+            try:
+                return self._bindings.agent.dcgmFieldGroupCreate(self._handle, ids, _name())
+            except self._bindings.error as error:
+                if error_code(error) != _DUPLICATE_KEY:
+                    raise
+        return self._bindings.agent.dcgmFieldGroupCreate(self._handle, ids, _name())
+
+
+def probe(address: str) -> str | None:
+    """Why nobody can be reached at `address`, `host:port` or a socket's path; None if somebody."""
+    timeout_s = _CONNECT_MS / 1_000
+    try:
+        if address.startswith("/"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as unix:
+                unix.settimeout(timeout_s)
+                unix.connect(str(Path(address)))
+        else:
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
+    except (OSError, OverflowError) as error:
+        return f"{address} cannot be reached: {error}"
+    return None
+
+
+def is_profiling(field: Field) -> bool:
+    """True for a field that DCGM's profiling reads: supported by some GPUs, at 100 ms at best."""
+    return field.dcgm_id in _PROFILING_IDS
+
+
+def watch_period_us(field: Field, period_us: int) -> int:
+    """How often a field is polled when `period_us` is asked for."""
+    return max(period_us, PROFILING_PERIOD_US) if is_profiling(field) else period_us
+
+
+def _split(fields: Sequence[Field]) -> list[list[Field]]:
+    device = [field for field in fields if not is_profiling(field)]
+    profiling = [field for field in fields if is_profiling(field)]
+    return [kind for kind in (device, profiling) if kind]
+
+
+def _name() -> str:
+    # Names of field groups are one namespace for all users of an engine, containers included.
+    return f"joulegrid-{unique.uuid4().hex}"
+
+
+def _inventory(gpu: int, attributes: Any) -> Mapping[str, Any]:
+    identifiers, limits = attributes.identifiers, attributes.powerLimits
+    return {
+        "dcgm_id": gpu,
+        "uuid": str(identifiers.uuid),
+        "name": str(identifiers.deviceName),
+        "pci_bus_id": str(identifiers.pciBusId),
+        "serial": str(identifiers.serial),
+        "vbios": str(identifiers.vbios),
+        "driver": str(identifiers.driverVersion),
+        "simulated": False,
+        "memory_bytes": int(attributes.memoryUsage.fbTotal) << 20,
+        "mig": bool(attributes.settings.migModeEnabled == 1),
+        "persistence": bool(attributes.settings.persistenceModeEnabled == 1),
+        "power_limit_w": _watts(limits.enforcedPowerLimit),
+        "power_limit_requested_w": _watts(limits.curPowerLimit),
+        "power_limit_default_w": _watts(limits.defaultPowerLimit),
+        "power_limit_min_w": _watts(limits.minPowerLimit),
+        "power_limit_max_w": _watts(limits.maxPowerLimit),
+    }
+
+
+def _watts(value: int) -> float | None:
+    """Whole watts of an unsigned field; a blank of 32 bits is none."""
+    return None if value >= 0x7FFFFFF0 else float(value)  # noqa: PLR2004 -- DCGM_INT32_BLANK

@@ -1,0 +1,3 @@
+"""Double of DCGM's dcgm_fields: the entity that joulegrid watches."""
+
+DCGM_FE_GPU = 1

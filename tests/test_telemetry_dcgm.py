@@ -1,0 +1,442 @@
+"""What an engine does to its readings, one known misbehaviour after the other."""
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from telemetry.dcgm_session import probe
+from telemetry.fields import FIELDS
+from telemetry.run import RunSpec
+from tests.dcgm_station import DoubleEngine, forget_bindings, watched
+
+A, B = "GPU-aaaa", "GPU-bbbb"
+
+
+@pytest.fixture
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoubleEngine]:
+    engine = DoubleEngine(tmp_path)
+    monkeypatch.setenv("DCGM_DOUBLE_STATE", engine.state_path)
+    # A test need not wait as long as a run.
+    monkeypatch.setattr("telemetry.dcgm._DRAIN_S", 0.2)
+    monkeypatch.setattr("telemetry.dcgm._RETRY_S", 0.2)
+    forget_bindings()
+    with engine.listening():
+        yield engine
+    forget_bindings()
+
+
+def now_us() -> int:
+    return time.time_ns() // 1_000
+
+
+def test_every_sample_comes_once_at_its_own_time(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(2.2)
+        watch.end()
+    times = [reading.t_us for reading in watch.of("power_average_w", A)]
+    assert len(times) >= 20
+    assert {after - before for before, after in pairwise(times)} <= {99_999, 100_000, 100_001}
+
+
+def test_sample_that_arrives_after_a_drain_has_passed_it_is_not_lost(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(late_ms={"157": 350})
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(2.6)
+        watch.end()
+    times = [reading.t_us for reading in watch.of("power_instant_w", A)]
+    assert len(times) >= 18
+    assert max(after - before for before, after in pairwise(times)) <= 100_001
+
+
+def test_last_drain_waits_for_the_samples_of_the_last_period(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        time.sleep(0.5)
+        told_us = watch.assignment.clock.now_us()
+        watch.end()
+    assert watch.of("energy_j", A)[-1].t_us >= told_us
+
+
+def test_units_are_si(double: DoubleEngine, tmp_path: Path, spec: RunSpec) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.5)
+        watch.end()
+    assert set(watch.values("gpu_utilization")) == {0.5}
+    assert set(watch.values("gpu_memory_used_bytes")) == {1000 * 2**20}
+    assert set(watch.values("power_limit_w")) == {600.0}
+    assert set(watch.values("pcie_tx_bytes_per_s")) == {1e9}
+    energies = watch.of("energy_j", A)
+    joules = (energies[-1].value or 0) - (energies[0].value or 0)
+    seconds = (energies[-1].t_us - energies[0].t_us) / 1e6
+    assert 99 * seconds < joules < 301 * seconds
+
+
+def test_counter_s_difference_is_the_integral_of_power(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address, period_ms=10) as watch:
+        watch.look(2.2)
+        watch.end()
+    energies, powers = watch.of("energy_j", A), watch.of("power_instant_w", A)
+    joules = (energies[-1].value or 0) - (energies[0].value or 0)
+    integral = sum(
+        ((before.value or 0) + (after.value or 0)) / 2 * (after.t_us - before.t_us) / 1e6
+        for before, after in pairwise(powers)
+    )
+    assert joules == pytest.approx(integral, rel=0.01)
+
+
+def test_sentinels_are_null_once_with_their_reason(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(blank={"140": 2, "155": 3, "203": 0, "1004": 2})
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.5)
+        watch.end()
+    reasons = {
+        name: [(reading.value, reading.reason) for reading in watch.of(name, A)]
+        for name in ("memory_temperature_c", "power_average_w", "gpu_utilization", "tensor_active")
+    }
+    assert reasons["memory_temperature_c"] == [
+        (None, "DCGM says not supported by this GPU or driver")
+    ]
+    assert reasons["power_average_w"] == [(None, "DCGM says no permission")]
+    assert "lost" in str(reasons["gpu_utilization"])
+    assert reasons["tensor_active"][-1] == (None, "DCGM says not supported by this GPU or driver")
+
+
+def test_blank_first_value_of_a_profiling_watch_is_no_zero(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.5)
+        watch.end()
+    first, *rest = watch.of("sm_active", A)
+    assert first.value is None
+    assert {reading.value for reading in rest} == {0.8}
+
+
+def test_utilization_that_cannot_be_is_null(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(odd={"203": 808_334_905})
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.3)
+        watch.end()
+    (null,) = watch.of("gpu_utilization", A)
+    assert null.value is None
+    assert null.reason == "DCGM gave a value above 1.01, which cannot be"
+
+
+def test_placeholders_are_no_readings_and_an_xid_is_one(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.5)
+        assert watch.of("xid") == []
+        double.set(xid_at_us=now_us())
+        watch.look(0.5)
+        watch.end()
+    assert watch.values("xid", A) == [79.0]
+    assert "xid" not in watch.source.describe().periods_us
+
+
+def test_unsupported_profiling_field_costs_no_other_field(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(unsupported_profiling=[1011, 1012])
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.5)
+        watch.end()
+    (null,) = watch.of("nvlink_tx_bytes_per_s", A)
+    assert "DCGM does not watch it: This request is serviced by" in str(null.reason)
+    assert watch.values("sm_active", A)
+    assert watch.values("power_instant_w", A)
+    description = watch.source.describe()
+    assert set(description.identity["refused"]) == {
+        "nvlink_tx_bytes_per_s",
+        "nvlink_rx_bytes_per_s",
+    }
+    assert "nvlink_tx_bytes_per_s" not in description.periods_us
+
+
+def test_device_field_that_an_older_engine_does_not_know_is_null_alone(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(unknown_ids=[157])
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.3)
+        watch.end()
+    assert [reading.value for reading in watch.of("power_instant_w", A)] == [None]
+    assert watch.values("power_average_w", A)
+
+
+def test_only_the_job_s_gpus_are_watched_in_the_job_s_order(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address, uuids=[A]) as watch:
+        watch.look(0.3)
+        watch.end()
+    assert {reading.device for reading in watch.readings} == {A}
+    assert [gpu["uuid"] for gpu in watch.source.describe().gpus] == [A]
+
+
+def test_without_a_choice_gpus_stand_in_the_order_of_the_bus(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        gpus = watch.source.describe().gpus
+    assert [(gpu["uuid"], gpu["index"]) for gpu in gpus] == [(B, 0), (A, 1)]
+    assert gpus[0]["power_limit_requested_w"] == 650.0
+    assert gpus[0]["power_limit_w"] is None
+
+
+def test_gpu_that_the_engine_does_not_know_is_a_clear_error(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with (
+        pytest.raises(RuntimeError, match="must know GPU GPU-cccc, but knows GPU-aaaa, GPU-bbbb"),
+        watched(tmp_path, spec, address=double.address, uuids=["GPU-cccc"]),
+    ):
+        pass
+    assert double.engine.leftovers() == 0
+
+
+def test_name_that_another_client_has_is_taken_anew(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(clashes=2)
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.2)
+        watch.end()
+    assert watch.values("power_average_w", A)
+    assert watch.source.describe().identity["refused"] == {}
+
+
+def test_older_samples_of_another_client_are_not_taken(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(others_since_us=now_us() - 30_000_000)
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.3)
+        watch.end()
+    start_us = watch.assignment.clock.now_us() - 5_000_000
+    assert watch.readings
+    assert min(reading.t_us for reading in watch.readings) > start_us
+
+
+def test_everything_made_is_deleted_in_reverse_order(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.2)
+        watch.end()
+    made = [call for call in double.engine.calls if call not in {"gpus", "drain", "update"}]
+    assert made == [
+        "connect",
+        "make group",
+        *["add gpu"] * 2,
+        *["make field group", "watch"] * 2,
+        *["unwatch", "destroy field group"] * 2,
+        "destroy group",
+        "disconnect",
+    ]
+    assert double.engine.leftovers() == 0
+
+
+def test_restarted_engine_is_watched_again_and_the_gap_is_on_record(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.5)
+        double.set(down=True)
+        assert watch.until(lambda: bool(watch.said("dcgm_lost")), 5)
+        double.set(down=False, epoch=1)
+        assert watch.until(lambda: bool(watch.said("dcgm_back")), 5)
+        watch.look(0.5)
+        watch.end()
+    (back,) = watch.said("dcgm_back")
+    gap_from_us, gap_until_us = back.details["gap_from_us"], back.details["gap_until_us"]
+    powers = watch.of("power_average_w", A)
+    nulls = [reading for reading in powers if reading.value is None]
+    assert [null.reason for null in nulls] == ["the connection to nv-hostengine is lost"]
+    after = [reading for reading in powers if reading.value and reading.t_us > gap_from_us]
+    assert after[0].t_us >= gap_until_us
+    assert double.engine.leftovers() == 0
+
+
+def test_hung_engine_is_on_record_and_holds_nobody_up(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.dcgm._HUNG_US", 500_000)
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.3)
+        double.set(hang=True)
+        assert watch.until(lambda: bool(watch.said("dcgm_hangs")), 5)
+        start_s = time.monotonic()
+        watch.source.read()
+        assert time.monotonic() - start_s < 0.1
+        double.set(hang=False)
+        assert watch.until(lambda: bool(watch.said("dcgm_answers")), 5)
+        watch.end()
+    reasons = {reading.reason for reading in watch.of("power_average_w", A)}
+    assert "nv-hostengine does not answer" in reasons
+    # The engine went on sampling, and nothing of that is lost.
+    times = [reading.t_us for reading in watch.of("power_average_w", A) if reading.value]
+    assert max(after - before for before, after in pairwise(times)) <= 100_001
+
+
+def test_engine_that_hangs_to_the_end_does_not_keep_the_watcher(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.dcgm._LAST_DRAIN_S", 0.3)
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.2)
+        double.set(hang=True)
+        start_s = time.monotonic()
+        watch.end()
+        assert time.monotonic() - start_s < 2
+        assert watch.said("dcgm_left_hanging")
+        double.set(hang=False)
+
+
+def test_engine_that_answers_but_reads_nothing_new_is_on_record(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.dcgm._HUNG_US", 500_000)
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.5)
+        double.set(quiet_from_us=now_us())
+        assert watch.until(lambda: bool(watch.said("dcgm_silent")), 6)
+        double.set(quiet_from_us=None)
+        assert watch.until(lambda: bool(watch.said("dcgm_speaks")), 4)
+        watch.end()
+    reasons = [reading.reason for reading in watch.of("power_average_w", A) if reading.reason]
+    assert reasons == ["nv-hostengine answers, but gives no new readings"]
+
+
+def test_counter_that_starts_again_is_on_record(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address, uuids=[A]) as watch:
+        watch.look(0.5)
+        double.set(reset_at_us=now_us())
+        watch.look(0.5)
+        watch.end()
+    (reset,) = watch.said("counter_reset")
+    assert reset.details["device"] == A
+    assert reset.details["after"] < reset.details["before"]
+
+
+def test_mig_is_on_record(double: DoubleEngine, tmp_path: Path, spec: RunSpec) -> None:
+    double.set(gpus=[{"uuid": A, "name": "NVIDIA H200", "pci_bus_id": "00:1B", "mig": True}])
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.1)
+        assert watch.source.describe().gpus[0]["mig"] is True
+    (mig,) = watch.said("mig")
+    assert "the whole board's" in mig.details["reason"]
+
+
+def test_configured_engine_that_is_not_there_is_a_clear_error(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    path = str(tmp_path / "nobody.sock")
+    with (
+        pytest.raises(RuntimeError, match=r"`dcgm_address` must be an nv-hostengine, but .*nobody"),
+        watched(tmp_path, spec, address=path),
+    ):
+        pass
+
+
+def test_engine_that_this_user_may_not_reach_is_a_clear_error(double: DoubleEngine) -> None:
+    Path(double.address).chmod(0)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # Root may open everything: somebody else must try.
+        if os.geteuid() == 0:
+            os.setuid(65_534)
+        os.write(write, str(probe(double.address)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with os.fdopen(read) as answer:
+        assert answer.read().endswith("Permission denied")
+
+
+def test_listener_that_is_no_engine_is_a_clear_error_and_no_second_engine_is_started(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(down=True)
+    with (
+        pytest.raises(
+            RuntimeError, match=r"listens at .* but is no engine that libdcgm 4\.4\.2 can"
+        ),
+        watched(tmp_path, spec, address=double.address),
+    ):
+        pass
+    assert "embed" not in double.engine.calls
+
+
+def test_without_an_engine_one_is_started_inside_and_the_record_says_why(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.dcgm_session.DEFAULT_ADDRESS", str(tmp_path / "nobody.sock"))
+    with watched(tmp_path, spec, address=None) as watch:
+        watch.look(0.2)
+        watch.end()
+    identity = watch.source.describe().identity
+    assert identity["embedded"] is True
+    assert "cannot be reached" in identity["embedded_because"]
+    assert double.engine.calls[0] == "embed"
+
+
+def test_missing_library_is_a_clear_error(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    double.set(library=False)
+    with (
+        pytest.raises(RuntimeError, match=r"libdcgm, which the bindings in .* is not there"),
+        watched(tmp_path, spec, address=double.address),
+    ):
+        pass
+
+
+def test_folder_without_bindings_is_a_clear_error(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with (
+        pytest.raises(RuntimeError, match="`dcgm_bindings` must be a folder with NVIDIA's pydcgm"),
+        watched(tmp_path, spec, address=double.address, bindings=str(tmp_path)),
+    ):
+        pass
+
+
+def test_only_the_fields_asked_for_are_read(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    asked = ["power_instant_w", "energy_j"]
+    with watched(tmp_path, spec, address=double.address, gpu_fields=asked) as watch:
+        watch.look(0.3)
+        watch.end()
+    assert {reading.field for reading in watch.readings} == set(asked)
+
+
+def test_every_field_that_is_read_is_one_of_the_table(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    with watched(tmp_path, spec, address=double.address) as watch:
+        watch.look(0.5)
+        watch.end()
+    expected = {field.name for field in FIELDS.values() if field.dcgm_id is not None} - {"xid"}
+    assert {reading.field for reading in watch.readings} == expected
+    assert set(watch.source.describe().periods_us) == expected
