@@ -6,20 +6,33 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import psutil
 import submitit
 from submitit.core.utils import UncompletedJobError
 
+from launcher.slurm_record import record_job
+from launcher.stopped import Stopped, heed_slurm, slurm_verdict
 from telemetry.clock import wall_us
 from telemetry.order import LaunchOrder
-from telemetry.record import write_json
+from telemetry.record import read_json, write_json
 from telemetry.run import AttemptPaths, RunPaths, RunSpec
 from telemetry.schema import EndState
 from telemetry.state import record_end
 from telemetry.watch import Watch
 from workers.rank import Rank, run_rank
+
+_SLURM_IDENTITY: Final = {
+    "cluster": "SLURM_CLUSTER_NAME",
+    "job_id": "SLURM_JOB_ID",
+    "array_job_id": "SLURM_ARRAY_JOB_ID",
+    "array_task_id": "SLURM_ARRAY_TASK_ID",
+    "step_id": "SLURM_STEP_ID",
+    "nodes": "SLURM_JOB_NODELIST",
+    "partition": "SLURM_JOB_PARTITION",
+    "gpus_on_node": "SLURM_GPUS_ON_NODE",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +51,14 @@ class Job:
         spec = RunSpec.read(paths.spec)
         order = LaunchOrder.read(attempt.launch)
         rank = read_rank(spec)
+        heed_slurm()
         with RecordedEnd(attempt, rank.rank):
             if rank.rank == 0:
-                write_json(attempt.started, {"t_us": wall_us(), **process_identity()})
+                start = {"t_us": wall_us(), **process_identity(), "slurm": slurm_identity()}
+                write_json(attempt.started, start)
+            require_open(attempt)
+            if rank.rank == 0:
+                record_job(attempt)
             with contextlib.ExitStack() as stack:
                 if rank.local_rank == 0:
                     watch = stack.enter_context(
@@ -48,6 +66,22 @@ class Job:
                     )
                     watch.wait_ready()
                 run_rank(spec, order, results, attempt, rank)
+
+
+def require_open(attempt: AttemptPaths) -> None:
+    """Refuse an attempt that was given up before it started: another may be at the run by now.
+
+    Rank 0 says first that it started and looks then, who gives an attempt up does the reverse: one
+    of the two sees the other.
+
+    Raises:
+        RuntimeError: its end is on record.
+    """
+    if attempt.ended.is_file():
+        end = read_json(attempt.ended)
+        raise RuntimeError(
+            f"{attempt.folder} must be open to be started, but is {end['state']}: {end['reason']}"
+        )
 
 
 def run_job(job: Job) -> None:
@@ -76,11 +110,20 @@ class RecordedEnd:
             if self._rank == 0:
                 record_end(self._attempt, EndState.COMPLETED, None, who)
             return
+        if self._attempt.ended.is_file():
+            return
         if isinstance(error, UncompletedJobError):
-            # Raised by submitit's handler of the signal that Slurm sends before the time limit.
+            # Raised by submitit's handler of the signal that comes before a local time limit.
             record_end(self._attempt, EndState.TIMEOUT, "the time limit ran out", who)
         elif isinstance(error, KeyboardInterrupt):
             record_end(self._attempt, EndState.CANCELLED, "interrupted", who)
+        # A rank that is told later than its peers sees them leave and fails for that.
+        elif verdict := slurm_verdict(os.environ):
+            record_end(self._attempt, verdict.state, verdict.reason, who)
+        elif isinstance(error, Stopped):
+            # Slurm ends the step of a job that it lets run when one of its tasks ended badly.
+            reason = f"{who} was told to stop by SIGTERM; another task ended first"
+            record_end(self._attempt, EndState.FAILED, reason, who)
         else:
             first_line = (str(error).strip() or "(no message)").splitlines()[0]
             reason = f"{who}: {type(error).__name__}: {first_line}"
@@ -99,6 +142,16 @@ def read_rank(spec: RunSpec) -> Rank:
         nodes=environment.num_nodes,
         host=os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
     )
+
+
+def slurm_identity() -> dict[str, str] | None:
+    """What joins this job to a center's accounting; None off Slurm.
+
+    Slurm gives numbers out again, so cluster and start time (`t_us` beside it) belong to the id.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        return None
+    return {name: os.environ[key] for name, key in _SLURM_IDENTITY.items() if key in os.environ}
 
 
 def process_identity() -> dict[str, str | int]:
