@@ -10,8 +10,10 @@ from rich.console import Console
 from launcher.campaign import Outcome, run_campaign
 from launcher.display import plan_summary, plan_table
 from launcher.door import BadInputError, read_points
-from launcher.grid import Grid, Verdict, check
+from launcher.grid import Grid, Verdict, check, results_folder
+from launcher.settle import settle
 
+_GOING = (Verdict.SEALED, Verdict.QUEUED, Verdict.RUNNING, Verdict.FAILED)
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command = shlex.join(["python", "-m", "launcher", *_without_plan(arguments)])
             _next(console, command)
             return 0
-        if not to_do and not grid.having(Verdict.SEALED, Verdict.RUNNING):
+        if not to_do and not grid.having(*_GOING):
             errors.print("joulegrid: no point of this grid can run here; the table says why")
             _next(console, "python -m launcher -m model=nano,micro gpus=1,2")
             return BAD_INPUT
@@ -60,19 +62,29 @@ def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
     """The checked grid; None when one of Hydra's own flags was all there was to do."""
     with console.status("reading the grid"):
         points = read_points(arguments)
-        return check(points) if points else None
+        if not points:
+            return None
+        # What Slurm ended since is known before anything is tried again.
+        known = settle(results_folder(points[0].config))
+        for doubt in known.doubts:
+            console.print(f"note: {doubt}", markup=False)
+        return check(points)
 
 
 def _close(console: Console, errors: Console, results: Path, outcome: Outcome) -> int:
     folder = shlex.quote(str(results))
+    for said in outcome.refused:
+        errors.print(f"joulegrid: Slurm refuses: {said}")
+    if outcome.refused and not outcome.queued and not outcome.sealed:
+        return BAD_INPUT
     if outcome.queued:
-        console.print(f"{outcome.queued} points queued; when they have ended:")
-        _next(console, f"python -m telemetry.merge {folder}")
+        console.print(f"{outcome.queued} points queued; they are merged and sealed as they end")
+        _next(console, f"python -m launcher.status {folder}")
     else:
         _next(console, f"python -m analysis {folder}")
     for run_id in outcome.failed:
         errors.print(f"joulegrid: {run_id} is not sealed; its attempt says why in ended.json")
-    return 1 if outcome.failed else 0
+    return 1 if outcome.failed or outcome.refused else 0
 
 
 def _next(console: Console, command: str) -> None:

@@ -1,7 +1,10 @@
 """Campaign: a checked grid is written down, submitted, waited for, merged and sealed."""
 
 import os
+import re
+import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,17 +17,36 @@ import psutil
 from rich.console import Console
 
 from launcher import provenance
-from launcher.attempt import create_attempt, open_results
+from launcher.attempt import (
+    FOLDER_MODE,
+    create_attempt,
+    flush,
+    json_text,
+    open_results,
+    remove_attempt,
+)
+from launcher.closing import close_attempt
 from launcher.display import Progress, plan_summary
 from launcher.door import BadInputError
 from launcher.grid import Entry, Grid, Verdict
-from launcher.submit import Shape, Trial, by_shape, submit_array, submit_each
-from telemetry.merge import merge_attempt
-from telemetry.record import write_json
+from launcher.job import process_identity
+from launcher.ledger import JobArray
+from launcher.slurm_record import record_accounting
+from launcher.submit import (
+    RefusedError,
+    Shape,
+    Trial,
+    arrays_of,
+    by_shape,
+    require_slurm_path,
+    submit_array,
+    submit_each,
+)
+from telemetry.clock import wall_us
+from telemetry.record import read_json, write_json
 from telemetry.run import RunPaths, campaigns_folder, prompts_folder
 from telemetry.schema import EndState
-from telemetry.seal import seal_attempt
-from telemetry.state import attempt_state, record_end
+from telemetry.state import record_end
 from workers import prompts
 
 _POLL_S: Final = 0.2
@@ -43,6 +65,10 @@ class Outcome:
     """Run ids of the points that did not end sealed."""
     queued: int
     """Points left to a batch system."""
+    refused: tuple[str, ...] = ()
+    """What the batch system said of each array that it did not take."""
+    campaign: str | None = None
+    """The campaign's name; None when there was nothing to start."""
 
 
 def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcome:
@@ -55,6 +81,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
         KeyboardInterrupt: somebody stopped it; running jobs are cancelled and labelled.
     """
     entries = grid.having(Verdict.RUN)
+    require_slurm_path(grid.results, entries)
     call = provenance.collect(command, allow_dirty=grid.allow_dirty)
     selections = _select_prompts(entries)
     open_results(grid.results)
@@ -62,29 +89,94 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
     folder = _campaign_folder(grid, call)
     for entry in grid.having(Verdict.MERGE):
         _settle(grid.results, entry)
-    trials = []
-    for entry in entries:
-        of_run = provenance.of_run(call, entry.overrides, entry.config)
-        sha256 = hashes[_selection(entry)]
-        attempt = create_attempt(grid.results, entry, sha256, of_run)
-        if attempt is None:
-            console.print(f"{entry.spec.run_id} was started by another call meanwhile: skipped")
-        else:
-            trials.append(Trial(entry=entry, attempt=attempt))
-    sealed, failed, queued = 0, [], 0
     with _interrupted_by_sigterm():
-        progress = Progress(console, len(trials))
-        for shape, members in by_shape(trials).items():
-            if shape.cluster.executor == "slurm":
-                submit_array(folder / "jobs", shape, members)
-                queued += len(members)
+        trials = _create_attempts(grid, entries, hashes, call)
+        if beaten := len(entries) - len(trials):
+            console.print(f"{beaten} points were started by another call meanwhile: skipped")
+        shapes = by_shape(trials)
+        batch = {shape: trials for shape, trials in shapes.items() if shape.cluster.slurm}
+        queued, refused = _queue(grid.results, folder.name, batch)
+        sealed, failed = 0, []
+        progress = Progress(console, len(trials) - sum(map(len, batch.values())))
+        for shape, members in shapes.items():
+            if shape in batch:
                 continue
             for trial, reason in _run_each(folder, shape, members, progress):
                 if reason is None:
                     sealed += 1
                 else:
                     failed.append(trial.entry.spec.run_id)
-    return Outcome(sealed=sealed, failed=tuple(failed), queued=queued)
+    if refused and not queued and not sealed + len(failed):
+        shutil.rmtree(folder, ignore_errors=True)
+    return Outcome(
+        sealed=sealed,
+        failed=tuple(failed),
+        queued=queued,
+        refused=tuple(refused),
+        campaign=folder.name,
+    )
+
+
+def _create_attempts(
+    grid: Grid,
+    entries: Sequence[Entry],
+    hashes: Mapping[SelectionKey, str],
+    call: Mapping[str, Any],
+) -> list[Trial]:
+    """An attempt for each entry that no other call was faster at, all on the disk."""
+    of_run = provenance.RunProvenance(call)
+    # Until the jobs are submitted, the attempts live as long as this process.
+    submitted = json_text({"t_us": wall_us(), "executor": None, **process_identity()})
+    trials = []
+    try:
+        for entry in entries:
+            attempt = create_attempt(
+                grid.results,
+                entry,
+                hashes[_selection(entry)],
+                of_run.text(entry.overrides, entry.config),
+                submitted,
+            )
+            if attempt is not None:
+                trials.append(Trial(entry=entry, attempt=attempt))
+        flush(grid.results)
+    except (OSError, KeyboardInterrupt):
+        for trial in trials:
+            remove_attempt(trial.attempt)
+        raise
+    return trials
+
+
+def _queue(results: Path, campaign: str, shapes: dict[Shape, list[Trial]]) -> tuple[int, list[str]]:
+    """Queue all arrays; how many points are, and what Slurm said of those that it did not take.
+
+    Attempts of a refused array are taken back, as if they had never been.
+    """
+    queued, refused = 0, []
+    before: tuple[Shape, str] | None = None
+    arrays = arrays_of(results, campaign, shapes)
+    try:
+        while arrays:
+            array, shape, trials = arrays[0]
+            # Arrays of one shape share its throttle: the next starts when the one before has ended.
+            after = before[1] if before is not None and before[0] == shape else None
+            try:
+                before = shape, submit_array(array, shape, trials, after)
+                queued += len(trials)
+            except RefusedError as error:
+                refused.append(str(error))
+                for trial in trials:
+                    remove_attempt(trial.attempt)
+            arrays.pop(0)
+    except (OSError, KeyboardInterrupt):
+        for array, _, trials in arrays:
+            if not array.path.exists():
+                for trial in trials:
+                    remove_attempt(trial.attempt)
+        raise
+    if queued:
+        flush(results)
+    return queued, refused
 
 
 def _run_each(
@@ -118,15 +210,12 @@ def _settle(results: Path, entry: Entry) -> tuple[str, str | None]:
     """Merge and, when it completed, seal the last attempt of a run."""
     run = RunPaths(results=results, run_id=entry.spec.run_id)
     attempt = run.attempts()[-1]
-    state = attempt_state(attempt)
-    try:
-        merge_attempt(run, attempt)
-        if state.state == EndState.COMPLETED:
-            seal_attempt(run, attempt)
-            return "sealed", None
-    except ValueError as error:
-        return "not sealed", str(error)
-    return state.state, state.reason
+    submitted = read_json(attempt.submitted) if attempt.submitted.is_file() else {}
+    if "array" in submitted:
+        # Its own closing job did not come to it: Slurm's books are asked for here.
+        intent = campaigns_folder(results) / submitted["campaign"] / submitted["array"]
+        record_accounting(JobArray.read(results, intent))
+    return close_attempt(run, attempt)
 
 
 def _label_silent_end(trial: Trial, last_line: str) -> None:
@@ -168,18 +257,25 @@ def _write_prompts(
 ) -> dict[SelectionKey, str]:
     """The content hashes of the selections' files, which are written if they are not there."""
     folder = prompts_folder(results)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     return {key: prompts.write_prompts(kept, folder)[0] for key, kept in selections.items()}
 
 
 def _campaign_folder(grid: Grid, call: Mapping[str, Any]) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = campaigns_folder(grid.results) / f"{stamp}-{os.getpid()}"
-    folder.mkdir(parents=True)
+    # Two login nodes may have the same pid in the same second.
+    host = re.sub(r"[^a-z0-9]", "", socket.gethostname().partition(".")[0].lower())
+    folder = campaigns_folder(grid.results) / f"{stamp}-{host}-{os.getpid()}"
+    folder.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    folder.mkdir(mode=FOLDER_MODE)
+    (folder / "jobs").mkdir(mode=FOLDER_MODE)
     write_json(
         folder / "campaign.json",
         {
             "command": call["command"],
+            "t_us": call["t_us"],
+            "user": call["user"],
+            "launcher": process_identity(),
             "summary": plan_summary(grid.entries),
             "points": [
                 {

@@ -3,13 +3,22 @@
 import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any, Final, Self
 
 from launcher.door import BadInputError
 from telemetry.order import DEVICES
 
 EXECUTORS: Final = ("local", "slurm")
+_NAMES: Final = (
+    "partition",
+    "account",
+    "qos",
+    "constraint",
+    "gpu_type",
+    "mem",
+    "closing_partition",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +36,12 @@ class SlurmRequest:
     """Shell lines of the site, run before the job, such as `module load cuda`."""
     array_parallelism: int
     """Points of one shape that run at once."""
+    gpu_type: str | None = None
+    """Type in `--gpus-per-node=TYPE:N`; None asks for GPUs of any type."""
+    mem: str | None = None
+    """Memory of each node, such as 64G; None leaves the site's default."""
+    closing_partition: str | None = None
+    """Where the small job that merges and seals runs; None takes `partition`."""
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Self:
@@ -36,12 +51,24 @@ class SlurmRequest:
             BadInputError: a key is unknown or missing, or a value has the wrong type.
         """
         _require_fields(cls, content, "cluster.slurm")
-        for name in ("partition", "account", "qos", "constraint"):
-            if content[name] is not None and not isinstance(content[name], str):
+        for name in _NAMES:
+            value = content.get(name)
+            # A batch file's option ends with its line: what followed would be a command.
+            if value is not None and not (isinstance(value, str) and value.isprintable()):
                 raise BadInputError(
-                    f"`cluster.slurm.{name}` must be a name or null, "
-                    f"but is {content[name]!r} instead"
+                    f"`cluster.slurm.{name}` must be a name on one line or null, "
+                    f"but is {value!r} instead"
                 )
+        setup = content["setup"]
+        if not isinstance(setup, list) or not all(isinstance(line, str) for line in setup):
+            raise BadInputError(
+                f"`cluster.slurm.setup` must be a list of shell lines, but is {setup!r} instead"
+            )
+        if not isinstance(content["exclusive"], bool):
+            raise BadInputError(
+                "`cluster.slurm.exclusive` must be true or false, "
+                f"but is {content['exclusive']!r} instead"
+            )
         for name in ("cpus_per_task", "array_parallelism"):
             _require_whole(f"cluster.slurm.{name}", content[name])
         return cls(**{**content, "setup": tuple(content["setup"])})
@@ -113,7 +140,8 @@ def _require_fields(
         raise BadInputError(
             f"`{where}.{stranger}` must be one of {', '.join(sorted(fields))}, but is no key"
         )
-    for missing in sorted(fields - set(content)):
+    needed = {field.name for field in dataclasses.fields(kind) if field.default is MISSING}
+    for missing in sorted(needed - set(content)):
         raise BadInputError(f"`{where}.{missing}` must be given, but is missing")
 
 

@@ -1,5 +1,13 @@
-"""Submit: attempts become submitit jobs, one job array for each shape."""
+"""Submit: attempts become submitit jobs, one job array for each shape.
 
+After each array follows a small job that merges and seals what the array left, whatever became of
+it: a campaign ends sealed with nobody logged in.
+"""
+
+import dataclasses
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,16 +15,30 @@ from typing import Any, Final
 
 import psutil
 import submitit
+from submitit.core.utils import FailedJobError, FailedSubmissionError
 
+from launcher.attempt import json_text, replace_text
 from launcher.cluster import Cluster
+from launcher.door import BadInputError
 from launcher.grid import Entry
 from launcher.job import Job, process_identity, run_job
+from launcher.ledger import JobArray, Submission
+from launcher.slurm_queue import SlurmError, ask, cluster_name, configuration, one_line, queued
 from telemetry.clock import wall_us
-from telemetry.record import write_json
+from telemetry.record import create_json, write_json
 from telemetry.run import AttemptPaths
 
 # Time that a job gets to close its shards before Slurm's limit ends it.
 _SIGNAL_DELAY_S: Final = 60
+# Slurm's own default of MaxArraySize, where it does not say.
+_MAX_ARRAY: Final = 1001
+# Merging a point takes seconds; the rest is Python on a busy node and Slurm's whole minutes.
+_CLOSING_BASE_MIN: Final = 15
+_CLOSINGS_PER_MIN: Final = 4
+
+
+class RefusedError(RuntimeError):
+    """Slurm does not take an array; the message is its own words on one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +57,11 @@ class Shape:
     nodes: int
     ranks_per_node: int
 
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs that a job asks of each node."""
+        return self.ranks_per_node if self.cluster.device == "cuda" else 0
+
 
 def by_shape(trials: Sequence[Trial]) -> dict[Shape, list[Trial]]:
     """The trials by the resources that their jobs ask for, in order."""
@@ -48,76 +75,108 @@ def by_shape(trials: Sequence[Trial]) -> dict[Shape, list[Trial]]:
     return shapes
 
 
-def submit_array(folder: Path, shape: Shape, trials: Sequence[Trial]) -> list[Any]:
-    """Submit one job for each trial, as one array on Slurm; the submitit jobs, in order.
+def require_slurm_path(results: Path, entries: Sequence[Entry]) -> None:
+    """Refuse a results folder whose name Slurm would read as more than a name.
 
-    `submitted.json` of each attempt then names its job.
+    Slurm fills in %-patterns and takes a backslash for their escape in the names of logs, and a
+    batch file's options end with their line.
 
     Raises:
-        submitit.core.utils.FailedJobError: the batch system refuses; the message is its own.
+        BadInputError: the path holds such a character and a point is for Slurm.
     """
-    executor = _executor(folder, shape)
-    jobs = executor.map_array(run_job, [_job(trial) for trial in trials])
+    if not any(entry.cluster.slurm for entry in entries):
+        return
+    strangers = sorted({c for c in str(results) if c in "%\\" or not c.isprintable()})
+    if strangers:
+        raise BadInputError(
+            "`results` must be a path without line breaks, % and backslashes on a Slurm cluster, "
+            f"but {str(results)!r} holds {strangers[0]!r}"
+        )
+
+
+def arrays_of(
+    results: Path, campaign: str, shapes: dict[Shape, list[Trial]]
+) -> list[tuple[JobArray, Shape, list[Trial]]]:
+    """The job arrays of a campaign: one for each shape, more where Slurm's limit is smaller."""
+    size = _MAX_ARRAY
+    if any(shape.cluster.slurm for shape in shapes):
+        size = int(configuration().get("MaxArraySize", _MAX_ARRAY))
+    arrays: list[tuple[JobArray, Shape, list[Trial]]] = []
+    for shape, trials in shapes.items():
+        for start in range(0, len(trials), size):
+            members = trials[start : start + size]
+            number = len(arrays) + 1
+            array = JobArray(
+                results=results,
+                campaign=campaign,
+                number=number,
+                name=f"joulegrid-{campaign}-{number}",
+                cluster=shape.cluster.name,
+                t_us=wall_us(),
+                members=tuple(
+                    (trial.attempt.folder.parent.name, trial.attempt.number) for trial in members
+                ),
+                **process_identity(),  # type: ignore[arg-type]
+            )
+            arrays.append((array, shape, members))
+    return arrays
+
+
+def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: str | None) -> str:
+    """Queue an array and the job that closes it; Slurm's number for the array.
+
+    The intent is written first and Slurm's answer after, so that a launcher killed in between
+    leaves a name by which the jobs are found. `after` names an array that must have ended before.
+
+    Raises:
+        RefusedError: Slurm does not take it; nothing of it is queued.
+    """
+    create_json(array.path, array.to_mapping())
+    folder = array.folder / "jobs"
+    executor = _executor(folder, shape, array.name)
+    if after is not None:
+        executor.update_parameters(slurm_dependency=f"afterany:{after}")
+    try:
+        jobs = executor.map_array(run_job, [_job(trial) for trial in trials])
+    except (FailedJobError, FailedSubmissionError, subprocess.SubprocessError, OSError) as error:
+        array.path.unlink()
+        raise RefusedError(one_line(str(error))) from error
+    job_id = str(jobs[0].job_id).partition("_")[0]
+    closing, refused = None, None
+    try:
+        closing = _submit_closing(array, shape.cluster, job_id)
+    except SlurmError as error:
+        refused = str(error)
+    submission = Submission(
+        job_id=job_id,
+        slurm_cluster=cluster_name(),
+        t_us=wall_us(),
+        submit_time=_submit_time(array.name),
+        closing_job_id=closing,
+        closing_refused=refused,
+    )
+    create_json(array.beside("submitted.json"), dataclasses.asdict(submission))
+    sbatch = jobs[0].paths.submission_file.read_text()
     for trial, job in zip(trials, jobs, strict=True):
-        _record(folder, shape.cluster, trial, job)
-    return list(jobs)
+        content = _submitted(folder, shape.cluster, job)
+        content |= {
+            "slurm_cluster": submission.slurm_cluster,
+            "submit_time": submission.submit_time,
+            "job_name": array.name,
+            "array": array.path.name,
+            "campaign": array.campaign,
+            "sbatch": sbatch,
+        }
+        replace_text(trial.attempt.submitted, json_text(content))
+    return job_id
 
 
 def submit_each(folder: Path, shape: Shape, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Any]]:
     """Submit one trial at a time; the next when the caller asks, so that a node has one job."""
-    executor = _executor(folder, shape)
+    executor = _executor(folder, shape, "joulegrid")
     for trial in trials:
         job = executor.submit(run_job, _job(trial))
-        _record(folder, shape.cluster, trial, job)
-        yield trial, job
-
-
-def _executor(folder: Path, shape: Shape) -> Any:
-    cluster = shape.cluster
-    executor = submitit.AutoExecutor(folder=folder, cluster=cluster.executor)
-    executor.update_parameters(
-        name="joulegrid",
-        nodes=shape.nodes,
-        tasks_per_node=shape.ranks_per_node,
-        gpus_per_node=shape.ranks_per_node if cluster.device == "cuda" else 0,
-        timeout_min=cluster.timeout_min,
-    )
-    request = cluster.slurm
-    if request is not None:
-        additional: dict[str, Any] = {"no_requeue": True}
-        if request.exclusive:
-            additional["exclusive"] = True
-        for name in ("account", "qos", "constraint"):
-            if (value := getattr(request, name)) is not None:
-                additional[name] = value
-        executor.update_parameters(
-            cpus_per_task=request.cpus_per_task,
-            slurm_array_parallelism=request.array_parallelism,
-            slurm_additional_parameters=additional,
-            slurm_setup=list(request.setup),
-            slurm_signal_delay_s=_SIGNAL_DELAY_S,
-        )
-        if request.partition is not None:
-            executor.update_parameters(slurm_partition=request.partition)
-    return executor
-
-
-def _job(trial: Trial) -> Job:
-    run_folder = trial.attempt.folder.parent
-    return Job(results=str(run_folder.parent), run_id=run_folder.name, attempt=trial.attempt.number)
-
-
-def _record(folder: Path, cluster: Cluster, trial: Trial, job: Any) -> None:
-    content = {
-        "t_us": wall_us(),
-        "cluster": cluster.name,
-        "executor": cluster.executor,
-        "job_id": str(job.job_id),
-        "log": str(job.paths.stderr),
-        "folder": str(folder),
-        "submit_host": process_identity()["host"],
-    }
-    if cluster.executor == "local":
+        content = _submitted(folder, shape.cluster, job)
         # submitit's controller on this machine: while it lives, so does the attempt.
         try:
             created_us = int(psutil.Process(int(job.job_id)).create_time() * 1e6)
@@ -128,4 +187,106 @@ def _record(folder: Path, cluster: Cluster, trial: Trial, job: Any) -> None:
             "pid": int(job.job_id),
             "pid_created_us": created_us,
         }
-    write_json(trial.attempt.submitted, content)
+        write_json(trial.attempt.submitted, content)
+        yield trial, job
+
+
+def _executor(folder: Path, shape: Shape, name: str) -> Any:
+    cluster = shape.cluster
+    executor = submitit.AutoExecutor(folder=folder, cluster=cluster.executor)
+    executor.update_parameters(
+        name=name,
+        nodes=shape.nodes,
+        tasks_per_node=shape.ranks_per_node,
+        gpus_per_node=shape.gpus_per_node,
+        timeout_min=cluster.timeout_min,
+    )
+    request = cluster.slurm
+    if request is not None:
+        additional: dict[str, Any] = {"no_requeue": True}
+        if request.exclusive:
+            additional["exclusive"] = True
+        for option in ("account", "qos", "constraint", "mem"):
+            if (value := getattr(request, option)) is not None:
+                additional[option] = value
+        executor.update_parameters(
+            cpus_per_task=request.cpus_per_task,
+            slurm_array_parallelism=request.array_parallelism,
+            slurm_additional_parameters=additional,
+            slurm_setup=list(request.setup),
+            slurm_signal_delay_s=_SIGNAL_DELAY_S,
+        )
+        if request.gpu_type is not None and shape.gpus_per_node:
+            typed = f"{request.gpu_type}:{shape.gpus_per_node}"
+            executor.update_parameters(slurm_gpus_per_node=typed)
+        if request.partition is not None:
+            executor.update_parameters(slurm_partition=request.partition)
+    return executor
+
+
+def _submit_closing(array: JobArray, cluster: Cluster, job_id: str) -> str:
+    """Queue the job that merges and seals after the array; its number.
+
+    Raises:
+        SlurmError: Slurm does not take it.
+    """
+    request = cluster.slurm
+    assert request is not None
+    words = [
+        sys.executable,
+        "-m",
+        "launcher.closing",
+        str(array.results),
+        "--campaign",
+        array.campaign,
+        "--array",
+        str(array.number),
+    ]
+    script = array.beside("close.sh")
+    replace_text(script, f"#!/bin/bash\nexec {shlex.join(words)}\n")
+    minutes = _CLOSING_BASE_MIN + len(array.members) // _CLOSINGS_PER_MIN
+    command = [
+        "sbatch",
+        "--parsable",
+        f"--job-name={array.name}-close",
+        f"--dependency=afterany:{job_id}",
+        f"--output={array.beside('close.log')}",
+        "--open-mode=append",
+        "--nodes=1",
+        "--ntasks=1",
+        f"--time={min(minutes, max(_CLOSING_BASE_MIN, cluster.timeout_min))}",
+    ]
+    partition = request.closing_partition or request.partition
+    for option, value in (
+        ("partition", partition),
+        ("account", request.account),
+        ("qos", request.qos),
+    ):
+        if value is not None:
+            command.append(f"--{option}={value}")
+    return ask([*command, str(script)]).strip().partition(";")[0]
+
+
+def _submit_time(name: str) -> str | None:
+    """When Slurm took the jobs of a name, in its own words; None when it does not say."""
+    try:
+        return next((job.submit_time for job in queued([name]).values()), None)
+    except SlurmError:
+        return None
+
+
+def _job(trial: Trial) -> Job:
+    run_folder = trial.attempt.folder.parent
+    return Job(results=str(run_folder.parent), run_id=run_folder.name, attempt=trial.attempt.number)
+
+
+def _submitted(folder: Path, cluster: Cluster, job: Any) -> dict[str, Any]:
+    return {
+        "t_us": wall_us(),
+        "cluster": cluster.name,
+        "executor": cluster.executor,
+        "job_id": str(job.job_id),
+        "log": str(job.paths.stderr),
+        "folder": str(folder),
+        "submit_host": process_identity()["host"],
+    }

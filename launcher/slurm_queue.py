@@ -1,0 +1,158 @@
+"""Slurm's queue and accounting: what they say about jobs of a given name."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+# A controller under load answers in seconds; one that is down makes its clients wait a minute.
+PATIENCE_S: Final = 90.0
+# Slurm's own state words, of jobs that will not run any more.
+ENDED: Final = frozenset(
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "REVOKED",
+        "TIMEOUT",
+    }
+)
+
+
+class SlurmError(RuntimeError):
+    """Slurm refuses or does not answer; the message is one line, in its own words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobState:
+    """What Slurm says about one job."""
+
+    job_id: str
+    """Number, with the element's for an array: `12` or `12_3`."""
+    name: str
+    state: str
+    """Slurm's word, such as PENDING or NODE_FAIL."""
+    reason: str
+    """Why it waits, or its exit code."""
+    submit_time: str
+    nodes: str
+
+
+def ask(command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
+    """What a Slurm command prints.
+
+    Raises:
+        SlurmError: it is not there, fails or does not answer.
+    """
+    environment = {**os.environ, "LC_ALL": "C", "SLURM_TIME_FORMAT": "standard"}
+    # A user's own format for these commands is not what is read here.
+    for name in ("SQUEUE_FORMAT", "SACCT_FORMAT", "SQUEUE_STATES", "SQUEUE_USERS"):
+        environment.pop(name, None)
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            timeout=patience_s,
+        )
+    except FileNotFoundError as error:
+        raise SlurmError(f"{command[0]} is not on this machine") from error
+    except subprocess.TimeoutExpired as error:
+        raise SlurmError(f"{command[0]} does not answer within {patience_s:g} s") from error
+    if done.returncode:
+        said = one_line(done.stderr.decode(errors="replace"))
+        raise SlurmError(f"{command[0]}: {said or f'exit code {done.returncode}'}")
+    return done.stdout.decode(errors="replace")
+
+
+def one_line(text: str) -> str:
+    """Slurm's words on one line, without its prefixes."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "; ".join(line.removeprefix("sbatch: error: ") for line in lines)
+
+
+def queued(names: Sequence[str]) -> dict[str, JobState]:
+    """Jobs of those names that wait or run, by id.
+
+    Raises:
+        SlurmError: squeue fails.
+    """
+    if not names:
+        return {}
+    text = ask(
+        [
+            "squeue",
+            "--noheader",
+            "--array",
+            f"--name={','.join(names)}",
+            "--format=%i|%j|%T|%V|%N|%r",
+        ]
+    )
+    return _states(text)
+
+
+def accounted(job_ids: Sequence[str]) -> dict[str, JobState]:
+    """Jobs of those numbers as accounting has them, by id; the last of each.
+
+    Raises:
+        SlurmError: there is no accounting, or it does not answer.
+    """
+    if not job_ids:
+        return {}
+    text = ask(
+        [
+            "sacct",
+            "--noheader",
+            "--parsable2",
+            "--allocations",
+            "--array",
+            "--duplicates",
+            f"--jobs={','.join(job_ids)}",
+            "--format=JobID,JobName%200,State,Submit,NodeList%500,ExitCode",
+        ]
+    )
+    return _states(text)
+
+
+def cluster_name() -> str | None:
+    """Slurm's own name of this cluster; None where it does not say."""
+    return configuration().get("ClusterName")
+
+
+def configuration() -> Mapping[str, str]:
+    """Slurm's configuration as `scontrol show config` prints it; empty where it does not."""
+    try:
+        text = ask(["scontrol", "show", "config"])
+    except SlurmError:
+        return {}
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _states(text: str) -> dict[str, JobState]:
+    found = {}
+    for line in text.splitlines():
+        parts = line.split("|")
+        # A name with a bar in it would be somebody else's: ours has none.
+        if len(parts) != len(JobState.__dataclass_fields__):
+            continue
+        job_id, name, state, submit_time, nodes, reason = parts
+        # "CANCELLED by 1000"
+        word = state.split()[0] if state.split() else "UNKNOWN"
+        found[job_id] = JobState(
+            job_id=job_id,
+            name=name,
+            state=word,
+            reason=f"{state.removeprefix(word).strip()} {reason}".strip(),
+            submit_time=submit_time,
+            nodes=nodes,
+        )
+    return found
