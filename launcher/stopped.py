@@ -73,7 +73,7 @@ def read_verdict(job: str) -> SlurmVerdict | None:
     fields = dict(_PAIR.findall(job))
     state, reason = fields.get("JobState", ""), fields.get("Reason", "None")
     if fields.get("PreemptTime", "None") != "None":
-        return SlurmVerdict(state=EndState.CANCELLED, reason="preempted by another job")
+        return SlurmVerdict(state=EndState.LOST, reason="preempted by another job")
     if state == "TIMEOUT" or reason == "TimeLimit":
         limit = fields.get("TimeLimit", "unknown")
         return SlurmVerdict(state=EndState.TIMEOUT, reason=f"the time limit of {limit} ran out")
