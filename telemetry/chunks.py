@@ -1,10 +1,11 @@
 """Chunk: a stretch of a part that is read at once, with the first key it holds.
 
-A Parquet part's chunks are its row groups, found by its footer alone and read one by one, so that
-a merge holds few of them at a time. The stream of a dead writer is one chunk: it is at most a part
-long.
+A Parquet part's chunks are its row groups, found by its footer alone. The stream of a dead writer
+is looked through once, batch by batch, and cut into stretches as long as a row group. So a merge
+holds few rows of a part at a time whichever form it has.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,8 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from telemetry.clocks import Clocks
 from telemetry.schema import TABLES
-from telemetry.shards import Part, read_stream, shard_metadata
+from telemetry.shards import ROW_GROUP_ROWS, Part, shard_metadata
+from telemetry.stream import StreamReader, read_batches
 
 SORT_KEYS: Final = {
     "samples": ("t_us", "host", "device", "field"),
@@ -25,7 +28,7 @@ SORT_KEYS: Final = {
 UNREADABLE: Final = (pa.ArrowException, ValueError, OSError)
 """What Arrow raises on a file that is not what it should be."""
 
-# Few values, repeated in every row: a dictionary keeps a chunk at 40 bytes a row.
+# Few values, repeated in every row: read as codes.
 _WORDS: Final = ("host", "device", "field")
 
 
@@ -36,13 +39,19 @@ class Chunk:
     kind: str
     part: Part
     index: int
-    """Row group of a Parquet part; 0 for a stream."""
+    """Which row group of a Parquet part, or which stretch of a stream."""
     rows: int
     first_key: int
-    """Least value of the table's first sort key."""
+    """Least value of the table's first sort key, as the writer stamped it."""
+    earliest: int
+    """No row's first sort key is less on the reference host's clock."""
+    start_byte: int = 0
+    """Where a stream's stretch starts."""
+    batches: int = 0
+    """Batches of a stream's stretch."""
 
     def read(self) -> pa.Table:
-        """The rows, words dictionary-encoded.
+        """The rows as they were stamped; a Parquet part's words of samples dictionary-encoded.
 
         Raises:
             ValueError: the file does not hold what its footer promised.
@@ -51,14 +60,26 @@ class Chunk:
         if self.part.closed:
             words = [name for name in _WORDS if self.kind == "samples"]
             with pq.ParquetFile(self.part.path, read_dictionary=words) as source:
-                table = source.read_row_group(self.index)
+                # One thread: the merge has one for reading, one for sorting and one for writing.
+                table = source.read_row_group(self.index, use_threads=False)
             table.validate(full=True)
         else:
-            table = read_stream(self.part.path).table
+            schema = TABLES[self.kind]
+            table = read_batches(self.part.path, self.start_byte, self.batches, schema)
+        for field in TABLES[self.kind]:
+            if not field.nullable and (nulls := table[field.name].null_count):
+                raise ValueError(f"`{field.name}` must have no null, but has {nulls} instead")
         key = SORT_KEYS[self.kind][0]
         if table.num_rows != self.rows or pc.min(table[key]).as_py() != self.first_key:
             raise ValueError(f"rows must be those of the footer, but are {table.num_rows} others")
-        return _encode(table, self.kind)
+        return table
+
+
+def damage_of(chunk: Chunk, error: Exception) -> str:
+    """What the manifest says of a chunk that could not be read."""
+    path = chunk.part.path
+    what = "row group" if chunk.part.closed else "stretch"
+    return f"{what} {chunk.index}: {error}".replace(str(path), path.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,22 +96,23 @@ class Survey:
 
     def without(self, chunk: Chunk, damage: str) -> "Survey":
         """The same part with one chunk found unreadable."""
-        return replace(self, rows=self.rows - chunk.rows, damage=damage)
+        known = f"{self.damage}; " if self.damage else ""
+        return replace(self, rows=self.rows - chunk.rows, damage=known + damage)
 
 
-def survey_part(kind: str, part: Part) -> Survey:
+def survey_part(kind: str, part: Part, clocks: Clocks) -> Survey:
     """What `part` of table `kind` holds; damage is named, never raised."""
     try:
         if part.closed:
-            return _survey_parquet(kind, part)
-        return _survey_stream(kind, part)
+            return _survey_parquet(kind, part, clocks)
+        return _survey_stream(kind, part, clocks)
     except UNREADABLE as error:
         # Arrow's messages name the file by its path on this machine; the manifest has its own.
         damage = str(error).replace(str(part.path), part.path.name)
         return Survey(part=part, rows=0, chunks=(), metadata=None, damage=damage)
 
 
-def _survey_parquet(kind: str, part: Part) -> Survey:
+def _survey_parquet(kind: str, part: Part, clocks: Clocks) -> Survey:
     with pq.ParquetFile(part.path) as source:
         schema = source.schema_arrow
         metadata = shard_metadata(schema)
@@ -105,13 +127,16 @@ def _survey_parquet(kind: str, part: Part) -> Survey:
                 continue
             if statistics is None or not statistics.has_min_max:
                 raise ValueError(f"row group {index} must have statistics, but has none")
+            first_key = int(statistics.min)
+            hosts = _hosts_of_group(schema, group)
             chunks.append(
                 Chunk(
                     kind=kind,
                     part=part,
                     index=index,
                     rows=group.num_rows,
-                    first_key=int(statistics.min),
+                    first_key=first_key,
+                    earliest=_earliest(schema, first_key, hosts, clocks),
                 )
             )
     return Survey(
@@ -119,34 +144,70 @@ def _survey_parquet(kind: str, part: Part) -> Survey:
     )
 
 
-def _survey_stream(kind: str, part: Part) -> Survey:
-    salvage = read_stream(part.path)
-    table = salvage.table
-    metadata = shard_metadata(table.schema)
-    _require_schema(kind, table.schema)
-    chunks: tuple[Chunk, ...] = ()
-    if rows := table.num_rows:
-        first_key = pc.min(table[SORT_KEYS[kind][0]]).as_py()
-        chunks = (Chunk(kind=kind, part=part, index=0, rows=rows, first_key=first_key),)
-    return Survey(part=part, rows=rows, chunks=chunks, metadata=metadata, damage=salvage.damage)
+def _survey_stream(kind: str, part: Part, clocks: Clocks) -> Survey:
+    with StreamReader(part.path) as reader:
+        metadata = shard_metadata(reader.schema)
+        _require_schema(kind, reader.schema)
+        chunks = []
+        for index, stretch in enumerate(_stretches(reader)):
+            batches = [batch for _, batch in stretch]
+            table = pa.Table.from_batches(batches, schema=reader.schema)
+            first_key = pc.min(table[SORT_KEYS[kind][0]]).as_py()
+            hosts = None
+            if "host" in table.column_names:
+                hosts = tuple(pc.unique(table["host"]).to_pylist())
+            chunks.append(
+                Chunk(
+                    kind=kind,
+                    part=part,
+                    index=index,
+                    rows=table.num_rows,
+                    first_key=first_key,
+                    earliest=_earliest(reader.schema, first_key, hosts, clocks),
+                    start_byte=stretch[0][0],
+                    batches=len(batches),
+                )
+            )
+    rows = sum(chunk.rows for chunk in chunks)
+    return Survey(
+        part=part, rows=rows, chunks=tuple(chunks), metadata=metadata, damage=reader.damage
+    )
+
+
+def _stretches(reader: StreamReader) -> Iterator[list[tuple[int, pa.RecordBatch]]]:
+    """The stream's batches with where they start, about a row group's worth at a time."""
+    stretch: list[tuple[int, pa.RecordBatch]] = []
+    rows = 0
+    for start_byte, batch in reader.batches():
+        stretch.append((start_byte, batch))
+        rows += batch.num_rows
+        if rows >= ROW_GROUP_ROWS:
+            yield stretch
+            stretch, rows = [], 0
+    if rows:
+        yield stretch
+
+
+def _hosts_of_group(schema: pa.Schema, group: pq.RowGroupMetaData) -> tuple[str, ...] | None:
+    """The one host of a row group; None when there may be several, or none is named."""
+    column = schema.get_field_index("host")
+    if column < 0:
+        return None
+    statistics = group.column(column).statistics
+    if statistics is None or not statistics.has_min_max or statistics.min != statistics.max:
+        return None
+    return (statistics.min,)
+
+
+def _earliest(
+    schema: pa.Schema, first_key: int, hosts: tuple[str, ...] | None, clocks: Clocks
+) -> int:
+    """The least first key on the reference host's clock; what has no host has no clock."""
+    if "host" not in schema.names:
+        return first_key
+    return clocks.earliest_us(first_key, hosts)
 
 
 def _require_schema(kind: str, schema: pa.Schema) -> None:
     if not schema.remove_metadata().equals(TABLES[kind]):
         raise ValueError(f"columns must be those of `{kind}`, but are {schema.names} instead")
-
-
-def _encode(table: pa.Table, kind: str) -> pa.Table:
-    """The rows under one schema whichever file they come from: words encoded, no metadata."""
-    fields = []
-    columns = []
-    for field in TABLES[kind]:
-        column = table[field.name]
-        if kind == "samples" and field.name in _WORDS:
-            if not pa.types.is_dictionary(column.type):
-                column = column.dictionary_encode()
-            fields.append(field.with_type(column.type))
-        else:
-            fields.append(field)
-        columns.append(column)
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields))

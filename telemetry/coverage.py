@@ -7,31 +7,32 @@ lasted. `largest_gap_us` counts from the window's start and to its end too.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
+from telemetry.codebook import Codes, Key
 from telemetry.fields import FIELDS, Subject
+from telemetry.samples import Remark, Samples
 
-_Key = tuple[str, str, str]
 _Integers = npt.NDArray[np.int64]
 _OWN_WINDOW: Final = frozenset(
     name for name, field in FIELDS.items() if field.subject is Subject.PROCESS
 )
 # First time of what has not been read yet: later than all others.
 _NEVER: Final = np.iinfo(np.int64).max
+# numpy sorts whole numbers of this many bits by digits, without comparing.
+_DIGIT_BITS: Final = 16
 
 
 class Coverage:
     """Counts the sorted blocks of a samples table as they pass."""
 
     def __init__(self) -> None:
-        self._places: dict[_Key, int] = {}
-        self._nulls: defaultdict[_Key, Counter[str]] = defaultdict(Counter)
-        # One place for each field of each device, in the order they were first seen.
+        self._nulls: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        # One place for each code: a field of a device of a host.
         self._seen_first_us = np.empty(0, dtype=np.int64)
         self._seen_last_us = np.empty(0, dtype=np.int64)
         self._got = np.empty(0, dtype=np.int64)
@@ -39,46 +40,50 @@ class Coverage:
         self._last_us = np.empty(0, dtype=np.int64)
         self._gap_us = np.empty(0, dtype=np.int64)
 
-    def add(self, block: pa.Table) -> None:
-        """Count a block that follows those before it in time."""
-        if block.num_rows == 0:
+    def add(self, rows: Samples, remarks: Sequence[Remark]) -> None:
+        """Count a block that follows those before it in time; `remarks` are all by number."""
+        if len(rows) == 0:
             return
-        words = [_words(block[name]) for name in ("host", "device", "field")]
-        codes = np.zeros(block.num_rows, dtype=np.int64)
-        for indices, values in words:
-            codes = codes * len(values) + indices
-        order = np.argsort(codes, kind="stable")
-        codes = codes[order]
-        t_us = block["t_us"].to_numpy()[order]
-        starts = np.flatnonzero(np.diff(codes, prepend=-1))
-        keys = list(
-            zip(
-                *([values[i] for i in indices[order[starts]]] for indices, values in words),
-                strict=True,
-            )
-        )
-        places = self._places_of(keys)
-        ends = np.append(starts[1:], len(codes)) - 1
-        self._seen_first_us[places] = np.minimum(self._seen_first_us[places], t_us[starts])
-        self._seen_last_us[places] = t_us[ends]
-        has_value = ~np.isnan(block["value"].to_numpy())[order]
-        groups = np.cumsum(np.diff(codes, prepend=-1) != 0) - 1
-        self._count_values(places, groups[has_value], t_us[has_value])
-        for row in np.flatnonzero(~has_value):
-            # A value that is not a number is no reading either.
-            reason = block["reason"][int(order[row])].as_py() or "not a number"
-            self._nulls[keys[groups[row]]][reason] += 1
+        order = _by_code(rows.code)
+        code, t_us = rows.code[order], rows.t_us[order]
+        starts = np.flatnonzero(np.diff(code, prepend=-1))
+        ends = np.append(starts[1:], len(code)) - 1
+        self._grow(int(code[-1]) + 1)
+        here = code[starts]
+        self._seen_first_us[here] = np.minimum(self._seen_first_us[here], t_us[starts])
+        self._seen_last_us[here] = t_us[ends]
+        # Nulls are not numbers here; a value that is not a number is no reading either.
+        silent = np.flatnonzero(np.isnan(rows.value))
+        if len(silent) == 0:
+            self._count_values(here, starts, ends, t_us)
+            return
+        has_value = ~np.isnan(rows.value[order])
+        code, t_us = code[has_value], t_us[has_value]
+        if len(code):
+            starts = np.flatnonzero(np.diff(code, prepend=-1))
+            ends = np.append(starts[1:], len(code)) - 1
+            self._count_values(code[starts], starts, ends, t_us)
+        for row in silent:
+            reason = None if rows.remark is None else remarks[rows.remark[row]][1]
+            self._nulls[int(rows.code[row])][reason or "not a number"] += 1
 
-    def rows(self, periods_us: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
-        """The coverage of every field seen; `periods_us` by host and field."""
+    def rows(
+        self, keys: Sequence[Key], periods_us: Mapping[str, Mapping[str, int]]
+    ) -> list[dict[str, Any]]:
+        """The coverage of every field seen; `keys` by code, `periods_us` by host and field."""
         windows: dict[tuple[str, ...], tuple[int, int]] = {}
-        for key, place in self._places.items():
+        seen = [
+            (key, place)
+            for place, key in enumerate(keys[: len(self._got)])
+            if self._seen_first_us[place] != _NEVER
+        ]
+        for key, place in seen:
             first_us, last_us = int(self._seen_first_us[place]), int(self._seen_last_us[place])
             for window in {key[:1], _window(key)}:
                 known_us = windows.get(window, (first_us, last_us))
                 windows[window] = (min(known_us[0], first_us), max(known_us[1], last_us))
         rows = []
-        for key, place in sorted(self._places.items()):
+        for key, place in sorted(seen):
             host, device, name = key
             start_us, end_us = windows[_window(key)]
             period_us = periods_us.get(host, {}).get(name)
@@ -94,19 +99,16 @@ class Coverage:
                     "period_us": period_us,
                     "expected": (end_us - start_us) // period_us + 1 if period_us else None,
                     "got": int(self._got[place]),
-                    "nulls": dict(sorted(self._nulls[key].items())),
+                    "nulls": dict(sorted(self._nulls[place].items())),
                     "largest_gap_us": gap_us,
                 }
             )
         return rows
 
-    def _count_values(self, places: _Integers, groups: _Integers, t_us: _Integers) -> None:
-        """Count values at `t_us`, by time within each of the neighbouring `groups`."""
-        if len(t_us) == 0:
-            return
-        starts = np.flatnonzero(np.diff(groups, prepend=-1))
-        ends = np.append(starts[1:], len(groups)) - 1
-        here = places[groups[starts]]
+    def _count_values(
+        self, here: Codes, starts: _Integers, ends: _Integers, t_us: _Integers
+    ) -> None:
+        """Count the values of the codes `here`, each from its start to its end, by time."""
         self._first_us[here] = np.minimum(self._first_us[here], t_us[starts])
         gaps_us = np.diff(t_us, prepend=t_us[0])
         before = self._got[here] > 0
@@ -115,9 +117,9 @@ class Coverage:
         self._last_us[here] = t_us[ends]
         self._got[here] += ends - starts + 1
 
-    def _places_of(self, keys: list[_Key]) -> _Integers:
-        places = [self._places.setdefault(key, len(self._places)) for key in keys]
-        new = len(self._places) - len(self._got)
+    def _grow(self, codes: int) -> None:
+        if (new := codes - len(self._got)) <= 0:
+            return
         zeros = np.zeros(new, dtype=np.int64)
         self._seen_first_us = np.append(self._seen_first_us, zeros + _NEVER)
         self._seen_last_us = np.append(self._seen_last_us, zeros)
@@ -125,15 +127,18 @@ class Coverage:
         self._first_us = np.append(self._first_us, zeros + _NEVER)
         self._last_us = np.append(self._last_us, zeros)
         self._gap_us = np.append(self._gap_us, zeros)
-        return np.array(places, dtype=np.int64)
 
 
-def _window(key: _Key) -> tuple[str, ...]:
+def _by_code(code: Codes) -> npt.NDArray[np.intp]:
+    """Positions of the rows by code, those of one code as they stand."""
+    order = np.argsort(code.astype(np.uint16), kind="stable")
+    if (high := int(code.max()) >> _DIGIT_BITS) > 0:
+        assert high < 1 << _DIGIT_BITS
+        order = order[np.argsort((code[order] >> _DIGIT_BITS).astype(np.uint16), kind="stable")]
+    return order
+
+
+def _window(key: Key) -> tuple[str, ...]:
     """Whose lifetime the field of a device is counted against."""
     host, device, name = key
     return (host, device) if name in _OWN_WINDOW else (host,)
-
-
-def _words(column: pa.ChunkedArray) -> tuple[_Integers, list[str]]:
-    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    return array.indices.to_numpy().astype(np.int64), array.dictionary.to_pylist()

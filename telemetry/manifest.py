@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from telemetry.chunks import Survey
+from telemetry.clocks import Clocks
 from telemetry.order import LaunchOrder
 from telemetry.record import read_json
 from telemetry.run import AttemptPaths, RunPaths, RunSpec
@@ -20,6 +21,7 @@ def build_manifest(
     run: RunPaths,
     attempt: AttemptPaths,
     state: AttemptState,
+    clocks: Clocks,
     surveys: Mapping[str, Sequence[Survey]],
     tables: Mapping[str, Mapping[str, Any]],
     coverage: Sequence[Mapping[str, Any]],
@@ -53,6 +55,7 @@ def build_manifest(
         "state_reason": state.reason,
         "hosts": hosts,
         "ranks": ranks,
+        "clocks": clocks.to_mapping(),
         "tables": dict(tables),
         "parts": parts,
         "coverage": list(coverage),
@@ -62,9 +65,12 @@ def build_manifest(
             "cut": answers.get("prompts", {}).get("cut"),
         },
         "tokenizer": answers.get("tokenizer"),
-        "notes": _notes(
-            spec=spec, attempt=attempt, hosts=hosts, ranks=ranks, tables=tables, parts=parts
-        ),
+        "notes": [
+            *_notes(
+                spec=spec, attempt=attempt, hosts=hosts, ranks=ranks, tables=tables, parts=parts
+            ),
+            *clocks.notes({*hosts, *(rank["host"] for rank in ranks), *_watched(surveys)}),
+        ],
     }
 
 
@@ -114,6 +120,11 @@ def _notes(
             )
             notes.append(f"{host}: {event['what']} at t_us {event['t_us']}: {details or '-'}")
     return notes
+
+
+def _watched(surveys: Mapping[str, Sequence[Survey]]) -> set[str]:
+    """The hosts whose samples there are, by their writers' word."""
+    return {survey.metadata["host"] for survey in surveys["samples"] if survey.metadata is not None}
 
 
 def _responses_metadata(surveys: Sequence[Survey]) -> dict[str, Any]:

@@ -17,16 +17,18 @@ import pyarrow as pa
 
 from telemetry.bar import Bar
 from telemetry.chunks import UNREADABLE, Chunk, Survey, survey_part
+from telemetry.clocks import Clocks
 from telemetry.coverage import Coverage
 from telemetry.manifest import build_manifest, is_simulated
+from telemetry.ordered import merge_ordered
 from telemetry.record import read_json, write_json
 from telemetry.run import AttemptPaths, RunPaths, RunSpec, list_runs
 from telemetry.schema import METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
 from telemetry.seal import seal_attempt
 from telemetry.shards import list_parts
 from telemetry.state import attempt_state, record_end
-from telemetry.table import TableFile
-from telemetry.window import drop_duplicates, merge_chunks
+from telemetry.table import SamplesFile, TableFile
+from telemetry.window import Window
 
 EXIT_INCOMPLETE: Final = 1
 """An attempt could not be merged; the others were."""
@@ -51,23 +53,26 @@ def merge_attempt(
     state = attempt_state(attempt)
     if not state.ended:
         raise ValueError(f"{attempt.folder} must have ended to be merged, but is {state.state}")
-    surveys = {kind: _survey(attempt, kind) for kind in sorted(TABLES)}
+    clocks = Clocks.read(attempt)
+    surveys = {kind: _survey(attempt, kind, clocks) for kind in sorted(TABLES)}
     merging = _Merging(
         run=run,
         attempt=attempt,
+        clocks=clocks,
         surveys=surveys,
         simulated=is_simulated(RunSpec.read(run.spec), surveys),
         report=_Rows(surveys, progress),
     )
-    coverage = Coverage()
-    tables = {kind: merging.write(kind, coverage) for kind in sorted(TABLES)}
+    samples, coverage = merging.write_samples()
+    tables = {kind: merging.write(kind) for kind in sorted(TABLES) if kind != "samples"}
     manifest = build_manifest(
         run=run,
         attempt=attempt,
         state=state,
+        clocks=clocks,
         surveys=surveys,
-        tables=tables,
-        coverage=coverage.rows(_periods_us(surveys["samples"])),
+        tables={**tables, "samples": samples},
+        coverage=coverage,
     )
     write_json(attempt.manifest, manifest)
     return manifest
@@ -125,39 +130,55 @@ class _Merging:
 
     run: RunPaths
     attempt: AttemptPaths
+    clocks: Clocks
     surveys: dict[str, list[Survey]]
     simulated: bool
     report: "_Rows"
 
-    def write(self, kind: str, coverage: Coverage) -> dict[str, Any]:
-        """Write one table; what the manifest says about it."""
+    def write_samples(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Write the samples in one pass; what the manifest says about them, and their coverage."""
+        facts: dict[str, Any] = {"rows": 0, "duplicates": 0, "conflicts": 0}
+        facts |= {"t_first_us": None, "t_last_us": None}
+        window = Window(self.clocks, self._note_damage("samples"))
+        coverage = Coverage()
+        with SamplesFile(self.attempt.table("samples"), self._schema("samples")) as table:
+            for block in window.merge(self._chunks("samples")):
+                rows, remarks = block.rows, window.remarks.listed()
+                self.report.add(len(rows) + block.dropped)
+                table.write(rows, window.codebook.alphabet(), remarks)
+                coverage.add(rows, remarks)
+                facts["rows"] += len(rows)
+                facts["duplicates"] += block.dropped
+                facts["conflicts"] += block.conflicts
+                if facts["t_first_us"] is None:
+                    facts["t_first_us"] = int(rows.t_us[0])
+                facts["t_last_us"] = int(rows.t_us[-1])
+        periods_us = _periods_us(self.surveys["samples"])
+        return facts, coverage.rows(window.codebook.keys(), periods_us)
+
+    def write(self, kind: str) -> dict[str, Any]:
+        """Write spans or responses; what the manifest says about them."""
+        rows = 0
+        with TableFile(self.attempt.table(kind), self._schema(kind)) as table:
+            merged = merge_ordered(kind, self._chunks(kind), self.clocks, self._note_damage(kind))
+            for block in merged:
+                self.report.add(block.num_rows)
+                rows += block.num_rows
+                table.write(block)
+        return {"rows": rows}
+
+    def _chunks(self, kind: str) -> list[Chunk]:
+        return [chunk for survey in self.surveys[kind] for chunk in survey.chunks]
+
+    def _note_damage(self, kind: str) -> Callable[[Chunk, str], None]:
         surveys = self.surveys[kind]
 
-        def on_damage(chunk: Chunk, damage: str) -> None:
+        def note(chunk: Chunk, damage: str) -> None:
             for index, survey in enumerate(surveys):
                 if survey.part == chunk.part:
                     surveys[index] = survey.without(chunk, damage)
 
-        facts: dict[str, Any] = {"rows": 0}
-        if kind == "samples":
-            facts |= {"duplicates": 0, "conflicts": 0, "t_first_us": None, "t_last_us": None}
-        chunks = [chunk for survey in surveys for chunk in survey.chunks]
-        with TableFile(self.attempt.table(kind), self._schema(kind)) as table:
-            for merged in merge_chunks(kind, chunks, on_damage):
-                self.report.add(merged.num_rows)
-                block = merged
-                if kind == "samples":
-                    block, duplicates, conflicts = drop_duplicates(merged)
-                    facts["duplicates"] += duplicates
-                    facts["conflicts"] += conflicts
-                    coverage.add(block)
-                    if block.num_rows:
-                        if facts["t_first_us"] is None:
-                            facts["t_first_us"] = block["t_us"][0].as_py()
-                        facts["t_last_us"] = block["t_us"][-1].as_py()
-                facts["rows"] += block.num_rows
-                table.write(block)
-        return facts
+        return note
 
     def _schema(self, kind: str) -> pa.Schema:
         shards: dict[str, Any] = {}
@@ -210,12 +231,12 @@ def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows |
     return text
 
 
-def _survey(attempt: AttemptPaths, kind: str) -> list[Survey]:
+def _survey(attempt: AttemptPaths, kind: str, clocks: Clocks) -> list[Survey]:
     folder = attempt.shards(kind)
     if not folder.is_dir():
         return []
     shards = sorted(child for child in folder.iterdir() if child.is_dir())
-    return [survey_part(kind, part) for shard in shards for part in list_parts(shard)]
+    return [survey_part(kind, part, clocks) for shard in shards for part in list_parts(shard)]
 
 
 def _periods_us(surveys: Sequence[Survey]) -> dict[str, dict[str, int]]:

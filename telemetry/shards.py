@@ -6,7 +6,6 @@ batch, so whatever a dead writer left is readable up to its last whole batch. A 
 """
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 
 from telemetry.clock import monotonic_us
 from telemetry.schema import METADATA_KEY, SCHEMA_VERSION
+from telemetry.stream import StreamReader
 
 _PART: Final = re.compile(r"part-(\d{5})\.(arrows|parquet)")
 
@@ -194,30 +194,10 @@ def read_stream(path: Path) -> Salvage:
     Raises:
         ValueError: not even the schema message is whole; the file holds no row.
     """
-    data = path.read_bytes()
-    source = io.BytesIO(data)
-    try:
-        reader = pa.ipc.open_stream(source)
-    except (pa.ArrowInvalid, OSError, EOFError) as error:
-        raise ValueError(f"{path} must be an Arrow stream, but is not: {error}") from error
-    batches = []
-    whole_bytes = source.tell()
-    damage = None
-    while True:
-        try:
-            batch = reader.read_next_batch()
-            batch.validate(full=True)
-        except StopIteration:
-            # The writer never ends a stream, so zeros that look like an end are damage too.
-            if whole_bytes < len(data):
-                damage = f"bytes from {whole_bytes} of {len(data)} on are no batch"
-            break
-        except (pa.ArrowInvalid, OSError, EOFError) as error:
-            damage = f"bytes from {whole_bytes} of {len(data)} on are no whole batch: {error}"
-            break
-        batches.append(batch)
-        whole_bytes = source.tell()
-    return Salvage(table=pa.Table.from_batches(batches, schema=reader.schema), damage=damage)
+    with StreamReader(path) as reader:
+        batches = [batch for _, batch in reader.batches()]
+        table = pa.Table.from_batches(batches, schema=reader.schema)
+        return Salvage(table=table, damage=reader.damage)
 
 
 def shard_metadata(schema: pa.Schema) -> dict[str, Any]:

@@ -1,157 +1,131 @@
 """Windowed merge: many shards in, one sorted sequence of blocks out, in bounded memory.
 
-Chunks are read in the order of their first key. Whatever lies before the first key of the next
-chunk is complete and can be sorted and written; the rest waits. Nothing is assumed about the order
-of rows within a chunk or of chunks within a shard. What is held is the chunks that overlap in time,
-which are about one of each shard however long the run was.
+Chunks are read in the order of their first time. Whatever lies before the first time of the next
+chunk is complete and can be given out; the rest waits, sorted, 20 bytes a row. Nothing is assumed
+about the order of rows within a chunk or of chunks within a shard. What is held is the chunks that
+overlap in time, which are about one of each shard however long the run was.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from telemetry.chunks import SORT_KEYS, UNREADABLE, Chunk
-from telemetry.shards import ROW_GROUP_ROWS
+from telemetry.chunks import UNREADABLE, Chunk, damage_of
+from telemetry.clocks import Clocks
+from telemetry.codebook import Codebook
+from telemetry.duplicates import Deduplicated, take_once
+from telemetry.packing import Packed, pack
+from telemetry.samples import Remarks, Samples
 
-# Enough rows for sorting to cost more than the calls around it; 40 MB.
-_BLOCK_ROWS: Final = 1 << 19
+# Enough rows for sorting to cost more than the calls around it, few enough for a core's cache.
+BLOCK_ROWS: Final = 1 << 18
+# Of each run every so many rows one says where the times lie: a block is that exact per shard.
+_STRIDE_ROWS: Final = 1 << 9
+# Rows read while others are sorted and written, 80 MB: a row group of each of 64 shards.
+_AHEAD_ROWS: Final = 1 << 22
+# Arrow and numpy let go of Python's lock, so that two threads do read twice as fast.
+_READERS: Final = 2
 
-_Integers = npt.NDArray[np.int64]
+_NO_TIMES: Final = np.empty(0, dtype=np.int64)
 
 
-def merge_chunks(
-    kind: str,
-    chunks: Iterable[Chunk],
-    on_damage: Callable[[Chunk, str], None],
-    *,
-    block_rows: int = _BLOCK_ROWS,
-) -> Iterator[pa.Table]:
-    """All rows of `chunks` in blocks, sorted by `SORT_KEYS` within and across blocks.
+class Window:
+    """The merge of an attempt's samples; used once."""
 
-    A chunk that cannot be read is told to `on_damage` and left out.
-    """
-    key = SORT_KEYS[kind][0]
-    ordered = sorted(chunks, key=lambda chunk: (chunk.first_key, chunk.part.path, chunk.index))
-    held: list[pa.Table] = []
-    fresh_rows = waiting_rows = 0
-    for position, chunk in enumerate(ordered):
+    def __init__(
+        self,
+        clocks: Clocks,
+        on_damage: Callable[[Chunk, str], None],
+        *,
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
+        self.codebook: Final = Codebook()
+        self.remarks: Final = Remarks()
+        self._clocks = clocks
+        self._on_damage = on_damage
+        self._block_rows = block_rows
+        self._held: list[Samples] = []
+
+    def merge(self, chunks: Iterable[Chunk]) -> Iterator[Deduplicated]:
+        """All rows in blocks sorted by time, host, device and field, each reading once.
+
+        A chunk that cannot be read is told to `on_damage` and left out.
+        """
+        ordered = sorted(chunks, key=lambda chunk: (chunk.earliest, chunk.part.path, chunk.index))
+        limits = [*(chunk.earliest for chunk in ordered[1:]), None][: len(ordered)]
+        fresh = 0
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as readers:
+            coming = self._read_ahead(readers, ordered)
+            for chunk, limit_us, found in zip(ordered, limits, coming, strict=True):
+                try:
+                    packed = found.result()
+                except UNREADABLE as error:
+                    self._on_damage(chunk, damage_of(chunk, error))
+                else:
+                    self._held.append(packed.encoded(self.codebook, self.remarks))
+                    fresh += chunk.rows
+                if limit_us is None or fresh >= self._block_rows:
+                    fresh = 0
+                    yield from self._give_out(limit_us)
+
+    def _read_ahead(
+        self, readers: ThreadPoolExecutor, chunks: Sequence[Chunk]
+    ) -> Iterator[Future[Packed]]:
+        """Every chunk's rows in turn, read by other threads as far ahead as memory is set aside."""
+        coming: deque[Future[Packed]] = deque()
+        rows = 0
+        following = iter(chunks)
         try:
-            table = chunk.read()
-        except UNREADABLE as error:
-            path = chunk.part.path
-            on_damage(chunk, f"row group {chunk.index}: {error}".replace(str(path), path.name))
-        else:
-            held.append(table)
-            fresh_rows += table.num_rows
-        last = position + 1 == len(ordered)
-        # Twice what waits, so that rows are looked at a few times and not once per chunk.
-        if not held or (not last and fresh_rows < max(block_rows, waiting_rows)):
-            continue
-        table = _concatenate(held)
-        if last:
-            yield from _sorted(table, kind)
-            return
-        complete = pc.less(table[key], ordered[position + 1].first_key)
-        waiting = table.filter(pc.invert(complete))
-        if waiting.num_rows < table.num_rows:
-            yield from _sorted(table.filter(complete), kind)
-        held, fresh_rows, waiting_rows = [waiting], 0, waiting.num_rows
+            for chunk in chunks:
+                while rows < _AHEAD_ROWS and (later := next(following, None)) is not None:
+                    coming.append(readers.submit(_read, later, self._clocks))
+                    rows += later.rows
+                yield coming.popleft()
+                rows -= chunk.rows
+        finally:
+            for read in coming:
+                read.cancel()
+
+    def _give_out(self, limit_us: int | None) -> Iterator[Deduplicated]:
+        """What lies before `limit_us`, None for all there is, about `block_rows` at a time."""
+        complete: list[Samples] = []
+        waiting: list[Samples] = []
+        for run in self._held:
+            stop = len(run) if limit_us is None else int(np.searchsorted(run.t_us, limit_us))
+            if stop:
+                complete.append(run.slice(0, stop))
+            if stop < len(run):
+                waiting.append(run.slice(stop, len(run)))
+        self._held = waiting
+        for edge_us in [*self._edges_us(complete), None]:
+            block: list[Samples] = []
+            rest: list[Samples] = []
+            for run in complete:
+                # Rows of one time stay together, as duplicates are told by their neighbours.
+                stop = len(run) if edge_us is None else int(np.searchsorted(run.t_us, edge_us))
+                if stop:
+                    block.append(run.slice(0, stop))
+                if stop < len(run):
+                    rest.append(run.slice(stop, len(run)))
+            complete = rest
+            if block:
+                yield self._sorted(block)
+
+    def _edges_us(self, runs: list[Samples]) -> list[int]:
+        """Times that cut the runs into blocks."""
+        stride = max(1, min(_STRIDE_ROWS, self._block_rows))
+        marks = np.sort(np.concatenate([_NO_TIMES, *(run.t_us[::stride] for run in runs)]))
+        step = max(1, self._block_rows // stride)
+        return [int(t_us) for t_us in np.unique(marks[step::step])]
+
+    def _sorted(self, runs: list[Samples]) -> Deduplicated:
+        rows = Samples.concatenate(runs)
+        order, repeats = rows.order(self.codebook.alphabet().ranks)
+        return take_once(rows, order, repeats, self.remarks.listed())
 
 
-def drop_duplicates(block: pa.Table) -> tuple[pa.Table, int, int]:
-    """A sorted block of samples with one row per time, host, device and field.
-
-    Of several rows a value stands before a null, the smaller value before the larger, the reason
-    by alphabet: which one is kept does not depend on who was read first. Returns the block, the
-    number of dropped rows, and how many of these said something else than the row kept.
-    """
-    if block.num_rows == 0:
-        return block, 0, 0
-    same = np.ones(block.num_rows, dtype=bool)
-    same[0] = False
-    for name in SORT_KEYS["samples"]:
-        column = _integers(block[name])
-        same[1:] &= column[1:] == column[:-1]
-    duplicates = int(same.sum())
-    if duplicates == 0:
-        return block, 0, 0
-    group = np.cumsum(~same)
-    extended = block.append_column("group", pa.array(group))
-    order = pc.sort_indices(
-        extended,
-        sort_keys=[("group", "ascending"), ("value", "ascending"), ("reason", "ascending")],
-    )
-    ordered = extended.take(order)
-    kept = ordered.filter(pa.array(~same))
-    kept_of_row = pa.array(group - 1)
-    differs = np.zeros(block.num_rows, dtype=bool)
-    for name in ("value", "reason"):
-        mine, theirs = ordered[name], kept[name].take(kept_of_row)
-        equal = pc.fill_null(pc.equal(mine, theirs), False)
-        both_null = pc.and_(pc.is_null(mine), pc.is_null(theirs))
-        differs |= ~np.asarray(pc.or_(equal, both_null))
-    return kept.drop_columns(["group"]), duplicates, int(differs.sum())
-
-
-def _concatenate(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-
-
-def _sorted(table: pa.Table, kind: str) -> Iterator[pa.Table]:
-    """The rows in order, a row group's worth at a time; rows of one first key stay together."""
-    if table.num_rows == 0:
-        return
-    order = _order(table, kind)
-    # Taking from a batch touches the rows taken; from a table it first joins all its chunks.
-    (batch,) = table.combine_chunks().to_batches()
-    keys = table[SORT_KEYS[kind][0]].to_numpy()
-    start = 0
-    while start < len(order):
-        stop = min(start + ROW_GROUP_ROWS, len(order))
-        # Duplicates are told by their neighbours, so that none may be cut off from the others.
-        while stop < len(order) and keys[order[stop]] == keys[order[stop - 1]]:
-            stop += 1
-        yield pa.Table.from_batches([batch.take(pa.array(order[start:stop]))])
-        start = stop
-
-
-def _order(table: pa.Table, kind: str) -> _Integers:
-    """Positions of the rows in the order of the table's sort keys."""
-    names = SORT_KEYS[kind]
-    if kind != "samples":
-        keys = [(name, "ascending") for name in names]
-        return np.asarray(pc.sort_indices(table, sort_keys=keys), dtype=np.int64)
-    # One whole number per row instead of four columns: neighbours come mostly sorted already,
-    # which numpy's stable sort takes in one pass.
-    codes = np.zeros(table.num_rows, dtype=np.int64)
-    values = 1
-    for name in names[1:]:
-        column, size = _alphabetical(table[name])
-        codes = codes * size + column
-        values *= size
-    t_us = table[names[0]].to_numpy()
-    start_us, end_us = int(t_us.min()), int(t_us.max())
-    if (end_us - start_us + 1) * values < np.iinfo(np.int64).max:
-        return np.argsort((t_us - start_us) * values + codes, kind="stable")
-    return np.lexsort((codes, t_us))
-
-
-def _alphabetical(column: pa.ChunkedArray) -> tuple[_Integers, int]:
-    """For each row the rank of its word among the column's words, and how many there are."""
-    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    order = pc.array_sort_indices(array.dictionary).to_numpy()
-    ranks = np.empty(len(order), dtype=np.int64)
-    ranks[order] = np.arange(len(order))
-    return ranks[array.indices.to_numpy()], max(len(order), 1)
-
-
-def _integers(column: pa.ChunkedArray) -> _Integers:
-    """The column as whole numbers that are equal exactly where its values are."""
-    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    if pa.types.is_dictionary(array.type):
-        array = array.indices
-    return np.asarray(array.to_numpy(), dtype=np.int64)
+def _read(chunk: Chunk, clocks: Clocks) -> Packed:
+    return pack(chunk.read(), clocks)

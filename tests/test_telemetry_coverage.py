@@ -9,7 +9,11 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from telemetry.clocks import Clocks
+from telemetry.codebook import Codebook
 from telemetry.coverage import Coverage
+from telemetry.packing import pack
+from telemetry.samples import Remarks
 from telemetry.schema import TABLES
 from tests.telemetry_record import Row, sample_columns
 
@@ -27,12 +31,8 @@ ROWS = st.lists(
 ).map(lambda rows: sorted(rows, key=lambda row: row[:4]))
 
 
-def to_block(rows: Sequence[Row]) -> pa.Table:
-    table = pa.Table.from_pydict(sample_columns(rows), schema=TABLES["samples"])
-    for name in ("host", "device", "field"):
-        index = table.schema.get_field_index(name)
-        table = table.set_column(index, name, table[name].dictionary_encode())
-    return table
+def to_table(rows: Sequence[Row]) -> pa.Table:
+    return pa.Table.from_pydict(sample_columns(rows), schema=TABLES["samples"])
 
 
 def naive(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -69,8 +69,9 @@ def naive(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def test_coverage_does_not_depend_on_how_the_table_is_cut(
     rows: Sequence[Row], cuts: Sequence[int]
 ) -> None:
-    coverage = Coverage()
+    coverage, codebook, remarks = Coverage(), Codebook(), Remarks()
     edges = [0, *sorted(cuts), len(rows)]
     for start, stop in itertools.pairwise(edges):
-        coverage.add(to_block(rows[start:stop]))
-    assert coverage.rows(PERIODS_US) == naive(rows)
+        packed = pack(to_table(rows[start:stop]), Clocks({}, {}))
+        coverage.add(packed.encoded(codebook, remarks), remarks.listed())
+    assert coverage.rows(codebook.keys(), PERIODS_US) == naive(rows)

@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.chunks import Chunk, survey_part
+from telemetry.clocks import Clocks
+from telemetry.samples import Samples
 from telemetry.shards import list_parts
-from telemetry.window import drop_duplicates, merge_chunks
+from telemetry.window import Window
 from tests.telemetry_record import Row, make_attempt, sample_columns, shard_writer
 
 Shard = Sequence[Sequence[Row]]
+AGREED = Clocks({}, {})
 
 ROWS = st.tuples(
     st.integers(min_value=0, max_value=60),
@@ -45,7 +48,7 @@ def write_shards(
             if not (stream_last and position + 1 == len(shard)):
                 writer.close()
         for found in list_parts(attempt.samples_shard(f"n{number}")):
-            chunks += survey_part("samples", found).chunks
+            chunks += survey_part("samples", found, AGREED).chunks
     return chunks
 
 
@@ -66,12 +69,17 @@ def merged(chunks: Sequence[Chunk], block_rows: int) -> tuple[list[Row], int, in
     def fail(chunk: Chunk, damage: str) -> None:
         raise AssertionError(f"{chunk}: {damage}")
 
-    for merged_block in merge_chunks("samples", chunks, fail, block_rows=block_rows):
-        block, more, other = drop_duplicates(merged_block)
-        dropped += more
-        conflicts += other
-        rows += [tuple(row.values()) for row in block.to_pylist()]
+    window = Window(AGREED, fail, block_rows=block_rows)
+    for block in window.merge(chunks):
+        dropped += block.dropped
+        conflicts += block.conflicts
+        rows += in_words(window, block.rows)
     return rows, dropped, conflicts
+
+
+def in_words(window: Window, rows: Samples) -> list[Row]:
+    table = rows.to_table(window.codebook.alphabet(), window.remarks.listed())
+    return [tuple(row.values()) for row in table.to_pylist()]
 
 
 @settings(max_examples=60, deadline=None)
@@ -100,7 +108,7 @@ def test_rows_are_given_out_before_everything_is_read(tmp_path: Path) -> None:
     ]
     chunks = write_shards(tmp_path, shards)
     blocks = [
-        block.num_rows for block in merge_chunks("samples", chunks, lambda *_: None, block_rows=1)
+        len(block.rows) for block in Window(AGREED, lambda *_: None, block_rows=1).merge(chunks)
     ]
     assert sum(blocks) == 4000
     assert max(blocks) <= 400
@@ -117,9 +125,8 @@ def test_chunk_whose_bytes_rotted_is_named_and_the_others_stay(tmp_path: Path) -
         data[offset] ^= 0x5A
     path.write_bytes(data)
     damaged = []
-    blocks = list(
-        merge_chunks("samples", chunks, lambda chunk, why: damaged.append((chunk.part.path, why)))
-    )
+    window = Window(AGREED, lambda chunk, why: damaged.append((chunk.part.path, why)))
+    blocks = list(window.merge(chunks))
     assert [found for found, _ in damaged] == [path]
     assert path.parent.as_posix() not in damaged[0][1]
-    assert sum(block.num_rows for block in blocks) == 2500
+    assert sum(len(block.rows) for block in blocks) == 2500
