@@ -8,6 +8,8 @@ import psutil
 from launcher.cluster import Cluster
 from launcher.door import BadInputError
 from telemetry.gpus import GPU_KINDS
+from telemetry.order import SOURCES, LaunchOrder
+from telemetry.order import SOURCES
 from telemetry.run import RunSpec
 from workers.memory import MemoryEstimate, flops
 
@@ -58,18 +60,38 @@ def telemetry_source(spec: RunSpec, asked: object) -> str:
     Raises:
         BadInputError: there is none of that name, or it does not go with the GPU.
     """
-    if asked == "auto":
+    if asked == "auto" and (spec.simulated or spec.gpu == "cpu"):
         return "simulated" if spec.simulated else "host"
-    if asked not in {"host", "simulated"}:
+    if asked not in SOURCES:
         raise BadInputError(
-            f"`telemetry.source` must be one of auto, host, simulated, but is {asked!r} instead"
+            f"`telemetry.source` must be one of {', '.join(SOURCES)}, but is {asked!r} instead"
         )
     if (asked == "simulated") != spec.simulated:
         raise BadInputError(
             f"`telemetry` must be simulated for a simulated GPU and only then, "
             f"but is {asked} with gpu {spec.gpu} instead"
         )
+    if spec.gpu == "cpu" and asked != "host":
+        raise BadInputError(
+            f"`telemetry` must be host without a GPU, but is {asked} with gpu cpu instead"
+        )
     return str(asked)
+
+
+def check_period(spec: RunSpec, order: LaunchOrder) -> None:
+    """Refuse to poll a GPU's power faster than its sensor has anything new.
+
+    Raises:
+        BadInputError: the readings would be repeats.
+    """
+    if order.telemetry not in {"auto", "dcgm", "nvml"}:
+        return
+    least_ms = GPU_KINDS[spec.gpu_kind].sensor_period_ms
+    if order.period_ms < least_ms:
+        raise BadInputError(
+            f"`telemetry.period_ms` must be at least {least_ms} for gpu {spec.gpu}, whose power "
+            f"sensor has nothing new before, but is {order.period_ms} instead"
+        )
 
 
 def too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | None:

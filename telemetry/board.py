@@ -197,7 +197,7 @@ class Board:
         return readings
 
     def drain(self) -> list[Reading]:
-        """What the driver has kept since the last call, and the performance monitors' means."""
+        """What the driver has kept since the last call."""
         t_us = self._clock.now_us()
         readings = []
         for name, buffer in self._buffers.items():
@@ -214,6 +214,11 @@ class Board:
                 Reading(t_us=sample_us, device=self.uuid, field=name, value=value)
                 for sample_us, value in samples
             ]
+        return readings
+
+    def profile(self) -> list[Reading]:
+        """The performance monitors' means since the last call."""
+        readings = []
         values, reasons = self._gpm.read()
         t_us = self._clock.now_us()
         for name, value in values.items():

@@ -18,9 +18,6 @@ from telemetry.pace import PROBE_S, Pace, learn_paces, read_paces
 from telemetry.source import Absences, Assignment, Description, Reading
 from telemetry.xid import XID, XidReports
 
-MAX_PERIOD_MS: Final = 1_000
-"""The driver keeps 2.4 s of power samples: asked more seldom than this, some could be lost."""
-
 NVML_FIELDS: Final = tuple(
     field.name
     for field in FIELDS.values()
@@ -30,8 +27,11 @@ NVML_FIELDS: Final = tuple(
 
 _US_PER_MS: Final = 1_000
 _US_PER_S: Final = 1_000_000
-# Less than half of the 2.4 s that the driver keeps, and half of the 2 s until a row is on disk.
-_DRAIN_US: Final = 1_000_000
+# The driver keeps 2.4 s. A watcher that dies just before a drain has rows on disk up to one drain
+# and one flush before: twice a second leaves the next one 1.4 s to start in and lose nothing.
+_DRAIN_US: Final = 500_000
+# The monitors give means over the time between two looks.
+_PROFILE_US: Final = 1_000_000
 # The counter moves every 100 ms (nvrm_registry.h of github.com/NVIDIA/open-gpu-kernel-modules).
 _ENERGY_US: Final = 100_000
 # Its call took 3 ms on an H200. All counters of a node together may take this share of one core,
@@ -48,18 +48,12 @@ class NvmlReadings:
     """The readings of this job's GPUs; everything else of a node is another source's.
 
     Raises:
-        ValueError: the order's period is too long to lose nothing.
         RuntimeError: there is no driver, or the GPUs that the job was given are not there.
     """
 
     def __init__(self, assignment: Assignment, fields: Collection[str] = NVML_FIELDS) -> None:
         """Read `fields`, or those among them that the order names."""
         order = assignment.order
-        if order.period_ms > MAX_PERIOD_MS:
-            raise ValueError(
-                f"`period_ms` must be at most {MAX_PERIOD_MS} for NVML, whose driver keeps samples "
-                f"for 2.4 s, but is {order.period_ms} instead"
-            )
         asked = order.gpu_fields
         self._wanted = frozenset(name for name in fields if asked is None or name in asked)
         self._clock = assignment.clock
@@ -101,7 +95,8 @@ class NvmlReadings:
             XidReports(self._allotment.gpus, assignment.remarks) if XID in self._wanted else None
         )
         self._energy_us = self._energy_period_us()
-        self._energy_due_us = self._drain_due_us = self._clock.now_us()
+        now_us = self._clock.now_us()
+        self._energy_due_us = self._drain_due_us = self._profile_due_us = now_us
 
     def describe(self) -> Description:
         """The GPUs by local index, what is read from where and how often it was seen to change."""
@@ -120,6 +115,7 @@ class NvmlReadings:
                 "buffered": sorted({name for board in self._boards for name in board.buffered}),
                 "profiled": sorted({name for board in self._boards for name in board.profiled}),
                 "drain_us": _DRAIN_US,
+                "profile_us": _PROFILE_US,
                 "energy_us": self._energy_us,
                 "null_rows": "one when a reading is first missed, until its next value",
             },
@@ -140,12 +136,17 @@ class NvmlReadings:
         if soon_us >= self._drain_due_us:
             self._drain_due_us = _next(self._drain_due_us, _DRAIN_US, soon_us)
             readings += self._drain(now_us)
+        if soon_us >= self._profile_due_us:
+            self._profile_due_us = _next(self._profile_due_us, _PROFILE_US, soon_us)
+            for board in self._boards:
+                readings += board.profile()
         return readings
 
     def finish(self) -> Sequence[Reading]:
         """The last gauges, and the samples up to now."""
         time.sleep(_LATE_S)
-        self._drain_due_us = self._energy_due_us = self._clock.now_us()
+        now_us = self._clock.now_us()
+        self._energy_due_us = self._drain_due_us = self._profile_due_us = now_us
         return self.read()
 
     def close(self) -> None:
@@ -201,7 +202,7 @@ class NvmlReadings:
             pace = self._paces.get(name)
             update_us = pace.update_us if pace is not None else None
             if name in profiled:
-                asked_us = _DRAIN_US
+                asked_us = _PROFILE_US
             elif name in buffered:
                 asked_us = 0
             else:

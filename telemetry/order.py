@@ -10,10 +10,13 @@ from typing import Any, Self
 from telemetry.fields import FIELDS, Subject
 from telemetry.record import read_json
 
-SOURCES = ("host", "simulated", "dcgm")
+SOURCES = ("auto", "dcgm", "host", "nvml", "simulated")
+"""`auto` stands for a real GPU's best source, found on the node."""
 DEVICES = ("cpu", "cuda")
 # Below this a Python process polling a few sensors takes a visible share of a core.
 MIN_PERIOD_MS = 10
+# The driver keeps 2.4 s of power samples: asked more seldom than this, some could be lost.
+MAX_NVML_PERIOD_MS = 1000
 # An hour of rest says nothing that a minute does not: more is a slip of the keyboard.
 MAX_IDLE_S = 3600.0
 # nv-hostengine listens on host:port (-b, -p) or on a Unix socket (-d), named by its path.
@@ -70,6 +73,11 @@ class LaunchOrder:
                 raise ValueError(
                     f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
                 )
+        if self.telemetry in ("auto", "nvml") and self.period_ms > MAX_NVML_PERIOD_MS:
+            raise ValueError(
+                f"`period_ms` must be at most {MAX_NVML_PERIOD_MS} for {self.telemetry}, as the "
+                f"driver keeps its samples for 2.4 s, but is {self.period_ms} instead"
+            )
         if self.threads is not None and (not isinstance(self.threads, int) or self.threads < 1):
             raise ValueError(
                 f"`threads` must be a whole number of at least 1 or null, "

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -23,16 +24,33 @@ _CLOSE_S: Final = 20.0
 _POLL_S: Final = 0.02
 # Enough for a traceback's last lines.
 _TAIL_BYTES: Final = 2_000
+# Something that kills a watcher more often than this will not be outlived.
+MAX_RESTARTS: Final = 20
+# A watcher that died sooner than this after its start is not followed at once.
+_SHORT_LIFE_S: Final = 1.0
+_PAUSE_S: Final = 1.0
+# Python's own for an exception that nobody caught: a fault, where other codes are decisions.
+_UNCAUGHT: Final = 1
 
 
 class Watch:
     """A running watcher process of one node; ends it on leaving.
 
-    A watcher that dies takes nobody with it: the end is written into `watchers/<host>.exit.json`
-    and the rank works on.
+    A watcher that dies takes nobody with it: another follows it at once, `max_restarts` times at
+    most, and goes on with its clock in the same shard. Every end is written into
+    `watchers/<host>.exit.json`. A thread that sleeps in the kernel waits for the death, so the rank
+    works on undisturbed.
     """
 
-    def __init__(self, results: Path, run_id: str, attempt_number: int, host: str) -> None:
+    def __init__(
+        self,
+        results: Path,
+        run_id: str,
+        attempt_number: int,
+        host: str,
+        *,
+        max_restarts: int = MAX_RESTARTS,
+    ) -> None:
         self._attempt = RunPaths(results=results.absolute(), run_id=run_id).attempt(attempt_number)
         self._host = host
         self._exit_path = self._attempt.watchers / f"{host}.exit.json"
@@ -40,19 +58,20 @@ class Watch:
         self._stopped = False
         self._attempt.watchers.mkdir(exist_ok=True)
         # -P keeps modules of the working directory from standing in for Python's own.
-        command = [sys.executable, "-P", "-m", "telemetry.watcher"]
-        command += ["--results", str(results.absolute()), "--run-id", run_id]
-        command += ["--attempt", str(attempt_number), "--host", host]
+        self._command = [sys.executable, "-P", "-m", "telemetry.watcher"]
+        self._command += ["--results", str(results.absolute()), "--run-id", run_id]
+        self._command += ["--attempt", str(attempt_number), "--host", host]
         inherited = os.environ.get("PYTHONPATH")
         paths = [str(_PACKAGE_PARENT), *([inherited] if inherited else [])]
-        with self._log_path.open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            )
+        # What the job does to its environment later is nothing to a watcher that follows.
+        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        self._max_restarts = max_restarts
+        self._deaths: list[dict[str, Any]] = []
+        self._stopping = threading.Event()
+        self._changing = threading.Lock()
+        self._guard: threading.Thread | None = None
+        self._log_path.unlink(missing_ok=True)
+        self._process = self._start()
 
     @property
     def pid(self) -> int:
@@ -72,6 +91,7 @@ class Watch:
             if path.is_file():
                 record = read_json(path)
                 if record["pid"] == self._process.pid:
+                    self._guard_it()
                     return record
             if ended is not None:
                 raise RuntimeError(
@@ -96,12 +116,16 @@ class Watch:
         """
         if self._stopped:
             return self._process.returncode
+        with self._changing:
+            self._stopping.set()
         early = self._process.poll() is not None
         assert self._process.stdin is not None
         # The pipe of a dead reader may be broken already.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         code = self._wait_for_end()
+        if self._guard is not None:
+            self._guard.join()
         self._stopped = True
         # The record may be on the disk whose fullness or loss ended the watcher.
         with contextlib.suppress(OSError):
@@ -114,6 +138,7 @@ class Watch:
                     "early": early,
                     "stderr": self._last_words(),
                     "t_us": wall_us(),
+                    "deaths": self._deaths,
                 },
             )
         return code
@@ -128,6 +153,56 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._started_s = time.monotonic()
+        with self._log_path.open("ab") as log:
+            return subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=self._environment,
+            )
+
+    def _guard_it(self) -> None:
+        if self._guard is None and self._max_restarts > 0:
+            self._guard = threading.Thread(
+                target=self._follow, name=f"watch-{self._host}", daemon=True
+            )
+            self._guard.start()
+
+    def _follow(self) -> None:
+        """Start another watcher whenever one dies; returns when it must not or need not."""
+        while True:
+            code = self._process.wait()
+            if self._stopping.is_set() or (code >= 0 and code != _UNCAUGHT):
+                return
+            if len(self._deaths) == self._max_restarts:
+                return
+            self._deaths.append(
+                {
+                    "pid": self._process.pid,
+                    "exit_code": code,
+                    "stderr": self._last_words(),
+                    "t_us": wall_us(),
+                }
+            )
+            lived_s = time.monotonic() - self._started_s
+            if lived_s < _SHORT_LIFE_S and self._stopping.wait(_PAUSE_S):
+                return
+            with self._changing:
+                if self._stopping.is_set():
+                    return
+                assert self._process.stdin is not None
+                with contextlib.suppress(BrokenPipeError):
+                    self._process.stdin.close()
+                try:
+                    self._process = self._start()
+                except OSError as error:
+                    # No memory or no process left: the rank's work is not the place to fail.
+                    self._deaths[-1]["not_followed"] = str(error)
+                    return
 
     def _wait_for_end(self) -> int:
         for patience_s, harder in (

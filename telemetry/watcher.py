@@ -4,7 +4,8 @@
 
 Its owner holds the other end of its stdin and lets go to end it; an owner that dies lets go too.
 Ends with 0 when told to stop, 2 when another watcher has this attempt and host, 3 when the
-attempt's folder vanished.
+attempt's folder vanished, 4 when its sensors are not there. One that follows a watcher that died
+goes on with its clock and record, in new parts of the same shard.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import pyarrow as pa
 from telemetry.clock import HostClock, monotonic_us
 from telemetry.host import describe_platform
 from telemetry.order import LaunchOrder
+from telemetry.predecessor import Predecessor
 from telemetry.record import write_json
 from telemetry.run import AttemptPaths, RunPaths, RunSpec
 from telemetry.schema import SAMPLES
@@ -30,12 +32,15 @@ from telemetry.source import Assignment, Source
 from telemetry.sources import open_source
 from telemetry.spool import Spool
 from telemetry.stop import StopSignal
+from telemetry.succession import Succession
 from telemetry.watchlog import ClockGuard, WatchLog
 
 EXIT_SECOND: Final = 2
 """Another watcher has this attempt and host."""
 EXIT_VANISHED: Final = 3
 """The attempt's folder is gone."""
+EXIT_NO_SOURCE: Final = 4
+"""What the order names cannot be read on this node."""
 
 _US_PER_MS: Final = 1_000
 # Half of the second within which a row must be on disk; the other half is for a slow disk.
@@ -73,10 +78,12 @@ class Watcher:
             "gpus": [dict(gpu) for gpu in self._description.gpus],
         }
         writer = ShardWriter(self._attempt.samples_shard(assignment.host), SAMPLES, metadata)
-        self._log = WatchLog(self._attempt, assignment.host, clock)
+        before = assignment.before
+        self._log = WatchLog(self._attempt, assignment.host, clock, continued=before is not None)
         self._spool = Spool(writer, assignment.host, self._log)
         self._guard = ClockGuard(clock)
         self._ready = False
+        self._succession = None if before is None else Succession(before)
 
     def run(self) -> str:
         """Watch until the stop; why it stopped.
@@ -89,8 +96,13 @@ class Watcher:
         tick = 0
         reason = None
         while reason is None:
-            self._spool.add(self._source.read())
+            readings = self._source.read()
+            self._spool.add(readings)
             self._log_remarks()
+            if self._succession is not None and readings:
+                gaps = self._succession.gaps(readings, self._description.periods_us)
+                self._log.event("restarted", **gaps)
+                self._succession = None
             # The owner waits for the first reading, so it goes to disk at once.
             if not self._ready or monotonic_us() - flushed_us >= _FLUSH_US:
                 self._flush()
@@ -131,9 +143,16 @@ class Watcher:
 
     def _report_ready(self) -> None:
         clock = self._assignment.clock
+        before = self._assignment.before
+        path = self._attempt.host(self._assignment.host)
         self._attempt.hosts.mkdir(exist_ok=True)
+        if before is not None:
+            # The ranks stand on the first watcher's clock and GPUs: they hold for all that follow.
+            restarts = int(before.record.get("restarts", 0)) + 1
+            write_json(path, {**before.record, "pid": os.getpid(), "restarts": restarts})
+            return
         write_json(
-            self._attempt.host(self._assignment.host),
+            path,
             {
                 "host": self._assignment.host,
                 "pid": os.getpid(),
@@ -192,15 +211,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     pa.set_io_thread_count(1)
     with lock:
         stop = StopSignal()
+        before = Predecessor.find(attempt, given.host)
         assignment = Assignment(
             attempt=attempt,
             spec=RunSpec.read(run.spec),
             order=LaunchOrder.read(attempt.launch),
             host=given.host,
-            clock=HostClock.set_now(),
+            clock=HostClock.set_now()
+            if before is None
+            else HostClock(offset_us=before.record["clock_offset_us"]),
+            before=before,
         )
         try:
-            Watcher(assignment, given.run_id, open_source(assignment), stop).run()
+            source = open_source(assignment)
+        except (RuntimeError, ValueError) as error:
+            sys.stderr.write(f"watcher: {error}\n")
+            return EXIT_NO_SOURCE
+        try:
+            Watcher(assignment, given.run_id, source, stop).run()
         except FileNotFoundError as error:
             if attempt.folder.is_dir():
                 raise

@@ -4,7 +4,7 @@ import contextlib
 from typing import Any, Final
 
 from telemetry.clock import HostClock
-from telemetry.record import write_json
+from telemetry.record import read_json, write_json
 from telemetry.run import AttemptPaths
 
 # Slewing moves a clock by 0.05 % at most (adjtimex), 5 ms over a late tick of 10 s; ntpd steps
@@ -15,9 +15,14 @@ _READINGS: Final = 3
 
 
 class WatchLog:
-    """One watcher's own record, rewritten at each event, so that a kill -9 leaves it too."""
+    """A host's record of its watching, rewritten at each event, so that a kill -9 leaves it too.
 
-    def __init__(self, attempt: AttemptPaths, host: str, clock: HostClock) -> None:
+    A watcher that follows a dead one continues its record.
+    """
+
+    def __init__(
+        self, attempt: AttemptPaths, host: str, clock: HostClock, *, continued: bool = False
+    ) -> None:
         self._attempt = attempt
         self._path = attempt.watchers / f"{host}.json"
         self._clock = clock
@@ -34,6 +39,10 @@ class WatchLog:
             "clock_drift_us": None,
             "events": [],
         }
+        if continued:
+            # What cannot be read leaves a record that begins anew; the owner has one of its own.
+            with contextlib.suppress(OSError, ValueError):
+                self._content |= read_json(self._path)
 
     def begin(self) -> None:
         """The first readings are on disk: from now on there is a record of the watching."""
