@@ -3,7 +3,6 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -12,6 +11,7 @@ from launcher.display import plan_summary, plan_table
 from launcher.door import BadInputError, read_points
 from launcher.grid import Grid, Verdict, check, results_folder
 from launcher.settle import settle
+from launcher.status import watch
 
 _GOING = (Verdict.SEALED, Verdict.QUEUED, Verdict.RUNNING, Verdict.FAILED)
 BAD_INPUT = 2
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         errors.print("joulegrid: stopped; attempts are labelled, the same command goes on")
         return INTERRUPTED
-    return _close(console, errors, grid.results, outcome)
+    return _close(console, errors, grid, outcome)
 
 
 def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
@@ -71,20 +71,28 @@ def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
         return check(points)
 
 
-def _close(console: Console, errors: Console, results: Path, outcome: Outcome) -> int:
-    folder = shlex.quote(str(results))
+def _close(console: Console, errors: Console, grid: Grid, outcome: Outcome) -> int:
+    folder = shlex.quote(str(grid.results))
     for said in outcome.refused:
         errors.print(f"joulegrid: Slurm refuses: {said}")
     if outcome.refused and not outcome.queued and not outcome.sealed:
         return BAD_INPUT
+    failed = bool(outcome.failed or outcome.refused)
+    for run_id in outcome.failed:
+        errors.print(f"joulegrid: {run_id} is not sealed; its attempt says why in ended.json")
+    if before := len(grid.having(Verdict.FAILED)):
+        errors.print(f"joulegrid: {before} points failed before; retry=failed tries them again")
+        failed = True
     if outcome.queued:
         console.print(f"{outcome.queued} points queued; they are merged and sealed as they end")
+        if grid.wait:
+            failed |= bool(watch(grid.results, outcome.campaign, console))
+    elsewhere = outcome.elsewhere or grid.having(Verdict.QUEUED, Verdict.RUNNING)
+    if elsewhere or (outcome.queued and not grid.wait):
         _next(console, f"python -m launcher.status {folder}")
     else:
         _next(console, f"python -m analysis {folder}")
-    for run_id in outcome.failed:
-        errors.print(f"joulegrid: {run_id} is not sealed; its attempt says why in ended.json")
-    return 1 if outcome.failed or outcome.refused else 0
+    return int(failed)
 
 
 def _next(console: Console, command: str) -> None:

@@ -32,6 +32,7 @@ from launcher.grid import Entry, Grid, Verdict
 from launcher.job import process_identity
 from launcher.ledger import JobArray
 from launcher.slurm_record import record_accounting
+from launcher.standing import last_line
 from launcher.submit import (
     RefusedError,
     Shape,
@@ -65,6 +66,8 @@ class Outcome:
     """Run ids of the points that did not end sealed."""
     queued: int
     """Points left to a batch system."""
+    elsewhere: int = 0
+    """Points that another call started meanwhile."""
     refused: tuple[str, ...] = ()
     """What the batch system said of each array that it did not take."""
     campaign: str | None = None
@@ -112,6 +115,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
         sealed=sealed,
         failed=tuple(failed),
         queued=queued,
+        elsewhere=beaten,
         refused=tuple(refused),
         campaign=folder.name,
     )
@@ -192,7 +196,7 @@ def _run_each(
                 while not job.done():
                     progress.update(trial)
                     time.sleep(_POLL_S)
-                _label_silent_end(trial, _last_line(Path(str(job.paths.stderr))))
+                _label_silent_end(trial, last_line(Path(str(job.paths.stderr))))
                 state, reason = _settle(Path(trial.attempt.folder.parent.parent), trial.entry)
                 progress.finish(trial, state, reason)
                 ended.append((trial, None if state == "sealed" else reason or state))
@@ -218,9 +222,9 @@ def _settle(results: Path, entry: Entry) -> tuple[str, str | None]:
     return close_attempt(run, attempt)
 
 
-def _label_silent_end(trial: Trial, last_line: str) -> None:
+def _label_silent_end(trial: Trial, last: str) -> None:
     if not trial.attempt.ended.is_file():
-        reason = f"the job ended without a word; its log ends: {last_line}"
+        reason = f"the job ended without a word; its log ends: {last or '(no log)'}"
         record_end(trial.attempt, EndState.LOST, reason, "launcher")
 
 
@@ -289,14 +293,6 @@ def _campaign_folder(grid: Grid, call: Mapping[str, Any]) -> Path:
         },
     )
     return folder
-
-
-def _last_line(path: Path) -> str:
-    try:
-        lines = path.read_text(errors="replace").strip().splitlines()
-    except OSError:
-        return "(no log)"
-    return lines[-1].strip() if lines else "(empty log)"
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.grid import Entry, Grid, Verdict
+from launcher.standing import read_progress
 from launcher.submit import Trial
-from telemetry.record import read_json
 
 _GB: Final = 1e9
 _STYLES: Final = {
@@ -90,7 +90,7 @@ class Progress:
 
     def update(self, trial: Trial) -> None:
         """Show how far a running attempt is."""
-        phase, share, rate = _read_progress(trial)
+        phase, share, rate = read_progress(trial.attempt)
         number = self._done + 1
         name = trial.entry.spec.run_id
         if self._live is not None:
@@ -111,17 +111,3 @@ class Progress:
         if reason:
             line.append(f": {reason}")
         self._console.print(line, soft_wrap=True)
-
-
-def _read_progress(trial: Trial) -> tuple[str, float, str]:
-    """Phase, share of prompts done, and a rate with the time left."""
-    if trial.attempt.progress.is_file():
-        content = read_json(trial.attempt.progress)
-        done, total = content["prompts_done"], content["prompts_total"]
-        parts = [f"{done}/{total} prompts"]
-        if content.get("tokens_per_s"):
-            parts.append(f"{content['tokens_per_s']:.0f} tokens/s")
-        if content.get("eta_s") is not None:
-            parts.append(f"{content['eta_s']:.0f} s left")
-        return str(content["phase"]), done / total if total else 0.0, ", ".join(parts)
-    return ("starting" if trial.attempt.started.is_file() else "queued"), 0.0, ""

@@ -113,7 +113,6 @@ def accounted(job_ids: Sequence[str]) -> dict[str, JobState]:
             "--noheader",
             "--parsable2",
             "--allocations",
-            "--array",
             "--duplicates",
             f"--jobs={','.join(job_ids)}",
             "--format=JobID,JobName%200,State,Submit,NodeList%500,ExitCode",

@@ -93,7 +93,6 @@ def record_accounting(array: JobArray) -> None:
         "sacct",
         "--noheader",
         "--parsable2",
-        "--array",
         "--duplicates",
         f"--jobs={submission.job_id}",
         f"--format={','.join(f'{name}%500' for name in _FIELDS)}",

@@ -198,9 +198,10 @@ def _executor(folder: Path, shape: Shape, name: str) -> Any:
         name=name,
         nodes=shape.nodes,
         tasks_per_node=shape.ranks_per_node,
-        gpus_per_node=shape.gpus_per_node,
         timeout_min=cluster.timeout_min,
     )
+    if shape.gpus_per_node and cluster.slurm is None:
+        executor.update_parameters(gpus_per_node=shape.gpus_per_node)
     request = cluster.slurm
     if request is not None:
         additional: dict[str, Any] = {"no_requeue": True}
@@ -216,9 +217,9 @@ def _executor(folder: Path, shape: Shape, name: str) -> Any:
             slurm_setup=list(request.setup),
             slurm_signal_delay_s=_SIGNAL_DELAY_S,
         )
-        if request.gpu_type is not None and shape.gpus_per_node:
-            typed = f"{request.gpu_type}:{shape.gpus_per_node}"
-            executor.update_parameters(slurm_gpus_per_node=typed)
+        if shape.gpus_per_node:
+            kind = f"{request.gpu_type}:" if request.gpu_type else ""
+            executor.update_parameters(slurm_gpus_per_node=f"{kind}{shape.gpus_per_node}")
         if request.partition is not None:
             executor.update_parameters(slurm_partition=request.partition)
     return executor

@@ -1,0 +1,145 @@
+"""Cancel: `python -m launcher.cancel RESULTS`: stop what is queued or running, from any shell.
+
+Jobs are found by the record, and cancelled only if Slurm's queue has them by number and by name.
+What they measured so far is kept, merged and labelled.
+
+Exit status: 0 all have ended, 1 some have not, 2 the command is wrong.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from launcher.ledger import list_arrays
+from launcher.settle import settle
+from launcher.slurm_queue import SlurmError, ask
+from launcher.standing import campaign_points, campaigns
+from launcher.status import fault_of
+from telemetry.record import read_json
+from telemetry.run import AttemptPaths, campaigns_folder, list_runs
+from telemetry.schema import EndState
+from telemetry.state import attempt_state, is_alive, record_end, this_host
+
+# KillWait, 30 s by default, lies between SIGTERM and the end of a job, and accounting is behind.
+_PATIENCE_S: Final = 60.0
+_POLL_S: Final = 0.5
+# A command line holds a few thousand numbers; this leaves room for any environment.
+_AT_ONCE: Final = 500
+_BAD_INPUT: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m launcher.cancel", description="Stop what is queued or running."
+    )
+    parser.add_argument("results", type=Path, help="the results folder")
+    parser.add_argument("points", nargs="*", metavar="RUN_ID", help="only these points")
+    parser.add_argument("--campaign", help="only this call of the launcher")
+    given = parser.parse_args(arguments)
+    results: Path = given.results.absolute()
+    if fault := fault_of(results, given.campaign):
+        sys.stderr.write(f"cancel: {fault}\n")
+        return _BAD_INPUT
+    points = set(given.points)
+    if given.campaign is not None:
+        of_campaign = set(campaign_points(results, given.campaign))
+        points = points & of_campaign if points else of_campaign
+    try:
+        asked = cancel(results, given.campaign, points)
+    except SlurmError as error:
+        sys.stderr.write(f"cancel: {error}\n")
+        return 1
+    left = _wait(results, asked)
+    sys.stdout.write(f"{len(asked) - left} of {len(asked)} attempts stopped\n")
+    return 1 if left else 0
+
+
+def cancel(results: Path, campaign: str | None, points: set[str]) -> list[AttemptPaths]:
+    """Ask the jobs of open attempts to end; those attempts.
+
+    Args:
+        results: the results folder.
+        campaign: only this one's launcher is told to stop; None tells all.
+        points: only these runs; empty means all.
+
+    Raises:
+        SlurmError: scancel fails.
+    """
+    known = settle(results)
+    if not points:
+        _stop_launchers(results, campaign)
+    open_attempts = [
+        attempt
+        for run in list_runs(results)
+        if not points or run.run_id in points
+        for attempt in run.attempts()[-1:]
+        if not attempt_state(attempt).ended
+    ]
+    jobs = [
+        known.jobs[attempt.folder].job_id
+        for attempt in open_attempts
+        if attempt.folder in known.jobs
+    ]
+    for start in range(0, len(jobs), _AT_ONCE):
+        ask(["scancel", *jobs[start : start + _AT_ONCE]])
+    for attempt in open_attempts:
+        if attempt.folder not in known.jobs:
+            _stop_local(attempt)
+    return open_attempts
+
+
+def _stop_launchers(results: Path, campaign: str | None) -> None:
+    """Tell launchers of this machine that run local jobs to stop: they label what they end."""
+    batch = {array.campaign for array in list_arrays(results)}
+    for name in campaigns(results) if campaign is None else [campaign]:
+        if name in batch:
+            continue
+        content = read_json(campaigns_folder(results) / name / "campaign.json")
+        _terminate(content.get("launcher", {}))
+
+
+def _stop_local(attempt: AttemptPaths) -> None:
+    """Stop a local job whose launcher is gone, and say so in its record."""
+    if not attempt.submitted.is_file():
+        return
+    submitted = read_json(attempt.submitted)
+    if submitted.get("executor") == "local" and _terminate(submitted):
+        record_end(attempt, EndState.CANCELLED, "stopped by launcher.cancel", "launcher")
+
+
+def _terminate(identity: dict[str, object]) -> bool:
+    """SIGTERM to a process of this machine and its children, if it is the one that is meant."""
+    host, pid, created_us = (identity.get(key) for key in ("host", "pid", "pid_created_us"))
+    if host not in this_host() or not isinstance(pid, int) or not isinstance(created_us, int):
+        return False
+    if not is_alive(pid, created_us):
+        return False
+    try:
+        process = psutil.Process(pid)
+        children = process.children(recursive=True) if "executor" in identity else []
+        for each in [process, *children]:
+            each.terminate()
+    except psutil.NoSuchProcess:
+        return True
+    return True
+
+
+def _wait(results: Path, asked: Sequence[AttemptPaths]) -> int:
+    """Wait for the attempts' ends to be on record; how many are not."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while True:
+        settle(results)
+        left = sum(not attempt_state(attempt).ended for attempt in asked)
+        if not left or time.monotonic() > deadline_s:
+            return left
+        time.sleep(_POLL_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
