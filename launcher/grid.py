@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from launcher.cluster import Cluster
 from launcher.door import BadInputError, group_options
-from launcher.limits import check_gpu, check_work, telemetry_source, too_large, too_long
+from launcher.limits import (
+    check_gpu,
+    check_period,
+    check_work,
+    telemetry_source,
+    too_large,
+    too_long,
+)
 from launcher.multirun import MAX_POINTS, Point
 from telemetry.order import LaunchOrder
 from telemetry.run import AttemptPaths, RunPaths, RunSpec
@@ -316,7 +323,7 @@ def _order(
 ) -> LaunchOrder:
     watch = config["telemetry"]
     idle_s = watch["idle_s"]
-    return LaunchOrder(
+    order = LaunchOrder(
         device=cluster.device,
         threads=cluster.threads,
         prompts_sha256=NOT_SELECTED,
@@ -325,4 +332,9 @@ def _order(
         period_ms=watch["period_ms"],
         idle_s=float(idle_s) if isinstance(idle_s, int) else idle_s,
         warmup_batches=config["cluster"]["typical"]["warmup_batches"],
+        dcgm_bindings=watch.get("dcgm_bindings"),
+        dcgm_address=watch.get("dcgm_address"),
+        gpu_fields=watch.get("gpu_fields"),
     )
+    check_period(spec, order)
+    return order

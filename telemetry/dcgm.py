@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from telemetry.clock import monotonic_us
 from telemetry.dcgm_bindings import DcgmBindings, find_bindings, load_bindings
-from telemetry.dcgm_session import DcgmSession, is_profiling, watch_period_us
+from telemetry.dcgm_session import KEEP_S, DcgmSession, is_profiling, watch_period_us
 from telemetry.dcgm_time import OVERLAP_US
 from telemetry.dcgm_values import decode
 from telemetry.fields import FIELDS, Field, Kind, Subject
@@ -33,8 +33,13 @@ _HUNG_US: Final = 5 * _US_PER_S
 # Beyond the last period, what an answering engine needs for the last drain.
 _LAST_DRAIN_S: Final = 3.0
 
+# Two watchers place a stamp of the engine up to a step of slewing apart, half a period at most.
+_SAME_US: Final = 2_000
+
 _HUNG: Final = "nv-hostengine does not answer"
 _LOST: Final = "the connection to nv-hostengine is lost"
+_GONE: Final = "the engine does not know this GPU any more"
+_MIG: Final = "MIG is on: the sensors are the whole board's, not its instances'"
 _DEAD: Final = "the thread that reads DCGM died: see the watcher's log"
 _SILENT: Final = "nv-hostengine answers, but gives no new readings"
 
@@ -47,13 +52,20 @@ class DcgmReadings:
         RuntimeError: there is no engine, it does not answer, or does not know a GPU.
     """
 
-    def __init__(self, assignment: Assignment, uuids: Sequence[str] | None = None) -> None:
-        """Watch the GPUs `uuids`; None watches every GPU that the engine supports."""
+    def __init__(
+        self, assignment: Assignment, uuids: Sequence[str] | None = None, *, embed: bool = True
+    ) -> None:
+        """Watch the GPUs `uuids`; None watches every GPU that the engine supports.
+
+        `embed` allows an engine in this process where none runs.
+        """
         order = assignment.order
         self._clock = assignment.clock
         self._remarks = assignment.remarks
         self._address = order.dcgm_address
         self._uuids = uuids
+        self._embed = embed
+        self._before = assignment.before
         self._period_us = order.period_ms * _US_PER_MS
         self._fields = dcgm_fields(order.gpu_fields)
         self._field_of = {field.dcgm_id: field for field in self._fields}
@@ -61,6 +73,7 @@ class DcgmReadings:
         self._queue: deque[Reading] = deque()
         self._absences = Absences()
         self._counters: dict[tuple[str, str], float] = {}
+        self._skip_until_us: dict[tuple[str, str], int] = {}
         self._last_us = self._news_us = self._clock.now_us()
         # When the engine was asked something that it has not answered yet.
         self._asked_us: int | None = None
@@ -144,7 +157,7 @@ class DcgmReadings:
     def _work(self) -> None:
         bindings = self._bindings
         try:
-            session = self._open(self._clock.now_us())
+            session = self._open_first()
         except (bindings.error, RuntimeError) as error:
             self._failure = f"DCGM cannot be watched: {error}"
             self._opened.set()
@@ -182,7 +195,19 @@ class DcgmReadings:
                 return
         session.close()
 
-    def _open(self, since_us: int) -> DcgmSession:
+    def _open_first(self) -> DcgmSession:
+        """What a watcher that died had not read yet may still lie in the engine's cache."""
+        if self._before is None:
+            return self._open(self._clock.now_us(), incomplete=False)
+        names = {field.name for field in self._fields}
+        self._skip_until_us = {
+            key: t_us + _SAME_US for key, t_us in self._before.last_us.items() if key[1] in names
+        }
+        since_us = min(self._skip_until_us.values(), default=self._clock.now_us())
+        since_us = max(since_us, self._clock.now_us() - int(KEEP_S * _US_PER_S))
+        return self._open(since_us, incomplete=True)
+
+    def _open(self, since_us: int, *, incomplete: bool) -> DcgmSession:
         self._asked_us = self._clock.now_us()
         try:
             return DcgmSession(
@@ -193,6 +218,8 @@ class DcgmReadings:
                 period_us=self._period_us,
                 clock=self._clock,
                 since_us=since_us,
+                embed=self._embed,
+                incomplete=incomplete,
             )
         finally:
             self._asked_us = None
@@ -205,7 +232,7 @@ class DcgmReadings:
             self._asked_us = None
         for t_us, uuid, raw in values:
             field = self._field_of.get(raw[0])
-            if field is None:
+            if field is None or t_us <= self._skip_until_us.get((uuid, field.name), 0):
                 continue
             value, reason = decode(raw, field)
             if value is None:
@@ -251,7 +278,7 @@ class DcgmReadings:
         while not self._ending.wait(_RETRY_S):
             start_us = self._clock.now_us()
             try:
-                session = self._open(start_us)
+                session = self._open(start_us, incomplete=True)
             except (self._bindings.error, RuntimeError) as error:
                 # The same failure again says nothing new.
                 if str(error) != told:
@@ -267,9 +294,16 @@ class DcgmReadings:
         return None
 
     def _note_refusals(self, session: DcgmSession) -> None:
+        """Null rows of what this session cannot read at all."""
         now_us = self._clock.now_us()
-        for name, reason in session.refused.items():
-            for uuid in session.uuid_of.values():
+        found = {str(gpu["uuid"]): bool(gpu["mig"]) for gpu in session.gpus}
+        for uuid in self._uuids or found:
+            if uuid in found and not found[uuid]:
+                refused = session.refused
+            else:
+                reason = _MIG if uuid in found else _GONE
+                refused = {field.name: reason for field in self._fields}
+            for name, reason in refused.items():
                 self._queue.extend(self._absences.note(now_us, uuid, name, reason))
 
     def _all_null(self, t_us: int, reason: str) -> list[Reading]:
@@ -283,18 +317,15 @@ class DcgmReadings:
 
     def _describe(self, session: DcgmSession) -> Description:
         watched = [field for field in self._fields if field.name not in session.refused]
-        for gpu in session.gpus:
-            if gpu["mig"]:
-                self._remarks.note(
-                    self._clock.now_us(),
-                    "mig",
-                    device=gpu["uuid"],
-                    reason="MIG is on: power and energy are the whole board's, not an instance's",
-                )
+        gpus = list(session.gpus)
+        if self._before is not None:
+            there = {gpu["uuid"] for gpu in gpus}
+            known = self._before.record.get("gpus", [])
+            gpus += [{**gpu, "lost": _GONE} for gpu in known if gpu["uuid"] not in there]
         return Description(
             name="dcgm",
             simulated=False,
-            gpus=session.gpus,
+            gpus=gpus,
             periods_us={
                 field.name: watch_period_us(field, self._period_us)
                 for field in watched

@@ -12,11 +12,15 @@ from telemetry.dcgm_bindings import DcgmBindings, error_code
 from telemetry.dcgm_time import WallWindow
 from telemetry.dcgm_values import Collector, Raw
 from telemetry.fields import Field
+from telemetry.gpus import GPU_KINDS
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:5555"
 """Where nv-hostengine listens unless told otherwise (its option --port)."""
 PROFILING_PERIOD_US: Final = 100_000
 """NVIDIA: profiling polled faster is invalid on Hopper (github.com/NVIDIA/DCGM/issues/310)."""
+
+KEEP_S: Final = 60.0
+"""How long the engine keeps values: for a drain that was held up, or a watcher started anew."""
 
 # dcgm_fields.h: profiling fields are 1001 to 1075; what lies above are device fields again.
 _PROFILING_IDS: Final = range(1001, 1076)
@@ -27,8 +31,6 @@ _DUPLICATE_KEY: Final = -26
 _NAME_TRIES: Final = 3
 # An engine of this host answers in milliseconds.
 _CONNECT_MS: Final = 3_000
-# Long enough for a drain that was held up; 160 series at 10 Hz are 100,000 values.
-_KEEP_S: Final = 60.0
 # dcgm_structs.py: 0 sets no bound beside the age.
 _KEEP_SAMPLES: Final = 0
 
@@ -53,8 +55,14 @@ class DcgmSession:
         period_us: int,
         clock: HostClock,
         since_us: int,
+        embed: bool = True,
+        incomplete: bool = False,
     ) -> None:
-        """Watch `fields` of the GPUs `uuids` (None: all that the engine supports) from now on."""
+        """Watch `fields` of the GPUs `uuids`; None: of all that the engine supports.
+
+        Values from `since_us` on are taken, if the engine has them. `embed` allows an engine in
+        this process where no other is found; `incomplete` puts up with GPUs that are not there.
+        """
         self._bindings = bindings
         self._period_us = period_us
         self.slowest_period_us = max(watch_period_us(field, period_us) for field in fields)
@@ -68,16 +76,19 @@ class DcgmSession:
         self.refused: dict[str, str] = {}
         """Fields that the engine does not watch, with its reason."""
         with contextlib.ExitStack() as stack:
-            owner, self.engine = self._connect(address)
+            owner, self.engine = self._connect(address, embed=embed)
             self._disconnect = owner.Shutdown
             stack.callback(owner.Shutdown)
             self._handle = owner.handle
-            self.gpus = self._find_gpus(uuids)
-            self.uuid_of = {gpu["dcgm_id"]: str(gpu["uuid"]) for gpu in self.gpus}
-            self._group = self._make_group(stack)
-            for kind in _split(fields):
-                self._watch(stack, kind)
-            bindings.agent.dcgmUpdateAllFields(self._handle, 1)
+            self.gpus = self._find_gpus(uuids, incomplete=incomplete)
+            # A board's sensors do not tell its MIG instances apart.
+            whole = [gpu for gpu in self.gpus if not gpu["mig"]]
+            self.uuid_of = {gpu["dcgm_id"]: str(gpu["uuid"]) for gpu in whole}
+            if whole:
+                self._group = self._make_group(stack)
+                for kind in _split(fields):
+                    self._watch(stack, kind)
+                bindings.agent.dcgmUpdateAllFields(self._handle, 1)
             self._stack = stack.pop_all()
 
     def drain(self) -> list[tuple[int, str, Raw]]:
@@ -126,7 +137,7 @@ class DcgmSession:
         with contextlib.suppress(self._bindings.error):
             self._disconnect()
 
-    def _connect(self, address: str | None) -> tuple[Any, Mapping[str, Any]]:
+    def _connect(self, address: str | None, *, embed: bool) -> tuple[Any, Mapping[str, Any]]:
         """A DcgmHandle and what stands behind it."""
         asked = address or DEFAULT_ADDRESS
         problem = probe(asked)
@@ -145,10 +156,14 @@ class DcgmSession:
             return handle, {"engine": asked, "embedded": False}
         if address is not None:
             raise RuntimeError(f"`dcgm_address` must be an nv-hostengine, but {problem}")
+        if not embed:
+            raise RuntimeError(f"no nv-hostengine runs here: {problem}")
         handle = pydcgm.DcgmHandle(opMode=structs.DCGM_OPERATION_MODE_AUTO)
         return handle, {"engine": "embedded", "embedded": True, "embedded_because": problem}
 
-    def _find_gpus(self, uuids: Sequence[str] | None) -> list[Mapping[str, Any]]:
+    def _find_gpus(
+        self, uuids: Sequence[str] | None, *, incomplete: bool
+    ) -> list[Mapping[str, Any]]:
         """The inventory of the GPUs to watch, in the order asked, else by PCI address."""
         agent = self._bindings.agent
         known = {}
@@ -162,12 +177,14 @@ class DcgmSession:
                 f"the engine at {self.engine['engine']} must have a GPU, but has none"
             )
         for uuid in uuids:
-            if uuid not in known:
+            if uuid not in known and not incomplete:
                 raise RuntimeError(
                     f"the engine at {self.engine['engine']} must know GPU {uuid}, "
                     f"but knows {', '.join(sorted(known)) or 'none'} instead"
                 )
-        return [{**known[uuid], "index": index} for index, uuid in enumerate(uuids)]
+        return [
+            {**known[uuid], "index": index} for index, uuid in enumerate(uuids) if uuid in known
+        ]
 
     def _make_group(self, stack: contextlib.ExitStack) -> Any:
         agent, structs = self._bindings.agent, self._bindings.structs
@@ -204,7 +221,7 @@ class DcgmSession:
                 self._group,
                 field_group,
                 watch_period_us(fields[0], self._period_us),
-                _KEEP_S,
+                KEEP_S,
                 _KEEP_SAMPLES,
             )
             inner.callback(agent.dcgmUnwatchFields, self._handle, self._group, field_group)
@@ -260,10 +277,12 @@ def _name() -> str:
 
 def _inventory(gpu: int, attributes: Any) -> Mapping[str, Any]:
     identifiers, limits = attributes.identifiers, attributes.powerLimits
+    name = str(identifiers.deviceName)
     return {
         "dcgm_id": gpu,
         "uuid": str(identifiers.uuid),
-        "name": str(identifiers.deviceName),
+        "name": name,
+        "kind": next((kind.name for kind in GPU_KINDS.values() if name in kind.driver_names), None),
         "pci_bus_id": str(identifiers.pciBusId),
         "serial": str(identifiers.serial),
         "vbios": str(identifiers.vbios),

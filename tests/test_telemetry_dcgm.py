@@ -337,13 +337,43 @@ def test_counter_that_starts_again_is_on_record(
     assert reset.details["after"] < reset.details["before"]
 
 
-def test_mig_is_on_record(double: DoubleEngine, tmp_path: Path, spec: RunSpec) -> None:
-    double.set(gpus=[{"uuid": A, "name": "NVIDIA H200", "pci_bus_id": "00:1B", "mig": True}])
+def test_board_in_mig_mode_is_null_with_that_reason_and_costs_no_other(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    boards = [
+        {"uuid": A, "name": "NVIDIA H200", "pci_bus_id": "00:1B", "mig": True},
+        {"uuid": B, "name": "NVIDIA H200", "pci_bus_id": "00:0A", "mig": False},
+    ]
+    double.set(gpus=boards)
     with watched(tmp_path, spec, address=double.address) as watch:
-        watch.look(0.1)
-        assert watch.source.describe().gpus[0]["mig"] is True
-    (mig,) = watch.said("mig")
-    assert "the whole board's" in mig.details["reason"]
+        watch.look(0.3)
+        watch.end()
+    (null,) = watch.of("energy_j", A)
+    assert (null.value, null.reason) == (
+        None,
+        "MIG is on: the sensors are the whole board's, not its instances'",
+    )
+    assert watch.values("energy_j", B)
+
+
+def test_gpu_that_is_gone_when_the_engine_is_back_is_null_and_costs_no_other(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    board = {"uuid": B, "name": "NVIDIA H200", "pci_bus_id": "00:0A", "mig": False}
+    with watched(tmp_path, spec, address=double.address, uuids=[A, B]) as watch:
+        watch.look(0.4)
+        double.set(epoch=1, gpus=[board])
+        assert watch.until(lambda: bool(watch.said("dcgm_back")), 5)
+        watch.look(0.5)
+        watch.end()
+    (back,) = watch.said("dcgm_back")
+    after = [
+        r for r in watch.readings if r.t_us > back.details["gap_until_us"] and r.field == "energy_j"
+    ]
+    assert {(r.device, r.reason) for r in after} == {
+        (A, "the engine does not know this GPU any more"),
+        (B, None),
+    }
 
 
 def test_configured_engine_that_is_not_there_is_a_clear_error(
