@@ -9,7 +9,6 @@ from launcher.cluster import Cluster
 from launcher.door import BadInputError
 from telemetry.gpus import GPU_KINDS
 from telemetry.order import SOURCES, LaunchOrder
-from telemetry.order import SOURCES
 from telemetry.run import RunSpec
 from workers.memory import MemoryEstimate, flops
 
