@@ -72,7 +72,7 @@ def run_rank(
     """Do everything that one rank does in an attempt; returns when all prompts are answered.
 
     The watcher of the rank's host must be ready. `read_energy_j` takes the rank's GPU UUID and
-    reads that GPU's own energy counter; None leaves the counters to the watcher.
+    reads that GPU's own energy counter; None reads it by NVML, on a GPU.
 
     Raises:
         ValueError: the spec or the order asks for what this worker cannot do.

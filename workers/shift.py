@@ -1,6 +1,7 @@
 """Shift: all that one rank does in an attempt, phase by phase, from startup to shutdown."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -19,6 +20,7 @@ from telemetry.order import LaunchOrder
 from telemetry.run import AttemptPaths, RunSpec
 from telemetry.schema import RESPONSES, Phase
 from telemetry.shards import ShardWriter
+from telemetry.witness import Witness
 from workers.engines import Engine, engine_fault, make_engine
 from workers.llama import build
 from workers.meeting import Meeting, open_meeting
@@ -94,7 +96,7 @@ def work_shift(
         shift = _prepare(spec, order, results, attempt, meeting)
         metronome = Metronome(meeting, shift.station.clock, attempt)
         metronome.measure_start()
-        spans = stack.enter_context(_open_spans(shift, read_energy_j))
+        spans = stack.enter_context(_open_spans(shift, stack, read_energy_j))
         mesh = stack.enter_context(
             open_mesh(meeting, degree=spec.gpus, device=shift.station.device)
         )
@@ -153,10 +155,22 @@ def _prepare(
     )
 
 
-def _open_spans(shift: _Shift, read_energy_j: Callable[[str], float] | None) -> SpanRecorder:
+def _open_spans(
+    shift: _Shift, stack: contextlib.ExitStack, read_energy_j: Callable[[str], float] | None
+) -> SpanRecorder:
+    """The rank's spans, with its own GPU's counter at their edges where there is one."""
     station = shift.station
     uuid = station.gpu_uuid
     on_gpu = station.device.type == "cuda"
+    read_own_j, energy_reason = None, "the work was done on CPU"
+    if on_gpu and uuid is not None:
+        if read_energy_j is not None:
+            read_own_j = functools.partial(read_energy_j, uuid)
+        else:
+            try:
+                read_own_j = stack.enter_context(Witness(uuid)).energy_j
+            except RuntimeError as error:
+                energy_reason = str(error)
     # A process that began before its host was watched has no energy to tell of until then.
     process_us = station.clock.from_wall_us(int(psutil.Process().create_time() * 1e6))
     begun_us = max(process_us, station.ready_us)
@@ -168,10 +182,8 @@ def _open_spans(shift: _Shift, read_energy_j: Callable[[str], float] | None) -> 
         rank=shift.rank.rank,
         gpu_uuid=uuid,
         synchronize=torch.cuda.synchronize if on_gpu else _done_already,
-        read_energy_j=None
-        if read_energy_j is None or uuid is None or not on_gpu
-        else lambda: read_energy_j(uuid),
-        energy_reason="left to the watcher" if on_gpu else "the work was done on CPU",
+        read_energy_j=read_own_j,
+        energy_reason=energy_reason,
         start_us=min(begun_us, station.clock.now_us()),
     )
 
