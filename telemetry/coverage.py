@@ -45,24 +45,19 @@ class Coverage:
         if len(rows) == 0:
             return
         order = _by_code(rows.code)
-        code, t_us = rows.code[order], rows.t_us[order]
-        starts = np.flatnonzero(np.diff(code, prepend=-1))
-        ends = np.append(starts[1:], len(code)) - 1
-        self._grow(int(code[-1]) + 1)
-        here = code[starts]
+        here, starts, ends = _groups(rows.code)
+        t_us = rows.t_us[order]
+        self._grow(int(here[-1]) + 1)
         self._seen_first_us[here] = np.minimum(self._seen_first_us[here], t_us[starts])
         self._seen_last_us[here] = t_us[ends]
         # Nulls are not numbers here; a value that is not a number is no reading either.
-        silent = np.flatnonzero(np.isnan(rows.value))
+        is_silent = np.isnan(rows.value)
+        silent = np.flatnonzero(is_silent)
         if len(silent) == 0:
             self._count_values(here, starts, ends, t_us)
             return
-        has_value = ~np.isnan(rows.value[order])
-        code, t_us = code[has_value], t_us[has_value]
-        if len(code):
-            starts = np.flatnonzero(np.diff(code, prepend=-1))
-            ends = np.append(starts[1:], len(code)) - 1
-            self._count_values(code[starts], starts, ends, t_us)
+        if len(silent) < len(rows):
+            self._count_values(*_groups(rows.code[~is_silent]), t_us[~is_silent[order]])
         for row in silent:
             reason = None if rows.remark is None else remarks[rows.remark[row]][1]
             self._nulls[int(rows.code[row])][reason or "not a number"] += 1
@@ -106,7 +101,7 @@ class Coverage:
         return rows
 
     def _count_values(
-        self, here: Codes, starts: _Integers, ends: _Integers, t_us: _Integers
+        self, here: _Integers, starts: _Integers, ends: _Integers, t_us: _Integers
     ) -> None:
         """Count the values of the codes `here`, each from its start to its end, by time."""
         self._first_us[here] = np.minimum(self._first_us[here], t_us[starts])
@@ -136,6 +131,14 @@ def _by_code(code: Codes) -> npt.NDArray[np.intp]:
         assert high < 1 << _DIGIT_BITS
         order = order[np.argsort((code[order] >> _DIGIT_BITS).astype(np.uint16), kind="stable")]
     return order
+
+
+def _groups(code: Codes) -> tuple[_Integers, _Integers, _Integers]:
+    """The codes there are, and where each starts and ends when the rows are put by code."""
+    counts = np.bincount(code)
+    here = np.flatnonzero(counts)
+    ends = np.cumsum(counts[here])
+    return here, ends - counts[here], ends - 1
 
 
 def _window(key: Key) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def take_once(
     best = np.flatnonzero(first)
     result = rows.take(order[~repeats])
     # What is kept of a group takes the place of its first row.
-    where = places[best] - np.cumsum(repeats)[places[best]]
+    where = places[best] - np.searchsorted(np.flatnonzero(repeats), places[best])
     result.value[where] = again.value[best]
     same = again.value == again.value[best][group]
     same |= np.isnan(again.value) & np.isnan(again.value[best][group])

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -56,7 +56,14 @@ class SamplesFile:
     """Writes the samples table from blocks of numbers."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._file = _GroupFile(path, CODED.with_metadata(schema.metadata))
+        # The words' statistics would say in every row group that all of them are there. Stamps
+        # that grow compress better as they are than as a dictionary.
+        self._file = _GroupFile(
+            path,
+            CODED.with_metadata(schema.metadata),
+            write_statistics=["t_us", "value", "reason"],
+            use_dictionary=["host", "device", "field", "value"],
+        )
         self._rest: list[Samples] = []
         self._rest_rows = 0
         self._said: tuple[Alphabet, Sequence[Remark]] | None = None
@@ -100,17 +107,24 @@ class SamplesFile:
 class _GroupFile:
     """A Parquet file that gets a row group at a time from another thread."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, **options: Any) -> None:
         self._path = path
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         self._schema = schema
+        self._options = options
         self._coming: deque[Future[None]] = deque()
 
     def open(self) -> None:
         """Make the file and the thread."""
         # Without Arrow's own schema beside the metadata words are read as words, not as codes.
         self._writer = pq.ParquetWriter(
-            self._temporary, self._schema.remove_metadata(), compression="zstd", store_schema=False
+            self._temporary,
+            self._schema.remove_metadata(),
+            compression="zstd",
+            store_schema=False,
+            # Least and greatest time of every page too, beside those of every row group.
+            write_page_index=True,
+            **self._options,
         )
         self._writer.add_key_value_metadata(self._schema.metadata or {})
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="write")
