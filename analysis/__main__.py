@@ -12,8 +12,9 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from analysis.cells import cell_text
 from analysis.load import load
-from analysis.report import cell_text, write_report
+from analysis.report import write_report
 from analysis.tables import Table
 
 EXIT_NO_RESULTS: Final = 2

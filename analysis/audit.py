@@ -17,6 +17,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markup import escape
 
+from analysis.energy_checks import ENERGY_CHECKS
 from analysis.findings import Case, Check, Finding, Outcome, failed, judged, skipped
 from analysis.load import UNREADABLE, find_runs, load, shortened
 from analysis.record_checks import RECORD_CHECKS
@@ -31,7 +32,7 @@ EXIT_FAILED: Final = 1
 EXIT_NO_RESULTS: Final = 2
 """There is no such folder, or no sealed run in it."""
 
-CHECKS: Final = (*RECORD_CHECKS, *RESULT_CHECKS)
+CHECKS: Final = (*RECORD_CHECKS, *ENERGY_CHECKS, *RESULT_CHECKS)
 """All checks of a run, in order."""
 _TABLES_CHECK: Final = "report-tables"
 _TABLES_CLAIM: Final = "the report's tables come out again"

@@ -1,5 +1,6 @@
 """Column: what one number of a table means, and how the page shows it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -83,5 +84,16 @@ SIMULATED: Final = Column(
     unit="",
     meaning="True when the GPU is a stated power model driven by work on CPU: no measurement.",
     type="flag",
+    shown_with="simulated",
 )
 REASON: Final = text("reason", "why not", "Why a number of this row is missing.")
+
+
+def visible(columns: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> list[Column]:
+    """The columns that the page shows of these rows: the files always have all."""
+    return [
+        column
+        for column in columns
+        if column.shown
+        and (column.shown_with is None or any(row.get(column.shown_with) for row in rows))
+    ]

@@ -67,6 +67,7 @@ RUNS: Final = (
         "What the boards' errors of gain may come to: 5 % of each board's energy (arXiv "
         "2312.02741), boards independent. The same in all phases and repeats of one board, so it "
         "is in no ± and no interval; 0 for a simulated board.",
+        shown=False,
     ),
     number("power_w", "power", "W", "energy_j / duration_s: the paper's energy per second."),
     number(
@@ -78,7 +79,7 @@ RUNS: Final = (
         reason="energy_reason",
     ),
     width("energy_per_token_j"),
-    number("energy_per_response_j", "J / response", "J", "energy_j / responses."),
+    number("energy_per_response_j", "J / response", "J", "energy_j / responses.", shown=False),
     count(
         "idle_gpus",
         "idle GPUs",
@@ -113,14 +114,24 @@ RUNS: Final = (
         reason="idle_gpus_reason",
     ),
     number("tokens_per_s", "tokens/s", "1/s", "generated_tokens / duration_s."),
-    number("words_per_s", "words/s", "1/s", "words / duration_s."),
-    number("responses_per_s", "responses/s", "1/s", "responses / duration_s."),
-    count("responses", "responses", "Prompts answered in the window."),
+    number("words_per_s", "words/s", "1/s", "words / duration_s.", shown=False),
+    number("responses_per_s", "responses/s", "1/s", "responses / duration_s.", shown=False),
+    count("responses", "responses", "Prompts answered in the window.", shown=False),
     count("generated_tokens", "tokens", "Ids sampled and kept, over all responses."),
-    count("words", "words", "Generated text split on white space, over all responses."),
-    count("prompt_tokens", "prompt tokens", "Tokens of all prompts, after cutting."),
-    number("prefill_s", "prefill", "s", "Time in PREFILL: sum over batches, mean over ranks."),
-    number("decode_s", "decode", "s", "Time in DECODE: sum over batches, mean over ranks."),
+    count(
+        "words", "words", "Generated text split on white space, over all responses.", shown=False
+    ),
+    count("prompt_tokens", "prompt tokens", "Tokens of all prompts, after cutting.", shown=False),
+    number(
+        "prefill_s",
+        "prefill",
+        "s",
+        "Time in PREFILL: sum over batches, mean over ranks.",
+        shown=False,
+    ),
+    number(
+        "decode_s", "decode", "s", "Time in DECODE: sum over batches, mean over ranks.", shown=False
+    ),
     number(
         "decode_tokens_per_s",
         "decode tokens/s",
@@ -218,6 +229,7 @@ RUNS: Final = (
         "Energy of the hosts' processors and their memory in the window (Linux powercap); not part "
         "of energy_j.",
         reason="zone_reason",
+        shown_with="zone_energy_j",
     ),
     share(
         "coverage_worst",

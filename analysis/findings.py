@@ -1,13 +1,19 @@
 """Finding: what one check of the audit saw in one run, and the case it looked at."""
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 from analysis.account import Account
 from analysis.load import Run, open_run
+from analysis.tables import report_folder
 from telemetry.run import AttemptPaths, RunPaths
+
+# Summing thousands of differences of doubles loses far less than this.
+SUM_TOLERANCE: Final = 1e-6
 
 
 class Outcome(StrEnum):
@@ -84,6 +90,14 @@ class Case:
     def account(self) -> Account:
         """Its energies."""
         return Account(self.run)
+
+    def written_rows(self, table: str) -> list[dict[str, str]]:
+        """The run's rows of a table in the report as it stands; empty when none was written."""
+        path = report_folder(self.paths.results) / "tables" / f"{table}.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as source:
+            return [row for row in csv.DictReader(source) if row.get("run_id") == self.paths.run_id]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ The page loads nothing, escapes everything, and is the same to the byte for the 
 and the same audit.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -15,21 +14,14 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from analysis.audit import seals_digest
-from analysis.column import Column
+from analysis.cells import cell_text, measured_text, number_text, reason_text, sort_key
+from analysis.column import visible
 from analysis.figures import Drawn, draw_all
 from analysis.load import UNREADABLE, Loaded, Run
 from analysis.published import PAPER, published
 from analysis.rows import Row
 from analysis.tables import Tables, build_tables, report_folder, write_tables
 from telemetry.record import read_json, write_bytes
-
-_DIGITS: Final = 4
-_NO_VALUE: Final = "\N{EN DASH}"
-_PERCENT: Final = 100.0
-# Where a number is written with grouped thousands, and where with an exponent.
-_THOUSAND: Final = 1000.0
-_MEGA: Final = 1e7
-_TINY: Final = 1e-3
 
 # What lies outside what the sensors see; each is true of every run of this project.
 _NEVER_MEASURED: Final = (
@@ -84,6 +76,8 @@ def render(
     )
     environment.filters["cell"] = cell_text
     environment.filters["key"] = sort_key
+    environment.filters["why"] = reason_text
+    environment.globals["visible"] = visible
     template = environment.from_string(_package_text("report.html"))
     simulated = sum(run.simulated for run in loaded.runs)
     return template.render(
@@ -101,7 +95,8 @@ def render(
         missing=missing(tables),
         never=_NEVER_MEASURED,
         notes=[
-            (run.run_id, str(note)) for run in loaded.runs for note in run.manifest.get("notes", [])
+            *tables.notes,
+            *((run.run_id, str(note)) for run in loaded.runs for note in run.manifest["notes"]),
         ],
         origins=[origin(run) for run in loaded.runs],
         audit=audit,
@@ -208,45 +203,6 @@ def read_audit(results: Path) -> dict[str, Any] | None:
         return None
 
 
-def cell_text(row: Row, column: Column) -> str:
-    """A cell as people read it; a dash for null."""
-    value = row.get(column.name)
-    if value is None:
-        return _NO_VALUE
-    if isinstance(value, bool):
-        return "simulated" if value and column.name == "simulated" else ("yes" if value else "no")
-    if column.type == "share":
-        shown = f"{float(value) * _PERCENT:.2f} %"
-        return f"+{shown}" if column.name == "integral_over_counter" and float(value) > 0 else shown
-    if isinstance(value, float):
-        return number_text(value)
-    return str(value)
-
-
-def sort_key(row: Row, column: Column) -> str:
-    """What the page sorts a cell by: the number in full; empty for null."""
-    value = row.get(column.name)
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    return repr(value) if isinstance(value, float) else str(value)
-
-
-def number_text(value: float) -> str:
-    """A number with four significant digits, thousands apart by a thin space."""
-    if not math.isfinite(value):
-        return str(value)
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if size >= _MEGA or size < _TINY:
-        return f"{value:.{_DIGITS - 1}e}"
-    if size >= _THOUSAND:
-        return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    return f"{value:.{_DIGITS}g}"
-
-
 def _energy_sentence(tables: Tables, word: str, *, simulated: bool) -> list[str]:
     """The range of energy per token; measured and simulated runs never in one sentence."""
     name = "energy_per_token_j_mean"
@@ -266,10 +222,26 @@ def _energy_sentence(tables: Tables, word: str, *, simulated: bool) -> list[str]
         min(points, key=lambda row: _real(row[name])),
         max(points, key=lambda row: _real(row[name])),
     ]
-    texts = [f"{number_text(_real(row[name]))} J ({_point(row)})" for row in ends]
+    texts = [f"{_with_width(row, name)} J ({_point(row)})" for row in ends]
     span = " to ".join(texts[: 1 if len(points) == 1 else 2])
     total = number_text(sum(energies))
-    return [f"{word}: a generated token took {span}; all windows together took {total} J."]
+    lines = [f"{word}: a generated token took {span}; all windows together took {total} J."]
+    idle = [row for row in points if row["idle_gpus"]]
+    known = [row for row in idle if row.get("charged_energy_per_token_j_mean") is not None]
+    if idle:
+        most = max((_real(row["charged_energy_per_token_j_mean"]) for row in known), default=None)
+        cost = "" if most is None else f": a token is charged for up to {number_text(most)} J"
+        lines.append(f"{_plural(len(idle), 'grid point')} held GPUs that no rank worked on{cost}.")
+    return lines
+
+
+def _with_width(row: Row, name: str) -> str:
+    width = row.get("energy_per_token_j_sensor")
+    return (
+        number_text(_real(row[name]))
+        if width is None
+        else measured_text(_real(row[name]), _real(width))
+    )
 
 
 def _host_text(name: str, host: object) -> str:

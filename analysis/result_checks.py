@@ -1,112 +1,21 @@
-"""Checks of the results: do energies, tokens and labels agree with each other?"""
+"""Checks of the results: do tokens, words, labels and identities agree with each other?"""
 
-import csv
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.energy import Curve
-from analysis.findings import Case, Check, Finding, failed, judged, passed, skipped
-from analysis.gpu import COUNTER, INTEGRAL, WITNESS
+from analysis.findings import SUM_TOLERANCE, Case, Check, Finding, failed, judged, passed, skipped
 from analysis.rows import run_row
-from analysis.tables import report_folder
 from telemetry.record import file_sha256, read_json
 from telemetry.run import RunSpec
 from telemetry.schema import METADATA_KEY
 from telemetry.shards import list_parts, read_stream, shard_metadata
 
-# Summing thousands of differences of doubles loses far less than this.
-SUM_TOLERANCE: Final = 1e-6
-# Most that the counter and the integral of power may differ (github.com/SemiAnalysisAI/InferenceX,
-# utils/aggregate_power.py, holds 5 %; zeus' author saw at most 1 %, github.com/ml-energy/zeus 12).
-GAP_TOLERANCE: Final = 0.05
-# A board holds its limit on average, not at every instant; sensors err by 5 % (arXiv 2312.02741).
-LIMIT_TOLERANCE: Final = 0.05
-# Drivers round a limit to whole watts.
-CAP_TOLERANCE_W: Final = 1.0
 _COMMIT_DIGITS: Final = 40
-
-
-def phases_sum(case: Case) -> Finding:
-    """Each rank's phases sum to the energy between its first and last moment."""
-    account = case.account
-    if account.method is None:
-        return skipped(account.energy.reason or "no energy")
-    faults = []
-    worst = 0.0
-    method = account.attribution.method
-    for rank in account.ranks:
-        gpu = account.gpu_of(rank)
-        curve = None if gpu is None or method is None else gpu.curve(method)
-        if gpu is None or method is None or not isinstance(curve, Curve):
-            continue
-        parts = [row.energy.value for row in account.phases if row.rank == rank.rank]
-        summed = math.fsum(part for part in parts if part is not None)
-        start_us, end_us = rank.life_us
-        if method == WITNESS:
-            # It knows of nothing before its rank could first read.
-            start_us = int(curve.t_us[0])
-        whole = gpu.energy(method, (start_us, end_us))
-        if whole.value is None:
-            faults.append(f"rank {rank.rank}: {whole.reason}")
-            continue
-        error = abs(summed - whole.value) / max(abs(whole.value), 1e-9)
-        worst = max(worst, error)
-        if error > SUM_TOLERANCE:
-            faults.append(
-                f"rank {rank.rank}: phases sum to {summed:.3f} J, its life took {whole.value:.3f} J"
-            )
-    return judged(faults, f"largest relative error {worst:.1e}")
-
-
-def counter_meets_integral(case: Case) -> Finding:
-    """For every GPU the counter and the integral of power tell the same energy."""
-    account = case.account
-    gaps = []
-    for gpu in account.gpus:
-        if isinstance(gpu.counter, Curve) and isinstance(gpu.integral, Curve):
-            counter = gpu.energy(COUNTER, account.window_us).value
-            integral = gpu.energy(INTEGRAL, account.window_us).value
-            if counter and integral is not None:
-                gaps.append((integral / counter - 1.0, gpu.uuid))
-    if not gaps:
-        return skipped(account.gap.reason or "no GPU has both")
-    faults = [
-        f"{uuid}: the integral of power is {gap:+.1%} off the counter, most {GAP_TOLERANCE:.0%}"
-        for gap, uuid in gaps
-        if abs(gap) > GAP_TOLERANCE
-    ]
-    worst = max((gap for gap, _ in gaps), key=abs)
-    return judged(faults, f"largest difference {worst:+.2%} over {len(gaps)} GPUs")
-
-
-def power_plausible(case: Case) -> Finding:
-    """Mean power of every working GPU lies between its idle power and its limit."""
-    account = case.account
-    if account.method is None:
-        return skipped(account.energy.reason or "no energy")
-    limits = {
-        gpu["uuid"]: gpu.get("power_limit_w")
-        for host in case.run.hosts.values()
-        for gpu in host.get("gpus", [])
-    }
-    faults = []
-    powers = []
-    for gpu in account.gpus:
-        energy_j = gpu.energy(account.method, account.window_us).value
-        assert energy_j is not None
-        power_w = energy_j / account.duration_s
-        powers.append(power_w)
-        limit_w = limits.get(gpu.uuid)
-        if limit_w is not None and power_w > float(limit_w) * (1 + LIMIT_TOLERANCE):
-            faults.append(f"{gpu.uuid}: mean {power_w:.1f} W above its limit of {limit_w:g} W")
-        idle_w = gpu.idle_power.value
-        if idle_w is not None and power_w < idle_w * (1 - LIMIT_TOLERANCE):
-            faults.append(f"{gpu.uuid}: mean {power_w:.1f} W at work, {idle_w:.1f} W at rest")
-    return judged(faults, f"mean {min(powers):.1f} to {max(powers):.1f} W a GPU")
 
 
 def responses_count(case: Case) -> Finding:
@@ -162,8 +71,8 @@ def prompts_answered(case: Case) -> Finding:
 
 def identities_hold(case: Case) -> Finding:
     """W = J/token x tokens/s and J = J/response x responses, in the written table when there."""
-    written = _written_row(case)
-    row = written or run_row(case.account)
+    written = case.written_rows("runs")
+    row: Mapping[str, Any] = written[0] if written else run_row(case.account)
     names = ("power_w", "energy_j", "energy_per_token_j", "energy_per_response_j", "duration_s")
     if any(row[name] in (None, "") for name in names):
         return skipped(str(row["energy_reason"] or "no tokens"))
@@ -186,26 +95,6 @@ def identities_hold(case: Case) -> Finding:
     ]
     where = "report's" if written else "recomputed"
     return judged(faults, f"{number['power_w']:.4g} W and {len(sides)} identities, {where} table")
-
-
-def cap_in_force(case: Case) -> Finding:
-    """The power limit in force on every GPU is the one asked for."""
-    asked = case.run.spec.power_cap_w
-    if asked is None:
-        return skipped("no power cap was asked for")
-    faults = []
-    for gpu in case.account.gpus:
-        readings = case.account.series(gpu.host, gpu.uuid, "power_limit_w")
-        inside = readings.between(*case.account.window_us).value
-        seen = {float(value) for value in inside} or _stated_limits(case, gpu.uuid)
-        if not seen:
-            faults.append(f"{gpu.uuid}: no limit is on record")
-        faults += [
-            f"{gpu.uuid}: {asked:g} W asked for, {limit:g} W in force"
-            for limit in sorted(seen)
-            if abs(limit - asked) > CAP_TOLERANCE_W
-        ]
-    return judged(faults, f"{asked:g} W on {len(case.account.gpus)} GPUs")
 
 
 def simulation_labelled(case: Case) -> Finding:
@@ -254,35 +143,11 @@ def provenance_clean(case: Case) -> Finding:
     return passed(f"commit {commit[:12]}, no changes")
 
 
-def _written_row(case: Case) -> dict[str, str] | None:
-    path = report_folder(case.paths.results) / "tables" / "runs.csv"
-    if not path.is_file():
-        return None
-    with path.open(newline="", encoding="utf-8") as source:
-        for row in csv.DictReader(source):
-            if row.get("run_id") == case.paths.run_id:
-                return row
-    return None
-
-
-def _stated_limits(case: Case, uuid: str) -> set[float]:
-    return {
-        float(gpu["power_limit_w"])
-        for host in case.run.hosts.values()
-        for gpu in host.get("gpus", [])
-        if gpu["uuid"] == uuid and gpu.get("power_limit_w") is not None
-    }
-
-
 RESULT_CHECKS: Final = (
-    Check(name="phase-sum", claim="phase energies sum to the total", look=phases_sum),
-    Check(name="two-energies", claim="counter and integral agree", look=counter_meets_integral),
-    Check(name="power", claim="mean power is between idle and limit", look=power_plausible),
     Check(name="responses", claim="responses' counts are right", look=responses_count),
     Check(name="tokens", claim="spans and responses count the same", look=spans_count),
     Check(name="prompts", claim="every prompt was answered once", look=prompts_answered),
     Check(name="identities", claim="power, energy and rates agree", look=identities_hold),
-    Check(name="power-cap", claim="the cap asked for was in force", look=cap_in_force),
     Check(name="labels", claim="what is simulated says so", look=simulation_labelled),
     Check(name="provenance", claim="the code is a clean commit", look=provenance_clean),
 )

@@ -51,6 +51,14 @@ class Plan:
     overhead_s: float = 0.3
     idle: bool = True
     counter: bool = True
+    witness: bool = False
+    """True: the ranks read their GPUs' counters at the edges of their spans."""
+    idle_gpus: int = 0
+    """GPUs of each node that the job holds and no rank works on; they rest at `IDLE_W`."""
+    gpu: Mapping[str, Any] = field(default_factory=dict)
+    """Changes to every GPU's entry in the inventory."""
+    power_field: str = "power_instant_w"
+    period_us: int = PERIOD_US
     words: str = "two words"
     sample: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda row: row
     """Changes or drops (None) each row of the samples."""
@@ -126,6 +134,11 @@ def gpu_uuid(plan: Plan, rank: int) -> str:
     return f"GPU-0000-{host}-{index}"
 
 
+def idle_uuids(plan: Plan, node: int) -> list[str]:
+    """GPUs of a node that no rank works on."""
+    return [f"{gpu_uuid(plan, 0)}-idle-{node}-{index}" for index in range(plan.idle_gpus)]
+
+
 def host_name(node: int) -> str:
     return f"node{node}"
 
@@ -180,7 +193,7 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
 
 def _metadata(run: RunPaths, kind: str, host: str, rank: int | None, plan: Plan) -> dict[str, Any]:
     spec = plan.run_spec
-    periods = {"power_instant_w": PERIOD_US, "energy_j": PERIOD_US}
+    periods = {plan.power_field: plan.period_us, "energy_j": plan.period_us}
     return {
         "kind": kind,
         "run_id": run.run_id,
@@ -198,16 +211,18 @@ def _metadata(run: RunPaths, kind: str, host: str, rank: int | None, plan: Plan)
 def _inventory(plan: Plan, node: int) -> list[dict[str, Any]]:
     spec = plan.run_spec
     first = node * spec.gpus_per_node
+    working = [gpu_uuid(plan, first + index) for index in range(spec.gpus_per_node)]
     return [
         {
-            "uuid": gpu_uuid(plan, first + index),
-            "name": "A100 80 GB",
+            "uuid": uuid,
+            "name": "SIMULATED A100 80 GB" if spec.simulated else "NVIDIA A100 80GB PCIe",
             "index": index,
             "kind": spec.gpu_kind,
             "simulated": spec.simulated,
             "power_limit_w": spec.power_cap_w or 300.0,
+            **plan.gpu,
         }
-        for index in range(spec.gpus_per_node)
+        for index, uuid in enumerate([*working, *idle_uuids(plan, node)])
     ]
 
 
@@ -237,18 +252,21 @@ def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> 
     )
     end_s = timeline(plan)[-1][2] + 0.2
     rows: list[dict[str, Any]] = []
-    for tick in range(-2, round(end_s * 1e6 / PERIOD_US) + 1):
-        t_s = tick * PERIOD_US / 1e6
-        for local in range(spec.gpus_per_node):
-            rank = node * spec.gpus_per_node + local
-            readings = {"power_instant_w": power_w(rank, t_s)}
+    ticks_s = round(1e6 / plan.period_us)
+    for tick in range(-ticks_s // 5, round(end_s * ticks_s) + 1):
+        t_s = tick / ticks_s
+        ranks = [node * spec.gpus_per_node + local for local in range(spec.gpus_per_node)]
+        states = [(gpu_uuid(plan, rank), power_w(rank, t_s), energy_j(rank, t_s)) for rank in ranks]
+        states += [(uuid, IDLE_W, IDLE_W * t_s) for uuid in idle_uuids(plan, node)]
+        for uuid, watts, joules in states:
+            readings = {plan.power_field: watts}
             if plan.counter:
-                readings["energy_j"] = 1000.0 + energy_j(rank, t_s)
+                readings["energy_j"] = 1000.0 + joules
             for name, value in readings.items():
                 row: dict[str, Any] | None = {
-                    "t_us": T0_US + tick * PERIOD_US,
+                    "t_us": T0_US + tick * plan.period_us,
                     "host": host,
-                    "device": gpu_uuid(plan, rank),
+                    "device": uuid,
                     "field": name,
                     "value": value,
                     "reason": None,
@@ -303,9 +321,9 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
                     else sum(row["generated_tokens"] - 1 for row in answered)
                 ),
                 "words": sum(row["words"] for row in answered) if phase == "decode" else 0,
-                "energy_start_j": None,
-                "energy_end_j": None,
-                "energy_reason": "not read in this record",
+                "energy_start_j": 1000.0 + energy_j(rank, start_s) if plan.witness else None,
+                "energy_end_j": 1000.0 + energy_j(rank, end_s) if plan.witness else None,
+                "energy_reason": None if plan.witness else "not read in this record",
             }
         )
     with ShardWriter(

@@ -132,3 +132,96 @@ def test_coverage_counts_a_silence_at_the_windows_end_as_a_gap() -> None:
 def test_an_amount_is_a_number_or_a_reason_and_never_both() -> None:
     with pytest.raises(ValueError, match="`reason` must be given exactly when"):
         Amount(value=1.0, reason="but why")
+
+
+def test_a_counter_is_as_uncertain_as_its_edges_may_be_late() -> None:
+    curve = counter([0, 1, 2, 3], [0, 200, 400, 600])
+    amount = curve.between(500_000, 2_500_000)
+    # Two edges, each late by up to 100 ms at 200 W, evenly spread; k = 2.
+    assert amount.plus_minus == pytest.approx(2 * 200 * 0.1 * (2 / 12) ** 0.5)
+
+
+def test_an_integral_of_steady_power_has_nothing_to_be_uncertain_of() -> None:
+    amount = integral([0, 0.1, 0.2, 0.3, 0.4], [150] * 5).between(50_000, 350_000)
+    assert amount.plus_minus == 0
+
+
+def test_a_step_between_two_readings_may_lie_anywhere_that_no_window_covers() -> None:
+    t_s = [index / 10 for index in range(11)]
+    curve = integral(t_s, [100.0] * 5 + [300.0] * 6, window_us=25_000)
+    amount = curve.between(0, 900_000)
+    assert amount.plus_minus == pytest.approx(2 * 200 * (0.1 - 0.025) / 12**0.5)
+
+
+def test_a_gap_is_as_uncertain_as_all_that_was_seen() -> None:
+    t_s = [*(index / 10 for index in range(11)), *(2 + index / 10 for index in range(11))]
+    steady = [100.0] * 22
+    restless = [100.0, 300.0, *steady[2:]]
+    widths = [
+        integral(t_s, power).between(800_000, 2_500_000).plus_minus for power in (steady, restless)
+    ]
+    assert widths[0] == 0
+    assert widths[1] == pytest.approx(2 * 200 * 1.0 / 12**0.5)
+
+
+def test_an_edge_that_two_windows_share_cancels() -> None:
+    curve = counter([0, 1, 2, 3, 4], [0, 200, 400, 600, 800])
+    starts_us, ends_us = np.array([500_000, 1_500_000]), np.array([1_500_000, 2_500_000])
+    together = curve.summed(starts_us, ends_us)
+    assert together.plus_minus == curve.between(500_000, 2_500_000).plus_minus
+    apart = curve.summed(starts_us, ends_us + np.array([-400_000, 0]))
+    assert (apart.plus_minus or 0) > (together.plus_minus or 0)
+
+
+def test_a_one_second_average_is_shifted_back_and_owns_up_to_what_it_remembers() -> None:
+    # 600 W until 0 s, then 75 W: the average still tells of the load for a second.
+    t_s = np.arange(-30, 60) / 10
+    remembered = np.clip(1.0 - np.maximum(t_s, 0.0), 0.0, 1.0)
+    power_w = 75.0 + 525.0 * remembered
+    naive, shifted = (
+        integral(list(t_s), list(power_w), window_us=window_us).between(0, 4_000_000)
+        for window_us in (0, 1_000_000)
+    )
+    truth_j = 75.0 * 4
+    assert naive.value is not None
+    assert shifted.value is not None
+    assert abs(shifted.value - truth_j) < 0.3 * abs(naive.value - truth_j)
+    assert abs(shifted.value - truth_j) <= (shifted.plus_minus or 0)
+
+
+def test_a_repeated_value_is_no_new_reading_of_a_counter() -> None:
+    # Polled four times an update: the edge between two updates is interpolated, not a stair.
+    t_s = [index / 40 for index in range(81)]
+    curve = counter(t_s, [20.0 * (index // 4) for index in range(81)])
+    assert energy_j(curve, 0.25, 1.25) == pytest.approx(200)
+    assert energy_j(curve, 0.275, 1.25) == pytest.approx(195)
+
+
+@pytest.mark.parametrize("sensor", ["counter", "integral"])
+def test_the_truth_lies_within_the_uncertainty_nineteen_times_of_twenty(sensor: str) -> None:
+    # A board that jumps between 80 and 600 W, read by a sensor of 100 ms with a phase of its own:
+    # its counter is late by up to an update, its power shows 25 ms of every 100.
+    random = np.random.default_rng(5)
+    inside = 0
+    trials = 1000
+    for _ in range(trials):
+        steps_s = np.concatenate(([0.0], np.cumsum(random.uniform(0.05, 1.5, 40))))
+        levels_w = random.uniform(80, 600, 40)
+        joules = np.concatenate(([0.0], np.cumsum(levels_w * np.diff(steps_s))))
+        start_s, end_s = np.sort(random.uniform(1.0, 12.0, 2)) + np.array([0.0, 1.0])
+        updates_s = random.uniform(0, 0.1) + np.arange(0, 160) / 10
+        energy = np.interp(updates_s, steps_s, joules)
+        if sensor == "counter":
+            # Read at moments that know nothing of the updates: the last one's value is seen.
+            polls_s = np.arange(1, 150) / 10 + random.uniform(0, 0.1)
+            seen = energy[np.searchsorted(updates_s, polls_s, side="right") - 1]
+            curve = counter(list(polls_s), list(seen))
+        else:
+            window_j = energy - np.interp(updates_s - 0.025, steps_s, joules)
+            curve = integral(list(updates_s), list(window_j / 0.025), window_us=25_000)
+        amount = curve.between(round(start_s * 1e6), round(end_s * 1e6))
+        truth_j = np.diff(np.interp([start_s, end_s], steps_s, joules))[0]
+        assert amount.value is not None
+        # Stamps are whole microseconds: that alone is half a millijoule each at 600 W.
+        inside += abs(amount.value - truth_j) <= (amount.plus_minus or 0) + 0.01
+    assert inside / trials >= 0.95

@@ -10,9 +10,10 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.audit import main as audit
+from analysis.cells import measured_text, number_text
 from analysis.figures import thinned
 from analysis.load import load
-from analysis.report import number_text, write_report
+from analysis.report import write_report
 from telemetry.record import read_json, write_json
 from tests.record_builder import Plan, build_run
 
@@ -161,6 +162,19 @@ def test_a_long_series_is_thinned_without_losing_its_peak() -> None:
 )
 def test_numbers_are_short_and_thousands_are_apart(value: float, text: str) -> None:
     assert number_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "text"),
+    [
+        (3.8512, 0.0714, "3.851 ± 0.071"),
+        (860.0, 16.33, "860 ± 16"),
+        (43050.2, 1633.0, "43\u202f050 ± 1\u202f633"),
+        (0.25021, 0.0, "0.2502"),
+    ],
+)
+def test_a_number_ends_where_its_uncertainty_does(value: float, width: float, text: str) -> None:
+    assert measured_text(value, width) == text
 
 
 def test_the_command_prints_the_table_in_a_hundred_columns_and_what_is_next(

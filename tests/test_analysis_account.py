@@ -1,0 +1,225 @@
+"""Which witness of a run's energy is heard, how far each can be trusted, and who is charged."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.account import Account
+from analysis.load import load, open_run
+from analysis.report import write_report
+from analysis.rows import Row
+from analysis.tables import Tables, build_tables
+from telemetry.record import read_json, write_json
+from telemetry.run import RunPaths
+from telemetry.schema import Phase
+from tests.record_builder import IDLE_W, T0_US, Plan, build_run, timeline, window_s, work_w
+
+H200 = {"name": "NVIDIA H200", "kind": "h200", "driver": "580.159.04"}
+Keep = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+def account_of(results: Path, plan: Plan) -> Account:
+    run = open_run(build_run(results, plan))
+    assert run is not None
+    return Account(run)
+
+
+def tables_of(results: Path, plan: Plan) -> Tables:
+    build_run(results, plan)
+    return build_tables(load(results))
+
+
+def only(tables: Tables) -> Row:
+    (row,) = tables.runs.rows
+    return row
+
+
+def lose_all(row: dict[str, Any]) -> None:
+    """No reading of any GPU reaches the record."""
+
+
+def die_after(t_s: float) -> Keep:
+    """The watcher dies and nobody starts it again."""
+    return lambda row: row if row["t_us"] <= T0_US + t_s * 1e6 else None
+
+
+@pytest.mark.parametrize("keep", [lose_all, die_after(4.0)], ids=["no trace", "half a trace"])
+def test_without_a_trace_the_ranks_own_counter_readings_give_the_energy(
+    tmp_path: Path, keep: Keep
+) -> None:
+    plan = Plan(spec={"gpus": 2}, witness=True, sample=keep)
+    tables = tables_of(tmp_path, plan)
+    row = only(tables)
+    assert row["energy_method"] == "witness"
+    assert row["energy_j"] == pytest.approx((work_w(0) + work_w(1)) * window_s(plan))
+    assert row["idle_power_w"] == pytest.approx(2 * IDLE_W)
+    assert any("the ranks' own counter readings" in note for _, note in tables.notes)
+
+
+def test_the_trace_stands_before_the_witness_where_both_are_whole(tmp_path: Path) -> None:
+    row = only(tables_of(tmp_path, Plan(witness=True)))
+    assert row["energy_method"] == "counter"
+    assert row["witness_over_counter"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_one_gpu_without_a_trace_puts_the_whole_run_on_the_witness(tmp_path: Path) -> None:
+    def lose_one(row: dict[str, Any]) -> dict[str, Any] | None:
+        return None if row["device"].endswith("node1-0") else row
+
+    row = only(tables_of(tmp_path, Plan(spec={"gpus": 2}, witness=True, sample=lose_one)))
+    assert row["energy_method"] == "witness"
+
+
+def test_the_phases_of_a_witness_are_exact_as_its_readings_lie_on_their_edges(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(witness=True, sample=lose_all)
+    account = account_of(tmp_path, plan)
+    energies = {row.phase: row.energy.value for row in account.phases}
+    seconds = dict.fromkeys(energies, 0.0)
+    for phase, start_s, end_s, _ in timeline(plan):
+        seconds[phase] += end_s - start_s
+    assert energies["idle"] == pytest.approx(IDLE_W * seconds["idle"])
+    assert energies["decode"] == pytest.approx(work_w(0) * seconds["decode"])
+
+
+def test_idle_gpus_are_charged_on_top_and_leave_the_headline_alone(tmp_path: Path) -> None:
+    plan = Plan(spec={"gpus": 4, "gpus_per_node": 2}, idle_gpus=2)
+    tables = tables_of(tmp_path, plan)
+    row = only(tables)
+    alone = sum(work_w(rank) for rank in range(4)) * window_s(plan)
+    idle = 4 * IDLE_W * window_s(plan)
+    assert row["idle_gpus"] == 4
+    assert row["energy_j"] == pytest.approx(alone)
+    assert row["idle_gpus_energy_j"] == pytest.approx(idle)
+    assert row["charged_energy_j"] == pytest.approx(alone + idle)
+    assert row["charged_energy_per_token_j"] == pytest.approx((alone + idle) / 32)
+    (group,) = tables.groups.rows
+    assert group["idle_gpus"] == 4
+    assert group["charged_energy_per_token_j_mean"] == row["charged_energy_per_token_j"]
+
+
+def test_an_idle_gpu_has_a_row_among_the_phases_over_the_whole_job(tmp_path: Path) -> None:
+    plan = Plan(idle_gpus=1)
+    tables = tables_of(tmp_path, plan)
+    (row,) = [row for row in tables.phases.rows if row["phase"] == "allocated, no rank"]
+    assert row["rank"] is None
+    assert row["energy_j"] == pytest.approx(IDLE_W * timeline(plan)[-1][2])
+    (gpu,) = [row for row in tables.gpus.rows if row["rank"] is None]
+    assert gpu["energy_j"] == pytest.approx(IDLE_W * window_s(plan))
+
+
+def test_an_idle_gpu_without_a_reading_leaves_the_charge_unknown_and_not_smaller(
+    tmp_path: Path,
+) -> None:
+    def lose_idle(row: dict[str, Any]) -> dict[str, Any] | None:
+        return None if "-idle-" in row["device"] else row
+
+    row = only(tables_of(tmp_path, Plan(idle_gpus=1, sample=lose_idle)))
+    assert row["energy_j"] is not None
+    assert row["charged_energy_j"] is None
+    assert "0 readings" in str(row["idle_gpus_reason"])
+
+
+def test_the_page_shows_idle_gpus_only_where_there_are_some(tmp_path: Path) -> None:
+    for name, idle_gpus in (("with", 2), ("without", 0)):
+        build_run(tmp_path / name, Plan(idle_gpus=idle_gpus))
+        page = write_report(load(tmp_path / name)).page.read_text()
+        assert ("charged J / token" in page) is (name == "with")
+        assert ("held GPUs that no rank worked on" in page) is (name == "with")
+
+
+def test_the_drivers_own_samples_resolve_a_phase_that_the_counter_cannot(tmp_path: Path) -> None:
+    plan = Plan(
+        spec={"gpu": "h200"},
+        gpu=H200,
+        prefill_s=0.1,
+        period_us=20_000,
+        power_field="power_sample_w",
+    )
+    account = account_of(tmp_path, plan)
+    assert account.method_text == "counter"
+    assert account.phase_method_text == "integral of power_sample_w"
+    prefill = account.phase_energy(Phase.PREFILL)
+    assert prefill.value == pytest.approx(2 * 0.1 * work_w(0), rel=1e-6)
+
+
+def test_on_a_one_second_average_alone_a_phase_of_one_second_is_not_attributable(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(
+        spec={"gpu": "h200"},
+        gpu=H200,
+        counter=False,
+        power_field="power_average_w",
+        prefill_s=1.0,
+        decode_s=3.0,
+    )
+    row = only(tables_of(tmp_path, plan))
+    assert row["energy_method"] == "integral of power_average_w"
+    assert row["prefill_energy_j"] is None
+    assert "2 sensor periods (2000 ms)" in str(row["prefill_reason"])
+    assert row["decode_energy_j"] == pytest.approx(6.0 * work_w(0), rel=0.05)
+
+
+def measured(run: RunPaths, **paces_us: int) -> None:
+    """Let the host's source say how often it saw its readings change."""
+    path = run.attempt(1).manifest
+    content = read_json(path)
+    paces = {name: {"update_us": update_us} for name, update_us in paces_us.items()}
+    content["hosts"]["node0"]["source"]["nvml"] = {"paces": paces}
+    write_json(path, content)
+
+
+def test_a_measured_period_stands_before_the_table_and_the_difference_is_noted(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(spec={"gpu": "a100"}, prefill_s=0.3)
+    run = build_run(tmp_path, plan)
+    assert only(build_tables(load(tmp_path)))["prefill_energy_j"] is not None
+    measured(run, energy_j=200_000, power_instant_w=104_000)
+    tables = build_tables(load(tmp_path))
+    # 104 ms is near enough to the table's 100 ms to say nothing, and counts all the same.
+    assert "2 sensor periods (208 ms)" not in str(only(tables)["prefill_reason"])
+    notes = [note for _, note in tables.notes]
+    assert any("energy_j was measured to change every 200 ms" in note for note in notes)
+    assert not any("power_instant_w" in note for note in notes)
+    (counter,) = [row for row in tables.sensors.rows if row["field"] == "energy_j"]
+    assert (counter["tabulated_period_s"], counter["resolution_s"]) == (0.1, 0.2)
+
+
+def test_an_unknown_board_is_noted_with_the_rule_that_stands_in(tmp_path: Path) -> None:
+    tables = tables_of(tmp_path, Plan(spec={"gpu": "a100"}, gpu={"name": "NVIDIA B200"}))
+    assert any("NVIDIA B200 is in no table" in note for _, note in tables.notes)
+    assert {row["architecture"] for row in tables.sensors.rows} == {"unknown"}
+
+
+def test_the_boards_own_gain_is_told_apart_and_adds_up_as_boards_are_independent(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(spec={"gpu": "a100", "gpus": 2})
+    row = only(tables_of(tmp_path, plan))
+    expected = 0.05 * window_s(plan) * (work_w(0) ** 2 + work_w(1) ** 2) ** 0.5
+    assert row["energy_gain_uncertainty_j"] == pytest.approx(expected)
+
+
+def test_uncertainty_of_energy_is_that_of_energy_per_token(tmp_path: Path) -> None:
+    row = only(tables_of(tmp_path, Plan(spec={"gpus": 2})))
+    width_j = 2 * (2 * (work_w(0) ** 2 + work_w(1) ** 2) / 12) ** 0.5 * 0.1
+    assert row["energy_uncertainty_j"] == pytest.approx(width_j)
+    assert row["energy_per_token_uncertainty_j"] == pytest.approx(width_j / 32)
+
+
+def test_net_energy_is_as_uncertain_as_the_rest_it_takes_off(tmp_path: Path) -> None:
+    plan = Plan()
+    row = only(tables_of(tmp_path, plan))
+    # Half a second of rest: the board may be read late, at its start at rest, at its end at work.
+    rest_w = 2 * 0.1 * ((IDLE_W**2 + work_w(0) ** 2) / 12) ** 0.5 / 0.5
+    assert row["idle_power_uncertainty_w"] == pytest.approx(rest_w)
+    gross_j, rest_j = row["energy_uncertainty_j"], row["idle_power_uncertainty_w"]
+    assert isinstance(gross_j, float)
+    assert isinstance(rest_j, float)
+    expected = (gross_j**2 + (rest_j * window_s(plan)) ** 2) ** 0.5
+    assert row["net_energy_uncertainty_j"] == pytest.approx(expected)
