@@ -151,9 +151,9 @@ def watched(folder: Path, spec: RunSpec, **how: Any) -> Iterator[Watched]:
         one.source.close()
 
 
-def skip_without_engine(config: pytest.Config) -> tuple[str, str | None]:
+def real_engine(config: pytest.Config) -> tuple[str, str | None]:
     """Bindings and address of the real engine that the command line names."""
     bindings = config.getoption("--dcgm-bindings")
     if bindings is None:
-        pytest.fail("a real engine needs --dcgm-bindings DIR and may have --dcgm-address")
+        pytest.fail("a real engine needs --dcgm-bindings DIR; --dcgm-address HOST:PORT may follow")
     return str(bindings), config.getoption("--dcgm-address")

@@ -71,6 +71,14 @@ def dcgmFieldGroupDestroy(dcgm_handle: Any, fieldGroupId: ctypes.c_void_p) -> No
     ENGINE.destroy(dcgm_handle, fieldGroupId)
 
 
+def dcgmFieldGroupGetAll(dcgm_handle: Any) -> Any:
+    names = ENGINE.field_group_names(dcgm_handle)
+    return SimpleNamespace(
+        numFieldGroups=len(names),
+        fieldGroups=[SimpleNamespace(fieldGroupName=name) for name in names],
+    )
+
+
 def dcgmWatchFields(
     dcgm_handle: Any,
     groupId: ctypes.c_void_p,

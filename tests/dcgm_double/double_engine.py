@@ -184,6 +184,10 @@ class Engine:
             raise dcgm_structs.DCGMError(dcgm_structs.DCGM_ST_BADPARAM)
         return self._add(_Made(handle=self._key(handle), name=name, ids=list(ids)))
 
+    def field_group_names(self, handle: ctypes.c_void_p) -> list[str]:
+        self.check(handle, "list field groups")
+        return [made.name for made in self._made.values() if made.ids]
+
     def destroy(self, handle: ctypes.c_void_p, made: ctypes.c_void_p) -> None:
         one = self._made[self._key(made)]
         self.check(handle, "destroy field group" if one.ids else "destroy group")
