@@ -38,6 +38,12 @@ SPEC: dict[str, Any] = {
 """A spec's mapping: nano on one simulated A100."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where a real DCGM engine is, for `pytest -m dcgm`."""
+    parser.addoption("--dcgm-bindings", help="folder of NVIDIA's Python bindings of DCGM")
+    parser.addoption("--dcgm-address", help="host:port or socket path of nv-hostengine")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
