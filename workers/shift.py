@@ -162,7 +162,8 @@ def _open_spans(
     station = shift.station
     uuid = station.gpu_uuid
     on_gpu = station.device.type == "cuda"
-    read_own_j, energy_reason = None, "the work was done on CPU"
+    read_own_j: Callable[[], float] | None = None
+    energy_reason = "the work was done on CPU"
     if on_gpu and uuid is not None:
         if read_energy_j is not None:
             read_own_j = functools.partial(read_energy_j, uuid)
