@@ -116,7 +116,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
         failed=tuple(failed),
         queued=queued,
         elsewhere=beaten,
-        refused=tuple(refused),
+        refused=tuple(dict.fromkeys(refused)),
         campaign=folder.name,
     )
 
@@ -247,10 +247,14 @@ def _selection(entry: Entry) -> SelectionKey:
 
 def _select_prompts(entries: Sequence[Entry]) -> dict[SelectionKey, prompts.Selection]:
     """The prompts of all entries, each distinct selection once, before anything is written."""
+    choices: dict[prompts.PromptSource, list[tuple[int, int]]] = {}
+    for source, count, seed in sorted({_selection(entry) for entry in entries}, key=repr):
+        choices.setdefault(source, []).append((count, seed))
     try:
         return {
-            key: prompts.select(key[0], prompts=key[1], seed=key[2])
-            for key in sorted({_selection(entry) for entry in entries}, key=repr)
+            (source, *choice): kept
+            for source, wanted in choices.items()
+            for choice, kept in zip(wanted, prompts.select_each(source, wanted), strict=True)
         }
     except (ValueError, RuntimeError) as error:
         raise BadInputError(str(error)) from error

@@ -29,10 +29,15 @@ _STYLES: Final = {
     Verdict.UNSUPPORTED: "yellow",
 }
 _BAR_CELLS: Final = 24
+# Twice a screen: nobody reads more, and drawing them takes longer than queueing them.
+_MOST_ROWS: Final = 60
 
 
 def plan_table(grid: Grid) -> Group:
-    """Every point of the grid, what it needs and what becomes of it, with reasons below."""
+    """The points of the grid, what they need and what becomes of them, with reasons below.
+
+    Points that differ in batch and lengths alone share a row where there are many.
+    """
     table = Table(
         title=f"{len(grid.entries)} points for {grid.results}", title_justify="left", box=SIMPLE
     )
@@ -41,24 +46,41 @@ def plan_table(grid: Grid) -> Group:
     for heading in ("batch", "new", "GB/GPU"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
+    rows = [[entry] for entry in grid.entries]
+    if len(rows) > _MOST_ROWS:
+        alike: dict[tuple[object, ...], list[Entry]] = {}
+        for entry in grid.entries:
+            spec = entry.spec
+            key = (spec.model, spec.dataset, spec.gpu, spec.gpus, spec.nodes, entry.verdict)
+            alike.setdefault(key, []).append(entry)
+        rows = list(alike.values())
     reasons: dict[str, int] = {}
-    for entry in grid.entries:
-        spec = entry.spec
-        verdict = Text(str(entry.verdict), style=_STYLES[entry.verdict])
-        if entry.reason:
-            verdict.append(f" ({reasons.setdefault(entry.reason, len(reasons) + 1)})")
+    for entries in rows[:_MOST_ROWS]:
+        spec, kind = entries[0].spec, entries[0].verdict
+        verdict = Text(f"{len(entries)} " if len(entries) > 1 else "", style=_STYLES[kind])
+        verdict.append(str(kind))
+        if reason := entries[0].reason:
+            verdict.append(f" ({reasons.setdefault(reason, len(reasons) + 1)})")
         nodes = f" on {spec.nodes} nodes" if spec.nodes > 1 else ""
+        memory = [round(entry.memory.total_bytes / _GB, 1) for entry in entries]
         table.add_row(
             spec.model,
-            Text(f"{spec.prompts} {spec.dataset}"),
+            Text(f"{_span([entry.spec.prompts for entry in entries])} {spec.dataset}"),
             Text(f"{spec.gpus} {spec.gpu}{nodes}"),
-            str(spec.batch_size),
-            str(spec.max_gen_len),
-            f"{entry.memory.total_bytes / _GB:.1f}",
+            _span([entry.spec.batch_size for entry in entries]),
+            _span([entry.spec.max_gen_len for entry in entries]),
+            _span(memory),
             verdict,
         )
     notes = [Text(f" ({number}) {reason}") for reason, number in reasons.items()]
+    if (more := len(rows) - _MOST_ROWS) > 0:
+        notes.append(Text(f" and {more} rows more"))
     return Group(table, *notes)
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low}-{high}"
 
 
 def plan_summary(entries: Sequence[Entry]) -> str:

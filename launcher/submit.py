@@ -4,7 +4,9 @@ After each array follows a small job that merges and seals what the array left, 
 it: a campaign ends sealed with nobody logged in.
 """
 
+import contextlib
 import dataclasses
+import io
 import shlex
 import subprocess
 import sys
@@ -137,7 +139,9 @@ def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: 
     if after is not None:
         executor.update_parameters(slurm_dependency=f"afterany:{after}")
     try:
-        jobs = executor.map_array(run_job, [_job(trial) for trial in trials])
+        # submitit also copies what sbatch says to stderr, line by line.
+        with contextlib.redirect_stderr(io.StringIO()):
+            jobs = executor.map_array(run_job, [_job(trial) for trial in trials])
     except (FailedJobError, FailedSubmissionError, subprocess.SubprocessError, OSError) as error:
         array.path.unlink()
         raise RefusedError(one_line(str(error))) from error

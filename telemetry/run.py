@@ -24,6 +24,7 @@ results/
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -164,14 +165,15 @@ class RunSpec:
 
     def to_mapping(self) -> dict[str, Any]:
         """The spec's JSON form."""
-        return dataclasses.asdict(self)
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
     def canonical_json(self) -> str:
         """The spec as one line of JSON with sorted keys: what `run_id` hashes."""
         return json.dumps(self.to_mapping(), sort_keys=True, separators=(",", ":"))
 
-    @property
+    # A campaign of thousands asks for it again and again.
+    @functools.cached_property
     def run_id(self) -> str:
         """A readable slug and 8 hex digits of the canonical JSON's SHA-256."""
         digest = hashlib.sha256(self.canonical_json.encode()).hexdigest()[:_RUN_ID_DIGITS]

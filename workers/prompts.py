@@ -12,7 +12,7 @@ by its SHA-256; ranks read that file alone and need neither network nor `dataset
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -156,32 +156,62 @@ def select(source: PromptSource, *, prompts: int, seed: int) -> Selection:
         ValueError: there are fewer, or the source's content is malformed.
         RuntimeError: the hub cannot be reached.
     """
-    for name, value, least in (("prompts", prompts, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    return next(select_each(source, [(prompts, seed)]))
+
+
+def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Iterator[Selection]:
+    """`select` for each pair of `prompts` and `seed`; the source is read once.
+
+    Raises:
+        ValueError: there are fewer, or the source's content is malformed.
+        RuntimeError: the hub cannot be reached.
+    """
+    loaded: _Loaded | None = None
+    for prompts, seed in choices:
+        for name, value, least in (("prompts", prompts, 1), ("seed", seed, 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
+                )
+        if loaded is None:
+            loaded = _load(source)
+        available = len(loaded.dataset)
+        if prompts > available:
             raise ValueError(
-                f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
+                f"`prompts` must be at most {available} for {source.dataset}, "
+                f"but is {prompts} instead"
             )
+        # A fingerprint of our own: hashing the content for one costs more than the shuffle.
+        chosen = loaded.dataset.shuffle(seed=seed, new_fingerprint=f"seed-{seed}")[:prompts]
+        yield Selection(
+            source=source,
+            seed=seed,
+            prompts=tuple(
+                Prompt(text=text, source_row=row)
+                for text, row in zip(chosen["prompt"], chosen["source_row"], strict=True)
+            ),
+            available=available,
+            empty=loaded.empty,
+            origin=loaded.origin,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """A source's prompts in memory."""
+
+    dataset: Any
+    empty: int
+    origin: Mapping[str, Any]
+
+
+def _load(source: PromptSource) -> _Loaded:
     texts, origin = _texts(source)
     kept = [(row, text) for row, text in enumerate(texts) if text]
-    if prompts > len(kept):
-        raise ValueError(
-            f"`prompts` must be at most {len(kept)} for {source.dataset}, but is {prompts} instead"
-        )
     dataset = quiet_datasets(source.cache).Dataset.from_dict(
         {"prompt": [text for _, text in kept], "source_row": [row for row, _ in kept]}
     )
-    chosen = dataset.shuffle(seed=seed)[:prompts]
-    return Selection(
-        source=source,
-        seed=seed,
-        prompts=tuple(
-            Prompt(text=text, source_row=row)
-            for text, row in zip(chosen["prompt"], chosen["source_row"], strict=True)
-        ),
-        available=len(kept),
-        empty=len(texts) - len(kept),
-        origin=origin,
-    )
+    return _Loaded(dataset=dataset, empty=len(texts) - len(kept), origin=origin)
 
 
 def write_prompts(selection: Selection, folder: Path) -> tuple[str, Path]:
