@@ -12,6 +12,7 @@ from telemetry.clock import HostClock
 from telemetry.order import LaunchOrder
 from telemetry.record import read_json, write_json
 from telemetry.run import AttemptPaths, RunSpec
+from workers.grant import grant_fault
 from workers.mesh import take_device
 from workers.rank import Rank
 
@@ -49,6 +50,8 @@ def take_station(spec: RunSpec, order: LaunchOrder, attempt: AttemptPaths, rank:
         RuntimeError: the host is not watched, or the rank's GPU is not there or not watched.
     """
     host = _read_host(attempt, rank)
+    if order.device == "cuda" and (fault := grant_fault(os.environ)):
+        raise RuntimeError(fault)
     device = take_device(rank, order.device)
     threads = order.threads or max(1, len(os.sched_getaffinity(0)) // rank.local_world)
     torch.set_num_threads(threads)
