@@ -67,15 +67,19 @@ class SampleBuffer:
             self._floor_us = self._last_us + _SAME_US
         place = VALUE_OF_TYPE[value_type]
         found = []
+        newest = since
         for sample in samples:
             stamp = int(sample.timeStamp)
             # The buffer's empty places have no time, and "since" has been read as "from" too.
             if stamp <= since:
                 continue
-            self._seen_stamp = stamp if stepped else max(self._seen_stamp, stamp)
             t_us = self._place(stamp, steps_us, now_us)
             if t_us is not None:
                 found.append((t_us, getattr(sample.sampleValue, place) * self._factor))
+                # Stamps of before a step back lie in the future and must not hide what follows.
+                if t_us == stamp - self._step_us:
+                    newest = max(newest, stamp)
+        self._seen_stamp = newest
         found.sort()
         kept = []
         for t_us, value in found:

@@ -92,7 +92,16 @@ class NvmlReadings:
             self._silent.append((gpu["uuid"], reason))
         self._absences = Absences()
         self._xids = (
-            XidReports(self._allotment.gpus, assignment.remarks) if XID in self._wanted else None
+            XidReports(
+                [
+                    gpu
+                    for gpu, known in zip(self._allotment.gpus, self._inventory, strict=False)
+                    if not known["mig"]
+                ],
+                assignment.remarks,
+            )
+            if XID in self._wanted
+            else None
         )
         self._energy_us = self._energy_period_us()
         now_us = self._clock.now_us()

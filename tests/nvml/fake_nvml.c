@@ -5,7 +5,7 @@
  * and answers "not found" when there is nothing new, its size question answers the whole size, the
  * energy counter moves every 100 ms and its call takes milliseconds, one reading lags by a second.
  *
- * The file named by FAKE_NVML holds lines `key value`, read again whenever it changes:
+ * Without FAKE_NVML there is no driver. The file it names holds lines `key value`, read again whenever it changes:
  *   gpus 2          boards                        t0_us T         when the counters stood at 0
  *   idle_w 100      lower power                   busy_w 500      upper power, 10 W more each board
  *   cycle_ms 1000   length of one wave            duty 0.5        its busy share
@@ -203,6 +203,7 @@ static void change(Gpu *gpu, double limit_w, double clock) {
 int nvmlInitWithFlags(unsigned flags) {
     (void)flags;
     ready = 0;
+    if (getenv("FAKE_NVML") == NULL) return DRIVER_NOT_LOADED;
     MAY("init", NULL);
     for (int i = 0; i < MOST_GPUS; i++) {
         gpus[i] = (Gpu){.index = i, .limit_w = 700, .before_limit_w = 700, .clock = MAX_CLOCK,

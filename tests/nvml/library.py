@@ -1,0 +1,110 @@
+"""The simulated NVML library: built with gcc, steered by a file, loaded as if the driver's."""
+
+import ctypes
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from telemetry.clock import HostClock
+
+_SOURCE = Path(__file__).with_name("fake_nvml.c")
+SONAME = "libnvidia-ml.so.1"
+
+
+def build(folder: Path) -> Path:
+    """The library, compiled into `folder` under the driver's own name."""
+    target = folder / SONAME
+    command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    command += [f"-Wl,-soname,{SONAME}", "-o", str(target), str(_SOURCE)]
+    subprocess.run(command, check=True)
+    return target
+
+
+def load(library: Path) -> None:
+    """Make this process take `library` for the driver's: the loader looks at the name alone."""
+    ctypes.CDLL(str(library))
+
+
+def uuid_of(index: int) -> str:
+    """The UUID of a simulated board."""
+    return f"GPU-{0xA0000000 + index:08x}-fa4e-4000-8000-{index:012x}"
+
+
+class World:
+    """The simulated boards; every change takes effect within 10 ms.
+
+    They draw a square wave: `busy_w` + 10 W x index for a share `duty` of each `cycle_ms`, else
+    `idle_w`. The counters stood at 0 at `t0_us` of the wall clock.
+    """
+
+    def __init__(self, path: Path, **settings: Any) -> None:
+        self.path = path
+        self._settings: dict[str, Any] = {
+            "gpus": 1,
+            "idle_w": 100.0,
+            "busy_w": 500.0,
+            "duty": 0.5,
+            "cycle_ms": 1000,
+            "t0_us": (time.time_ns() // 10**9 - 100) * 10**6,
+            # Less than the real call takes, so that tests on two busy cores poll in time.
+            "energy_call_us": 300,
+        }
+        self._fails: list[str] = []
+        self.set(**settings)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a process needs to see these boards."""
+        return {"FAKE_NVML": str(self.path)}
+
+    def set(self, **settings: Any) -> Self:
+        """Change some settings; the others stay."""
+        self._settings |= settings
+        return self._write()
+
+    def fail(self, call: str, code: int) -> Self:
+        """Let a call fail, on one board when `call` begins with its number and a dot."""
+        self._fails.append(f"{call} {code}")
+        return self._write()
+
+    def heal(self) -> Self:
+        """Let no call fail any more."""
+        self._fails.clear()
+        return self._write()
+
+    def energy_j(self, from_us: int, to_us: int, index: int = 0) -> float:
+        """What a board draws between two times of the wall clock."""
+        idle_w = self._settings["idle_w"]
+        more_w = self._settings["busy_w"] + 10 * index - idle_w
+        busy_us = self._busy_us(to_us) - self._busy_us(from_us)
+        return float(idle_w * (to_us - from_us) + more_w * busy_us) / 1e6
+
+    def power_w(self, t_us: int, index: int = 0) -> float:
+        """What a board draws at a time of the wall clock."""
+        cycle_us = self._settings["cycle_ms"] * 1000
+        busy = (t_us - self._settings["t0_us"]) % cycle_us < self._settings["duty"] * cycle_us
+        return float(self._settings["busy_w"]) + 10 * index if busy else self._settings["idle_w"]
+
+    def _busy_us(self, t_us: int) -> float:
+        cycle_us = int(self._settings["cycle_ms"]) * 1000
+        waves, phase_us = divmod(t_us - int(self._settings["t0_us"]), cycle_us)
+        busy_us = float(self._settings["duty"]) * cycle_us
+        return waves * busy_us + min(phase_us, busy_us)
+
+    def _write(self) -> Self:
+        lines = [f"{key} {value}" for key, value in self._settings.items()]
+        lines += [f"fail {fail}" for fail in self._fails]
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("\n".join(lines) + "\n")
+        temporary.replace(self.path)
+        # The library looks at the file's time: two changes within one tick would look like one.
+        os.utime(self.path, ns=(time.time_ns(), time.time_ns()))
+        return self
+
+
+def wall_us(clock: HostClock, t_us: int) -> int:
+    """A time of the host's clock on the wall clock."""
+    return t_us + clock.step_us()
