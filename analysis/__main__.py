@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from analysis.cells import cell_text
+from analysis.column import alike
 from analysis.load import load
 from analysis.report import write_report
 from analysis.tables import Table
@@ -48,7 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"analysis: {error}\n")
         return EXIT_NO_RESULTS
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(_rich(written.tables.groups), soft_wrap=False, width=_WIDTH)
+    groups = written.tables.groups
+    same = _same(groups)
+    names = [name for name in _SHOWN if name not in same]
+    console.print(_rich(groups, names), soft_wrap=False, width=_WIDTH)
+    if same:
+        values = ", ".join(f"{_SHOWN[name]} {groups.rows[0][name]}" for name in same)
+        console.print(f"the same in every row: {values}")
     simulated = sum(bool(row["simulated"]) for row in written.tables.runs.rows)
     if simulated:
         console.print(
@@ -63,17 +70,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _rich(table: Table) -> RichTable:
+def _rich(table: Table, names: Sequence[str]) -> RichTable:
     columns = {column.name: column for column in table.columns}
     shown = RichTable(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    for name, header in _SHOWN.items():
+    for name in names:
         is_text = columns[name].type == "text"
         shown.add_column(
-            header, justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text
+            _SHOWN[name],
+            justify="left" if is_text else "right",
+            overflow="fold",
+            no_wrap=not is_text,
         )
     for row in table.rows:
-        shown.add_row(*(cell_text(row, columns[name]) for name in _SHOWN))
+        shown.add_row(*(cell_text(row, columns[name]) for name in names))
     return shown
+
+
+def _same(table: Table) -> list[str]:
+    """Columns of the printed table that are the same in every row, so that one line does."""
+    return [column.name for column in alike(table.columns, table.rows) if column.name in _SHOWN]
 
 
 if __name__ == "__main__":

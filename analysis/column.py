@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+Row = Mapping[str, str | int | float | bool | None]
+"""One line of a table, by column name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -77,6 +80,9 @@ def share(name: str, label: str, meaning: str, **more: Any) -> Column:
     return Column(name=name, label=label, unit="1", meaning=meaning, type="share", **more)
 
 
+# What is the same in one row says nothing.
+_SEVERAL: Final = 2
+
 RUN_ID: Final = text("run_id", "run", "Slug and digest of the run's spec.")
 SIMULATED: Final = Column(
     name="simulated",
@@ -89,11 +95,36 @@ SIMULATED: Final = Column(
 REASON: Final = text("reason", "why not", "Why a number of this row is missing.")
 
 
-def visible(columns: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> list[Column]:
-    """The columns that the page shows of these rows: the files always have all."""
+def visible(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+    """The columns that the page shows of these rows: the files always have all.
+
+    Words that no row has and what is the same in every row take no column of their own.
+    """
+    same = {column.name for column in alike(columns, rows)}
     return [
         column
         for column in columns
-        if column.shown
-        and (column.shown_with is None or any(row.get(column.shown_with) for row in rows))
+        if _wanted(column, rows)
+        and column.name not in same
+        and (column.type != "text" or any(row.get(column.name) is not None for row in rows))
     ]
+
+
+def alike(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+    """Words and whole numbers that are the same in all of several rows; never the first column."""
+    if len(rows) < _SEVERAL:
+        return []
+    first = rows[0]
+    return [
+        column
+        for column in columns[1:]
+        if _wanted(column, rows)
+        and column.type in ("text", "count", "flag")
+        and first.get(column.name) is not None
+        and all(row.get(column.name) == first[column.name] for row in rows)
+    ]
+
+
+def _wanted(column: Column, rows: Sequence[Row]) -> bool:
+    told = column.shown_with is None or any(row.get(column.shown_with) for row in rows)
+    return column.shown and told

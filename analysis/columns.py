@@ -4,6 +4,7 @@ The CSV files, the report's tables and their legends are made from these definit
 `analysis.gpu_columns` has those of single GPUs.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from analysis.column import RUN_ID, SIMULATED, Column, count, number, share, text, width
@@ -26,9 +27,12 @@ POINT: Final = (
 )
 """What tells points of a grid apart at a glance."""
 
+# What a run's name says already takes no column of the page.
+_UNNAMED: Final = ("model", "gpus", "power_cap_w")
+
 RUNS: Final = (
     RUN_ID,
-    *POINT,
+    *(replace(column, shown=column.name in _UNNAMED) for column in POINT),
     count("repeat", "repeat", "Which repetition of the same work, from 0."),
     SIMULATED,
     number(
@@ -321,7 +325,7 @@ GROUPS: Final = (
         "root sum of squares of the repeats' over n. It says nothing of how repeats scatter.",
         shown=False,
     ),
-    text("interval_reason", "interval: why not", "Why there is no interval."),
+    text("interval_reason", "no interval", "Why there is no interval."),
     text("runs", "runs", "The runs in this row.", shown=False),
 )
 """One row a grid point, over its repeats."""

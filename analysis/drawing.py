@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -20,6 +21,9 @@ PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E0
 HATCHES: Final = ("", "//", "..", "xx", "\\\\", "++", "--")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
+# The page's ink and paper in light, `report.css`.
+_PAGE_INK: Final = "#1c2128"
+_PAPER: Final = '<rect width="100%" height="100%" fill="#ffffff"/>'
 INK: Final = "#010203"
 """Stands for the page's text colour until the SVG is written."""
 # Any: matplotlib types its settings as a closed set of literals.
@@ -55,6 +59,22 @@ _STYLE: Final[Any] = {
     "figure.constrained_layout.use": True,
 }
 _WIDTH_IN: Final = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """One figure of the report."""
+
+    key: str
+    """File name without its ending, and prefix of its ids."""
+    title: str
+    caption: str
+    """What is seen, in one or two sentences."""
+    svg: str | None
+    """None when there is nothing to draw."""
+    reason: str | None
+    """Why there is nothing to draw; None when there is."""
+    simulated: bool
 
 
 @contextmanager
@@ -103,3 +123,19 @@ def to_svg(figure: Figure, key: str) -> str:
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", text)
     text = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{key}-\1"', text)
     return text.replace(INK, "currentColor").strip() + "\n"
+
+
+def standalone(svg: str) -> str:
+    """The figure as a file of its own: dark ink on white, wherever it is shown."""
+    head, end, rest = svg.partition(">")
+    return head + end + _PAPER + rest.replace("currentColor", _PAGE_INK)
+
+
+def nothing(key: str, title: str, reason: str) -> Drawn:
+    """A figure that has nothing to show, and why."""
+    return Drawn(key=key, title=title, caption="", svg=None, reason=reason, simulated=False)
+
+
+def plain(text: str) -> str:
+    """Text that matplotlib shows: it hides labels that begin with an underscore."""
+    return text.lstrip("_")

@@ -28,14 +28,13 @@ PHASES: Final = (
         reason="reason",
     ),
     width("energy_j"),
-    number("power_w", "power", "W", "energy_j / seconds.", reason="reason"),
+    number("power_w", "power", "W", "energy_j / seconds."),
     number(
         "net_energy_j",
         "net energy",
         "J",
         "energy_j - the GPU's idle power x seconds.",
         plus_minus="net_energy_uncertainty_j",
-        reason="reason",
     ),
     width("net_energy_j"),
     text(

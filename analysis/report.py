@@ -15,8 +15,9 @@ from markupsafe import Markup
 
 from analysis.audit import seals_digest
 from analysis.cells import cell_text, measured_text, number_text, reason_text, sort_key
-from analysis.column import visible
-from analysis.figures import Drawn, draw_all
+from analysis.column import alike, visible
+from analysis.drawing import Drawn, standalone
+from analysis.figures import draw_all
 from analysis.load import UNREADABLE, Loaded, Run
 from analysis.published import PAPER, published
 from analysis.rows import Row
@@ -61,7 +62,7 @@ def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
             # What an earlier call drew is no longer true.
             path.unlink(missing_ok=True)
         else:
-            write_bytes(path, figure.svg.encode())
+            write_bytes(path, standalone(figure.svg).encode())
     page = folder / "index.html"
     write_bytes(page, render(loaded, tables, figures, read_audit(loaded.results)).encode())
     return Written(page=page, tables=tables, figures=figures)
@@ -77,7 +78,7 @@ def render(
     environment.filters["cell"] = cell_text
     environment.filters["key"] = sort_key
     environment.filters["why"] = reason_text
-    environment.globals["visible"] = visible
+    environment.globals.update(visible=visible, alike=alike)
     template = environment.from_string(_package_text("report.html"))
     simulated = sum(run.simulated for run in loaded.runs)
     return template.render(

@@ -1,5 +1,6 @@
 """Each check of the audit fails for the one fault it is there for."""
 
+import csv
 import json
 import os
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from analysis.report import write_report
 from telemetry.record import read_json, write_json
 from telemetry.run import RunPaths
 from telemetry.seal import seal_attempt
-from tests.record_builder import T0_US, Plan, build_run
+from tests.record_builder import T0_US, Plan, build_run, energy_j
 
 Columns = dict[str, list[Any]]
 
@@ -48,8 +49,9 @@ def edit_table(run: RunPaths, kind: str, change: Callable[[Columns], None]) -> N
 
 
 def test_a_record_without_a_fault_fails_no_check(tmp_path: Path) -> None:
-    build_run(tmp_path, Plan(spec={"gpus": 2, "power_cap_w": 350.0}))
-    build_run(tmp_path, Plan(spec={"gpus": 4, "gpus_per_node": 2, "power_cap_w": 500.0}))
+    build_run(tmp_path, Plan(spec={"gpus": 2, "power_cap_w": 350.0}, witness=True))
+    four = {"gpus": 4, "gpus_per_node": 2, "power_cap_w": 500.0}
+    build_run(tmp_path, Plan(spec=four, witness=True, idle_gpus=1))
     write_report(load(tmp_path))
     assert set(outcomes(tmp_path).values()) == {Outcome.PASSED}
 
@@ -202,9 +204,19 @@ def change_the_code(run: RunPaths) -> None:
     reseal(run)
 
 
+def read_the_wrong_counter(run: RunPaths) -> None:
+    def change(columns: Columns) -> None:
+        for name in ("energy_start_j", "energy_end_j"):
+            columns[name] = [value * 1.2 for value in columns[name]]
+
+    edit_table(run, "spans", change)
+    reseal(run)
+
+
 @pytest.mark.parametrize(
     ("fault", "check"),
     [
+        (read_the_wrong_counter, "witness"),
         (change_a_byte, "seal"),
         (add_a_file, "seal"),
         (remove_a_shard, "seal"),
@@ -232,7 +244,7 @@ def change_the_code(run: RunPaths) -> None:
 def test_a_fault_put_into_a_sealed_run_fails_its_check(
     tmp_path: Path, fault: Callable[[RunPaths], None], check: str
 ) -> None:
-    run = build_run(tmp_path, Plan(spec={"gpus": 2}))
+    run = build_run(tmp_path, Plan(spec={"gpus": 2}, witness=True))
     fault(run)
     assert outcomes(tmp_path)[check] is Outcome.FAILED
 
@@ -247,6 +259,22 @@ def double_power(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "value": row["value"] * factor}
 
 
+def stall_the_counter(row: dict[str, Any]) -> dict[str, Any]:
+    """The counter is brought up to date every half second, in five times the stated time."""
+    if row["field"] != "energy_j":
+        return row
+    seen_us = (row["t_us"] - T0_US) // 500_000 * 500_000
+    return {**row, "value": 1000.0 + energy_j(0, seen_us / 1e6)}
+
+
+def lose_all(row: dict[str, Any]) -> None:
+    """No reading of any GPU reaches the record."""
+
+
+def lose_the_idle_gpu(row: dict[str, Any]) -> dict[str, Any] | None:
+    return None if "-idle-" in row["device"] else row
+
+
 def exceed_the_limit(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "value": row["value"] * 2}
 
@@ -257,6 +285,8 @@ def exceed_the_limit(row: dict[str, Any]) -> dict[str, Any]:
         (Plan(sample=drop_a_second), "coverage"),
         (Plan(sample=double_power), "two-energies"),
         (Plan(sample=exceed_the_limit), "power"),
+        (Plan(sample=stall_the_counter, decode_s=10.0), "sensor"),
+        (Plan(sample=lose_the_idle_gpu, idle_gpus=1), "idle-gpus"),
         (Plan(hosts={"simulated": False}), "labels"),
         (Plan(provenance={"git": {"commit": "short", "dirty": False}}), "provenance"),
     ],
@@ -295,6 +325,40 @@ def test_a_number_edited_in_the_report_is_found_twice(tmp_path: Path) -> None:
     found = outcomes(tmp_path)
     assert found["report-tables"] is Outcome.FAILED
     assert found["identities"] is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "fault"),
+    [
+        ("energy_j", "20.0", "has an energy, but is not attributable"),
+        ("reason", "", "has no energy and no reason"),
+    ],
+)
+def test_a_number_written_for_a_phase_too_short_for_the_sensor_is_found(
+    tmp_path: Path, column: str, value: str, fault: str
+) -> None:
+    build_run(tmp_path, Plan(prefill_s=0.1))
+    write_report(load(tmp_path))
+    path = tmp_path / "report" / "tables" / "phases.csv"
+    with path.open(newline="") as source:
+        rows = list(csv.DictReader(source))
+    (prefill,) = [row for row in rows if row["phase"] == "prefill"]
+    prefill |= {"energy_uncertainty_j": "1.0", column: value}
+    with path.open("w", newline="") as sink:
+        writer = csv.DictWriter(sink, fieldnames=rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert outcomes(tmp_path)["short-phases"] is Outcome.FAILED
+    assert fault in evidence(tmp_path, "short-phases")
+
+
+def test_a_run_on_its_witness_alone_fails_no_check_of_its_energies(tmp_path: Path) -> None:
+    build_run(tmp_path, Plan(spec={"gpus": 2}, witness=True, sample=lose_all))
+    found = outcomes(tmp_path)
+    assert found["phase-sum"] is Outcome.PASSED
+    assert found["short-phases"] is Outcome.PASSED
+    assert found["two-energies"] is Outcome.SKIPPED
+    assert found["coverage"] is Outcome.FAILED
 
 
 def test_phases_that_do_not_sum_are_found(tmp_path: Path) -> None:
