@@ -15,6 +15,7 @@ import pytest
 from telemetry.clock import HostClock
 from telemetry.dcgm import DcgmReadings
 from telemetry.order import LaunchOrder
+from telemetry.predecessor import Predecessor
 from telemetry.run import RunSpec
 from telemetry.source import Assignment, Reading, Remark
 from tests.telemetry_record import ORDER, make_attempt
@@ -79,6 +80,7 @@ class Watched:
         bindings: str = str(DOUBLE),
         address: str | None,
         uuids: Sequence[str] | None = None,
+        before: Predecessor | None = None,
         **order: Any,
     ) -> None:
         _, attempt = make_attempt(folder)
@@ -97,6 +99,7 @@ class Watched:
             ),
             host="n1",
             clock=HostClock.set_now(),
+            before=before,
         )
         self.readings: list[Reading] = []
         self.remarks: list[Remark] = []

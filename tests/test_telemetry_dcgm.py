@@ -1,17 +1,25 @@
 """What an engine does to its readings, one known misbehaviour after the other."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from telemetry.clock import HostClock
 from telemetry.dcgm_session import probe
 from telemetry.fields import FIELDS
+from telemetry.predecessor import Predecessor
+from telemetry.record import read_json
 from telemetry.run import RunSpec
-from tests.dcgm_station import DoubleEngine, forget_bindings, watched
+from telemetry.shards import list_parts
+from telemetry.watch import Watch
+from tests.dcgm_station import DOUBLE, DoubleEngine, forget_bindings, watched
+from tests.telemetry_record import make_attempt
 
 A, B = "GPU-aaaa", "GPU-bbbb"
 
@@ -470,3 +478,98 @@ def test_every_field_that_is_read_is_one_of_the_table(
     expected = {field.name for field in FIELDS.values() if field.dcgm_id is not None} - {"xid"}
     assert {reading.field for reading in watch.readings} == expected
     assert set(watch.source.describe().periods_us) == expected
+
+
+def test_watcher_that_follows_a_dead_one_takes_what_the_engine_still_has_and_nothing_twice(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    died_us = now_us() - 3_000_000
+    double.set(others_since_us=now_us() - 60_000_000)
+    record = {"gpus": [], "clock_offset_us": HostClock.set_now().offset_us}
+    names = [name for name, field in FIELDS.items() if field.dcgm_id is not None]
+    before = Predecessor(
+        record=record, last_us={(gpu, name): died_us for gpu in (A, B) for name in names}
+    )
+    with watched(tmp_path, spec, address=double.address, before=before) as watch:
+        watch.look(0.3)
+        watch.end()
+    times = [reading.t_us for reading in watch.of("power_average_w", A)]
+    assert died_us < times[0] <= died_us + 110_000
+    assert max(after - before for before, after in pairwise(times)) <= 110_000
+
+
+def test_gpu_that_a_dead_watcher_knew_stays_in_the_inventory_when_it_is_gone(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    lost = {"uuid": "GPU-cccc", "name": "NVIDIA H200"}
+    before = Predecessor(record={"gpus": [lost]}, last_us={})
+    uuids = [A, "GPU-cccc"]
+    with watched(tmp_path, spec, address=double.address, before=before, uuids=uuids) as watch:
+        watch.look(0.2)
+        watch.end()
+    assert watch.source.describe().gpus[-1] == {
+        **lost,
+        "lost": "the engine does not know this GPU any more",
+    }
+    assert [reading.value for reading in watch.of("energy_j", "GPU-cccc")] == [None]
+
+
+def test_watcher_process_writes_what_an_engine_samples_and_its_remarks(
+    double: DoubleEngine, tmp_path: Path
+) -> None:
+    order = {
+        "telemetry": "dcgm",
+        "period_ms": 100,
+        "dcgm_bindings": str(DOUBLE),
+        "dcgm_address": double.address,
+    }
+    run, attempt = make_attempt(tmp_path / "results", order=order)
+    with Watch(run.results, run.run_id, attempt.number, "n1") as watch:
+        ready = watch.wait_ready()
+        time.sleep(1.2)
+        double.set(epoch=1)
+        time.sleep(3.0)
+    assert [gpu["uuid"] for gpu in ready["gpus"]] == [B, A]
+    assert ready["source"]["dcgm"]["libdcgm"] == "4.4.2"
+    (part,) = list_parts(attempt.samples_shard("n1"))
+    table = pq.read_table(part.path)
+    assert {"energy_j", "tensor_active", "memory_used_bytes"} <= set(table["field"].to_pylist())
+    said = [event["what"] for event in read_json(attempt.watchers / "n1.json")["events"]]
+    assert said == ["dcgm_lost", "dcgm_back"]
+    assert read_json(attempt.watchers / "n1.exit.json")["exit_code"] == 0
+
+
+def test_watcher_process_without_its_engine_ends_with_the_reason(
+    double: DoubleEngine, tmp_path: Path
+) -> None:
+    order = {
+        "telemetry": "dcgm",
+        "period_ms": 100,
+        "dcgm_bindings": str(DOUBLE),
+        "dcgm_address": str(tmp_path / "nobody.sock"),
+    }
+    run, attempt = make_attempt(tmp_path / "results", order=order)
+    with (
+        Watch(run.results, run.run_id, attempt.number, "n1") as watch,
+        pytest.raises(RuntimeError, match="`dcgm_address` must be an nv-hostengine"),
+    ):
+        watch.wait_ready()
+
+
+def test_watcher_process_lets_go_of_the_engine_when_its_folder_vanishes(
+    double: DoubleEngine, tmp_path: Path
+) -> None:
+    order = {
+        "telemetry": "dcgm",
+        "period_ms": 100,
+        "dcgm_bindings": str(DOUBLE),
+        "dcgm_address": double.address,
+    }
+    run, attempt = make_attempt(tmp_path / "results", order=order)
+    with Watch(run.results, run.run_id, attempt.number, "n1") as watch:
+        watch.wait_ready()
+        shutil.rmtree(run.results)
+        end_s = time.monotonic() + 5
+        while watch.alive() and time.monotonic() < end_s:
+            time.sleep(0.05)
+        assert not watch.alive()
