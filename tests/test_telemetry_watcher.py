@@ -175,14 +175,14 @@ def test_slurm_s_warning_signal_does_not_end_it(started: tuple[AttemptPaths, Wat
     assert watch.alive()
 
 
-def test_killed_watcher_leaves_its_rows_and_its_owner_records_it(
-    started: tuple[AttemptPaths, Watch],
-) -> None:
-    attempt, watch = started
-    time.sleep(0.8)
-    os.kill(watch.pid, signal.SIGKILL)
-    wait_until(lambda: not watch.alive())
-    assert watch.stop() == -signal.SIGKILL
+def test_killed_watcher_leaves_its_rows_and_its_owner_records_it(tmp_path: Path) -> None:
+    run, attempt = make_attempt(tmp_path)
+    with Watch(tmp_path, run.run_id, 1, "n1", max_restarts=0) as watch:
+        watch.wait_ready(30)
+        time.sleep(0.8)
+        os.kill(watch.pid, signal.SIGKILL)
+        wait_until(lambda: not watch.alive())
+        assert watch.stop() == -signal.SIGKILL
     assert len(values(samples(attempt), "host", "memory_used_bytes")) >= 5
     exit_record = read_json(attempt.watchers / "n1.exit.json")
     assert (exit_record["early"], exit_record["exit_code"]) == (True, -signal.SIGKILL)
