@@ -46,7 +46,10 @@ class Clocks:
             if offset.host != path.stem:
                 notes[path.stem] = f"{path.name} is about {offset.host}"
             elif abs(drift := _drift(offset)) > _MAX_DRIFT:
-                notes[path.stem] = f"{path.name} drifts by {drift * _MILLION:.0f} ppm"
+                notes[path.stem] = (
+                    f"{path.name} drifts by {drift * _MILLION:.0f} ppm, "
+                    f"at most {_MAX_DRIFT * _MILLION:.0f} are a clock's"
+                )
             else:
                 offsets[path.stem] = offset
         return cls(offsets, notes)
@@ -62,9 +65,9 @@ class Clocks:
         # In place: this passes over every sample there is.
         ahead_us = np.clip(t_us, start.t_us, end.t_us) - np.float64(start.t_us)
         ahead_us *= _drift(offset)
+        ahead_us += start.offset_us
         np.rint(ahead_us, out=ahead_us)
         moved: _Integers = t_us - ahead_us.astype(np.int64)
-        moved -= start.offset_us
         return moved
 
     def earliest_us(self, t_us: int, hosts: tuple[str, ...] | None) -> int:

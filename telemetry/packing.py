@@ -45,11 +45,15 @@ def pack(table: pa.Table, clocks: Clocks) -> Packed:
     """The table's rows by time, host, device and field, on the reference host's clock."""
     words = [_words(table[name]) for name in ("host", "device", "field")]
     different, places = _different([(codes, len(said)) for codes, said in words])
-    keys: list[Key] = []
-    for place in different.tolist():
-        rest, at_field = divmod(place, max(len(words[2][1]), 1))
-        at_host, at_device = divmod(rest, max(len(words[1][1]), 1))
-        keys.append((words[0][1][at_host], words[1][1][at_device], words[2][1][at_field]))
+    hosts, devices, names = (said for _, said in words)
+    at_host, at = np.divmod(different, max(len(devices) * len(names), 1))
+    at_device, at_name = np.divmod(at, max(len(names), 1))
+    keys: list[Key] = [
+        (hosts[host], devices[device], names[name])
+        for host, device, name in zip(
+            at_host.tolist(), at_device.tolist(), at_name.tolist(), strict=True
+        )
+    ]
     remark, remarks = _remarks(table)
     rows = Samples(
         t_us=_to_reference(_flat(table["t_us"]).to_numpy(), *words[0], clocks),

@@ -7,8 +7,9 @@ overlap in time, which are about one of each shard however long the run was.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from typing import Final
 
 import numpy as np
@@ -57,8 +58,9 @@ class Window:
         ordered = sorted(chunks, key=lambda chunk: (chunk.earliest, chunk.part.path, chunk.index))
         limits = [*(chunk.earliest for chunk in ordered[1:]), None][: len(ordered)]
         fresh = 0
-        with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as readers:
-            coming = self._read_ahead(readers, ordered)
+        with ExitStack() as stack:
+            readers = stack.enter_context(ThreadPoolExecutor(_READERS, thread_name_prefix="read"))
+            coming = stack.enter_context(closing(self._read_ahead(readers, ordered)))
             for chunk, limit_us, found in zip(ordered, limits, coming, strict=True):
                 try:
                     packed = found.result()
@@ -73,7 +75,7 @@ class Window:
 
     def _read_ahead(
         self, readers: ThreadPoolExecutor, chunks: Sequence[Chunk]
-    ) -> Iterator[Future[Packed]]:
+    ) -> Generator[Future[Packed]]:
         """Every chunk's rows in turn, read by other threads as far ahead as memory is set aside."""
         coming: deque[Future[Packed]] = deque()
         rows = 0

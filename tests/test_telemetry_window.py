@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from telemetry.chunks import Chunk, survey_part
 from telemetry.clocks import Clocks
+from telemetry.offset import HostOffset, OffsetReading
 from telemetry.samples import Samples
 from telemetry.shards import list_parts
 from telemetry.window import Window
@@ -17,6 +18,12 @@ from tests.telemetry_record import Row, make_attempt, sample_columns, shard_writ
 
 Shard = Sequence[Sequence[Row]]
 AGREED = Clocks({}, {})
+# Exact in binary, so that what is halfway between two microseconds is so for both.
+OFFSETS = st.builds(
+    lambda start_us, drift_us: measured("n1", (0, start_us), (64, start_us + drift_us)),
+    st.integers(min_value=-40, max_value=40),
+    st.integers(min_value=-6, max_value=6),
+)
 
 ROWS = st.tuples(
     st.integers(min_value=0, max_value=60),
@@ -34,7 +41,11 @@ SHARDS = st.lists(
 
 
 def write_shards(
-    folder: Path, shards: Sequence[Shard], *, stream_last: bool = False
+    folder: Path,
+    shards: Sequence[Shard],
+    *,
+    stream_last: bool = False,
+    clocks: Clocks = AGREED,
 ) -> list[Chunk]:
     """Write each shard's parts and survey them; the last part may stay an open stream."""
     chunks: list[Chunk] = []
@@ -48,8 +59,19 @@ def write_shards(
             if not (stream_last and position + 1 == len(shard)):
                 writer.close()
         for found in list_parts(attempt.samples_shard(f"n{number}")):
-            chunks += survey_part("samples", found, AGREED).chunks
+            chunks += survey_part("samples", found, clocks).chunks
     return chunks
+
+
+def measured(host: str, *edges: tuple[int, int]) -> HostOffset:
+    """An offset known at one or two times of the host's clock."""
+    start, end = [
+        OffsetReading(t_us=t_us, offset_us=offset_us, error_us=2, round_trip_us=4)
+        for t_us, offset_us in (edges[0], edges[-1])
+    ]
+    return HostOffset(
+        host=host, reference_host="n2", start=start, end=end if len(edges) > 1 else None
+    )
 
 
 def naive(rows: Sequence[Row]) -> list[Row]:
@@ -61,7 +83,9 @@ def naive(rows: Sequence[Row]) -> list[Row]:
     return list(kept.values())
 
 
-def merged(chunks: Sequence[Chunk], block_rows: int) -> tuple[list[Row], int, int]:
+def merged(
+    chunks: Sequence[Chunk], block_rows: int, clocks: Clocks = AGREED
+) -> tuple[list[Row], int, int]:
     """All rows, and how many were dropped and of these said something else."""
     rows: list[Row] = []
     dropped = conflicts = 0
@@ -69,7 +93,7 @@ def merged(chunks: Sequence[Chunk], block_rows: int) -> tuple[list[Row], int, in
     def fail(chunk: Chunk, damage: str) -> None:
         raise AssertionError(f"{chunk}: {damage}")
 
-    window = Window(AGREED, fail, block_rows=block_rows)
+    window = Window(clocks, fail, block_rows=block_rows)
     for block in window.merge(chunks):
         dropped += block.dropped
         conflicts += block.conflicts
@@ -96,6 +120,58 @@ def test_windowed_merge_equals_sorting_everything(
     assert dropped == len(everything) - len(expected)
     kept = {row[:4]: row for row in expected}
     assert conflicts == sum(row != kept[row[:4]] for row in everything)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shards=SHARDS,
+    offset=OFFSETS,
+    block_rows=st.sampled_from([1, 7, 1000]),
+    stream_last=st.booleans(),
+)
+def test_every_stamp_of_a_host_is_put_on_the_reference_clock_before_rows_are_merged(
+    shards: Sequence[Shard], offset: HostOffset, block_rows: int, stream_last: bool
+) -> None:
+    clocks = Clocks({"n1": offset}, {})
+    with TemporaryDirectory() as folder:
+        chunks = write_shards(Path(folder), shards, stream_last=stream_last, clocks=clocks)
+        rows, dropped, _ = merged(chunks, block_rows, clocks)
+    everything = [row for shard in shards for part in shard for row in part]
+    expected = naive(
+        [
+            (row[0] - round(offset.offset_us_at(row[0])), *row[1:]) if row[1] == "n1" else row
+            for row in everything
+        ]
+    )
+    assert rows == expected
+    assert dropped == len(everything) - len(expected)
+
+
+def test_stretches_of_a_long_stream_are_read_one_by_one(tmp_path: Path) -> None:
+    _, attempt = make_attempt(tmp_path)
+    writer = shard_writer(attempt, "samples", attempt.samples_shard("n1"))
+    rows = [(t_us, "n1", "host", "energy_j", float(t_us), None) for t_us in range(140_000)]
+    for start in range(0, len(rows), 7_000):
+        writer.write(sample_columns(rows[start : start + 7_000]))
+    (part,) = list_parts(attempt.samples_shard("n1"))
+    chunks = survey_part("samples", part, AGREED).chunks
+    assert [(chunk.rows, chunk.first_key) for chunk in chunks] == [(70_000, 0), (70_000, 70_000)]
+    assert merged(chunks, 1000) == (rows, 0, 0)
+
+
+def test_readings_that_are_not_numbers_are_no_conflict_with_themselves(tmp_path: Path) -> None:
+    row = (1, "n1", "host", "energy_j", float("nan"), None)
+    rows, dropped, conflicts = merged(write_shards(tmp_path, [[[row, row]]]), 1000)
+    assert (len(rows), dropped, conflicts) == (1, 1, 0)
+
+
+def test_rows_far_apart_in_time_are_sorted_all_the_same(tmp_path: Path) -> None:
+    rows = [
+        (t_us, "n1", "host", name, 1.0, None)
+        for t_us in (-(2**61), 0, 2**61)
+        for name in ("energy_j", "power_instant_w")
+    ]
+    assert merged(write_shards(tmp_path, [[rows[::-1]]]), 1000) == (rows, 0, 0)
 
 
 def test_rows_are_given_out_before_everything_is_read(tmp_path: Path) -> None:
