@@ -7,7 +7,9 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ from telemetry.state import attempt_state, record_end
 
 # Group members may look, others may not; the umask takes away more.
 FOLDER_MODE: Final = 0o750
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def open_results(results: Path) -> None:
@@ -60,34 +63,72 @@ def create_attempt(
         OSError: the results folder is full or cannot be written.
     """
     run = RunPaths(results=results, run_id=entry.spec.run_id)
-    run.folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    if not run.spec.is_file():
-        replace_text(run.spec, json_text(entry.spec.to_mapping()))
-    elif read_json(run.spec) != entry.spec.to_mapping():
-        raise ValueError(f"{run.spec} must hold the spec of {run.run_id}, but holds another")
     attempt = run.attempt(entry.attempts + 1)
+    order = dataclasses.replace(entry.order, prompts_sha256=prompts_sha256)
+    intent = _Intent(
+        launch=json_text(order.to_mapping()), provenance=provenance, submitted=submitted
+    )
+    spec = json_text(entry.spec.to_mapping())
+    mine = f"{socket.gethostname()}-{os.getpid()}"
+    if not entry.attempts:
+        # A run's first attempt appears together with the run.
+        folder = results / f".{run.run_id}-{mine}"
+        with _taken_back_on_failure(folder):
+            folder.mkdir(mode=FOLDER_MODE)
+            (folder / run.spec.name).write_text(spec)
+            intent.write(folder / attempt.folder.name)
+            if _rename(folder, run.folder):
+                return attempt
+    if not run.spec.is_file():
+        replace_text(run.spec, spec)
+    elif run.spec.read_text() != spec and read_json(run.spec) != entry.spec.to_mapping():
+        raise ValueError(f"{run.spec} must hold the spec of {run.run_id}, but holds another")
     if entry.attempts and not _close(run.attempt(entry.attempts)):
         return None
-    folder = run.folder / f".{attempt.folder.name}-{socket.gethostname()}-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
+    folder = run.folder / f".{attempt.folder.name}-{mine}"
+    with _taken_back_on_failure(folder):
+        intent.write(folder)
+        return attempt if _rename(folder, attempt.folder) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Intent:
+    """What lies in an attempt's folder before its job starts: the texts of its files."""
+
+    launch: str
+    provenance: str
+    submitted: str
+
+    def write(self, folder: Path) -> None:
         folder.mkdir(mode=FOLDER_MODE)
-        new = AttemptPaths(folder=folder)
-        order = dataclasses.replace(entry.order, prompts_sha256=prompts_sha256)
-        new.launch.write_text(json_text(order.to_mapping()))
-        new.provenance.write_text(provenance)
-        new.submitted.write_text(submitted)
-        try:
-            folder.rename(attempt.folder)
-        except OSError:
-            if not attempt.folder.exists():
-                raise
-            shutil.rmtree(folder, ignore_errors=True)
-            return None
+        attempt = AttemptPaths(folder=folder)
+        attempt.launch.write_text(self.launch)
+        attempt.provenance.write_text(self.provenance)
+        attempt.submitted.write_text(self.submitted)
+
+
+@contextmanager
+def _taken_back_on_failure(folder: Path) -> Iterator[None]:
+    # A launcher of the same number, killed in the middle, may have left it.
+    if folder.exists():
+        shutil.rmtree(folder)
+    try:
+        yield
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return attempt
+
+
+def _rename(folder: Path, target: Path) -> bool:
+    """Give a folder its name; False, and the folder gone, when another has it."""
+    try:
+        folder.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
 
 
 def remove_attempt(attempt: AttemptPaths) -> None:
@@ -117,19 +158,42 @@ def flush(folder: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the whole new one; `flush` makes it last."""
+    """Write a file so that a reader sees the old one, none, or the whole new one.
+
+    The old one is removed first: a file system such as ext4 writes a file that replaces another to
+    the disk at once, which for thousands takes minutes. `flush` makes them last.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text)
-        temporary.replace(path)
+        path.unlink(missing_ok=True)
+        temporary.rename(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
 
 
 def json_text(content: Mapping[str, Any]) -> str:
-    """`content` in the record's form: sorted, indented JSON with a line break at the end."""
-    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    """`content` in the record's form: sorted JSON, a key a line."""
+    return SharedJson({}).text(content)
+
+
+class SharedJson:
+    """JSON of many files that have most of their content in common; that is encoded once."""
+
+    def __init__(self, shared: Mapping[str, Any]) -> None:
+        self._shared = _lines(shared)
+
+    def text(self, own: Mapping[str, Any]) -> str:
+        """One file's text: a key a line, in order."""
+        lines = sorted([*self._shared, *_lines(own)])
+        return "{\n" + ",\n".join(line for _, line in lines) + "\n}\n"
+
+
+def _lines(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (key, f" {json.dumps(key)}: {_ENCODER.encode(value)}") for key, value in content.items()
+    ]
 
 
 def _close(attempt: AttemptPaths) -> bool:

@@ -19,6 +19,7 @@ from rich.console import Console
 from launcher import provenance
 from launcher.attempt import (
     FOLDER_MODE,
+    SharedJson,
     create_attempt,
     flush,
     json_text,
@@ -128,7 +129,7 @@ def _create_attempts(
     call: Mapping[str, Any],
 ) -> list[Trial]:
     """An attempt for each entry that no other call was faster at, all on the disk."""
-    of_run = provenance.RunProvenance(call)
+    of_run = SharedJson(call)
     # Until the jobs are submitted, the attempts live as long as this process.
     submitted = json_text({"t_us": wall_us(), "executor": None, **process_identity()})
     trials = []
@@ -138,7 +139,7 @@ def _create_attempts(
                 grid.results,
                 entry,
                 hashes[_selection(entry)],
-                of_run.text(entry.overrides, entry.config),
+                of_run.text({"overrides": entry.overrides, "config": entry.config}),
                 submitted,
             )
             if attempt is not None:

@@ -2,13 +2,12 @@
 
 import getpass
 import hashlib
-import json
 import os
 import platform
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -40,26 +39,6 @@ def collect(command: Sequence[str], *, allow_dirty: bool) -> dict[str, Any]:
         "python": platform.python_version(),
         "python_path": sys.executable,
     }
-
-
-class RunProvenance:
-    """The provenance of each run of one call: the call's, its overrides and its configuration.
-
-    What is the same for all runs is put into JSON once; a run's own part is one line each.
-    """
-
-    def __init__(self, call: Mapping[str, Any]) -> None:
-        text = json.dumps(call, indent=1, sort_keys=True, ensure_ascii=False)
-        self._shared = text.removesuffix("}").rstrip()
-
-    def text(self, overrides: Sequence[str], config: Mapping[str, Any]) -> str:
-        """A run's provenance.json."""
-        own = {"overrides": list(overrides), "config": config}
-        lines = [
-            f" {json.dumps(key)}: {json.dumps(value, sort_keys=True, ensure_ascii=False)}"
-            for key, value in own.items()
-        ]
-        return ",\n".join([self._shared, *lines]) + "\n}\n"
 
 
 def source_state(folder: Path) -> dict[str, Any]:

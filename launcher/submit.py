@@ -19,7 +19,7 @@ import psutil
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from launcher.attempt import json_text, replace_text
+from launcher.attempt import SharedJson, replace_text
 from launcher.cluster import Cluster
 from launcher.door import BadInputError
 from launcher.grid import Entry
@@ -161,9 +161,9 @@ def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: 
     )
     create_json(array.beside("submitted.json"), dataclasses.asdict(submission))
     sbatch = jobs[0].paths.submission_file.read_text()
-    for trial, job in zip(trials, jobs, strict=True):
-        content = _submitted(folder, shape.cluster, job)
-        content |= {
+    shared = SharedJson(
+        {
+            **_submitted(folder, shape.cluster),
             "slurm_cluster": submission.slurm_cluster,
             "submit_time": submission.submit_time,
             "job_name": array.name,
@@ -171,7 +171,10 @@ def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: 
             "campaign": array.campaign,
             "sbatch": sbatch,
         }
-        replace_text(trial.attempt.submitted, json_text(content))
+    )
+    for trial, job in zip(trials, jobs, strict=True):
+        own = {"job_id": str(job.job_id), "log": str(job.paths.stderr)}
+        replace_text(trial.attempt.submitted, shared.text(own))
     return job_id
 
 
@@ -180,13 +183,15 @@ def submit_each(folder: Path, shape: Shape, trials: Sequence[Trial]) -> Iterator
     executor = _executor(folder, shape, "joulegrid")
     for trial in trials:
         job = executor.submit(run_job, _job(trial))
-        content = _submitted(folder, shape.cluster, job)
+        content = _submitted(folder, shape.cluster)
         # submitit's controller on this machine: while it lives, so does the attempt.
         try:
             created_us = int(psutil.Process(int(job.job_id)).create_time() * 1e6)
         except psutil.NoSuchProcess:
             created_us = 0
         content |= {
+            "job_id": str(job.job_id),
+            "log": str(job.paths.stderr),
             "host": content["submit_host"],
             "pid": int(job.job_id),
             "pid_created_us": created_us,
@@ -285,13 +290,11 @@ def _job(trial: Trial) -> Job:
     return Job(results=str(run_folder.parent), run_id=run_folder.name, attempt=trial.attempt.number)
 
 
-def _submitted(folder: Path, cluster: Cluster, job: Any) -> dict[str, Any]:
+def _submitted(folder: Path, cluster: Cluster) -> dict[str, Any]:
     return {
         "t_us": wall_us(),
         "cluster": cluster.name,
         "executor": cluster.executor,
-        "job_id": str(job.job_id),
-        "log": str(job.paths.stderr),
         "folder": str(folder),
         "submit_host": process_identity()["host"],
     }
