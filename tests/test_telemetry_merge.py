@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
 from telemetry.merge import main, merge_attempt
+from telemetry.offset import HostOffset, OffsetReading
 from telemetry.record import read_json, write_json
 from telemetry.run import AttemptPaths, RunPaths
 from telemetry.schema import METADATA_KEY, TABLES
@@ -41,6 +44,18 @@ def write_samples(
 
 def power(host: str, *stamps: int) -> list[Row]:
     return [(t_us, host, "GPU-1", "power_instant_w", 100.0, None) for t_us in stamps]
+
+
+def span(host: str, start_us: int, end_us: int, *, rank: int) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "t_start_us": start_us,
+        "t_end_us": end_us,
+        "host": host,
+        "rank": rank,
+    }
+    row |= {"gpu_uuid": None, "phase": "prefill", "batch": 0, "prompts": 1}
+    row |= {"prompt_tokens": 1, "generated_tokens": 1, "words": 1}
+    return row | {"energy_start_j": None, "energy_end_j": None, "energy_reason": "none"}
 
 
 def table_hashes(attempt: AttemptPaths) -> dict[str, str]:
@@ -140,20 +155,105 @@ def test_part_that_is_no_parquet_file_is_named_by_its_path_in_the_attempt(tmp_pa
     assert str(tmp_path) not in json.dumps(manifest)
 
 
+def test_stamps_of_samples_and_spans_are_put_on_the_reference_host_s_clock(tmp_path: Path) -> None:
+    run, attempt = make_attempt(tmp_path)
+    write_samples(attempt, "n1", power("n1", 0, 10, 20))
+    write_samples(attempt, "n2", power("n2", 1_000, 1_010, 1_020))
+    with shard_writer(attempt, "spans", attempt.rank_shard("spans", 1), rank=1) as writer:
+        writer.write({name: [value] for name, value in span("n2", 1_005, 1_015, rank=1).items()})
+    reading = OffsetReading(t_us=0, offset_us=995, error_us=8, round_trip_us=16)
+    offset = HostOffset(host="n2", reference_host="n1", start=reading, end=None)
+    offset.write(attempt)
+    end_attempt(attempt, "failed")
+    manifest = merge_attempt(run, attempt)
+    table = pq.read_table(attempt.table("samples"))
+    assert table["t_us"].to_pylist() == [0, 5, 10, 15, 20, 25]
+    assert table["host"].to_pylist() == ["n1", "n2"] * 3
+    spans = pq.read_table(attempt.table("spans"))
+    assert (spans["t_start_us"][0].as_py(), spans["t_end_us"][0].as_py()) == (10, 20)
+    assert manifest["tables"]["samples"]["t_last_us"] == 25
+    assert manifest["clocks"]["n2"]["error_us"] == 8
+    assert "n1: clock offset taken as 0: none was measured" in manifest["notes"]
+    first = table_hashes(attempt)
+    merge_attempt(run, attempt)
+    assert table_hashes(attempt) == first
+
+
+def test_parts_of_a_watcher_that_was_started_again_overlap_without_repeating_a_reading(
+    tmp_path: Path,
+) -> None:
+    run, attempt = make_attempt(tmp_path)
+    write_samples(attempt, "n1", power("n1", *range(0, 300, 10)), close=False)
+    write_samples(attempt, "n1", power("n1", *range(200, 500, 10)))
+    end_attempt(attempt, "failed")
+    manifest = merge_attempt(run, attempt)
+    table = pq.read_table(attempt.table("samples"))
+    assert table["t_us"].to_pylist() == list(range(0, 500, 10))
+    assert manifest["tables"]["samples"]["duplicates"] == 10
+    assert manifest["coverage"][0]["largest_gap_us"] == 10
+
+
+def test_reading_a_stretch_of_time_touches_few_row_groups(tmp_path: Path) -> None:
+    run, attempt = make_attempt(tmp_path)
+    writer = shard_writer(attempt, "samples", attempt.samples_shard("n1"))
+    for start in range(0, 300_000, 50_000):
+        writer.write(sample_columns(power("n1", *range(start, start + 50_000))))
+    writer.close()
+    end_attempt(attempt, "failed")
+    merge_attempt(run, attempt)
+    (whole,) = ds.dataset(attempt.table("samples")).get_fragments()
+    wanted = (pc.field("t_us") >= 100_000) & (pc.field("t_us") < 101_000)
+    assert len(whole.split_by_row_group()) == 5
+    assert len(whole.split_by_row_group(wanted)) == 1
+
+
+def test_every_row_group_that_rotted_is_named_and_the_others_are_merged(tmp_path: Path) -> None:
+    run, attempt = make_attempt(tmp_path)
+    writer = shard_writer(attempt, "samples", attempt.samples_shard("n1"))
+    for start in range(0, 200_000, 50_000):
+        writer.write(sample_columns(power("n1", *range(start, start + 50_000))))
+    writer.close()
+    (part,) = list_parts(attempt.samples_shard("n1"))
+    data = bytearray(part.path.read_bytes())
+    for group in (0, 2):
+        column = pq.read_metadata(part.path).row_group(group).column(0)
+        start = column.dictionary_page_offset or column.data_page_offset
+        data[start : start + 200] = bytes(200)
+    part.path.write_bytes(data)
+    end_attempt(attempt, "failed")
+    manifest = merge_attempt(run, attempt)
+    (found,) = manifest["parts"]
+    assert found["rows"] == manifest["tables"]["samples"]["rows"] == 200_000 - 2 * 65_536
+    assert "row group 0: " in found["damage"]
+    assert "row group 2: " in found["damage"]
+
+
+def test_merge_on_a_full_disk_fails_and_leaves_no_half_a_table(
+    completed: tuple[RunPaths, AttemptPaths],
+) -> None:
+    run, attempt = completed
+    # Beyond its file size limit a process gets an error from write, as on a full disk.
+    code = (
+        "import resource, signal, sys; from telemetry.merge import main; "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, str(run.results)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert done.returncode == 1
+    assert "not merged: " in done.stdout
+    assert not attempt.table("samples").exists()
+    assert not attempt.manifest.exists()
+    assert [path for path in attempt.folder.iterdir() if path.name.startswith(".")] == []
+
+
 def test_spans_and_responses_are_merged_in_order(tmp_path: Path) -> None:
     run, attempt = make_attempt(tmp_path)
     for rank in (1, 0):
         with shard_writer(attempt, "spans", attempt.rank_shard("spans", rank), rank=rank) as writer:
             for start in (0, 50):
-                row: dict[str, Any] = {
-                    "t_start_us": start,
-                    "t_end_us": start + 50,
-                    "host": "n1",
-                    "rank": rank,
-                }
-                row |= {"gpu_uuid": None, "phase": "prefill", "batch": 0, "prompts": 1}
-                row |= {"prompt_tokens": 1, "generated_tokens": 1, "words": 1}
-                row |= {"energy_start_j": None, "energy_end_j": None, "energy_reason": "none"}
+                row = span("n1", start, start + 50, rank=rank)
                 writer.write({name: [value] for name, value in row.items()})
     end_attempt(attempt)
     merge_attempt(run, attempt)
