@@ -235,6 +235,15 @@ RUNS: Final = (
         reason="zone_reason",
         shown_with="zone_energy_j",
     ),
+    number(
+        "node_energy_j",
+        "nodes' energy",
+        "J",
+        "Energy of all nodes, GPUs and all, in the window: trapezoid under the power that their "
+        "service processors tell (IPMI DCMI); slow and coarse, to hold energy_j against.",
+        shown_with="node_energy_j",
+        reason="node_reason",
+    ),
     share(
         "coverage_worst",
         "coverage",
@@ -259,6 +268,7 @@ RUNS: Final = (
     text("net_reason", "net: why not", "Why net_energy_j is missing.", shown=False),
     text("gap_reason", "gap: why not", "Why integral_over_counter is missing.", shown=False),
     text("witness_reason", "witness: why not", "Why witness_energy_j is missing.", shown=False),
+    text("node_reason", "nodes: why not", "Why node_energy_j is missing.", shown=False),
     text("zone_reason", "host: why not", "Why zone_energy_j is missing.", shown=False),
 )
 """One row a sealed run."""

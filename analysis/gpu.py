@@ -83,6 +83,8 @@ class Gpu:
     name: str
     """Product, as the source has it."""
     driver: str | None
+    shared: bool
+    """True when MIG is on: what it reads is the whole board's."""
     rank: int | None
     """The rank that works on it; None for a GPU that was allocated and left idle."""
     sensor: Sensor
@@ -179,6 +181,7 @@ class Readings:
             host=host,
             name=str(entry.get("name") or "not on record"),
             driver=None if driver is None else str(driver),
+            shared=bool(entry.get("mig")),
             rank=None if rank is None else rank.rank,
             sensor=sensor,
             behaviours=tuple(behaviours.values()),

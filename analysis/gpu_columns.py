@@ -90,6 +90,7 @@ GPUS: Final = (
         "Difference of its counter as its rank read it at the edges of its spans.",
         plus_minus="witness_energy_uncertainty_j",
         reason="witness_reason",
+        shown_with="witness_energy_j",
     ),
     width("witness_energy_j"),
     share(
@@ -114,13 +115,12 @@ GPUS: Final = (
 """One row a GPU that a run was given, at work or idle."""
 
 SENSORS: Final = (
-    RUN_ID,
     text("product", "product", "Name of the GPU as the source has it."),
     text("driver", "driver", "Driver version; empty: not on record."),
     text("architecture", "architecture", "Line of the table of sensors; `unknown`: in none."),
     SIMULATED,
     text("field", "reading", "Which reading."),
-    count("gpus", "GPUs", "GPUs of the run that behave so."),
+    count("gpus", "GPUs", "GPUs of one run that behave so: the most of all runs."),
     number("tabulated_period_s", "period, table", "s", "Time between two new values by the table."),
     number(
         "measured_period_s",
@@ -128,6 +128,7 @@ SENSORS: Final = (
         "s",
         "The same as the source measured it on these boards when it started; it stands before the "
         "table's.",
+        shown_with="measured_period_s",
     ),
     number("sampling_s", "sampled every", "s", "Time between two readings in the record."),
     number("window_s", "averages over", "s", "Time that one value is the mean of, by the table."),
@@ -139,5 +140,6 @@ SENSORS: Final = (
         "attributable.",
     ),
     text("source", "source", "Where the table's figures come from."),
+    text("runs", "runs", "The runs with such GPUs.", shown=False),
 )
-"""One row a run, kind of GPU and reading."""
+"""One row a kind of GPU, driver and reading."""

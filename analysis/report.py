@@ -14,14 +14,21 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from analysis.audit import seals_digest
-from analysis.cells import cell_text, measured_text, number_text, reason_text, sort_key
+from analysis.cells import (
+    NOT_ATTRIBUTABLE,
+    cell_text,
+    measured_text,
+    number_text,
+    reason_text,
+    sort_key,
+)
 from analysis.column import alike, visible
 from analysis.drawing import Drawn, standalone
 from analysis.figures import draw_all
 from analysis.load import UNREADABLE, Loaded, Run
 from analysis.published import PAPER, published
 from analysis.rows import Row
-from analysis.tables import Tables, build_tables, report_folder, write_tables
+from analysis.tables import Tables, build_tables, report_folder, run_order, write_tables
 from telemetry.record import read_json, write_bytes
 
 # What lies outside what the sensors see; each is true of every run of this project.
@@ -99,7 +106,7 @@ def render(
             *tables.notes,
             *((run.run_id, str(note)) for run in loaded.runs for note in run.manifest["notes"]),
         ],
-        origins=[origin(run) for run in loaded.runs],
+        origins=[origin(run) for run in sorted(loaded.runs, key=run_order)],
         audit=audit,
     )
 
@@ -131,18 +138,26 @@ def missing(tables: Tables) -> list[tuple[str, str, int]]:
         "integral_over_counter": "gap_reason",
         "witness_energy_j": "witness_reason",
         "zone_energy_j": "zone_reason",
+        "node_energy_j": "node_reason",
     }
     counts: dict[tuple[str, str], int] = {}
     for row in tables.runs.rows:
         for names, reason in reasons.items():
             if row[reason] is not None:
-                key = (names, str(row[reason]))
+                key = (names, _common(str(row[reason])))
                 counts[key] = counts.get(key, 0) + 1
     without = sum(row["gpu_utilization"] is None for row in tables.runs.rows)
     if without:
         counts["gpu_utilization", "not every GPU has a reading in the window"] = without
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [(names, reason, count) for (names, reason), count in ordered]
+
+
+def _common(reason: str) -> str:
+    """A reason without what is different in every run: the lengths of spans too short to tell."""
+    if not reason.startswith(NOT_ATTRIBUTABLE):
+        return reason
+    return f"{NOT_ATTRIBUTABLE}: spans are mostly {reason.partition(' mostly ')[2]}"
 
 
 def comparison_note(tables: Tables) -> str:

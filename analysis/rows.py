@@ -1,6 +1,7 @@
 """Rows: one run's numbers under the columns of its tables."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import pyarrow.compute as pc
@@ -31,7 +32,8 @@ def run_row(account: Account) -> Row:
     per_token = energy.over(tokens)
     prefill, decode = (account.phase_energy(phase) for phase in (Phase.PREFILL, Phase.DECODE))
     decode_s = account.phase_seconds(Phase.DECODE)
-    gap, zone, idle = account.gap, account.zone_energy, account.idle_power
+    gap, idle = account.gap, account.idle_power
+    zone, node = account.zone_energy, account.node_energy
     counter, witness = account.energy_by(COUNTER), account.energy_by(WITNESS)
     covered = list(account.coverage())
     return {
@@ -80,6 +82,7 @@ def run_row(account: Account) -> Row:
         "witness_energy_j": witness.value,
         "witness_over_counter": account.witness_gap.value,
         "zone_energy_j": zone.value,
+        "node_energy_j": node.value,
         "coverage_worst": min((one.share for one in covered), default=None),
         "largest_gap_s": max((one.gap_us / US_PER_S for one in covered), default=None),
         "gpu_utilization": account.utilization.value,
@@ -91,6 +94,7 @@ def run_row(account: Account) -> Row:
         "net_reason": net.reason or idle.reason,
         "gap_reason": gap.reason,
         "witness_reason": witness.reason,
+        "node_reason": node.reason,
         "zone_reason": zone.reason,
     }
 
@@ -123,7 +127,7 @@ def gpu_rows(account: Account) -> list[Row]:
 
 
 def sensor_rows(account: Account) -> list[Row]:
-    """One run's rows of `gpu_columns.SENSORS`: GPUs that behave alike share one."""
+    """One run's rows of `gpu_columns.SENSORS`: its GPUs that behave alike share one."""
     alike = Counter(
         (gpu.name, gpu.driver, gpu.sensor.architecture, gpu.sensor.source, behaviour)
         for gpu in (*account.gpus, *account.idle_gpus)
@@ -131,7 +135,6 @@ def sensor_rows(account: Account) -> list[Row]:
     )
     return [
         {
-            "run_id": account.run.run_id,
             "product": product,
             "driver": driver,
             "architecture": architecture,
@@ -146,8 +149,25 @@ def sensor_rows(account: Account) -> list[Row]:
             "window_s": behaviour.tabulated.window_us / US_PER_S,
             "resolution_s": behaviour.resolution_us / US_PER_S,
             "source": source,
+            "runs": account.run.run_id,
         }
         for (product, driver, architecture, source, behaviour), gpus in alike.items()
+    ]
+
+
+def pooled(rows: Sequence[Row]) -> list[Row]:
+    """Rows of `gpu_columns.SENSORS` over all runs: GPUs of several runs that behave alike."""
+    alike: dict[tuple[Cell, ...], list[Row]] = {}
+    for row in rows:
+        key = tuple(value for name, value in row.items() if name not in ("gpus", "runs"))
+        alike.setdefault(key, []).append(row)
+    return [
+        {
+            **members[0],
+            "gpus": max(int(member["gpus"] or 0) for member in members),
+            "runs": " ".join(str(member["runs"]) for member in members),
+        }
+        for members in alike.values()
     ]
 
 

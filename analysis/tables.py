@@ -4,7 +4,7 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +16,7 @@ from analysis.gpu_columns import GPUS, PHASES, SENSORS
 from analysis.groups import group_rows, model_order
 from analysis.load import UNREADABLE, Loaded, NotCounted, Run, shortened
 from analysis.published import compare
-from analysis.rows import Cell, Row, gpu_rows, phase_rows, run_row, sensor_rows
+from analysis.rows import Cell, Row, gpu_rows, phase_rows, pooled, run_row, sensor_rows
 from telemetry.record import write_bytes
 
 _ARROW: Final = {
@@ -99,7 +99,7 @@ def build_tables(loaded: Loaded) -> Tables:
     notes: list[tuple[str, str]] = []
     specs: list[tuple[Run, Row]] = []
     others = list(loaded.not_counted)
-    for run in sorted(loaded.runs, key=_run_order):
+    for run in sorted(loaded.runs, key=run_order):
         try:
             account = Account(run)
             row = run_row(account)
@@ -127,7 +127,9 @@ def build_tables(loaded: Loaded) -> Tables:
         groups=Table(name="groups", title="Grid points", columns=GROUPS, rows=tuple(groups)),
         phases=Table(name="phases", title="Phases", columns=PHASES, rows=tuple(phases)),
         gpus=Table(name="gpus", title="GPUs", columns=GPUS, rows=tuple(gpus)),
-        sensors=Table(name="sensors", title="Sensors", columns=SENSORS, rows=tuple(sensors)),
+        sensors=Table(
+            name="sensors", title="Sensors", columns=SENSORS, rows=tuple(pooled(sensors))
+        ),
         notes=tuple(notes),
         comparison=Table(
             name="comparison",
@@ -166,7 +168,8 @@ def write_tables(tables: Tables, folder: Path) -> list[Path]:
     return written
 
 
-def _run_order(run: Run) -> tuple[object, ...]:
+def run_order(run: Run) -> tuple[Any, ...]:
+    """Sorts runs as every table has them: the smaller model first."""
     spec = run.spec
     return (*model_order(spec.model), spec.dataset, spec.gpu, spec.gpus, run.run_id)
 
