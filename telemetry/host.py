@@ -1,4 +1,4 @@
-"""HostSource: what Linux itself knows about a node, its ranks and its CPU packages."""
+"""HostSource: what a node knows of itself: its CPUs, ranks, CPU packages, rails and own power."""
 
 import os
 import platform
@@ -8,6 +8,10 @@ from typing import Any, Final
 
 import psutil
 
+from telemetry.aside import Aside
+from telemetry.dcmi import NODE_FIELD, Dcmi
+from telemetry.dcmi import PERIOD_US as DCMI_PERIOD_US
+from telemetry.hwmon import HWMON_ROOT, POWER_FIELD, Hwmon
 from telemetry.powercap import POWERCAP_ROOT, ZONE_FIELD, Powercap
 from telemetry.processes import RankProcesses, RankUse
 from telemetry.source import Absences, Assignment, Description, Reading
@@ -20,27 +24,51 @@ _RANK_FIELDS: Final = ("process_cpu_utilization", "process_memory_bytes")
 
 
 class HostSource:
-    """CPU and memory of the node and of each rank, and powercap energy, at every poll."""
+    """CPU and memory of the node and of each rank, and what power and energy the node tells."""
 
-    def __init__(self, assignment: Assignment, powercap_root: Path = POWERCAP_ROOT) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        powercap_root: Path = POWERCAP_ROOT,
+        *,
+        hwmon_root: Path = HWMON_ROOT,
+        dcmi: Dcmi | None = None,
+    ) -> None:
         self._clock = assignment.clock
         self._period_us = assignment.order.period_ms * _US_PER_MS
         self._ranks = RankProcesses(assignment.attempt.ranks, assignment.host)
         self._powercap = Powercap(powercap_root)
+        self._hwmon = Hwmon(hwmon_root, self._clock)
+        self._dcmi = dcmi or Dcmi(self._clock)
+        self._rail_us = max(
+            [self._period_us, *(rail.interval_us or 0 for rail in self._hwmon.rails)]
+        )
+        # Firmware answers when it likes, and what is not there needs no thread to say so.
+        self._asides: list[Aside] = []
+        if self._hwmon.rails:
+            self._asides.append(Aside("hwmon", self._clock, self._rail_us, self._hwmon.read))
+        if self._dcmi.missing is None:
+            self._asides.append(Aside("dcmi", self._clock, DCMI_PERIOD_US, self._dcmi.read))
         self._absences = Absences()
         self._busy_s, self._total_s = _cpu_seconds()
 
     def describe(self) -> Description:
-        """What is read: no GPU, every field at every poll."""
+        """What is read, how often and from where: no GPU."""
         names = ("cpu_utilization", "memory_used_bytes", *_RANK_FIELDS, ZONE_FIELD)
         return Description(
             name="host",
             simulated=False,
-            periods_us=dict.fromkeys(names, self._period_us),
+            periods_us={
+                **dict.fromkeys(names, self._period_us),
+                POWER_FIELD: self._rail_us,
+                NODE_FIELD: DCMI_PERIOD_US,
+            },
             identity={
                 "psutil": psutil.__version__,
                 "process_cpu_clock": "clock_getcpuclockid, nanoseconds",
                 "powercap_zones": self._powercap.devices,
+                "hwmon_rails": {rail.device: str(rail.path) for rail in self._hwmon.rails},
+                "dcmi": self._dcmi.missing or "ipmitool dcmi power reading",
                 "null_rows": "one when a reading is first missed, until its next value",
             },
         )
@@ -63,6 +91,12 @@ class HostSource:
             for name in _RANK_FIELDS:
                 readings += self._absences.note(t_us, lost.device, name, lost.reason)
         readings += self._powercap.read(t_us)
+        if not self._hwmon.rails:
+            readings += self._hwmon.read()
+        if self._dcmi.missing is not None:
+            readings += self._dcmi.read()
+        for aside in self._asides:
+            readings += aside.read()
         return readings, uses
 
     def finish(self) -> Sequence[Reading]:
@@ -70,7 +104,9 @@ class HostSource:
         return self.read()
 
     def close(self) -> None:
-        """Let go of the ranks' processes."""
+        """Let go of the ranks' processes and of the slow sensors."""
+        for aside in self._asides:
+            aside.close()
         self._ranks.close()
 
     def _read_host(self, t_us: int) -> list[Reading]:

@@ -16,6 +16,9 @@ ZONE_FIELD: Final = "zone_energy_j"
 _PACKAGE: Final = re.compile(r"intel-rapl:\d+")
 _MEMORY: Final = re.compile(r"(intel-rapl:\d+):\d+")
 _UJ_PER_J: Final = 1e6
+_US_PER_S: Final = 1e6
+# No CPU package draws as much: those of 2025 are sold with 500 W.
+_MOST_W: Final = 2_000.0
 
 
 @dataclass(kw_only=True)
@@ -26,19 +29,30 @@ class _Zone:
     device: str
     range_uj: int | None = None
     last_uj: int | None = None
+    last_us: int = 0
     wrapped_uj: int = 0
 
-    def read_j(self) -> float:
+    def read_j(self, t_us: int) -> float:
         """Energy since the counter's own zero, wraps undone.
 
         Two wraps between two readings are one to it: at 400 W a range of 262 kJ takes 11 minutes.
+
+        Raises:
+            OSError: it cannot be read; since Linux 5.10 only by root unless a center allows more.
+            ValueError: it fell by more than a wrap explains; it goes on from where it was.
         """
         if self.range_uj is None:
             self.range_uj = int((self.folder / "max_energy_range_uj").read_text())
         now_uj = int((self.folder / "energy_uj").read_text())
-        if self.last_uj is not None and now_uj < self.last_uj:
+        last_uj, elapsed_s = self.last_uj, (t_us - self.last_us) / _US_PER_S
+        self.last_uj, self.last_us = now_uj, t_us
+        if last_uj is not None and now_uj < last_uj:
+            # Two readings of one moment may still be an update apart.
+            most_uj = _MOST_W * max(elapsed_s, 1.0) * _UJ_PER_J
+            if self.range_uj - last_uj + now_uj > most_uj:
+                self.wrapped_uj += last_uj
+                raise ValueError(f"the counter began anew, from {last_uj} uJ to {now_uj} uJ")
             self.wrapped_uj += self.range_uj
-        self.last_uj = now_uj
         return (now_uj + self.wrapped_uj) / _UJ_PER_J
 
 
@@ -63,7 +77,7 @@ class Powercap:
         readings = []
         for zone in self._zones:
             try:
-                energy_j = zone.read_j()
+                energy_j = zone.read_j(t_us)
             except (OSError, ValueError) as error:
                 reason = f"{zone.folder.name} cannot be read: {error}"
                 readings += self._absences.note(t_us, zone.device, ZONE_FIELD, reason)
