@@ -237,7 +237,8 @@ class Board:
         if not names:
             return []
         readings = []
-        ids = [self._field_values[name][0] for name in names]
+        # An id alone would cost nvidia-ml-py an exception; scope 0 is the GPU.
+        ids = [(self._field_values[name][0], 0) for name in names]
         try:
             told = pynvml.nvmlDeviceGetFieldValues(self._handle, ids)
         except pynvml.NVMLError as error:

@@ -36,7 +36,7 @@ _PROFILE_US: Final = 1_000_000
 _ENERGY_US: Final = 100_000
 # Its call took 3 ms on an H200. All counters of a node together may take this share of one core,
 # and this share of the time between two polls, which wait for them.
-_ENERGY_CPU_SHARE: Final = 0.005
+_ENERGY_CPU_SHARE: Final = 0.002
 _ENERGY_WAIT_SHARE: Final = 0.25
 # Seldomer than this, the edges of a phase would be lost between two readings.
 _ENERGY_SLOWEST_US: Final = 1_000_000
