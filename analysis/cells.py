@@ -12,7 +12,7 @@ _NO_VALUE: Final = "\N{EN DASH}"
 _PERCENT: Final = 100.0
 # Where a number is written with grouped thousands, and where with an exponent.
 _THOUSAND: Final = 1000.0
-_MEGA: Final = 1e7
+_GIGA: Final = 1e9
 _TINY: Final = 1e-3
 
 # Digits that an uncertainty is given with; its value ends at the same place (JCGM 100, 7.2.6).
@@ -73,7 +73,7 @@ def number_text(value: float) -> str:
     if value == 0:
         return "0"
     size = abs(value)
-    if size >= _MEGA or size < _TINY:
+    if size >= _GIGA or size < _TINY:
         return f"{value:.{_DIGITS - 1}e}"
     if size >= _THOUSAND:
         return f"{value:,.0f}".replace(",", _THIN)

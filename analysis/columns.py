@@ -71,7 +71,7 @@ RUNS: Final = (
         "What the boards' errors of gain may come to: 5 % of each board's energy (arXiv "
         "2312.02741), boards independent. The same in all phases and repeats of one board, so it "
         "is in no ± and no interval; 0 for a simulated board.",
-        shown=False,
+        shown_with="energy_gain_uncertainty_j",
     ),
     number("power_w", "power", "W", "energy_j / duration_s: the paper's energy per second."),
     number(
@@ -334,6 +334,15 @@ GROUPS: Final = (
         "Expanded uncertainty (k = 2) of energy_per_token_j_mean by the sensors' timing alone: "
         "root sum of squares of the repeats' over n. It says nothing of how repeats scatter.",
         shown=False,
+    ),
+    number(
+        "energy_per_token_j_gain",
+        "± gain",
+        "J",
+        "What the boards' own errors of gain may come to in energy_per_token_j_mean: "
+        "energy_gain_uncertainty_j / generated_tokens, the most of the repeats, as repeating does "
+        "not lessen it.",
+        shown_with="energy_per_token_j_gain",
     ),
     text("interval_reason", "no interval", "Why there is no interval."),
     text("runs", "runs", "The runs in this row.", shown=False),

@@ -16,8 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # M. Okabe and K. Ito, Color Universal Design, jfly.uni-koeln.de/color: without black and yellow,
-# which vanish in dark and in light; grey is added last.
-PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
+# which vanish in dark and in light; grey is added, and last the wine of P. Tol's muted scheme
+# (personal.sron.nl/~pault), as there are eight phases.
+PALETTE: Final = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7"),
+    *("#56B4E9", "#D55E00", "#8A8A8A", "#882255"),
+)
 HATCHES: Final = ("", "//", "..", "xx", "\\\\", "++", "--")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 

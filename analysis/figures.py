@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+from matplotlib.ticker import EngFormatter
 
 from analysis.account import Account
 from analysis.bars import energy_per_token, known, number_of, throughput
 from analysis.drawing import (
     HATCHES,
+    INK,
     MARKERS,
     PALETTE,
     Drawn,
@@ -29,6 +31,8 @@ from telemetry.schema import Phase
 # More points than a laptop has pixels across say nothing more.
 _MOST_POINTS: Final = 1200
 _MOST_BARS: Final = 12
+# More lines than the GPUs of one node cannot be told apart.
+_MOST_LINES: Final = 8
 _PHASES: Final = (*(phase.value for phase in Phase), SHORT_PHASES, NO_RANK)
 
 
@@ -75,16 +79,27 @@ def _power_of(run: Run, account: Account, curves: Sequence[tuple[str, str, Any]]
             label=None if phase in shades else plain(phase),
         )
         shades.setdefault(phase, colour)
-    for index, (uuid, _, series) in enumerate(curves):
-        t_us, value = thinned(series.t_us, series.value)
-        panel.plot(
-            (t_us - zero_us) / US_PER_S,
-            value,
-            color=PALETTE[index % len(PALETTE)],
-            linestyle=("-", "--", ":", "-.")[index // len(PALETTE) % 4],
-            linewidth=1.6,
-            label=plain(uuid),
+    if len(curves) <= _MOST_LINES:
+        lines = "one line a GPU"
+        for index, (uuid, _, series) in enumerate(curves):
+            t_us, value = thinned(series.t_us, series.value)
+            panel.plot(
+                (t_us - zero_us) / US_PER_S,
+                value,
+                color=PALETTE[index % len(PALETTE)],
+                linestyle=("-", "--")[index // len(PALETTE)],
+                linewidth=1.6,
+                label=plain(uuid),
+            )
+    else:
+        lines = f"the mean of {len(curves)} GPUs and the band from the least to the greatest"
+        grid_us = np.linspace(*account.life_us, _MOST_POINTS)
+        powers = np.array([np.interp(grid_us, one.t_us, one.value) for _, _, one in curves])
+        seconds = (grid_us - zero_us) / US_PER_S
+        panel.fill_between(
+            seconds, powers.min(axis=0), powers.max(axis=0), color=INK, alpha=0.2, linewidth=0
         )
+        panel.plot(seconds, powers.mean(axis=0), color=INK, linewidth=1.2, label="mean")
     panel.set_ylim(bottom=0)
     panel.set_xlabel("time since rank 0 began [s]")
     panel.set_ylabel("power of one GPU [W]")
@@ -96,8 +111,7 @@ def _power_of(run: Run, account: Account, curves: Sequence[tuple[str, str, Any]]
     return Drawn(
         key=key,
         title=title,
-        caption=f"Run {run.run_id}: one line a GPU, its {curves[0][1]}, shaded by what rank 0 was "
-        "doing.",
+        caption=f"Run {run.run_id}: {lines}, by {curves[0][1]}; shaded by what rank 0 was doing.",
         svg=to_svg(figure, key),
         reason=None,
         simulated=run.simulated,
@@ -136,7 +150,8 @@ def _energy_by_phase(tables: Tables) -> Drawn:
             left += values
     panel.invert_yaxis()
     panel.tick_params(axis="y", labelsize=8)
-    panel.set_xlabel("gross energy of all GPUs over the whole job [J]")
+    panel.set_xlabel("gross energy of all GPUs over the whole job")
+    panel.xaxis.set_major_formatter(EngFormatter(unit="J"))
     panel.grid(visible=False, axis="y")
     panel.grid(visible=True, axis="x")
     panel.set_title(title)

@@ -54,6 +54,7 @@ def _group_row(members: Sequence[tuple[Run, Row]]) -> Row:
         interval = interval_95(known, sensor)
         if name == GROUP_METRICS[0]:
             row[f"{name}_sensor"] = sensor
+            row[f"{name}_gain"] = _gain([member for _, member in members])
         row[f"{name}_mean"] = interval.mean
         row[f"{name}_low"] = interval.low
         row[f"{name}_high"] = interval.high
@@ -72,6 +73,16 @@ def _sensor_width(rows: Sequence[Row], name: str) -> float | None:
             return None
         widths.append(abs(float(value) / float(energy_j)) * float(width_j))
     return width_of_mean(widths)
+
+
+def _gain(rows: Sequence[Row]) -> float | None:
+    """The most that the boards' gain may come to in a repeat's energy per token."""
+    gains = [
+        float(row["energy_gain_uncertainty_j"]) / float(row["generated_tokens"])
+        for row in rows
+        if row["energy_gain_uncertainty_j"] is not None and row["generated_tokens"]
+    ]
+    return max(gains, default=None)
 
 
 def model_order(model: str) -> tuple[float, str]:

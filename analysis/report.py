@@ -4,7 +4,8 @@ The page loads nothing, escapes everything, and is the same to the byte for the 
 and the same audit.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -30,6 +31,7 @@ from analysis.published import PAPER, published
 from analysis.rows import Row
 from analysis.tables import Tables, build_tables, report_folder, run_order, write_tables
 from telemetry.record import read_json, write_bytes
+from telemetry.sensors import GAIN_SHARE
 
 # What lies outside what the sensors see; each is true of every run of this project.
 _NEVER_MEASURED: Final = (
@@ -124,6 +126,14 @@ def summary(tables: Tables) -> list[str]:
     ]
     for simulated, word in ((False, "Measured"), (True, "Simulated, not measured")):
         lines += _energy_sentence(tables, word, simulated=simulated)
+    if any(row["energy_gain_uncertainty_j"] for row in rows):
+        lines.append(
+            "± is the sensors' timing alone: each board's own gain may be off by "
+            f"{GAIN_SHARE:.0%}, in every phase and repeat alike."
+        )
+    without = [str(row["energy_reason"]) for row in rows if row["energy_j"] is None]
+    if without:
+        lines.append(f"{_plural(len(without), 'run')} without an energy: {_commonest(without)}.")
     return lines
 
 
@@ -249,6 +259,10 @@ def _energy_sentence(tables: Tables, word: str, *, simulated: bool) -> list[str]
         cost = "" if most is None else f": a token is charged for up to {number_text(most)} J"
         lines.append(f"{_plural(len(idle), 'grid point')} held GPUs that no rank worked on{cost}.")
     return lines
+
+
+def _commonest(reasons: Sequence[str]) -> str:
+    return Counter(reasons).most_common(1)[0][0]
 
 
 def _with_width(row: Row, name: str) -> str:

@@ -223,3 +223,29 @@ def test_net_energy_is_as_uncertain_as_the_rest_it_takes_off(tmp_path: Path) -> 
     assert isinstance(rest_j, float)
     expected = (gross_j**2 + (rest_j * window_s(plan)) ** 2) ** 0.5
     assert row["net_energy_uncertainty_j"] == pytest.approx(expected)
+
+
+def test_the_nodes_own_power_is_integrated_over_all_nodes_and_none_left_out(
+    tmp_path: Path,
+) -> None:
+    def tell_node_power(row: dict[str, Any]) -> dict[str, Any]:
+        if row["field"] == "energy_j":
+            return row
+        return {**row, "device": "host", "field": "node_power_w", "value": 900.0}
+
+    plan = Plan(spec={"gpus": 2}, sample=tell_node_power)
+    row = only(tables_of(tmp_path / "both", plan))
+    assert row["node_energy_j"] == pytest.approx(2 * 900.0 * window_s(plan))
+
+    def lose_one(row: dict[str, Any]) -> dict[str, Any] | None:
+        told = tell_node_power(row)
+        return None if told["device"] == "host" and told["host"] == "node1" else told
+
+    row = only(tables_of(tmp_path / "one", Plan(spec={"gpus": 2}, sample=lose_one)))
+    assert row["node_energy_j"] is None
+    assert row["node_reason"] == "node1: no node's service processor gave its power"
+
+
+def test_a_board_shared_by_mig_is_noted_as_whole(tmp_path: Path) -> None:
+    tables = tables_of(tmp_path, Plan(gpu={"mig": True}))
+    assert any("MIG is on" in note for _, note in tables.notes)

@@ -1,6 +1,7 @@
 """The page: whole, offline, escaped, the same twice."""
 
 import re
+import xml.etree.ElementTree
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -145,6 +146,67 @@ def test_ids_of_different_figures_do_not_clash(tmp_path: Path) -> None:
     build_run(tmp_path)
     ids = [attributes["id"] for _, attributes in tags(page_of(tmp_path)) if "id" in attributes]
     assert len(ids) == len(set(ids))
+
+
+def test_a_figures_file_stands_on_white_by_itself(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    write_report(load(tmp_path))
+    svg = (tmp_path / "report" / "figures" / "energy-per-token.svg").read_text()
+    assert svg.startswith("<svg")
+    assert 'xmlns="http://www.w3.org/2000/svg"' in svg
+    assert "currentColor" not in svg
+    assert 'fill="#ffffff"' in svg
+    xml.etree.ElementTree.fromstring(svg)  # noqa: S314 - the file was just written here
+
+
+def test_what_is_the_same_in_every_row_takes_no_column_and_stands_above_the_table(
+    tmp_path: Path,
+) -> None:
+    build_run(tmp_path)
+    single = page_of(tmp_path)
+    build_run(tmp_path, Plan(spec={"batch_size": 1}))
+    page = page_of(tmp_path)
+    results = page[page.index('id="results"') : page.index('id="figures"')]
+    headers = re.findall(r'<button type="button" title="(\w+):', results)
+    assert "batch_size" in headers
+    assert "dataset" not in headers
+    assert "dataset <b>gsm8k-sample</b>" in results
+    assert '<span class="sim">simulated</span>' in results
+    assert "The same in every row" not in single[: single.index('id="figures"')]
+
+
+def test_a_phase_too_short_is_written_as_not_attributable_with_the_reason_at_hand(
+    tmp_path: Path,
+) -> None:
+    build_run(tmp_path, Plan(prefill_s=0.1))
+    page = page_of(tmp_path)
+    assert re.search(r'title="not attributable: 2 spans[^"]*">not attributable</td>', page)
+    assert "<code>prefill_energy_j</code>, 1 of 1 runs: not attributable: spans are mostly" in page
+
+
+def test_models_stand_in_the_order_of_their_size(tmp_path: Path) -> None:
+    for model in ("65b", "micro", "7b", "nano", "13b"):
+        build_run(tmp_path, Plan(spec={"model": model}))
+    tables = write_report(load(tmp_path)).tables
+    for table in (tables.groups, tables.runs):
+        assert [row["model"] for row in table.rows] == ["nano", "micro", "7b", "13b", "65b"]
+
+
+def test_more_gpus_than_a_node_holds_are_drawn_as_a_band(tmp_path: Path) -> None:
+    build_run(tmp_path, Plan(spec={"gpus": 16, "gpus_per_node": 8}))
+    written = write_report(load(tmp_path))
+    (figure,) = [figure for figure in written.figures if figure.key == "power-over-time"]
+    assert "the mean of 16 GPUs" in figure.caption
+    assert "SIM-a100" not in (figure.svg or "")
+
+
+def test_a_run_without_energy_says_so_at_the_top_and_measured_ones_name_the_boards_gain(
+    tmp_path: Path,
+) -> None:
+    build_run(tmp_path / "bare", Plan(sample=lambda row: None if row["value"] else row))
+    assert re.search(r'class="lead">1 run without an energy: ', page_of(tmp_path / "bare"))
+    build_run(tmp_path / "real", Plan(spec={"gpu": "a100"}))
+    assert "own gain may be off by 5%" in page_of(tmp_path / "real")
 
 
 def test_a_long_series_is_thinned_without_losing_its_peak() -> None:
