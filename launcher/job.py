@@ -13,7 +13,7 @@ import submitit
 from submitit.core.utils import UncompletedJobError
 
 from launcher.slurm_record import record_job
-from launcher.stopped import Stopped, heed_slurm, slurm_verdict
+from launcher.stopped import Stopped, heed_no_more, heed_slurm, slurm_verdict
 from telemetry.clock import wall_us
 from telemetry.order import LaunchOrder
 from telemetry.record import read_json, write_json
@@ -110,6 +110,7 @@ class RecordedEnd:
             if self._rank == 0:
                 record_end(self._attempt, EndState.COMPLETED, None, who)
             return
+        heed_no_more()
         if self._attempt.ended.is_file():
             return
         if isinstance(error, UncompletedJobError):

@@ -48,6 +48,12 @@ def heed_slurm() -> None:
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
+def heed_no_more() -> None:
+    """From now on SIGTERM changes nothing: the end is being written down."""
+    if _is_task(os.environ):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def slurm_verdict(environment: Mapping[str, str]) -> SlurmVerdict | None:
     """How Slurm is ending the job of this environment; None when it is not, or does not say."""
     if not _is_task(environment):
