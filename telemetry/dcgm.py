@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from telemetry.clock import monotonic_us
 from telemetry.dcgm_bindings import DcgmBindings, find_bindings, load_bindings
-from telemetry.dcgm_session import KEEP_S, DcgmSession, is_profiling, watch_period_us
+from telemetry.dcgm_decoder import DcgmDecoder
+from telemetry.dcgm_fields import dcgm_fields, watch_period_us
+from telemetry.dcgm_session import KEEP_S, DcgmSession
 from telemetry.dcgm_time import OVERLAP_US
-from telemetry.dcgm_values import decode
-from telemetry.fields import FIELDS, Field, Kind, Subject
-from telemetry.source import Absences, Assignment, Description, Reading
+from telemetry.source import Assignment, Description, Reading
 
 _US_PER_MS: Final = 1_000
 _US_PER_S: Final = 1_000_000
@@ -32,9 +32,6 @@ _OPEN_S: Final = 20.0
 _HUNG_US: Final = 5 * _US_PER_S
 # Beyond the last period, what an answering engine needs for the last drain.
 _LAST_DRAIN_S: Final = 3.0
-
-# Two watchers place a stamp of the engine up to a step of slewing apart, half a period at most.
-_SAME_US: Final = 2_000
 
 _HUNG: Final = "nv-hostengine does not answer"
 _LOST: Final = "the connection to nv-hostengine is lost"
@@ -68,12 +65,11 @@ class DcgmReadings:
         self._before = assignment.before
         self._period_us = order.period_ms * _US_PER_MS
         self._fields = dcgm_fields(order.gpu_fields)
-        self._field_of = {field.dcgm_id: field for field in self._fields}
+        self._decoder = DcgmDecoder(
+            self._fields, self._remarks, self._before.last_us if self._before else None
+        )
         self._bindings: DcgmBindings = load_bindings(find_bindings(order.dcgm_bindings))
         self._queue: deque[Reading] = deque()
-        self._absences = Absences()
-        self._counters: dict[tuple[str, str], float] = {}
-        self._skip_until_us: dict[tuple[str, str], int] = {}
         self._last_us = self._news_us = self._clock.now_us()
         # When the engine was asked something that it has not answered yet.
         self._asked_us: int | None = None
@@ -87,9 +83,12 @@ class DcgmReadings:
         # Nobody waits for it at the end: a call into a hung engine cannot be taken back.
         self._thread = threading.Thread(target=self._work, name="dcgm", daemon=True)
         self._thread.start()
-        self._wait_until_open()
-        if self._failure is not None:
-            raise RuntimeError(self._failure)
+        try:
+            self._wait_until_open()
+        except RuntimeError:
+            # Should it open after all, it closes at once.
+            self._ending.set()
+            raise
 
     def describe(self) -> Description:
         """The GPUs as the engine knows them, what is watched and how often, what is refused."""
@@ -126,6 +125,8 @@ class DcgmReadings:
                 raise RuntimeError(
                     f"the DCGM engine must answer within {_OPEN_S:g} s, but does not"
                 )
+        if self._failure is not None:
+            raise RuntimeError(self._failure)
 
     def _take(self) -> list[Reading]:
         taken = []
@@ -145,7 +146,7 @@ class DcgmReadings:
         now_us, asked_us = self._clock.now_us(), self._asked_us
         if self._hung_since_us is not None and asked_us != self._hung_since_us:
             silent_s = (now_us - self._hung_since_us) / _US_PER_S
-            self._remarks.note(now_us, "dcgm_answers", silent_s=silent_s)
+            self._remarks.note(now_us, "dcgm_hang_over", silent_s=silent_s)
             self._hung_since_us = None
         if self._hung_since_us is None and asked_us is not None and now_us - asked_us > _HUNG_US:
             self._hung_since_us = asked_us
@@ -199,12 +200,8 @@ class DcgmReadings:
         """What a watcher that died had not read yet may still lie in the engine's cache."""
         if self._before is None:
             return self._open(self._clock.now_us(), incomplete=False)
-        names = {field.name for field in self._fields}
-        self._skip_until_us = {
-            key: t_us + _SAME_US for key, t_us in self._before.last_us.items() if key[1] in names
-        }
-        since_us = min(self._skip_until_us.values(), default=self._clock.now_us())
-        since_us = max(since_us, self._clock.now_us() - int(KEEP_S * _US_PER_S))
+        now_us = self._clock.now_us()
+        since_us = max(self._decoder.since_us(now_us), now_us - int(KEEP_S * _US_PER_S))
         return self._open(since_us, incomplete=True)
 
     def _open(self, since_us: int, *, incomplete: bool) -> DcgmSession:
@@ -230,28 +227,8 @@ class DcgmReadings:
             values = session.drain()
         finally:
             self._asked_us = None
-        for t_us, uuid, raw in values:
-            field = self._field_of.get(raw[0])
-            if field is None or t_us <= self._skip_until_us.get((uuid, field.name), 0):
-                continue
-            value, reason = decode(raw, field)
-            if value is None:
-                assert reason is not None
-                self._queue.extend(self._absences.note(t_us, uuid, field.name, reason))
-                continue
-            self._absences.end(uuid, field.name)
-            if field.kind is Kind.COUNTER:
-                self._look_for_reset(t_us, uuid, field.name, value)
-            self._queue.append(Reading(t_us=t_us, device=uuid, field=field.name, value=value))
+        self._queue.extend(self._decoder.readings(values))
         self._look_for_silence(values)
-
-    def _look_for_reset(self, t_us: int, uuid: str, name: str, value: float) -> None:
-        before = self._counters.get((uuid, name))
-        if before is not None and value < before:
-            self._remarks.note(
-                t_us, "counter_reset", device=uuid, field=name, before=before, after=value
-            )
-        self._counters[uuid, name] = value
 
     def _look_for_silence(self, values: Sequence[tuple[int, str, Any]]) -> None:
         now_us = self._clock.now_us()
@@ -304,16 +281,12 @@ class DcgmReadings:
                 reason = _MIG if uuid in found else _GONE
                 refused = {field.name: reason for field in self._fields}
             for name, reason in refused.items():
-                self._queue.extend(self._absences.note(now_us, uuid, name, reason))
+                self._queue.extend(self._decoder.nulls(now_us, [uuid], [name], reason))
 
     def _all_null(self, t_us: int, reason: str) -> list[Reading]:
         description = self.describe()
-        return [
-            null
-            for gpu in description.gpus
-            for name in description.periods_us
-            for null in self._absences.note(t_us, str(gpu["uuid"]), name, reason)
-        ]
+        uuids = [str(gpu["uuid"]) for gpu in description.gpus]
+        return self._decoder.nulls(t_us, uuids, list(description.periods_us), reason)
 
     def _describe(self, session: DcgmSession) -> Description:
         watched = [field for field in self._fields if field.name not in session.refused]
@@ -343,23 +316,3 @@ class DcgmReadings:
                 "null_rows": "one when a reading is first missed, until its next value",
             },
         )
-
-
-def dcgm_fields(names: Sequence[str] | None) -> list[Field]:
-    """The GPU readings that DCGM has, device fields first; of `names` unless that is None.
-
-    Raises:
-        ValueError: none of `names` is one of DCGM's.
-    """
-    fields = [
-        field
-        for field in FIELDS.values()
-        if field.subject is Subject.GPU
-        and field.dcgm_id is not None
-        and (names is None or field.name in names)
-    ]
-    if not fields:
-        raise ValueError(
-            f"`gpu_fields` must hold a reading that DCGM has, but is {names!r} instead"
-        )
-    return sorted(fields, key=is_profiling)

@@ -1,36 +1,27 @@
 """DcgmSession: one connection to an engine: a group of GPUs, its field groups and its watches."""
 
 import contextlib
-import socket
 import uuid as unique
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from telemetry.clock import HostClock
 from telemetry.dcgm_bindings import DcgmBindings, error_code
+from telemetry.dcgm_engine import connect
+from telemetry.dcgm_fields import by_kind, watch_period_us
 from telemetry.dcgm_time import WallWindow
 from telemetry.dcgm_values import Collector, Raw
 from telemetry.fields import Field
 from telemetry.gpus import GPU_KINDS
 
-DEFAULT_ADDRESS: Final = "127.0.0.1:5555"
-"""Where nv-hostengine listens unless told otherwise (its option --port)."""
-PROFILING_PERIOD_US: Final = 100_000
-"""NVIDIA: profiling polled faster is invalid on Hopper (github.com/NVIDIA/DCGM/issues/310)."""
-
 KEEP_S: Final = 60.0
 """How long the engine keeps values: for a drain that was held up, or a watcher started anew."""
 
-# dcgm_fields.h: profiling fields are 1001 to 1075; what lies above are device fields again.
-_PROFILING_IDS: Final = range(1001, 1076)
 # dcgm_structs.py, DCGM_ST_*: the connection is gone, or the engine did not answer in its time.
 _LOST: Final = (-11, -21)
 _DUPLICATE_KEY: Final = -26
 # Names hold 128 random bits: a second clash is no accident.
 _NAME_TRIES: Final = 3
-# An engine of this host answers in milliseconds.
-_CONNECT_MS: Final = 3_000
 # dcgm_structs.py: 0 sets no bound beside the age.
 _KEEP_SAMPLES: Final = 0
 
@@ -76,7 +67,7 @@ class DcgmSession:
         self.refused: dict[str, str] = {}
         """Fields that the engine does not watch, with its reason."""
         with contextlib.ExitStack() as stack:
-            owner, self.engine = self._connect(address, embed=embed)
+            owner, self.engine = connect(bindings, address, embed=embed)
             self._disconnect = owner.Shutdown
             stack.callback(owner.Shutdown)
             self._handle = owner.handle
@@ -86,7 +77,7 @@ class DcgmSession:
             self.uuid_of = {gpu["dcgm_id"]: str(gpu["uuid"]) for gpu in whole}
             if whole:
                 self._group = self._make_group(stack)
-                for kind in _split(fields):
+                for kind in by_kind(fields):
                     self._watch(stack, kind)
                 bindings.agent.dcgmUpdateAllFields(self._handle, 1)
             self._stack = stack.pop_all()
@@ -137,30 +128,6 @@ class DcgmSession:
         with contextlib.suppress(self._bindings.error):
             self._disconnect()
 
-    def _connect(self, address: str | None, *, embed: bool) -> tuple[Any, Mapping[str, Any]]:
-        """A DcgmHandle and what stands behind it."""
-        asked = address or DEFAULT_ADDRESS
-        problem = probe(asked)
-        structs, pydcgm = self._bindings.structs, self._bindings.pydcgm
-        if problem is None:
-            place = {"unixSocketPath": asked} if asked.startswith("/") else {"ipAddress": asked}
-            try:
-                handle = pydcgm.DcgmHandle(
-                    timeoutMs=_CONNECT_MS, persistAfterDisconnect=False, **place
-                )
-            except self._bindings.error as error:
-                raise RuntimeError(
-                    f"something listens at {asked}, but is no engine that libdcgm "
-                    f"{self._bindings.version} can talk to: {error}"
-                ) from error
-            return handle, {"engine": asked, "embedded": False}
-        if address is not None:
-            raise RuntimeError(f"`dcgm_address` must be an nv-hostengine, but {problem}")
-        if not embed:
-            raise RuntimeError(f"no nv-hostengine runs here: {problem}")
-        handle = pydcgm.DcgmHandle(opMode=structs.DCGM_OPERATION_MODE_AUTO)
-        return handle, {"engine": "embedded", "embedded": True, "embedded_because": problem}
-
     def _find_gpus(
         self, uuids: Sequence[str] | None, *, incomplete: bool
     ) -> list[Mapping[str, Any]]:
@@ -172,7 +139,7 @@ class DcgmSession:
             known[str(attributes.identifiers.uuid)] = _inventory(gpu, attributes)
         if uuids is None:
             uuids = sorted(known, key=lambda uuid: str(known[uuid]["pci_bus_id"]))
-        if not uuids:
+        if not uuids and not incomplete:
             raise RuntimeError(
                 f"the engine at {self.engine['engine']} must have a GPU, but has none"
             )
@@ -236,38 +203,6 @@ class DcgmSession:
                 if error_code(error) != _DUPLICATE_KEY:
                     raise
         return self._bindings.agent.dcgmFieldGroupCreate(self._handle, ids, _name())
-
-
-def probe(address: str) -> str | None:
-    """Why nobody can be reached at `address`, `host:port` or a socket's path; None if somebody."""
-    timeout_s = _CONNECT_MS / 1_000
-    try:
-        if address.startswith("/"):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as unix:
-                unix.settimeout(timeout_s)
-                unix.connect(str(Path(address)))
-        else:
-            host, _, port = address.rpartition(":")
-            socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
-    except (OSError, OverflowError) as error:
-        return f"{address} cannot be reached: {error}"
-    return None
-
-
-def is_profiling(field: Field) -> bool:
-    """True for a field that DCGM's profiling reads: supported by some GPUs, at 100 ms at best."""
-    return field.dcgm_id in _PROFILING_IDS
-
-
-def watch_period_us(field: Field, period_us: int) -> int:
-    """How often a field is polled when `period_us` is asked for."""
-    return max(period_us, PROFILING_PERIOD_US) if is_profiling(field) else period_us
-
-
-def _split(fields: Sequence[Field]) -> list[list[Field]]:
-    device = [field for field in fields if not is_profiling(field)]
-    profiling = [field for field in fields if is_profiling(field)]
-    return [kind for kind in (device, profiling) if kind]
 
 
 def _name() -> str:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.dcgm_session import probe
+from telemetry.dcgm_engine import probe
 from telemetry.fields import FIELDS
 from telemetry.predecessor import Predecessor
 from telemetry.record import read_json
@@ -294,7 +294,7 @@ def test_hung_engine_is_on_record_and_holds_nobody_up(
         watch.source.read()
         assert time.monotonic() - start_s < 0.1
         double.set(hang=False)
-        assert watch.until(lambda: bool(watch.said("dcgm_answers")), 5)
+        assert watch.until(lambda: bool(watch.said("dcgm_hang_over")), 5)
         watch.end()
     reasons = {reading.reason for reading in watch.of("power_average_w", A)}
     assert "nv-hostengine does not answer" in reasons
@@ -342,7 +342,9 @@ def test_counter_that_starts_again_is_on_record(
         watch.end()
     (reset,) = watch.said("counter_reset")
     assert reset.details["device"] == A
-    assert reset.details["after"] < reset.details["before"]
+    assert reset.details["after_j"] < reset.details["before_j"]
+    (null,) = [reading for reading in watch.of("energy_j", A) if reading.value is None]
+    assert "the counter began anew, from " in str(null.reason)
 
 
 def test_board_in_mig_mode_is_null_with_that_reason_and_costs_no_other(
@@ -428,7 +430,7 @@ def test_listener_that_is_no_engine_is_a_clear_error_and_no_second_engine_is_sta
 def test_without_an_engine_one_is_started_inside_and_the_record_says_why(
     double: DoubleEngine, tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.dcgm_session.DEFAULT_ADDRESS", str(tmp_path / "nobody.sock"))
+    monkeypatch.setattr("telemetry.dcgm_engine.DEFAULT_ADDRESS", str(tmp_path / "nobody.sock"))
     with watched(tmp_path, spec, address=None) as watch:
         watch.look(0.2)
         watch.end()
@@ -436,6 +438,23 @@ def test_without_an_engine_one_is_started_inside_and_the_record_says_why(
     assert identity["embedded"] is True
     assert "cannot be reached" in identity["embedded_because"]
     assert double.engine.calls[0] == "embed"
+
+
+def test_engine_that_hangs_from_the_start_is_a_clear_error(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.dcgm._OPEN_S", 0.3)
+    double.set(hang=True)
+    with (
+        pytest.raises(RuntimeError, match=r"the DCGM engine must answer within 0\.3 s"),
+        watched(tmp_path, spec, address=double.address),
+    ):
+        pass
+    double.set(hang=False)
+    end_s = time.monotonic() + 5
+    while double.engine.leftovers() and time.monotonic() < end_s:
+        time.sleep(0.05)
+    assert double.engine.leftovers() == 0
 
 
 def test_missing_library_is_a_clear_error(

@@ -7,9 +7,8 @@ import pytest
 
 from launcher.door import BadInputError, read_points
 from launcher.grid import check
-from telemetry.dcgm import dcgm_fields
 from telemetry.dcgm_bindings import DcgmMissingError, build_info, find_bindings
-from telemetry.dcgm_session import is_profiling
+from telemetry.dcgm_fields import dcgm_fields, is_profiling
 from telemetry.order import LaunchOrder
 from telemetry.record import write_json
 from tests.telemetry_record import ORDER
