@@ -68,7 +68,7 @@ def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
         known = settle(results_folder(points[0].config))
         for doubt in known.doubts:
             console.print(f"note: {doubt}", markup=False)
-        return check(points)
+        return check(points, known)
 
 
 def _close(console: Console, errors: Console, grid: Grid, outcome: Outcome) -> int:

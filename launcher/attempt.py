@@ -1,20 +1,19 @@
 """Attempt: a run's folder and one numbered try at it, made whole or not at all."""
 
-import ctypes
 import dataclasses
-import json
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from launcher.door import BadInputError
 from launcher.grid import Entry
+from launcher.text import json_text, replace_text
 from telemetry.record import read_json
 from telemetry.run import AttemptPaths, RunPaths
 from telemetry.schema import EndState
@@ -22,7 +21,6 @@ from telemetry.state import attempt_state, record_end
 
 # Group members may look, others may not; the umask takes away more.
 FOLDER_MODE: Final = 0o750
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def open_results(results: Path) -> None:
@@ -137,63 +135,6 @@ def remove_attempt(attempt: AttemptPaths) -> None:
     run = attempt.folder.parent
     if [child.name for child in run.iterdir()] == ["spec.json"]:
         shutil.rmtree(run, ignore_errors=True)
-
-
-def flush(folder: Path) -> None:
-    """Put all that was written to the file system of `folder` on its disk.
-
-    One call for thousands of files; one fsync for each would take longer than the rest.
-
-    Raises:
-        OSError: the disk does not take it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        library = ctypes.CDLL(None, use_errno=True)
-        if library.syncfs(descriptor):
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder))
-    finally:
-        os.close(descriptor)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one, none, or the whole new one.
-
-    The old one is removed first: a file system such as ext4 writes a file that replaces another to
-    the disk at once, which for thousands takes minutes. `flush` makes them last.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text)
-        path.unlink(missing_ok=True)
-        temporary.rename(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def json_text(content: Mapping[str, Any]) -> str:
-    """`content` in the record's form: sorted JSON, a key a line."""
-    return SharedJson({}).text(content)
-
-
-class SharedJson:
-    """JSON of many files that have most of their content in common; that is encoded once."""
-
-    def __init__(self, shared: Mapping[str, Any]) -> None:
-        self._shared = _lines(shared)
-
-    def text(self, own: Mapping[str, Any]) -> str:
-        """One file's text: a key a line, in order."""
-        lines = sorted([*self._shared, *_lines(own)])
-        return "{\n" + ",\n".join(line for _, line in lines) + "\n}\n"
-
-
-def _lines(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [
-        (key, f" {json.dumps(key)}: {_ENCODER.encode(value)}") for key, value in content.items()
-    ]
 
 
 def _close(attempt: AttemptPaths) -> bool:

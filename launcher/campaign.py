@@ -19,10 +19,7 @@ from rich.console import Console
 from launcher import provenance
 from launcher.attempt import (
     FOLDER_MODE,
-    SharedJson,
     create_attempt,
-    flush,
-    json_text,
     open_results,
     remove_attempt,
 )
@@ -44,8 +41,9 @@ from launcher.submit import (
     submit_array,
     submit_each,
 )
+from launcher.text import SharedJson, flush, json_text
 from telemetry.clock import wall_us
-from telemetry.record import read_json, write_json
+from telemetry.record import create_json, read_json, write_json
 from telemetry.run import RunPaths, campaigns_folder, prompts_folder
 from telemetry.schema import EndState
 from telemetry.state import record_end
@@ -160,6 +158,10 @@ def _queue(results: Path, campaign: str, shapes: dict[Shape, list[Trial]]) -> tu
     queued, refused = 0, []
     before: tuple[Shape, str] | None = None
     arrays = arrays_of(results, campaign, shapes)
+    for array, _, _ in arrays:
+        create_json(array.path, array.to_mapping())
+    if arrays:
+        flush(results)
     try:
         while arrays:
             array, shape, trials = arrays[0]
@@ -170,14 +172,16 @@ def _queue(results: Path, campaign: str, shapes: dict[Shape, list[Trial]]) -> tu
                 queued += len(trials)
             except RefusedError as error:
                 refused.append(str(error))
+                array.path.unlink()
                 for trial in trials:
                     remove_attempt(trial.attempt)
             arrays.pop(0)
     except (OSError, KeyboardInterrupt):
-        for array, _, trials in arrays:
-            if not array.path.exists():
-                for trial in trials:
-                    remove_attempt(trial.attempt)
+        # The first may be half submitted: the next call finds out by its name.
+        for array, _, trials in arrays[1:]:
+            array.path.unlink()
+            for trial in trials:
+                remove_attempt(trial.attempt)
         raise
     if queued:
         flush(results)

@@ -17,6 +17,7 @@ from launcher.limits import (
     too_long,
 )
 from launcher.multirun import MAX_POINTS, Point
+from launcher.settle import Known
 from telemetry.order import LaunchOrder
 from telemetry.run import AttemptPaths, RunPaths, RunSpec
 from telemetry.schema import EndState
@@ -117,8 +118,10 @@ class Grid:
         return [entry for entry in self.entries if entry.verdict in verdicts]
 
 
-def check(points: Sequence[Point]) -> Grid:
+def check(points: Sequence[Point], known: Known | None = None) -> Grid:
     """Turn composed points into a checked grid; equal points are kept once.
+
+    `known` is what Slurm knows of the results folder's open jobs.
 
     Raises:
         BadInputError: a value is not allowed at all.
@@ -136,7 +139,7 @@ def check(points: Sequence[Point]) -> Grid:
         raise BadInputError(
             f"the grid must have at most {MAX_POINTS} points, but has {sum(repeats)} instead"
         )
-    checker = _Checker(results, first["retry"])
+    checker = _Checker(results, first["retry"], known or Known())
     entries: dict[str, Entry] = {}
     for point, count in zip(points, repeats, strict=True):
         for repeat in range(count):
@@ -178,12 +181,13 @@ def _repeats(config: Mapping[str, Any]) -> int:
 class _Checker:
     """Checks points one by one; what thousands of them share is looked at once."""
 
-    def __init__(self, results: Path, retry: object) -> None:
+    def __init__(self, results: Path, retry: object, known: Known) -> None:
         if retry is not None and retry not in list(Retry):
             raise BadInputError(
                 f"`retry` must be null or one of {', '.join(Retry)}, but is {retry!r} instead"
             )
         self._results = results
+        self._known = known
         self._retry = None if retry is None else Retry(str(retry))
         self._tried = {child.name for child in results.iterdir()} if results.is_dir() else set()
         self._clusters: dict[str, Cluster] = {}
@@ -289,6 +293,10 @@ class _Checker:
         """What the last attempt makes of the point; None when it is to be tried again."""
         last = attempt_state(attempt)
         if last.state == EndState.COMPLETED:
+            if attempt.folder in self._known.closing:
+                return Verdict.RUNNING, "done; a job of its own merges and seals it"
+            if attempt.folder in self._known.jobs:
+                return Verdict.RUNNING, "done; its job is just ending"
             return Verdict.MERGE, "done before, not sealed yet"
         if not last.ended:
             verdict = Verdict.QUEUED if last.state == QUEUED else Verdict.RUNNING

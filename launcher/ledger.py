@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from telemetry.record import read_json
+from launcher.text import SharedJson, replace_text
+from telemetry.record import create_json, read_json
 from telemetry.run import AttemptPaths, RunPaths, campaigns_folder
 
 
@@ -62,9 +63,19 @@ class JobArray:
         return campaigns_folder(self.results) / self.campaign
 
     @property
+    def closing_name(self) -> str:
+        """The closing job's name in Slurm."""
+        return f"{self.name}-close"
+
+    @property
     def path(self) -> Path:
         """The array's intent."""
         return self.folder / f"array-{self.number:03d}.json"
+
+    @property
+    def jobs(self) -> Path:
+        """Folder of the jobs' logs."""
+        return self.folder / "jobs"
 
     def beside(self, ending: str) -> Path:
         """A file of this array beside its intent."""
@@ -109,3 +120,32 @@ def list_arrays(results: Path, campaign: str | None = None) -> Iterator[JobArray
     pattern = "array-[0-9][0-9][0-9].json"
     for path in sorted(folder.glob(f"{campaign or '*'}/{pattern}")):
         yield JobArray.read(results, path)
+
+
+def record_submission(array: JobArray, submission: Submission, sbatch: str | None) -> None:
+    """Write Slurm's answer into the attempts, and last into the ledger.
+
+    A launcher killed on the way leaves no answer in the ledger: the next call asks Slurm again.
+    `sbatch` is the text that sbatch got, None where it is not known.
+    """
+    shared = SharedJson(
+        {
+            "t_us": submission.t_us,
+            "cluster": array.cluster,
+            "executor": "slurm",
+            "folder": str(array.jobs),
+            "submit_host": array.host,
+            "slurm_cluster": submission.slurm_cluster,
+            "submit_time": submission.submit_time,
+            "job_name": array.name,
+            "array": array.path.name,
+            "campaign": array.campaign,
+            "sbatch": sbatch,
+        }
+    )
+    for index, attempt in enumerate(array.attempts()):
+        job_id = array.element(submission.job_id, index)
+        # submitit's name for the log of a job's first task.
+        own = {"job_id": job_id, "log": str(array.jobs / f"{job_id}_0_log.err")}
+        replace_text(attempt.submitted, shared.text(own))
+    create_json(array.beside("submitted.json"), dataclasses.asdict(submission))

@@ -4,24 +4,22 @@ A killed node, a time limit or a cancelled job may leave an attempt without a la
 that reads a results folder asks Slurm first: the launcher, status, cancel and the job that merges.
 """
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from launcher.ledger import JobArray, Submission, list_arrays
+from launcher.ledger import JobArray, Submission, list_arrays, record_submission
 from launcher.slurm_queue import (
     ENDED,
     JobState,
     SlurmError,
     accounted,
+    accounted_since,
     cluster_name,
     queued,
 )
 from telemetry.clock import wall_us
-from telemetry.record import create_json
 from telemetry.run import AttemptPaths
 from telemetry.schema import EndState
 from telemetry.state import is_alive, record_end, this_host
@@ -54,6 +52,8 @@ class Known:
 
     jobs: dict[Path, JobState] = field(default_factory=dict)
     """By attempt folder: those that wait or run."""
+    closing: set[Path] = field(default_factory=set)
+    """Attempt folders that a queued job will merge and seal."""
     doubts: list[str] = field(default_factory=list)
     """Why something could not be learned, one line each."""
     ended: int = 0
@@ -68,7 +68,7 @@ def settle(results: Path, campaign: str | None = None) -> Known:
         return known
     here = cluster_name()
     try:
-        live = queued([array.name for array in arrays])
+        live = queued([name for array in arrays for name in (array.name, array.closing_name)])
     except SlurmError as error:
         known.doubts.append(f"Slurm's queue cannot be asked: {error}")
         return known
@@ -86,27 +86,29 @@ def settle(results: Path, campaign: str | None = None) -> Known:
 
 
 def _open(array: JobArray) -> bool:
-    return any(not attempt.ended.is_file() for attempt in array.attempts())
+    """True until the closing job has come to all of its attempts."""
+    return any(not attempt.manifest.is_file() for attempt in array.attempts())
 
 
 def _settle_array(
     array: JobArray, submission: Submission, live: dict[str, JobState], known: Known
 ) -> None:
     gone: list[tuple[AttemptPaths, str]] = []
+    closing = any(job.name == array.closing_name for job in live.values())
     for index, attempt in enumerate(array.attempts()):
-        if attempt.ended.is_file() or not attempt.folder.is_dir():
-            continue
+        if closing:
+            known.closing.add(attempt.folder)
         job_id = array.element(submission.job_id, index)
         job = live.get(job_id)
         if job is not None and job.name == array.name and job.state not in ENDED:
             known.jobs[attempt.folder] = job
-        else:
+        elif not attempt.ended.is_file() and attempt.folder.is_dir():
             gone.append((attempt, job_id))
     if not gone:
         return
     fresh = wall_us() - submission.t_us < LAG_US
     try:
-        books = accounted([submission.job_id])
+        books = accounted([submission.job_id], array.name)
     except SlurmError as error:
         known.doubts.append(f"Slurm's accounting cannot be asked: {error}")
         if "disabled" not in str(error):
@@ -114,19 +116,18 @@ def _settle_array(
         books = {}
     for attempt, job_id in gone:
         job = books.get(job_id)
-        if job is not None and not _is_ours(job, array, submission):
+        if job is not None and not _same_submission(job, submission):
             job = None
-        if job is None and not fresh:
-            reason = f"Slurm knows no job {job_id} of the name {array.name} any more"
-            known.ended += record_end(attempt, EndState.LOST, reason, "Slurm")
-        elif job is not None and job.state in ENDED:
+        if job is not None and job.state in ENDED:
             known.ended += record_end(attempt, _ENDS[job.state], _reason(job), "Slurm")
+        elif not fresh:
+            said = f"; its accounting still says {job.state}" if job is not None else ""
+            reason = f"Slurm's queue has no job {job_id} of the name {array.name} any more{said}"
+            known.ended += record_end(attempt, EndState.LOST, reason, "Slurm")
 
 
-def _is_ours(job: JobState, array: JobArray, submission: Submission) -> bool:
-    """True when an accounting record is of this array: Slurm gives numbers out again."""
-    if job.name != array.name:
-        return False
+def _same_submission(job: JobState, submission: Submission) -> bool:
+    """True when an accounting record is of this submission: Slurm gives numbers out again."""
     if submission.submit_time is None:
         return True
     try:
@@ -151,25 +152,31 @@ def _adopt(array: JobArray, live: dict[str, JobState], known: Known) -> Submissi
 
     The job's name tells: no other array has it.
     """
+    if _submitting(array):
+        return None
     found = [job for job in live.values() if job.name == array.name]
-    if found:
-        submission = Submission(
-            job_id=found[0].job_id.partition("_")[0],
-            slurm_cluster=cluster_name(),
-            t_us=array.t_us,
-            submit_time=found[0].submit_time,
-            closing_job_id=None,
-            closing_refused="the launcher was cut off before it submitted it",
-        )
-        if not _submitting(array):
-            create_json(array.beside("submitted.json"), dataclasses.asdict(submission))
-        return submission
-    if not _submitting(array):
+    if not found:
+        try:
+            found = list(accounted_since(array.name, array.t_us).values())
+        except SlurmError as error:
+            known.doubts.append(f"Slurm's accounting cannot be asked: {error}")
+            return None
+    if not found:
         reason = "its launcher was cut off before Slurm had the job"
         for attempt in array.attempts():
             if attempt.folder.is_dir() and not attempt.started.is_file():
                 known.ended += record_end(attempt, EndState.LOST, reason, "launcher")
-    return None
+        return None
+    submission = Submission(
+        job_id=found[0].job_id.partition("_")[0],
+        slurm_cluster=cluster_name(),
+        t_us=array.t_us,
+        submit_time=found[0].submit_time,
+        closing_job_id=None,
+        closing_refused="the launcher was cut off before it submitted it",
+    )
+    record_submission(array, submission, sbatch=None)
+    return submission
 
 
 def _submitting(array: JobArray) -> bool:
@@ -177,10 +184,3 @@ def _submitting(array: JobArray) -> bool:
     if array.host in this_host():
         return is_alive(array.pid, array.pid_created_us)
     return wall_us() - array.t_us < _SUBMITTING_US
-
-
-def open_attempts(arrays: Sequence[JobArray]) -> list[AttemptPaths]:
-    """Attempts of those arrays that have not ended."""
-    return [
-        attempt for array in arrays for attempt in array.attempts() if not attempt.ended.is_file()
-    ]

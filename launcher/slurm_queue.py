@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 # A controller under load answers in seconds; one that is down makes its clients wait a minute.
@@ -22,6 +23,15 @@ ENDED: Final = frozenset(
         "REVOKED",
         "TIMEOUT",
     }
+)
+
+_SACCT: Final = (
+    "sacct",
+    "--noheader",
+    "--parsable2",
+    "--allocations",
+    "--duplicates",
+    "--format=JobID,JobName%200,State,Submit,NodeList%500,ExitCode",
 )
 
 
@@ -99,26 +109,28 @@ def queued(names: Sequence[str]) -> dict[str, JobState]:
     return _states(text)
 
 
-def accounted(job_ids: Sequence[str]) -> dict[str, JobState]:
-    """Jobs of those numbers as accounting has them, by id; the last of each.
+def accounted(job_ids: Sequence[str], name: str) -> dict[str, JobState]:
+    """Jobs of those numbers and that name as accounting has them, by id; the last of each.
 
     Raises:
         SlurmError: there is no accounting, or it does not answer.
     """
     if not job_ids:
         return {}
-    text = ask(
-        [
-            "sacct",
-            "--noheader",
-            "--parsable2",
-            "--allocations",
-            "--duplicates",
-            f"--jobs={','.join(job_ids)}",
-            "--format=JobID,JobName%200,State,Submit,NodeList%500,ExitCode",
-        ]
-    )
-    return _states(text)
+    found = ask([*_SACCT, f"--jobs={','.join(job_ids)}"])
+    # A number that was given out again has more than one job, each with its own name.
+    return _states("\n".join(line for line in found.splitlines() if f"|{name}|" in line))
+
+
+def accounted_since(name: str, t_us: int) -> dict[str, JobState]:
+    """Jobs of that name as accounting has them since a time, by id.
+
+    Raises:
+        SlurmError: there is no accounting, or it does not answer.
+    """
+    # A day before: Slurm's clock and this machine's may differ, their time zones too.
+    since = datetime.fromtimestamp(t_us / 1e6, UTC) - timedelta(days=1)
+    return _states(ask([*_SACCT, f"--name={name}", f"--starttime={since:%Y-%m-%dT%H:%M:%S}"]))
 
 
 def cluster_name() -> str | None:

@@ -14,6 +14,8 @@ from telemetry.state import QUEUED, RUNNING, attempt_state
 SEALED: Final = "sealed"
 MERGING: Final = "merging"
 """It completed; its tables and seal are still to come."""
+UNSEALED: Final = "unsealed"
+"""It completed, and nothing is going to merge and seal it."""
 GOING: Final = (QUEUED, RUNNING, MERGING)
 _UNEXPLAINED: Final = (EndState.FAILED, EndState.LOST)
 # The last lines of a log say why; a traceback's last one says most.
@@ -27,7 +29,7 @@ class Standing:
     run_id: str
     attempt: int
     state: str
-    """`sealed`, `merging`, `queued`, `running`, or how the last attempt ended."""
+    """`sealed`, `merging`, `unsealed`, `queued`, `running`, or how the last attempt ended."""
     detail: str
     """Slurm's reason, the progress, or why it failed."""
     log: Path | None
@@ -102,7 +104,9 @@ def _open_state(
 ) -> tuple[str, str]:
     state = attempt_state(attempt)
     if state.state == EndState.COMPLETED:
-        return MERGING, ""
+        if attempt.folder in known.closing or attempt.folder in known.jobs:
+            return MERGING, "a job of its own seals it"
+        return UNSEALED, "done, but nothing is at its seal: the same command again seals it"
     if state.ended:
         return state.state, state.reason or ""
     job = known.jobs.get(attempt.folder)

@@ -5,7 +5,6 @@ it: a campaign ends sealed with nobody logged in.
 """
 
 import contextlib
-import dataclasses
 import io
 import shlex
 import subprocess
@@ -19,15 +18,15 @@ import psutil
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from launcher.attempt import SharedJson, replace_text
 from launcher.cluster import Cluster
 from launcher.door import BadInputError
 from launcher.grid import Entry
 from launcher.job import Job, process_identity, run_job
-from launcher.ledger import JobArray, Submission
+from launcher.ledger import JobArray, Submission, record_submission
 from launcher.slurm_queue import SlurmError, ask, cluster_name, configuration, one_line, queued
+from launcher.text import replace_text
 from telemetry.clock import wall_us
-from telemetry.record import create_json, write_json
+from telemetry.record import write_json
 from telemetry.run import AttemptPaths
 
 # Time that a job gets to close its shards before Slurm's limit ends it.
@@ -127,15 +126,13 @@ def arrays_of(
 def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: str | None) -> str:
     """Queue an array and the job that closes it; Slurm's number for the array.
 
-    The intent is written first and Slurm's answer after, so that a launcher killed in between
+    The intent is on the disk before and Slurm's answer after, so that a launcher killed in between
     leaves a name by which the jobs are found. `after` names an array that must have ended before.
 
     Raises:
         RefusedError: Slurm does not take it; nothing of it is queued.
     """
-    create_json(array.path, array.to_mapping())
-    folder = array.folder / "jobs"
-    executor = _executor(folder, shape, array.name)
+    executor = _executor(array.jobs, shape, array.name)
     if after is not None:
         executor.update_parameters(slurm_dependency=f"afterany:{after}")
     try:
@@ -143,7 +140,6 @@ def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: 
         with contextlib.redirect_stderr(io.StringIO()):
             jobs = executor.map_array(run_job, [_job(trial) for trial in trials])
     except (FailedJobError, FailedSubmissionError, subprocess.SubprocessError, OSError) as error:
-        array.path.unlink()
         raise RefusedError(one_line(str(error))) from error
     job_id = str(jobs[0].job_id).partition("_")[0]
     closing, refused = None, None
@@ -159,22 +155,7 @@ def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: 
         closing_job_id=closing,
         closing_refused=refused,
     )
-    create_json(array.beside("submitted.json"), dataclasses.asdict(submission))
-    sbatch = jobs[0].paths.submission_file.read_text()
-    shared = SharedJson(
-        {
-            **_submitted(folder, shape.cluster),
-            "slurm_cluster": submission.slurm_cluster,
-            "submit_time": submission.submit_time,
-            "job_name": array.name,
-            "array": array.path.name,
-            "campaign": array.campaign,
-            "sbatch": sbatch,
-        }
-    )
-    for trial, job in zip(trials, jobs, strict=True):
-        own = {"job_id": str(job.job_id), "log": str(job.paths.stderr)}
-        replace_text(trial.attempt.submitted, shared.text(own))
+    record_submission(array, submission, jobs[0].paths.submission_file.read_text())
     return job_id
 
 
@@ -183,16 +164,21 @@ def submit_each(folder: Path, shape: Shape, trials: Sequence[Trial]) -> Iterator
     executor = _executor(folder, shape, "joulegrid")
     for trial in trials:
         job = executor.submit(run_job, _job(trial))
-        content = _submitted(folder, shape.cluster)
         # submitit's controller on this machine: while it lives, so does the attempt.
         try:
             created_us = int(psutil.Process(int(job.job_id)).create_time() * 1e6)
         except psutil.NoSuchProcess:
             created_us = 0
-        content |= {
+        host = process_identity()["host"]
+        content = {
+            "t_us": wall_us(),
+            "cluster": shape.cluster.name,
+            "executor": shape.cluster.executor,
             "job_id": str(job.job_id),
             "log": str(job.paths.stderr),
-            "host": content["submit_host"],
+            "folder": str(folder),
+            "submit_host": host,
+            "host": host,
             "pid": int(job.job_id),
             "pid_created_us": created_us,
         }
@@ -258,7 +244,7 @@ def _submit_closing(array: JobArray, cluster: Cluster, job_id: str) -> str:
     command = [
         "sbatch",
         "--parsable",
-        f"--job-name={array.name}-close",
+        f"--job-name={array.closing_name}",
         f"--dependency=afterany:{job_id}",
         f"--output={array.beside('close.log')}",
         "--open-mode=append",
@@ -288,13 +274,3 @@ def _submit_time(name: str) -> str | None:
 def _job(trial: Trial) -> Job:
     run_folder = trial.attempt.folder.parent
     return Job(results=str(run_folder.parent), run_id=run_folder.name, attempt=trial.attempt.number)
-
-
-def _submitted(folder: Path, cluster: Cluster) -> dict[str, Any]:
-    return {
-        "t_us": wall_us(),
-        "cluster": cluster.name,
-        "executor": cluster.executor,
-        "folder": str(folder),
-        "submit_host": process_identity()["host"],
-    }

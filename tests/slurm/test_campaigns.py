@@ -1,4 +1,4 @@
-"""A campaign on a real Slurm: queued in one go, seen and stopped from any shell, never run twice."""
+"""A campaign on a real Slurm: queued in one go, seen and stopped from anywhere, never run twice."""
 
 import os
 import signal
