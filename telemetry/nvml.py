@@ -30,8 +30,8 @@ _US_PER_S: Final = 1_000_000
 # The driver keeps 2.4 s. A watcher that dies just before a drain has rows on disk up to one drain
 # and one flush before: twice a second leaves the next one 1.4 s to start in and lose nothing.
 _DRAIN_US: Final = 500_000
-# The monitors give means over the time between two looks.
-_PROFILE_US: Final = 1_000_000
+# The monitors give means over the time between two looks, and cannot tell of a time without one.
+_PROFILE_US: Final = 500_000
 # The counter moves every 100 ms (nvrm_registry.h of github.com/NVIDIA/open-gpu-kernel-modules).
 _ENERGY_US: Final = 100_000
 # Its call took 3 ms on an H200. All counters of a node together may take this share of one core,
@@ -105,7 +105,8 @@ class NvmlReadings:
         )
         self._energy_us = self._energy_period_us()
         now_us = self._clock.now_us()
-        self._energy_due_us = self._drain_due_us = self._profile_due_us = now_us
+        self._energy_due_us = self._drain_due_us = now_us
+        self._profile_due_us = now_us + _PROFILE_US
 
     def describe(self) -> Description:
         """The GPUs by local index, what is read from where and how often it was seen to change."""

@@ -23,7 +23,7 @@ class Predecessor:
     record: Mapping[str, Any]
     """Its ready record, with the clock that all stamps of this host are on."""
     last_us: Mapping[tuple[str, str], int]
-    """By device and field the last time that is on disk."""
+    """By device and field when the last value on disk was read."""
 
     @classmethod
     def find(cls, attempt: AttemptPaths, host: str) -> Self | None:
@@ -40,7 +40,7 @@ class Predecessor:
 
     @property
     def silent_from_us(self) -> int:
-        """When its last row was read; 0 when it left none."""
+        """When its last value was read; 0 when it left none."""
         return max(self.last_us.values(), default=0)
 
     def by_field(self, device: str) -> dict[str, int]:
@@ -49,7 +49,7 @@ class Predecessor:
 
 
 def _last_us(part: Part) -> dict[tuple[str, str], int]:
-    """By device and field the latest time in the last rows of a part, damage or not."""
+    """By device and field the latest value's time in the end of a part, damage or not."""
     if part.closed:
         with pq.ParquetFile(part.path) as source:
             batches = [source.read_row_group(source.num_row_groups - 1)]
@@ -61,10 +61,12 @@ def _last_us(part: Part) -> dict[tuple[str, str], int]:
             batch["device"].to_pylist(),
             batch["field"].to_pylist(),
             batch["t_us"].to_pylist(),
+            batch["value"].to_pylist(),
             strict=True,
         )
-        for device, name, t_us in rows:
-            last_us[device, name] = max(t_us, last_us.get((device, name), t_us))
+        for device, name, t_us, value in rows:
+            if value is not None:
+                last_us[device, name] = max(t_us, last_us.get((device, name), t_us))
     return last_us
 
 

@@ -21,6 +21,8 @@ class Succession:
         """
         first_us: dict[tuple[str, str], int] = {}
         for reading in readings:
+            if reading.value is None:
+                continue
             key = reading.device, reading.field
             first_us[key] = min(reading.t_us, first_us.get(key, reading.t_us))
         lost_us: dict[str, int] = {}
