@@ -174,7 +174,8 @@ RUNS: Final = (
         "idle_power_w",
         "idle power",
         "W",
-        "Power of all working GPUs in the second half of the run's own IDLE phase.",
+        "Power of all working GPUs in the settled part of the run's own IDLE phase: its second "
+        "half less two periods of the sensor.",
         plus_minus="idle_power_uncertainty_w",
         reason="net_reason",
     ),
@@ -297,6 +298,7 @@ def _interval_columns(name: str) -> tuple[Column, ...]:
         label=base.label,
         unit=base.unit,
         meaning=f"Mean of {name} over the repeats.",
+        type=base.type,
         shown_with=base.shown_with,
         plus_minus=f"{name}_sensor" if headline else None,
     )

@@ -95,7 +95,7 @@ class Gpu:
     witness: Curve | str
     integral: Curve | str
     idle_power: Amount
-    """Mean power in the second half of the run's own IDLE phase, watts."""
+    """Mean power in the settled part of the run's own IDLE phase, watts."""
 
     def curve(self, method: str) -> Curve | str:
         """The curve that `method`, one of `METHODS`, names."""
@@ -254,28 +254,34 @@ def _witness(rank: RankSpans | None, update_us: int) -> Curve | str:
 
 
 def _idle_power(rank: RankSpans | None, curves: tuple[Curve | str, ...]) -> Amount:
-    """Mean power in the second half of the rank's IDLE phase, by the first curve that knows it.
+    """Mean power in the settled part of the rank's IDLE phase, by the first curve that knows it.
 
-    The first half is left to the sensor's lag and to what still settles after start-up.
+    The first half is left to the sensor's lag and to what still settles after start-up; two of the
+    sensor's periods at the end, in which the load that follows may show already. A witness has
+    readings at the phase's edges alone and takes the whole of it.
     """
     if rank is None:
         return Amount.unknown("no rank works on it")
     idle = rank.of(Phase.IDLE)
     if not len(idle):
         return Amount.unknown("the run has no idle phase")
-    end_us = int(rank.end_us[idle[0]])
-    start_us = (int(rank.start_us[idle[0]]) + end_us) // 2
-    seconds = (end_us - start_us) / US_PER_S
+    begun_us, ended_us = int(rank.start_us[idle[0]]), int(rank.end_us[idle[0]])
     shortest: Amount | None = None
     for curve in curves:
         if not isinstance(curve, Curve):
             continue
-        amount = curve.between(start_us, end_us)
-        if amount.value is None:
+        least_us = int(ATTRIBUTABLE_PERIODS * curve.resolution_us)
+        start_us, end_us = begun_us, ended_us
+        if curve.method != WITNESS:
+            start_us, end_us = (begun_us + ended_us) // 2, ended_us - least_us
+        seconds = (end_us - start_us) / US_PER_S
+        if end_us - start_us < least_us:
+            shortest = shortest or Amount.unknown(
+                f"the settled part of the idle phase is {max(0.0, seconds):.3f} s, "
+                "under two sensor periods"
+            )
             continue
-        if end_us - start_us >= ATTRIBUTABLE_PERIODS * curve.resolution_us:
+        amount = curve.between(start_us, end_us)
+        if amount.value is not None:
             return amount.over(seconds)
-        shortest = Amount.unknown(
-            f"half of the idle phase is {seconds:.3f} s, under two sensor periods"
-        )
     return shortest or Amount.unknown("no reading in the idle phase")

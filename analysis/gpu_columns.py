@@ -103,7 +103,7 @@ GPUS: Final = (
         "idle_power_w",
         "idle power",
         "W",
-        "Mean power in the second half of the IDLE phase.",
+        "Mean power in the settled part of the IDLE phase.",
         plus_minus="idle_power_uncertainty_w",
     ),
     width("idle_power_w"),

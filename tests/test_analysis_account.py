@@ -215,8 +215,8 @@ def test_uncertainty_of_energy_is_that_of_energy_per_token(tmp_path: Path) -> No
 def test_net_energy_is_as_uncertain_as_the_rest_it_takes_off(tmp_path: Path) -> None:
     plan = Plan()
     row = only(tables_of(tmp_path, plan))
-    # Half a second of rest: the board may be read late, at its start at rest, at its end at work.
-    rest_w = 2 * 0.1 * ((IDLE_W**2 + work_w(0) ** 2) / 12) ** 0.5 / 0.5
+    # The settled part is half of one second less 0.2 s: no load shows at either edge.
+    rest_w = 2 * 0.1 * IDLE_W * (2 / 12) ** 0.5 / 0.3
     assert row["idle_power_uncertainty_w"] == pytest.approx(rest_w)
     gross_j, rest_j = row["energy_uncertainty_j"], row["idle_power_uncertainty_w"]
     assert isinstance(gross_j, float)
