@@ -43,10 +43,13 @@ def _open_auto(assignment: Assignment) -> Source:
     try:
         uuids, rule = _job_uuids(assignment)
         dcgm = DcgmReadings(assignment, uuids, embed=False)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         choice = {"chosen": "nvml", "not_dcgm": str(error)}
         return _node(assignment, [NvmlReadings(assignment)], choice)
     choice = {"chosen": "dcgm", "allotment": rule}
+    asked = assignment.order.gpu_fields
+    if asked is not None and POWER_SAMPLE not in asked:
+        return _node(assignment, [dcgm], choice)
     try:
         samples = NvmlReadings(assignment, [POWER_SAMPLE])
     except (RuntimeError, ValueError) as error:
