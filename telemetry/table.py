@@ -4,6 +4,7 @@ Row groups are full however rows come, so that merging again gives the same byte
 thread encodes and compresses them.
 """
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -142,15 +143,16 @@ class _GroupFile:
     def close(self, *, keep: bool) -> None:
         """End the thread and the file, which takes its place only if it is to be kept."""
         try:
-            try:
+            if keep:
                 while self._coming:
                     self._coming.popleft().result()
-            finally:
-                self._thread.shutdown(cancel_futures=True)
                 self._writer.close()
-            if keep:
                 self._temporary.replace(self._path)
         finally:
+            self._thread.shutdown(cancel_futures=True)
+            # A file that is thrown away may be on the disk whose fullness is why.
+            with contextlib.suppress(OSError):
+                self._writer.close()
             self._temporary.unlink(missing_ok=True)
 
     def _write(self, make: Callable[[], pa.Table]) -> None:

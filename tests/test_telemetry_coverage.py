@@ -75,3 +75,17 @@ def test_coverage_does_not_depend_on_how_the_table_is_cut(
         packed = pack(to_table(rows[start:stop]), Clocks({}, {}))
         coverage.add(packed.encoded(codebook, remarks), remarks.listed())
     assert coverage.rows(codebook.keys(), PERIODS_US) == naive(rows)
+
+
+def test_each_of_more_devices_than_16_bits_can_tell_apart_is_counted() -> None:
+    rows: list[Row] = [
+        (t_us, "n1", f"GPU-{device:06d}", "power_instant_w", 1.0, None)
+        for t_us in (0, 10)
+        for device in range(66_000)
+    ]
+    coverage, codebook, remarks = Coverage(), Codebook(), Remarks()
+    packed = pack(to_table(rows), Clocks({}, {}))
+    coverage.add(packed.encoded(codebook, remarks), remarks.listed())
+    found = coverage.rows(codebook.keys(), PERIODS_US)
+    assert len(found) == 66_000
+    assert {(row["got"], row["largest_gap_us"]) for row in found} == {(2, 10)}
