@@ -97,12 +97,19 @@ def test_auto_takes_nvml_alone_where_no_engine_runs_and_says_why(node: Node) -> 
     assert rows(table, ONE, "energy_j")
 
 
-def test_auto_takes_nvml_alone_where_there_are_no_bindings(node: Node) -> None:
-    ready, _ = node.watch(
-        0.2, telemetry="auto", dcgm_bindings="/nowhere", gpu_fields=["power_sample_w"]
-    )
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        ({"dcgm_bindings": "/nowhere"}, "`dcgm_bindings` must be a folder"),
+        ({"gpu_fields": ["power_sample_w"]}, "`gpu_fields` must hold a reading that DCGM has"),
+    ],
+)
+def test_auto_takes_nvml_alone_where_dcgm_cannot_serve(
+    node: Node, order: dict[str, Any], reason: str
+) -> None:
+    ready, _ = node.watch(0.2, telemetry="auto", **order)
     assert ready["source"]["chosen"] == "nvml"
-    assert "`dcgm_bindings` must be a folder" in ready["source"]["not_dcgm"]
+    assert reason in ready["source"]["not_dcgm"]
 
 
 def test_auto_opens_no_more_than_what_is_asked_for(node: Node) -> None:
