@@ -146,8 +146,8 @@ RUNS: Final = (
         "phase_energy_method",
         "phases from",
         "The method that tells the shortest times apart on every GPU over every rank's life; of "
-        "equally fine ones the first of counter, witness, integral. Phases sum to the total of "
-        "this method.",
+        "equally fine ones the first of counter, witness, integral; one with a gap in its "
+        "readings stands back. Phases sum to the total of this method.",
         shown=False,
     ),
     number(

@@ -29,6 +29,9 @@ Uncertainty in Measurement, 6.3)."""
 _EVEN: Final = 12.0
 # Readings may begin or end this many periods inside a window before its energy is unknown.
 EDGE_PERIODS: Final = 2.0
+# Longest silence in periods that is no gap (github.com/NVIDIA/srt-slurm,
+# docs/power-telemetry.md: three periods at its 1 s).
+GAP_PERIODS: Final = 3
 # A counter is extended past its last reading by the mean slope of this many readings, as single
 # steps of a counter that moves in steps say nothing.
 _SLOPE_READINGS: Final = 10
@@ -108,6 +111,11 @@ class Curve:
         energy = np.where(past > 0, self.energy_j[-1] + tail * past, energy)
         known = (t_us >= self.t_us[0] - self.edge_us) & (t_us <= self.t_us[-1] + self.edge_us)
         return np.where(known, energy, np.nan)
+
+    @property
+    def has_gap(self) -> bool:
+        """True when readings were missed for longer than the sensor is allowed to be silent."""
+        return bool(np.diff(self.t_us).max() > GAP_PERIODS * self.resolution_us)
 
     def between(self, start_us: int, end_us: int) -> Amount:
         """Energy of one window in joules."""

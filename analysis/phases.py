@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from analysis.amount import Amount, net_energy
-from analysis.energy import US_PER_S, IntArray
-from analysis.gpu import METHODS, Gpu
+from analysis.energy import US_PER_S, Curve, IntArray
+from analysis.gpu import METHODS, WITNESS, Gpu
 from analysis.spans import RankSpans
 
 SHORT_PHASES: Final = "too short"
@@ -77,8 +77,9 @@ def attribution(
 ) -> Attribution:
     """The method that tells the shortest phases of all GPUs apart over their ranks' lives.
 
-    Of equally fine methods it is the first of `analysis.gpu.METHODS`; `otherwise` stands where none
-    reaches over every life. `lives_us` are the ranks' of `gpus`, in the same order.
+    Of equally fine methods it is the first of `analysis.gpu.METHODS`; one with a gap in its
+    readings stands back, as it is fine no more there. `otherwise` stands where none reaches over
+    every life. `lives_us` are the ranks' of `gpus`, in the same order.
     """
 
     def reaches(method: str) -> bool:
@@ -87,10 +88,16 @@ def attribution(
             for gpu, life_us in zip(gpus, lives_us, strict=True)
         )
 
+    def has_gap(method: str) -> bool:
+        curves = [gpu.curve(method) for gpu in gpus]
+        # A witness reads where it matters: at the edges.
+        return method != WITNESS and any(isinstance(one, Curve) and one.has_gap for one in curves)
+
     whole = [method for method in METHODS if gpus and reaches(method)]
     if not whole:
         return otherwise
-    finest = min(whole, key=lambda method: max(gpu.resolution_us(method) for gpu in gpus))
+    even = [method for method in whole if not has_gap(method)] or whole[:1]
+    finest = min(even, key=lambda method: max(gpu.resolution_us(method) for gpu in gpus))
     return Attribution(method=finest, reason="")
 
 

@@ -146,6 +146,21 @@ def test_the_drivers_own_samples_resolve_a_phase_that_the_counter_cannot(tmp_pat
     assert prefill.value == pytest.approx(2 * 0.1 * work_w(0), rel=1e-6)
 
 
+def test_a_method_with_a_gap_stands_back_when_phases_are_told_apart(tmp_path: Path) -> None:
+    def lose_samples(row: dict[str, Any]) -> dict[str, Any] | None:
+        inside = T0_US + 3_000_000 < row["t_us"] < T0_US + 3_500_000
+        return None if inside and row["field"] == "power_sample_w" else row
+
+    plan = Plan(
+        spec={"gpu": "h200"},
+        gpu=H200,
+        period_us=20_000,
+        power_field="power_sample_w",
+        sample=lose_samples,
+    )
+    assert account_of(tmp_path, plan).phase_method_text == "counter"
+
+
 def test_on_a_one_second_average_alone_a_phase_of_one_second_is_not_attributable(
     tmp_path: Path,
 ) -> None:
