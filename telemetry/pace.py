@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -20,7 +20,7 @@ _STEP_S: Final = 0.005
 # The counter's call takes 3 ms on an H200 and would fill every step.
 _ENERGY_STEPS: Final = 4
 # Fewer changes are no period: a clock that never moved says nothing.
-_LEAST_CHANGES: Final = 4
+_LEAST_CHANGES: Final = 5
 _US_PER_S: Final = 1e6
 
 
@@ -29,7 +29,7 @@ class Pace:
     """How one reading moved while it was looked at."""
 
     update_us: int | None
-    """Median time between two changes; None when it changed too seldom to tell."""
+    """Time between two updates; None when it changed too seldom to tell."""
     changes: int
     call_us: float
     """Median time that a call took; 0 for a buffer."""
@@ -66,11 +66,8 @@ class _Track:
     def pace(self, name: str) -> Pace:
         """What was seen of one reading."""
         changes_us = self.changes_us.get(name, [])
-        steps_us = [after - before for before, after in pairwise(changes_us)]
         return Pace(
-            update_us=int(statistics.median(steps_us))
-            if len(changes_us) >= _LEAST_CHANGES
-            else None,
+            update_us=_update_us(changes_us),
             changes=len(changes_us),
             call_us=statistics.median(self.calls_us),
             cpu_us=round(self.cpu_s * _US_PER_S / len(self.calls_us), 1),
@@ -108,6 +105,16 @@ def learn_paces(handle: Any, wanted: Container[str], probe_s: float = PROBE_S) -
         if name in wanted and (buffered := _buffer_pace(handle, kind)) is not None:
             paces[name] = buffered
     return paces
+
+
+def _update_us(changes_us: Sequence[int]) -> int | None:
+    """The period whose multiples lie between the changes: an update may bring the same value."""
+    if len(changes_us) < _LEAST_CHANGES:
+        return None
+    steps_us = [after - before for before, after in pairwise(changes_us)]
+    shortest_us = min(steps_us)
+    updates = sum(round(step_us / shortest_us) for step_us in steps_us)
+    return sum(steps_us) // updates
 
 
 def read_paces(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Pace]:

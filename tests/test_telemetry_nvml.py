@@ -41,10 +41,9 @@ def world(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wor
     return simulated
 
 
-@pytest.fixture
-def assignment(tmp_path: Path) -> Assignment:
+def make_assignment(folder: Path, **order: Any) -> Assignment:
     """A node to be watched by NVML."""
-    run, attempt = make_attempt(tmp_path, order={"telemetry": "nvml", "period_ms": 100})
+    run, attempt = make_attempt(folder, order={"telemetry": "nvml", "period_ms": 100, **order})
     return Assignment(
         attempt=attempt,
         spec=RunSpec.read(run.spec),
@@ -52,6 +51,12 @@ def assignment(tmp_path: Path) -> Assignment:
         host="n1",
         clock=HostClock.set_now(),
     )
+
+
+@pytest.fixture
+def assignment(tmp_path: Path) -> Assignment:
+    """A node to be watched by NVML."""
+    return make_assignment(tmp_path)
 
 
 @pytest.fixture
@@ -143,12 +148,19 @@ def test_counter_is_asked_no_more_often_than_it_moves(open_nvml: Open) -> None:
     assert values == sorted(values)
 
 
-def test_every_reading_that_nvml_has_is_taken_or_null_with_a_reason(open_nvml: Open) -> None:
-    readings = watch(open_nvml(), 1.2)
-    assert {reading.field for reading in readings} == set(NVML_FIELDS)
-    for reading in readings:
-        assert reading.field in FIELDS
-        assert (reading.value is None) == (reading.reason is not None)
+@pytest.fixture(scope="module")
+def second(library: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Reading]:
+    """All readings of one board in a second."""
+    load(library)
+    folder = tmp_path_factory.mktemp("second")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_NVML", str(World(folder / "world").path))
+        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        patch.setattr("telemetry.nvml.PROBE_S", 0.02)
+        source = NvmlReadings(make_assignment(folder))
+        readings = watch(source, 1.2)
+        source.close()
+    return readings
 
 
 @pytest.mark.parametrize(
@@ -168,10 +180,17 @@ def test_every_reading_that_nvml_has_is_taken_or_null_with_a_reason(open_nvml: O
         ("xid", {0.0}),
     ],
 )
-def test_gauge_comes_in_its_unit(open_nvml: Open, field: str, expected: set[float]) -> None:
-    values = {round(value, 6) for _, value in series(watch(open_nvml(), 1.0), field)}
+def test_gauge_comes_in_its_unit(second: list[Reading], field: str, expected: set[float]) -> None:
+    values = {round(value, 6) for _, value in series(second, field)}
     assert values
     assert values <= expected
+
+
+def test_every_reading_that_nvml_has_is_taken_or_null_with_a_reason(second: list[Reading]) -> None:
+    assert {reading.field for reading in second} == set(NVML_FIELDS)
+    for reading in second:
+        assert reading.field in FIELDS
+        assert (reading.value is None) == (reading.reason is not None)
 
 
 def test_average_power_is_told_apart_from_the_instant(open_nvml: Open) -> None:
@@ -421,19 +440,9 @@ def test_boards_without_utilization_buffers_are_polled(open_nvml: Open) -> None:
     assert len(series(watch(source, 0.5), "gpu_utilization")) >= 4
 
 
-def test_only_the_readings_that_were_asked_for_are_taken(
-    world: World, assignment: Assignment
-) -> None:
+def test_only_the_readings_that_were_asked_for_are_taken(world: World, tmp_path: Path) -> None:
     assert world.path.is_file()
-    order = LaunchOrder(**{**ORDER, "telemetry": "nvml", "gpu_fields": ["power_sample_w"]})
-    narrow = Assignment(
-        attempt=assignment.attempt,
-        spec=assignment.spec,
-        order=order,
-        host="n1",
-        clock=assignment.clock,
-    )
-    source = NvmlReadings(narrow)
+    source = NvmlReadings(make_assignment(tmp_path, gpu_fields=["power_sample_w"]))
     assert {reading.field for reading in watch(source, 0.1)} == {"power_sample_w"}
     source.close()
 
