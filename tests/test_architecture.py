@@ -22,6 +22,10 @@ NEVER = {
     "telemetry": {"torch", "fairscale", "hydra", "omegaconf", "submitit", "datasets"},
     "analysis": {"torch", "fairscale", "hydra", "omegaconf", "submitit", "datasets"},
 }
+# Modules of the watcher, and the one by which a rank reads its own GPU's counter.
+MAY_SEE_NVML = {
+    *("allotment", "board", "buffer", "driver", "gpm", "inventory", "pace", "witness", "xid"),
+}
 VAGUE = {"utils", "helpers", "common", "manager", "misc", "types"}
 MOST_LINES = 400
 
@@ -51,6 +55,24 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
 def test_heavy_libraries_stay_out_of(package: str) -> None:
     for path in modules(package):
         assert not set(imported(path)) & NEVER[package], path
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_nvidia_s_library_is_seen_by_the_watcher_and_the_witness_alone(package: str) -> None:
+    for path in modules(package):
+        if "pynvml" in imported(path):
+            assert path.parent.name == "telemetry", path
+            assert path.stem in MAY_SEE_NVML, path
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["telemetry.watch", "telemetry.merge", "analysis.audit", "launcher.job", "workers.rank"],
+)
+def test_importing_loads_no_nvidia_library(module: str) -> None:
+    code = f"import sys, {module}; print('pynvml' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("module", ["telemetry.watcher", "telemetry.merge", "analysis.audit"])
