@@ -35,7 +35,7 @@ _SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 _ENTER_NODE: Final = 'hostname "$0" && mount --bind "$1" /etc/hosts && shift && exec "$@"'
 # Nothing that means something in slurm.conf or to a shell.
 _FOLDER: Final = re.compile(r"[A-Za-z0-9/._-]+")
-_READY: Final = frozenset({"idle", "mixed", "allocated", "completing"})
+_ABSENT: Final = ("down", "unknown", "fail")
 
 
 class ClusterError(RuntimeError):
@@ -218,8 +218,9 @@ class DevCluster:
         return "Adding Cluster" in said or "already exists" in said
 
     def _ready_nodes(self) -> int:
+        """Nodes that slurmctld hears of, drained ones too; it marks the silent with a star."""
         states = self._try(["sinfo", "-h", "-N", "-p", "main", "-o", "%T"]).split()
-        return sum(state in _READY for state in states)
+        return sum(not (state.endswith("*") or state.startswith(_ABSENT)) for state in states)
 
     def _start(self, name: str, command: Sequence[str], *, on_node: bool = False) -> None:
         daemon = Daemon.read(self._record(name))

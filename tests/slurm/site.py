@@ -124,10 +124,10 @@ class Site:
     def recover(self) -> None:
         """Cancel what is queued and bring every node back."""
         self._run(["scancel", "--user", getpass.getuser()])
-        self.control(*self.up)
         # One node that needs no resuming keeps Slurm from resuming those after it.
         for node in set(self.slurm("sinfo", "-h", "-N", "-t", "drain,down", "-o", "%N").split()):
             self._run(["scontrol", "update", f"nodename={node}", "state=resume"])
+        self.control(*self.up)
         self.wait("an empty queue", lambda: not self._run(["squeue", "-h"]).strip())
 
     def _run(self, command: Sequence[str]) -> str:
