@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pynvml
 import pytest
 
@@ -16,10 +17,12 @@ from telemetry.fields import FIELDS
 from telemetry.nvml import NVML_FIELDS, NvmlReadings
 from telemetry.order import LaunchOrder
 from telemetry.run import RunSpec
+from telemetry.schema import Phase
 from telemetry.source import Assignment, Reading
 from telemetry.witness import Witness
 from tests.nvml.library import World, build, load, uuid_of, wall_us
 from tests.telemetry_record import ORDER, make_attempt
+from workers.spans import SpanRecorder
 
 Open = Callable[..., NvmlReadings]
 ZERO, ONE = uuid_of(0), uuid_of(1)
@@ -425,6 +428,17 @@ def test_update_periods_are_measured_at_the_start(open_nvml: Open) -> None:
     assert "xid" not in description.periods_us
 
 
+def test_period_below_the_sensor_s_is_recorded_as_the_sensor_s(
+    world: World, tmp_path: Path
+) -> None:
+    world.set(cycle_ms=330)
+    source = NvmlReadings(make_assignment(tmp_path, period_ms=20))
+    periods_us = source.describe().periods_us
+    source.close()
+    assert periods_us["power_instant_w"] == pytest.approx(100_000, rel=0.2)
+    assert periods_us["gpu_temperature_c"] == 20_000
+
+
 def test_counter_that_costs_much_is_asked_more_seldom_and_the_record_says_so(
     open_nvml: Open,
 ) -> None:
@@ -476,6 +490,33 @@ def test_rank_s_witness_reads_the_counter_that_the_watcher_reads(
         time.sleep(0.02)
         with pytest.raises(RuntimeError, match="NVML error 4: Insufficient Permissions"):
             witness.energy_j()
+
+
+def test_span_carries_its_gpu_s_energy_without_any_watcher(world: World, tmp_path: Path) -> None:
+    clock = HostClock.set_now()
+    with (
+        Witness(ZERO) as witness,
+        SpanRecorder(
+            tmp_path / "spans",
+            {},
+            clock=clock,
+            host="n1",
+            rank=0,
+            gpu_uuid=ZERO,
+            synchronize=lambda: None,
+            read_energy_j=witness.energy_j,
+            energy_reason="",
+        ) as spans,
+    ):
+        spans.enter(Phase.DECODE, batch=0)
+        time.sleep(1.0)
+    decode = pq.read_table(tmp_path / "spans" / "part-00000.parquet").to_pylist()[1]
+    drawn_j = world.energy_j(
+        wall_us(clock, decode["t_start_us"]), wall_us(clock, decode["t_end_us"])
+    )
+    # The counter stands still for up to 100 ms at either end.
+    assert decode["energy_end_j"] - decode["energy_start_j"] == pytest.approx(drawn_j, abs=50)
+    assert decode["energy_reason"] is None
 
 
 def test_witness_of_a_gpu_that_is_not_there_is_refused(world: World) -> None:
