@@ -206,11 +206,15 @@ class _Loaded:
 
 
 def _load(source: PromptSource) -> _Loaded:
+    # Ranks read prompts without it.
+    import pyarrow as pa  # noqa: PLC0415
+
     texts, origin = _texts(source)
     kept = [(row, text) for row, text in enumerate(texts) if text]
-    dataset = quiet_datasets(source.cache).Dataset.from_dict(
-        {"prompt": [text for _, text in kept], "source_row": [row for row, _ in kept]}
-    )
+    table = pa.table({"prompt": [text for _, text in kept], "source_row": [row for row, _ in kept]})
+    # A fingerprint of our own: the library's pickles pyarrow whole, and fails, where it is on
+    # PYTHONPATH rather than in site-packages.
+    dataset = quiet_datasets(source.cache).Dataset(table, fingerprint=source.dataset)
     return _Loaded(dataset=dataset, empty=len(texts) - len(kept), origin=origin)
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+import pyarrow as pa
+
 from telemetry.record import file_sha256, read_json, write_json
 from workers.corpus import Corpus, check_file, file_prompts, quoted
 from workers.hub import hub_origin, hub_texts, one_line, quiet_datasets, staging_command
@@ -170,10 +172,10 @@ def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     try:
         fresh.mkdir()
-        table = datasets.Dataset.from_dict(
-            {"prompt": list(texts)}, features=datasets.Features(prompt=datasets.Value("string"))
-        )
-        table.save_to_disk(str(fresh / _DATA))
+        table = pa.table({"prompt": pa.array(texts, pa.string())})
+        # A fingerprint of our own, as in `workers.prompts`.
+        dataset = datasets.Dataset(table, fingerprint=f"staged-{copy.corpus}")
+        dataset.save_to_disk(str(fresh / _DATA))
         write_json(fresh / _RECORD, dataclasses.asdict(copy))
         # A folder cannot replace a full one in one rename: readers see the old, none, or the new.
         if target.exists():
