@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -235,8 +235,15 @@ def _survey(attempt: AttemptPaths, kind: str, clocks: Clocks) -> list[Survey]:
     folder = attempt.shards(kind)
     if not folder.is_dir():
         return []
-    shards = sorted(child for child in folder.iterdir() if child.is_dir())
-    return [survey_part(kind, part, clocks) for shard in shards for part in list_parts(shard)]
+    surveys: list[Survey] = []
+    for shard in sorted(child for child in folder.iterdir() if child.is_dir()):
+        for part in list_parts(shard):
+            survey = survey_part(kind, part, clocks)
+            # A writer says the same in every part: kept once, days of parts stay small.
+            if surveys and survey.metadata == surveys[-1].metadata:
+                survey = replace(survey, metadata=surveys[-1].metadata)
+            surveys.append(survey)
+    return surveys
 
 
 def _periods_us(surveys: Sequence[Survey]) -> dict[str, dict[str, int]]:

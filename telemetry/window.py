@@ -130,4 +130,8 @@ class Window:
 
 
 def _read(chunk: Chunk, clocks: Clocks) -> Packed:
-    return pack(chunk.read(), clocks)
+    packed = pack(chunk.read(), clocks)
+    # Rows of hosts that the footer does not name could lie where all has been given out.
+    if (first_us := int(packed.rows.t_us[0])) < chunk.earliest:
+        raise ValueError(f"`t_us` must be at least {chunk.earliest}, but is {first_us} instead")
+    return packed

@@ -1,5 +1,6 @@
 """The windowed merge against the plain one: sort everything, drop duplicates."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -206,3 +207,12 @@ def test_chunk_whose_bytes_rotted_is_named_and_the_others_stay(tmp_path: Path) -
     assert [found for found, _ in damaged] == [path]
     assert path.parent.as_posix() not in damaged[0][1]
     assert sum(len(block.rows) for block in blocks) == 2500
+
+
+def test_chunk_that_starts_before_its_footer_says_is_left_out_by_name(tmp_path: Path) -> None:
+    rows = [(t_us, "n1", "host", "energy_j", 1.0, None) for t_us in range(10)]
+    (chunk,) = write_shards(tmp_path, [[rows]])
+    damaged: list[str] = []
+    window = Window(AGREED, lambda _, why: damaged.append(why))
+    assert list(window.merge([dataclasses.replace(chunk, earliest=3)])) == []
+    assert damaged == ["row group 0: `t_us` must be at least 3, but is 0 instead"]
