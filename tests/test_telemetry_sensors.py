@@ -4,6 +4,7 @@ import pytest
 
 from telemetry.gpus import GPU_KINDS, GpuKind, kind_of
 from telemetry.sensors import COUNTER, POWER_FIELDS, Timing, sensor_of
+from tests.conftest import REPOSITORY
 
 MS = 1_000
 
@@ -86,3 +87,29 @@ def test_a_kinds_own_figures_are_those_of_the_table(kind: GpuKind) -> None:
 
 def test_a_board_of_no_kind_has_none() -> None:
     assert kind_of("NVIDIA A100-SXM4-40GB") is None
+
+
+def test_the_documented_table_is_the_one_in_use() -> None:
+    text = (REPOSITORY / "docs" / "energy.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|\n").split("|")]
+        for line in text[text.index("## Sensors by architecture") :].splitlines()
+        if line.startswith("|") and "/" in line
+    ]
+    documented = {name: (instant, average, source) for name, instant, average, source in rows}
+    for name, product in {
+        "Pascal": "Tesla P100-SXM2-16GB",
+        "Volta": "Tesla V100-SXM2-32GB",
+        "Turing": "Tesla T4",
+        "Ampere GA100": "NVIDIA A100-SXM4-80GB",
+        "Ampere": "NVIDIA A40",
+        "Ada": "NVIDIA L40S",
+        "Hopper GH100": "NVIDIA H200",
+        "Grace Hopper": "NVIDIA GH200 480GB",
+    }.items():
+        sensor = sensor_of({"name": product})
+        assert sensor.architecture == name
+        timings = [sensor.timings[field] for field in ("power_instant_w", "power_average_w")]
+        said = [f"{one.update_us // MS} / {one.window_us // MS}" for one in timings]
+        assert documented.pop(name) == (*said, sensor.source)
+    assert not documented
