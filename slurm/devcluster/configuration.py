@@ -141,7 +141,7 @@ def _slurm(plan: Plan) -> str:
     partitions = (
         "PartitionName=main Nodes=ALL Default=YES PriorityTier=10 PreemptMode=OFF\n"
         "# Its jobs make way for those of main.\n"
-        "PartitionName=low Nodes=ALL PriorityTier=1 GraceTime=5\n"
+        "PartitionName=low Nodes=ALL PriorityTier=1\n"
         "# Its nodes lend little memory.\n"
         f"PartitionName=small Nodes=ALL PriorityTier=10 PreemptMode=OFF MaxMemPerNode={_SMALL_MB} "
         f"DefMemPerNode={_SMALL_MB}\n"
