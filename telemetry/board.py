@@ -81,6 +81,11 @@ CALLS: Final = (
 )
 """Gauges, one call each."""
 
+_PLAIN_POWER: Final = "nvmlDeviceGetPowerUsage"
+# Compute capability of GA100, the last board of which that call tells the instantaneous power;
+# of all others from Ampere on it tells the mean over one second (NVML's reference manual).
+_LAST_INSTANT: Final = (8, 0)
+
 FIELD_VALUES: Final = {
     "power_instant_w": (pynvml.NVML_FI_DEV_POWER_INSTANT, _W_PER_MW),
     "power_average_w": (pynvml.NVML_FI_DEV_POWER_AVERAGE, _W_PER_MW),
@@ -136,6 +141,9 @@ class Board:
             if any(name in wanted and name not in self._buffers for name in call.names)
         ]
         self._wanted = wanted
+        self.fallbacks: dict[str, str] = {}
+        """Readings that come by another call than usual, by name."""
+        self._take_plain_power()
         self._gpm = Gpm(gpu.handle, wanted)
 
     @property
@@ -231,6 +239,30 @@ class Board:
     def close(self) -> None:
         """Let go of what NVML has set aside."""
         self._gpm.close()
+
+    def _take_plain_power(self) -> None:
+        """Where a driver has no power by field id, take the older call for what it means."""
+        capability, reason = ask(pynvml.nvmlDeviceGetCudaComputeCapability, self._handle)
+        if reason is not None:
+            return
+        name = "power_instant_w" if tuple(capability) <= _LAST_INSTANT else "power_average_w"
+        if name not in self._field_values:
+            return
+        told, reason = ask(
+            pynvml.nvmlDeviceGetFieldValues, self._handle, [(self._field_values[name][0], 0)]
+        )
+        code = pynvml.NVML_SUCCESS if reason is not None else told[0].nvmlReturn
+        # An older driver calls an id that it does not know an argument that it does not allow.
+        if not is_permanent(code) and code != pynvml.NVML_ERROR_INVALID_ARGUMENT:
+            return
+        del self._field_values[name]
+        self.fallbacks[name] = _PLAIN_POWER
+        self._calls.append(
+            Call(
+                names=(name,),
+                read=lambda handle: (pynvml.nvmlDeviceGetPowerUsage(handle) * _W_PER_MW,),
+            )
+        )
 
     def _read_field_values(self, t_us: int) -> list[Reading]:
         names = [name for name in self._field_values if self._again_us.get(name, 0) <= t_us]

@@ -124,6 +124,9 @@ class NvmlReadings:
                 "paces": {name: pace.to_mapping() for name, pace in sorted(self._paces.items())},
                 "buffered": sorted({name for board in self._boards for name in board.buffered}),
                 "profiled": sorted({name for board in self._boards for name in board.profiled}),
+                "fallbacks": {
+                    name: call for board in self._boards for name, call in board.fallbacks.items()
+                },
                 "drain_us": _DRAIN_US,
                 "profile_us": _PROFILE_US,
                 "energy_us": self._energy_us,

@@ -314,6 +314,27 @@ def test_call_without_permission_is_null_with_its_reason_and_never_0(
 
 
 @pytest.mark.parametrize(
+    ("capability", "field", "other"),
+    [
+        (70, "power_instant_w", "power_average_w"),
+        (80, "power_instant_w", "power_average_w"),
+        (86, "power_average_w", "power_instant_w"),
+    ],
+)
+def test_driver_without_power_by_field_id_gives_it_for_what_it_means(
+    open_nvml: Open, world: World, capability: int, field: str, other: str
+) -> None:
+    for number in (185, 186):
+        world.fail(f"field_{number}", pynvml.NVML_ERROR_NOT_SUPPORTED)
+    source = open_nvml(capability=capability, cycle_ms=1000, duty=0.25)
+    assert source.describe().identity["fallbacks"] == {field: "nvmlDeviceGetPowerUsage"}
+    readings = watch(source, 0.3)
+    assert {round(value) for _, value in series(readings, field)} <= {100, 200, 500}
+    assert len(series(readings, field)) >= 3
+    assert reasons(readings, other) == ["NVML error 3: Not Supported"]
+
+
+@pytest.mark.parametrize(
     ("code", "reason"),
     [
         (pynvml.NVML_ERROR_NOT_SUPPORTED, "NVML error 3: Not Supported"),
@@ -417,7 +438,7 @@ def test_xid_error_is_told_with_its_number(
 
 
 def test_update_periods_are_measured_at_the_start(open_nvml: Open) -> None:
-    description = open_nvml(probe_s=1.2, cycle_ms=330).describe()
+    description = open_nvml(probe_s=1.2, cycle_ms=230).describe()
     paces = description.identity["paces"]
     assert paces["power_sample_w"]["update_us"] == 20_000
     assert paces["power_instant_w"]["update_us"] == pytest.approx(100_000, rel=0.2)
@@ -431,7 +452,7 @@ def test_update_periods_are_measured_at_the_start(open_nvml: Open) -> None:
 def test_period_below_the_sensor_s_is_recorded_as_the_sensor_s(
     world: World, tmp_path: Path
 ) -> None:
-    world.set(cycle_ms=330)
+    world.set(cycle_ms=230)
     source = NvmlReadings(make_assignment(tmp_path, period_ms=20))
     periods_us = source.describe().periods_us
     source.close()

@@ -11,6 +11,7 @@
  *   cycle_ms 1000   length of one wave            duty 0.5        its busy share
  *   energy_call_us 3000                           sm_clock 1      0: no buffers but power's
  *   product NAME                                  gpm 1           0: no GPM
+ *   capability 90   compute capability, times 10
  *   mig 0                                         reset_us T      the counters start again then
  *   lost I          board I has fallen off        step_us S       the wall clock is S ahead ...
  *   step_at_us T    ... from T on                 odd_samples 1   a stamp of 0 and a double
@@ -55,7 +56,7 @@ typedef struct {
 } Fail;
 
 static struct {
-    int gpus, gpm, mig, lost, more_buffers, odd_samples, xid_gpu, xid;
+    int gpus, gpm, mig, capability, lost, more_buffers, odd_samples, xid_gpu, xid;
     double idle_w, busy_w, duty;
     int64_t t0_us, cycle_us, energy_call_us, reset_us, step_us, step_at_us;
     char product[64];
@@ -89,6 +90,7 @@ static void read_world(void) {
     world.gpus = 1;
     world.gpm = 1;
     world.mig = 0;
+    world.capability = 90;
     world.lost = -1;
     world.more_buffers = 1;
     world.odd_samples = 0;
@@ -111,6 +113,7 @@ static void read_world(void) {
         int64_t whole = atoll(rest);
         if (!strcmp(key, "gpus")) world.gpus = (int)whole;
         else if (!strcmp(key, "gpm")) world.gpm = (int)whole;
+        else if (!strcmp(key, "capability")) world.capability = (int)whole;
         else if (!strcmp(key, "mig")) world.mig = (int)whole;
         else if (!strcmp(key, "lost")) world.lost = (int)whole;
         else if (!strcmp(key, "sm_clock")) world.more_buffers = (int)whole;
@@ -307,8 +310,14 @@ int nvmlDeviceGetPersistenceMode(Gpu *gpu, unsigned *mode) {
 }
 int nvmlDeviceGetCudaComputeCapability(Gpu *gpu, int *major, int *minor) {
     MAY("capability", gpu);
-    *major = 9;
-    *minor = 0;
+    *major = world.capability / 10;
+    *minor = world.capability % 10;
+    return SUCCESS;
+}
+int nvmlDeviceGetPowerUsage(Gpu *gpu, unsigned *power) {
+    MAY("power", gpu);
+    int64_t window_us = world.capability <= 80 ? 25000 : 1000000;
+    *power = (unsigned)(mean_w(gpu, window_us, update_us(clock_us())) * 1000);
     return SUCCESS;
 }
 int nvmlDeviceGetPowerManagementLimitConstraints(Gpu *gpu, unsigned *least, unsigned *most) {
