@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Any, Final
 
 from analysis.amount import Amount, gap_share, net_energy, total
-from analysis.energy import US_PER_S, Curve, Series, counter_curve, coverage, integral_curve
-from analysis.gpu import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu, Readings
+from analysis.energy import US_PER_S, Curve, Series, coverage
+from analysis.gpu import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
 from analysis.load import Run
 from analysis.phases import Attribution, PhaseEnergy, attribution, idle_row
+from analysis.readings import Readings
 from analysis.spans import RankSpans, rank_spans
-from telemetry.fields import FIELDS, Kind
 from telemetry.schema import Phase
 from telemetry.sensors import COUNTER as COUNTER_FIELD
 from telemetry.sensors import POWER_FIELDS
@@ -227,41 +227,19 @@ class Account:
     @property
     def zone_energy(self) -> Amount:
         """Energy of all hosts' processors and their memory in the window (Linux powercap)."""
-        return self._host_energy(_ZONE_FIELD, "the host shows no energy zone")
+        return self._readings.host_energy(
+            _ZONE_FIELD, self.window_us, nothing="the host shows no energy zone"
+        )
 
     @property
     def node_energy(self) -> Amount:
         """Energy of all nodes in the window, by their service processors' power (IPMI)."""
         nothing = "no node's service processor gave its power"
-        energy = self._host_energy(_NODE_FIELD, nothing)
+        energy = self._readings.host_energy(_NODE_FIELD, self.window_us, nothing=nothing)
         told = {host for host, _, field in self._readings.series if field == _NODE_FIELD}
         if energy.value is not None and (silent := sorted(set(self.run.hosts) - told)):
             return Amount.unknown(f"{silent[0]}: {nothing}")
         return energy
-
-    def _host_energy(self, name: str, nothing: str) -> Amount:
-        amounts: list[Amount] = []
-        for (host, device, field), series in sorted(self._readings.series.items()):
-            if field != name:
-                continue
-            sampling_us = self._readings.sampling_us(host, device, field)
-            edge_us = self._readings.edge_us(host, device, field)
-            curve = (
-                counter_curve(
-                    series, edge_us=edge_us, resolution_us=sampling_us, lag_us=sampling_us
-                )
-                if FIELDS[name].kind is Kind.COUNTER
-                else integral_curve(
-                    series, field=name, edge_us=edge_us, window_us=0, resolution_us=sampling_us
-                )
-            )
-            amount = (
-                Amount.unknown(curve) if isinstance(curve, str) else curve.between(*self.window_us)
-            )
-            if amount.value is None:
-                amount = Amount.unknown(f"{host}, {device}: {amount.reason}")
-            amounts.append(amount)
-        return total(amounts, nothing=nothing)
 
     @property
     def utilization(self) -> Amount:

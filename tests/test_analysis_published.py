@@ -7,7 +7,8 @@ import pytest
 
 from analysis.load import load
 from analysis.published import published
-from analysis.tables import Row, build_tables
+from analysis.rows import Row
+from analysis.tables import build_tables
 from tests.record_builder import Plan, build_run, window_s, work_w
 
 POINT: dict[str, Any] = {

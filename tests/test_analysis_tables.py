@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.load import load
-from analysis.tables import Row, Tables, build_tables, write_tables
+from analysis.rows import Row
+from analysis.tables import Tables, build_tables, write_tables
 from tests.record_builder import IDLE_W, STARTUP_S, T0_US, Plan, build_run, window_s, work_w
 
 
