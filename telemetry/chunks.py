@@ -43,12 +43,35 @@ class Chunk:
     rows: int
     first_key: int
     """Least value of the table's first sort key, as the writer stamped it."""
+    last_key: int
+    """Greatest value of it."""
+    hosts: tuple[str, ...] | None
+    """Whose rows these are; None when that is not known before they are read."""
     earliest: int
     """No row's first sort key is less on the reference host's clock."""
     start_byte: int = 0
     """Where a stream's stretch starts."""
     batches: int = 0
     """Batches of a stream's stretch."""
+    wanted: tuple[int, int] | None = None
+    """Only rows from this first key on and before that one; None for all."""
+
+    def split(self, pieces: int, clocks: Clocks) -> list["Chunk"]:
+        """The same rows as chunks of equally long stretches of time, `rows` shared out evenly.
+
+        Each is read from the whole: time spent for memory where very many shards overlap.
+        """
+        span = self.last_key + 1 - self.first_key
+        edges = [self.first_key + span * index // pieces for index in range(pieces + 1)]
+        return [
+            replace(
+                self,
+                rows=self.rows * (index + 1) // pieces - self.rows * index // pieces,
+                earliest=clocks.earliest_us(edges[index], self.hosts),
+                wanted=(edges[index], edges[index + 1]),
+            )
+            for index in range(pieces)
+        ]
 
     def read(self) -> pa.Table:
         """The rows as they were stamped; a Parquet part's words of samples dictionary-encoded.
@@ -69,10 +92,19 @@ class Chunk:
         for field in TABLES[self.kind]:
             if not field.nullable and (nulls := table[field.name].null_count):
                 raise ValueError(f"`{field.name}` must have no null, but has {nulls} instead")
-        key = SORT_KEYS[self.kind][0]
-        if table.num_rows != self.rows or pc.min(table[key]).as_py() != self.first_key:
-            raise ValueError(f"rows must be those of the footer, but are {table.num_rows} others")
-        return table
+        key = table[SORT_KEYS[self.kind][0]]
+        found = pc.min_max(key).as_py()
+        if found != {"min": self.first_key, "max": self.last_key}:
+            raise ValueError(
+                f"rows must be those of the footer, from {self.first_key} to {self.last_key}, "
+                f"but are from {found['min']} to {found['max']} instead"
+            )
+        if self.wanted is None:
+            if table.num_rows != self.rows:
+                raise ValueError(f"rows must be {self.rows}, but are {table.num_rows} instead")
+            return table
+        start, stop = self.wanted
+        return table.filter(pc.and_(pc.greater_equal(key, start), pc.less(key, stop)))
 
 
 def damage_of(chunk: Chunk, error: Exception) -> str:
@@ -96,8 +128,10 @@ class Survey:
 
     def without(self, chunk: Chunk, damage: str) -> "Survey":
         """The same part with one chunk found unreadable."""
-        known = f"{self.damage}; " if self.damage else ""
-        return replace(self, rows=self.rows - chunk.rows, damage=known + damage)
+        known = self.damage.split("; ") if self.damage else []
+        # The pieces of one chunk are damaged alike.
+        told = known if damage in known else [*known, damage]
+        return replace(self, rows=self.rows - chunk.rows, damage="; ".join(told))
 
 
 def survey_part(kind: str, part: Part, clocks: Clocks) -> Survey:
@@ -136,6 +170,8 @@ def _survey_parquet(kind: str, part: Part, clocks: Clocks) -> Survey:
                     index=index,
                     rows=group.num_rows,
                     first_key=first_key,
+                    last_key=int(statistics.max),
+                    hosts=hosts,
                     earliest=_earliest(schema, first_key, hosts, clocks),
                 )
             )
@@ -152,7 +188,8 @@ def _survey_stream(kind: str, part: Part, clocks: Clocks) -> Survey:
         for index, stretch in enumerate(_stretches(reader)):
             batches = [batch for _, batch in stretch]
             table = pa.Table.from_batches(batches, schema=reader.schema)
-            first_key = pc.min(table[SORT_KEYS[kind][0]]).as_py()
+            key = table[SORT_KEYS[kind][0]]
+            first_key = pc.min(key).as_py()
             hosts = None
             if "host" in table.column_names:
                 hosts = tuple(pc.unique(table["host"]).to_pylist())
@@ -163,6 +200,8 @@ def _survey_stream(kind: str, part: Part, clocks: Clocks) -> Survey:
                     index=index,
                     rows=table.num_rows,
                     first_key=first_key,
+                    last_key=pc.max(key).as_py(),
+                    hosts=hosts,
                     earliest=_earliest(reader.schema, first_key, hosts, clocks),
                     start_byte=stretch[0][0],
                     batches=len(batches),

@@ -28,7 +28,7 @@ from telemetry.seal import seal_attempt
 from telemetry.shards import list_parts
 from telemetry.state import attempt_state, record_end
 from telemetry.table import SamplesFile, TableFile
-from telemetry.window import Window
+from telemetry.window import Window, fit_in_memory
 
 EXIT_INCOMPLETE: Final = 1
 """An attempt could not be merged; the others were."""
@@ -142,7 +142,7 @@ class _Merging:
         window = Window(self.clocks, self._note_damage("samples"))
         coverage = Coverage()
         with SamplesFile(self.attempt.table("samples"), self._schema("samples")) as table:
-            for block in window.merge(self._chunks("samples")):
+            for block in window.merge(fit_in_memory(self._chunks("samples"), self.clocks)):
                 rows, remarks = block.rows, window.remarks.listed()
                 self.report.add(len(rows) + block.dropped)
                 table.write(rows, window.codebook.alphabet(), remarks)

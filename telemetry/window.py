@@ -3,13 +3,15 @@
 Chunks are read in the order of their first time. Whatever lies before the first time of the next
 chunk is complete and can be given out; the rest waits, sorted, 20 bytes a row. Nothing is assumed
 about the order of rows within a chunk or of chunks within a shard. What is held is the chunks that
-overlap in time, which are about one of each shard however long the run was.
+overlap in time, which are about one of each shard however long the run was. Where the shards are so
+many that these would not fit, chunks are split by time and read once for each piece.
 """
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -29,6 +31,9 @@ _STRIDE_ROWS: Final = 1 << 9
 _AHEAD_ROWS: Final = 1 << 22
 # Arrow and numpy let go of Python's lock, so that two threads do read twice as fast.
 _READERS: Final = 2
+
+# Rows that may wait, 160 MB: a row group of each of 128 shards.
+HELD_ROWS: Final = 1 << 23
 
 _NO_TIMES: Final = np.empty(0, dtype=np.int64)
 
@@ -129,9 +134,24 @@ class Window:
         return take_once(rows, order, repeats, self.remarks.listed())
 
 
+def fit_in_memory(
+    chunks: Sequence[Chunk], clocks: Clocks, *, held_rows: int = HELD_ROWS
+) -> list[Chunk]:
+    """The chunks, split where one of each shard together would be more than `held_rows`."""
+    largest: dict[Path, int] = {}
+    for chunk in chunks:
+        shard = chunk.part.path.parent
+        largest[shard] = max(largest.get(shard, 0), chunk.rows)
+    pieces = -(-sum(largest.values()) // held_rows)
+    if pieces <= 1:
+        return list(chunks)
+    return [piece for chunk in chunks for piece in chunk.split(pieces, clocks)]
+
+
 def _read(chunk: Chunk, clocks: Clocks) -> Packed:
     packed = pack(chunk.read(), clocks)
     # Rows of hosts that the footer does not name could lie where all has been given out.
-    if (first_us := int(packed.rows.t_us[0])) < chunk.earliest:
+    first_us = int(packed.rows.t_us[0]) if len(packed.rows) else chunk.earliest
+    if first_us < chunk.earliest:
         raise ValueError(f"`t_us` must be at least {chunk.earliest}, but is {first_us} instead")
     return packed

@@ -14,7 +14,7 @@ from telemetry.clocks import Clocks
 from telemetry.offset import HostOffset, OffsetReading
 from telemetry.samples import Samples
 from telemetry.shards import list_parts
-from telemetry.window import Window
+from telemetry.window import Window, fit_in_memory
 from tests.telemetry_record import Row, make_attempt, sample_columns, shard_writer
 
 Shard = Sequence[Sequence[Row]]
@@ -129,13 +129,19 @@ def test_windowed_merge_equals_sorting_everything(
     offset=OFFSETS,
     block_rows=st.sampled_from([1, 7, 1000]),
     stream_last=st.booleans(),
+    held_rows=st.sampled_from([5, 1000]),
 )
 def test_every_stamp_of_a_host_is_put_on_the_reference_clock_before_rows_are_merged(
-    shards: Sequence[Shard], offset: HostOffset, block_rows: int, stream_last: bool
+    shards: Sequence[Shard],
+    offset: HostOffset,
+    block_rows: int,
+    stream_last: bool,
+    held_rows: int,
 ) -> None:
     clocks = Clocks({"n1": offset}, {})
     with TemporaryDirectory() as folder:
         chunks = write_shards(Path(folder), shards, stream_last=stream_last, clocks=clocks)
+        chunks = fit_in_memory(chunks, clocks, held_rows=held_rows)
         rows, dropped, _ = merged(chunks, block_rows, clocks)
     everything = [row for shard in shards for part in shard for row in part]
     expected = naive(
@@ -158,6 +164,17 @@ def test_stretches_of_a_long_stream_are_read_one_by_one(tmp_path: Path) -> None:
     chunks = survey_part("samples", part, AGREED).chunks
     assert [(chunk.rows, chunk.first_key) for chunk in chunks] == [(70_000, 0), (70_000, 70_000)]
     assert merged(chunks, 1000) == (rows, 0, 0)
+
+
+def test_chunks_of_very_many_shards_are_read_piece_by_piece(tmp_path: Path) -> None:
+    shards = [
+        [[(t_us, f"n{number}", "host", "energy_j", 1.0, None) for t_us in range(100)]]
+        for number in range(20)
+    ]
+    chunks = fit_in_memory(write_shards(tmp_path, shards), AGREED, held_rows=500)
+    assert len(chunks) == 80
+    assert {chunk.read().num_rows for chunk in chunks} == {25}
+    assert sum(chunk.rows for chunk in chunks) == 2000
 
 
 def test_readings_that_are_not_numbers_are_no_conflict_with_themselves(tmp_path: Path) -> None:
