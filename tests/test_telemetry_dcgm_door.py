@@ -1,4 +1,4 @@
-"""What is asked of DCGM is refused at the door, before anything is submitted."""
+"""What is asked of DCGM is refused at the door, and who may load its bindings."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from telemetry.dcgm_fields import dcgm_fields, is_profiling
 from telemetry.order import LaunchOrder
 from telemetry.record import write_json
 from tests.telemetry_record import ORDER
+from tests.test_architecture import PACKAGES, imported, modules
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,12 @@ def test_node_without_bindings_says_where_they_were_looked_for(tmp_path: Path) -
 
 def test_build_info_is_read_as_keys_and_values() -> None:
     assert build_info("version:4.4.2;arch:x86_64;")["version"] == "4.4.2"
+
+
+def test_nvidia_s_bindings_are_loaded_by_one_module_of_the_watcher_alone() -> None:
+    flat = {"pydcgm", "dcgm_agent", "dcgm_structs", "dcgm_fields", "DcgmHandle"}
+    for package in PACKAGES:
+        for path in modules(package):
+            assert not set(imported(path)) & flat, path
+            names_them = "import_module" in path.read_text() and package == "telemetry"
+            assert not names_them or path.stem == "dcgm_bindings", path
