@@ -9,7 +9,7 @@ from telemetry.fields import FIELDS, Field, Kind, Subject
 from telemetry.gpus import GPU_KINDS, GpuKind
 from telemetry.schema import TABLES, EndState, Phase
 
-SUFFIX = {
+SUFFIX: dict[str, str | tuple[str, ...]] = {
     "W": "_w",
     "J": "_j",
     "B": "_bytes",

@@ -290,7 +290,7 @@ def test_wait_ready_tells_the_watcher_s_last_words(tmp_path: Path) -> None:
     run, attempt = make_attempt(tmp_path, spec={"gpu": "cpu"})
     with (
         Watch(tmp_path, run.run_id, 1, "n1") as watch,
-        pytest.raises(RuntimeError, match=r"ended with 1 instead: [\s\S]*`gpu` must be one of"),
+        pytest.raises(RuntimeError, match=r"ended with 4 instead: [\s\S]*`gpu` must be one of"),
     ):
         watch.wait_ready(30)
     assert read_json(attempt.watchers / "n1.exit.json")["early"] is True
