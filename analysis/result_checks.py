@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.findings import SUM_TOLERANCE, Case, Check, Finding, failed, judged, passed, skipped
-from analysis.rows import run_row
+from analysis.rows import gpu_rows, run_row
 from telemetry.record import file_sha256, read_json
 from telemetry.run import RunSpec
 from telemetry.schema import METADATA_KEY
@@ -70,12 +70,15 @@ def prompts_answered(case: Case) -> Finding:
 
 
 def identities_hold(case: Case) -> Finding:
-    """W = J/token x tokens/s and J = J/response x responses, in the written table when there."""
+    """Energy, power, rates and single GPUs agree, in the written tables when there are some."""
     written = case.written_rows("runs")
     row: Mapping[str, Any] = written[0] if written else run_row(case.account)
     names = ("power_w", "energy_j", "energy_per_token_j", "energy_per_response_j", "duration_s")
     if any(row[name] in (None, "") for name in names):
         return skipped(str(row["energy_reason"] or "no tokens"))
+    gpus: Sequence[Mapping[str, Any]] = case.written_rows("gpus") or gpu_rows(case.account)
+    working = math.fsum(float(gpu["energy_j"] or 0) for gpu in gpus if _has_rank(gpu))
+    idle = math.fsum(float(gpu["energy_j"] or 0) for gpu in gpus if not _has_rank(gpu))
     number = {name: float(row[name] or 0) for name in (*names, "tokens_per_s", "responses")}
     sides = {
         "W = J/token x tokens/s": (
@@ -86,8 +89,13 @@ def identities_hold(case: Case) -> Finding:
             number["energy_j"],
             number["energy_per_response_j"] * number["responses"],
         ),
+        "J = sum over GPUs": (number["energy_j"], working),
+        "J charged = J + idle GPUs": (float(row["charged_energy_j"] or 0), working + idle),
         "J = W x s": (number["energy_j"], number["power_w"] * number["duration_s"]),
     }
+    if row["charged_energy_j"] in (None, ""):
+        # What an idle GPU took is unknown, which another check holds against the run.
+        del sides["J charged = J + idle GPUs"]
     faults = [
         f"{name}: {left:.6g} is not {right:.6g}"
         for name, (left, right) in sides.items()
@@ -141,6 +149,11 @@ def provenance_clean(case: Case) -> Finding:
             return skipped(f"{commit[:12]} with changes, which the launcher was told to allow")
         return failed(f"{commit[:12]} had changes that no commit holds")
     return passed(f"commit {commit[:12]}, no changes")
+
+
+def _has_rank(gpu: Mapping[str, Any]) -> bool:
+    """True for a row of `gpu_columns.GPUS`, written or not, of a GPU that a rank worked on."""
+    return gpu["rank"] not in (None, "")
 
 
 RESULT_CHECKS: Final = (

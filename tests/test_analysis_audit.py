@@ -361,6 +361,18 @@ def test_a_run_on_its_witness_alone_fails_no_check_of_its_energies(tmp_path: Pat
     assert found["coverage"] is Outcome.FAILED
 
 
+def test_a_gpu_whose_energy_is_not_its_part_of_the_run_is_found(tmp_path: Path) -> None:
+    build_run(tmp_path, Plan(spec={"gpus": 2}, idle_gpus=1))
+    write_report(load(tmp_path))
+    assert outcomes(tmp_path)["identities"] is Outcome.PASSED
+    path = tmp_path / "report" / "tables" / "gpus.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "-idle-" not in line))
+    assert "J charged = J + idle GPUs" in evidence(tmp_path, "identities")
+    path.write_text("".join(lines[:2]))
+    assert "J = sum over GPUs" in evidence(tmp_path, "identities")
+
+
 def test_phases_that_do_not_sum_are_found(tmp_path: Path) -> None:
     run = build_run(tmp_path)
 

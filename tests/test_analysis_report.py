@@ -65,6 +65,7 @@ def test_hostile_strings_of_the_record_are_text_on_the_page(tmp_path: Path) -> N
                 "git": {"commit": HOSTILE, "dirty": True},
             },
             hosts={"platform": {"cpu_model": HOSTILE}},
+            gpu={"name": HOSTILE, "driver": HOSTILE, "kind": None},
         ),
     )
     dead = build_run(tmp_path, Plan(spec={"repeat": 1}, end="failed"))
