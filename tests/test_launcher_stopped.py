@@ -81,9 +81,11 @@ TASK = """
 import signal, sys, time
 from launcher.stopped import Stopped, heed_slurm
 heed_slurm()
-print("ready", flush=True)
 try:
-    time.sleep(30)
+    print("ready", flush=True)
+    # A signal in the moment before a long sleep would wait for its end.
+    while True:
+        time.sleep(0.05)
 except Exception:
     print("taken for a failure")
 finally:
