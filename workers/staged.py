@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-import pyarrow as pa
-
 from telemetry.record import file_sha256, read_json, write_json
 from workers.corpus import Corpus, check_file, file_prompts, quoted
 from workers.hub import hub_origin, hub_texts, one_line, quiet_datasets, staging_command
@@ -165,6 +163,9 @@ def canonical_lines(prompts: Iterable[tuple[int, str]]) -> bytes:
 
 
 def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
+    # Ranks import this module and need no pyarrow.
+    import pyarrow as pa  # noqa: PLC0415
+
     datasets = quiet_datasets(cache)
     target = cache / copy.corpus
     fresh = cache / f".{copy.corpus}.{os.getpid()}.tmp"
