@@ -152,8 +152,8 @@ def _slurm(plan: Plan) -> str:
 # Room for 32 ranks a node with two CPUs each; memory in proportion.
 _CPUS: Final = 64
 _MEMORY_MB: Final = 64_000
-# Less than a second rank with torch needs (0.35 GB each, and its watcher 0.15 GB).
-_SMALL_MB: Final = 600
+# Room for a watcher (0.15 GB) and one rank with torch (0.35 GB), not for two.
+_SMALL_MB: Final = 700
 
 # slurmd loads a cgroup plugin even when nothing uses it; v2 fails without systemd.
 _CGROUP: Final = """\

@@ -26,10 +26,10 @@ def last_sign_us(attempt: AttemptPaths) -> int:
     return int(read_json(attempt.ended)["t_us"])
 
 
-def check_kept(attempt: AttemptPaths, scratch: Path, until_us: int, hosts: int = 2) -> None:
+def check_kept(attempt: AttemptPaths, scratch: Path, until_us: int) -> None:
     """Both hosts' telemetry is there and reaches to within a second or so of `until_us`."""
     found = kept(attempt, scratch)
-    assert len(found) == hosts, found
+    assert len(found) == 2, found
     for host, trace in found.items():
         assert trace.rows > 0
         assert until_us - trace.last_us < SECOND_US, (
@@ -74,7 +74,7 @@ def test_a_watcher_killed_9_costs_the_run_nothing(cluster: Site, tmp_path: Path)
     os.kill(pid, signal.SIGKILL)
     assert cluster.wait_ended(attempt)["state"] == EndState.COMPLETED
     assert cluster.wait_end(attempt, "COMPLETED") == "COMPLETED"
-    assert read_json(attempt.watchers / "n2.exit.json")
+    assert len(read_json(attempt.watchers / "n2.exit.json")["deaths"]) == 1
     check_kept(attempt, tmp_path / "copy", last_sign_us(attempt))
 
 
@@ -139,10 +139,12 @@ def test_a_time_limit_is_a_time_limit_and_telemetry_reaches_its_last_second(
 def test_out_of_memory_is_a_failure_that_keeps_its_telemetry(cluster: Site, tmp_path: Path) -> None:
     words = (*LONG_POINT, "gpus=2", "cluster.slurm.partition=small")
     attempt = cluster.queue(tmp_path / "results", *words)
+    # The whole step is killed, so nobody is left to say why: the closing job asks Slurm.
     end = cluster.wait_ended(attempt)
     assert end["state"] == EndState.FAILED
-    cluster.wait("the job to start", attempt.started.is_file)
-    assert cluster.wait_end(attempt, "FAILED", "OUT_OF_MEMORY", "CANCELLED") != "COMPLETED"
+    assert "Slurm says" in end["reason"]
+    assert cluster.wait_end(attempt, "FAILED", "OUT_OF_MEMORY", "COMPLETED") != "COMPLETED"
+    assert kept(attempt, tmp_path / "copy")["n1"].rows > 0
 
 
 def test_a_drained_node_lets_its_job_end(cluster: Site, tmp_path: Path) -> None:
