@@ -97,7 +97,7 @@ def test_the_first_node_s_crash_is_told_by_the_others(cluster: Site, tmp_path: P
     cluster.control("crash", "n1")
     end = cluster.wait_ended(attempt)
     assert end["state"] in {EndState.FAILED, EndState.LOST}
-    assert "rank 0" in end["reason"] or "node" in end["reason"]
+    assert "rank 0" in end["reason"] or "NODE_FAIL" in end["reason"]
     assert cluster.wait_end(attempt, "FAILED", "NODE_FAIL") == "NODE_FAIL"
     check_kept(attempt, tmp_path / "copy", crashed_us)
 
