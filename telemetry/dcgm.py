@@ -252,7 +252,7 @@ class DcgmReadings:
     def _find_again(self, lost_us: int) -> DcgmSession | None:
         """A new session as soon as there is an engine; None when told to end before."""
         told = None
-        while not self._ending.wait(_RETRY_S):
+        while not self._ending.is_set():
             start_us = self._clock.now_us()
             try:
                 session = self._open(start_us, incomplete=True)
@@ -261,6 +261,7 @@ class DcgmReadings:
                 if str(error) != told:
                     told = str(error)
                     self._remarks.note(start_us, "dcgm_not_back", reason=told)
+                self._ending.wait(_RETRY_S)
                 continue
             self._remarks.note(
                 self._clock.now_us(), "dcgm_back", gap_from_us=lost_us, gap_until_us=start_us

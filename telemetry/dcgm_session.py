@@ -22,6 +22,8 @@ _LOST: Final = (-11, -21)
 _DUPLICATE_KEY: Final = -26
 # Names hold 128 random bits: a second clash is no accident.
 _NAME_TRIES: Final = 3
+# dcgmvalue.py: DCGM_INT32_BLANK, the first of sixteen.
+_INT32_BLANK: Final = 0x7FFFFFF0
 # dcgm_structs.py: 0 sets no bound beside the age.
 _KEEP_SAMPLES: Final = 0
 
@@ -213,6 +215,7 @@ def _name() -> str:
 def _inventory(gpu: int, attributes: Any) -> Mapping[str, Any]:
     identifiers, limits = attributes.identifiers, attributes.powerLimits
     name = str(identifiers.deviceName)
+    mebibytes = _known(attributes.memoryUsage.fbTotal)
     return {
         "dcgm_id": gpu,
         "uuid": str(identifiers.uuid),
@@ -223,17 +226,17 @@ def _inventory(gpu: int, attributes: Any) -> Mapping[str, Any]:
         "vbios": str(identifiers.vbios),
         "driver": str(identifiers.driverVersion),
         "simulated": False,
-        "memory_bytes": int(attributes.memoryUsage.fbTotal) << 20,
+        "memory_bytes": None if mebibytes is None else int(mebibytes) << 20,
         "mig": bool(attributes.settings.migModeEnabled == 1),
         "persistence": bool(attributes.settings.persistenceModeEnabled == 1),
-        "power_limit_w": _watts(limits.enforcedPowerLimit),
-        "power_limit_requested_w": _watts(limits.curPowerLimit),
-        "power_limit_default_w": _watts(limits.defaultPowerLimit),
-        "power_limit_min_w": _watts(limits.minPowerLimit),
-        "power_limit_max_w": _watts(limits.maxPowerLimit),
+        "power_limit_w": _known(limits.enforcedPowerLimit),
+        "power_limit_requested_w": _known(limits.curPowerLimit),
+        "power_limit_default_w": _known(limits.defaultPowerLimit),
+        "power_limit_min_w": _known(limits.minPowerLimit),
+        "power_limit_max_w": _known(limits.maxPowerLimit),
     }
 
 
-def _watts(value: int) -> float | None:
-    """Whole watts of an unsigned field; a blank of 32 bits is none."""
-    return None if value >= 0x7FFFFFF0 else float(value)  # noqa: PLR2004 -- DCGM_INT32_BLANK
+def _known(value: int) -> float | None:
+    """A whole number of an attribute; None when it is one of DCGM's 32-bit blanks."""
+    return None if value >= _INT32_BLANK else float(value)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.dcgm_bindings import find_bindings, load_bindings
+from telemetry.dcgm_session import DcgmSession
+from telemetry.fields import FIELDS
 from telemetry.run import RunSpec
 from tests.dcgm_station import (
     DOUBLE,
@@ -25,8 +27,8 @@ from tests.dcgm_station import (
 
 PERIOD_US = 100_000
 # Largest time between two samples of a device field: 103 ms were seen on an H200, and an engine on
-# a busy machine may miss a cycle.
-GAP_US = 3 * PERIOD_US
+# a busy machine may be late by several cycles.
+GAP_US = 10 * PERIOD_US
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,8 @@ class Engine:
     address: str | None
     seconds: float
     """How long one look takes: a double says in two seconds what it has to say."""
+    exact: bool
+    """True when samples come to the microsecond and the counter is the integral of power."""
 
 
 @pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.dcgm)])
@@ -43,13 +47,13 @@ def engine(
 ) -> Iterator[Engine]:
     if request.param == "real":
         bindings, address = real_engine(request.config)
-        yield Engine(bindings=bindings, address=address, seconds=5.0)
+        yield Engine(bindings=bindings, address=address, seconds=5.0, exact=False)
         return
     double = DoubleEngine(tmp_path)
     monkeypatch.setenv("DCGM_DOUBLE_STATE", double.state_path)
     forget_bindings()
     with double.listening():
-        yield Engine(bindings=str(DOUBLE), address=double.address, seconds=2.0)
+        yield Engine(bindings=str(DOUBLE), address=double.address, seconds=2.0, exact=True)
     forget_bindings()
 
 
@@ -60,12 +64,11 @@ def watch_for(seconds: float, engine: Engine, folder: Path, spec: RunSpec) -> Wa
     return watch
 
 
-def test_each_gpu_is_known_by_its_uuid_and_bus(
-    engine: Engine, tmp_path: Path, spec: RunSpec
-) -> None:
+def test_each_gpu_is_known_by_its_uuid(engine: Engine, tmp_path: Path, spec: RunSpec) -> None:
     gpus = watch_for(0.1, engine, tmp_path, spec).source.describe().gpus
     assert gpus
-    assert all(str(gpu["uuid"]).startswith("GPU-") and gpu["pci_bus_id"] for gpu in gpus)
+    assert all(gpu["uuid"] for gpu in gpus)
+    assert len({gpu["uuid"] for gpu in gpus}) == len(gpus)
     assert [gpu["index"] for gpu in gpus] == list(range(len(gpus)))
 
 
@@ -96,9 +99,10 @@ def test_no_sample_comes_twice_and_none_is_lost(
     for gpu in watch.source.describe().gpus:
         uuid = str(gpu["uuid"])
         times = [reading.t_us for reading in watch.of("sm_clock_mhz", uuid)]
-        if watch.values("sm_clock_mhz", uuid):
+        if engine.exact or watch.values("sm_clock_mhz", uuid):
             assert len(times) >= engine.seconds * 8
-            assert max(after - before for before, after in pairwise(times)) <= GAP_US
+            gap_us = PERIOD_US + 1 if engine.exact else GAP_US
+            assert max(after - before for before, after in pairwise(times)) <= gap_us
 
 
 def test_samples_lie_between_the_start_and_the_end_of_the_watch(
@@ -118,7 +122,7 @@ def test_samples_lie_between_the_start_and_the_end_of_the_watch(
     assert max(reading.t_us for reading in values) >= told_us - PERIOD_US
 
 
-def test_energy_only_grows_and_agrees_with_power(
+def test_energy_only_grows_and_lies_within_power(
     engine: Engine, tmp_path: Path, spec: RunSpec
 ) -> None:
     watch = watch_for(engine.seconds, engine, tmp_path, spec)
@@ -128,11 +132,11 @@ def test_energy_only_grows_and_agrees_with_power(
         powers = watch.values("power_instant_w", uuid)
         joules = [one.value or 0.0 for one in energies]
         assert joules == sorted(joules)
-        if len(energies) > 10 and powers:
+        # A driver that is simulated under a real engine need not keep the two together.
+        if engine.exact:
             seconds = (energies[-1].t_us - energies[0].t_us) / 1e6
             mean_w = (joules[-1] - joules[0]) / seconds
-            # Injected readings of fake GPUs need not agree; a counter that stands still says so.
-            assert mean_w == 0 or 0.5 * min(powers) <= mean_w <= 2 * max(powers)
+            assert min(powers) <= mean_w <= max(powers)
 
 
 def test_one_gpu_alone_is_watched_when_it_is_asked_for(
@@ -175,3 +179,44 @@ def test_nothing_is_left_in_the_engine(engine: Engine, tmp_path: Path, spec: Run
     names = [str(known.fieldGroups[place].fieldGroupName) for place in range(known.numFieldGroups)]
     handle.Shutdown()
     assert [name for name in names if name.startswith("joulegrid-")] == []
+
+
+@pytest.mark.dcgm
+def test_engine_s_cache_holds_no_sample_that_was_not_handed_out(
+    request: pytest.FixtureRequest, tmp_path: Path, spec: RunSpec
+) -> None:
+    bindings, address = real_engine(request.config)
+    if address is None:
+        pytest.skip(
+            "a process has one embedded engine: a second look needs one that runs by itself"
+        )
+    name = "sm_clock_mhz"
+    with watched(tmp_path, spec, bindings=bindings, address=address, gpu_fields=[name]) as watch:
+        watch.look(8.0)
+        # All clients of an engine share one cache for each GPU and field.
+        again = DcgmSession(
+            load_bindings(find_bindings(bindings)),
+            address=address,
+            uuids=None,
+            fields=[FIELDS[name]],
+            period_us=PERIOD_US,
+            clock=watch.assignment.clock,
+            since_us=watch.assignment.clock.now_us() - 8_000_000,
+        )
+        cached = again.drain()
+        again.close()
+        watch.end()
+    if not watch.values(name):
+        pytest.skip(f"the engine's GPUs have no {name}")
+    given = {(reading.device, reading.t_us) for reading in watch.of(name)}
+    first_us, last_us = min(given, key=lambda one: one[1])[1], max(given, key=lambda one: one[1])[1]
+    # The second look brought samples of its own, which the first one's last drain has too.
+    wanted = {(uuid, t_us) for t_us, uuid, _ in cached if first_us <= t_us <= last_us}
+    assert len(wanted) >= 50
+    # A slewed clock may place a stamp up to a millisecond apart.
+    lost = [
+        (uuid, t_us)
+        for uuid, t_us in wanted
+        if not any(one == uuid and abs(other_us - t_us) <= 2_000 for one, other_us in given)
+    ]
+    assert lost == []
