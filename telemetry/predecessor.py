@@ -22,8 +22,8 @@ class Predecessor:
 
     record: Mapping[str, Any]
     """Its ready record, with the clock that all stamps of this host are on."""
-    last_us: Mapping[tuple[str, str], int]
-    """By device and field when the last value on disk was read."""
+    last: Mapping[tuple[str, str], tuple[int, float]]
+    """By device and field the last value on disk, after its time."""
 
     @classmethod
     def find(cls, attempt: AttemptPaths, host: str) -> Self | None:
@@ -36,26 +36,26 @@ class Predecessor:
         if not path.is_file():
             return None
         parts = list_parts(attempt.samples_shard(host))
-        return cls(record=read_json(path), last_us=_last_us(parts[-1]) if parts else {})
+        return cls(record=read_json(path), last=_read_last(parts[-1]) if parts else {})
 
     @property
     def silent_from_us(self) -> int:
         """When its last value was read; 0 when it left none."""
-        return max(self.last_us.values(), default=0)
+        return max((t_us for t_us, _ in self.last.values()), default=0)
 
     def by_field(self, device: str) -> dict[str, int]:
         """The last times of one device."""
-        return {name: t_us for (owner, name), t_us in self.last_us.items() if owner == device}
+        return {name: t_us for (owner, name), (t_us, _) in self.last.items() if owner == device}
 
 
-def _last_us(part: Part) -> dict[tuple[str, str], int]:
-    """By device and field the latest value's time in the end of a part, damage or not."""
+def _read_last(part: Part) -> dict[tuple[str, str], tuple[int, float]]:
+    """By device and field the latest value in the end of a part, damage or not."""
     if part.closed:
         with pq.ParquetFile(part.path) as source:
             batches = [source.read_row_group(source.num_row_groups - 1)]
     else:
         batches = _last_batches(part)
-    last_us: dict[tuple[str, str], int] = {}
+    last: dict[tuple[str, str], tuple[int, float]] = {}
     for batch in batches:
         rows = zip(
             batch["device"].to_pylist(),
@@ -66,8 +66,8 @@ def _last_us(part: Part) -> dict[tuple[str, str], int]:
         )
         for device, name, t_us, value in rows:
             if value is not None:
-                last_us[device, name] = max(t_us, last_us.get((device, name), t_us))
-    return last_us
+                last[device, name] = max((t_us, value), last.get((device, name), (t_us, value)))
+    return last
 
 
 def _last_batches(part: Part) -> list[pa.RecordBatch]:

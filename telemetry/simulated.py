@@ -49,6 +49,7 @@ class SimulatedSource:
         self._kind = GPU_KINDS[spec.gpu_kind]
         self._spec = spec
         self._clock = assignment.clock
+        self._before = assignment.before
         self._period_us = assignment.order.period_ms * _US_PER_MS
         self._limit_w = power_in_force_w(self._kind, spec.power_cap_w)
         self._sm_clock_mhz = min(
@@ -62,6 +63,9 @@ class SimulatedSource:
                 kind=self._kind,
                 limit_w=self._limit_w,
                 start_us=start_us,
+                start_j=self._counted_j(
+                    f"SIM-{self._kind.name}-{assignment.host}-{index}", start_us
+                ),
             )
             for index in range(spec.gpus_per_node)
         ]
@@ -126,6 +130,15 @@ class SimulatedSource:
         """Let go of the host's sensors."""
         self._host.close()
 
+    def _counted_j(self, uuid: str, start_us: int) -> float:
+        """Where the counter stands: a GPU's goes on, at its last power, while nobody watches."""
+        last = {} if self._before is None else self._before.last
+        if (uuid, "energy_j") not in last or (uuid, "power_instant_w") not in last:
+            return 0.0
+        t_us, energy_j = last[uuid, "energy_j"]
+        _, power_w = last[uuid, "power_instant_w"]
+        return energy_j + power_w * (start_us - t_us) / _US_PER_S
+
     def _describe_gpu(self, index: int) -> Mapping[str, Any]:
         kind = self._kind
         return {
@@ -146,7 +159,9 @@ class SimulatedSource:
 class SimulatedGpu:
     """One board: its power since the last poll, its counter and its sensor's next update."""
 
-    def __init__(self, *, uuid: str, kind: GpuKind, limit_w: float, start_us: int) -> None:
+    def __init__(
+        self, *, uuid: str, kind: GpuKind, limit_w: float, start_us: int, start_j: float = 0.0
+    ) -> None:
         self.uuid = uuid
         self._kind = kind
         self._limit_w = limit_w
@@ -156,7 +171,7 @@ class SimulatedGpu:
         # Ends of the stretches of constant power that the sensor's window can still reach, with
         # the energy up to each; before the start the board is idle.
         self._ends_us = [start_us - self._window_us, start_us]
-        self._energies_j = [-kind.idle_w * self._window_us / _US_PER_S, 0.0]
+        self._energies_j = [start_j - kind.idle_w * self._window_us / _US_PER_S, start_j]
 
     def advance(self, t_us: int, utilization: float) -> list[Reading]:
         """Work at `utilization` until `t_us`; the sensor's updates on the way."""

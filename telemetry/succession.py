@@ -26,7 +26,7 @@ class Succession:
             key = reading.device, reading.field
             first_us[key] = min(reading.t_us, first_us.get(key, reading.t_us))
         lost_us: dict[str, int] = {}
-        for key, last_us in self._before.last_us.items():
+        for key, (last_us, _) in self._before.last.items():
             if key in first_us and key[1] in periods_us:
                 gap_us = first_us[key] - last_us - periods_us[key[1]]
                 lost_us[key[1]] = max(gap_us, lost_us.get(key[1], gap_us))
