@@ -20,11 +20,12 @@ from telemetry.source import Assignment, Description, Reading
 
 _US_PER_MS: Final = 1_000
 _US_PER_S: Final = 1_000_000
-# A row must be on disk within two seconds of its reading; the watcher's own flush takes up to half
-# of one. Half the engine's rate would be enough for it.
+# A row must be on disk within two seconds of its reading: the watcher's own tick and flush take
+# up to 0.6 s of them.
 _DRAIN_S: Final = 1.0
 # Between two tries to reach an engine that went away; systemd restarts one within seconds.
 _RETRY_S: Final = 1.0
+# How soon a thread that died at the start is noticed.
 _POLL_S: Final = 0.1
 # The first watch makes the engine read every field once: 3 ms a field and GPU, plus the connection.
 _OPEN_S: Final = 20.0
@@ -66,7 +67,7 @@ class DcgmReadings:
         self._period_us = order.period_ms * _US_PER_MS
         self._fields = dcgm_fields(order.gpu_fields)
         self._decoder = DcgmDecoder(
-            self._fields, self._remarks, self._before.last_us if self._before else None
+            self._fields, self._remarks, self._before.last if self._before else None
         )
         self._bindings: DcgmBindings = load_bindings(find_bindings(order.dcgm_bindings))
         self._queue: deque[Reading] = deque()

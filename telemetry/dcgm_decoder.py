@@ -18,16 +18,17 @@ class DcgmDecoder:
         self,
         fields: Sequence[Field],
         remarks: Remarks,
-        last_us: Mapping[tuple[str, str], int] | None = None,
+        last: Mapping[tuple[str, str], tuple[int, float]] | None = None,
     ) -> None:
-        """`last_us` holds by GPU and field what an earlier watcher has on disk already."""
+        """`last` holds by GPU and field the time and value where an earlier watcher stopped."""
         self._field_of = {field.dcgm_id: field for field in fields}
         self._remarks = remarks
         self._absences = Absences()
-        self._counters: dict[tuple[str, str], float] = {}
-        names = {field.name for field in fields}
-        self._skip_until_us = {
-            key: t_us + _SAME_US for key, t_us in (last_us or {}).items() if key[1] in names
+        names = {field.name: field.kind for field in fields}
+        known = {key: one for key, one in (last or {}).items() if key[1] in names}
+        self._skip_until_us = {key: t_us + _SAME_US for key, (t_us, _) in known.items()}
+        self._counters = {
+            key: value for key, (_, value) in known.items() if names[key[1]] is Kind.COUNTER
         }
 
     def since_us(self, now_us: int) -> int:

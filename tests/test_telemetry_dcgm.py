@@ -507,7 +507,7 @@ def test_watcher_that_follows_a_dead_one_takes_what_the_engine_still_has_and_not
     record = {"gpus": [], "clock_offset_us": HostClock.set_now().offset_us}
     names = [name for name, field in FIELDS.items() if field.dcgm_id is not None]
     before = Predecessor(
-        record=record, last_us={(gpu, name): died_us for gpu in (A, B) for name in names}
+        record=record, last={(gpu, name): (died_us, 0.0) for gpu in (A, B) for name in names}
     )
     with watched(tmp_path, spec, address=double.address, before=before) as watch:
         watch.look(0.3)
@@ -517,11 +517,22 @@ def test_watcher_that_follows_a_dead_one_takes_what_the_engine_still_has_and_not
     assert max(after - before for before, after in pairwise(times)) <= 110_000
 
 
+def test_counter_that_began_anew_while_nobody_watched_is_on_record(
+    double: DoubleEngine, tmp_path: Path, spec: RunSpec
+) -> None:
+    before = Predecessor(record={"gpus": []}, last={(A, "energy_j"): (now_us() - 10**6, 1e12)})
+    with watched(tmp_path, spec, address=double.address, before=before, uuids=[A]) as watch:
+        watch.look(0.2)
+        watch.end()
+    (reset,) = watch.said("counter_reset")
+    assert reset.details["before_j"] == 1e12
+
+
 def test_gpu_that_a_dead_watcher_knew_stays_in_the_inventory_when_it_is_gone(
     double: DoubleEngine, tmp_path: Path, spec: RunSpec
 ) -> None:
     lost = {"uuid": "GPU-cccc", "name": "NVIDIA H200"}
-    before = Predecessor(record={"gpus": [lost]}, last_us={})
+    before = Predecessor(record={"gpus": [lost]}, last={})
     uuids = [A, "GPU-cccc"]
     with watched(tmp_path, spec, address=double.address, before=before, uuids=uuids) as watch:
         watch.look(0.2)
