@@ -86,6 +86,8 @@ class Curve:
     """Within this time of an edge the readings cannot say when power changed."""
     lag_us: int = 0
     """How late a counter's value may be: time between two updates of it."""
+    edge_power_w: float = 0.0
+    """Power that must be reckoned with at an edge where readings are too far apart to tell."""
     variance_j2: FloatArray | None = None
     """Shape (n,): running sum of what each step between two readings adds to the variance of
     the energy; None when nothing is lost between readings (a counter)."""
@@ -141,19 +143,22 @@ class Curve:
         """Expanded uncertainty (k = 2) of the energy of several windows together.
 
         The moment of a sensor's update is unknown, and so is the moment of a step of power between
-        two readings: each is spread evenly, with a variance of width^2 / 12. An edge that two
-        windows share moves energy from one to the other and cancels.
+        two readings: each is spread evenly, with a variance of width^2 / 12. A counter is late by
+        half an update on average, which cancels as far as power is the same at starts and ends.
+        An edge that two windows share moves energy from one to the other and cancels.
         """
         edges_us = np.setxor1d(start_us, end_us)
-        variance_j2 = float(np.sum(self._edge_widths_j(edges_us) ** 2)) / _EVEN
+        late_j, moved_j = self._edge_widths_j(edges_us)
+        lost_j = 0.5 * float(np.sum(np.where(np.isin(edges_us, end_us), late_j, -late_j)))
+        variance_j2 = float(np.sum(late_j**2 + moved_j**2)) / _EVEN + lost_j**2
         if self.variance_j2 is not None:
             knots, sums = self.t_us.astype(np.float64), self.variance_j2
             inside = np.interp(end_us, knots, sums) - np.interp(start_us, knots, sums)
             variance_j2 += max(0.0, float(inside.sum()))
         return COVERAGE_FACTOR * float(np.sqrt(variance_j2))
 
-    def _edge_widths_j(self, edges_us: IntArray) -> FloatArray:
-        """How much energy may lie on the wrong side of each edge.
+    def _edge_widths_j(self, edges_us: IntArray) -> tuple[FloatArray, FloatArray]:
+        """How much energy may lie on the wrong side of each edge: by lateness, and by steps.
 
         A counter's value is late by up to its lag, at the power of that moment. Beyond that only
         what power changed by around the edge can be misplaced, by a counter no further than to the
@@ -177,7 +182,8 @@ class Curve:
         swing_w = most_w - _over(np.minimum, levels_w, low, high)
         swing_w = np.where(nearest_us > self.resolution_us, np.ptp(levels_w), swing_w)
         moved_us = nearest_us if counts else reach_us
-        return np.asarray(np.hypot(most_w * self.lag_us, swing_w * moved_us) / US_PER_S)
+        late_w = np.maximum(most_w, self.edge_power_w)
+        return late_w * self.lag_us / US_PER_S, swing_w * moved_us / US_PER_S
 
     def _outer_slopes(self) -> tuple[float, float]:
         count = min(_SLOPE_READINGS, len(self.t_us))
@@ -189,7 +195,13 @@ class Curve:
 
 
 def counter_curve(
-    series: Series, *, edge_us: int, resolution_us: int, lag_us: int, method: str = "counter"
+    series: Series,
+    *,
+    edge_us: int,
+    resolution_us: int,
+    lag_us: int,
+    edge_power_w: float = 0.0,
+    method: str = "counter",
 ) -> Curve | str:
     """The curve of an energy counter, or the reason why there is none.
 
@@ -215,6 +227,7 @@ def counter_curve(
         edge_us=edge_us,
         resolution_us=resolution_us,
         lag_us=lag_us,
+        edge_power_w=edge_power_w,
     )
 
 

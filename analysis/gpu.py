@@ -35,12 +35,18 @@ class Behaviour:
     measured_us: int | None
     """Update period that the source measured on this board; None when it did not."""
     sampling_us: int
-    """Time between two readings in the record."""
+    """Time between two readings in the record; where there are none the table's period."""
 
     @property
     def update_us(self) -> int:
-        """Time between two new values: the measured one stands before the table's."""
-        return self.measured_us or self.tabulated.update_us
+        """Time between two new values: the measured one stands before the table's.
+
+        A measured one that is shorter counts as far as the record shows readings that often: a
+        short probe on a busy node finds periods that are not there.
+        """
+        if self.measured_us is None:
+            return self.tabulated.update_us
+        return max(self.measured_us, min(self.tabulated.update_us, self.sampling_us))
 
     @property
     def resolution_us(self) -> int:
@@ -57,7 +63,8 @@ class Behaviour:
             return None
         return (
             f"{self.field} was measured to change every {self.measured_us / US_PER_MS:g} ms, the "
-            f"table of sensors has {table_us / US_PER_MS:g} ms: the measured period is used"
+            f"table of sensors has {table_us / US_PER_MS:g} ms: "
+            f"{self.update_us / US_PER_MS:g} ms is used"
         )
 
 

@@ -127,7 +127,7 @@ SENSORS: Final = (
         "period, measured",
         "s",
         "The same as the source measured it on these boards when it started; it stands before the "
-        "table's.",
+        "table's, a shorter one as far as the record shows readings that often.",
         shown_with="measured_period_s",
     ),
     number("sampling_s", "sampled every", "s", "Time between two readings in the record."),

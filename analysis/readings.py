@@ -66,8 +66,9 @@ class Readings:
             if len(self.of(host, uuid, field))
         }
         counter = self._counter(host, uuid, sensor)
-        measured_us = self.run.measured_period_us(host, COUNTER_FIELD)
-        witness = _witness(rank, measured_us or sensor.timings[COUNTER_FIELD].update_us)
+        limit_w = float(entry.get("power_limit_w") or 0.0)
+        update_us = self._behaviour(host, uuid, COUNTER_FIELD, sensor).update_us
+        witness = _witness(rank, update_us, limit_w)
         integral = self._integral(host, uuid, sensor, window_us)
         driver = entry.get("driver") or known.get("driver")
         return Gpu(
@@ -113,11 +114,16 @@ class Readings:
         return total(amounts, nothing=nothing)
 
     def _behaviour(self, host: str, uuid: str, field: str, sensor: Sensor) -> Behaviour:
+        tabulated = sensor.timings[field]
         return Behaviour(
             field=field,
-            tabulated=sensor.timings[field],
+            tabulated=tabulated,
             measured_us=self.run.measured_period_us(host, field),
-            sampling_us=self.sampling_us(host, uuid, field),
+            sampling_us=(
+                self.sampling_us(host, uuid, field)
+                if len(self.of(host, uuid, field))
+                else tabulated.update_us
+            ),
         )
 
     def _counter(self, host: str, uuid: str, sensor: Sensor) -> Curve | str:
@@ -153,8 +159,11 @@ class Readings:
         return (curves or found or ["0 readings"])[0]
 
 
-def _witness(rank: RankSpans | None, update_us: int) -> Curve | str:
-    """The counter as the rank read it at its spans' edges."""
+def _witness(rank: RankSpans | None, update_us: int, limit_w: float) -> Curve | str:
+    """The counter as the rank read it at its spans' edges.
+
+    It knows of no power between them, so the board's limit is what an edge may be late by.
+    """
     if rank is None:
         return "no rank works on it"
     t_us = np.concatenate((rank.start_us, rank.end_us))
@@ -169,6 +178,7 @@ def _witness(rank: RankSpans | None, update_us: int) -> Curve | str:
         edge_us=0,
         resolution_us=update_us,
         lag_us=update_us,
+        edge_power_w=limit_w,
         method=WITNESS,
     )
 

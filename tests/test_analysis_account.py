@@ -205,6 +205,16 @@ def test_a_measured_period_stands_before_the_table_and_the_difference_is_noted(
     assert (counter["tabulated_period_s"], counter["resolution_s"]) == (0.1, 0.2)
 
 
+def test_a_shorter_measured_period_counts_as_far_as_the_record_shows_it(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Plan(spec={"gpu": "a100"}))
+    measured(run, energy_j=60_000)
+    tables = build_tables(load(tmp_path))
+    (counter,) = [row for row in tables.sensors.rows if row["field"] == "energy_j"]
+    assert counter["measured_period_s"] == 0.06
+    assert counter["resolution_s"] == 0.1
+    assert any("100 ms is used" in note for _, note in tables.notes)
+
+
 def test_an_unknown_board_is_noted_with_the_rule_that_stands_in(tmp_path: Path) -> None:
     tables = tables_of(tmp_path, Plan(spec={"gpu": "a100"}, gpu={"name": "NVIDIA B200"}))
     assert any("NVIDIA B200 is in no table" in note for _, note in tables.notes)

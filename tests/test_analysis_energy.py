@@ -141,6 +141,15 @@ def test_a_counter_is_as_uncertain_as_its_edges_may_be_late() -> None:
     assert amount.plus_minus == pytest.approx(2 * 200 * 0.1 * (2 / 12) ** 0.5)
 
 
+def test_a_counter_late_at_one_edge_alone_is_off_by_half_an_update_more() -> None:
+    # From 100 W to 500 W: being late costs more at the end than it gives at the start.
+    t_s = [index / 10 for index in range(101)]
+    curve = counter(t_s, [100 * t + 400 * max(0.0, t - 5) for t in t_s])
+    amount = curve.between(2_000_000, 8_000_000)
+    spread = (100**2 + 500**2) / 12
+    assert amount.plus_minus == pytest.approx(2 * 0.1 * (spread + (400 / 2) ** 2) ** 0.5, rel=0.01)
+
+
 def test_an_integral_of_steady_power_has_nothing_to_be_uncertain_of() -> None:
     amount = integral([0, 0.1, 0.2, 0.3, 0.4], [150] * 5).between(50_000, 350_000)
     assert amount.plus_minus == 0
