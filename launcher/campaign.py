@@ -41,9 +41,9 @@ from launcher.submit import (
     submit_array,
     submit_each,
 )
-from launcher.text import SharedJson, flush, json_text
+from launcher.text import SharedJson, flush, json_text, replace_text
 from telemetry.clock import wall_us
-from telemetry.record import create_json, read_json, write_json
+from telemetry.record import create_json, read_json
 from telemetry.run import RunPaths, campaigns_folder, prompts_folder
 from telemetry.schema import EndState
 from telemetry.state import record_end
@@ -282,25 +282,23 @@ def _campaign_folder(grid: Grid, call: Mapping[str, Any]) -> Path:
     folder.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
     folder.mkdir(mode=FOLDER_MODE)
     (folder / "jobs").mkdir(mode=FOLDER_MODE)
-    write_json(
-        folder / "campaign.json",
-        {
-            "command": call["command"],
-            "t_us": call["t_us"],
-            "user": call["user"],
-            "launcher": process_identity(),
-            "summary": plan_summary(grid.entries),
-            "points": [
-                {
-                    "run_id": entry.spec.run_id,
-                    "verdict": str(entry.verdict),
-                    "reason": entry.reason,
-                    "overrides": list(entry.overrides),
-                }
-                for entry in grid.entries
-            ],
-        },
-    )
+    content = {
+        "command": call["command"],
+        "t_us": call["t_us"],
+        "user": call["user"],
+        "launcher": process_identity(),
+        "summary": plan_summary(grid.entries),
+        "points": [
+            {
+                "run_id": entry.spec.run_id,
+                "verdict": str(entry.verdict),
+                "reason": entry.reason,
+                "overrides": list(entry.overrides),
+            }
+            for entry in grid.entries
+        ],
+    }
+    replace_text(folder / "campaign.json", json_text(content))
     return folder
 
 

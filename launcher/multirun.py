@@ -170,4 +170,5 @@ def expand(run_hydra: Callable[[], None]) -> list[Point]:
     """Every point of the grid that `run_hydra` (Hydra's main with our launcher) composes."""
     CollectingLauncher.collected = []
     run_hydra()
-    return CollectingLauncher.collected
+    points, CollectingLauncher.collected = CollectingLauncher.collected, []
+    return points
