@@ -13,7 +13,7 @@ from fairscale.nn.model_parallel import initialize as fairscale_groups
 
 from telemetry.record import read_json, write_json
 from tests.gang import make_rank, run_gang, values_of
-from workers.meeting import Meeting, open_meeting
+from workers.meeting import Meeting, SharedLeave, open_meeting
 from workers.mesh import open_mesh
 from workers.rank import Rank
 
@@ -175,3 +175,29 @@ def leave_after_hearing(rank: Rank, folder: Path) -> list[str]:
 def test_rank_0_stays_until_all_have_heard(tmp_path: Path) -> None:
     said = values_of(run_gang(2, leave_after_hearing, tmp_path))
     assert said == [["from 0", "from 1"]] * 2
+
+
+def leave_after(rank: Rank, folder: Path, slow: int, failing: int) -> float:
+    with open_meeting(rank, folder / "rendezvous.json") as meeting, SharedLeave(meeting):
+        if rank.rank == slow:
+            time.sleep(1.0)
+        if rank.rank == failing:
+            raise OSError("its disk is full")
+    return time.time()
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_no_rank_leaves_before_all_are_done(tmp_path: Path, slow: int) -> None:
+    begun = time.time()
+    left = values_of(run_gang(3, leave_after, tmp_path, slow, -1))
+    assert max(left) - min(left) < 0.9
+    assert min(left) - begun > 1.0
+
+
+def test_a_rank_that_fails_on_its_way_out_fails_all_at_once_with_its_reason(
+    tmp_path: Path,
+) -> None:
+    outcomes = run_gang(3, leave_after, tmp_path, 1, 2, timeout_s=30.0)
+    assert "OSError: its disk is full" in (outcomes.pop().error or "")
+    for peer in outcomes:
+        assert "rank 2 on here: OSError: its disk is full" in (peer.error or "")

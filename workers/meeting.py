@@ -33,6 +33,7 @@ _CONNECT_S: Final = 5.0
 # them that long.
 _LAST_WORDS_S: Final = 2.0
 _FAILURE_KEY: Final = "failure"
+_FAREWELL: Final = "farewell"
 _TOKEN_KEY: Final = "token"  # noqa: S105 (a key's name)
 
 
@@ -105,6 +106,39 @@ class SharedFailure:
             return
         if first != mine and isinstance(error, RuntimeError):
             raise RuntimeError(f"another rank failed first: {first}") from error
+
+
+class SharedLeave:
+    """A block that no rank leaves before all have come to its end, so that watchers outlive ranks.
+
+    A rank that fails leaves at once and says so.
+
+    Raises:
+        RuntimeError: another rank failed within its block; the message says which and why.
+    """
+
+    def __init__(self, meeting: Meeting) -> None:
+        self._meeting = meeting
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            if faults := [text for text in self._meeting.exchange(_FAREWELL, "") if text]:
+                raise RuntimeError(f"all ranks must end well, but: {'; '.join(faults)}")
+            return
+        rank, store = self._meeting.rank, self._meeting.store
+        # Who waits for this rank hears why, unless rank 0 is gone, which is news enough.
+        with contextlib.suppress(dist.DistError):
+            fault = f"rank {rank.rank} on {rank.host}: {kind.__name__}: {error}"
+            store.set(f"{_FAREWELL}/{rank.rank}", fault)
+            store.set(f"{_FAREWELL} heard/{rank.rank}", "")
 
 
 @contextlib.contextmanager

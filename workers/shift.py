@@ -23,7 +23,7 @@ from telemetry.shards import ShardWriter
 from telemetry.witness import Witness
 from workers.engines import Engine, engine_fault, make_engine
 from workers.llama import build
-from workers.meeting import Meeting, open_meeting
+from workers.meeting import Meeting, SharedLeave, open_meeting
 from workers.memory import estimate
 from workers.mesh import BACKENDS, Mesh, open_mesh
 from workers.metronome import Metronome
@@ -96,6 +96,8 @@ def work_shift(
         shift = _prepare(spec, order, results, attempt, meeting)
         metronome = Metronome(meeting, shift.station.clock, attempt)
         metronome.measure_start()
+        # The rank that leads a node takes its watcher along, so none goes before all are done.
+        stack.enter_context(SharedLeave(meeting))
         spans = stack.enter_context(_open_spans(shift, stack, read_energy_j))
         mesh = stack.enter_context(
             open_mesh(meeting, degree=spec.gpus, device=shift.station.device)
