@@ -166,7 +166,9 @@ CgroupAutomount=no
 # node would be told to use the first node's GPUs.
 _TASK_PROLOG: Final = """\
 #!/bin/sh
+# Steps above this are Slurm's own (slurm.h): the batch script's is one, and its steps are moved.
 case "$SLURM_STEP_ID" in ''|*[!0-9]*) exit 0 ;; esac
+[ "$SLURM_STEP_ID" -lt 4294967280 ] || exit 0
 offset=$(( (${{SLURMD_NODENAME#n}} - 1) * {gpus_per_node} ))
 for name in CUDA_VISIBLE_DEVICES SLURM_STEP_GPUS; do
   eval "ids=\\${{$name:-}}"

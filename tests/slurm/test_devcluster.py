@@ -134,3 +134,32 @@ def processes() -> str:
     return subprocess.run(
         ["ps", "-e", "-o", "args", "-ww"], capture_output=True, text=True, check=True
     ).stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "printed"),
+    [
+        (
+            {"SLURM_STEP_ID": "0", "CUDA_VISIBLE_DEVICES": "0,1", "SLURM_STEP_GPUS": "0,1"},
+            "export CUDA_VISIBLE_DEVICES=4,5\nexport SLURM_STEP_GPUS=4,5\n",
+        ),
+        ({"SLURM_STEP_ID": "0", "CUDA_VISIBLE_DEVICES": "1"}, "export CUDA_VISIBLE_DEVICES=5\n"),
+        # The batch script's own: its steps would be moved twice.
+        ({"SLURM_STEP_ID": "4294967291", "CUDA_VISIBLE_DEVICES": "0,1"}, ""),
+        ({"CUDA_VISIBLE_DEVICES": "0,1"}, ""),
+        ({"SLURM_STEP_ID": "0", "CUDA_VISIBLE_DEVICES": "GPU-1;touch pwned"}, ""),
+        ({"SLURM_STEP_ID": "0"}, ""),
+    ],
+)
+def test_real_gpus_of_the_third_node_are_the_machine_s_fifth_and_sixth(
+    cluster: Site, environment: dict[str, str], printed: str
+) -> None:
+    prolog = cluster.folder / "etc" / "task_prolog"
+    done = subprocess.run(
+        [str(prolog)],
+        env={"PATH": "/usr/bin:/bin", "SLURMD_NODENAME": "n3", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == printed
