@@ -149,7 +149,7 @@ def survey_part(kind: str, part: Part, clocks: Clocks) -> Survey:
 def _survey_parquet(kind: str, part: Part, clocks: Clocks) -> Survey:
     with pq.ParquetFile(part.path) as source:
         schema = source.schema_arrow
-        metadata = shard_metadata(schema)
+        metadata = _metadata(kind, schema)
         _require_schema(kind, schema)
         footer = source.metadata
         column = schema.get_field_index(SORT_KEYS[kind][0])
@@ -182,7 +182,7 @@ def _survey_parquet(kind: str, part: Part, clocks: Clocks) -> Survey:
 
 def _survey_stream(kind: str, part: Part, clocks: Clocks) -> Survey:
     with StreamReader(part.path) as reader:
-        metadata = shard_metadata(reader.schema)
+        metadata = _metadata(kind, reader.schema)
         _require_schema(kind, reader.schema)
         chunks = []
         for index, stretch in enumerate(_stretches(reader)):
@@ -245,6 +245,20 @@ def _earliest(
     if "host" not in schema.names:
         return first_key
     return clocks.earliest_us(first_key, hosts)
+
+
+def _metadata(kind: str, schema: pa.Schema) -> dict[str, Any]:
+    """What a part's writer says of itself, with what the merge of samples goes by."""
+    metadata = shard_metadata(schema)
+    if kind == "samples":
+        host, periods_us = metadata.get("host"), metadata.get("periods_us")
+        if not isinstance(host, str):
+            raise ValueError(f"`host` must be a name, but is {host!r} instead")
+        if not isinstance(periods_us, dict) or not all(
+            isinstance(period_us, int) for period_us in periods_us.values()
+        ):
+            raise ValueError(f"`periods_us` must be whole numbers, but is {periods_us!r} instead")
+    return metadata
 
 
 def _require_schema(kind: str, schema: pa.Schema) -> None:

@@ -209,7 +209,9 @@ def shard_metadata(schema: pa.Schema) -> dict[str, Any]:
     raw = (schema.metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise ValueError(f"schema metadata must hold `{METADATA_KEY.decode()}`, but does not")
-    metadata: dict[str, Any] = json.loads(raw)
+    metadata = json.loads(raw)
+    if not isinstance(metadata, dict):
+        raise ValueError(f"schema metadata must be a JSON object, but is {metadata!r} instead")
     if metadata.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(
             f"`schema_version` must be {SCHEMA_VERSION}, "

@@ -228,6 +228,23 @@ def test_every_row_group_that_rotted_is_named_and_the_others_are_merged(tmp_path
     assert "row group 2: " in found["damage"]
 
 
+@pytest.mark.parametrize(
+    "metadata", [{"host": None}, {"periods_us": None}, {"periods_us": {"power_instant_w": "10"}}]
+)
+def test_part_whose_writer_says_nonsense_of_itself_is_named_and_left_out(
+    tmp_path: Path, metadata: dict[str, Any]
+) -> None:
+    run, attempt = make_attempt(tmp_path)
+    write_samples(attempt, "n1", power("n1", 1, 2))
+    folder = attempt.samples_shard("n2")
+    with shard_writer(attempt, "samples", folder, **metadata) as writer:
+        writer.write(sample_columns(power("n2", 3)))
+    end_attempt(attempt, "failed")
+    manifest = merge_attempt(run, attempt)
+    assert manifest["tables"]["samples"]["rows"] == 2
+    assert next(iter(metadata)) in manifest["parts"][1]["damage"]
+
+
 def test_merge_on_a_full_disk_fails_and_leaves_no_half_a_table(
     completed: tuple[RunPaths, AttemptPaths],
 ) -> None:
