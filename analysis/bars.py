@@ -97,14 +97,13 @@ def _bars(
         panel.margins(x=0.16 if len(panels) == 1 else 0.34)
         if any(row["simulated"] for row in shown):
             watermark(panel, small=len(panels) > 1)
-    panels[0].set_title(title)
+    kinds = {str(row["gpu"]) for row in shown}
+    panels[0].set_title(f"{title}, {kinds.pop()}" if len(kinds) == 1 else title)
     if len(datasets) > 1:
         handles, texts = panels[0].get_legend_handles_labels()
         figure.legend(handles, texts, loc="outside lower center", ncols=len(datasets))
     else:
         caption += f" Prompts: {datasets[0]}."
-    if len(kinds := {str(row["gpu"]) for row in shown}) == 1:
-        caption += f" GPU: {kinds.pop()}."
     return Drawn(
         key=key,
         title=title,

@@ -60,8 +60,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
                 clock=clock,
             )
         )
-        witness = Witness(uuid_of(0))
-        readings, edges = watch(source, witness, clock)
+        with Witness(uuid_of(0)) as witness:
+            readings, edges = watch(source, witness, clock)
         description = source.describe()
         host = {"source": description.to_mapping(), "gpus": list(description.gpus)}
         coverage = [
