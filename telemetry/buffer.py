@@ -4,6 +4,7 @@ Read off an H200 (driver 580): about 119 power samples 20 ms apart, kept for 2.4
 once a second gets all of them. A sample's time is the wall clock's when it was taken.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pynvml
@@ -22,6 +23,11 @@ _SAME_US: Final = 5_000
 _READINGS: Final = 3
 # Utilization is kept longer than power, some 20 s; what claims to be older has a broken stamp.
 _OLDEST_US: Final = 60_000_000
+# A driver whose clock is a little ahead is believed.
+_FUTURE_US: Final = 200_000
+# Nothing newer than what was seen; or more came between the question of size and the answer, and
+# the next drain has it.
+_NOTHING_NEW: Final = (pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_INSUFFICIENT_SIZE)
 
 
 # The structure's own attribute access goes through Python and takes half of a drain's time.
@@ -41,6 +47,7 @@ class SampleBuffer:
         self._seen_stamp = 0
         self._last_us = 0
         self._floor_us = 0
+        self._news_us = clock.now_us()
         self._step_us = steady_step_us(clock)
         self.reason: str | None = None
         """Why the last drain had nothing; None when it is only that nothing is new."""
@@ -58,33 +65,33 @@ class SampleBuffer:
         stepped = abs(self._step_us - before_us) > _STEP_US
         # The driver compares stamps: after a step back all new ones would look old.
         since = 0 if stepped else self._seen_stamp
-        self.reason = None
-        try:
-            value_type, samples = pynvml.nvmlDeviceGetSamples(self._handle, self._kind, since)
-        except pynvml.NVMLError as error:
-            if error.value != pynvml.NVML_ERROR_NOT_FOUND:
-                self.reason = reason_of(error)
-                self.permanent = is_permanent(error.value)
+        place, samples = self._fetch(since)
+        if not samples:
             return []
         now_us = self._clock.now_us()
         steps_us = (self._step_us, before_us) if stepped else (self._step_us,)
         if stepped:
             self._floor_us = self._last_us + _SAME_US
-        place = VALUE_OF_TYPE[value_type]
         found = []
         newest = since
+        strange_us: int | None = None
         for sample in samples:
             stamp = _stamp_of(sample)
             # The buffer's empty places have no time, and "since" has been read as "from" too.
             if stamp <= since:
                 continue
             t_us = self._place(stamp, steps_us, now_us)
-            if t_us is not None:
+            if t_us is None:
+                off_us = stamp - self._step_us - now_us
+                strange_us = strange_us if -_OLDEST_US < off_us < _FUTURE_US else off_us
+            else:
                 found.append((t_us, getattr(_value_of(sample), place) * self._factor))
                 # Stamps of before a step back lie in the future and must not hide what follows.
                 if t_us == stamp - self._step_us:
                     newest = max(newest, stamp)
         self._seen_stamp = newest
+        if strange_us is not None and not found and not stepped:
+            self.reason = f"the driver's times are {strange_us / 1e6:.0f} s off this host's"
         found.sort()
         kept = []
         for t_us, value in found:
@@ -92,13 +99,31 @@ class SampleBuffer:
                 kept.append((t_us, value))
                 self._last_us = t_us
         self._floor_us = self._last_us
+        if kept:
+            self._news_us = now_us
         return kept
+
+    def _fetch(self, since: int) -> tuple[str, Sequence[Any]]:
+        """What the driver has beyond a stamp, and where its values stand; sets `reason`."""
+        self.reason = None
+        try:
+            value_type, samples = pynvml.nvmlDeviceGetSamples(self._handle, self._kind, since)
+        except pynvml.NVMLError as error:
+            if error.value not in _NOTHING_NEW:
+                self.reason = reason_of(error)
+                self.permanent = is_permanent(error.value)
+            elif self._clock.now_us() - self._news_us > KEPT_US:
+                self.reason = f"the driver has had no new sample for {KEPT_US / 1e6:g} s"
+                # Its time may have been set back, which hides what is new behind what was seen.
+                self._seen_stamp = 0
+            return "", ()
+        return VALUE_OF_TYPE[value_type], samples
 
     def _place(self, stamp: int, steps_us: tuple[int, ...], now_us: int) -> int | None:
         """A stamp's time on the host's clock: by the step that puts it after the last one."""
         for step_us in steps_us:
             t_us = stamp - step_us
-            if self._floor_us < t_us <= now_us + _STEP_US and t_us > now_us - _OLDEST_US:
+            if max(self._floor_us, now_us - _OLDEST_US) < t_us <= now_us + _FUTURE_US:
                 return t_us
         return None
 

@@ -423,6 +423,25 @@ def test_samples_without_a_time_and_doubles_are_dropped(open_nvml: Open) -> None
     assert samples[-1][0] - samples[0][0] < 3_000_000
 
 
+def test_driver_with_another_time_is_null_with_that_reason(open_nvml: Open, world: World) -> None:
+    source = open_nvml()
+    world.set(step_us=-7_200_000_000)
+    time.sleep(0.02)
+    readings = watch(source, 0.6)
+    assert reasons(readings, "power_sample_w") == ["the driver's times are -7200 s off this host's"]
+    assert len(series(readings, "power_instant_w")) >= 5
+
+
+def test_driver_that_falls_silent_is_null_with_that_reason(open_nvml: Open, world: World) -> None:
+    source = open_nvml()
+    readings = watch(source, 0.3)
+    world.fail("samples_0", pynvml.NVML_ERROR_NOT_FOUND)
+    readings += watch(source, 3.0)
+    assert reasons(readings, "power_sample_w") == ["the driver has had no new sample for 2.4 s"]
+    world.heal()
+    assert len(series(watch(source, 0.3), "power_sample_w")) >= 100
+
+
 def test_xid_error_is_told_with_its_number(
     open_nvml: Open, world: World, assignment: Assignment
 ) -> None:

@@ -91,7 +91,7 @@ class Watched:
         How slow it is says nothing about the watcher: `tests/benchmarks/watcher_kill.py` measures.
         """
         blind_us = max(event["t_us"] - event["silent_from_us"] for event in self.restarts())
-        return 40_000 + max(0, blind_us - 2_300_000)
+        return 40_000 + max(0, int(blind_us) - 2_300_000)
 
 
 @pytest.fixture
