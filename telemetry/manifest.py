@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from telemetry.chunks import Survey
 from telemetry.clocks import Clocks
 from telemetry.order import LaunchOrder
 from telemetry.record import read_json
 from telemetry.run import AttemptPaths, RunPaths, RunSpec
 from telemetry.schema import SCHEMA_VERSION
 from telemetry.state import AttemptState
+from telemetry.survey import Survey
 
 # The exit record's file is the watcher's own record's with this before `.json`.
 _EXIT: Final = ".exit"

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from telemetry.bar import Bar
-from telemetry.chunks import UNREADABLE, Chunk, Survey, survey_part
+from telemetry.chunks import UNREADABLE, Chunk
 from telemetry.clocks import Clocks
 from telemetry.coverage import Coverage
 from telemetry.manifest import build_manifest, is_simulated
@@ -27,6 +27,7 @@ from telemetry.schema import METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
 from telemetry.seal import seal_attempt
 from telemetry.shards import list_parts
 from telemetry.state import attempt_state, record_end
+from telemetry.survey import Survey, survey_part
 from telemetry.table import SamplesFile, TableFile
 from telemetry.window import Window, fit_in_memory
 

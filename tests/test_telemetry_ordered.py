@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.chunks import Chunk, survey_part
+from telemetry.chunks import Chunk
 from telemetry.clocks import Clocks
 from telemetry.offset import HostOffset, OffsetReading
 from telemetry.ordered import merge_ordered
 from telemetry.schema import SPANS
 from telemetry.shards import ROW_GROUP_ROWS, list_parts
+from telemetry.survey import survey_part
 from telemetry.table import TableFile
 from tests.telemetry_record import make_attempt, shard_writer
 

@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.chunks import Chunk, survey_part
+from telemetry.chunks import Chunk
 from telemetry.clocks import Clocks
 from telemetry.offset import HostOffset, OffsetReading
 from telemetry.samples import Samples
 from telemetry.shards import list_parts
+from telemetry.survey import survey_part
 from telemetry.window import Window, fit_in_memory
 from tests.telemetry_record import Row, make_attempt, sample_columns, shard_writer
 
