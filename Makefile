@@ -13,13 +13,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # A folder named by an outer shell must not reach the tests.
 unexport PYTHONPATH
 
-.PHONY: help env demo test check format bench constraints clean
+.PHONY: help env demo test check format bench cluster constraints clean
 
 help:
 	@echo "make demo         a real grid on this machine, merged, sealed, audited, reported"
 	@echo "make test         the tests"
 	@echo "make check        ruff format, ruff, mypy --strict, the tests"
 	@echo "make format       let ruff format"
+	@echo "make cluster      a development Slurm on this machine (slurm/README.md)"
 	@echo "make bench        the benchmarks, by hand"
 	@echo "make constraints  write the environment's versions to constraints.txt"
 	@echo "make clean        remove the environment and the demo's results"
@@ -55,6 +56,9 @@ check: $(STAMP)
 format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+cluster: $(STAMP)
+	@$(BIN)/python slurm/devcluster up 4 8
 
 bench: $(STAMP)
 	@for script in tests/benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
