@@ -81,11 +81,14 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
         for attempt in run.attempts()[-1:]
         if not attempt_state(attempt).ended
     ]
-    jobs = [
+    elements = [
         known.jobs[attempt.folder].job_id
         for attempt in open_attempts
         if attempt.folder in known.jobs
     ]
+    # A whole array is one number: Slurm cancels its elements in one go.
+    whole = {job_id.partition("_")[0] for job_id in elements}
+    jobs = sorted(elements if points else whole)
     for start in range(0, len(jobs), _AT_ONCE):
         ask(["scancel", *jobs[start : start + _AT_ONCE]])
     for attempt in open_attempts:
