@@ -9,6 +9,8 @@ results/
       launch.json                   intent: telemetry, device, prompts (before submission)
       provenance.json               who, where, which commit, which packages (before submission)
       submitted.json started.json ended.json
+      slurm.json                    the job as rank 0 saw it: Slurm's variables, version, own record
+      slurm_accounting.json         what Slurm's accounting says of it once it has ended
       progress.json                 how far rank 0 is (advisory, for people)
       hosts/<host>.json             what a node saw, written by its watcher when it is ready
       watchers/<host>.json          how its watching went: clock steps, late ticks, dropped rows
