@@ -1,6 +1,7 @@
 """Slurm's queue and accounting: what they say about jobs of a given name."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ ENDED: Final = frozenset(
     }
 )
 
+_ELEMENTS: Final = re.compile(r"(?P<id>\d+)_\[(?P<list>\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:%\d+)?\]")
 _SACCT: Final = (
     "sacct",
     "--noheader",
@@ -60,7 +62,13 @@ def ask(command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
     Raises:
         SlurmError: it is not there, fails or does not answer.
     """
-    environment = {**os.environ, "LC_ALL": "C", "SLURM_TIME_FORMAT": "standard"}
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "SLURM_TIME_FORMAT": "standard",
+        # Element lists of an array in full: Slurm cuts them at 64 characters.
+        "SLURM_BITSTR_LEN": "0",
+    }
     # A user's own format for these commands is not what is read here.
     for name in ("SQUEUE_FORMAT", "SACCT_FORMAT", "SQUEUE_STATES", "SQUEUE_USERS"):
         environment.pop(name, None)
@@ -158,12 +166,25 @@ def _states(text: str) -> dict[str, JobState]:
         job_id, name, state, submit_time, nodes, reason = parts
         # "CANCELLED by 1000"
         word = state.split()[0] if state.split() else "UNKNOWN"
-        found[job_id] = JobState(
-            job_id=job_id,
-            name=name,
-            state=word,
-            reason=f"{state.removeprefix(word).strip()} {reason}".strip(),
-            submit_time=submit_time,
-            nodes=nodes,
-        )
+        for each in elements(job_id):
+            found[each] = JobState(
+                job_id=each,
+                name=name,
+                state=word,
+                reason=f"{state.removeprefix(word).strip()} {reason}".strip(),
+                submit_time=submit_time,
+                nodes=nodes,
+            )
+    return found
+
+
+def elements(job_id: str) -> list[str]:
+    """`12_[0-1,5%4]` as `12_0`, `12_1` and `12_5`: elements that never started share one record."""
+    match = _ELEMENTS.fullmatch(job_id)
+    if match is None:
+        return [job_id]
+    found = []
+    for part in match["list"].split(","):
+        first, _, last = part.partition("-")
+        found += [f"{match['id']}_{k}" for k in range(int(first), int(last or first) + 1)]
     return found

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from launcher.ledger import JobArray
-from launcher.slurm_queue import PATIENCE_S, SlurmError, ask
+from launcher.slurm_queue import PATIENCE_S, SlurmError, ask, elements
 from telemetry.clock import wall_us
 from telemetry.record import create_json, write_json
 from telemetry.run import AttemptPaths
@@ -103,9 +103,8 @@ def record_accounting(array: JobArray) -> None:
         values = line.split("|")
         if len(values) == len(_FIELDS):
             # Steps are named 12_3.0 and 12_3.batch.
-            rows.setdefault(values[0].partition(".")[0], []).append(
-                dict(zip(_FIELDS, values, strict=True))
-            )
+            for job_id in elements(values[0].partition(".")[0]):
+                rows.setdefault(job_id, []).append(dict(zip(_FIELDS, values, strict=True)))
     for index, attempt in enumerate(array.attempts()):
         if not attempt.ended.is_file() or attempt.seal.is_file():
             continue

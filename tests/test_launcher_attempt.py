@@ -12,6 +12,7 @@ from launcher.attempt import create_attempt, remove_attempt
 from launcher.door import read_points
 from launcher.grid import Entry, Verdict, check
 from launcher.job import require_open
+from launcher.slurm_queue import elements
 from launcher.text import SharedJson, json_text, replace_text
 from telemetry.record import read_json
 from telemetry.run import AttemptPaths, RunPaths
@@ -120,3 +121,19 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) ->
     with pytest.raises(OSError, match="folder"):
         replace_text(tmp_path / "folder", "text")
     assert [child.name for child in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("job_id", "expected"),
+    [
+        ("12", ["12"]),
+        ("12_3", ["12_3"]),
+        ("12_[0-2%16]", ["12_0", "12_1", "12_2"]),
+        ("12_[0,4-5]", ["12_0", "12_4", "12_5"]),
+        ("12_[...]", ["12_[...]"]),
+    ],
+)
+def test_elements_that_never_started_share_one_record_of_slurm_s(
+    job_id: str, expected: list[str]
+) -> None:
+    assert elements(job_id) == expected
