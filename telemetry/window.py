@@ -27,8 +27,8 @@ from telemetry.samples import Remarks, Samples
 BLOCK_ROWS: Final = 1 << 18
 # Of each run every so many rows one says where the times lie: a block is that exact per shard.
 _STRIDE_ROWS: Final = 1 << 9
-# Rows read while others are sorted and written, 80 MB: a row group of each of 64 shards.
-_AHEAD_ROWS: Final = 1 << 22
+# Rows read while others are sorted and written, 40 MB: a row group of each of 32 shards.
+_AHEAD_ROWS: Final = 1 << 21
 # Arrow and numpy let go of Python's lock, so that two threads do read twice as fast.
 _READERS: Final = 2
 
