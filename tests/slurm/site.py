@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -99,6 +100,11 @@ class Site:
         """Slurm's word for how the attempt's job stands, by its accounting."""
         words = self.slurm("sacct", "-n", "-X", "-P", "-j", job_id(attempt), "-o", "State").split()
         return words[0] if words else ""
+
+    def stopped_us(self, attempt: AttemptPaths) -> int:
+        """When Slurm ended the attempt's job, by its books of whole seconds."""
+        end = self.slurm("sacct", "-n", "-X", "-P", "-j", job_id(attempt), "-o", "End")
+        return int(datetime.fromisoformat(end).timestamp() * 1e6)
 
     def wait_end(self, attempt: AttemptPaths, *states: str) -> str:
         """Wait until accounting has the job in one of `states`; which one."""
