@@ -364,10 +364,15 @@ def campaigns_folder(results: Path) -> Path:
 
 
 def list_runs(results: Path) -> Iterator[RunPaths]:
-    """Every run of a results folder, by name: each folder with a spec.json."""
+    """Every run of a results folder, by name: each folder with a spec.json.
+
+    A folder whose name begins with a dot is one that the launcher is still making.
+    """
     if not results.is_dir():
         return
     for folder in sorted(results.iterdir()):
+        if folder.name.startswith("."):
+            continue
         run = RunPaths(results=results, run_id=folder.name)
         if run.spec.is_file():
             yield run

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from telemetry.record import write_json
 from telemetry.run import RunPaths, RunSpec, list_runs
 from tests.conftest import SPEC
 
@@ -149,3 +150,10 @@ def test_every_file_of_an_attempt_lies_in_its_folder(tmp_path: Path) -> None:
     assert attempt.host("n1") == attempt.folder / "hosts" / "n1.json"
     assert attempt.rank(3) == attempt.folder / "ranks" / "rank-00003.json"
     assert attempt.rank_shard("spans", 3) == attempt.folder / "shards" / "spans" / "rank-00003"
+
+
+def test_a_run_that_is_still_being_made_is_not_listed(tmp_path: Path, spec: RunSpec) -> None:
+    for name in (spec.run_id, f".{spec.run_id}-k3x9"):
+        (tmp_path / name).mkdir()
+        write_json(tmp_path / name / "spec.json", spec.to_mapping())
+    assert [run.run_id for run in list_runs(tmp_path)] == [spec.run_id]
