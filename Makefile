@@ -10,10 +10,12 @@ RESULTS ?= results/demo
 TORCH := torch==2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Those that need no hardware of their own; watching needs a GPU, dcgm_cost NVIDIA's bindings.
+BENCHMARKS ?= merge launch watcher_cost watcher_kill slurm
 # A folder named by an outer shell must not reach the tests.
 unexport PYTHONPATH
 
-.PHONY: help env demo test check format bench cluster constraints clean
+.PHONY: help env demo test check format bench cluster cluster-down constraints clean
 
 help:
 	@echo "make demo         a real grid on this machine, merged, sealed, audited, reported"
@@ -58,10 +60,13 @@ format: $(STAMP)
 	@$(BIN)/ruff check --fix .
 
 cluster: $(STAMP)
-	@$(BIN)/python slurm/devcluster up 4 8
+	@$(BIN)/python slurm/devcluster up $(or $(NODES),4) $(or $(GPUS),8)
+
+cluster-down: $(STAMP)
+	@$(BIN)/python slurm/devcluster down --purge
 
 bench: $(STAMP)
-	@for script in tests/benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name; done
 
 constraints: $(STAMP)
 	@{ echo '# Every version that `make` installs. Regenerate: make constraints'; \
