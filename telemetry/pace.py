@@ -21,6 +21,8 @@ _STEP_S: Final = 0.005
 _ENERGY_STEPS: Final = 4
 # Fewer changes are no period: a clock that never moved says nothing.
 _LEAST_CHANGES: Final = 5
+# Steps that have nothing to do with a period lie a quarter of it from its multiples on average.
+_FIT: Final = 0.2
 _US_PER_S: Final = 1e6
 
 
@@ -67,7 +69,7 @@ class _Track:
         """What was seen of one reading."""
         changes_us = self.changes_us.get(name, [])
         return Pace(
-            update_us=_update_us(changes_us),
+            update_us=update_us(changes_us),
             changes=len(changes_us),
             call_us=statistics.median(self.calls_us),
             cpu_us=round(self.cpu_s * _US_PER_S / len(self.calls_us), 1),
@@ -107,14 +109,31 @@ def learn_paces(handle: Any, wanted: Container[str], probe_s: float = PROBE_S) -
     return paces
 
 
-def _update_us(changes_us: Sequence[int]) -> int | None:
-    """The period whose multiples lie between the changes: an update may bring the same value."""
+def update_us(changes_us: Sequence[int]) -> int | None:
+    """The period whose multiples lie between the changes: an update may bring the same value.
+
+    One late look makes a short step and a long one, so the shortest step is no period: the longest
+    period that the steps fit on average is taken. None when there are too few changes.
+    """
     if len(changes_us) < _LEAST_CHANGES:
         return None
     steps_us = [after - before for before, after in pairwise(changes_us)]
-    shortest_us = min(steps_us)
-    updates = sum(round(step_us / shortest_us) for step_us in steps_us)
-    return sum(steps_us) // updates
+    candidates_us = sorted({step / part for step in steps_us for part in (1, 2, 3)}, reverse=True)
+    misfits = [_misfit(steps_us, period_us) for period_us in candidates_us]
+    fitting = (
+        period for period, misfit in zip(candidates_us, misfits, strict=True) if misfit <= _FIT
+    )
+    period_us = next(fitting, candidates_us[misfits.index(min(misfits))])
+    return sum(steps_us) // sum(_updates(step, period_us) for step in steps_us)
+
+
+def _updates(step_us: int, period_us: float) -> int:
+    return max(1, round(step_us / period_us))
+
+
+def _misfit(steps_us: Sequence[int], period_us: float) -> float:
+    """How far steps lie from whole multiples of a period on average, in periods."""
+    return statistics.fmean(abs(step / period_us - _updates(step, period_us)) for step in steps_us)
 
 
 def read_paces(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Pace]:
