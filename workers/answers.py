@@ -1,0 +1,28 @@
+"""Answers: what an engine makes of one batch of prompts, and when."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """A batch's answers; lists by row have one item for each prompt."""
+
+    ids: list[list[int]]
+    """The token ids kept, by row."""
+    ended: list[bool]
+    """By row: True where an end-of-sequence id that was not ignored cut the answer."""
+    first_steps: list[int]
+    """By row: the step that chose its first token; step 0 is prefill's."""
+    step_us: list[int]
+    """When each step's tokens were chosen, in microseconds after prefill began."""
+
+    def __post_init__(self) -> None:
+        rows = len(self.ids)
+        for name in ("ended", "first_steps"):
+            if len(getattr(self, name)) != rows:
+                raise ValueError(
+                    f"`{name}` must have one item for each of {rows} rows, "
+                    f"but has {len(getattr(self, name))} instead"
+                )
+        if any(b < a for a, b in zip(self.step_us, self.step_us[1:], strict=False)):
+            raise ValueError("`step_us` must not fall, but does")
