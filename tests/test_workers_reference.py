@@ -57,7 +57,7 @@ def _answer(
     )
     engine = ReferenceEngine(model, decoding, max_len=max_len, device=torch.device("cpu"))
     engine.prefill(prompts, seed)
-    return engine.decode()
+    return engine.decode().ids
 
 
 def test_a_batch_costs_total_length_less_shortest_prompt_forward_passes() -> None:
@@ -125,11 +125,11 @@ def test_a_batch_does_not_hang_on_the_batch_before() -> None:
     decoding = Decoding(max_gen_len=5, temperature=1.0, top_p=1.0, ignore_eos=True, eos_id=EOS)
     engine = ReferenceEngine(Flat(), decoding, max_len=20, device=torch.device("cpu"))
     engine.prefill([[4, 5]], 7)
-    alone = engine.decode()
+    alone = engine.decode().ids
     engine.prefill([[1, 3, 3], [6]], 8)
     engine.decode()
     engine.prefill([[4, 5]], 7)
-    assert engine.decode() == alone
+    assert engine.decode().ids == alone
 
 
 @pytest.mark.parametrize("prompts", [[], [[]], [[3], []], [[3] * 20]])

@@ -1,30 +1,57 @@
 """Engines: the ways to turn a batch of prompts into answers, by the name specs use."""
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import torch
+from torch import nn
 
 from telemetry.run import RunSpec
+from workers.answers import Answers
+from workers.llama import Llama
 from workers.reference import Model, ReferenceEngine
 from workers.sampling import Decoding
+from workers.steps import StepClock
+
+
+Prepare = Callable[[str, nn.Module], None]
+"""Fuses or quantizes a filled part of a model, called with its name and the part."""
 
 
 class Engine(Protocol):
     """Answers one batch at a time."""
 
+    model: Model
+    """Logits of its own weights, as it computes them."""
+    clock: StepClock
+    """Started by `prefill`, marked at the end of every step."""
+
     def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
-        """Read the prompts, up to the first token chosen."""
+        """Read the prompts, up to the first token chosen: step 0."""
 
-    def decode(self) -> list[list[int]]:
-        """Choose the tokens that follow; the ids kept, by row."""
+    def decode(self) -> Answers:
+        """Choose the tokens that follow."""
+
+    def describe(self) -> dict[str, Any]:
+        """How it works, as JSON, for the record."""
 
 
-ENGINES: Final = {"reference": ReferenceEngine}
-"""All engines by name."""
+@dataclass(frozen=True, kw_only=True)
+class EngineKind:
+    """One way to answer, before there is a model."""
+
+    name: str
+    """What `RunSpec.engine` holds."""
+    fault: Callable[[RunSpec], str | None]
+    """Why it cannot do what a spec asks for; None when it can."""
+    prepare: Callable[[RunSpec], Prepare | None]
+    """What is done to each part of the model once it is filled, as `load_model` wants it."""
+    make: Callable[[RunSpec, Llama, int, torch.device], Engine]
+    """The engine of a spec, a loaded model, an end-of-sequence id and a device."""
 
 
-def make_engine(spec: RunSpec, model: Model, eos_id: int, device: torch.device) -> Engine:
+def make_engine(spec: RunSpec, model: Llama, eos_id: int, device: torch.device) -> Engine:
     """The engine that a spec asks for.
 
     Raises:
@@ -32,24 +59,57 @@ def make_engine(spec: RunSpec, model: Model, eos_id: int, device: torch.device) 
     """
     if fault := engine_fault(spec):
         raise ValueError(fault)
-    decoding = Decoding(
+    return ENGINES[spec.engine].make(spec, model, eos_id, device)
+
+
+def engine_fault(spec: RunSpec) -> str | None:
+    """Why no engine here can do what a spec asks for; None when one can."""
+    if spec.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        return f"`engine` must be one of {known}, but is {spec.engine!r} instead"
+    if spec.weights != "random":
+        return f"`weights` must be one of random, but is {spec.weights!r} instead"
+    return ENGINES[spec.engine].fault(spec)
+
+
+def decoding_of(spec: RunSpec, eos_id: int) -> Decoding:
+    """How a spec wants answers decoded."""
+    return Decoding(
         max_gen_len=spec.max_gen_len,
         temperature=spec.temperature,
         top_p=spec.top_p,
         ignore_eos=spec.ignore_eos,
         eos_id=eos_id,
     )
-    max_len = spec.max_prompt_len + spec.max_gen_len
-    return ENGINES[spec.engine](model, decoding, max_len=max_len, device=device)
 
 
-def engine_fault(spec: RunSpec) -> str | None:
-    """Why no engine here can do what a spec asks for; None when one can."""
-    for name, value, known in (
-        ("engine", spec.engine, tuple(ENGINES)),
-        ("quantization", spec.quantization, ("none",)),
-        ("weights", spec.weights, ("random",)),
-    ):
-        if value not in known:
-            return f"`{name}` must be one of {', '.join(known)}, but is {value!r} instead"
+def _reference_fault(spec: RunSpec) -> str | None:
+    if spec.quantization != "none":
+        return f"`quantization` must be one of none, but is {spec.quantization!r} instead"
     return None
+
+
+def _prepare_nothing(spec: RunSpec) -> None:
+    """The reference engine takes the model as it is."""
+    del spec
+
+
+def _make_reference(
+    spec: RunSpec, model: Llama, eos_id: int, device: torch.device
+) -> ReferenceEngine:
+    max_len = spec.max_prompt_len + spec.max_gen_len
+    return ReferenceEngine(model, decoding_of(spec, eos_id), max_len=max_len, device=device)
+
+
+ENGINES: Final = {
+    kind.name: kind
+    for kind in (
+        EngineKind(
+            name="reference",
+            fault=_reference_fault,
+            prepare=_prepare_nothing,
+            make=_make_reference,
+        ),
+    )
+}
+"""All kinds of engine by name."""

@@ -8,11 +8,14 @@ min(max_len, longest + max_gen_len) - shortest forward passes, whatever it says.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from workers.answers import Answers
 from workers.sampling import Decoding, sample
+from workers.steps import StepClock
 
 # What stands where neither prompt nor answer does. It is never fed to the model.
 _PAD: int = -1
@@ -27,7 +30,9 @@ class ReferenceEngine:
     def __init__(
         self, model: Model, decoding: Decoding, *, max_len: int, device: torch.device
     ) -> None:
-        self._model = model
+        self.model = model
+        """Logits of its own model, for whoever compares them."""
+        self.clock = StepClock(device)
         self._decoding = decoding
         self._max_len = max_len
         self._device = device
@@ -49,6 +54,7 @@ class ReferenceEngine:
                 f"`prompts` must each have from 1 to {self._max_len - 1} tokens, "
                 f"but have {lens} instead"
             )
+        self.clock.start()
         total_len = min(self._max_len, max(lens) + self._decoding.max_gen_len)
         ids = torch.full((len(prompts), total_len), _PAD, dtype=torch.int64)
         for row, prompt in enumerate(prompts):
@@ -61,28 +67,51 @@ class ReferenceEngine:
         self._at = 0
         self._step_to(min(lens))
 
-    def decode(self) -> list[list[int]]:
-        """Go on token by token to the batch's full length; the answers' ids, by row."""
+    def decode(self) -> Answers:
+        """Go on token by token to the batch's full length; the answers.
+
+        A row's first token is chosen as many steps after prefill's as its prompt is longer than
+        the shortest.
+        """
         while self._at < self._ids.shape[1] - 1:
             self._step_to(self._at + 1)
-        return [
-            _answer(row, prompt_len, self._decoding)
-            for row, prompt_len in zip(self._ids.tolist(), self._prompt_lens, strict=True)
-        ]
+        rows = zip(self._ids.tolist(), self._prompt_lens, strict=True)
+        answers = [_answer(row, prompt_len, self._decoding) for row, prompt_len in rows]
+        shortest = min(self._prompt_lens)
+        return Answers(
+            ids=[ids for ids, _ in answers],
+            ended=[ended for _, ended in answers],
+            first_steps=[prompt_len - shortest for prompt_len in self._prompt_lens],
+            step_us=self.clock.read_us(),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """How it works, for the record."""
+        return {
+            "name": "reference",
+            "kernels": "eager",
+            "graph": False,
+            "all_reduce": "torch.distributed",
+            "cache": "[batch, positions, heads, head_dim]",
+            "sampling": "full sort",
+            "stops_early": False,
+        }
 
     def _step_to(self, position: int) -> None:
         """Feed what stands before `position` and is new, and set the tokens at `position`."""
-        logits = self._model(self._ids[:, self._at : position], self._at)
+        logits = self.model(self._ids[:, self._at : position], self._at)
         sampled = sample(logits, self._decoding.temperature, self._decoding.top_p, self._generator)
         # A prompt that reaches so far keeps its own token.
         self._ids[:, position] = torch.where(
             self._given[:, position], self._ids[:, position], sampled
         )
         self._at = position
+        self.clock.mark()
 
 
-def _answer(row: Sequence[int], prompt_len: int, decoding: Decoding) -> list[int]:
+def _answer(row: Sequence[int], prompt_len: int, decoding: Decoding) -> tuple[list[int], bool]:
+    """The ids kept of a row, and whether an end-of-sequence id cut them."""
     answer = list(row[prompt_len : prompt_len + decoding.max_gen_len])
     if not decoding.ignore_eos and decoding.eos_id in answer:
-        del answer[answer.index(decoding.eos_id) :]
-    return answer
+        return answer[: answer.index(decoding.eos_id)], True
+    return answer, False

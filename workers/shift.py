@@ -267,7 +267,7 @@ def _answer_all(
             engine.prefill(prompts, _batch_seed(shift.spec.seed, batch))
             asked = Counts(prompts=len(prompts), prompt_tokens=sum(map(len, prompts)))
             spans.enter(Phase.DECODE, batch=batch, counts=NO_COUNTS if writer is None else asked)
-            generated_ids = engine.decode()
+            answers = engine.decode()
         decoded = spans.edge()
         answered = NO_COUNTS
         if writer is not None:
@@ -276,14 +276,14 @@ def _answer_all(
                 batch=batch,
                 first_prompt=first,
                 prompts=prompts,
-                generated_ids=generated_ids,
+                generated_ids=answers.ids,
             )
             answered = Counts(
                 generated_tokens=sum(responses.generated_tokens), words=sum(responses.words)
             )
             responses.write(writer)
         spans.enter(Phase.OVERHEAD, batch=batch, counts=answered, at=decoded)
-        if not mesh.agree(_digest(generated_ids)):
+        if not mesh.agree(_digest(answers.ids)):
             raise RuntimeError(
                 f"all ranks must choose the same tokens, but differ in batch {batch}"
             )
