@@ -29,6 +29,7 @@ from launcher.door import BadInputError
 from launcher.grid import Entry, Grid, Verdict
 from launcher.job import process_identity
 from launcher.ledger import JobArray
+from launcher.running_order import RunningOrder
 from launcher.slurm_record import record_accounting
 from launcher.standing import last_line
 from launcher.submit import (
@@ -82,13 +83,14 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
         OSError: the disk is full or gone; what was sealed is whole.
         KeyboardInterrupt: somebody stopped it; running jobs are cancelled and labelled.
     """
-    entries = grid.having(Verdict.RUN)
+    order = RunningOrder(seed=grid.entries[0].spec.seed)
+    entries = sorted(grid.having(Verdict.RUN), key=lambda entry: order.key(entry.spec))
     require_slurm_path(grid.results, entries)
     call = provenance.collect(command, allow_dirty=grid.allow_dirty)
     selections = _select_prompts(entries)
     open_results(grid.results)
     hashes = _write_prompts(grid.results, selections)
-    folder = _campaign_folder(grid, call)
+    folder = _campaign_folder(grid, call, order.to_mapping([entry.spec for entry in entries]))
     for entry in grid.having(Verdict.MERGE):
         _settle(grid.results, entry)
     with _interrupted_by_sigterm():
@@ -96,18 +98,16 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
         if beaten := len(entries) - len(trials):
             console.print(f"{beaten} points were started by another call meanwhile: skipped")
         shapes = by_shape(trials)
-        batch = {shape: trials for shape, trials in shapes.items() if shape.cluster.slurm}
+        batch = {shape: members for shape, members in shapes.items() if shape.cluster.slurm}
         queued, refused = _queue(grid.results, folder.name, batch)
+        # Not shape by shape: the number of ranks is an axis that drift must not follow either.
+        here = [trial for trial in trials if trial.entry.cluster.slurm is None]
         sealed, failed = 0, []
-        progress = Progress(console, len(trials) - sum(map(len, batch.values())))
-        for shape, members in shapes.items():
-            if shape in batch:
-                continue
-            for trial, reason in _run_each(folder, shape, members, progress):
-                if reason is None:
-                    sealed += 1
-                else:
-                    failed.append(trial.entry.spec.run_id)
+        for trial, reason in _run_each(folder, here, Progress(console, len(here))):
+            if reason is None:
+                sealed += 1
+            else:
+                failed.append(trial.entry.spec.run_id)
     if refused and not queued and not sealed + len(failed):
         shutil.rmtree(folder, ignore_errors=True)
     return Outcome(
@@ -189,7 +189,7 @@ def _queue(results: Path, campaign: str, shapes: dict[Shape, list[Trial]]) -> tu
 
 
 def _run_each(
-    folder: Path, shape: Shape, trials: Sequence[Trial], progress: Progress
+    folder: Path, trials: Sequence[Trial], progress: Progress
 ) -> list[tuple[Trial, str | None]]:
     """Run trials one after the other; each with the reason why it is not sealed, or None."""
     ended: list[tuple[Trial, str | None]] = []
@@ -197,7 +197,7 @@ def _run_each(
     job: Any = None
     try:
         with progress.shown():
-            for trial, job in submit_each(folder / "jobs", shape, trials):
+            for trial, job in submit_each(folder / "jobs", trials):
                 while not job.done():
                     progress.update(trial)
                     time.sleep(_POLL_S)
@@ -274,7 +274,7 @@ def _write_prompts(
     return {key: prompts.write_prompts(kept, folder)[0] for key, kept in selections.items()}
 
 
-def _campaign_folder(grid: Grid, call: Mapping[str, Any]) -> Path:
+def _campaign_folder(grid: Grid, call: Mapping[str, Any], order: Mapping[str, Any]) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     # Two login nodes may have the same pid in the same second.
     host = re.sub(r"[^a-z0-9]", "", socket.gethostname().partition(".")[0].lower())
@@ -288,6 +288,7 @@ def _campaign_folder(grid: Grid, call: Mapping[str, Any]) -> Path:
         "user": call["user"],
         "launcher": process_identity(),
         "summary": plan_summary(grid.entries),
+        "order": order,
         "points": [
             {
                 "run_id": entry.spec.run_id,

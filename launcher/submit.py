@@ -68,12 +68,14 @@ def by_shape(trials: Sequence[Trial]) -> dict[Shape, list[Trial]]:
     """The trials by the resources that their jobs ask for, in order."""
     shapes: dict[Shape, list[Trial]] = {}
     for trial in trials:
-        spec = trial.entry.spec
-        shape = Shape(
-            cluster=trial.entry.cluster, nodes=spec.nodes, ranks_per_node=spec.gpus_per_node
-        )
-        shapes.setdefault(shape, []).append(trial)
+        shapes.setdefault(shape_of(trial), []).append(trial)
     return shapes
+
+
+def shape_of(trial: Trial) -> Shape:
+    """The resources that a trial's job asks for."""
+    spec = trial.entry.spec
+    return Shape(cluster=trial.entry.cluster, nodes=spec.nodes, ranks_per_node=spec.gpus_per_node)
 
 
 def require_slurm_path(results: Path, entries: Sequence[Entry]) -> None:
@@ -159,11 +161,11 @@ def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: 
     return job_id
 
 
-def submit_each(folder: Path, shape: Shape, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Any]]:
+def submit_each(folder: Path, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Any]]:
     """Submit one trial at a time; the next when the caller asks, so that a node has one job."""
-    executor = _executor(folder, shape, "joulegrid")
     for trial in trials:
-        job = executor.submit(run_job, _job(trial))
+        shape = shape_of(trial)
+        job = _executor(folder, shape, "joulegrid").submit(run_job, _job(trial))
         # submitit's controller on this machine: while it lives, so does the attempt.
         try:
             created_us = int(psutil.Process(int(job.job_id)).create_time() * 1e6)

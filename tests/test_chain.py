@@ -123,6 +123,15 @@ def test_a_grid_ends_sealed_and_names_the_next_command(sealed: Path) -> None:
         assert verify_seal(run, attempt) == []
 
 
+def test_points_ran_one_after_the_other_in_the_order_that_the_campaign_records(
+    sealed: Path,
+) -> None:
+    (folder,) = campaigns_folder(sealed).iterdir()
+    order = read_json(folder / "campaign.json")["order"]
+    started = {run.run_id: read_json(run.attempt(1).started)["t_us"] for run in list_runs(sealed)}
+    assert order["run_ids"] == sorted(started, key=started.__getitem__)
+
+
 def test_both_ranks_of_a_model_parallel_run_leave_spans_and_their_gpu_s_power(sealed: Path) -> None:
     run = next(run for run in list_runs(sealed) if "-g2-" in run.run_id)
     attempt = run.sealed()
