@@ -14,7 +14,6 @@ from workers.reference import Model, ReferenceEngine
 from workers.sampling import Decoding
 from workers.steps import StepClock
 
-
 Prepare = Callable[[str, nn.Module], None]
 """Fuses or quantizes a filled part of a model, called with its name and the part."""
 
