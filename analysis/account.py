@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
+
 from analysis.amount import Amount, gap_share, net_energy, total
 from analysis.energy import US_PER_S, Curve, Series, coverage
 from analysis.gpu import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
@@ -35,6 +37,8 @@ class Covered:
     """Longest time without one."""
     period_us: int
     """Time between two readings as the record states it."""
+    missed: int
+    """Readings expected that did not come."""
 
 
 class Account:
@@ -106,12 +110,21 @@ class Account:
 
     @cached_property
     def method(self) -> str | None:
-        """The first of `METHODS` that every working GPU has in the window; None for none."""
-        for method in METHODS:
-            amounts = [gpu.energy(method, self.window_us) for gpu in self.gpus]
-            if amounts and all(amount.value is not None for amount in amounts):
-                return method
-        return None
+        """The first of `METHODS` that every working GPU has in the window; None for none.
+
+        One whose readings are too far apart for the window stands back behind those that are not.
+        """
+        whole = [
+            method
+            for method in METHODS
+            if self.gpus
+            and all(gpu.energy(method, self.window_us).value is not None for gpu in self.gpus)
+        ]
+        length = np.array([self.duration_s])
+        fine = [
+            method for method in whole if all(gpu.attributable(method, length) for gpu in self.gpus)
+        ]
+        return next(iter(fine or whole), None)
 
     @property
     def method_text(self) -> str:
@@ -164,9 +177,10 @@ class Account:
 
     @property
     def gap(self) -> Amount:
-        """How far the integral lies from the counter, as a share, over all working GPUs."""
-        names = (COUNTER, INTEGRAL)
-        return gap_share(self.energy_by(COUNTER), self.energy_by(INTEGRAL), names=names)
+        """How far the integral lies from the counters, as a share, over all working GPUs."""
+        counters = [gpu.best_counter(self.window_us) for gpu in self.gpus]
+        reference = total(counters, nothing="no rank has a GPU")
+        return gap_share(reference, self.energy_by(INTEGRAL), names=(COUNTER, INTEGRAL))
 
     @property
     def witness_gap(self) -> Amount:
@@ -262,6 +276,7 @@ class Account:
 
         A field that a GPU has no reading of is left out.
         """
+        window_us = self.window_us[1] - self.window_us[0]
         for gpu in (*self.gpus, *self.idle_gpus):
             for behaviour in gpu.behaviours:
                 series = self.series(gpu.host, gpu.uuid, behaviour.field)
@@ -272,6 +287,7 @@ class Account:
                     share=share,
                     gap_us=gap_us,
                     period_us=behaviour.sampling_us,
+                    missed=round((1.0 - share) * (window_us // behaviour.sampling_us)),
                 )
 
     @cached_property
@@ -287,9 +303,12 @@ class Account:
                 if behaviour.note is not None:
                     found[f"sensor of {gpu.name}: {behaviour.note}"] = None
         if self.method == WITNESS:
-            reasons = {gpu.counter for gpu in self.gpus if isinstance(gpu.counter, str)}
-            why = ", ".join(sorted(reasons)) or "the trace does not reach over the window"
-            found[f"energy is taken from the ranks' own counter readings: {why}"] = None
+            polled = [gpu.energy(COUNTER, self.window_us).reason for gpu in self.gpus]
+            found |= dict.fromkeys(
+                f"only the ranks' own counter readings tell the energy: {why}"
+                for why in polled
+                if why is not None
+            )
         if self.idle_gpus:
             gpus = len(self.idle_gpus) + len(self.gpus)
             found[f"{len(self.idle_gpus)} of {gpus} allocated GPUs had no rank"] = None

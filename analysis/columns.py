@@ -45,10 +45,11 @@ RUNS: Final = (
     text(
         "energy_method",
         "energy from",
-        "`counter`: difference of the GPUs' energy counters at the window's edges, taken when "
-        "every GPU has one in the trace; else `witness`: the same of the counters as the ranks "
-        "read them at their spans' edges; else the integral (trapezoid) of the named power "
-        "reading: the driver's buffer, else instantaneous, else average power.",
+        "`witness`: difference of the GPUs' energy counters as their ranks read them at the very "
+        "edges of the window, taken when every rank did; else `counter`: the same of the counters "
+        "as the watchers polled them, interpolated; else the integral (trapezoid) of the named "
+        "power reading: the driver's buffer, else instantaneous, else average power. A method "
+        "whose readings are further apart than half the window stands back.",
     ),
     number(
         "energy_j",
@@ -146,7 +147,7 @@ RUNS: Final = (
         "phase_energy_method",
         "phases from",
         "The method that tells the shortest times apart on every GPU over every rank's life; of "
-        "equally fine ones the first of counter, witness, integral; one with a gap in its "
+        "equally fine ones the first of witness, counter, integral; one with a gap in its "
         "readings stands back. Phases sum to the total of this method.",
         shown=False,
     ),
@@ -191,7 +192,11 @@ RUNS: Final = (
     width("net_energy_j"),
     number("net_energy_per_token_j", "net J / token", "J", "net_energy_j / generated_tokens."),
     number(
-        "counter_energy_j", "counter", "J", "Energy in the window by the counters.", shown=False
+        "counter_energy_j",
+        "counter",
+        "J",
+        "Energy in the window by the counters as the watchers polled them.",
+        shown=False,
     ),
     number(
         "integral_energy_j",
@@ -203,7 +208,8 @@ RUNS: Final = (
     share(
         "integral_over_counter",
         "integral vs counter",
-        "integral_energy_j / counter_energy_j - 1: two readings of one thing that should agree.",
+        "integral_energy_j over the counters' energy, less 1: of each GPU's counter as its rank "
+        "read it, else as it was polled; two readings of one thing that should agree.",
         plus_minus="integral_over_counter_uncertainty",
         reason="gap_reason",
     ),

@@ -29,6 +29,9 @@ Uncertainty in Measurement, 6.3)."""
 _EVEN: Final = 12.0
 # Readings may begin or end this many periods inside a window before its energy is unknown.
 EDGE_PERIODS: Final = 2.0
+# A counter is extended no further past its readings than the slowest board averages its power over
+# (arXiv 2312.02741): what it drew later, nobody saw.
+MOST_EXTENSION_US: Final = US_PER_S
 # Longest silence in periods that is no gap (github.com/NVIDIA/srt-slurm,
 # docs/power-telemetry.md: three periods at its 1 s).
 GAP_PERIODS: Final = 3
@@ -91,6 +94,9 @@ class Curve:
     variance_j2: FloatArray | None = None
     """Shape (n,): running sum of what each step between two readings adds to the variance of
     the energy; None when nothing is lost between readings (a counter)."""
+    seen: Series | None = None
+    """Power of the same board, for a counter that was polled more seldom than it changes: between
+    two polls its own slope is a mean, and says little of what power changed by."""
 
     def at(self, t_us: IntArray) -> FloatArray:
         """Energy at each time since the first reading; NaN where that is not known."""
@@ -172,7 +178,12 @@ class Curve:
         low = np.searchsorted(self.t_us, edges_us - reach_us, side="right") - 1
         high = np.searchsorted(self.t_us, edges_us + reach_us, side="left")
         counts = self.power_w is None
-        if self.power_w is None:
+        if self.power_w is None and self.seen is not None:
+            levels_w = self.seen.value
+            low = np.searchsorted(self.seen.t_us, edges_us - reach_us, side="left")
+            high = np.searchsorted(self.seen.t_us, edges_us + reach_us, side="right") - 1
+            high = np.maximum(low, high)
+        elif self.power_w is None:
             levels_w = np.diff(self.energy_j) / (np.diff(self.t_us) / US_PER_S)
             high = high - 1
         else:
@@ -202,11 +213,13 @@ def counter_curve(
     lag_us: int,
     edge_power_w: float = 0.0,
     method: str = "counter",
+    power: Series | None = None,
 ) -> Curve | str:
     """The curve of an energy counter, or the reason why there is none.
 
     A counter that falls was reset, and one that never moves does not count: neither says what was
-    drawn. A value that only repeats the one before is no new reading of the board.
+    drawn. A value that only repeats the one before is no new reading of the board. `power` are the
+    same board's readings of power: they tell what may be misplaced where polls are far apart.
     """
     t_us, value = _distinct(series)
     if len(t_us) < _TWO_POINTS:
@@ -228,6 +241,7 @@ def counter_curve(
         resolution_us=resolution_us,
         lag_us=lag_us,
         edge_power_w=edge_power_w,
+        seen=power if power and resolution_us > EDGE_PERIODS * lag_us else None,
     )
 
 
@@ -265,7 +279,7 @@ def coverage(series: Series, start_us: int, end_us: int, period_us: int) -> tupl
     """Share of the expected readings that came in a window, and its largest gap in microseconds.
 
     The window's edges count as readings' neighbours: a window whose first reading comes late has a
-    gap there.
+    gap there. A window that may lie between two readings expects none, and misses none.
     """
     if period_us <= 0 or end_us <= start_us:
         raise ValueError(
@@ -273,9 +287,10 @@ def coverage(series: Series, start_us: int, end_us: int, period_us: int) -> tupl
             f"but are {period_us} and {end_us - start_us} us instead"
         )
     inside = series.between(start_us, end_us).t_us
-    expected = max(1, (end_us - start_us) // period_us)
+    expected = (end_us - start_us) // period_us
+    share = min(1.0, len(inside) / expected) if expected else 1.0
     marks = np.concatenate(([start_us], inside, [end_us]))
-    return min(1.0, len(inside) / expected), int(np.diff(marks).max())
+    return share, int(np.diff(marks).max())
 
 
 def _over(take: np.ufunc, values: FloatArray, low: IntArray, high: IntArray) -> FloatArray:

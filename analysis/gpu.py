@@ -15,8 +15,9 @@ WITNESS: Final = "witness"
 """The same running total as the GPU's rank read it at its spans' edges: it needs no trace."""
 INTEGRAL: Final = "integral"
 """The method that sums power over time."""
-METHODS: Final = (COUNTER, WITNESS, INTEGRAL)
-"""In order of preference: a counter loses nothing between two readings, an integral may."""
+METHODS: Final = (WITNESS, COUNTER, INTEGRAL)
+"""In order of preference: a counter loses nothing between two readings, an integral may; and a rank
+reads it at the very edges, where a watcher's polls have to be interpolated."""
 US_PER_MS: Final = 1_000
 # Share of a phase's seconds that must lie in spans the sensor can resolve.
 _ATTRIBUTABLE_SHARE: Final = 0.9
@@ -102,6 +103,11 @@ class Gpu:
         if amount.value is None:
             return Amount.unknown(f"{self.uuid}: {amount.reason}")
         return amount
+
+    def best_counter(self, window_us: tuple[int, int]) -> Amount:
+        """Energy in a window by the board's counter: as its rank read it, else as it was polled."""
+        witness = self.energy(WITNESS, window_us)
+        return witness if witness.value is not None else self.energy(COUNTER, window_us)
 
     def resolution_us(self, method: str | None) -> int:
         """The shortest time that `method` tells apart; the slowest known one for None."""

@@ -96,7 +96,7 @@ GPUS: Final = (
     share(
         "integral_over_counter",
         "integral vs counter",
-        "integral_energy_j / counter_energy_j - 1.",
+        "integral_energy_j over witness_energy_j, else over counter_energy_j, less 1.",
     ),
     share("witness_over_counter", "witness vs counter", "witness_energy_j / counter_energy_j - 1."),
     number(

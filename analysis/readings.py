@@ -10,6 +10,7 @@ from analysis.amount import Amount, total
 from analysis.energy import (
     ATTRIBUTABLE_PERIODS,
     EDGE_PERIODS,
+    MOST_EXTENSION_US,
     US_PER_S,
     Curve,
     Series,
@@ -128,11 +129,13 @@ class Readings:
 
     def _counter(self, host: str, uuid: str, sensor: Sensor) -> Curve | str:
         behaviour = self._behaviour(host, uuid, COUNTER_FIELD, sensor)
+        power = (self.of(host, uuid, field) for field in POWER_FIELDS)
         return counter_curve(
             self.of(host, uuid, COUNTER_FIELD),
-            edge_us=self.edge_us(host, uuid, COUNTER_FIELD),
+            edge_us=min(self.edge_us(host, uuid, COUNTER_FIELD), MOST_EXTENSION_US),
             resolution_us=behaviour.resolution_us,
             lag_us=behaviour.update_us,
+            power=next((series for series in power if len(series)), None),
         )
 
     def _integral(

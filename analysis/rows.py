@@ -194,7 +194,9 @@ def _gpu_row(account: Account, gpu: Gpu) -> Row:
         **_pair("integral_energy", integral),
         "integral_field": field,
         **_pair("witness_energy", witness),
-        "integral_over_counter": gap_share(counter, integral, names=_NAMES).value,
+        "integral_over_counter": gap_share(
+            gpu.best_counter(window_us), integral, names=_NAMES
+        ).value,
         "witness_over_counter": gap_share(counter, witness, names=(COUNTER, WITNESS)).value,
         **_pair("idle_power", gpu.idle_power, unit="w"),
         "reason": energy.reason,

@@ -59,6 +59,8 @@ class Plan:
     """Changes to every GPU's entry in the inventory."""
     power_field: str = "power_instant_w"
     period_us: int = PERIOD_US
+    counter_period_us: int | None = None
+    """Time between two polls of the energy counters, a multiple of `period_us`; None: as power."""
     words: str = "two words"
     sample: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda row: row
     """Changes or drops (None) each row of the samples."""
@@ -193,7 +195,8 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
 
 def _metadata(run: RunPaths, kind: str, host: str, rank: int | None, plan: Plan) -> dict[str, Any]:
     spec = plan.run_spec
-    periods = {plan.power_field: plan.period_us, "energy_j": plan.period_us}
+    counter_us = plan.counter_period_us or plan.period_us
+    periods = {plan.power_field: plan.period_us, "energy_j": counter_us}
     return {
         "kind": kind,
         "run_id": run.run_id,
@@ -260,7 +263,8 @@ def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> 
         states += [(uuid, IDLE_W, IDLE_W * t_s) for uuid in idle_uuids(plan, node)]
         for uuid, watts, joules in states:
             readings = {plan.power_field: watts}
-            if plan.counter:
+            counter_us = plan.counter_period_us or plan.period_us
+            if plan.counter and tick * plan.period_us % counter_us == 0:
                 readings["energy_j"] = 1000.0 + joules
             for name, value in readings.items():
                 row: dict[str, Any] | None = {

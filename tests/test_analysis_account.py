@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.account import Account
+from analysis.energy import Curve
 from analysis.load import load, open_run
 from analysis.report import write_report
 from analysis.rows import Row
@@ -14,7 +15,17 @@ from analysis.tables import Tables, build_tables
 from telemetry.record import read_json, write_json
 from telemetry.run import RunPaths
 from telemetry.schema import Phase
-from tests.record_builder import IDLE_W, T0_US, Plan, build_run, timeline, window_s, work_w
+from tests.record_builder import (
+    IDLE_W,
+    T0_US,
+    Plan,
+    build_run,
+    energy_j,
+    timeline,
+    us,
+    window_s,
+    work_w,
+)
 
 H200 = {"name": "NVIDIA H200", "kind": "h200", "driver": "580.159.04"}
 Keep = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -58,10 +69,64 @@ def test_without_a_trace_the_ranks_own_counter_readings_give_the_energy(
     assert any("the ranks' own counter readings" in note for _, note in tables.notes)
 
 
-def test_the_trace_stands_before_the_witness_where_both_are_whole(tmp_path: Path) -> None:
-    row = only(tables_of(tmp_path, Plan(witness=True)))
-    assert row["energy_method"] == "counter"
+def test_a_counter_read_at_the_edges_stands_before_the_same_one_polled(tmp_path: Path) -> None:
+    tables = tables_of(tmp_path, Plan(witness=True))
+    row = only(tables)
+    assert row["energy_method"] == "witness"
     assert row["witness_over_counter"] == pytest.approx(0.0, abs=1e-9)
+    assert not any("the ranks' own" in note for _, note in tables.notes)
+
+
+def test_polls_too_far_apart_for_the_window_stand_back_behind_the_integral(tmp_path: Path) -> None:
+    plan = Plan(counter_period_us=5_000_000, decode_s=3.0)
+    row = only(tables_of(tmp_path, plan))
+    assert row["energy_method"] == "integral of power_instant_w"
+    assert row["energy_j"] == pytest.approx(work_w(0) * window_s(plan))
+
+
+@pytest.mark.parametrize("poll_s", [0.1, 1.0, 2.0, 4.0])
+def test_what_polls_of_a_counter_misplace_is_within_the_uncertainty_that_they_state(
+    tmp_path: Path, poll_s: float
+) -> None:
+    """An edge between two polls is told by interpolation, and power jumps on the way."""
+    plan = Plan(counter_period_us=us(poll_s), decode_s=2.5)
+    account = account_of(tmp_path, plan)
+    (gpu,) = account.gpus
+    curve = gpu.curve("counter")
+    assert isinstance(curve, Curve)
+    widths = []
+    for start_s in (2.0, 2.3, 3.3, 5.0):
+        edges_us = (T0_US + us(1.0), T0_US + us(start_s))
+        told = curve.between(*edges_us)
+        assert told.value is not None
+        assert told.plus_minus is not None
+        truth_j = energy_j(0, start_s) - energy_j(0, 1.0)
+        assert abs(told.value - truth_j) <= told.plus_minus
+        widths.append(told.plus_minus)
+    assert max(widths) >= 2 * (work_w(0) * 0.1) / 12**0.5
+
+
+def test_a_phase_shorter_than_two_polls_of_the_only_meter_has_no_energy(tmp_path: Path) -> None:
+    def lose_power(row: dict[str, Any]) -> dict[str, Any] | None:
+        return row if row["field"] == "energy_j" else None
+
+    row = only(tables_of(tmp_path, Plan(counter_period_us=1_000_000, sample=lose_power)))
+    assert row["prefill_energy_j"] is None
+    assert "2 sensor periods (2000 ms)" in str(row["prefill_reason"])
+
+
+def test_an_idle_gpu_is_charged_by_its_polled_counter_beside_working_ones_read_at_edges(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(witness=True, idle_gpus=1, counter_period_us=1_000_000)
+    tables = tables_of(tmp_path, plan)
+    assert only(tables)["energy_method"] == "witness"
+    (gpu,) = [row for row in tables.gpus.rows if row["rank"] is None]
+    assert gpu["energy_j"] == pytest.approx(IDLE_W * window_s(plan))
+    # Its power stood still, so where between two polls an edge lies does not matter.
+    assert float(str(gpu["energy_uncertainty_j"])) == pytest.approx(
+        2 * IDLE_W * 0.1 * (2 / 12) ** 0.5
+    )
 
 
 def test_one_gpu_without_a_trace_puts_the_whole_run_on_the_witness(tmp_path: Path) -> None:

@@ -444,3 +444,11 @@ def test_nothing_to_audit_is_exit_two_and_one_line(
 ) -> None:
     assert main([str(tmp_path / missing)]) == 2
     assert capsys.readouterr().err.startswith("audit: ")
+
+
+def test_a_counter_polled_more_seldom_than_the_window_is_long_misses_nothing(
+    tmp_path: Path,
+) -> None:
+    build_run(tmp_path, Plan(witness=True, counter_period_us=5_000_000))
+    (line,) = [line for line in audit_results(tmp_path) if line.name == "coverage"]
+    assert line.outcome is Outcome.PASSED, line.evidence
