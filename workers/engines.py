@@ -66,8 +66,6 @@ def engine_fault(spec: RunSpec) -> str | None:
     if spec.engine not in ENGINES:
         known = ", ".join(ENGINES)
         return f"`engine` must be one of {known}, but is {spec.engine!r} instead"
-    if spec.weights != "random":
-        return f"`weights` must be one of random, but is {spec.weights!r} instead"
     return ENGINES[spec.engine].fault(spec)
 
 

@@ -166,16 +166,25 @@ class Llama(nn.Module):
         return cast(Tensor, self.output(self.norm(x[:, -1]))).float()
 
 
-def build(shape: Shape, *, dtype: str, device: torch.device, max_batch: int, max_len: int) -> Llama:
-    """A rank's model with room for weights that are still to be filled.
+def skeleton(shape: Shape, dtype: str) -> Llama:
+    """A rank's model whose parameters have size and format, but no memory yet: device `meta`.
 
     Raises:
         ValueError: heads, dim, ffn or vocab do not divide by the degree of model parallelism.
     """
     with _unfilled(DTYPES[dtype]):
         model = Llama(shape)
-    # Built on CPU, where memory never touched is never taken, then made anew on the device.
-    model = model.to_empty(device=device).requires_grad_(False).eval()
+    # FairScale builds on CPU whatever the device context says; memory never touched is never taken.
+    return model.to_empty(device="meta").requires_grad_(False).eval()
+
+
+def build(shape: Shape, *, dtype: str, device: torch.device, max_batch: int, max_len: int) -> Llama:
+    """A rank's model with room for weights that are still to be filled.
+
+    Raises:
+        ValueError: heads, dim, ffn or vocab do not divide by the degree of model parallelism.
+    """
+    model = skeleton(shape, dtype).to_empty(device=device)
     model.allocate(max_batch, max_len, device)
     return model
 

@@ -21,8 +21,8 @@ from telemetry.run import AttemptPaths, RunSpec
 from telemetry.schema import RESPONSES, Phase
 from telemetry.shards import ShardWriter
 from telemetry.witness import Witness
-from workers.engines import Engine, engine_fault, make_engine
-from workers.llama import build
+from workers.engines import ENGINES, Engine, engine_fault, make_engine
+from workers.load import load_model, open_weights
 from workers.meeting import Meeting, SharedLeave, open_meeting
 from workers.memory import estimate
 from workers.mesh import BACKENDS, Mesh, open_mesh
@@ -34,7 +34,7 @@ from workers.responses import Responses
 from workers.shapes import find_shape, parallel_fault
 from workers.spans import NO_COUNTS, WARMUP_BATCH, Counts, SpanRecorder
 from workers.station import Station, gpu_fault, take_station
-from workers.weights import fill_random
+from workers.weights import WeightSource
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class _Shift:
     rank: Rank
     station: Station
     questions: Questions
+    weights: WeightSource
 
     def metadata(self, kind: str, **more: Any) -> dict[str, Any]:
         """What stands in the metadata of this rank's shards."""
@@ -131,13 +132,14 @@ def _prepare(
 ) -> _Shift:
     """Gather what the rank needs; what one rank lacks, all ranks hear and none begins."""
     rank = meeting.rank
-    station, questions, fault = None, None, None
+    station, questions, weights, fault = None, None, None, None
     try:
         shape_fault = parallel_fault(find_shape(spec.model), spec.gpus)
         if spec_fault := shape_fault or engine_fault(spec):
             raise ValueError(spec_fault)
         station = take_station(spec, order, attempt, rank)
         questions = read_questions(spec, order, results)
+        weights = open_weights(spec, order, results, rank)
     except (RuntimeError, ValueError, OSError) as error:
         fault = f"rank {rank.rank} on {rank.host}: {error}"
     mine = {"fault": fault, "gpu_uuid": station.gpu_uuid if station else None}
@@ -145,7 +147,7 @@ def _prepare(
     faults = [str(one["fault"]) for one in said if one["fault"] is not None]
     if one_gpu := gpu_fault([one["gpu_uuid"] for one in said]):
         faults.append(one_gpu)
-    if station is None or questions is None or faults:
+    if station is None or questions is None or weights is None or faults:
         raise RuntimeError(f"all ranks must be ready, but: {'; '.join(faults)}")
     return _Shift(
         spec=spec,
@@ -154,6 +156,7 @@ def _prepare(
         rank=rank,
         station=station,
         questions=questions,
+        weights=weights,
     )
 
 
@@ -220,16 +223,16 @@ def _rest(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | N
 
 def _load(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None) -> Engine:
     _enter(Phase.LOAD, spans, progress)
-    spec, rank = shift.spec, shift.rank
-    shape = find_shape(spec.model)
-    model = build(
-        shape,
+    spec = shift.spec
+    model = load_model(
+        find_shape(spec.model),
+        shift.weights,
         dtype=spec.dtype,
         device=mesh.device,
         max_batch=spec.batch_size,
         max_len=spec.max_prompt_len + spec.max_gen_len,
+        prepare=ENGINES[spec.engine].prepare(spec),
     )
-    fill_random(model, shape, spec.seed, rank=rank.rank, degree=rank.world)
     engine = make_engine(spec, model, shift.questions.tokenizer.eos_id, mesh.device)
     mesh.barrier()
     return engine

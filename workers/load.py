@@ -1,0 +1,72 @@
+"""Load: a rank's model comes to be on its device, module by module.
+
+A module is given memory, filled and handed to the engine, which may fuse or quantize it, before the
+next one is made: the most that is ever held is the finished model and one layer.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from telemetry.order import LaunchOrder
+from telemetry.run import RunSpec
+from workers.engines import Prepare
+from workers.llama import Llama, skeleton
+from workers.rank import Rank
+from workers.shapes import Shape, find_shape
+from workers.weights import RandomWeights, WeightSource
+
+
+def open_weights(spec: RunSpec, order: LaunchOrder, results: Path, rank: Rank) -> WeightSource:
+    """The weights that a spec asks for, checked before any memory of a GPU is taken.
+
+    Raises:
+        ValueError: they are not there, not whole, or not of the spec's model.
+        RuntimeError: they cannot be read.
+    """
+    del order, results
+    if spec.weights != "random":
+        raise ValueError(f"`weights` must be random, but is {spec.weights} instead")
+    shape = find_shape(spec.model)
+    return RandomWeights(shape, spec.seed, rank=rank.rank, degree=rank.world)
+
+
+def load_model(
+    shape: Shape,
+    source: WeightSource,
+    *,
+    dtype: str,
+    device: torch.device,
+    max_batch: int,
+    max_len: int,
+    prepare: Prepare | None = None,
+) -> Llama:
+    """A rank's model, filled, with key-value caches for `max_batch` rows of `max_len` positions.
+
+    `prepare` is called with `tok_embeddings`, each `layers.N`, `norm` and `output`, and the module.
+    An engine that keeps keys and values elsewhere says `max_batch=0` and gets caches of no size.
+
+    Raises:
+        ValueError: the model cannot be split so, or the weights do not fit it.
+        RuntimeError: the weights cannot be read.
+    """
+    model = skeleton(shape, dtype)
+    with torch.no_grad():
+        for name, module in _modules(model):
+            module.to_empty(device=device)
+            for parameter, weight in module.named_parameters(prefix=name):
+                source.fill(parameter, weight)
+            if prepare is not None:
+                prepare(name, module)
+    model.allocate(max_batch, max_len, device)
+    return model
+
+
+def _modules(model: Llama) -> Iterator[tuple[str, nn.Module]]:
+    yield "tok_embeddings", model.tok_embeddings
+    for layer, block in enumerate(model.layers):
+        yield f"layers.{layer}", block
+    yield "norm", model.norm
+    yield "output", model.output
