@@ -204,7 +204,7 @@ class _Checker:
         """
         config = point.config
         cluster = self._cluster(config["cluster"])
-        source = self._source(config["dataset"], cluster)
+        source = self._source(config, cluster)
         tokenizer_path = None if config["tokenizer"] is None else Path(config["tokenizer"])
         if tokenizer_path not in self._tokenizers:
             self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
@@ -249,9 +249,10 @@ class _Checker:
             self._clusters[key] = Cluster.from_mapping(content)
         return self._clusters[key]
 
-    def _source(self, data: Mapping[str, Any], cluster: Cluster) -> prompts.PromptSource:
+    def _source(self, config: Mapping[str, Any], cluster: Cluster) -> prompts.PromptSource:
+        data, prompt_len = config["dataset"], config["max_prompt_len"]
         local = cluster.executor == "local"
-        key = repr((data, local))
+        key = repr((data, local, prompt_len))
         if key not in self._sources:
             self._sources[key] = prompts.identify(
                 data["name"],
@@ -260,6 +261,7 @@ class _Checker:
                 columns=data["columns"],
                 cache=prompts.cache_folder(),
                 local=local,
+                prompt_len=prompt_len,
             )
         return self._sources[key]
 

@@ -34,6 +34,8 @@ class Corpus:
     sample: Path | None
     """The bundled stand-in with the same columns, written for this project; None without one."""
     about: str
+    synthetic: bool = False
+    """True when its texts are made up on the spot (`workers.synthetic`) and come from nowhere."""
 
 
 _ALL: Final = (
@@ -78,6 +80,17 @@ _ALL: Final = (
         columns=(),
         sample=None,
         about="A file of your own, with the columns you name.",
+    ),
+    Corpus(
+        name="fixed",
+        hub=None,
+        config=None,
+        split="train",
+        revision=None,
+        columns=(),
+        sample=None,
+        about="Synthetic texts, each cut to exactly max_prompt_len tokens.",
+        synthetic=True,
     ),
 )
 

@@ -1,7 +1,7 @@
 """Prompts: which texts a run answers, from a named source, in an order that a seed decides.
 
     auto:  a path is given -> file; a staged copy is there -> staged; else sample when the work is
-           local, hub when it is not; a corpus with neither wants its file
+           local, hub when it is not; a corpus with neither wants its file; `fixed` is synthetic
 
 All sources meet in one `datasets.Dataset` of non-empty prompts, so that equal content gives equal
 prompts wherever it came from. The order is `Dataset.shuffle(seed)`: the permutation of NumPy's
@@ -22,6 +22,7 @@ from telemetry.record import file_sha256, write_bytes
 from workers.corpus import Corpus, file_prompts, find_corpus, quoted
 from workers.hub import hub_origin, hub_texts, quiet_datasets, staging_command
 from workers.staged import StagedCopy, canonical_lines, files_digest, files_origin
+from workers.synthetic import RULE, SYNTHETIC, fixed_prompts
 
 _AUTO: Final = "auto"
 
@@ -37,6 +38,8 @@ class Source(StrEnum):
     """The copy that `launcher.stage` left in the cache."""
     SAMPLE = "sample"
     """The bundled stand-in."""
+    SYNTHETIC = "synthetic"
+    """Texts made up on the spot, all of one length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,8 @@ class PromptSource:
     """The file, or the staged copy's folder; None for the hub."""
     cache: Path
     """Where staged copies lie and the hub's downloads go."""
+    words: int | None = None
+    """Words of each synthetic text: a token each at least; None for what people wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +98,7 @@ def identify(
     columns: Sequence[str] | None,
     cache: Path,
     local: bool,
+    prompt_len: int | None = None,
 ) -> PromptSource:
     """Which source is meant and what its content is called; no network, no `datasets`.
 
@@ -106,11 +112,16 @@ def identify(
         columns: dotted columns of that file, None for the corpus' own.
         cache: folder of staged copies.
         local: True when the work runs on this machine.
+        prompt_len: tokens that a synthetic prompt must have at least; others ignore it.
 
     Raises:
         ValueError: these do not fit together, or the file or the staged copy is not there.
     """
     known = find_corpus(corpus)
+    if known.synthetic:
+        return _identify_synthetic(
+            known, source=source, path=path, columns=columns, cache=cache, prompt_len=prompt_len
+        )
     staged = StagedCopy.read(cache, known)
     chosen = _resolve(known, source, path, staged, local=local)
     if chosen is Source.FILE:
@@ -173,6 +184,9 @@ def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Ite
                 raise ValueError(
                     f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
                 )
+        if source.source is Source.SYNTHETIC:
+            yield _make_up(source, prompts, seed)
+            continue
         if loaded is None:
             loaded = _load(source)
         available = len(loaded.dataset)
@@ -256,9 +270,11 @@ def _resolve(
     corpus: Corpus, source: str, path: Path | None, staged: StagedCopy | None, *, local: bool
 ) -> Source:
     if source != _AUTO:
-        if source not in {known.value for known in Source}:
+        known = [_AUTO, *(one for one in Source if one is not Source.SYNTHETIC)]
+        if source not in known:
             raise ValueError(
-                f"`source` must be one of {_AUTO}, {', '.join(Source)}, but is {source!r} instead"
+                f"`source` must be one of {', '.join(known)} for {corpus.name!r}, "
+                f"but is {source!r} instead"
             )
         return Source(source)
     if path is not None or not corpus.columns:
@@ -268,6 +284,50 @@ def _resolve(
     if local and corpus.sample is not None:
         return Source.SAMPLE
     return Source.FILE if corpus.hub is None else Source.HUB
+
+
+def _identify_synthetic(
+    corpus: Corpus,
+    *,
+    source: str,
+    path: Path | None,
+    columns: Sequence[str] | None,
+    cache: Path,
+    prompt_len: int | None,
+) -> PromptSource:
+    for name, value, allowed in (
+        ("source", source, (_AUTO, Source.SYNTHETIC)),
+        ("path", path, (None,)),
+        ("columns", columns, (None,)),
+    ):
+        if value not in allowed:
+            said = " or ".join("null" if one is None else str(one) for one in allowed)
+            raise ValueError(
+                f"`{name}` must be {said} for {corpus.name!r}, whose prompts are made up, "
+                f"but is {value!r} instead"
+            )
+    return PromptSource(
+        corpus=corpus.name,
+        source=Source.SYNTHETIC,
+        dataset=SYNTHETIC,
+        columns=(),
+        path=None,
+        cache=cache,
+        words=prompt_len,
+    )
+
+
+def _make_up(source: PromptSource, prompts: int, seed: int) -> Selection:
+    assert source.words is not None
+    texts = fixed_prompts(prompts, words=source.words, seed=seed)
+    return Selection(
+        source=source,
+        seed=seed,
+        prompts=tuple(Prompt(text=text, source_row=row) for row, text in enumerate(texts)),
+        available=prompts,
+        empty=0,
+        origin={"kind": "synthetic", "rule": RULE, "words": source.words},
+    )
 
 
 def _identify_file(

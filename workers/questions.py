@@ -7,6 +7,7 @@ from telemetry.order import LaunchOrder
 from telemetry.run import RunPaths, RunSpec
 from workers.prompts import read_prompts
 from workers.shapes import VOCAB_SIZE
+from workers.synthetic import SYNTHETIC
 from workers.tokenizer import Tokenizer, load
 
 
@@ -45,6 +46,12 @@ def read_questions(spec: RunSpec, order: LaunchOrder, results: Path) -> Question
             f"`prompts` must be {spec.prompts} as in the spec, but are {len(texts)} instead"
         )
     whole = [tokenizer.encode(text) for text in texts]
+    shortest = min(map(len, whole))
+    if spec.dataset == SYNTHETIC and shortest < spec.max_prompt_len:
+        raise ValueError(
+            f"`prompts` must each have {spec.max_prompt_len} tokens as {SYNTHETIC} promises, "
+            f"but one has {shortest} under {tokenizer.name} instead"
+        )
     return Questions(
         ids=[ids[: spec.max_prompt_len] for ids in whole],
         cut=sum(len(ids) > spec.max_prompt_len for ids in whole),
