@@ -1,0 +1,53 @@
+"""Formats: how quantized weights lie in memory. No torch here: a login node plans with these.
+
+`int8`: one signed byte a weight, -127 to 127, and one fp32 scale a row (an output). `int4`: two
+weights a byte and one scale in the run's number format for each group of neighbours in a row.
+"""
+
+from typing import Final
+
+QUANTIZATIONS: Final = ("none", "int8", "int4")
+"""Weight-only quantizations by `RunSpec.quantization`."""
+
+# GPTQ (arXiv 2210.17323) and AWQ (arXiv 2306.00978) give their 4-bit results for groups of 128:
+# 0.125 bits of scale a weight; smaller groups err less and weigh more.
+_MAX_GROUP: Final = 128
+_INT8_SCALE_BYTES: Final = 4
+
+
+def group_size(inputs: int) -> int:
+    """Weights of a row that share one int4 scale: the largest power of two that fits, at most 128.
+
+    `inputs` are those that this rank holds, so a matrix that ranks share by its inputs may have
+    smaller groups at a higher degree: 7B's w2 has 11008 = 43 x 256 and 128 a group alone, but
+    1376 = 43 x 32 and 32 a group on each of 8 ranks.
+
+    Raises:
+        ValueError: the inputs are no even number, so two of them do not fill a byte.
+    """
+    if inputs < 1 or inputs % 2:
+        raise ValueError(f"`inputs` must be an even number for int4, but is {inputs} instead")
+    # The lowest set bit is the largest power of two that divides a number.
+    return min(inputs & -inputs, _MAX_GROUP)
+
+
+def matrix_bytes(outputs: int, inputs: int, quantization: str, item_bytes: int) -> int:
+    """Bytes of one rank's [outputs, inputs] slice, scales included.
+
+    `item_bytes` are those of a number of the run's format, in which int4 keeps its scales.
+
+    Raises:
+        ValueError: there is no such quantization, or it cannot hold such a matrix.
+    """
+    match quantization:
+        case "none":
+            return outputs * inputs * item_bytes
+        case "int8":
+            return outputs * (inputs + _INT8_SCALE_BYTES)
+        case "int4":
+            return outputs * (inputs // 2 + inputs // group_size(inputs) * item_bytes)
+        case _:
+            raise ValueError(
+                f"`quantization` must be one of {', '.join(QUANTIZATIONS)}, "
+                f"but is {quantization!r} instead"
+            )
