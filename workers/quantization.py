@@ -31,7 +31,7 @@ _INT4_MOST: Final = 7
 # absmax / 7.5 (torchao, symmetric) by 11.1 %, m / -8 by 10.3 %, the best of these by 9.7 %, and of
 # a grid of 60 with both signs by 9.7 % too.
 _INT4_DIVISORS: Final = (8.0, 8.5, 9.0, 9.5, 10.0)
-# Rows are rounded a strip of so many weights at a time: five fp32 copies of it, 170 MB, live at once.
+# Rows are rounded a strip of so many weights at a time: five fp32 copies of it, 170 MB, at once.
 _STRIP: Final = 1 << 23
 _INT8_BITS: Final = 8
 _INT4_BITS: Final = 4
