@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from workers.parameters import parameter_sizes, split_dim
 from workers.shapes import SHAPES
-from workers.weights import BLOCKS, draw_whole, parameter_sizes, shard, split_dim
+from workers.weights import BLOCKS, draw_whole, shard
 
 NANO = SHAPES["nano"]
 

@@ -7,30 +7,17 @@ a rank draws its strips and no other, and one rank or eight hold the same matrix
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from workers.parameters import parameter_sizes, split_dim
 from workers.shapes import Shape
 
 # A multiple of every power-of-two degree up to 64, and a divisor of each shape's dim, ffn, vocab.
 BLOCKS: Final = 64
-
-# The released checkpoints' split: rows of those that make heads, inner columns and logits; columns
-# of those that sum them, and of the embedding (its width, not its vocabulary).
-_SPLIT_DIM: Final = {
-    "tok_embeddings": 1,
-    "wq": 0,
-    "wk": 0,
-    "wv": 0,
-    "wo": 1,
-    "w1": 0,
-    "w2": 1,
-    "w3": 0,
-    "output": 0,
-}
 
 
 class WeightSource(Protocol):
@@ -85,27 +72,6 @@ class RandomWeights:
     def describe(self) -> dict[str, Any]:
         """The seed that decides them."""
         return {"kind": "random", "seed": self._seed}
-
-
-def split_dim(name: str) -> int | None:
-    """The dimension of a parameter that ranks share; None when every rank holds all of it."""
-    return _SPLIT_DIM.get(name.split(".")[-2])
-
-
-def parameter_sizes(shape: Shape) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every parameter of the whole model: name and size."""
-    yield "tok_embeddings.weight", (shape.vocab, shape.dim)
-    for layer in range(shape.layers):
-        prefix = f"layers.{layer}"
-        for matrix in ("wq", "wk", "wv", "wo"):
-            yield f"{prefix}.attention.{matrix}.weight", (shape.dim, shape.dim)
-        yield f"{prefix}.feed_forward.w1.weight", (shape.ffn, shape.dim)
-        yield f"{prefix}.feed_forward.w2.weight", (shape.dim, shape.ffn)
-        yield f"{prefix}.feed_forward.w3.weight", (shape.ffn, shape.dim)
-        yield f"{prefix}.attention_norm.weight", (shape.dim,)
-        yield f"{prefix}.ffn_norm.weight", (shape.dim,)
-    yield "norm.weight", (shape.dim,)
-    yield "output.weight", (shape.vocab, shape.dim)
 
 
 def draw_whole(shape: Shape, seed: int, device: torch.device | None = None) -> dict[str, Tensor]:
