@@ -52,6 +52,8 @@ class LaunchOrder:
     """`host:port` or socket path of nv-hostengine; None asks port 5555, then starts its own."""
     gpu_fields: tuple[str, ...] | None = None
     """GPU readings to take, names in `telemetry.fields.FIELDS`; None takes all there are."""
+    logit_error: bool | None = None
+    """Whether logits are compared with fp32's; None compares all but unquantized fp32 runs."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -82,6 +84,10 @@ class LaunchOrder:
             raise ValueError(
                 f"`threads` must be a whole number of at least 1 or null, "
                 f"but is {self.threads!r} instead"
+            )
+        if self.logit_error is not None and not isinstance(self.logit_error, bool):
+            raise ValueError(
+                f"`logit_error` must be true, false or null, but is {self.logit_error!r} instead"
             )
         self._check_dcgm()
         if not isinstance(self.idle_s, float) or not 0.0 <= self.idle_s <= MAX_IDLE_S:
