@@ -1,0 +1,255 @@
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from workers.formats import QUANTIZATIONS, group_size, matrix_bytes
+from workers.quantization import Quantized, dequantize, linear, pack, quantize, unpack
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def draw(outputs: int, inputs: int, dtype: str = "fp32", seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(outputs, inputs, generator=generator) / math.sqrt(inputs)
+    return weight.to(DTYPES[dtype])
+
+
+def relative_rms(weight: Tensor, name: str) -> float:
+    wide = weight.double()
+    error = dequantize(quantize(weight, name), torch.float64) - wide
+    return float(error.norm() / wide.norm())
+
+
+@pytest.mark.parametrize("dtype", list(DTYPES))
+def test_int8_errs_by_half_a_step_at_most(dtype: str) -> None:
+    weight = draw(64, 384, dtype)
+    quantized = quantize(weight, "int8")
+    error = dequantize(quantized, torch.float64) - weight.double()
+    half_step = weight.double().abs().amax(dim=1, keepdim=True) / 127 / 2
+    # fp32 holds the scale to 24 bits: 127 of them move by less than 2e-5 of a step.
+    assert (error.abs() <= half_step * (1 + 1e-4)).all()
+    assert quantized.packed.min() >= -127
+
+
+@pytest.mark.parametrize("dtype", list(DTYPES))
+def test_an_int4_group_errs_by_an_eighth_of_its_largest_weight_at_most(dtype: str) -> None:
+    weight = draw(64, 384, dtype)
+    quantized = quantize(weight, "int4")
+    assert quantized.group == 128
+    groups = weight.double().view(64, 3, 128)
+    error = dequantize(quantized, torch.float64).view(64, 3, 128) - groups
+    # The divisor 8 alone, exact in binary, errs by half a step, or by one at the positive end; the
+    # rule takes no other that is worse by squared error.
+    eighth = groups.abs().amax(dim=-1) / 8
+    beyond = (groups.abs() > 7.5 * eighth[..., None]).sum(dim=-1)
+    assert (error.square().sum(dim=-1) <= eighth**2 * ((128 - beyond) / 4 + beyond)).all()
+
+
+def test_rounded_normal_weights_err_as_the_rule_says() -> None:
+    weight = draw(256, 4096)
+    assert relative_rms(weight, "int8") == pytest.approx(0.0084, rel=0.05)
+    assert relative_rms(weight, "int4") == pytest.approx(0.0973, rel=0.01)
+
+
+def test_the_int4_rule_beats_absmax_scales_in_every_group_and_on_the_whole() -> None:
+    weight = draw(256, 4096)
+    groups = weight.double().view(256, 32, 128)
+    mine = dequantize(quantize(weight, "int4"), torch.float64).view_as(groups) - groups
+    for divisor, gain in ((7.0, 0.85), (7.5, 0.90)):
+        scale = groups.abs().amax(dim=-1, keepdim=True) / divisor
+        theirs = (groups / scale).round().clamp(-8, 7) * scale - groups
+        assert mine.norm() < gain * theirs.norm()
+    signed = groups.gather(-1, groups.abs().argmax(-1, keepdim=True)) / -8
+    theirs = (groups / signed).round().clamp(-8, 7) * signed - groups
+    # fp32 sums decide between scales, so the last digits are free.
+    bound = theirs.square().sum(-1) * (1 + 1e-5)
+    assert (mine.square().sum(-1) <= bound).all()
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+def test_what_is_already_on_the_steps_comes_back_exactly(name: str) -> None:
+    most, least = (127, -127) if name == "int8" else (7, -8)
+    generator = torch.Generator().manual_seed(1)
+    steps = torch.randint(least, most + 1, (16, 256), generator=generator).float()
+    # The end of the range is there in every group, so that the scale is the step.
+    steps[:, ::64] = least
+    weight = steps * 2.0**-9
+    assert torch.equal(dequantize(quantize(weight, name), torch.float32), weight)
+
+
+def test_every_byte_holds_element_j_low_and_element_j_plus_half_high() -> None:
+    group, inputs = 8, 16
+    steps = torch.tensor([[*range(-8, 8)], [*range(7, -9, -1)]], dtype=torch.int8)
+    packed = pack(steps, group)
+    assert packed.dtype == torch.uint8
+    for row, place in itertools.product(range(2), range(inputs // 2)):
+        start, j = place // (group // 2) * group, place % (group // 2)
+        byte = int(packed[row, place])
+        assert byte & 0x0F == int(steps[row, start + j]) + 8
+        assert byte >> 4 == int(steps[row, start + j + group // 2]) + 8
+
+
+@pytest.mark.parametrize("group", [2, 8, 32, 128])
+def test_unpacking_undoes_packing(group: int) -> None:
+    generator = torch.Generator().manual_seed(2)
+    steps = torch.randint(-8, 8, (5, 3 * group), generator=generator).to(torch.int8)
+    assert torch.equal(unpack(pack(steps, group), group), steps)
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("dtype", list(DTYPES))
+def test_a_row_of_zeros_stays_zero(name: str, dtype: str) -> None:
+    weight = draw(3, 256, dtype)
+    weight[1] = 0.0
+    quantized = quantize(weight, name)
+    assert (quantized.scale != 0).all()
+    values = dequantize(quantized, DTYPES[dtype])
+    assert (values[1] == 0).all()
+    assert torch.isfinite(values).all()
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+def test_weights_too_small_for_a_scale_become_zero_and_nothing_else(name: str) -> None:
+    # fp16's least number: an eighth of it is no number of that format.
+    weight = torch.full((2, 128), 2.0**-24, dtype=torch.float16)
+    quantized = quantize(weight, name)
+    assert (quantized.scale != 0).all()
+    values = dequantize(quantized, torch.float16)
+    assert (values.float() - weight.float()).abs().max() <= 2.0**-24
+
+
+def test_one_huge_weight_costs_its_own_group_alone() -> None:
+    weight = draw(1, 512)
+    before = dequantize(quantize(weight, "int4"), torch.float32)
+    weight[0, 200] = 1000.0
+    after = dequantize(quantize(weight, "int4"), torch.float32)
+    assert after[0, 200] == 1000.0
+    hit = torch.arange(512) // 128 == 200 // 128
+    assert torch.equal(after[0, ~hit], before[0, ~hit])
+    assert (after[0, hit] != 0).sum() == 1
+    # One scale a row: the same outlier takes all of int8's.
+    assert (dequantize(quantize(weight, "int8"), torch.float32) != 0).sum() == 1
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), float("nan")])
+def test_weights_that_are_not_finite_are_refused_and_counted(name: str, odd: float) -> None:
+    weight = draw(4, 64)
+    weight[2, 5] = weight[3, 7] = odd
+    with pytest.raises(ValueError, match="2 of its 256 numbers are inf or nan"):
+        quantize(weight, name)
+
+
+@pytest.mark.parametrize(
+    ("weight", "name", "message"),
+    [
+        (torch.ones(4, 8), "int2", "`name` must be int8 or int4, but is 'int2' instead"),
+        (torch.ones(4, 8), "none", "`name` must be"),
+        (torch.ones(8), "int8", "`weight` must be a matrix"),
+        (torch.ones(4, 8, dtype=torch.int8), "int8", "`weight` must be a matrix of real numbers"),
+        (torch.ones(0, 8), "int8", "`weight` must be a matrix"),
+        (torch.ones(4, 7), "int4", "`inputs` must be an even number for int4, but is 7 instead"),
+    ],
+)
+def test_what_cannot_be_quantized_is_refused(weight: Tensor, name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        quantize(weight, name)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "group"),
+    [(4096, 128), (11008, 128), (11008 // 4, 64), (11008 // 8, 32), (256 // 32, 8), (6, 2)],
+)
+def test_a_group_is_the_largest_power_of_two_that_divides_the_inputs(
+    inputs: int, group: int
+) -> None:
+    assert group_size(inputs) == group
+    assert quantize(draw(2, inputs), "int4").group == group
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+def test_strips_round_as_the_whole_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = draw(37, 256, "fp16")
+    whole = quantize(weight, name)
+    monkeypatch.setattr("workers.quantization._STRIP", 5 * 256)
+    strips = quantize(weight, name)
+    assert torch.equal(strips.packed, whole.packed)
+    assert torch.equal(strips.scale, whole.scale)
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+def test_a_slice_by_rows_rounds_as_the_whole_does(name: str) -> None:
+    weight = draw(64, 256, "bf16")
+    whole, part = quantize(weight, name), quantize(weight[16:32], name)
+    assert torch.equal(part.packed, whole.packed[16:32])
+    assert torch.equal(part.scale, whole.scale[16:32])
+
+
+def test_a_slice_by_inputs_keeps_int4_groups_and_refines_int8_rows() -> None:
+    weight = draw(64, 1024)
+    whole, part = quantize(weight, "int4"), quantize(weight[:, :256], "int4")
+    assert torch.equal(dequantize(part, torch.float32), dequantize(whole, torch.float32)[:, :256])
+    assert (quantize(weight[:, :256], "int8").scale <= quantize(weight, "int8").scale).all()
+
+
+@pytest.mark.parametrize("dtype", list(DTYPES))
+@pytest.mark.parametrize("name", ["int8", "int4"])
+def test_linear_is_the_product_with_the_widened_weights(dtype: str, name: str) -> None:
+    quantized = quantize(draw(48, 256, dtype), name)
+    x = draw(6, 256, dtype, seed=5).view(2, 3, 256) * 16
+    out = linear(x, quantized)
+    assert out.dtype == x.dtype
+    expected = x.double() @ dequantize(quantized, torch.float64).T
+    # Half of it is the rounding of weights to the format, half that of the result.
+    tolerance = {"fp32": 1e-5, "fp16": 4e-3, "bf16": 3e-2}[dtype]
+    assert (out.double() - expected).abs().max() <= tolerance
+
+
+def test_linear_stays_in_fp16_s_range_where_unscaled_sums_would_leave_it() -> None:
+    quantized = quantize(torch.ones(2, 1024, dtype=torch.float16), "int8")
+    out = linear(torch.ones(1, 1024, dtype=torch.float16), quantized)
+    assert torch.equal(out, torch.full((1, 2), 1024.0, dtype=torch.float16))
+
+
+@pytest.mark.parametrize("name", QUANTIZATIONS)
+@pytest.mark.parametrize("dtype", list(DTYPES))
+@pytest.mark.parametrize("inputs", [4096, 1376, 6])
+def test_planned_bytes_are_those_taken(name: str, dtype: str, inputs: int) -> None:
+    weight = draw(32, inputs, dtype)
+    taken = weight.nbytes if name == "none" else quantize(weight, name).nbytes
+    assert matrix_bytes(32, inputs, name, weight.element_size()) == taken
+
+
+def test_bytes_of_an_unknown_quantization_are_refused() -> None:
+    with pytest.raises(ValueError, match="`quantization` must be one of none, int8, int4"):
+        matrix_bytes(2, 2, "int3", 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bits": 5}, "`bits` must be 8 or 4"),
+        ({"packed": torch.zeros(4, 8)}, "`packed` must be a matrix of torch.int8 for 8 bits"),
+        ({"group": 4}, "`group` must divide the 8 inputs and be all of them for 8 bits"),
+        ({"scale": torch.ones(4, 1)}, r"`scale` must have the shape \[4\]"),
+    ],
+)
+def test_parts_that_do_not_belong_together_are_refused(
+    change: dict[str, object], message: str
+) -> None:
+    parts: dict[str, object] = {
+        "bits": 8,
+        "packed": torch.zeros(4, 8, dtype=torch.int8),
+        "scale": torch.ones(4),
+        "group": 8,
+    }
+    with pytest.raises(ValueError, match=message):
+        Quantized(**{**parts, **change})  # type: ignore[arg-type]
