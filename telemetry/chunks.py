@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telemetry.clocks import Clocks
-from telemetry.schema import TABLES
 from telemetry.shards import Part
 from telemetry.stream import read_batches
 
@@ -16,6 +15,7 @@ SORT_KEYS: Final = {
     "samples": ("t_us", "host", "device", "field"),
     "spans": ("t_start_us", "t_end_us", "host", "rank", "batch", "phase"),
     "responses": ("batch", "row", "prompt"),
+    "steps": ("batch", "step"),
 }
 """Columns by which each table is sorted, the first of them a whole number."""
 
@@ -31,6 +31,8 @@ class Chunk:
     """Some neighbouring rows of one part."""
 
     kind: str
+    schema: pa.Schema
+    """The table's, as old as the part is."""
     part: Part
     index: int
     """Which row group of a Parquet part, or which stretch of a stream."""
@@ -81,9 +83,8 @@ class Chunk:
                 table = source.read_row_group(self.index, use_threads=False)
             table.validate(full=True)
         else:
-            schema = TABLES[self.kind]
-            table = read_batches(self.part.path, self.start_byte, self.batches, schema)
-        for field in TABLES[self.kind]:
+            table = read_batches(self.part.path, self.start_byte, self.batches, self.schema)
+        for field in self.schema:
             if not field.nullable and (nulls := table[field.name].null_count):
                 raise ValueError(f"`{field.name}` must have no null, but has {nulls} instead")
         key = table[SORT_KEYS[self.kind][0]]

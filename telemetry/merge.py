@@ -23,7 +23,7 @@ from telemetry.manifest import build_manifest, is_simulated
 from telemetry.ordered import merge_ordered
 from telemetry.record import read_json, write_json
 from telemetry.run import AttemptPaths, RunPaths, RunSpec, list_runs
-from telemetry.schema import METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
+from telemetry.schema import LATER, METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
 from telemetry.seal import seal_attempt
 from telemetry.shards import list_parts
 from telemetry.state import attempt_state, record_end
@@ -55,7 +55,7 @@ def merge_attempt(
     if not state.ended:
         raise ValueError(f"{attempt.folder} must have ended to be merged, but is {state.state}")
     clocks = Clocks.read(attempt)
-    surveys = {kind: _survey(attempt, kind, clocks) for kind in sorted(TABLES)}
+    surveys = {kind: _survey(attempt, kind, clocks) for kind in _tables(attempt)}
     merging = _Merging(
         run=run,
         attempt=attempt,
@@ -65,7 +65,7 @@ def merge_attempt(
         report=_Rows(surveys, progress),
     )
     samples, coverage = merging.write_samples()
-    tables = {kind: merging.write(kind) for kind in sorted(TABLES) if kind != "samples"}
+    tables = {kind: merging.write(kind) for kind in surveys if kind != "samples"}
     manifest = build_manifest(
         run=run,
         attempt=attempt,
@@ -158,7 +158,7 @@ class _Merging:
         return facts, coverage.rows(window.codebook.keys(), periods_us)
 
     def write(self, kind: str) -> dict[str, Any]:
-        """Write spans or responses; what the manifest says about them."""
+        """Write a table other than samples; what the manifest says about it."""
         rows = 0
         with TableFile(self.attempt.table(kind), self._schema(kind)) as table:
             merged = merge_ordered(kind, self._chunks(kind), self.clocks, self._note_damage(kind))
@@ -194,7 +194,9 @@ class _Merging:
             "simulated": self.simulated,
             "shards": shards,
         }
-        return TABLES[kind].with_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+        # All of an attempt's parts were written by the same release.
+        schema = next((chunk.schema for chunk in self._chunks(kind)), TABLES[kind])
+        return schema.with_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
 
 
 class _Rows:
@@ -230,6 +232,11 @@ def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows |
         seal_attempt(run, attempt)
         text += ", sealed"
     return text
+
+
+def _tables(attempt: AttemptPaths) -> list[str]:
+    """The tables that an attempt's shards make, by name."""
+    return sorted(kind for kind in TABLES if kind not in LATER or attempt.shards(kind).is_dir())
 
 
 def _survey(attempt: AttemptPaths, kind: str, clocks: Clocks) -> list[Survey]:

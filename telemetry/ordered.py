@@ -1,4 +1,4 @@
-"""Ordered merge: spans and responses in sorted blocks; they are a few rows a batch of prompts."""
+"""Ordered merge: all but samples in sorted blocks; they are a few rows a batch of prompts."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from telemetry.chunks import SORT_KEYS, UNREADABLE, Chunk, damage_of
 from telemetry.clocks import Clocks
-from telemetry.schema import TABLES
 
 # A response of 500 tokens is about 4 kB with its ids: at most 260 MB.
 BLOCK_ROWS: Final = 1 << 16
@@ -40,7 +39,7 @@ def merge_ordered(
         except UNREADABLE as error:
             on_damage(chunk, damage_of(chunk, error))
         else:
-            held.append(table.cast(TABLES[kind]))
+            held.append(table.cast(chunk.schema))
             fresh_rows += table.num_rows
         last = position + 1 == len(ordered)
         # Twice what waits, so that rows are looked at a few times and not once per chunk.

@@ -11,6 +11,7 @@ results/
       submitted.json started.json ended.json
       slurm.json                    the job as rank 0 saw it: Slurm's variables, version, own record
       slurm_accounting.json         what Slurm's accounting says of it once it has ended
+      model.json                    weights, engine, memory, logit error and warm-up (rank 0)
       progress.json                 how far rank 0 is (advisory, for people)
       hosts/<host>.json             what a node saw, written by its watcher when it is ready
       watchers/<host>.json          how its watching went: clock steps, late ticks, dropped rows
@@ -21,7 +22,8 @@ results/
       shards/samples/<host>/        one watcher's parts
       shards/spans/rank-00000/      one rank's parts
       shards/responses/rank-00000/  what was generated
-      samples.parquet spans.parquet responses.parquet manifest.json
+      shards/steps/rank-00000/      when each step's tokens were chosen
+      samples.parquet spans.parquet responses.parquet steps.parquet manifest.json
       seal.json                     SHA-256 of every file above: the run is whole
 """
 
@@ -29,13 +31,13 @@ import dataclasses
 import functools
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from telemetry.bounds import require_number, require_whole
 from telemetry.record import read_json
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -119,19 +121,19 @@ class RunSpec:
             ("seed", 0),
             ("repeat", 0),
         ):
-            _require_whole(name, getattr(self, name), least)
+            require_whole(name, getattr(self, name), least)
         if self.sm_clock_mhz is not None:
-            _require_whole("sm_clock_mhz", self.sm_clock_mhz, 1)
+            require_whole("sm_clock_mhz", self.sm_clock_mhz, 1)
         if self.gpus_per_node > self.gpus or self.gpus % self.gpus_per_node:
             raise ValueError(
                 f"`gpus` must be a multiple of `gpus_per_node`, but {self.gpus} = "
                 f"{self.gpus // self.gpus_per_node} x {self.gpus_per_node} + "
                 f"{self.gpus % self.gpus_per_node} instead"
             )
-        _require_number("temperature", self.temperature, low=0.0, low_allowed=True, high=100.0)
-        _require_number("top_p", self.top_p, low=0.0, low_allowed=False, high=1.0)
+        require_number("temperature", self.temperature, low=0.0, low_allowed=True, high=100.0)
+        require_number("top_p", self.top_p, low=0.0, low_allowed=False, high=1.0)
         if self.power_cap_w is not None:
-            _require_number(
+            require_number(
                 "power_cap_w", self.power_cap_w, low=0.0, low_allowed=False, high=100_000.0
             )
         if not isinstance(self.ignore_eos, bool):
@@ -243,6 +245,11 @@ class AttemptPaths:
         return self.folder / "progress.json"
 
     @property
+    def model(self) -> Path:
+        """What rank 0 worked with: weights, engine, memory, logit error, warm-up, window."""
+        return self.folder / "model.json"
+
+    @property
     def rendezvous(self) -> Path:
         """Where rank 0 listens for the other ranks."""
         return self.folder / "rendezvous.json"
@@ -276,7 +283,7 @@ class AttemptPaths:
         return self.ranks / f"rank-{rank:05d}.json"
 
     def shards(self, kind: str) -> Path:
-        """Folder of all shards of a table: `samples`, `spans` or `responses`."""
+        """Folder of all shards of a table, named in `telemetry.schema.TABLES`."""
         return self.folder / "shards" / kind
 
     def samples_shard(self, host: str) -> Path:
@@ -284,11 +291,11 @@ class AttemptPaths:
         return self.shards("samples") / host
 
     def rank_shard(self, kind: str, rank: int) -> Path:
-        """Folder of one rank's parts of `spans` or `responses`."""
+        """Folder of one rank's parts of a table other than `samples`."""
         return self.shards(kind) / f"rank-{rank:05d}"
 
     def table(self, kind: str) -> Path:
-        """The merged table of `samples`, `spans` or `responses`."""
+        """A merged table, named in `telemetry.schema.TABLES`."""
         return self.folder / f"{kind}.parquet"
 
     @property
@@ -376,25 +383,3 @@ def list_runs(results: Path) -> Iterator[RunPaths]:
         run = RunPaths(results=results, run_id=folder.name)
         if run.spec.is_file():
             yield run
-
-
-def _require_whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(
-            f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
-        )
-
-
-def _require_number(
-    name: str, value: object, *, low: float, low_allowed: bool, high: float
-) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number:
-        number = float(value)  # type: ignore[arg-type]
-        above = number >= low if low_allowed else number > low
-        if math.isfinite(number) and above and number <= high:
-            return
-    bound = "at least" if low_allowed else "above"
-    raise ValueError(
-        f"`{name}` must be a number {bound} {low:g} and at most {high:g}, but is {value!r} instead"
-    )

@@ -1,4 +1,4 @@
-"""The three tables of a run, their columns and units, and the words they use."""
+"""The tables of a run, their columns and units, and the words they use."""
 
 from enum import StrEnum
 from typing import Final
@@ -99,7 +99,50 @@ RESPONSES: Final = pa.schema(
         pa.field("words", pa.int32(), nullable=False),
         pa.field("generated_ids", pa.list_(pa.int32()), nullable=False),
         pa.field("text", pa.string(), nullable=False),
+        # When the first and the last of its kept ids were chosen: each is the `t_us` of a step of
+        # its batch; null when no id was kept.
+        pa.field("first_token_us", pa.int64()),
+        pa.field("last_token_us", pa.int64()),
+        # True when an end-of-sequence id that was not ignored cut the answer.
+        pa.field("ended", pa.bool_(), nullable=False),
     ]
 )
 
-TABLES: Final = {"samples": SAMPLES, "spans": SPANS, "responses": RESPONSES}
+STEPS: Final = pa.schema(
+    [
+        pa.field("batch", pa.int32(), nullable=False),
+        # Counted from 0, which is prefill's.
+        pa.field("step", pa.int32(), nullable=False),
+        # When its tokens were chosen, on the clock of rank 0's host: the begin of the batch's
+        # PREFILL span and the time since then as the device counted it.
+        pa.field("t_us", pa.int64(), nullable=False),
+        # Rows that kept a token of this step; a batch's sum is its generated tokens.
+        pa.field("rows", pa.int32(), nullable=False),
+    ]
+)
+
+TABLES: Final = {"samples": SAMPLES, "spans": SPANS, "responses": RESPONSES, "steps": STEPS}
+
+LATER: Final = ("steps",)
+"""Tables that records from before they were there lack: merged where there are shards of them."""
+
+# Columns were added to these; nothing else about them has changed, so records go by version 1.
+_OLDER: Final = {
+    "responses": pa.schema(
+        [
+            field
+            for field in RESPONSES
+            if field.name not in ("first_token_us", "last_token_us", "ended")
+        ]
+    )
+}
+
+
+def schema_of(kind: str, found: pa.Schema) -> pa.Schema | None:
+    """Which schema of a table a file's is, today's or an older one; None when it is none of them.
+
+    Metadata are not looked at, and the schema returned has none.
+    """
+    bare = found.remove_metadata()
+    known = (TABLES[kind], _OLDER.get(kind))
+    return next((schema for schema in known if schema is not None and bare.equals(schema)), None)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from telemetry.chunks import SORT_KEYS, UNREADABLE, Chunk
 from telemetry.clocks import Clocks
-from telemetry.schema import TABLES
+from telemetry.schema import schema_of
 from telemetry.shards import ROW_GROUP_ROWS, Part, shard_metadata
 from telemetry.stream import StreamReader
 
@@ -56,7 +56,7 @@ def _survey_parquet(kind: str, part: Part, clocks: Clocks) -> Survey:
     with pq.ParquetFile(part.path) as source:
         schema = source.schema_arrow
         metadata = _metadata(kind, schema)
-        _require_schema(kind, schema)
+        known = _require_schema(kind, schema)
         footer = source.metadata
         column = schema.get_field_index(SORT_KEYS[kind][0])
         chunks = []
@@ -72,6 +72,7 @@ def _survey_parquet(kind: str, part: Part, clocks: Clocks) -> Survey:
             chunks.append(
                 Chunk(
                     kind=kind,
+                    schema=known,
                     part=part,
                     index=index,
                     rows=group.num_rows,
@@ -89,7 +90,7 @@ def _survey_parquet(kind: str, part: Part, clocks: Clocks) -> Survey:
 def _survey_stream(kind: str, part: Part, clocks: Clocks) -> Survey:
     with StreamReader(part.path) as reader:
         metadata = _metadata(kind, reader.schema)
-        _require_schema(kind, reader.schema)
+        known = _require_schema(kind, reader.schema)
         chunks = []
         for index, stretch in enumerate(_stretches(reader)):
             batches = [batch for _, batch in stretch]
@@ -102,6 +103,7 @@ def _survey_stream(kind: str, part: Part, clocks: Clocks) -> Survey:
             chunks.append(
                 Chunk(
                     kind=kind,
+                    schema=known,
                     part=part,
                     index=index,
                     rows=table.num_rows,
@@ -167,6 +169,9 @@ def _metadata(kind: str, schema: pa.Schema) -> dict[str, Any]:
     return metadata
 
 
-def _require_schema(kind: str, schema: pa.Schema) -> None:
-    if not schema.remove_metadata().equals(TABLES[kind]):
+def _require_schema(kind: str, schema: pa.Schema) -> pa.Schema:
+    """The table's schema that a part has, today's or an older one."""
+    known = schema_of(kind, schema)
+    if known is None:
         raise ValueError(f"columns must be those of `{kind}`, but are {schema.names} instead")
+    return known

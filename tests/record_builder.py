@@ -14,7 +14,7 @@ from typing import Any
 from telemetry.merge import merge_attempt
 from telemetry.record import write_bytes, write_json
 from telemetry.run import AttemptPaths, RunPaths, RunSpec, prompts_folder
-from telemetry.schema import RESPONSES, SAMPLES, SPANS
+from telemetry.schema import RESPONSES, SAMPLES, SPANS, STEPS
 from telemetry.seal import seal_attempt
 from telemetry.shards import ShardWriter
 from tests.conftest import SPEC
@@ -22,6 +22,7 @@ from tests.conftest import SPEC
 T0_US = 1_760_000_000_000_000
 PERIOD_US = 100_000
 IDLE_W = 50.0
+CAPPED_FROM_S = 5.0
 STARTUP_S, IDLE_S, LOAD_S, WARMUP_S, SHUTDOWN_S = 0.5, 1.0, 0.5, 0.5, 0.5
 WORK_FROM_S = STARTUP_S + IDLE_S
 
@@ -33,6 +34,20 @@ def work_w(rank: int) -> float:
 
 def power_w(rank: int, t_s: float) -> float:
     return IDLE_W if t_s < WORK_FROM_S else work_w(rank)
+
+
+STATE_FIELDS = ("gpu_temperature_c", "sm_clock_mhz", "throttle_reasons")
+
+
+def state_at(t_s: float) -> dict[str, float]:
+    """A die that warms by 2 degrees a second; its clock falls at 5 s, when it meets its cap."""
+    capped = t_s >= CAPPED_FROM_S
+    return {
+        "gpu_temperature_c": 40.0 + 2.0 * t_s,
+        "sm_clock_mhz": 1200.0 if capped else 1400.0,
+        # Bit 4 of NVML's clocks event reasons: software power cap.
+        "throttle_reasons": 4.0 if capped else 0.0,
+    }
 
 
 def energy_j(rank: int, t_s: float) -> float:
@@ -62,6 +77,20 @@ class Plan:
     counter_period_us: int | None = None
     """Time between two polls of the energy counters, a multiple of `period_us`; None: as power."""
     words: str = "two words"
+    passes: int = 1
+    """How often the whole prompt set is answered."""
+    steps: bool = True
+    """False: a record from before steps and model.json were written."""
+    step: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
+    """Changes each row of the steps."""
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """Changes to the parts of model.json."""
+    order: Mapping[str, Any] = field(default_factory=dict)
+    """Changes to launch.json."""
+    response: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
+    """Changes each row of the responses."""
+    state: bool = False
+    """True: the GPUs' temperature, clock and what holds it down are read."""
     sample: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda row: row
     """Changes or drops (None) each row of the samples."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -89,6 +118,8 @@ def build_run(results: Path, plan: Plan | None = None, attempt: int = 1) -> RunP
         _write_host(run, tried, plan, node)
     for rank in range(spec.gpus):
         _write_rank(run, tried, plan, rank)
+    if plan.steps:
+        write_json(tried.model, model_record(plan))
     end_us = T0_US + us(timeline(plan)[-1][2])
     write_json(
         tried.ended,
@@ -106,7 +137,7 @@ def timeline(plan: Plan) -> list[tuple[str, float, float, int | None]]:
     steps: list[tuple[str, float, int | None]] = [("startup", STARTUP_S, None)]
     steps.append(("idle" if plan.idle else "load", IDLE_S, None))
     steps += [("load", LOAD_S, None), ("warmup", WARMUP_S, -1)]
-    for batch in range(-(-spec.prompts // spec.batch_size)):
+    for batch in range(batches_of(plan)):
         steps += [
             ("prefill", plan.prefill_s, batch),
             ("decode", plan.decode_s, batch),
@@ -121,10 +152,15 @@ def timeline(plan: Plan) -> list[tuple[str, float, float, int | None]]:
     return spans
 
 
+def batches_of(plan: Plan) -> int:
+    """Batches answered in all passes."""
+    spec = plan.run_spec
+    return plan.passes * -(-spec.prompts // spec.batch_size)
+
+
 def window_s(plan: Plan) -> float:
     """Length of the measured window."""
-    spec = plan.run_spec
-    batches = -(-spec.prompts // spec.batch_size)
+    batches = batches_of(plan)
     return batches * (plan.prefill_s + plan.decode_s) + (batches - 1) * plan.overhead_s
 
 
@@ -170,6 +206,7 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
             "period_ms": PERIOD_US // 1000,
             "idle_s": IDLE_S,
             "warmup_batches": 1,
+            **plan.order,
         },
     )
     write_json(
@@ -197,6 +234,7 @@ def _metadata(run: RunPaths, kind: str, host: str, rank: int | None, plan: Plan)
     spec = plan.run_spec
     counter_us = plan.counter_period_us or plan.period_us
     periods = {plan.power_field: plan.period_us, "energy_j": counter_us}
+    periods |= dict.fromkeys(STATE_FIELDS, plan.period_us) if plan.state else {}
     return {
         "kind": kind,
         "run_id": run.run_id,
@@ -263,6 +301,8 @@ def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> 
         states += [(uuid, IDLE_W, IDLE_W * t_s) for uuid in idle_uuids(plan, node)]
         for uuid, watts, joules in states:
             readings = {plan.power_field: watts}
+            if plan.state:
+                readings |= state_at(t_s)
             counter_us = plan.counter_period_us or plan.period_us
             if plan.counter and tick * plan.period_us % counter_us == 0:
                 readings["energy_j"] = 1000.0 + joules
@@ -341,10 +381,41 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
             _metadata(run, "responses", host, rank, plan),
         ) as writer:
             writer.write(_columns(RESPONSES.names, responses))
+        with ShardWriter(
+            attempt.rank_shard("steps", rank), STEPS, _metadata(run, "steps", host, rank, plan)
+        ) as writer:
+            writer.write(_columns(STEPS.names, _steps(plan)))
+
+
+def _steps(plan: Plan) -> list[dict[str, Any]]:
+    """Step 0 at the end of each prefill, the others evenly up to the end of the decode."""
+    spec = plan.run_spec
+    ends_us = {
+        (phase, batch): T0_US + us(end_s)
+        for phase, _, end_s, batch in timeline(plan)
+        if batch is not None
+    }
+    rows = []
+    for batch in range(-(-spec.prompts // spec.batch_size)):
+        first_us, last_us = ends_us["prefill", batch], ends_us["decode", batch]
+        for step in range(spec.max_gen_len):
+            share = step / max(1, spec.max_gen_len - 1)
+            rows.append(
+                {
+                    "batch": batch,
+                    "step": step,
+                    "t_us": first_us + round((last_us - first_us) * share),
+                    "rows": min(spec.batch_size, spec.prompts - batch * spec.batch_size),
+                }
+            )
+    return rows
 
 
 def _responses(plan: Plan) -> list[dict[str, Any]]:
     spec = plan.run_spec
+    edges: dict[int, list[int]] = {}
+    for step in _steps(plan):
+        edges.setdefault(step["batch"], []).append(step["t_us"])
     return [
         {
             "batch": index // spec.batch_size,
@@ -355,6 +426,9 @@ def _responses(plan: Plan) -> list[dict[str, Any]]:
             "words": len(plan.words.split()),
             "generated_ids": list(range(3, 3 + spec.max_gen_len)),
             "text": plan.words,
+            "first_token_us": edges[index // spec.batch_size][0],
+            "last_token_us": edges[index // spec.batch_size][-1],
+            "ended": False,
         }
         for index in range(spec.prompts)
     ]

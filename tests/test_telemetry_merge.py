@@ -18,7 +18,7 @@ from telemetry.merge import main, merge_attempt
 from telemetry.offset import HostOffset, OffsetReading
 from telemetry.record import read_json, write_json
 from telemetry.run import AttemptPaths, RunPaths
-from telemetry.schema import METADATA_KEY, TABLES
+from telemetry.schema import LATER, METADATA_KEY, TABLES
 from telemetry.seal import verify_seal
 from telemetry.shards import list_parts
 from tests.conftest import REPOSITORY
@@ -59,7 +59,8 @@ def span(host: str, start_us: int, end_us: int, *, rank: int) -> dict[str, Any]:
 
 
 def table_hashes(attempt: AttemptPaths) -> dict[str, str]:
-    paths = [*(attempt.table(kind) for kind in TABLES), attempt.manifest]
+    kinds = (kind for kind in TABLES if kind not in LATER)
+    paths = [*(attempt.table(kind) for kind in kinds), attempt.manifest]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 

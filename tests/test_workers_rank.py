@@ -133,6 +133,34 @@ def test_every_prompt_is_answered_once_in_order(
         assert len(row["text"].split()) == row["words"]
 
 
+def test_steps_are_those_of_the_responses(two_ranks: tuple[RunSpec, AttemptPaths]) -> None:
+    _, attempt = two_ranks
+    steps = read_shard(attempt.rank_shard("steps", 0)).to_pylist()
+    responses = read_shard(attempt.rank_shard("responses", 0)).to_pylist()
+    for batch in range(3):
+        stamps = [step["t_us"] for step in steps if step["batch"] == batch]
+        answered = [row for row in responses if row["batch"] == batch]
+        assert stamps == sorted(stamps)
+        for row in answered:
+            assert row["first_token_us"] in stamps
+            assert row["last_token_us"] in stamps
+        taken = sum(step["rows"] for step in steps if step["batch"] == batch)
+        assert taken == sum(row["generated_tokens"] for row in answered)
+
+
+def test_steps_lie_within_the_spans_of_their_batch(
+    two_ranks: tuple[RunSpec, AttemptPaths],
+) -> None:
+    _, attempt = two_ranks
+    spans = read_shard(attempt.rank_shard("spans", 0)).to_pylist()
+    for step in read_shard(attempt.rank_shard("steps", 0)).to_pylist():
+        phase = "prefill" if step["step"] == 0 else "decode"
+        (span,) = (
+            span for span in spans if (span["phase"], span["batch"]) == (phase, step["batch"])
+        )
+        assert span["t_start_us"] < step["t_us"] <= span["t_end_us"]
+
+
 def test_cut_prompts_and_the_tokenizer_stand_in_the_responses(
     two_ranks: tuple[RunSpec, AttemptPaths],
 ) -> None:

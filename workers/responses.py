@@ -1,10 +1,12 @@
-"""Responses: what a batch was asked and answered, one row per prompt."""
+"""Responses: what a batch was asked and answered, one row per prompt, and its steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from telemetry.shards import ShardWriter
+from workers.answers import Answers
+from workers.timing import Timing
 from workers.tokenizer import Tokenizer
 
 
@@ -18,8 +20,10 @@ class Responses:
     """Line of the run's prompts file that the first row answers, counted from 0."""
     prompt_tokens: Sequence[int]
     """Tokens of each row's prompt."""
-    generated_ids: Sequence[Sequence[int]]
-    """Ids kept of each row's answer."""
+    answers: Answers
+    """The engine's answers."""
+    timing: Timing
+    """When they were made."""
     texts: Sequence[str]
     """Each row's answer as text, without its prompt."""
 
@@ -31,15 +35,17 @@ class Responses:
         batch: int,
         first_prompt: int,
         prompts: Sequence[Sequence[int]],
-        generated_ids: Sequence[Sequence[int]],
+        answers: Answers,
+        begun_us: int,
     ) -> "Responses":
-        """The answers with their texts."""
+        """The answers with their texts; the batch was begun at `begun_us`."""
         return cls(
             batch=batch,
             first_prompt=first_prompt,
             prompt_tokens=[len(prompt) for prompt in prompts],
-            generated_ids=generated_ids,
-            texts=[tokenizer.decode(ids) for ids in generated_ids],
+            answers=answers,
+            timing=Timing.of(answers, begun_us),
+            texts=[tokenizer.decode(ids) for ids in answers.ids],
         )
 
     @property
@@ -50,10 +56,10 @@ class Responses:
     @property
     def generated_tokens(self) -> list[int]:
         """Each row's number of ids kept."""
-        return [len(ids) for ids in self.generated_ids]
+        return [len(ids) for ids in self.answers.ids]
 
-    def write(self, writer: ShardWriter) -> None:
-        """Append a row per prompt to the shard of responses."""
+    def write(self, responses: ShardWriter, steps: ShardWriter) -> None:
+        """Append a row per prompt to the shard of responses and a row per step to that of steps."""
         rows = len(self.texts)
         columns: dict[str, Sequence[Any]] = {
             "batch": [self.batch] * rows,
@@ -62,7 +68,19 @@ class Responses:
             "prompt_tokens": self.prompt_tokens,
             "generated_tokens": self.generated_tokens,
             "words": self.words,
-            "generated_ids": self.generated_ids,
+            "generated_ids": self.answers.ids,
             "text": self.texts,
+            "first_token_us": self.timing.first_us,
+            "last_token_us": self.timing.last_us,
+            "ended": self.answers.ended,
         }
-        writer.write({name: list(column) for name, column in columns.items()})
+        responses.write({name: list(column) for name, column in columns.items()})
+        count = len(self.timing.step_us)
+        steps.write(
+            {
+                "batch": [self.batch] * count,
+                "step": list(range(count)),
+                "t_us": list(self.timing.step_us),
+                "rows": list(self.timing.rows),
+            }
+        )

@@ -18,7 +18,7 @@ import torch
 from telemetry.clock import monotonic_us, wall_us
 from telemetry.order import LaunchOrder
 from telemetry.run import AttemptPaths, RunSpec
-from telemetry.schema import RESPONSES, Phase
+from telemetry.schema import RESPONSES, STEPS, Phase
 from telemetry.shards import ShardWriter
 from telemetry.witness import Witness
 from workers.engines import ENGINES, Engine, engine_fault, make_engine
@@ -113,7 +113,10 @@ def work_shift(
         with contextlib.ExitStack() as shards:
             writer = None
             if rank.rank == 0:
-                writer = shards.enter_context(_open_responses(shift))
+                writer = (
+                    shards.enter_context(_open_responses(shift)),
+                    shards.enter_context(_open_steps(shift)),
+                )
             _answer_all(
                 shift, spans=spans, mesh=mesh, engine=engine, writer=writer, progress=progress
             )
@@ -213,6 +216,11 @@ def _open_responses(shift: _Shift) -> ShardWriter:
     return ShardWriter(folder, RESPONSES, metadata)
 
 
+def _open_steps(shift: _Shift) -> ShardWriter:
+    folder = shift.attempt.rank_shard("steps", shift.rank.rank)
+    return ShardWriter(folder, STEPS, shift.metadata("steps"))
+
+
 def _rest(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None) -> None:
     if shift.order.idle_s == 0.0:
         return
@@ -255,7 +263,7 @@ def _answer_all(
     spans: SpanRecorder,
     mesh: Mesh,
     engine: Engine,
-    writer: ShardWriter | None,
+    writer: tuple[ShardWriter, ShardWriter] | None,
     progress: Progress | None,
 ) -> None:
     ids, size = shift.questions.ids, shift.spec.batch_size
@@ -267,6 +275,8 @@ def _answer_all(
         mesh.barrier()
         spans.enter(Phase.PREFILL, batch=batch)
         with torch.inference_mode():
+            # Not the span's edge: the GPU's counter is read after it, which takes milliseconds.
+            begun_us = shift.station.clock.now_us()
             engine.prefill(prompts, _batch_seed(shift.spec.seed, batch))
             asked = Counts(prompts=len(prompts), prompt_tokens=sum(map(len, prompts)))
             spans.enter(Phase.DECODE, batch=batch, counts=NO_COUNTS if writer is None else asked)
@@ -279,12 +289,13 @@ def _answer_all(
                 batch=batch,
                 first_prompt=first,
                 prompts=prompts,
-                generated_ids=answers.ids,
+                answers=answers,
+                begun_us=begun_us,
             )
             answered = Counts(
                 generated_tokens=sum(responses.generated_tokens), words=sum(responses.words)
             )
-            responses.write(writer)
+            responses.write(*writer)
         spans.enter(Phase.OVERHEAD, batch=batch, counts=answered, at=decoded)
         if not mesh.agree(_digest(answers.ids)):
             raise RuntimeError(
