@@ -1,0 +1,87 @@
+"""Checkpoints: small ones in the layouts that are published, written by our own code."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from workers.shapes import Shape
+from workers.weights import draw_whole, shard
+
+TINY: Final = Shape(name="tiny", dim=64, layers=2, heads=8, norm_eps=1e-6, vocab=128)
+"""Small enough to write dozens of; its head_dim of 8 has four pairs to turn."""
+
+
+def write_meta(
+    folder: Path,
+    shape: Shape = TINY,
+    *,
+    files: int = 1,
+    dtype: torch.dtype = torch.float16,
+    **settings: Any,
+) -> dict[str, Tensor]:
+    """Write `consolidated.NN.pth` and `params.json`; the whole parameters they hold."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = random_parameters(shape, dtype)
+    for number in range(files):
+        # A clone: what torch.save is given of a view is the whole storage behind it.
+        held = {name: weight.clone() for name, weight in shard(whole, number, files).items()}
+        for layer in range(shape.layers):
+            # Published beside the parameters, and no parameter.
+            name = f"layers.{layer}.attention.inner_attention.rope.freqs"
+            held[name] = torch.arange(shape.head_dim // 2, dtype=torch.float32)
+        torch.save(held, folder / f"consolidated.{number:02d}.pth")
+    params = {
+        "dim": shape.dim,
+        "multiple_of": 256,
+        "n_heads": shape.heads,
+        "n_layers": shape.layers,
+        "norm_eps": shape.norm_eps,
+        "vocab_size": -1,
+        **settings,
+    }
+    (folder / "params.json").write_text(json.dumps(params))
+    return whole
+
+
+def write_hugging_face(
+    folder: Path,
+    shape: Shape = TINY,
+    *,
+    dtype: torch.dtype = torch.float16,
+    shard_size: str = "5GB",
+    **settings: Any,
+) -> dict[str, Tensor]:
+    """Let transformers save a LLaMA of its own making; our names and order of its parameters."""
+    from transformers import LlamaConfig, LlamaForCausalLM  # noqa: PLC0415 (seconds to import)
+
+    config = LlamaConfig(
+        vocab_size=shape.vocab,
+        hidden_size=shape.dim,
+        intermediate_size=shape.ffn,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        rms_norm_eps=shape.norm_eps,
+        max_position_embeddings=64,
+        **settings,
+    )
+    torch.manual_seed(11)
+    model = LlamaForCausalLM(config)
+    model.to(dtype=dtype)  # type: ignore[call-arg]
+    for name, weight in model.named_parameters():
+        if "norm" in name:
+            torch.nn.init.normal_(weight, 1.0, 0.1)
+    model.save_pretrained(folder, max_shard_size=shard_size)
+    return {name: weight.detach() for name, weight in model.state_dict().items()}
+
+
+def random_parameters(shape: Shape, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Whole parameters with norms that are not all one, so that none is taken for another."""
+    whole = draw_whole(shape, 5)
+    generator = torch.Generator().manual_seed(6)
+    for name, weight in whole.items():
+        if "norm" in name:
+            weight.normal_(1.0, 0.1, generator=generator)
+    return {name: weight.to(dtype) for name, weight in whole.items()}

@@ -1,0 +1,146 @@
+"""Weights come from published files, slice by slice, whatever those were cut for."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.checkpoints import TINY, random_parameters, write_hugging_face, write_meta
+from workers.checkpoint import Checkpoint
+from workers.checkpoint_files import find_files
+from workers.parameters import parameter_sizes, part_size
+from workers.shapes import Shape
+from workers.weights import shard
+
+
+def read_all(
+    folder: Path,
+    rank: int = 0,
+    degree: int = 1,
+    *,
+    shape: Shape = TINY,
+    dtype: torch.dtype = torch.float16,
+    strip_bytes: int = 1,
+) -> dict[str, Tensor]:
+    """One rank's slices, a head's rows at a time unless told otherwise."""
+    source = Checkpoint(
+        find_files(folder), shape, rank=rank, degree=degree, strip_bytes=strip_bytes
+    )
+    slices = {}
+    for name, size in parameter_sizes(shape):
+        # Not zeros and finite nowhere: what is not written shows.
+        slices[name] = torch.full(part_size(name, size, degree), torch.nan, dtype=dtype)
+        source.fill(name, slices[name])
+    return slices
+
+
+def require_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        assert torch.equal(found[name], weight), name
+
+
+@pytest.mark.parametrize("degree", [1, 2, 4, 8])
+@pytest.mark.parametrize("files", [1, 2, 4])
+def test_every_rank_gets_its_slice_however_many_files_there_are(
+    tmp_path: Path, files: int, degree: int
+) -> None:
+    whole = write_meta(tmp_path, files=files)
+    for rank in range(degree):
+        require_equal(read_all(tmp_path, rank, degree), shard(whole, rank, degree))
+
+
+@pytest.mark.parametrize("strip_bytes", [1, 5000, 1 << 30])
+def test_the_numbers_do_not_hang_on_how_much_is_read_at_once(
+    tmp_path: Path, strip_bytes: int
+) -> None:
+    whole = write_meta(tmp_path, files=2)
+    found = read_all(tmp_path, 1, 2, strip_bytes=strip_bytes)
+    require_equal(found, shard(whole, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("stored", "run"),
+    [
+        (torch.bfloat16, torch.float16),
+        (torch.float16, torch.bfloat16),
+        (torch.float32, torch.float16),
+        (torch.float16, torch.float32),
+    ],
+)
+def test_weights_are_converted_to_the_format_of_the_run(
+    tmp_path: Path, stored: torch.dtype, run: torch.dtype
+) -> None:
+    whole = write_meta(tmp_path, dtype=stored)
+    require_equal(
+        read_all(tmp_path, dtype=run), {name: weight.to(run) for name, weight in whole.items()}
+    )
+
+
+def test_a_source_says_what_was_stored_and_what_became_of_it(tmp_path: Path) -> None:
+    write_meta(tmp_path, dtype=torch.bfloat16)
+    source = Checkpoint(find_files(tmp_path), TINY, rank=0, degree=1, about={"digest": "abc"})
+    source.fill("norm.weight", torch.empty(TINY.dim, dtype=torch.float16))
+    assert source.describe() == {
+        "kind": "checkpoint",
+        "layout": "meta-pth",
+        "stored_as": ["bf16"],
+        "filled_as": ["fp16"],
+        "converted": True,
+        "digest": "abc",
+    }
+
+
+def test_a_number_that_the_run_s_format_cannot_hold_is_refused(tmp_path: Path) -> None:
+    write_meta(tmp_path, dtype=torch.bfloat16)
+    path = tmp_path / "consolidated.00.pth"
+    held = torch.load(path, weights_only=True)
+    held["layers.1.attention.wo.weight"][5, 7] = 1e6
+    torch.save(held, path)
+    assert read_all(tmp_path, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match=r"finite in fp16, but layers\.1\.attention\.wo\.weight"):
+        read_all(tmp_path)
+
+
+def test_a_weight_of_another_size_is_not_filled(tmp_path: Path) -> None:
+    write_meta(tmp_path)
+    source = Checkpoint(find_files(tmp_path), TINY, rank=0, degree=2)
+    with pytest.raises(ValueError, match=r"must be \(128, 32\) for tok_embeddings\.weight"):
+        source.fill("tok_embeddings.weight", torch.empty(128, 64))
+
+
+def test_files_of_two_checkpoints_are_told_by_their_norms(tmp_path: Path) -> None:
+    write_meta(tmp_path, files=2)
+    path = tmp_path / "consolidated.01.pth"
+    held = torch.load(path, weights_only=True)
+    held["layers.0.ffn_norm.weight"] += 0.1
+    torch.save(held, path)
+    with pytest.raises(ValueError, match=r"one checkpoint, but layers\.0\.ffn_norm\.weight"):
+        Checkpoint(find_files(tmp_path), TINY, rank=0, degree=1)
+
+
+@pytest.mark.parametrize("shard_size", ["5GB", "60KB"])
+def test_a_hugging_face_folder_holds_the_same_numbers_in_one_file_or_many(
+    tmp_path: Path, shard_size: str
+) -> None:
+    theirs = write_hugging_face(tmp_path, shard_size=shard_size)
+    assert (len(list(tmp_path.glob("*.safetensors"))) > 1) == (shard_size == "60KB")
+    for degree in (1, 4):
+        found = [read_all(tmp_path, rank, degree) for rank in range(degree)]
+        gate = torch.cat([one["layers.1.feed_forward.w1.weight"] for one in found])
+        assert torch.equal(gate, theirs["model.layers.1.mlp.gate_proj.weight"])
+        down = torch.cat([one["layers.1.feed_forward.w2.weight"] for one in found], 1)
+        assert torch.equal(down, theirs["model.layers.1.mlp.down_proj.weight"])
+        # Rows 0 and 1 are turned together here, rows 0 and 4 of a head of 8 are there.
+        query = torch.cat([one["layers.0.attention.wq.weight"] for one in found])
+        their_query = theirs["model.layers.0.self_attn.q_proj.weight"]
+        assert torch.equal(query[8:16], their_query[8:16][[0, 4, 1, 5, 2, 6, 3, 7]])
+        value = torch.cat([one["layers.0.attention.wv.weight"] for one in found])
+        assert torch.equal(value, theirs["model.layers.0.self_attn.v_proj.weight"])
+
+
+def test_random_parameters_differ_so_that_no_test_here_passes_by_chance() -> None:
+    whole = random_parameters(TINY, torch.float16)
+    first = [weight.flatten()[:8].tolist() for weight in whole.values()]
+    assert len({tuple(values) for values in first}) == len(whole)
