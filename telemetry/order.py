@@ -54,6 +54,10 @@ class LaunchOrder:
     """GPU readings to take, names in `telemetry.fields.FIELDS`; None takes all there are."""
     logit_error: bool | None = None
     """Whether logits are compared with fp32's; None compares all but unquantized fp32 runs."""
+    weights_path: str | None = None
+    """Folder of the checkpoint that `RunSpec.weights` names; None for random weights."""
+    verify_weights: bool = False
+    """True hashes the checkpoint's files again on every node; False looks at size and time."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -90,6 +94,7 @@ class LaunchOrder:
                 f"`logit_error` must be true, false or null, but is {self.logit_error!r} instead"
             )
         self._check_dcgm()
+        self._check_weights()
         if not isinstance(self.idle_s, float) or not 0.0 <= self.idle_s <= MAX_IDLE_S:
             raise ValueError(
                 f"`idle_s` must be a number of seconds from 0 to {MAX_IDLE_S:g}, "
@@ -124,6 +129,17 @@ class LaunchOrder:
                     f"`gpu_fields` must be among {', '.join(known)}, but holds {name!r} instead"
                 )
         object.__setattr__(self, "gpu_fields", tuple(names))
+
+    def _check_weights(self) -> None:
+        path, verify = self.weights_path, self.verify_weights
+        if path is not None and not (
+            isinstance(path, str) and path.startswith("/") and "\0" not in path
+        ):
+            raise ValueError(
+                f"`weights_path` must be an absolute path or null, but is {path!r} instead"
+            )
+        if not isinstance(verify, bool):
+            raise ValueError(f"`verify_weights` must be true or false, but is {verify!r} instead")
 
     @classmethod
     def read(cls, path: Path) -> Self:

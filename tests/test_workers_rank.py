@@ -263,7 +263,7 @@ def test_a_gpu_that_is_shared_or_missing_stops_all_ranks_before_the_run(
     [
         ({"engine": "warp"}, "`engine` must be one of reference, but is 'warp' instead"),
         ({"quantization": "int8"}, "`quantization` must be one of none, but is 'int8' instead"),
-        ({"weights": "abc"}, "`weights` must be random, but is abc instead"),
+        ({"weights": "abc"}, "`weights` must be random without a checkpoint, but is abc instead"),
         ({"model": "8b"}, "`model` must be one of nano"),
         ({"prompts": 6}, "`prompts` must be 6 as in the spec, but are 5 instead"),
         ({"tokenizer": "another"}, "`tokenizer` must be another as in the spec"),

@@ -152,6 +152,38 @@ def hash_files(
     return CheckpointRecord(folder=files.folder, files=tuple(hashed))
 
 
+def verify(
+    files: CheckpointFiles, digest: str, results: Path, *, again: bool, leads: bool
+) -> dict[str, Any]:
+    """Hold a checkpoint, on the node where it is read, to the digest that names it in a spec.
+
+    Files that the launcher hashed are known by size and time; those that only the nodes can see,
+    and all where `again` is true, are hashed here, by the rank that leads its node.
+
+    Returns:
+        What `model.json` says of it: digest, files, and how they were verified.
+
+    Raises:
+        ValueError: they are other files than those named, or have changed since.
+        OSError: a file cannot be read.
+    """
+    record = CheckpointRecord.read(results, files.folder)
+    how = "size and time of last change of every file, as they were when it was hashed"
+    if record is None or again:
+        if not leads:
+            return {"digest": digest, "verified": "by the first rank of this node"}
+        record = hash_files(files)
+        how = "SHA-256 of every file, hashed again on the node"
+    elif change := record.change(inodes=False):
+        raise ValueError(f"`weights` must not change once planned, but {change}")
+    if record.digest != digest:
+        raise ValueError(
+            f"`weights` must be {digest} as in the spec, "
+            f"but {files.folder} is {record.digest} instead"
+        )
+    return {"digest": digest, "verified": how, **record.to_mapping()}
+
+
 def check_list(files: CheckpointFiles, tell: Tell = tell_nobody) -> bool:
     """Hold the files against the checklist.chk beside them; False when there is none.
 

@@ -12,8 +12,12 @@ from torch import nn
 
 from telemetry.order import LaunchOrder
 from telemetry.run import RunSpec
+from workers.checkpoint import Checkpoint
+from workers.checkpoint_files import find_files
+from workers.checkpoint_record import verify
 from workers.engines import Prepare
 from workers.llama import Llama, skeleton
+from workers.parameters import RANDOM
 from workers.rank import Rank
 from workers.shapes import Shape, find_shape
 from workers.weights import RandomWeights, WeightSource
@@ -26,11 +30,18 @@ def open_weights(spec: RunSpec, order: LaunchOrder, results: Path, rank: Rank) -
         ValueError: they are not there, not whole, or not of the spec's model.
         RuntimeError: they cannot be read.
     """
-    del order, results
-    if spec.weights != "random":
-        raise ValueError(f"`weights` must be random, but is {spec.weights} instead")
     shape = find_shape(spec.model)
-    return RandomWeights(shape, spec.seed, rank=rank.rank, degree=rank.world)
+    if order.weights_path is None:
+        if spec.weights != RANDOM:
+            raise ValueError(
+                f"`weights` must be {RANDOM} without a checkpoint, but is {spec.weights} instead"
+            )
+        return RandomWeights(shape, spec.seed, rank=rank.rank, degree=rank.world)
+    files = find_files(Path(order.weights_path))
+    # One rank of each node hashes; what it finds, all hear before any of them begins.
+    leads = rank.local_rank == 0
+    about = verify(files, spec.weights, results, again=order.verify_weights, leads=leads)
+    return Checkpoint(files, shape, rank=rank.rank, degree=rank.world, about=about)
 
 
 def load_model(

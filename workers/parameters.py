@@ -5,6 +5,9 @@ from typing import Final
 
 from workers.shapes import Shape
 
+RANDOM: Final = "random"
+"""What `RunSpec.weights` holds for weights that are drawn."""
+
 # The released checkpoints' split: rows of those that make heads, inner columns and logits; columns
 # of those that sum them, and of the embedding (its width, not its vocabulary).
 _SPLIT_DIM: Final = {

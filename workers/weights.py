@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import torch
 from torch import Tensor, nn
 
-from workers.parameters import parameter_sizes, split_dim
+from workers.parameters import RANDOM, parameter_sizes, split_dim
 from workers.shapes import Shape
 
 # A multiple of every power-of-two degree up to 64, and a divisor of each shape's dim, ffn, vocab.
@@ -71,7 +71,7 @@ class RandomWeights:
 
     def describe(self) -> dict[str, Any]:
         """The seed that decides them."""
-        return {"kind": "random", "seed": self._seed}
+        return {"kind": RANDOM, "seed": self._seed}
 
 
 def draw_whole(shape: Shape, seed: int, device: torch.device | None = None) -> dict[str, Tensor]:
