@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from analysis.energy import Series
 from telemetry.record import read_json
 from telemetry.run import AttemptPaths, RunPaths, RunSpec, list_runs
-from telemetry.schema import SCHEMA_VERSION, TABLES
+from telemetry.schema import LATER, SCHEMA_VERSION, TABLES, schema_of
 
 # All that reading foreign JSON or Parquet is known to raise: missing or damaged files, values of
 # another type, keys that are not there, numbers out of range, nesting too deep.
@@ -76,6 +76,29 @@ class Run:
         return self.table("responses")
 
     @cached_property
+    def steps(self) -> pa.Table | None:
+        """When tokens were chosen, sorted by batch and step; None in a record from before."""
+        if not self.attempt.table("steps").is_file():
+            return None
+        return self.table("steps").sort_by([("batch", "ascending"), ("step", "ascending")])
+
+    @cached_property
+    def model(self) -> dict[str, Any]:
+        """What rank 0 worked with; empty in a record from before, or one that cannot be read."""
+        try:
+            return read_json(self.attempt.model)
+        except UNREADABLE:
+            return {}
+
+    @cached_property
+    def order(self) -> dict[str, Any]:
+        """How the attempt was to be carried out; empty when nothing readable says so."""
+        try:
+            return read_json(self.attempt.launch)
+        except UNREADABLE:
+            return {}
+
+    @cached_property
     def provenance(self) -> dict[str, Any]:
         """Who started the run with which code; empty when nothing readable says so."""
         try:
@@ -84,14 +107,24 @@ class Run:
             return {}
 
     def table(self, kind: str) -> pa.Table:
-        """One merged table, whole.
+        """One merged table, whole; columns that an older record lacks are null throughout.
 
         Raises:
             ValueError: its columns are not the schema's.
         """
         table = pq.read_table(self.attempt.table(kind), partitioning=None)
         _require_columns(self.attempt.table(kind), table, kind)
+        for field in TABLES[kind]:
+            if field.name not in table.column_names:
+                table = table.append_column(field.name, pa.nulls(table.num_rows, field.type))
         return table
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that the record has: one from before lacks those that came later."""
+        return tuple(
+            kind for kind in TABLES if kind not in LATER or self.attempt.table(kind).is_file()
+        )
 
     def series(self, fields: Iterable[str]) -> dict[tuple[str, str, str], Series]:
         """The readings of `fields` by (host, device, field), by time, nulls counted apart."""
@@ -314,7 +347,7 @@ def _is_objects(content: object) -> bool:
 
 
 def _require_columns(path: Path, table: pa.Table, kind: str) -> None:
-    if not table.schema.equals(TABLES[kind], check_metadata=False):
+    if schema_of(kind, table.schema) is None:
         raise ValueError(
             f"{path.name} must have the columns {', '.join(TABLES[kind].names)} "
             f"of schema version {SCHEMA_VERSION}, but has "

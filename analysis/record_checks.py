@@ -83,7 +83,7 @@ def merge_repeats(case: Case) -> Finding:
         merge_attempt(copy, attempt)
         faults = []
         rows = 0
-        for kind in TABLES:
+        for kind in case.run.tables:
             ours = pq.read_table(attempt.table(kind), partitioning=None)
             rows += ours.num_rows
             if not ours.equals(pq.read_table(case.attempt.table(kind), partitioning=None)):

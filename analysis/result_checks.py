@@ -120,7 +120,7 @@ def simulation_labelled(case: Case) -> Finding:
                 pq.read_schema(part.path) if part.closed else read_stream(part.path).table.schema
             )
             labels[f"{folder.parent.name}/{folder.name}"] = shard_metadata(schema).get("simulated")
-    for kind in ("samples", "spans", "responses"):
+    for kind in case.run.tables:
         raw = (pq.read_schema(case.attempt.table(kind)).metadata or {}).get(METADATA_KEY)
         content = json.loads(raw) if raw else {}
         if "simulated" in content:

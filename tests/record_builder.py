@@ -18,8 +18,16 @@ from telemetry.schema import RESPONSES, SAMPLES, SPANS, STEPS
 from telemetry.seal import seal_attempt
 from telemetry.shards import ShardWriter
 from tests.conftest import SPEC
+from tests.record_answers import (
+    BEFORE_STEPS,
+    T0_US,
+    batches_of,
+    model_record,
+    responses_of,
+    steps_of,
+    us,
+)
 
-T0_US = 1_760_000_000_000_000
 PERIOD_US = 100_000
 IDLE_W = 50.0
 CAPPED_FROM_S = 5.0
@@ -119,7 +127,8 @@ def build_run(results: Path, plan: Plan | None = None, attempt: int = 1) -> RunP
     for rank in range(spec.gpus):
         _write_rank(run, tried, plan, rank)
     if plan.steps:
-        write_json(tried.model, model_record(plan))
+        model = model_record(spec, plan.passes, window_s(plan))
+        write_json(tried.model, {**model, **plan.model})
     end_us = T0_US + us(timeline(plan)[-1][2])
     write_json(
         tried.ended,
@@ -137,7 +146,7 @@ def timeline(plan: Plan) -> list[tuple[str, float, float, int | None]]:
     steps: list[tuple[str, float, int | None]] = [("startup", STARTUP_S, None)]
     steps.append(("idle" if plan.idle else "load", IDLE_S, None))
     steps += [("load", LOAD_S, None), ("warmup", WARMUP_S, -1)]
-    for batch in range(batches_of(plan)):
+    for batch in range(plan.passes * batches_of(spec)):
         steps += [
             ("prefill", plan.prefill_s, batch),
             ("decode", plan.decode_s, batch),
@@ -152,15 +161,9 @@ def timeline(plan: Plan) -> list[tuple[str, float, float, int | None]]:
     return spans
 
 
-def batches_of(plan: Plan) -> int:
-    """Batches answered in all passes."""
-    spec = plan.run_spec
-    return plan.passes * -(-spec.prompts // spec.batch_size)
-
-
 def window_s(plan: Plan) -> float:
     """Length of the measured window."""
-    batches = batches_of(plan)
+    batches = plan.passes * batches_of(plan.run_spec)
     return batches * (plan.prefill_s + plan.decode_s) + (batches - 1) * plan.overhead_s
 
 
@@ -179,10 +182,6 @@ def idle_uuids(plan: Plan, node: int) -> list[str]:
 
 def host_name(node: int) -> str:
     return f"node{node}"
-
-
-def us(seconds: float) -> int:
-    return round(seconds * 1e6)
 
 
 def _write_prompts(results: Path, count: int) -> str:
@@ -341,7 +340,9 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
             "started_us": T0_US,
         },
     )
-    responses = _responses(plan)
+    responses = [
+        plan.response(row) for row in responses_of(spec, timeline(plan), plan.passes, plan.words)
+    ]
     rows = []
     for phase, start_s, end_s, batch in timeline(plan):
         answered = [row for row in responses if row["batch"] == batch]
@@ -375,63 +376,18 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
     ) as writer:
         writer.write(_columns(SPANS.names, rows))
     if rank == 0:
+        schema = RESPONSES if plan.steps else BEFORE_STEPS
         with ShardWriter(
             attempt.rank_shard("responses", rank),
-            RESPONSES,
+            schema,
             _metadata(run, "responses", host, rank, plan),
         ) as writer:
-            writer.write(_columns(RESPONSES.names, responses))
-        with ShardWriter(
-            attempt.rank_shard("steps", rank), STEPS, _metadata(run, "steps", host, rank, plan)
-        ) as writer:
-            writer.write(_columns(STEPS.names, _steps(plan)))
-
-
-def _steps(plan: Plan) -> list[dict[str, Any]]:
-    """Step 0 at the end of each prefill, the others evenly up to the end of the decode."""
-    spec = plan.run_spec
-    ends_us = {
-        (phase, batch): T0_US + us(end_s)
-        for phase, _, end_s, batch in timeline(plan)
-        if batch is not None
-    }
-    rows = []
-    for batch in range(-(-spec.prompts // spec.batch_size)):
-        first_us, last_us = ends_us["prefill", batch], ends_us["decode", batch]
-        for step in range(spec.max_gen_len):
-            share = step / max(1, spec.max_gen_len - 1)
-            rows.append(
-                {
-                    "batch": batch,
-                    "step": step,
-                    "t_us": first_us + round((last_us - first_us) * share),
-                    "rows": min(spec.batch_size, spec.prompts - batch * spec.batch_size),
-                }
-            )
-    return rows
-
-
-def _responses(plan: Plan) -> list[dict[str, Any]]:
-    spec = plan.run_spec
-    edges: dict[int, list[int]] = {}
-    for step in _steps(plan):
-        edges.setdefault(step["batch"], []).append(step["t_us"])
-    return [
-        {
-            "batch": index // spec.batch_size,
-            "row": index % spec.batch_size,
-            "prompt": index,
-            "prompt_tokens": 5,
-            "generated_tokens": spec.max_gen_len,
-            "words": len(plan.words.split()),
-            "generated_ids": list(range(3, 3 + spec.max_gen_len)),
-            "text": plan.words,
-            "first_token_us": edges[index // spec.batch_size][0],
-            "last_token_us": edges[index // spec.batch_size][-1],
-            "ended": False,
-        }
-        for index in range(spec.prompts)
-    ]
+            writer.write(_columns(schema.names, responses))
+        if plan.steps:
+            steps = [plan.step(row) for row in steps_of(spec, timeline(plan), plan.passes)]
+            metadata = _metadata(run, "steps", host, rank, plan)
+            with ShardWriter(attempt.rank_shard("steps", rank), STEPS, metadata) as writer:
+                writer.write(_columns(STEPS.names, steps))
 
 
 def _columns(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -15,14 +15,13 @@ from analysis.tables import Tables, build_tables
 from telemetry.record import read_json, write_json
 from telemetry.run import RunPaths
 from telemetry.schema import Phase
+from tests.record_answers import T0_US, us
 from tests.record_builder import (
     IDLE_W,
-    T0_US,
     Plan,
     build_run,
     energy_j,
     timeline,
-    us,
     window_s,
     work_w,
 )

@@ -18,7 +18,8 @@ from analysis.report import write_report
 from telemetry.record import read_json, write_json
 from telemetry.run import RunPaths
 from telemetry.seal import seal_attempt
-from tests.record_builder import T0_US, Plan, build_run, energy_j
+from tests.record_answers import T0_US
+from tests.record_builder import Plan, build_run, energy_j
 
 Columns = dict[str, list[Any]]
 

@@ -10,7 +10,8 @@ import pytest
 from analysis.load import load
 from analysis.rows import Row
 from analysis.tables import Tables, build_tables, write_tables
-from tests.record_builder import IDLE_W, STARTUP_S, T0_US, Plan, build_run, window_s, work_w
+from tests.record_answers import T0_US
+from tests.record_builder import IDLE_W, STARTUP_S, Plan, build_run, window_s, work_w
 
 
 def tables_of(results: Path, *plans: Plan) -> Tables:
