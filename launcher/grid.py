@@ -23,6 +23,7 @@ from telemetry.run import AttemptPaths, RunPaths, RunSpec
 from telemetry.schema import EndState
 from telemetry.state import QUEUED, attempt_state
 from workers import prompts, tokenizer
+from workers.formats import quantization_fault
 from workers.memory import MemoryEstimate, estimate
 from workers.shapes import find_shape, parallel_fault
 
@@ -30,6 +31,7 @@ NOT_SELECTED: Final = "0" * 64
 _SAME_FOR_ALL: Final = ("results", "plan", "allow_dirty", "wait", "retry")
 _SPEC_KEYS: Final = (
     "dtype",
+    "quantization",
     "gpu",
     "gpus",
     "prompts",
@@ -73,7 +75,7 @@ class Verdict(StrEnum):
     FAILED = "failed"
     """Tried before: skipped unless retry=failed."""
     ILLEGAL = "illegal"
-    """The model cannot be split so, or the nodes cannot hold the ranks so."""
+    """The model cannot be split so, the nodes cannot hold the ranks so, or the engine does not."""
     TOO_LARGE = "too large"
     """It does not fit the memory."""
     TOO_LONG = "too long"
@@ -214,7 +216,6 @@ class _Checker:
                 "model": config["model"]["name"],
                 "engine": config["engine"]["name"],
                 "weights": config["model"]["weights"],
-                "quantization": "none",
                 "tokenizer": self._tokenizers[tokenizer_path],
                 "dataset": source.dataset,
                 "gpus_per_node": per_node,
@@ -275,7 +276,8 @@ class _Checker:
         memory: MemoryEstimate,
         fault: str | None,
     ) -> tuple[Verdict, str | None]:
-        if fault := fault or parallel_fault(find_shape(spec.model), spec.gpus):
+        fault = fault or parallel_fault(find_shape(spec.model), spec.gpus)
+        if fault := fault or quantization_fault(spec.engine, spec.quantization):
             return Verdict.ILLEGAL, fault
         if attempts:
             if run.sealed():
@@ -345,6 +347,7 @@ def _order(
         dcgm_bindings=watch.get("dcgm_bindings"),
         dcgm_address=watch.get("dcgm_address"),
         gpu_fields=watch.get("gpu_fields"),
+        logit_error=config["logit_error"],
     )
     check_period(spec, order)
     return order

@@ -10,6 +10,7 @@ from launcher.door import BadInputError
 from telemetry.gpus import GPU_KINDS
 from telemetry.order import SOURCES, LaunchOrder
 from telemetry.run import RunSpec
+from workers.formats import QUANTIZATIONS
 from workers.memory import MemoryEstimate, flops
 
 # The rest is fragmentation and what the driver keeps for itself.
@@ -40,12 +41,16 @@ def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
 
 
 def check_work(spec: RunSpec, engines: Sequence[str]) -> None:
-    """Refuse an engine or weights that there are not.
+    """Refuse an engine, a quantization or weights that there are not.
 
     Raises:
         BadInputError: there are none of that name.
     """
-    for name, known in (("engine", engines), ("weights", ["random"])):
+    for name, known in (
+        ("engine", engines),
+        ("quantization", QUANTIZATIONS),
+        ("weights", ["random"]),
+    ):
         value = getattr(spec, name)
         if value not in known:
             raise BadInputError(

@@ -1,0 +1,59 @@
+"""Quantization is an axis of the grid: what an engine does not take is listed, not run."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher.door import BadInputError, read_points
+from launcher.grid import Grid, Verdict, check
+from workers.formats import QUANTIZATIONS, quantization_fault
+
+
+def grid_of(results: Path, *words: str) -> Grid:
+    return check(read_points([f"results={results}", *words]))
+
+
+def test_a_run_is_unquantized_unless_it_is_asked_for(tmp_path: Path) -> None:
+    [entry] = grid_of(tmp_path).entries
+    assert entry.spec.quantization == "none"
+    assert entry.order.logit_error is None
+
+
+def test_the_reference_engine_takes_no_quantized_weights_and_says_so(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "engine=reference", "quantization=none,int8,int4")
+    assert [entry.spec.quantization for entry in grid.entries] == list(QUANTIZATIONS)
+    assert [entry.verdict for entry in grid.entries] == [
+        Verdict.RUN,
+        Verdict.ILLEGAL,
+        Verdict.ILLEGAL,
+    ]
+    assert grid.entries[1].reason == (
+        "`quantization` must be none with engine reference, which takes weights as they are, "
+        "but is int8 instead"
+    )
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_another_engine_may_take_any_quantization(quantization: str) -> None:
+    assert quantization_fault("fast", quantization) is None
+
+
+def test_each_quantization_is_a_run_of_its_own(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "quantization=none,int8,int4")
+    assert len({entry.spec.run_id for entry in grid.entries}) == 3
+
+
+def test_an_unknown_quantization_stops_the_command(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="`quantization` must be one of none, int8, int4, but"):
+        grid_of(tmp_path, "quantization=int3")
+
+
+@pytest.mark.parametrize("asked", ["true", "false"])
+def test_comparing_logits_is_asked_for_in_the_order(tmp_path: Path, asked: str) -> None:
+    [entry] = grid_of(tmp_path, f"logit_error={asked}").entries
+    assert entry.order.logit_error is (asked == "true")
+
+
+def test_anything_else_than_true_false_or_null_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="`logit_error` must be true, false or null, but is"):
+        grid_of(tmp_path, "logit_error=perhaps")
