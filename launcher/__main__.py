@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
     """The checked grid; None when one of Hydra's own flags was all there was to do."""
-    with console.status("reading the grid"):
+    with console.status("reading the grid") as status:
         points = read_points(arguments)
         if not points:
             return None
@@ -68,7 +68,8 @@ def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
         known = settle(results_folder(points[0].config))
         for doubt in known.doubts:
             console.print(f"note: {doubt}", markup=False)
-        return check(points, known)
+        # A spinner is for terminals alone; a log wants lines.
+        return check(points, known, status.update if console.is_terminal else console.print)
 
 
 def _close(console: Console, errors: Console, grid: Grid, outcome: Outcome) -> int:

@@ -73,6 +73,13 @@ def plan_table(grid: Grid) -> Group:
             verdict,
         )
     notes = [Text(f" ({number}) {reason}") for reason, number in reasons.items()]
+    checkpoints = {
+        entry.weights: entry.spec.model for entry in grid.entries if entry.weights.folder
+    }
+    for weights, model in checkpoints.items():
+        notes.append(
+            Text(f" weights of {model}: {weights.digest} in {weights.folder} ({weights.about})")
+        )
     if (more := len(rows) - _MOST_ROWS) > 0:
         notes.append(Text(f" and {more} rows more"))
     return Group(table, *notes)

@@ -18,6 +18,7 @@ from launcher.limits import (
 )
 from launcher.multirun import MAX_POINTS, Point
 from launcher.settle import Known
+from launcher.weights import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
 from telemetry.order import LaunchOrder
 from telemetry.run import AttemptPaths, RunPaths, RunSpec
 from telemetry.schema import EndState
@@ -28,7 +29,7 @@ from workers.memory import MemoryEstimate, estimate
 from workers.shapes import find_shape, parallel_fault
 
 NOT_SELECTED: Final = "0" * 64
-_SAME_FOR_ALL: Final = ("results", "plan", "allow_dirty", "wait", "retry")
+_SAME_FOR_ALL: Final = ("results", "plan", "allow_dirty", "wait", "retry", "verify_weights")
 _SPEC_KEYS: Final = (
     "dtype",
     "quantization",
@@ -100,6 +101,7 @@ class Entry:
     reason: str | None
     """Why it does not run; None when it runs."""
     memory: MemoryEstimate
+    weights: Weights
     attempts: int
     """Attempts there were when it was checked: the next has the number after."""
 
@@ -120,10 +122,11 @@ class Grid:
         return [entry for entry in self.entries if entry.verdict in verdicts]
 
 
-def check(points: Sequence[Point], known: Known | None = None) -> Grid:
+def check(points: Sequence[Point], known: Known | None = None, tell: Tell = tell_nobody) -> Grid:
     """Turn composed points into a checked grid; equal points are kept once.
 
-    `known` is what Slurm knows of the results folder's open jobs.
+    `known` is what Slurm knows of the results folder's open jobs; `tell` hears how far the hashing
+    of a checkpoint is.
 
     Raises:
         BadInputError: a value is not allowed at all.
@@ -132,7 +135,7 @@ def check(points: Sequence[Point], known: Known | None = None) -> Grid:
     for key in _SAME_FOR_ALL:
         if any(point.config[key] != first[key] for point in points):
             raise BadInputError(f"`{key}` must be the same for all points, so cannot be swept")
-    for key in ("plan", "allow_dirty", "wait"):
+    for key in ("plan", "allow_dirty", "wait", "verify_weights"):
         if not isinstance(first[key], bool):
             raise BadInputError(f"`{key}` must be true or false, but is {first[key]!r} instead")
     results = results_folder(first)
@@ -141,7 +144,8 @@ def check(points: Sequence[Point], known: Known | None = None) -> Grid:
         raise BadInputError(
             f"the grid must have at most {MAX_POINTS} points, but has {sum(repeats)} instead"
         )
-    checker = _Checker(results, first["retry"], known or Known())
+    finder = WeightFinder(results, again=first["verify_weights"], tell=tell)
+    checker = _Checker(results, first["retry"], known or Known(), finder)
     entries: dict[str, Entry] = {}
     for point, count in zip(points, repeats, strict=True):
         for repeat in range(count):
@@ -183,13 +187,14 @@ def _repeats(config: Mapping[str, Any]) -> int:
 class _Checker:
     """Checks points one by one; what thousands of them share is looked at once."""
 
-    def __init__(self, results: Path, retry: object, known: Known) -> None:
+    def __init__(self, results: Path, retry: object, known: Known, weights: WeightFinder) -> None:
         if retry is not None and retry not in list(Retry):
             raise BadInputError(
                 f"`retry` must be null or one of {', '.join(Retry)}, but is {retry!r} instead"
             )
         self._results = results
         self._known = known
+        self._weights = weights
         self._retry = None if retry is None else Retry(str(retry))
         self._tried = {child.name for child in results.iterdir()} if results.is_dir() else set()
         self._clusters: dict[str, Cluster] = {}
@@ -207,15 +212,18 @@ class _Checker:
         config = point.config
         cluster = self._cluster(config["cluster"])
         source = self._source(config, cluster)
-        tokenizer_path = None if config["tokenizer"] is None else Path(config["tokenizer"])
+        model = config["model"]["name"]
+        weights = self._weights.find(config["weights"], config["weights_digest"], model)
+        given = None if config["tokenizer"] is None else Path(config["tokenizer"])
+        tokenizer_path = find_tokenizer(given, weights, model)
         if tokenizer_path not in self._tokenizers:
             self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
         per_node, fault = _gpus_per_node(config["gpus"], cluster)
         spec = RunSpec.from_mapping(
             {
-                "model": config["model"]["name"],
+                "model": model,
                 "engine": config["engine"]["name"],
-                "weights": config["model"]["weights"],
+                "weights": weights.digest,
                 "tokenizer": self._tokenizers[tokenizer_path],
                 "dataset": source.dataset,
                 "gpus_per_node": per_node,
@@ -235,12 +243,13 @@ class _Checker:
             spec=spec,
             cluster=cluster,
             source=source,
-            order=_order(spec, cluster, config, tokenizer_path),
+            order=_order(spec, cluster, config, tokenizer_path, weights),
             config=config,
             overrides=point.overrides,
             verdict=verdict,
             reason=reason,
             memory=memory,
+            weights=weights,
             attempts=attempts[-1].number if attempts else 0,
         )
 
@@ -331,7 +340,11 @@ def _gpus_per_node(gpus: object, cluster: Cluster) -> tuple[object, str | None]:
 
 
 def _order(
-    spec: RunSpec, cluster: Cluster, config: Mapping[str, Any], tokenizer_path: Path | None
+    spec: RunSpec,
+    cluster: Cluster,
+    config: Mapping[str, Any],
+    tokenizer_path: Path | None,
+    weights: Weights,
 ) -> LaunchOrder:
     watch = config["telemetry"]
     idle_s = watch["idle_s"]
@@ -347,6 +360,8 @@ def _order(
         dcgm_bindings=watch.get("dcgm_bindings"),
         dcgm_address=watch.get("dcgm_address"),
         gpu_fields=watch.get("gpu_fields"),
+        weights_path=None if weights.folder is None else str(weights.folder),
+        verify_weights=config["verify_weights"],
         logit_error=config["logit_error"],
     )
     check_period(spec, order)

@@ -41,16 +41,12 @@ def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
 
 
 def check_work(spec: RunSpec, engines: Sequence[str]) -> None:
-    """Refuse an engine, a quantization or weights that there are not.
+    """Refuse an engine or a quantization that there is not.
 
     Raises:
-        BadInputError: there are none of that name.
+        BadInputError: there is none of that name.
     """
-    for name, known in (
-        ("engine", engines),
-        ("quantization", QUANTIZATIONS),
-        ("weights", ["random"]),
-    ):
+    for name, known in (("engine", engines), ("quantization", QUANTIZATIONS)):
         value = getattr(spec, name)
         if value not in known:
             raise BadInputError(

@@ -61,7 +61,7 @@ def find_files(folder: Path) -> CheckpointFiles:
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise ValueError(f"`weights` must be a checkpoint's folder, but {folder} {what}")
+        raise ValueError(f"`weights` must be random or a checkpoint's folder, but {folder} {what}")
     try:
         names = {child.name for child in folder.iterdir()}
     except PermissionError as error:
