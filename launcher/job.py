@@ -22,6 +22,7 @@ from telemetry.schema import EndState
 from telemetry.state import record_end
 from telemetry.watch import Watch
 from workers.rank import Rank, run_rank
+from workers.shortage import MemoryShortageError
 
 _SLURM_IDENTITY: Final = {
     "cluster": "SLURM_CLUSTER_NAME",
@@ -127,6 +128,10 @@ class RecordedEnd:
             record_end(self._attempt, EndState.FAILED, reason, who)
         else:
             first_line = (str(error).strip() or "(no message)").splitlines()[0]
+            if isinstance(error, MemoryShortageError):
+                reason = f"out of memory: {first_line}"
+                record_end(self._attempt, EndState.FAILED, reason, who, memory=error.facts)
+                return
             reason = f"{who}: {type(error).__name__}: {first_line}"
             record_end(self._attempt, EndState.FAILED, reason, who)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from telemetry.bounds import require_number, require_whole
 from telemetry.fields import FIELDS, Subject
 from telemetry.record import read_json
 
@@ -19,6 +20,8 @@ MIN_PERIOD_MS = 10
 MAX_NVML_PERIOD_MS = 1000
 # An hour of rest says nothing that a minute does not: more is a slip of the keyboard.
 MAX_IDLE_S = 3600.0
+# The same: a longer window or warm-up is asked for by more prompts.
+MAX_WINDOW_S = 3600.0
 # nv-hostengine listens on host:port (-b, -p) or on a Unix socket (-d), named by its path.
 _DCGM_ADDRESS = re.compile(
     r"/[^\0]{1,106}|(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:]+\]):\d{1,5}"
@@ -45,13 +48,21 @@ class LaunchOrder:
     idle_s: float
     """Rest before the model loads: the idle baseline."""
     warmup_batches: int
-    """Batches answered and thrown away before the first measured one."""
+    """Batches answered and thrown away before the first measured one, at least; 0 for none."""
     dcgm_bindings: str | None = None
     """Folder of NVIDIA's Python bindings on the nodes; None looks where DCGM's packages put it."""
     dcgm_address: str | None = None
     """`host:port` or socket path of nv-hostengine; None asks port 5555, then starts its own."""
     gpu_fields: tuple[str, ...] | None = None
     """GPU readings to take, names in `telemetry.fields.FIELDS`; None takes all there are."""
+    max_warmup_batches: int | None = None
+    """Most of them while their rates do not agree; None answers `warmup_batches` and no more."""
+    warmup_spread: float = 0.02
+    """The last three rates agree when highest less lowest is at most this share of their mean."""
+    max_warmup_s: float = 60.0
+    """No batch beyond `warmup_batches` begins later than this after the first."""
+    min_window_s: float = 0.0
+    """The prompts are answered again, whole, until this long was measured."""
     logit_error: bool | None = None
     """Whether logits are compared with fp32's; None compares all but unquantized fp32 runs."""
     weights_path: str | None = None
@@ -94,12 +105,29 @@ class LaunchOrder:
                 f"`logit_error` must be true, false or null, but is {self.logit_error!r} instead"
             )
         self._check_dcgm()
+        self._check_window()
         self._check_weights()
         if not isinstance(self.idle_s, float) or not 0.0 <= self.idle_s <= MAX_IDLE_S:
             raise ValueError(
                 f"`idle_s` must be a number of seconds from 0 to {MAX_IDLE_S:g}, "
                 f"but is {self.idle_s!r} instead"
             )
+
+    def _check_window(self) -> None:
+        if self.max_warmup_batches is not None:
+            require_whole("max_warmup_batches", self.max_warmup_batches, self.warmup_batches)
+        for name, high in (
+            ("warmup_spread", 1.0),
+            ("max_warmup_s", MAX_WINDOW_S),
+            ("min_window_s", MAX_WINDOW_S),
+        ):
+            require_number(name, getattr(self, name), low=0.0, low_allowed=True, high=high)
+
+    @property
+    def most_warmup_batches(self) -> int:
+        """Batches of warm-up at most."""
+        most = self.max_warmup_batches
+        return self.warmup_batches if most is None else most
 
     def _check_dcgm(self) -> None:
         folder, address, names = self.dcgm_bindings, self.dcgm_address, self.gpu_fields

@@ -51,9 +51,20 @@ def attempt_state(attempt: AttemptPaths) -> AttemptState:
     return AttemptState(state=QUEUED, reason="not submitted yet")
 
 
-def record_end(attempt: AttemptPaths, state: EndState, reason: str | None, by: str) -> bool:
-    """Write how the attempt ended unless that is written already; True when this call wrote it."""
-    content = {"state": state.value, "reason": reason, "t_us": wall_us(), "by": by}
+def record_end(
+    attempt: AttemptPaths,
+    state: EndState,
+    reason: str | None,
+    by: str,
+    memory: Mapping[str, Any] | None = None,
+) -> bool:
+    """Write how the attempt ended unless that is written already; True when this call wrote it.
+
+    `memory` is what was asked for, held, free and estimated where it ended for want of memory.
+    """
+    content: dict[str, Any] = {"state": state.value, "reason": reason, "t_us": wall_us(), "by": by}
+    if memory is not None:
+        content["memory"] = dict(memory)
     return create_json(attempt.ended, content)
 
 

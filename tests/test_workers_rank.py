@@ -42,12 +42,12 @@ def fail_loading(
 def sample_apart(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
-    import workers.shift  # noqa: PLC0415 (only in the rank's own process)
+    import workers.exam  # noqa: PLC0415 (only in the rank's own process)
 
     def seed_of_its_own(*_: object) -> int:
         return rank.rank
 
-    setattr(workers.shift, "_batch_seed", seed_of_its_own)  # noqa: B010
+    setattr(workers.exam, "batch_seed", seed_of_its_own)  # noqa: B010
     run_rank(spec, order, results, attempt, rank)
 
 

@@ -25,6 +25,9 @@ class Engine(Protocol):
     """Logits of its own weights, as it computes them."""
     clock: StepClock
     """Started by `prefill`, marked at the end of every step."""
+    weight_bytes: int | None
+    """Bytes of this rank's weights that a step of decoding reads, all but the embedding's; None
+    when nobody counted them."""
 
     def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
         """Read the prompts, up to the first token chosen: step 0."""
@@ -46,6 +49,8 @@ class EngineKind:
     """Why it cannot do what a spec asks for; None when it can."""
     prepare: Callable[[RunSpec], Prepare | None]
     """What is done to each part of the model once it is filled, as `load_model` wants it."""
+    model_cache: bool
+    """True when keys and values lie in the model; False when the engine keeps its own."""
     make: Callable[[RunSpec, Llama, int, torch.device], Engine]
     """The engine of a spec, a loaded model, an end-of-sequence id and a device."""
 
@@ -95,7 +100,18 @@ def _make_reference(
     spec: RunSpec, model: Llama, eos_id: int, device: torch.device
 ) -> ReferenceEngine:
     max_len = spec.max_prompt_len + spec.max_gen_len
-    return ReferenceEngine(model, decoding_of(spec, eos_id), max_len=max_len, device=device)
+    weight_bytes = sum(
+        weight.numel() * weight.element_size()
+        for name, weight in model.named_parameters()
+        if not name.startswith("tok_embeddings.")
+    )
+    return ReferenceEngine(
+        model,
+        decoding_of(spec, eos_id),
+        max_len=max_len,
+        device=device,
+        weight_bytes=weight_bytes,
+    )
 
 
 ENGINES: Final = {
@@ -105,6 +121,7 @@ ENGINES: Final = {
             name="reference",
             fault=_reference_fault,
             prepare=_prepare_nothing,
+            model_cache=True,
             make=_make_reference,
         ),
     )

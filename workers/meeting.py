@@ -5,6 +5,7 @@ number of jobs may share a node.
 """
 
 import contextlib
+import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
 from telemetry.record import read_json, write_json
 from workers.rank import Rank
+from workers.shortage import MemoryShortageError
 
 # Slurm starts a step's tasks within seconds, but their imports from a busy file system do not end
 # together.
@@ -79,6 +81,7 @@ class SharedFailure:
 
     Raises:
         RuntimeError: this rank failed after another one did; the message says which and why.
+        MemoryShortageError: the same, and that other one was out of memory.
     """
 
     def __init__(self, meeting: Meeting) -> None:
@@ -96,7 +99,9 @@ class SharedFailure:
         if kind is None:
             return
         rank, store = self._meeting.rank, self._meeting.store
-        mine = f"rank {rank.rank} on {rank.host}: {kind.__name__}: {error}"
+        text = f"rank {rank.rank} on {rank.host}: {kind.__name__}: {error}"
+        facts = error.facts if isinstance(error, MemoryShortageError) else None
+        mine = json.dumps({"text": text, "facts": facts})
         try:
             first = bytes(store.compare_set(_FAILURE_KEY, "", mine)).decode()
             store.set(f"{_FAILURE_KEY} heard/{rank.rank}", "")
@@ -104,8 +109,13 @@ class SharedFailure:
             if isinstance(error, RuntimeError):
                 raise RuntimeError(f"rank 0 is gone without a word; then: {error}") from lost
             return
-        if first != mine and isinstance(error, RuntimeError):
-            raise RuntimeError(f"another rank failed first: {first}") from error
+        if first == mine or not isinstance(error, RuntimeError):
+            return
+        told = json.loads(first)
+        reason = f"another rank failed first: {told['text']}"
+        if told["facts"] is not None:
+            raise MemoryShortageError(reason, told["facts"]) from error
+        raise RuntimeError(reason) from error
 
 
 class SharedLeave:

@@ -43,6 +43,12 @@ class Mesh:
         arrived = int(one.item())
         assert arrived == self.rank.world
 
+    def first_says(self, number: int) -> int:
+        """Rank 0's whole number of at most 63 bits, on every rank; what the others say is lost."""
+        said = torch.tensor([number], dtype=torch.int64, device=self.device)
+        dist.broadcast(said, src=0)
+        return int(said.item())
+
     def agree(self, number: int) -> bool:
         """True on every rank when all hold the same whole number of at most 63 bits."""
         # One reduction finds both ends: the largest of x and the largest of -x.

@@ -1,40 +1,111 @@
-"""Progress: how far a run is, for the people who wait for it; no result depends on it."""
+"""Progress: how far a run is, for the people who wait for it; no result depends on it.
+
+A thread of rank 0 looks twice a second and does the writing, so that no batch waits for a disk. How
+far a batch is it reads off the engine's step clock, a plain number: it asks no device anything.
+"""
 
 import logging
-import math
+import threading
 import time
+from collections import deque
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from telemetry.clock import HostClock
 from telemetry.record import write_json
 from telemetry.schema import Phase
+from workers.steps import StepClock
 
 _LOG: Final = logging.getLogger(__name__)
 
-# Every write waits for the disk while the GPUs rest: at most two a second.
 _PERIOD_S: Final = 0.5
+# A batch that takes longer says how far it is.
+_LINE_S: Final = 5.0
+# Long enough to span several batches of a fast run, short enough to follow a clock that throttles.
+_RECENT_S: Final = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """A batch that is being answered."""
+
+    number: int
+    prompts: int
+    most_steps: int
+    clock: StepClock
+
+    @property
+    def share(self) -> float:
+        """How much of it is done at least."""
+        return min(1.0, self.clock.reached / self.most_steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Moment:
+    """Where the run stands; replaced whole, so that the thread sees no half of it."""
+
+    phase: Phase
+    passes: int = 1
+    prompts: int = 0
+    """Prompts answered in this pass."""
+    prompts_before: int = 0
+    """Prompts answered in the passes before."""
+    tokens: int = 0
+    begun_s: float | None = None
+    batch: _Batch | None = None
 
 
 class Progress:
-    """Writes `progress.json` between batches and logs a line for each, on rank 0."""
+    """Writes `progress.json` and the log's lines while its block runs; on rank 0."""
 
-    def __init__(self, path: Path, clock: HostClock, prompts_total: int) -> None:
+    def __init__(
+        self, path: Path, clock: HostClock, prompts_total: int, min_window_s: float = 0.0
+    ) -> None:
         self._path = path
         self._clock = clock
         self._total = prompts_total
-        self._done = 0
-        self._tokens = 0
-        self._begun_s: float | None = None
-        self._written_s = -math.inf
+        self._min_window_s = min_window_s
+        self._now = _Moment(phase=Phase.STARTUP)
+        self._said: tuple[Any, ...] | None = None
+        self._said_s = 0.0
+        self._recent: deque[tuple[float, float]] = deque()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
 
     def enter(self, phase: Phase) -> None:
         """Tell that a phase outside batches begins."""
-        self._write(phase, None, None)
+        self._now = replace(self._now, phase=phase, batch=None)
 
     def begin_batches(self) -> None:
         """Count speed from here on."""
-        self._begun_s = time.monotonic()
+        self._now = replace(self._now, begun_s=time.monotonic())
+
+    def begin_pass(self) -> None:
+        """Tell that the prompts are answered once more."""
+        now = self._now
+        before = now.prompts_before + now.prompts
+        self._now = replace(now, passes=now.passes + 1, prompts=0, prompts_before=before)
+
+    def begin_batch(self, number: int, prompts: int, most_steps: int, clock: StepClock) -> None:
+        """Tell that a batch begins, of at most so many steps on that clock."""
+        batch = _Batch(number=number, prompts=prompts, most_steps=max(1, most_steps), clock=clock)
+        self._now = replace(self._now, phase=Phase.DECODE, batch=batch)
 
     def count_batch(self, prompts: int, generated_tokens: int) -> None:
         """Tell that a batch is answered.
@@ -42,37 +113,96 @@ class Progress:
         Raises:
             RuntimeError: `begin_batches` was never called.
         """
-        if self._begun_s is None:
+        now = self._now
+        if now.begun_s is None:
             raise RuntimeError("batches must begin before one is counted, but have not")
-        self._done += prompts
-        self._tokens += generated_tokens
-        elapsed_s = time.monotonic() - self._begun_s
-        tokens_per_s = self._tokens / elapsed_s if elapsed_s else 0.0
-        eta_s = elapsed_s / self._done * (self._total - self._done)
-        _LOG.info(
-            "prompts %d/%d, %.0f tokens/s, %.0f s left",
-            self._done,
-            self._total,
-            tokens_per_s,
-            eta_s,
+        self._now = replace(
+            now,
+            prompts=now.prompts + prompts,
+            tokens=now.tokens + generated_tokens,
+            batch=None,
         )
-        self._write(Phase.DECODE, tokens_per_s, eta_s)
 
-    def _write(self, phase: Phase, tokens_per_s: float | None, eta_s: float | None) -> None:
-        now_s = time.monotonic()
-        last = self._done == self._total
-        if now_s - self._written_s < _PERIOD_S and not last:
+    def _follow(self) -> None:
+        while not self._over.wait(_PERIOD_S):
+            self._look()
+
+    def _look(self) -> None:
+        """Write down where the run stands if that is news, and log it if it is time."""
+        now, seen_s = self._now, time.monotonic()
+        content = self._content(now, seen_s)
+        step = content["step"]
+        news = (now.phase, now.passes, now.prompts, now.batch and now.batch.number, step)
+        if news == self._said:
             return
-        self._written_s = now_s
-        write_json(
-            self._path,
-            {
-                "phase": phase.value,
-                "prompts_done": self._done,
-                "prompts_total": self._total,
-                "generated_tokens": self._tokens,
-                "tokens_per_s": tokens_per_s,
-                "eta_s": eta_s,
-                "t_us": self._clock.now_us(),
-            },
-        )
+        answered = self._said is None or self._said[:3] != news[:3]
+        self._said = news
+        try:
+            write_json(self._path, content)
+        except OSError as error:
+            # A full disk stops the run where it writes results; this is advice to people alone.
+            _LOG.warning("progress is not written: %s", error)
+        if now.begun_s is not None and (answered or seen_s - self._said_s >= _LINE_S):
+            self._said_s = seen_s
+            _LOG.info(line_of(content))
+
+    def _content(self, now: _Moment, seen_s: float) -> dict[str, Any]:
+        batch = now.batch
+        share = 0.0 if batch is None else batch.share
+        begun = 0 if batch is None else batch.prompts
+        tokens = now.tokens + (0 if batch is None else batch.prompts * batch.clock.reached)
+        rate = recent = eta_s = None
+        if now.begun_s is not None:
+            elapsed_s = seen_s - now.begun_s
+            done = now.prompts + share * begun
+            answered = now.prompts_before + done
+            if elapsed_s > 0.0 and tokens:
+                rate = tokens / elapsed_s
+                recent = self._recent_rate(seen_s, tokens)
+            if answered:
+                eta_s = elapsed_s / answered * (self._total - done)
+                # A pass that ends too early is followed by another.
+                if now.prompts < self._total:
+                    eta_s = max(eta_s, self._min_window_s - elapsed_s)
+        return {
+            "phase": now.phase.value,
+            "pass": now.passes,
+            "prompts_done": now.prompts,
+            "prompts_total": self._total,
+            "batch": None if batch is None else batch.number,
+            "step": None if batch is None else batch.clock.reached,
+            "most_steps": None if batch is None else batch.most_steps,
+            # Tokens of a batch under way are those of all its rows, ended ones too.
+            "generated_tokens": now.tokens,
+            "tokens_per_s": rate,
+            "recent_tokens_per_s": recent,
+            "eta_s": eta_s,
+            "t_us": self._clock.now_us(),
+        }
+
+    def _recent_rate(self, seen_s: float, tokens: float) -> float | None:
+        self._recent.append((seen_s, tokens))
+        while len(self._recent) > 2 and seen_s - self._recent[1][0] >= _RECENT_S:  # noqa: PLR2004
+            self._recent.popleft()
+        then_s, before = self._recent[0]
+        if seen_s <= then_s:
+            return None
+        # A batch that ends early had fewer tokens than were taken for granted.
+        return max(0.0, tokens - before) / (seen_s - then_s)
+
+
+def line_of(content: dict[str, Any]) -> str:
+    """The log's line about what stands in `progress.json`."""
+    words = [f"prompts {content['prompts_done']}/{content['prompts_total']}"]
+    if content["pass"] > 1:
+        words[0] += f" of pass {content['pass']}"
+    if content["batch"] is not None and content["step"]:
+        steps = f"step {content['step']} of at most {content['most_steps']}"
+        words.append(f"batch {content['batch']}: {steps}")
+    if content["tokens_per_s"] is not None:
+        words.append(f"{content['tokens_per_s']:.0f} tokens/s")
+    if content["recent_tokens_per_s"] is not None:
+        words.append(f"{content['recent_tokens_per_s']:.0f} of late")
+    if content["eta_s"] is not None:
+        words.append(f"{content['eta_s']:.0f} s left")
+    return ", ".join(words)

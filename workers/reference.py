@@ -28,11 +28,18 @@ class ReferenceEngine:
     """Answers one batch at a time: `prefill`, then `decode`."""
 
     def __init__(
-        self, model: Model, decoding: Decoding, *, max_len: int, device: torch.device
+        self,
+        model: Model,
+        decoding: Decoding,
+        *,
+        max_len: int,
+        device: torch.device,
+        weight_bytes: int | None = None,
     ) -> None:
         self.model = model
         """Logits of its own model, for whoever compares them."""
         self.clock = StepClock(device)
+        self.weight_bytes = weight_bytes
         self._decoding = decoding
         self._max_len = max_len
         self._device = device

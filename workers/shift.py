@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import json
 import logging
 import time
@@ -22,17 +21,19 @@ from telemetry.schema import RESPONSES, STEPS, Phase
 from telemetry.shards import ShardWriter
 from telemetry.witness import Witness
 from workers.engines import ENGINES, Engine, engine_fault, make_engine
+from workers.exam import Book, Exam
+from workers.footprint import shortages_told
 from workers.load import load_model, open_weights
+from workers.logit_error import take_probe
 from workers.meeting import Meeting, SharedLeave, open_meeting
-from workers.memory import estimate
 from workers.mesh import BACKENDS, Mesh, open_mesh
 from workers.metronome import Metronome
+from workers.model_record import ModelRecord
 from workers.progress import Progress
 from workers.questions import Questions, read_questions
 from workers.rank import Rank
-from workers.responses import Responses
 from workers.shapes import find_shape, parallel_fault
-from workers.spans import NO_COUNTS, WARMUP_BATCH, Counts, SpanRecorder
+from workers.spans import SpanRecorder
 from workers.station import Station, gpu_fault, take_station
 from workers.weights import WeightSource
 
@@ -106,28 +107,37 @@ def work_shift(
         mesh.barrier()
         progress = None
         if rank.rank == 0:
-            progress = Progress(attempt.progress, shift.station.clock, spec.prompts)
+            told = Progress(attempt.progress, shift.station.clock, spec.prompts, order.min_window_s)
+            progress = stack.enter_context(told)
+        stack.enter_context(shortages_told(spec, rank, mesh.device, lambda: spans.phase))
         _rest(shift, spans, mesh, progress)
-        engine = _load(shift, spans, mesh, progress)
-        _warm_up(shift, spans, engine, progress)
+        engine, logit_error = _load(shift, spans, mesh, progress)
+        exam = Exam(
+            spec=spec,
+            order=order,
+            questions=shift.questions,
+            clock=shift.station.clock,
+            mesh=mesh,
+            engine=engine,
+            spans=spans,
+            progress=progress,
+        )
+        record = ModelRecord(
+            path=attempt.model,
+            spec=spec,
+            meeting=meeting,
+            weights=shift.weights,
+            engine=engine,
+            device=mesh.device,
+            logit_error=logit_error,
+        )
+        warmup = exam.warm_up()
+        record.write("when warm", warmup=warmup, window=None)
         with contextlib.ExitStack() as shards:
-            writer = None
-            if rank.rank == 0:
-                writer = (
-                    shards.enter_context(_open_responses(shift)),
-                    shards.enter_context(_open_steps(shift)),
-                )
-            _answer_all(
-                shift, spans=spans, mesh=mesh, engine=engine, writer=writer, progress=progress
-            )
-            spans.enter(Phase.SHUTDOWN)
+            window = exam.answer(_open_book(shift, shards) if rank.rank == 0 else None)
+            _enter(Phase.SHUTDOWN, spans, progress)
+        record.write("at the end", warmup=warmup, window=window)
         metronome.measure_end()
-        if rank.rank == 0 and mesh.device.type == "cuda":
-            _LOG.info(
-                "GPU memory: at most %.2f GB allocated, %.2f GB estimated",
-                torch.cuda.max_memory_allocated() / 1e9,
-                estimate(spec).total_bytes / 1e9,
-            )
 
 
 def _prepare(
@@ -143,7 +153,7 @@ def _prepare(
         station = take_station(spec, order, attempt, rank)
         questions = read_questions(spec, order, results)
         weights = open_weights(spec, order, results, rank)
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
         fault = f"rank {rank.rank} on {rank.host}: {error}"
     mine = {"fault": fault, "gpu_uuid": station.gpu_uuid if station else None}
     said = [json.loads(text) for text in meeting.exchange("readiness", json.dumps(mine))]
@@ -197,7 +207,7 @@ def _open_spans(
     )
 
 
-def _open_responses(shift: _Shift) -> ShardWriter:
+def _open_book(shift: _Shift, stack: contextlib.ExitStack) -> Book:
     tokenizer = shift.questions.tokenizer
     metadata = shift.metadata(
         "responses",
@@ -212,13 +222,12 @@ def _open_responses(shift: _Shift) -> ShardWriter:
             "sha256": tokenizer.sha256,
         },
     )
-    folder = shift.attempt.rank_shard("responses", shift.rank.rank)
-    return ShardWriter(folder, RESPONSES, metadata)
-
-
-def _open_steps(shift: _Shift) -> ShardWriter:
-    folder = shift.attempt.rank_shard("steps", shift.rank.rank)
-    return ShardWriter(folder, STEPS, shift.metadata("steps"))
+    responses = shift.attempt.rank_shard("responses", shift.rank.rank)
+    steps = shift.attempt.rank_shard("steps", shift.rank.rank)
+    return Book(
+        responses=stack.enter_context(ShardWriter(responses, RESPONSES, metadata)),
+        steps=stack.enter_context(ShardWriter(steps, STEPS, shift.metadata("steps"))),
+    )
 
 
 def _rest(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None) -> None:
@@ -229,99 +238,35 @@ def _rest(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | N
     mesh.barrier()
 
 
-def _load(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None) -> Engine:
+def _load(
+    shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None
+) -> tuple[Engine, dict[str, Any]]:
+    """The engine with its model, and how far its logits are from fp32's."""
     _enter(Phase.LOAD, spans, progress)
-    spec = shift.spec
+    spec, questions = shift.spec, shift.questions
+    probe = take_probe(
+        spec, shift.order, source=shift.weights, prompts=questions.ids, device=mesh.device
+    )
+    kind = ENGINES[spec.engine]
     model = load_model(
         find_shape(spec.model),
         shift.weights,
         dtype=spec.dtype,
         device=mesh.device,
-        max_batch=spec.batch_size,
+        max_batch=spec.batch_size if kind.model_cache else 0,
         max_len=spec.max_prompt_len + spec.max_gen_len,
-        prepare=ENGINES[spec.engine].prepare(spec),
+        prepare=kind.prepare(spec),
     )
-    engine = make_engine(spec, model, shift.questions.tokenizer.eos_id, mesh.device)
+    engine = make_engine(spec, model, questions.tokenizer.eos_id, mesh.device)
+    logit_error = probe.compare(engine.model)
     mesh.barrier()
-    return engine
+    return engine, logit_error
 
 
-def _warm_up(shift: _Shift, spans: SpanRecorder, engine: Engine, progress: Progress | None) -> None:
-    if shift.order.warmup_batches == 0:
-        return
-    _enter(Phase.WARMUP, spans, progress, batch=WARMUP_BATCH)
-    prompts = shift.questions.ids[: shift.spec.batch_size]
-    with torch.inference_mode():
-        for _ in range(shift.order.warmup_batches):
-            engine.prefill(prompts, _batch_seed(shift.spec.seed, WARMUP_BATCH))
-            engine.decode()
-
-
-def _answer_all(
-    shift: _Shift,
-    *,
-    spans: SpanRecorder,
-    mesh: Mesh,
-    engine: Engine,
-    writer: tuple[ShardWriter, ShardWriter] | None,
-    progress: Progress | None,
-) -> None:
-    ids, size = shift.questions.ids, shift.spec.batch_size
-    if progress is not None:
-        progress.begin_batches()
-    for batch, first in enumerate(range(0, len(ids), size)):
-        prompts = ids[first : first + size]
-        # Rank 0 writes longer than the others: all wait here, so that no one's PREFILL does.
-        mesh.barrier()
-        spans.enter(Phase.PREFILL, batch=batch)
-        with torch.inference_mode():
-            # Not the span's edge: the GPU's counter is read after it, which takes milliseconds.
-            begun_us = shift.station.clock.now_us()
-            engine.prefill(prompts, _batch_seed(shift.spec.seed, batch))
-            asked = Counts(prompts=len(prompts), prompt_tokens=sum(map(len, prompts)))
-            spans.enter(Phase.DECODE, batch=batch, counts=NO_COUNTS if writer is None else asked)
-            answers = engine.decode()
-        decoded = spans.edge()
-        answered = NO_COUNTS
-        if writer is not None:
-            responses = Responses.decode(
-                shift.questions.tokenizer,
-                batch=batch,
-                first_prompt=first,
-                prompts=prompts,
-                answers=answers,
-                begun_us=begun_us,
-            )
-            answered = Counts(
-                generated_tokens=sum(responses.generated_tokens), words=sum(responses.words)
-            )
-            responses.write(*writer)
-        spans.enter(Phase.OVERHEAD, batch=batch, counts=answered, at=decoded)
-        if not mesh.agree(_digest(answers.ids)):
-            raise RuntimeError(
-                f"all ranks must choose the same tokens, but differ in batch {batch}"
-            )
-        if progress is not None:
-            progress.count_batch(len(prompts), answered.generated_tokens)
-
-
-def _enter(
-    phase: Phase, spans: SpanRecorder, progress: Progress | None, *, batch: int | None = None
-) -> None:
-    spans.enter(phase, batch=batch)
+def _enter(phase: Phase, spans: SpanRecorder, progress: Progress | None) -> None:
+    spans.enter(phase)
     if progress is not None:
         progress.enter(phase)
-
-
-def _batch_seed(seed: int, batch: int) -> int:
-    """A seed of each batch's own, so that answers do not hang on the batches before."""
-    digest = hashlib.sha256(f"{seed}/batch/{batch}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
-
-
-def _digest(generated_ids: list[list[int]]) -> int:
-    digest = hashlib.sha256(json.dumps(generated_ids).encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
 
 
 def _done_already() -> None:

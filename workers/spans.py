@@ -83,6 +83,11 @@ class SpanRecorder:
                 reason = energy_reason
             self._begun = Edge(t_us=start_us, energy_j=None, energy_reason=reason)
 
+    @property
+    def phase(self) -> Phase | None:
+        """The phase of the running span; None when they are closed."""
+        return self._phase
+
     def edge(self) -> Edge:
         """This moment, with the device idle: where one span ends and the next begins."""
         self._synchronize()
