@@ -5,6 +5,7 @@ once a second gets all of them. A sample's time is the wall clock's when it was 
 """
 
 from collections.abc import Sequence
+from ctypes import byref, c_uint, c_ulonglong
 from typing import Any, Final
 
 import pynvml
@@ -25,8 +26,9 @@ _READINGS: Final = 3
 _OLDEST_US: Final = 60_000_000
 # A driver whose clock is a little ahead is believed.
 _FUTURE_US: Final = 200_000
-# Nothing newer than what was seen; or more came between the question of size and the answer, and
-# the next drain has it.
+# Places for samples: nine times what an H200 keeps. A driver with more is given more.
+_ROOM: Final = 1024
+# Nothing newer than what was seen; or there was no room for it, and the next drain has it.
 _NOTHING_NEW: Final = (pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_INSUFFICIENT_SIZE)
 
 
@@ -44,6 +46,7 @@ class SampleBuffer:
         self._kind = kind
         self._factor = factor
         self._clock = clock
+        self._places = (pynvml.c_nvmlSample_t * _ROOM)()
         self._seen_stamp = 0
         self._last_us = 0
         self._floor_us = 0
@@ -107,8 +110,10 @@ class SampleBuffer:
         """What the driver has beyond a stamp, and where its values stand; sets `reason`."""
         self.reason = None
         try:
-            value_type, samples = pynvml.nvmlDeviceGetSamples(self._handle, self._kind, since)
+            return self._ask(since)
         except pynvml.NVMLError as error:
+            if error.value == pynvml.NVML_ERROR_INSUFFICIENT_SIZE:
+                self._places = (pynvml.c_nvmlSample_t * (2 * len(self._places)))()
             if error.value not in _NOTHING_NEW:
                 self.reason = reason_of(error)
                 self.permanent = is_permanent(error.value)
@@ -117,7 +122,25 @@ class SampleBuffer:
                 # Its time may have been set back, which hides what is new behind what was seen.
                 self._seen_stamp = 0
             return "", ()
-        return VALUE_OF_TYPE[value_type], samples
+
+    def _ask(self, since: int) -> tuple[str, Sequence[Any]]:
+        """One question: nvidia-ml-py's own function asks for the number first, every time.
+
+        Raises:
+            NVMLError: there is nothing, or it cannot be had.
+        """
+        value_type, count = c_uint(0), c_uint(len(self._places))
+        code = pynvml.nvmlLib.nvmlDeviceGetSamples(
+            self._handle,
+            c_uint(self._kind),
+            c_ulonglong(since),
+            byref(value_type),
+            byref(count),
+            self._places,
+        )
+        if code != pynvml.NVML_SUCCESS:
+            raise pynvml.NVMLError(code)
+        return VALUE_OF_TYPE[value_type.value], self._places[: count.value]
 
     def _place(self, stamp: int, steps_us: tuple[int, ...], now_us: int) -> int | None:
         """A stamp's time on the host's clock: by the step that puts it after the last one."""

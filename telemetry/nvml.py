@@ -10,7 +10,9 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from telemetry.allotment import Allotment, read_allotment
-from telemetry.board import ENERGY, POWER_SAMPLE, Board
+from telemetry.board import Board
+from telemetry.cadence import Turns, cadence_us
+from telemetry.calls import POWER_SAMPLE
 from telemetry.driver import Driver
 from telemetry.fields import FIELDS, Subject
 from telemetry.inventory import describe_gpu, lost_gpu
@@ -26,20 +28,6 @@ NVML_FIELDS: Final = tuple(
 """All that NVML can tell of a GPU."""
 
 _US_PER_MS: Final = 1_000
-_US_PER_S: Final = 1_000_000
-# The driver keeps 2.4 s. A watcher that dies just before a drain has rows on disk up to one drain
-# and one flush before: twice a second leaves the next one 1.4 s to start in and lose nothing.
-_DRAIN_US: Final = 500_000
-# The monitors give means over the time between two looks, and cannot tell of a time without one.
-_PROFILE_US: Final = 500_000
-# The counter moves every 100 ms (nvrm_registry.h of github.com/NVIDIA/open-gpu-kernel-modules).
-_ENERGY_US: Final = 100_000
-# Its call took 3 ms on an H200. All counters of a node together may take this share of one core,
-# and this share of the time between two polls, which wait for them.
-_ENERGY_CPU_SHARE: Final = 0.002
-_ENERGY_WAIT_SHARE: Final = 0.25
-# Seldomer than this, the edges of a phase would be lost between two readings.
-_ENERGY_SLOWEST_US: Final = 1_000_000
 # What was sampled up to now is in the driver's buffer after two of its 20 ms.
 _LATE_S: Final = 0.04
 
@@ -73,6 +61,7 @@ class NvmlReadings:
                     self._clock,
                     assignment.remarks,
                     wanted=self._wanted if not known["mig"] else frozenset(),
+                    period_us=self._period_us,
                     skip_until_us=before.by_field(gpu.uuid) if before else {},
                     start_us=start_us if before is None else 0,
                 )
@@ -103,10 +92,13 @@ class NvmlReadings:
             if XID in self._wanted
             else None
         )
-        self._energy_us = self._energy_period_us()
-        now_us = self._clock.now_us()
-        self._energy_due_us = self._drain_due_us = now_us
-        self._profile_due_us = now_us + _PROFILE_US
+        self._turns = Turns(self._period_us // 2)
+        # As it was at the start: a buffer that falls silent meanwhile is on record where it does.
+        self._sampled = all(
+            board.sampled
+            for board, known in zip(self._boards, self._inventory, strict=False)
+            if not known["mig"]
+        )
 
     def describe(self) -> Description:
         """The GPUs by local index, what is read from where and how often it was seen to change."""
@@ -127,39 +119,28 @@ class NvmlReadings:
                 "fallbacks": {
                     name: call for board in self._boards for name, call in board.fallbacks.items()
                 },
-                "drain_us": _DRAIN_US,
-                "profile_us": _PROFILE_US,
-                "energy_us": self._energy_us,
+                "sampled": self._sampled,
+                "asked_us": {name: self._asked_us(name) for name in sorted(self._wanted)},
                 "null_rows": "one when a reading is first missed, until its next value",
             },
         )
 
     def read(self) -> Sequence[Reading]:
-        """The gauges of now, and what the driver has kept when a drain is due."""
-        now_us = self._clock.now_us()
+        """What is due of each board, as of now or as the driver has kept it."""
         readings: list[Reading] = []
         for board in self._boards:
-            readings += board.poll(self._clock.now_us())
-        # Polls come a little early or late: what is due before the next one is due now.
-        soon_us = now_us + self._period_us // 2
-        if soon_us >= self._energy_due_us:
-            self._energy_due_us = _next(self._energy_due_us, self._energy_us, soon_us)
-            for board in self._boards:
-                readings += board.count_energy()
-        if soon_us >= self._drain_due_us:
-            self._drain_due_us = _next(self._drain_due_us, _DRAIN_US, soon_us)
-            readings += self._drain(now_us)
-        if soon_us >= self._profile_due_us:
-            self._profile_due_us = _next(self._profile_due_us, _PROFILE_US, soon_us)
-            for board in self._boards:
-                readings += board.profile()
+            readings += board.read()
+        now_us = self._clock.now_us()
+        if self._turns.take(XID, self._asked_us(XID), now_us):
+            readings += self._report(now_us)
         return readings
 
     def finish(self) -> Sequence[Reading]:
         """The last gauges, and the samples up to now."""
         time.sleep(_LATE_S)
-        now_us = self._clock.now_us()
-        self._energy_due_us = self._drain_due_us = self._profile_due_us = now_us
+        self._turns.hurry()
+        for board in self._boards:
+            board.hurry()
         return self.read()
 
     def close(self) -> None:
@@ -170,16 +151,16 @@ class NvmlReadings:
             self._xids.close()
         self._driver.close()
 
-    def _drain(self, now_us: int) -> list[Reading]:
-        readings = []
-        for board in self._boards:
-            readings += board.drain()
-        if self._xids is not None:
-            readings += self._xids.read(now_us)
+    def _report(self, now_us: int) -> list[Reading]:
+        """Errors that the driver has reported, and what cannot be read at all."""
+        readings = [] if self._xids is None else self._xids.read(now_us)
         for uuid, reason in self._silent:
             for name in sorted(self._wanted):
                 readings += self._absences.note(now_us, uuid, name, reason)
         return readings
+
+    def _asked_us(self, name: str) -> int:
+        return cadence_us(name, self._period_us, sampled=self._sampled)
 
     def _learn(self, before: Mapping[str, Any] | None) -> dict[str, Pace]:
         """How often readings change: of one board, as those of a node are alike."""
@@ -192,41 +173,18 @@ class NvmlReadings:
                 return learn_paces(gpu.handle, self._wanted, probe_s)
         return {}
 
-    def _energy_period_us(self) -> int:
-        """As often as the counter moves, or seldomer where asking for it costs too much."""
-        pace = self._paces.get(ENERGY)
-        boards = len(self._boards)
-        least_us = float(_ENERGY_US)
-        if pace is not None:
-            least_us = max(
-                least_us,
-                boards * pace.cpu_us / _ENERGY_CPU_SHARE,
-                boards * pace.call_us / _ENERGY_WAIT_SHARE,
-            )
-        polls = -(-int(min(least_us, _ENERGY_SLOWEST_US)) // self._period_us)
-        return max(1, polls) * self._period_us
-
     def _periods_us(self) -> dict[str, int]:
         """Time between two new values in the record: the sensor's, or ours if that is longer."""
         buffered = {name for board in self._boards for name in board.buffered}
-        profiled = {name for board in self._boards for name in board.profiled}
         periods_us = {}
         for name in sorted(self._wanted - {XID}):
             pace = self._paces.get(name)
             update_us = pace.update_us if pace is not None else None
-            if name in profiled:
-                asked_us = _PROFILE_US
-            elif name in buffered:
-                asked_us = 0
+            if name in buffered:
+                periods_us[name] = update_us or self._period_us
             else:
-                asked_us = self._energy_us if name == ENERGY else self._period_us
-            periods_us[name] = max(asked_us, update_us or 0) or self._period_us
+                periods_us[name] = max(self._asked_us(name), update_us or 0)
         return periods_us
-
-
-def _next(due_us: int, period_us: int, now_us: int) -> int:
-    """The first time after now on the schedule that `due_us` is on."""
-    return due_us + ((now_us - due_us) // period_us + 1) * period_us
 
 
 def _gone(record: Mapping[str, Any], allotment: Allotment) -> list[Mapping[str, Any]]:

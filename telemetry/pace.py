@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pynvml
 
-from telemetry.board import BUFFERS, CALLS, ENERGY, FIELD_VALUES
+from telemetry.calls import BUFFERS, CALLS, ENERGY, FIELD_VALUES
 from telemetry.clock import monotonic_us
 from telemetry.driver import ask
 

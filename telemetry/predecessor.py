@@ -12,8 +12,8 @@ from telemetry.record import read_json
 from telemetry.run import AttemptPaths
 from telemetry.shards import Part, list_parts
 
-# Twenty flushes are ten seconds: longer than any reading's own period.
-_LAST_BATCHES: Final = 20
+# At two to three writes a second longer than the ten seconds between two of the slowest readings.
+_LAST_BATCHES: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from telemetry.allotment import VISIBLE, read_allotment
-from telemetry.board import POWER_SAMPLE
+from telemetry.calls import POWER_SAMPLE
 from telemetry.dcgm import DcgmReadings
 from telemetry.driver import Driver
 from telemetry.host import HostSource

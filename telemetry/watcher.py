@@ -45,8 +45,11 @@ EXIT_NO_SOURCE: Final = 4
 """What the order names cannot be read on this node."""
 
 _US_PER_MS: Final = 1_000
-# Half of the second within which a row must be on disk; the other half is for a slow disk.
-_FLUSH_US: Final = 500_000
+# Half of the second within which a poll must be on disk; the other half is for a slow disk. What a
+# driver or an engine has kept for longer is written as soon as it is fetched.
+_WAIT_US: Final = 500_000
+# Later than any time: nothing waits.
+_NEVER_US: Final = 1 << 62
 # A host names a folder and a file.
 _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -94,7 +97,7 @@ class Watcher:
             FileNotFoundError: the attempt's folder vanished.
         """
         start_us = monotonic_us()
-        flushed_us = start_us
+        oldest_us = _NEVER_US
         tick = 0
         reason = None
         while reason is None:
@@ -106,9 +109,10 @@ class Watcher:
                 self._log.event("restarted", **gaps)
                 self._succession = None
             # The owner waits for the first reading, so it goes to disk at once.
-            if not self._ready or monotonic_us() - flushed_us >= _FLUSH_US:
+            oldest_us = min([oldest_us, *(reading.t_us for reading in readings)])
+            if not self._ready or self._assignment.clock.now_us() - oldest_us >= _WAIT_US:
                 self._flush()
-                flushed_us = monotonic_us()
+                oldest_us = _NEVER_US
             if step_us := self._guard.new_step_us():
                 self._log.event("clock_step", step_us=step_us)
             # Ticks that have passed meanwhile are counted, never made up for.

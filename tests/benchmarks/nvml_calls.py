@@ -19,7 +19,7 @@ from typing import Any
 
 import pynvml
 
-from telemetry.board import BUFFERS, CALLS
+from telemetry.calls import BUFFERS, CALLS
 from telemetry.driver import Driver, ask
 from telemetry.gpm import METRICS, Gpm
 

@@ -17,6 +17,8 @@
  *   step_at_us T    ... from T on                 odd_samples 1   a stamp of 0 and a double
  *   fail CALL CODE  that call fails; `fail I.CALL CODE` for board I alone
  *   xid I CODE      the driver reports an XID error of board I, once
+ *
+ * Every call is counted by its name in this file, over all boards: see fake_count.
  */
 
 #include <stdint.h>
@@ -36,6 +38,7 @@
 
 #define MOST_GPUS 16
 #define MOST_FAILS 64
+#define MOST_CALLS 64
 #define PERIOD_US 20000
 #define BUFFER 120
 #define UPDATE_US 100000
@@ -140,7 +143,30 @@ static void read_world(void) {
     fclose(file);
 }
 
-/* What a call on a board (NULL: on the library) comes to before it does anything. */
+static struct {
+    char call[64];
+    long count;
+} counts[MOST_CALLS];
+
+static void count(const char *call) {
+    for (int i = 0; i < MOST_CALLS; i++) {
+        if (counts[i].call[0] == 0) snprintf(counts[i].call, sizeof counts[i].call, "%s", call);
+        if (!strcmp(counts[i].call, call)) {
+            counts[i].count++;
+            return;
+        }
+    }
+}
+
+/* The place-th call made since fake_forget, and how often; -1 beyond the last. */
+long fake_count(int place, char *call, unsigned size) {
+    if (place >= MOST_CALLS || counts[place].call[0] == 0) return -1;
+    snprintf(call, size, "%s", counts[place].call);
+    return counts[place].count;
+}
+void fake_forget(void) { memset(counts, 0, sizeof counts); }
+
+/* What a call or one of its answers comes to on a board (NULL: on the library). */
 static int verdict(const char *call, const Gpu *gpu) {
     read_world();
     if (gpu != NULL && gpu->index == world.lost) return GPU_IS_LOST;
@@ -154,6 +180,7 @@ static int verdict(const char *call, const Gpu *gpu) {
 
 #define MAY(call, gpu) \
     do { \
+        count(call); \
         int code = verdict(call, gpu); \
         if (code != SUCCESS) return code; \
     } while (0)
@@ -229,9 +256,9 @@ int nvmlSystemGetNVMLVersion(char *text, unsigned size) {
     snprintf(text, size, "13.580.fake");
     return SUCCESS;
 }
-int nvmlDeviceGetCount_v2(unsigned *count) {
+int nvmlDeviceGetCount_v2(unsigned *boards) {
     MAY("count", NULL);
-    *count = (unsigned)world.gpus;
+    *boards = (unsigned)world.gpus;
     return SUCCESS;
 }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **gpu) {
@@ -433,10 +460,10 @@ struct field_value {
     int code;
     Value value;
 };
-int nvmlDeviceGetFieldValues(Gpu *gpu, int count, struct field_value *values) {
+int nvmlDeviceGetFieldValues(Gpu *gpu, int asked, struct field_value *values) {
     MAY("fields", gpu);
     int64_t now_us = clock_us(), t_us = update_us(now_us);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < asked; i++) {
         struct field_value *one = &values[i];
         char call[32];
         snprintf(call, sizeof call, "field_%u", one->id);
@@ -457,10 +484,10 @@ struct sample {
     Value value;
 };
 int nvmlDeviceGetSamples(Gpu *gpu, unsigned type, unsigned long long seen_us, unsigned *value_type,
-                         unsigned *count, struct sample *samples) {
+                         unsigned *places, struct sample *samples) {
     char call[32];
     snprintf(call, sizeof call, "samples_%u", type);
-    MAY("samples", gpu);
+    if (samples == NULL) count("samples_size");
     MAY(call, gpu);
     /* Clocks: as on boards that keep none; utilization: one every 200 ms. */
     int64_t period_us = type == 0 ? PERIOD_US : 200000;
@@ -469,11 +496,11 @@ int nvmlDeviceGetSamples(Gpu *gpu, unsigned type, unsigned long long seen_us, un
     *value_type = 1;
     int size = type == 0 ? BUFFER : 12;
     if (samples == NULL) {
-        *count = (unsigned)size;
+        *places = (unsigned)size;
         return SUCCESS;
     }
     int64_t now_us = clock_us(), last_us = now_us / period_us * period_us;
-    unsigned room = *count, got = 0;
+    unsigned room = *places, got = 0;
     for (int i = size - 2; i >= 0; i--) {
         int64_t t_us = last_us - i * period_us;
         int64_t stamp_us = t_us + (world.step_us && t_us >= world.step_at_us ? world.step_us : 0);
@@ -488,7 +515,7 @@ int nvmlDeviceGetSamples(Gpu *gpu, unsigned type, unsigned long long seen_us, un
         samples[1] = samples[0];
         samples[got - 1].stamp_us = 0;
     }
-    *count = got;
+    *places = got;
     return SUCCESS;
 }
 

@@ -12,6 +12,8 @@ from telemetry.clock import HostClock
 
 _SOURCE = Path(__file__).with_name("fake_nvml.c")
 SONAME = "libnvidia-ml.so.1"
+# More than any name of a call in `fake_nvml.c`.
+_NAME_BYTES = 64
 
 
 def build(folder: Path) -> Path:
@@ -23,9 +25,29 @@ def build(folder: Path) -> Path:
     return target
 
 
-def load(library: Path) -> None:
+class Calls:
+    """How often this process has asked the simulated library for something, over all boards."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        self._library.fake_count.restype = ctypes.c_long
+
+    def forget(self) -> None:
+        """Count from now on."""
+        self._library.fake_forget()
+
+    def counts(self) -> dict[str, int]:
+        """How often each call was made, by its name in `fake_nvml.c`."""
+        found: dict[str, int] = {}
+        name = ctypes.create_string_buffer(_NAME_BYTES)
+        while (count := self._library.fake_count(len(found), name, _NAME_BYTES)) >= 0:
+            found[name.value.decode()] = int(count)
+        return found
+
+
+def load(library: Path) -> Calls:
     """Make this process take `library` for the driver's: the loader looks at the name alone."""
-    ctypes.CDLL(str(library))
+    return Calls(ctypes.CDLL(str(library)))
 
 
 def uuid_of(index: int) -> str:
