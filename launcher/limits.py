@@ -100,10 +100,12 @@ def too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | 
         kind = GPU_KINDS[spec.gpu_kind]
         room_bytes = kind.memory_bytes * MEMORY_SHARE
         if memory.total_bytes > room_bytes:
+            over_bytes = memory.total_bytes - room_bytes
             return (
                 f"weights {memory.weights_bytes / _GB:.1f} GB, KV cache "
-                f"{memory.kv_cache_bytes / _GB:.1f}, work {memory.workspace_bytes / _GB:.1f}; "
-                f"{kind.product} has room for {room_bytes / _GB:.1f}"
+                f"{memory.kv_cache_bytes / _GB:.1f}, work {memory.workspace_bytes / _GB:.1f}, "
+                f"context {memory.context_bytes / _GB:.1f}: {over_bytes / _GB:.1f} GB more than "
+                f"the {room_bytes / _GB:.1f} that {kind.product} has room for"
             )
     if cluster.device == "cpu" and cluster.executor == "local":
         needed_bytes = spec.gpus * (memory.total_bytes - memory.context_bytes + RANK_OVERHEAD_BYTES)
@@ -111,7 +113,8 @@ def too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | 
         if needed_bytes > room_bytes:
             return (
                 f"its ranks need {needed_bytes / _GB:.1f} GB of this machine's memory, "
-                f"which has {room_bytes / _GB:.1f}"
+                f"{(needed_bytes - room_bytes) / _GB:.1f} more than the {room_bytes / _GB:.1f} "
+                "it has room for"
             )
     return None
 

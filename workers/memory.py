@@ -1,19 +1,25 @@
-"""What a run takes of a GPU's memory and how much arithmetic it is, known before it is sent."""
+"""What a run takes of a GPU's memory and how much arithmetic it is, known before it is sent.
+
+What torch's allocator is asked for (weights, caches, workspace) is told apart from what the driver
+and the libraries take beside it: the first is held against `max_memory_allocated`, all of it
+against what the driver says is used.
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
 from telemetry.run import RunSpec
+from workers.formats import matrix_bytes
 from workers.shapes import Shape, find_shape
+from workers.workspace import Work, cublas_bytes, reference_bytes
 
 ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of one number, by `RunSpec.dtype`."""
 
-# Assumption, not a reading: CUDA context, cuBLAS workspace and NCCL buffers of one process.
-_CONTEXT_BYTES: Final = 1 << 30
-# Sampling holds per logit: the gathered and the joined half or single (counted below), logits,
-# scaled, probabilities, sorted, cumulated and masked in fp32, and the sort's int64 order.
-_SAMPLING_BYTES: Final = 6 * 4 + 8
+# Assumption, not a reading: what a process' CUDA context and loaded kernels take.
+_CONTEXT_BYTES: Final = 600_000_000
+# Assumption, not a reading: NCCL's buffers and channels of one rank, once there are peers.
+_NCCL_BYTES: Final = 900_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,35 +27,54 @@ class MemoryEstimate:
     """Memory of one GPU of a run, in bytes; every GPU takes the same."""
 
     weights_bytes: int
-    """This GPU's slices of the matrices and all norms."""
+    """This GPU's slices of the matrices, with their scales, and all norms."""
     kv_cache_bytes: int
     """Keys and values of a whole batch at its longest, held from load to end."""
     workspace_bytes: int
-    """The larger of prefill's activations and scores, and the logits with their sampling."""
+    """What lives beside them at the fullest moment, and what cuBLAS keeps; 0 for cuBLAS on CPU."""
     context_bytes: int
-    """What the GPU's driver and libraries take; 0 on `cpu`."""
+    """What the driver and libraries take beside torch's allocator; 0 where the work is on CPU."""
+
+    @property
+    def allocated_bytes(self) -> int:
+        """What torch's allocator is asked for at most."""
+        return self.weights_bytes + self.kv_cache_bytes + self.workspace_bytes
 
     @property
     def total_bytes(self) -> int:
         """All of it: what must fit into the GPU."""
-        return self.weights_bytes + self.kv_cache_bytes + self.workspace_bytes + self.context_bytes
+        return self.allocated_bytes + self.context_bytes
 
 
-def estimate(spec: RunSpec) -> MemoryEstimate:
-    """The memory that each GPU of `spec` needs under the `reference` engine.
+def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate:
+    """The memory that each GPU of `spec` needs.
+
+    `prefill_len` is how many tokens of a row the first forward pass takes, where the prompts are
+    known: engine `reference` begins with as many as the shortest prompt of a batch has, and so
+    needs less than for prompts of `max_prompt_len`, which None assumes.
 
     Raises:
-        ValueError: the model is unknown.
+        ValueError: the model or the quantization is unknown.
     """
     shape = find_shape(spec.model)
     item_bytes = ITEM_BYTES[spec.dtype]
-    matrices = shape.params - shape.norm_params
-    positions = spec.batch_size * (spec.max_prompt_len + spec.max_gen_len)
+    work = Work(
+        shape=shape,
+        degree=spec.gpus,
+        batch=spec.batch_size,
+        prefill_len=spec.max_prompt_len if prefill_len is None else prefill_len,
+        max_len=spec.max_prompt_len + spec.max_gen_len,
+        item_bytes=item_bytes,
+    )
+    positions = work.batch * work.max_len
+    on_gpu = spec.gpu != "cpu"
+    workspace = reference_bytes(work)
+    context = _CONTEXT_BYTES + (_NCCL_BYTES if spec.gpus > 1 else 0)
     return MemoryEstimate(
-        weights_bytes=(matrices // spec.gpus + shape.norm_params) * item_bytes,
+        weights_bytes=_weights_bytes(shape, spec, item_bytes),
         kv_cache_bytes=2 * shape.layers * positions * shape.dim // spec.gpus * item_bytes,
-        workspace_bytes=_workspace_bytes(spec, shape, item_bytes),
-        context_bytes=0 if spec.gpu == "cpu" else _CONTEXT_BYTES,
+        workspace_bytes=workspace + (cublas_bytes(spec.gpu_kind) if on_gpu else 0),
+        context_bytes=context if on_gpu else 0,
     )
 
 
@@ -72,12 +97,26 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     return spec.prompts * (matrices + attention + logits)
 
 
-def _workspace_bytes(spec: RunSpec, shape: Shape, item_bytes: int) -> int:
-    batch, prompt_len = spec.batch_size, spec.max_prompt_len
-    # Scores of one layer: in the run's format, as fp32 for softmax, its fp32 result, and cast back.
-    scores = batch * shape.heads // spec.gpus * prompt_len**2 * (2 * item_bytes + 8)
-    # Residual, normed (fp32 and cast), query and output; then gate, up and their product.
-    hidden = batch * prompt_len * shape.dim * (4 * item_bytes + 4)
-    inner = batch * prompt_len * 3 * shape.ffn // spec.gpus * item_bytes
-    logits = batch * shape.vocab * (2 * item_bytes + _SAMPLING_BYTES)
-    return max(hidden + max(scores, inner), logits)
+def _weights_bytes(shape: Shape, spec: RunSpec, item_bytes: int) -> int:
+    """One rank's weights; embedding, output head and norms stay in the run's format."""
+    dim, width, inner = shape.dim, _part(shape.dim, spec.gpus), _part(shape.ffn, spec.gpus)
+    layer = sum(
+        count * matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
+        for count, outputs, inputs in (
+            (3, width, dim),
+            (1, dim, width),
+            (2, inner, dim),
+            (1, dim, inner),
+        )
+    )
+    tables = 2 * shape.vocab * width
+    return shape.layers * layer + (tables + shape.norm_params) * item_bytes
+
+
+def _part(size: int, degree: int) -> int:
+    """A rank's part of a width; of one that does not divide, an even number that would hold it.
+
+    A split that is not legal is planned too, to be listed with its reason.
+    """
+    part = -(-size // degree)
+    return part if size % degree == 0 else part + part % 2

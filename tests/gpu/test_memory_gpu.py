@@ -1,0 +1,136 @@
+"""On a real GPU: what is allocated is what was estimated, within 5 %.
+
+`python -m pytest -m gpu -s tests/gpu/test_memory_gpu.py` prints the parts of each case.
+"""
+
+import gc
+from pathlib import Path
+
+import pytest
+import torch
+
+from telemetry.gpus import kind_of
+from tests.benchmarks.cases import Case, prompts_of
+from tests.gang import run_gang, values_of
+from workers.engines import ENGINES, make_engine
+from workers.load import load_model
+from workers.meeting import open_meeting
+from workers.memory import estimate
+from workers.mesh import open_mesh, take_device
+from workers.rank import Rank
+from workers.shapes import find_shape
+from workers.weights import RandomWeights
+
+pytestmark = pytest.mark.gpu
+
+_GB = 1e9
+# Each is one process and seconds of loading: few, at the corners that differ.
+CASES = [
+    Case(name=name, model="7b", gpus=1, batch=batch, prompt_len=prompt_len, new=new)
+    for name, batch, prompt_len, new in (
+        ("plain", 64, 128, 128),
+        ("one row", 1, 128, 128),
+        ("many rows", 512, 64, 64),
+        ("long prompts", 16, 1024, 64),
+        ("long answers", 32, 16, 1008),
+        ("choosing", 512, 8, 8),
+    )
+]
+
+
+def _used(rank: Rank, folder: Path, case: Case, name: str) -> dict[str, float]:
+    """What a run of one batch took of a GPU, and what was foreseen, in GB."""
+    engine, _, quantization = name.partition("-")
+    spec = case.spec(engine, quantization or "none")
+    device = take_device(rank, "cuda")
+    free_before = torch.cuda.mem_get_info()[0]
+    with (
+        open_meeting(rank, folder / "rendezvous.json") as meeting,
+        open_mesh(meeting, degree=case.gpus, device=device) as mesh,
+        torch.inference_mode(),
+    ):
+        shape = find_shape(case.model)
+        model = load_model(
+            shape,
+            RandomWeights(shape, spec.seed, rank=rank.rank, degree=case.gpus),
+            dtype=spec.dtype,
+            device=device,
+            max_batch=spec.batch_size,
+            max_len=spec.max_prompt_len + spec.max_gen_len,
+            prepare=ENGINES[engine].prepare(spec),
+        )
+        loaded = torch.cuda.memory_allocated()
+        loading = torch.cuda.max_memory_allocated()
+        runner = make_engine(spec, model, 2, device)
+        prefilled = 0
+        for _ in range(2):
+            runner.prefill(prompts_of(case), 1)
+            prefilled = torch.cuda.max_memory_allocated()
+            runner.decode()
+        mesh.barrier()
+        gc.collect()
+        free, total = torch.cuda.mem_get_info()
+        foreseen = estimate(spec)
+        reserved = torch.cuda.memory_reserved()
+        return {
+            "estimated": foreseen.allocated_bytes / _GB,
+            "weights": foreseen.weights_bytes / _GB,
+            "cache": foreseen.kv_cache_bytes / _GB,
+            "workspace": foreseen.workspace_bytes / _GB,
+            "allocated": torch.cuda.max_memory_allocated() / _GB,
+            "loaded": loaded / _GB,
+            "peak while loading": loading / _GB,
+            "peak after prefill": prefilled / _GB,
+            "peak reserved": torch.cuda.max_memory_reserved() / _GB,
+            "context estimated": foreseen.context_bytes / _GB,
+            "context": (total - free - reserved) / _GB,
+            "context before ranks met": (total - free_before) / _GB,
+        }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "_"))
+@pytest.mark.parametrize("name", ["reference", "fast", "fast-int8", "fast-int4"])
+def test_what_is_allocated_is_within_5_percent_of_the_estimate(
+    case: Case, name: str, tmp_path: Path
+) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU, CUDA sees none")
+    if name.partition("-")[0] not in ENGINES:
+        pytest.skip(f"there is no engine {name} in this version")
+    kind = kind_of(torch.cuda.get_device_name())
+    room = (kind.memory_bytes if kind else 0) * 0.94
+    if estimate(case.spec(*_parts(name))).total_bytes > room:
+        pytest.skip(f"{case.name} does not fit {torch.cuda.get_device_name()}")
+    used, error = _held_against_the_estimate(case, name, tmp_path)
+    assert abs(error) <= 0.05
+    assert used["estimated"] + used["context estimated"] >= 0.95 * (
+        used["peak reserved"] + used["context"]
+    )
+
+
+@pytest.mark.parametrize("gpus", [2, 4, 8])
+@pytest.mark.parametrize("name", ["reference", "fast"])
+def test_the_same_holds_where_ranks_share_a_model(name: str, gpus: int, tmp_path: Path) -> None:
+    if torch.cuda.device_count() < gpus:
+        pytest.skip(f"needs {gpus} GPUs, CUDA sees {torch.cuda.device_count()}")
+    if name not in ENGINES:
+        pytest.skip(f"there is no engine {name} in this version")
+    case = Case(name="shared", model="65b", gpus=gpus, batch=64, prompt_len=128, new=128)
+    _, error = _held_against_the_estimate(case, name, tmp_path)
+    assert abs(error) <= 0.05
+
+
+def _held_against_the_estimate(
+    case: Case, name: str, folder: Path
+) -> tuple[dict[str, float], float]:
+    used = values_of(run_gang(case.gpus, _used, folder, case, name, timeout_s=280))[0]
+    error = used["estimated"] / used["allocated"] - 1
+    parts = ", ".join(f"{key} {value:.3f}" for key, value in used.items())
+    shape = f"{case.model} over {case.gpus}, {case.batch} x {case.prompt_len} + {case.new}"
+    print(f"\n{name}, {shape}: {error:+.2%} ({parts})")  # noqa: T201
+    return used, error
+
+
+def _parts(name: str) -> tuple[str, str]:
+    engine, _, quantization = name.partition("-")
+    return engine, quantization or "none"

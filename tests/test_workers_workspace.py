@@ -1,0 +1,93 @@
+"""What an engine needs beside weights and cache is what its own tensors hold, byte for byte.
+
+The real model runs on the `meta` device, as one rank of a group whose peers are pretended.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.distributed as dist
+from fairscale.nn.model_parallel import initialize as fairscale_groups
+from torch.testing._internal.distributed.fake_pg import FakeStore
+
+from tests.live_bytes import LiveBytes
+from workers.llama import Llama, build
+from workers.memory import ITEM_BYTES
+from workers.shapes import SHAPES
+from workers.workspace import Work, cublas_bytes, reference_bytes
+
+META = torch.device("meta")
+
+
+@contextlib.contextmanager
+def pretended_peers(degree: int) -> Iterator[None]:
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=degree)
+    with contextlib.redirect_stdout(sys.stderr):
+        fairscale_groups.initialize_model_parallel(degree)
+    try:
+        yield
+    finally:
+        fairscale_groups.destroy_model_parallel()
+        dist.destroy_process_group()
+
+
+def fullest_bytes(work: Work, dtype: str) -> int:
+    """The most that tensors beside weights and caches hold, in prefill and in the last step."""
+    with pretended_peers(work.degree), torch.no_grad():
+        model = build(
+            work.shape, dtype=dtype, device=META, max_batch=work.batch, max_len=work.max_len
+        )
+        with LiveBytes(held_for_good(model)) as counter:
+            ids = torch.zeros(work.batch, work.max_len, dtype=torch.int64, device=META)
+            model(ids[:, : work.prefill_len], 0)
+            model(ids[:, -1:], work.max_len - 1)
+            peak: int = counter.peak
+            return peak
+
+
+def held_for_good(model: Llama) -> list[torch.Tensor]:
+    caches = [
+        cache
+        for block in model.layers
+        for cache in (block.attention.keys, block.attention.values)  # type: ignore[union-attr]
+    ]
+    return [*model.parameters(), *caches, model.cosine, model.sine]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("degree", [1, 2, 8])
+@pytest.mark.parametrize(
+    ("model", "dtype", "sizes"),
+    [
+        ("7b", "fp16", (64, 128, 128)),
+        ("7b", "fp16", (8, 1024, 1024)),
+        ("7b", "fp16", (512, 128, 128)),
+        ("7b", "fp32", (64, 128, 128)),
+        ("65b", "bf16", (64, 512, 512)),
+    ],
+)
+def test_the_reference_engine_needs_what_its_model_s_tensors_hold(
+    model: str, dtype: str, sizes: tuple[int, int, int], degree: int
+) -> None:
+    batch, prompt_len, new = sizes
+    work = Work(
+        shape=SHAPES[model],
+        degree=degree,
+        batch=batch,
+        prefill_len=prompt_len,
+        max_len=prompt_len + new,
+        item_bytes=ITEM_BYTES[dtype],
+    )
+    assert reference_bytes(work) == pytest.approx(fullest_bytes(work, dtype), rel=0.01)
+
+
+def test_a_late_step_of_a_long_answer_copies_a_layer_s_keys() -> None:
+    work = Work(shape=SHAPES["7b"], degree=1, batch=64, prefill_len=16, max_len=2048, item_bytes=2)
+    assert reference_bytes(work) == pytest.approx(fullest_bytes(work, "fp16"), rel=0.02)
+    assert reference_bytes(work) >= 64 * 2048 * 4096 * 2
+
+
+def test_older_boards_keep_less_for_cublas() -> None:
+    assert cublas_bytes("v100") == cublas_bytes("a100") < cublas_bytes("h200") == 32 << 20
