@@ -103,7 +103,7 @@ class WeightFinder:
             )
         size_gb = sum(path.stat().st_size for path in files.paths()) / _GB
         count = len(files.weights)
-        about = f"{files.format}, {count} file{'s' * (count > 1)}, {size_gb:.1f} GB"
+        about = f"{files.format}, {count} file{'s' * (count > 1)}, {size_gb:.3g} GB"
         later = "" if seen else "; without torch here, the nodes look into its files"
         return Weights(digest=found, folder=folder, about=about + later)
 

@@ -87,7 +87,6 @@ def test_a_source_says_what_was_stored_and_what_became_of_it(tmp_path: Path) -> 
         "layout": "meta-pth",
         "stored_as": ["bf16"],
         "filled_as": ["fp16"],
-        "converted": True,
         "digest": "abc",
     }
 

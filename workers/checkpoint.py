@@ -98,7 +98,6 @@ class Checkpoint:
             "layout": str(self._files.format),
             "stored_as": sorted(stored),
             "filled_as": sorted(self._filled),
-            "converted": self._filled != stored,
             **self._about,
         }
 

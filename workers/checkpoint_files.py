@@ -106,7 +106,7 @@ def check_model(files: CheckpointFiles, shape: Shape) -> None:
                     f"`weights` must be of {shape.name}, whose {name} is {_short(expected)}, "
                     f"but {path} says {_short(value)} instead"
                 )
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"{path} must describe a LLaMA model, but {error}") from error
 
 

@@ -5,9 +5,7 @@ time of last change and inode. The digest that names a checkpoint in `RunSpec.we
 without this program, in the checkpoint's folder (its first 16 digits, after `sha256-`):
 
     sha256sum consolidated.*.pth params.json | LC_ALL=C sort -k 2 | sha256sum
-    sha256sum *.safetensors *.json | LC_ALL=C sort -k 2 | sha256sum
-
-where *.json stands for config.json and, if there is one, model.safetensors.index.json.
+    sha256sum config.json model*.safetensors* | LC_ALL=C sort -k 2 | sha256sum
 """
 
 import concurrent.futures
