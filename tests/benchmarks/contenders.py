@@ -206,7 +206,7 @@ def _our_engine(seat: _Seat) -> Iterator[Runner]:
             RandomWeights(shape, spec.seed, rank=seat.rank, degree=case.gpus),
             dtype=spec.dtype,
             device=device,
-            max_batch=spec.batch_size,
+            max_batch=spec.batch_size if ENGINES[engine].model_cache else 0,
             max_len=spec.max_prompt_len + spec.max_gen_len,
             prepare=ENGINES[engine].prepare(spec),
         )

@@ -55,7 +55,7 @@ def _used(rank: Rank, folder: Path, case: Case, name: str) -> dict[str, float]:
             RandomWeights(shape, spec.seed, rank=rank.rank, degree=case.gpus),
             dtype=spec.dtype,
             device=device,
-            max_batch=spec.batch_size,
+            max_batch=spec.batch_size if ENGINES[engine].model_cache else 0,
             max_len=spec.max_prompt_len + spec.max_gen_len,
             prepare=ENGINES[engine].prepare(spec),
         )
