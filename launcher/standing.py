@@ -130,9 +130,13 @@ def read_progress(attempt: AttemptPaths) -> tuple[str, float, str]:
     if attempt.progress.is_file():
         content = read_json(attempt.progress)
         done, total = content["prompts_done"], content["prompts_total"]
-        parts = [f"{done}/{total} prompts"]
-        if content.get("tokens_per_s"):
-            parts.append(f"{content['tokens_per_s']:.0f} tokens/s")
+        again = f" of pass {content['pass']}" if content.get("pass", 1) > 1 else ""
+        parts = [f"{done}/{total} prompts{again}"]
+        if content.get("step"):
+            parts.append(f"step {content['step']}/{content['most_steps']}")
+        # What it does now says more of a run that throttles than what it did on the whole.
+        if rate := content.get("recent_tokens_per_s") or content.get("tokens_per_s"):
+            parts.append(f"{rate:.0f} tokens/s")
         if content.get("eta_s") is not None:
             parts.append(f"{content['eta_s']:.0f} s left")
         return str(content["phase"]), done / total if total else 0.0, ", ".join(parts)
