@@ -11,6 +11,7 @@ import numpy as np
 from analysis.amount import Amount, gap_share, net_energy, total
 from analysis.energy import US_PER_S, Curve, Series, coverage
 from analysis.gpu import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
+from analysis.gpu_state import STATE_FIELDS, GpuState, gpu_state
 from analysis.load import Run
 from analysis.phases import Attribution, PhaseEnergy, attribution, idle_row
 from analysis.readings import Readings
@@ -22,7 +23,10 @@ from telemetry.sensors import POWER_FIELDS
 _ZONE_FIELD: Final = "zone_energy_j"
 _NODE_FIELD: Final = "node_power_w"
 _HOST_FIELDS: Final = (_ZONE_FIELD, _NODE_FIELD)
-_FIELDS: Final = (COUNTER_FIELD, *POWER_FIELDS, *_HOST_FIELDS, "gpu_utilization", "power_limit_w")
+_FIELDS: Final = (
+    *(COUNTER_FIELD, *POWER_FIELDS, *_HOST_FIELDS),
+    *(*STATE_FIELDS, "gpu_utilization", "power_limit_w"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +274,14 @@ class Account:
         if not means or len(means) < len(self.gpus):
             return Amount.unknown("not every GPU has a reading in the window")
         return Amount.of(sum(means) / len(means))
+
+    def state(self, gpu: Gpu) -> GpuState:
+        """How warm and how fast a GPU was at both ends of the window."""
+        return gpu_state(
+            lambda field: self.series(gpu.host, gpu.uuid, field),
+            lambda field: self._readings.sampling_us(gpu.host, gpu.uuid, field),
+            self.window_us,
+        )
 
     def coverage(self) -> Iterator[Covered]:
         """Completeness of power and counter of every GPU, working or idle.

@@ -1,18 +1,21 @@
-"""Columns: what every number of the tables means, in one place.
+"""Columns of the table of runs, and what tells points of a grid apart.
 
-The CSV files, the report's tables and their legends are made from these definitions;
-`analysis.gpu_columns` has those of single GPUs.
+The CSV files, the report's tables and their legends are made from such definitions; other tables'
+stand in `analysis.group_columns`, `analysis.performance_columns` and `analysis.gpu_columns`.
 """
 
 from dataclasses import replace
 from typing import Final
 
-from analysis.column import RUN_ID, SIMULATED, Column, count, number, share, text, width
+from analysis.column import RUN_ID, SIMULATED, count, number, share, text, width
 
 POINT: Final = (
     text("model", "model", "Name of the model's shape."),
     text("dataset", "dataset", "Where the prompts come from."),
     text("gpu", "GPU", "Kind of GPU asked for."),
+    text("engine", "engine", "How tokens are generated."),
+    text("dtype", "numbers", "Format of weights and activations."),
+    text("quantization", "quantized", "Weight-only quantization of the layers' matrices."),
     count("gpus", "GPUs", "Model-parallel ranks, one GPU each."),
     count("nodes", "nodes", "Nodes the ranks are spread over."),
     count("batch_size", "batch", "Prompts answered together."),
@@ -28,7 +31,7 @@ POINT: Final = (
 """What tells points of a grid apart at a glance."""
 
 # What a run's name says already takes no column of the page.
-_UNNAMED: Final = ("model", "gpus", "power_cap_w")
+_UNNAMED: Final = ("model", "engine", "dtype", "quantization", "gpus", "power_cap_w")
 
 RUNS: Final = (
     RUN_ID,
@@ -141,7 +144,9 @@ RUNS: Final = (
         "decode_tokens_per_s",
         "decode tokens/s",
         "1/s",
-        "(generated_tokens - responses) / decode_s: each response's first token comes of prefill.",
+        "Tokens chosen in DECODE over decode_s: by the steps' record, which leaves out those of "
+        "prefill's step; in a record without steps all but the first of each response. Engine "
+        "`reference` reads what is longer than a batch's shortest prompt in DECODE, at its cost.",
     ),
     text(
         "phase_energy_method",
@@ -279,104 +284,3 @@ RUNS: Final = (
     text("zone_reason", "host: why not", "Why zone_energy_j is missing.", shown=False),
 )
 """One row a sealed run."""
-
-GROUP_METRICS: Final = (
-    "energy_per_token_j",
-    "charged_energy_per_token_j",
-    "net_energy_per_token_j",
-    "energy_per_response_j",
-    "energy_j",
-    "power_w",
-    "duration_s",
-    "tokens_per_s",
-    "words_per_s",
-    "responses_per_s",
-    "gpu_utilization",
-)
-_BY_NAME: Final = {column.name: column for column in RUNS}
-
-
-def _interval_columns(name: str) -> tuple[Column, ...]:
-    base = _BY_NAME[name]
-    headline = name == GROUP_METRICS[0]
-    mean = Column(
-        name=f"{name}_mean",
-        label=base.label,
-        unit=base.unit,
-        meaning=f"Mean of {name} over the repeats.",
-        type=base.type,
-        shown_with=base.shown_with,
-        plus_minus=f"{name}_sensor" if headline else None,
-    )
-    low, high = (
-        number(
-            f"{name}_{end}",
-            f"{base.label} {word}",
-            base.unit,
-            f"{side} end of {name}'s 95 % interval: Student's t over the repeats, widened in "
-            "quadrature by the sensors' part where the column has one.",
-            # The page shows the interval of the headline alone, where there are repeats.
-            shown=headline,
-            shown_with=f"{name}_low",
-        )
-        for end, side, word in (("low", "Lower", "from"), ("high", "Upper", "to"))
-    )
-    return mean, low, high
-
-
-GROUPS: Final = (
-    *POINT,
-    SIMULATED,
-    count("n", "repeats", "Sealed runs that differ in nothing but `repeat`."),
-    count(
-        "idle_gpus",
-        "idle GPUs",
-        "GPUs that the jobs held and no rank worked on: the most of all repeats.",
-        shown_with="idle_gpus",
-    ),
-    *(column for name in GROUP_METRICS for column in _interval_columns(name)),
-    number(
-        "energy_per_token_j_sensor",
-        "±",
-        "J",
-        "Expanded uncertainty (k = 2) of energy_per_token_j_mean by the sensors' timing alone: "
-        "root sum of squares of the repeats' over n. It says nothing of how repeats scatter.",
-        shown=False,
-    ),
-    number(
-        "energy_per_token_j_gain",
-        "± gain",
-        "J",
-        "What the boards' own errors of gain may come to in energy_per_token_j_mean: "
-        "energy_gain_uncertainty_j / generated_tokens, the most of the repeats, as repeating does "
-        "not lessen it.",
-        shown_with="energy_per_token_j_gain",
-    ),
-    text("interval_reason", "no interval", "Why there is no interval."),
-    text("runs", "runs", "The runs in this row.", shown=False),
-)
-"""One row a grid point, over its repeats."""
-
-NOT_COUNTED: Final = (
-    RUN_ID,
-    count("attempt", "attempt", "The attempt's number; empty: the run as a whole."),
-    text("state", "state", "How far it came."),
-    text("reason", "why", "Why it is no part of any result."),
-)
-"""One row an attempt that was not sealed, or a run that could not be read."""
-
-COMPARISON: Final = (
-    text("source", "in the paper", "Where the paper gives the number."),
-    text("metric", "quantity", "Which column of the results."),
-    number("paper_value", "paper", "", "The paper's number, in the quantity's unit."),
-    number("our_value", "ours", "", "Mean over our repeats; over all cells the paper averages."),
-    number("ratio", "ours / paper", "1", "our_value / paper_value."),
-    text("model", "model", "Name of the model's shape."),
-    text("dataset", "dataset", "Where the prompts come from."),
-    text("gpu", "GPU", "Kind of GPU."),
-    count("gpus", "GPUs", "GPUs used."),
-    count("batch_size", "batch", "Prompts answered together."),
-    text("max_gen_len", "max tokens", "Tokens generated for each prompt at most."),
-    text("reason", "remarks", "Why there is no ratio, or in which conditions ours differ."),
-)
-"""One row a number of the paper that a run of ours has the conditions of."""

@@ -46,6 +46,15 @@ class GpuState:
     held_by: str | None
     """What did, the commonest first; None when nothing did or nothing says."""
 
+    @property
+    def reason(self) -> str | None:
+        """The first reason why one of them is not known; None when all are."""
+        amounts = (
+            *(self.temperature_start, self.temperature_end, self.sm_clock_start),
+            *(self.sm_clock_end, self.sm_clock_mean, self.held_share),
+        )
+        return next((amount.reason for amount in amounts if amount.reason is not None), None)
+
 
 def gpu_state(
     read: Callable[[str], Series], period_us: Callable[[str], int], window_us: tuple[int, int]

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from analysis.columns import GROUP_METRICS
+from analysis.columns import POINT
+from analysis.group_columns import GROUP_METRICS
 from analysis.load import Run
 from analysis.rows import Row
 from analysis.statistics import interval_95, width_of_mean
@@ -29,14 +30,7 @@ def group_rows(runs: Sequence[tuple[Run, Row]]) -> list[Row]:
 def _group_row(members: Sequence[tuple[Run, Row]]) -> Row:
     _, first = members[0]
     row: Row = {
-        "model": first["model"],
-        "dataset": first["dataset"],
-        "gpu": first["gpu"],
-        "gpus": first["gpus"],
-        "nodes": first["nodes"],
-        "batch_size": first["batch_size"],
-        "max_gen_len": first["max_gen_len"],
-        "power_cap_w": first["power_cap_w"],
+        **{column.name: first[column.name] for column in POINT},
         "simulated": any(bool(row["simulated"]) for _, row in members),
         "n": len(members),
         "idle_gpus": max(int(row["idle_gpus"] or 0) for _, row in members),
@@ -103,5 +97,8 @@ def _group_order(row: Row) -> tuple[Any, ...]:
         row["batch_size"],
         row["max_gen_len"],
         row["power_cap_w"] or 0.0,
+        row["engine"],
+        row["quantization"],
+        row["dtype"],
         row["runs"],
     )

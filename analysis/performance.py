@@ -127,9 +127,13 @@ class Performance:
     def least_s(self, phase: Phase, kind: str) -> float | None:
         """Roofline: the least time of a phase's work, had prefill read every prompt whole.
 
-        Batch by batch the longer of moving the bytes and doing the arithmetic.
+        Batch by batch the longer of moving the bytes and doing the arithmetic. Where bandwidth was
+        measured and operations in the run's numbers were not, the stated ones stand in: a bound
+        looser than need be, and a bound all the same.
         """
         sizes, limits = self.model.sizes, self.limits(kind)
+        if limits.flop_per_s is None:
+            limits = replace(limits, flop_per_s=self.limits(STATED).flop_per_s)
         weights, kv = self.model.weight_bytes, self.model.kv_bytes
         if isinstance(self.latency, str) or isinstance(sizes, str):
             return None

@@ -10,6 +10,7 @@ from analysis.account import Account, idle_gpu_energy
 from analysis.amount import Amount, gap_share
 from analysis.energy import US_PER_S, Curve
 from analysis.gpu import COUNTER, INTEGRAL, WITNESS, Gpu
+from analysis.performance import Performance
 from telemetry.schema import Phase
 
 Cell = str | int | float | bool | None
@@ -41,6 +42,9 @@ def run_row(account: Account) -> Row:
         "model": spec.model,
         "dataset": spec.dataset,
         "gpu": spec.gpu,
+        "engine": spec.engine,
+        "dtype": spec.dtype,
+        "quantization": spec.quantization,
         "gpus": spec.gpus,
         "nodes": spec.nodes,
         "batch_size": spec.batch_size,
@@ -68,7 +72,9 @@ def run_row(account: Account) -> Row:
         "prompt_tokens": int(pc.sum(responses["prompt_tokens"]).as_py() or 0),
         "prefill_s": account.phase_seconds(Phase.PREFILL),
         "decode_s": decode_s,
-        "decode_tokens_per_s": max(0, tokens - answered) / decode_s if decode_s > 0 else None,
+        "decode_tokens_per_s": (
+            Performance(account).decoded_tokens / decode_s if decode_s > 0 else None
+        ),
         "phase_energy_method": account.phase_method_text,
         **_pair("prefill_energy", prefill),
         **_pair("decode_energy", decode),
@@ -199,10 +205,25 @@ def _gpu_row(account: Account, gpu: Gpu) -> Row:
         ).value,
         "witness_over_counter": gap_share(counter, witness, names=(COUNTER, WITNESS)).value,
         **_pair("idle_power", gpu.idle_power, unit="w"),
+        **_state_cells(account, gpu),
         "reason": energy.reason,
         "counter_reason": counter.reason,
         "integral_reason": integral.reason,
         "witness_reason": witness.reason,
+    }
+
+
+def _state_cells(account: Account, gpu: Gpu) -> Row:
+    state = account.state(gpu)
+    return {
+        "temperature_start_c": state.temperature_start.value,
+        "temperature_end_c": state.temperature_end.value,
+        "sm_clock_start_mhz": state.sm_clock_start.value,
+        "sm_clock_end_mhz": state.sm_clock_end.value,
+        "sm_clock_mean_mhz": state.sm_clock_mean.value,
+        "held_share": state.held_share.value,
+        "held_by": state.held_by,
+        "state_reason": state.reason,
     }
 
 

@@ -11,10 +11,16 @@ import pyarrow.parquet as pq
 
 from analysis.account import Account
 from analysis.column import Column
-from analysis.columns import COMPARISON, GROUPS, NOT_COUNTED, RUNS
+from analysis.columns import RUNS
+from analysis.contrast import engine_rows, format_rows, sharding_rows
+from analysis.contrast_columns import ENGINES, FORMATS, SHARDING
 from analysis.gpu_columns import GPUS, PHASES, SENSORS
+from analysis.group_columns import COMPARISON, GROUPS, NOT_COUNTED
 from analysis.groups import group_rows, model_order
 from analysis.load import UNREADABLE, Loaded, NotCounted, Run, shortened
+from analysis.performance import Performance
+from analysis.performance_columns import CONDITIONS, PERFORMANCE
+from analysis.performance_rows import conditions_row, performance_row
 from analysis.published import compare
 from analysis.rows import Cell, Row, gpu_rows, phase_rows, pooled, run_row, sensor_rows
 from telemetry.record import write_bytes
@@ -69,6 +75,14 @@ class Tables:
 
     runs: Table
     groups: Table
+    engines: Table
+    """Grid points that differ in the engine alone."""
+    sharding: Table
+    """Grid points that differ in the number of GPUs, and in the engine."""
+    formats: Table
+    """Grid points that differ in the format of numbers and weights."""
+    performance: Table
+    conditions: Table
     phases: Table
     gpus: Table
     sensors: Table
@@ -80,7 +94,9 @@ class Tables:
     def all(self) -> tuple[Table, ...]:
         """Every table, in the report's order."""
         return (
-            *(self.groups, self.runs, self.phases, self.gpus, self.sensors),
+            *(self.groups, self.engines, self.sharding, self.formats),
+            *(self.runs, self.performance, self.conditions),
+            *(self.phases, self.gpus, self.sensors),
             *(self.comparison, self.not_counted),
         )
 
@@ -93,6 +109,8 @@ def report_folder(results: Path) -> Path:
 def build_tables(loaded: Loaded) -> Tables:
     """The tables of all sealed runs; a run whose record cannot be read is named, not dropped."""
     runs: list[Row] = []
+    performances: list[Row] = []
+    conditions: list[Row] = []
     phases: list[Row] = []
     gpus: list[Row] = []
     sensors: list[Row] = []
@@ -103,6 +121,9 @@ def build_tables(loaded: Loaded) -> Tables:
         try:
             account = Account(run)
             row = run_row(account)
+            performance = Performance(account)
+            speed = performance_row(performance, row)
+            condition = conditions_row(performance)
             own = [phase_rows(account), gpu_rows(account), sensor_rows(account)]
             own_notes = [(run.run_id, note) for note in account.notes]
         except UNREADABLE as error:
@@ -116,15 +137,42 @@ def build_tables(loaded: Loaded) -> Tables:
             )
             continue
         runs.append(row)
+        performances.append(speed)
+        conditions.append(condition)
         for rows, more in zip((phases, gpus, sensors), own, strict=True):
             rows.extend(more)
         notes += own_notes
-        specs.append((run, row))
+        specs.append((run, {**speed, **row}))
     groups = group_rows(specs)
+    counted = {run.run_id: run for run, _ in specs}
     others.sort(key=lambda other: (other.run_id, other.attempt or 0))
     return Tables(
         runs=Table(name="runs", title="Runs", columns=RUNS, rows=tuple(runs)),
         groups=Table(name="groups", title="Grid points", columns=GROUPS, rows=tuple(groups)),
+        engines=Table(
+            name="engines",
+            title="Engines",
+            columns=ENGINES,
+            rows=tuple(engine_rows(groups, counted)),
+        ),
+        sharding=Table(
+            name="sharding",
+            title="Sharding",
+            columns=SHARDING,
+            rows=tuple(sharding_rows(groups, counted)),
+        ),
+        formats=Table(
+            name="formats",
+            title="Formats",
+            columns=FORMATS,
+            rows=tuple(format_rows(groups, counted)),
+        ),
+        performance=Table(
+            name="performance", title="Speed", columns=PERFORMANCE, rows=tuple(performances)
+        ),
+        conditions=Table(
+            name="conditions", title="Conditions", columns=CONDITIONS, rows=tuple(conditions)
+        ),
         phases=Table(name="phases", title="Phases", columns=PHASES, rows=tuple(phases)),
         gpus=Table(name="gpus", title="GPUs", columns=GPUS, rows=tuple(gpus)),
         sensors=Table(
