@@ -25,6 +25,10 @@ def test_order_survives_its_file(tmp_path: Path) -> None:
         ("period_ms", 1, "`period_ms` must be a whole number of at least 10, but is 1 instead"),
         ("period_ms", 100.0, "`period_ms` must be a whole number"),
         ("warmup_batches", -1, "`warmup_batches` must be a whole number of at least 0"),
+        ("max_warmup_batches", 2.5, "`max_warmup_batches` must be a whole number of at least 0"),
+        ("warmup_spread", 1.5, "`warmup_spread` must be a number at least 0 and at most 1"),
+        ("max_warmup_s", float("inf"), "`max_warmup_s` must be a number at least 0 and at most"),
+        ("min_window_s", -1.0, "`min_window_s` must be a number at least 0 and at most 3600"),
         ("threads", 0, "`threads` must be a whole number of at least 1 or null"),
         ("idle_s", -1.0, "`idle_s` must be a number of seconds from 0 to 3600"),
         ("idle_s", float("nan"), "`idle_s` must be a number of seconds"),
@@ -33,3 +37,10 @@ def test_order_survives_its_file(tmp_path: Path) -> None:
 def test_value_that_is_not_allowed_is_refused_by_name(name: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LaunchOrder(**{**ORDER, name: value})
+
+
+def test_an_order_from_before_windows_answers_its_prompts_once_and_warms_up_as_often_as_said() -> (
+    None
+):
+    order = LaunchOrder(**{**ORDER, "warmup_batches": 2})
+    assert (order.most_warmup_batches, order.min_window_s) == (2, 0.0)
