@@ -41,8 +41,10 @@ def plan_table(grid: Grid) -> Group:
     table = Table(
         title=f"{len(grid.entries)} points for {grid.results}", title_justify="left", box=SIMPLE
     )
-    for heading in ("model", "prompts", "GPUs"):
-        table.add_column(heading, no_wrap=heading == "GPUs")
+    # A grid of the reference engine alone needs no column to say so.
+    engines = {_engine(entry) for entry in grid.entries} != {"reference"}
+    for heading in ("model", *(("engine",) if engines else ()), "prompts", "GPUs"):
+        table.add_column(heading, no_wrap=heading in {"engine", "GPUs"})
     for heading in ("batch", "new", "GB/GPU"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
@@ -51,8 +53,8 @@ def plan_table(grid: Grid) -> Group:
         alike: dict[tuple[object, ...], list[Entry]] = {}
         for entry in grid.entries:
             spec = entry.spec
-            key = (spec.model, spec.dataset, spec.gpu, spec.gpus, spec.nodes, entry.verdict)
-            alike.setdefault(key, []).append(entry)
+            key = (spec.model, _engine(entry), spec.dataset, spec.gpu, spec.gpus, spec.nodes)
+            alike.setdefault((*key, entry.verdict), []).append(entry)
         rows = list(alike.values())
     reasons: dict[str, int] = {}
     for entries in rows[:_MOST_ROWS]:
@@ -65,6 +67,7 @@ def plan_table(grid: Grid) -> Group:
         memory = [round(entry.memory.total_bytes / _GB, 1) for entry in entries]
         table.add_row(
             spec.model,
+            *((_engine(entries[0]),) if engines else ()),
             Text(f"{_span([entry.spec.prompts for entry in entries])} {spec.dataset}"),
             Text(f"{spec.gpus} {spec.gpu}{nodes}"),
             _span([entry.spec.batch_size for entry in entries]),
@@ -83,6 +86,11 @@ def plan_table(grid: Grid) -> Group:
     if (more := len(rows) - _MOST_ROWS) > 0:
         notes.append(Text(f" and {more} rows more"))
     return Group(table, *notes)
+
+
+def _engine(entry: Entry) -> str:
+    spec = entry.spec
+    return spec.engine if spec.quantization == "none" else f"{spec.engine} {spec.quantization}"
 
 
 def _span(values: Sequence[float]) -> str:
