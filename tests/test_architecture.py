@@ -24,7 +24,8 @@ NEVER = {
 }
 # Modules of the watcher, and the one by which a rank reads its own GPU's counter.
 MAY_SEE_NVML = {
-    *("allotment", "board", "buffer", "driver", "gpm", "inventory", "pace", "witness", "xid"),
+    *("allotment", "board", "buffer", "calls", "driver", "gpm", "inventory", "pace"),
+    *("witness", "xid"),
 }
 VAGUE = {"utils", "helpers", "common", "manager", "misc", "types"}
 MOST_LINES = 400

@@ -19,6 +19,7 @@ from typing import Any
 
 import pynvml
 
+from telemetry.cadence import cadence_us
 from telemetry.calls import BUFFERS, CALLS
 from telemetry.driver import Driver, ask
 from telemetry.gpm import METRICS, Gpm
@@ -39,6 +40,24 @@ _IDS = {
     "NVLink KiB (138, 139)": [138, 139],
     "PCIe bytes (197, 198)": [197, 198],
     "power, temperature, limits, throttle counters": [185, 186, 82, 190, 192, *range(74, 82)],
+}
+# A reading, the call that gives it (with others of its pace), and how often a second it was asked
+# for when everything was polled at 10 Hz.
+_ASKED = {
+    "power_sample_w": ("buffer: power_sample_w, samples alone", 2.0),
+    "energy_j": ("energy counter", 1.0),
+    "power_instant_w": ("fields: average, instant", 10.0),
+    "memory_temperature_c": ("fields: memory temperature", 10.0),
+    "gpu_utilization": ("gpu_utilization, memory_copy_utilization", 10.0),
+    "sm_clock_mhz": ("sm_clock_mhz", 10.0),
+    "memory_clock_mhz": ("memory_clock_mhz", 10.0),
+    "gpu_temperature_c": ("gpu_temperature_c", 10.0),
+    "power_limit_w": ("power_limit_w", 10.0),
+    "power_limit_requested_w": ("power_limit_requested_w", 10.0),
+    "throttle_reasons": ("throttle_reasons", 10.0),
+    "gpu_memory_used_bytes": ("gpu_memory_used_bytes", 10.0),
+    "graphics_active": ("monitors: all of ours", 2.0),
+    "xid": ("events", 2.0),
 }
 
 
@@ -78,7 +97,24 @@ def main() -> int:
             f"{name:58} {statistics.fmean(mine):12.3f} {statistics.median(mine):8.3f} "
             f"{min(mine):8.3f} {statistics.median(wall_ms[name]):8.3f}  {failed.get(name, '')}\n"
         )
+    _tell_shares({name: statistics.fmean(taken) for name, taken in cpu_ms.items()})
     return 0
+
+
+def _tell_shares(cost_ms: dict[str, float]) -> None:
+    """What a second of one board costs by `telemetry.cadence`, and what it did before."""
+    out = sys.stdout.write
+    out(f"\n{'ms of CPU a second and board':58} {'before':>8} {'now':>8}\n")
+    sums = [0.0, 0.0]
+    for name, (call, before_s) in _ASKED.items():
+        now_s = 1e6 / cadence_us(name, 100_000, sampled=True)
+        # Before, each drain of a buffer asked for the number of samples as well.
+        before_call = call.replace("samples alone", "as nvidia-ml-py")
+        shares = (cost_ms[before_call] * before_s, cost_ms[call] * now_s)
+        sums = [total + share for total, share in zip(sums, shares, strict=True)]
+        out(f"{call:58} {shares[0]:8.3f} {shares[1]:8.3f}\n")
+    out(f"{'all':58} {sums[0]:8.3f} {sums[1]:8.3f}\n")
+    out(f"{'% of a core for 8 boards':58} {sums[0] * 0.8:8.3f} {sums[1] * 0.8:8.3f}\n")
 
 
 def _calls(handle: Any) -> dict[str, Callable[[], Any]]:
