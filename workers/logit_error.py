@@ -10,6 +10,7 @@ kernels compared are those that answer. fp32 means IEEE single precision, never 
 import contextlib
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -45,6 +46,8 @@ class LogitProbe:
     """fp32 [positions, vocab]: the logits after the prefilled tokens, then after each further."""
     reason: str | None
     """Why nothing is compared; None when it is."""
+    seconds: float = 0.0
+    """What the truth took of LOAD."""
 
     def compare(self, model: Callable[[Tensor, int], Tensor]) -> dict[str, Any]:
         """The error of `model`'s logits, as it stands in the record; every rank must call.
@@ -54,10 +57,12 @@ class LogitProbe:
         `max_abs` and `rms` in logits, `relative_rms` of the truth's rms, `argmax_agreement` the
         share of positions whose likeliest token is the same, `kl_nats` the mean divergence
         (Kullback-Leibler, of the run from the truth) of the next token's distribution at
-        temperature 1. All are null with the reason where logits are not finite.
+        temperature 1. All are null with the reason where logits are not finite. `seconds` is what
+        truth and comparison took of LOAD on this rank.
         """
         if self.reason is not None:
-            return _null(self.reason, tokens=None)
+            return _null(self.reason, tokens=None, seconds=None)
+        started_s = time.monotonic()
         tokens = len(self.ids)
         sums = _Sums()
         with torch.inference_mode():
@@ -66,7 +71,13 @@ class LogitProbe:
             sums.add(model(texts[:, :at], 0), self.truth[0])
             for position, truth in enumerate(self.truth[1:], start=at):
                 sums.add(model(texts[:, position : position + 1], position), truth)
-        return sums.record(tokens)
+            # Reading the sums waits for the device.
+            error = sums.record()
+        seconds = round(self.seconds + time.monotonic() - started_s, 3)
+        if isinstance(error, str):
+            return _null(error, tokens=tokens, seconds=seconds)
+        told = {"reference": "fp32", "probe_tokens": tokens, **error}
+        return {**told, "seconds": seconds, "reason": None}
 
 
 def take_probe(
@@ -87,11 +98,20 @@ def take_probe(
     """
     if reason := _unwanted(spec, order):
         return LogitProbe(ids=torch.empty(0), rows=1, truth=torch.empty(0), reason=reason)
+    started_s = time.monotonic()
     most = min(PROBE_TOKENS, spec.max_prompt_len + spec.max_gen_len)
     text = list(itertools.islice(itertools.chain.from_iterable(prompts), most))
     ids = torch.tensor(text, dtype=torch.int64, device=device)
     truth = fp32_logits(find_shape(spec.model), source, ids, _prefilled(len(ids)), device)
-    return LogitProbe(ids=ids, rows=spec.batch_size, truth=truth, reason=None)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return LogitProbe(
+        ids=ids,
+        rows=spec.batch_size,
+        truth=truth,
+        reason=None,
+        seconds=time.monotonic() - started_s,
+    )
 
 
 def fp32_logits(
@@ -195,17 +215,14 @@ class _Sums:
             ):
                 self._parts[name].append(value)
 
-    def record(self, tokens: int) -> dict[str, Any]:
-        """The record of a comparison over a probe of `tokens`."""
+    def record(self) -> dict[str, Any] | str:
+        """The errors, or why there are none."""
         parts = {name: torch.stack(values) for name, values in self._parts.items()}
         if odd := int(parts["odd"].sum()):
-            reason = f"{odd} of {self._count} logits of the run's model are inf or nan"
-            return _null(reason, tokens=tokens)
+            return f"{odd} of {self._count} logits of the run's model are inf or nan"
         total = {name: float(values.sum()) for name, values in parts.items()}
         answers = self._rows * self._positions
         return {
-            "reference": "fp32",
-            "probe_tokens": tokens,
             "positions": self._positions,
             "rows": self._rows,
             "max_abs": float(parts["max_abs"].amax()),
@@ -213,15 +230,15 @@ class _Sums:
             "relative_rms": math.sqrt(total["error"] / total["truth"]),
             "argmax_agreement": total["same"] / answers,
             "kl_nats": total["kl"] / answers,
-            "reason": None,
         }
 
 
-def _null(reason: str, tokens: int | None) -> dict[str, Any]:
+def _null(reason: str, *, tokens: int | None, seconds: float | None) -> dict[str, Any]:
     names = ("positions", "rows", "max_abs", "rms", "relative_rms", "argmax_agreement", "kl_nats")
     return {
         "reference": "fp32",
         "probe_tokens": tokens,
         **dict.fromkeys(names),
+        "seconds": seconds,
         "reason": reason,
     }

@@ -3,8 +3,8 @@
 Every weight is rounded to the nearest multiple of its scale; no data calibrate anything. What is
 left to choose is the scale:
 
-- `int8`, one a row: the largest magnitude / 127, in fp32, the rule of LLM.int8() (arXiv 2208.07339)
-  and of torchao's int8 weight-only quantization.
+- `int8`, one a row: the largest magnitude / 127, in fp32, as LLM.int8() rounds (arXiv 2208.07339).
+  torchao's weight-only int8 divides by 127.5 and clips the largest by half a step.
 - `int4`, one a group: the weight of largest magnitude m gives m / -d, sign included, for the `d` of
   `_INT4_DIVISORS` whose rounded weights are nearest to the group by squared error. The sign puts m
   at -8, the end that has one step more (the rule of llama.cpp's Q4_0, which is d = 8 alone); a
