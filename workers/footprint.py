@@ -69,7 +69,11 @@ def describe_footprints(spec: RunSpec, ranks: Sequence[dict[str, int | None]]) -
 def describe_estimate(spec: RunSpec) -> dict[str, int]:
     """The estimate that the plan went by, in bytes for each GPU."""
     estimated = estimate(spec)
-    return {**dataclasses.asdict(estimated), "total_bytes": estimated.total_bytes}
+    return {
+        **dataclasses.asdict(estimated),
+        "allocated_bytes": estimated.allocated_bytes,
+        "total_bytes": estimated.total_bytes,
+    }
 
 
 @contextmanager
