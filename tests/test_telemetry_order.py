@@ -29,6 +29,8 @@ def test_order_survives_its_file(tmp_path: Path) -> None:
         ("warmup_spread", 1.5, "`warmup_spread` must be a number at least 0 and at most 1"),
         ("max_warmup_s", float("inf"), "`max_warmup_s` must be a number at least 0 and at most"),
         ("min_window_s", -1.0, "`min_window_s` must be a number at least 0 and at most 3600"),
+        ("logit_error", "yes", "`logit_error` must be true, false or null, but is 'yes' instead"),
+        ("logit_error", 1, "`logit_error` must be true, false or null, but is 1 instead"),
         ("threads", 0, "`threads` must be a whole number of at least 1 or null"),
         ("idle_s", -1.0, "`idle_s` must be a number of seconds from 0 to 3600"),
         ("idle_s", float("nan"), "`idle_s` must be a number of seconds"),
