@@ -34,9 +34,12 @@ def test_quantized_weights_have_a_lower_bound() -> None:
     assert 0.26 < four / whole < 0.33
 
 
-def test_it_measures_an_engine_without_a_gpu(tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", ["smoke", "smoke-g2"])
+def test_it_measures_an_engine_without_a_gpu_on_one_rank_and_on_two(
+    case: str, tmp_path: Path
+) -> None:
     out = tmp_path / "turns.json"
-    words = ["--case", "smoke", "--contenders", "reference", "--rounds", "2", "--seconds", "0.2"]
+    words = ["--case", case, "--contenders", "reference", "--rounds", "2", "--seconds", "0.2"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.decode", *words, "--out", str(out)],
         capture_output=True,

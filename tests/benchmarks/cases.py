@@ -61,15 +61,18 @@ CASES: Final = {
         Case(name="65b-g4", model="65b", gpus=4, batch=64, prompt_len=128, new=128),
         Case(name="65b-g8", model="65b", gpus=8, batch=64, prompt_len=128, new=128),
         # On a CPU, in seconds: whether the benchmark works, not how fast anything is.
-        Case(
-            name="smoke",
-            model="nano",
-            gpus=1,
-            batch=4,
-            prompt_len=16,
-            new=16,
-            device="cpu",
-            dtype="fp32",
+        *(
+            Case(
+                name=name,
+                model="nano",
+                gpus=gpus,
+                batch=4,
+                prompt_len=16,
+                new=16,
+                device="cpu",
+                dtype="fp32",
+            )
+            for name, gpus in (("smoke", 1), ("smoke-g2", 2))
         ),
     )
 }
