@@ -23,6 +23,7 @@ from analysis.load import UNREADABLE, find_runs, load, shortened
 from analysis.record_checks import RECORD_CHECKS
 from analysis.result_checks import RESULT_CHECKS
 from analysis.tables import build_tables, report_folder
+from analysis.work_checks import WORK_CHECKS
 from telemetry.record import file_sha256, write_json
 from telemetry.run import RunPaths
 from telemetry.schema import SCHEMA_VERSION
@@ -32,7 +33,7 @@ EXIT_FAILED: Final = 1
 EXIT_NO_RESULTS: Final = 2
 """There is no such folder, or no sealed run in it."""
 
-CHECKS: Final = (*RECORD_CHECKS, *ENERGY_CHECKS, *RESULT_CHECKS)
+CHECKS: Final = (*RECORD_CHECKS, *ENERGY_CHECKS, *WORK_CHECKS, *RESULT_CHECKS)
 """All checks of a run, in order."""
 _TABLES_CHECK: Final = "report-tables"
 _TABLES_CLAIM: Final = "the report's tables come out again"

@@ -119,6 +119,13 @@ def model_record(spec: RunSpec, passes: int, seconds: float) -> dict[str, Any]:
             "device_used_bytes": 1_600_000_000,
             "reason": None,
         },
-        "warmup": {"batches": 3, "steady": True, "reason": None},
+        "warmup": {
+            "batches": 3,
+            "rates_tokens_per_s": [100.0, 101.0, 100.5],
+            "spread": 0.02,
+            "window": 3,
+            "steady": True,
+            "reason": None,
+        },
         "window": {"min_window_s": 0.0, "passes": passes, "seconds": seconds},
     }

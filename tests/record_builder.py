@@ -205,6 +205,7 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
             "period_ms": PERIOD_US // 1000,
             "idle_s": IDLE_S,
             "warmup_batches": 1,
+            "min_window_s": 0.0,
             **plan.order,
         },
     )

@@ -50,9 +50,12 @@ def edit_table(run: RunPaths, kind: str, change: Callable[[Columns], None]) -> N
 
 
 def test_a_record_without_a_fault_fails_no_check(tmp_path: Path) -> None:
-    build_run(tmp_path, Plan(spec={"gpus": 2, "power_cap_w": 350.0}, witness=True))
-    four = {"gpus": 4, "gpus_per_node": 2, "power_cap_w": 500.0}
-    build_run(tmp_path, Plan(spec=four, witness=True, idle_gpus=1))
+    real: dict[str, Any] = {"gpu": "h200", "dtype": "fp16"}
+    board = {"name": "NVIDIA H200", "kind": "h200"}
+    two = {**real, "gpus": 2, "power_cap_w": 350.0}
+    build_run(tmp_path, Plan(spec=two, gpu=board, witness=True, passes=2))
+    four = {**real, "gpus": 4, "gpus_per_node": 2, "power_cap_w": 500.0}
+    build_run(tmp_path, Plan(spec=four, gpu=board, witness=True, idle_gpus=1))
     write_report(load(tmp_path))
     assert set(outcomes(tmp_path).values()) == {Outcome.PASSED}
 
