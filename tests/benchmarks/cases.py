@@ -66,9 +66,9 @@ CASES: Final = {
                 name=name,
                 model="nano",
                 gpus=gpus,
-                batch=4,
-                prompt_len=16,
-                new=16,
+                batch=2,
+                prompt_len=8,
+                new=6,
                 device="cpu",
                 dtype="fp32",
             )
