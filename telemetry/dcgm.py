@@ -16,6 +16,7 @@ from telemetry.dcgm_decoder import DcgmDecoder
 from telemetry.dcgm_fields import dcgm_fields, watch_period_us
 from telemetry.dcgm_session import KEEP_S, DcgmSession
 from telemetry.dcgm_time import OVERLAP_US
+from telemetry.fields import Field
 from telemetry.source import Assignment, Description, Reading
 
 _US_PER_MS: Final = 1_000
@@ -51,11 +52,17 @@ class DcgmReadings:
     """
 
     def __init__(
-        self, assignment: Assignment, uuids: Sequence[str] | None = None, *, embed: bool = True
+        self,
+        assignment: Assignment,
+        uuids: Sequence[str] | None = None,
+        *,
+        embed: bool = True,
+        sampled: bool = False,
     ) -> None:
         """Watch the GPUs `uuids`; None watches every GPU that the engine supports.
 
-        `embed` allows an engine in this process where none runs.
+        `embed` allows an engine in this process where none runs; `sampled` says that the driver's
+        own power samples are taken as well, and the engine's need not carry the energy.
         """
         order = assignment.order
         self._clock = assignment.clock
@@ -63,6 +70,7 @@ class DcgmReadings:
         self._address = order.dcgm_address
         self._uuids = uuids
         self._embed = embed
+        self._sampled = sampled
         self._before = assignment.before
         self._period_us = order.period_ms * _US_PER_MS
         self._fields = dcgm_fields(order.gpu_fields)
@@ -106,7 +114,7 @@ class DcgmReadings:
         """A last drain one period from now, so that values on their way arrive."""
         self._last_drain = True
         self._ending.set()
-        period_s = watch_period_us(self._fields[-1], self._period_us) / _US_PER_S
+        period_s = max(map(self._watch_us, self._fields)) / _US_PER_S
         self._thread.join(period_s + _LAST_DRAIN_S)
         if self._thread.is_alive():
             self._remarks.note(self._clock.now_us(), "dcgm_left_hanging", reason=_HUNG)
@@ -128,6 +136,9 @@ class DcgmReadings:
                 )
         if self._failure is not None:
             raise RuntimeError(self._failure)
+
+    def _watch_us(self, field: Field) -> int:
+        return watch_period_us(field, self._period_us, sampled=self._sampled)
 
     def _take(self) -> list[Reading]:
         taken = []
@@ -216,6 +227,7 @@ class DcgmReadings:
                 period_us=self._period_us,
                 clock=self._clock,
                 since_us=since_us,
+                sampled=self._sampled,
                 embed=self._embed,
                 incomplete=incomplete,
             )
@@ -302,7 +314,7 @@ class DcgmReadings:
             simulated=False,
             gpus=gpus,
             periods_us={
-                field.name: watch_period_us(field, self._period_us)
+                field.name: self._watch_us(field)
                 for field in watched
                 # It has a value only when an error happens.
                 if field.name != "xid"
@@ -312,6 +324,7 @@ class DcgmReadings:
                 "bindings": str(self._bindings.folder),
                 "libdcgm": self._bindings.version,
                 "drain_s": _DRAIN_S,
+                "sampled": self._sampled,
                 "overlap_us": OVERLAP_US,
                 "gpus_chosen": "all of the engine" if self._uuids is None else "the job's, by UUID",
                 "refused": dict(session.refused),

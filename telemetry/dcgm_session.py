@@ -8,7 +8,7 @@ from typing import Any, Final
 from telemetry.clock import HostClock
 from telemetry.dcgm_bindings import DcgmBindings, error_code
 from telemetry.dcgm_engine import connect
-from telemetry.dcgm_fields import by_kind, watch_period_us
+from telemetry.dcgm_fields import by_watch
 from telemetry.dcgm_time import WallWindow
 from telemetry.dcgm_values import Collector, Raw
 from telemetry.fields import Field
@@ -48,17 +48,19 @@ class DcgmSession:
         period_us: int,
         clock: HostClock,
         since_us: int,
+        sampled: bool = False,
         embed: bool = True,
         incomplete: bool = False,
     ) -> None:
         """Watch `fields` of the GPUs `uuids`; None: of all that the engine supports.
 
         Values from `since_us` on are taken, if the engine has them. `embed` allows an engine in
-        this process where no other is found; `incomplete` puts up with GPUs that are not there.
+        this process where no other is found; `incomplete` puts up with GPUs that are not there;
+        `sampled` says that the driver's own power samples are taken as well.
         """
         self._bindings = bindings
-        self._period_us = period_us
-        self.slowest_period_us = max(watch_period_us(field, period_us) for field in fields)
+        watches = by_watch(fields, period_us, sampled=sampled)
+        self.slowest_period_us = max(asked_us for asked_us, _ in watches)
         """Longest time until a value that is due now is in the engine's cache."""
         self._window = WallWindow(clock, since_us=since_us)
         self._collector = Collector(bindings.structs)
@@ -79,8 +81,8 @@ class DcgmSession:
             self.uuid_of = {gpu["dcgm_id"]: str(gpu["uuid"]) for gpu in whole}
             if whole:
                 self._group = self._make_group(stack)
-                for kind in by_kind(fields):
-                    self._watch(stack, kind)
+                for asked_us, together in watches:
+                    self._watch(stack, together, asked_us)
                 bindings.agent.dcgmUpdateAllFields(self._handle, 1)
             self._stack = stack.pop_all()
 
@@ -163,13 +165,13 @@ class DcgmSession:
             agent.dcgmGroupAddDevice(self._handle, group, gpu)
         return group
 
-    def _watch(self, stack: contextlib.ExitStack, fields: Sequence[Field]) -> None:
+    def _watch(self, stack: contextlib.ExitStack, fields: Sequence[Field], period_us: int) -> None:
         """Watch `fields` in one field group; where that fails each in its own.
 
         One id that an engine or a GPU does not support fails its whole field group.
         """
         try:
-            self._watch_together(stack, fields)
+            self._watch_together(stack, fields, period_us)
         except self._bindings.error as error:
             if error_code(error) in _LOST:
                 raise
@@ -177,9 +179,11 @@ class DcgmSession:
                 self.refused[fields[0].name] = f"DCGM does not watch it: {error}"
                 return
             for field in fields:
-                self._watch(stack, [field])
+                self._watch(stack, [field], period_us)
 
-    def _watch_together(self, stack: contextlib.ExitStack, fields: Sequence[Field]) -> None:
+    def _watch_together(
+        self, stack: contextlib.ExitStack, fields: Sequence[Field], period_us: int
+    ) -> None:
         agent = self._bindings.agent
         ids = [field.dcgm_id for field in fields]
         with contextlib.ExitStack() as inner:
@@ -189,7 +193,7 @@ class DcgmSession:
                 self._handle,
                 self._group,
                 field_group,
-                watch_period_us(fields[0], self._period_us),
+                period_us,
                 KEEP_S,
                 _KEEP_SAMPLES,
             )

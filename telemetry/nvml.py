@@ -93,12 +93,13 @@ class NvmlReadings:
             else None
         )
         self._turns = Turns(self._period_us // 2)
-        # As it was at the start: a buffer that falls silent meanwhile is on record where it does.
-        self._sampled = all(
+        self.sampled = all(
             board.sampled
             for board, known in zip(self._boards, self._inventory, strict=False)
             if not known["mig"]
         )
+        """True when the driver gave power samples of all boards at the start; one that falls silent
+        meanwhile is asked more often for what it still tells."""
 
     def describe(self) -> Description:
         """The GPUs by local index, what is read from where and how often it was seen to change."""
@@ -119,7 +120,7 @@ class NvmlReadings:
                 "fallbacks": {
                     name: call for board in self._boards for name, call in board.fallbacks.items()
                 },
-                "sampled": self._sampled,
+                "sampled": self.sampled,
                 "asked_us": {name: self._asked_us(name) for name in sorted(self._wanted)},
                 "null_rows": "one when a reading is first missed, until its next value",
             },
@@ -160,7 +161,7 @@ class NvmlReadings:
         return readings
 
     def _asked_us(self, name: str) -> int:
-        return cadence_us(name, self._period_us, sampled=self._sampled)
+        return cadence_us(name, self._period_us, sampled=self.sampled)
 
     def _learn(self, before: Mapping[str, Any] | None) -> dict[str, Pace]:
         """How often readings change: of one board, as those of a node are alike."""

@@ -40,21 +40,31 @@ def open_source(assignment: Assignment) -> Source:
 
 def _open_auto(assignment: Assignment) -> Source:
     """DCGM's fields and the driver's power samples where an engine runs, else NVML alone."""
+    asked = assignment.order.gpu_fields
+    wants_samples = asked is None or POWER_SAMPLE in asked
     try:
         uuids, rule = _job_uuids(assignment)
-        dcgm = DcgmReadings(assignment, uuids, embed=False)
+        dcgm = DcgmReadings(assignment, uuids, embed=False, sampled=wants_samples)
     except (RuntimeError, ValueError) as error:
         choice = {"chosen": "nvml", "not_dcgm": str(error)}
         return _node(assignment, [NvmlReadings(assignment)], choice)
     choice = {"chosen": "dcgm", "allotment": rule}
-    asked = assignment.order.gpu_fields
-    if asked is not None and POWER_SAMPLE not in asked:
+    if not wants_samples:
         return _node(assignment, [dcgm], choice)
     try:
         samples = NvmlReadings(assignment, [POWER_SAMPLE])
     except (RuntimeError, ValueError) as error:
-        return _node(assignment, [dcgm], {**choice, "no_power_samples": str(error)})
-    return _node(assignment, [dcgm, samples], {**choice, "chosen": "dcgm, nvml power samples"})
+        choice["no_power_samples"] = str(error)
+    else:
+        if samples.sampled:
+            return _node(
+                assignment, [dcgm, samples], {**choice, "chosen": "dcgm, nvml power samples"}
+            )
+        samples.close()
+        choice["no_power_samples"] = "the driver's own buffer is empty"
+    # The engine's readings must carry the energy after all.
+    dcgm.close()
+    return _node(assignment, [DcgmReadings(assignment, uuids, embed=False)], choice)
 
 
 def _node(

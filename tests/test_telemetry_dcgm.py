@@ -31,6 +31,7 @@ def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoubleEn
     # A test need not wait as long as a run.
     monkeypatch.setattr("telemetry.dcgm._DRAIN_S", 0.2)
     monkeypatch.setattr("telemetry.dcgm._RETRY_S", 0.2)
+    monkeypatch.setattr("telemetry.dcgm_fields._SLOWEST_US", 100_000)
     forget_bindings()
     with engine.listening():
         yield engine
