@@ -88,7 +88,7 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: Known) -> 
         state, detail = _open_state(attempt, submitted, known)
         if "log" in submitted and (path := Path(submitted["log"])).is_file():
             log = path
-            if state in _UNEXPLAINED and (line := last_line(path)) and line not in detail:
+            if state in _UNEXPLAINED and (line := last_line(path)) and not _told(line, detail):
                 detail = f"{detail}; the log ends: {line}"
     return Standing(
         run_id=run.run_id,
@@ -97,6 +97,12 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: Known) -> 
         detail=detail,
         log=log,
     )
+
+
+def _told(line: str, detail: str) -> bool:
+    """True when a log's last line, an exception's name before its text, says nothing more."""
+    _, _, text = line.rpartition("Error: ")
+    return text in detail
 
 
 def _open_state(

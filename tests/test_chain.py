@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.record import file_sha256, read_json
-from telemetry.run import AttemptPaths, RunPaths, campaigns_folder, list_runs
+from telemetry.run import AttemptPaths, RunPaths, RunSpec, campaigns_folder, list_runs
 from telemetry.schema import EndState
 from telemetry.seal import verify_seal
 
@@ -130,6 +130,40 @@ def test_points_ran_one_after_the_other_in_the_order_that_the_campaign_records(
     order = read_json(folder / "campaign.json")["order"]
     started = {run.run_id: read_json(run.attempt(1).started)["t_us"] for run in list_runs(sealed)}
     assert order["run_ids"] == sorted(started, key=started.__getitem__)
+
+
+def test_a_point_without_memory_fails_with_its_figures_and_the_rest_of_the_grid_goes_on(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "results"
+    # Keys and values of the large point take 4.6 GB, all that an import of torch maps is 1 GB.
+    limit = ("prlimit", "--as=4500000000")
+    words = (*POINT, "-m", "batch_size=2,2048", "prompts=2", "max_prompt_len=16", "max_gen_len=256")
+    done = subprocess.run(
+        [*limit, *command(results, *words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    small, large = sorted(list_runs(results), key=lambda run: RunSpec.read(run.spec).batch_size)
+    assert small.sealed() is not None
+    ended = read_json(large.attempt(1).ended)
+    assert ended["state"] == EndState.FAILED
+    assert ended["reason"].startswith("out of memory: ")
+    assert ended["memory"]["phase"] == "load"
+    assert ended["memory"]["estimated"]["total_bytes"] > ended["memory"]["limit_bytes"]
+    status = subprocess.run(
+        [sys.executable, "-m", "launcher.status", str(results)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "2 points: 1 failed, 1 sealed" in status.stdout
+    assert "out of memory: " in status.stdout
+    assert "the log ends" not in status.stdout
 
 
 def test_both_ranks_of_a_model_parallel_run_leave_spans_and_their_gpu_s_power(sealed: Path) -> None:

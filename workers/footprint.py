@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import resource
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -116,6 +117,7 @@ def _tell(
         held = psutil.Process(os.getpid()).memory_info().rss
         free, total = memory.available, memory.total
         facts |= {"resident_bytes": held, "free_bytes": free, "total_bytes": total}
+        facts["limit_bytes"] = _limit_bytes()
     wanted = "memory" if asked is None else _gb(asked)
     what = f"GPU of rank {rank.rank}" if on_gpu else f"host of rank {rank.rank}"
     text = (
@@ -123,7 +125,15 @@ def _tell(
         f"{facts['phase'] or 'an unknown phase'}: {_gb(held)} held, {_gb(free)} of {_gb(total)} "
         f"free, {_gb(facts['estimated']['total_bytes'])} estimated in all"
     )
+    if limit := facts.get("limit_bytes"):
+        text += f", {_gb(limit)} allowed to the process"
     return MemoryShortageError(text, facts)
+
+
+def _limit_bytes() -> int | None:
+    """What `ulimit -v` leaves the process; None without a limit."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _gb(size_bytes: int) -> str:
