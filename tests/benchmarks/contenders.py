@@ -112,9 +112,11 @@ class Contender:
 
     def close(self) -> None:
         """End its processes, and give back what they held."""
-        for process, pipe in self._ranks:
+        # All are told before one is waited for: they leave together.
+        for _, pipe in self._ranks:
             with contextlib.suppress(BrokenPipeError):
                 pipe.send(None)
+        for process, _ in self._ranks:
             process.join(20.0)
             process.kill()
             process.join()
