@@ -35,6 +35,5 @@ def test_a_long_batch_tells_its_step_and_the_speed_of_late(tmp_path: Path) -> No
         **{"pass": 3, "batch": 66, "step": 40, "most_steps": 256, "recent_tokens_per_s": 2600.0},
     )
     assert progress_line(attempt) == (
-        "decode 128/4096 prompts of pass 3, batch 66 at step 40 of at most 256, "
-        "2510 tokens/s, 2600 of late, 61 s left"
+        "decode 128/4096 prompts of pass 3, step 40/256, 2600 tokens/s, 61 s left"
     )
