@@ -1,4 +1,4 @@
-"""What people read of a running point."""
+"""How far a running attempt is, as status and the launcher's display tell it."""
 
 from pathlib import Path
 from typing import Any
@@ -9,31 +9,59 @@ from telemetry.run import AttemptPaths
 
 CONTENT: dict[str, Any] = {
     "phase": "decode",
-    "prompts_done": 128,
-    "prompts_total": 4096,
-    "tokens_per_s": 2510.4,
-    "eta_s": 61.0,
+    "pass": 1,
+    "prompts_done": 64,
+    "prompts_total": 256,
+    "batch": 1,
+    "step": 57,
+    "most_steps": 128,
+    "generated_tokens": 8192,
+    "tokens_per_s": 2400.0,
+    "recent_tokens_per_s": 2510.4,
+    "eta_s": 41.6,
+    "t_us": 1,
 }
 
 
-def attempt_with(folder: Path, **more: Any) -> AttemptPaths:
-    attempt = AttemptPaths(folder=folder / "attempt-001")
-    attempt.folder.mkdir()
-    write_json(attempt.progress, {**CONTENT, **more})
+def attempt_with(folder: Path, **changes: object) -> AttemptPaths:
+    attempt = AttemptPaths(folder=folder)
+    write_json(attempt.progress, {**CONTENT, **changes})
     return attempt
 
 
-def test_a_running_point_tells_prompts_speed_and_time_left(tmp_path: Path) -> None:
-    attempt = attempt_with(tmp_path)
-    assert progress_line(attempt) == "decode 128/4096 prompts, 2510 tokens/s, 61 s left"
-    assert read_progress(attempt)[1] == 128 / 4096
+def test_prompts_step_rate_of_late_and_time_left_stand_on_one_line(tmp_path: Path) -> None:
+    line = progress_line(attempt_with(tmp_path))
+    assert line == "decode 64/256 prompts, step 57/128, 2510 tokens/s, 42 s left"
 
 
-def test_a_long_batch_tells_its_step_and_the_speed_of_late(tmp_path: Path) -> None:
+def test_a_later_pass_over_the_prompts_is_told(tmp_path: Path) -> None:
+    assert "64/256 prompts of pass 3" in progress_line(attempt_with(tmp_path, **{"pass": 3}))
+
+
+def test_a_run_that_just_began_has_no_rate_yet(tmp_path: Path) -> None:
+    nothing = {"batch": None, "step": None, "most_steps": None, "tokens_per_s": None}
     attempt = attempt_with(
         tmp_path,
-        **{"pass": 3, "batch": 66, "step": 40, "most_steps": 256, "recent_tokens_per_s": 2600.0},
+        phase="load",
+        prompts_done=0,
+        recent_tokens_per_s=None,
+        eta_s=None,
+        **nothing,
     )
-    assert progress_line(attempt) == (
-        "decode 128/4096 prompts of pass 3, step 40/256, 2600 tokens/s, 61 s left"
-    )
+    assert progress_line(attempt) == "load 0/256 prompts"
+
+
+def test_progress_of_an_older_version_is_still_read(tmp_path: Path) -> None:
+    attempt = AttemptPaths(folder=tmp_path)
+    older = ("phase", "prompts_done", "prompts_total", "tokens_per_s", "eta_s", "t_us")
+    write_json(attempt.progress, {key: CONTENT[key] for key in older})
+    phase, share, rate = read_progress(attempt)
+    assert (phase, share) == ("decode", 0.25)
+    assert rate == "64/256 prompts, 2400 tokens/s, 42 s left"
+
+
+def test_an_attempt_without_progress_is_queued_until_it_started(tmp_path: Path) -> None:
+    attempt = AttemptPaths(folder=tmp_path)
+    assert progress_line(attempt) == "queued"
+    write_json(attempt.started, {"t_us": 1})
+    assert progress_line(attempt) == "starting"
