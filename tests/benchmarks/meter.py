@@ -4,6 +4,7 @@ It reads in a thread of the process that only waits, so that no contender pays f
 """
 
 import threading
+import time
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from telemetry.driver import Driver
 
 # Well inside the 2.4 s that the driver keeps its samples.
 _DRAIN_S: Final = 0.5
+# A sample is in the driver's buffer within a tenth of a second; after ten of these it is missing.
+_LATEST_S: Final = 1.0
 
 
 class Meter:
@@ -43,7 +46,7 @@ class Meter:
 
     def energy_j(self, intervals_us: list[tuple[int, int]]) -> float | None:
         """Energy of all GPUs within those intervals; None where a sample is missing."""
-        self._drain()
+        self._wait_until(max(end_us for _, end_us in intervals_us) + self._clock.offset_us)
         total_j = 0.0
         for _, _, rows in self._boards:
             at_us, power_w = np.array([t for t, _ in rows]), np.array([p for _, p in rows])
@@ -62,6 +65,16 @@ class Meter:
         self._stop.set()
         self._thread.join()
         self._driver.close()
+
+    def _wait_until(self, t_us: int) -> None:
+        """Until the driver has told of a moment that is just over, or does not."""
+        last_s = time.monotonic() + _LATEST_S
+        while True:
+            self._drain()
+            told = all(rows and rows[-1][0] >= t_us for _, _, rows in self._boards)
+            if told or time.monotonic() > last_s:
+                return
+            time.sleep(0.02)
 
     def _drain_on(self) -> None:
         while not self._stop.wait(_DRAIN_S):
