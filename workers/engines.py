@@ -9,6 +9,8 @@ from torch import nn
 
 from telemetry.run import RunSpec
 from workers.answers import Answers
+from workers.fast import FastEngine, fast_fault, make_fast
+from workers.fast_weights import Fuser
 from workers.llama import Llama
 from workers.reference import Model, ReferenceEngine
 from workers.sampling import Decoding
@@ -114,6 +116,15 @@ def _make_reference(
     )
 
 
+def _prepare_fast(spec: RunSpec) -> Prepare:
+    return Fuser(spec.quantization)
+
+
+def _make_fast(spec: RunSpec, model: Llama, eos_id: int, device: torch.device) -> FastEngine:
+    del device
+    return make_fast(spec, model, decoding_of(spec, eos_id))
+
+
 ENGINES: Final = {
     kind.name: kind
     for kind in (
@@ -123,6 +134,13 @@ ENGINES: Final = {
             prepare=_prepare_nothing,
             model_cache=True,
             make=_make_reference,
+        ),
+        EngineKind(
+            name="fast",
+            fault=fast_fault,
+            prepare=_prepare_fast,
+            model_cache=False,
+            make=_make_fast,
         ),
     )
 }

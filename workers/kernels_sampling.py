@@ -1,0 +1,93 @@
+"""Triton kernel: the next token of each row by nucleus sampling, without sorting the vocabulary."""
+
+import triton
+import triton.language as tl
+from triton.language.extra.cuda import gdc_wait
+
+
+@triton.jit
+def choose(
+    logits,
+    chosen,
+    seed_ptr,
+    step_ptr,
+    inverse_temperature,
+    top_p,
+    ROWS,
+    VOCAB: tl.constexpr,
+    SLICE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    GREEDY: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """One program a row. Logits lie as the ranks' slices: [VOCAB / SLICE, ROWS, SLICE], fp32.
+
+    Nucleus sampling (arXiv 1904.09751) keeps, of the tokens by falling probability, the fewest whose
+    mass reaches `top_p`; of equals, those of lower number first. A token is in it when the mass before
+    it is below `top_p`, which one sum tells: so tokens are drawn from all, and drawn again until one is
+    in it. That is the same distribution, and a draw is kept with a chance of at least `top_p`.
+    """
+    if PDL:
+        gdc_wait()
+    row = tl.program_id(0)
+    token = tl.arange(0, BLOCK)
+    live = token < VOCAB
+    spot = (token // SLICE) * (ROWS * SLICE) + row * SLICE + token % SLICE
+    x = tl.load(logits + spot, mask=live, other=-float("inf"))
+    if GREEDY:
+        tl.store(chosen + row, tl.argmax(x, 0, tie_break_left=True).to(tl.int64))
+    else:
+        e = tl.where(live, tl.exp((x - tl.max(x, 0)) * inverse_temperature), 0.0)
+        running = tl.cumsum(e, 0)
+        total = tl.max(running, 0)
+        seed = tl.load(seed_ptr)
+        draw = tl.load(step_ptr) * ROWS + row
+        taken = 0
+        trial = 0
+        searching = True
+        while searching:
+            # tl.rand is below 1 by at least 2**-24: the product stays below the total.
+            mark = tl.rand(seed + trial, draw) * total
+            taken = tl.sum((running <= mark).to(tl.int32), 0)
+            its = tl.sum(tl.where(token == taken, e, 0.0), 0)
+            before = tl.sum(tl.where((e > its) | ((e == its) & (token < taken)), e, 0.0), 0)
+            searching = (before >= top_p * total) | (its <= 0.0)
+            trial += 1
+        tl.store(chosen + row, taken.to(tl.int64))
+
+
+@triton.jit
+def advance(
+    chosen,
+    tokens,
+    positions,
+    done,
+    written,
+    step_ptr,
+    alive,
+    eos_id,
+    ROWS,
+    LAST: tl.constexpr,
+    IGNORE_EOS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """Take the chosen tokens: write them, move on, and count the rows that go on."""
+    if PDL:
+        gdc_wait()
+    row = tl.arange(0, BLOCK)
+    fits = row < ROWS
+    token = tl.load(chosen + row, mask=fits, other=0)
+    step = tl.load(step_ptr)
+    ended = tl.load(done + row, mask=fits, other=1)
+    at = tl.load(positions + row, mask=fits, other=0)
+    tl.store(written + step.to(tl.int64) * ROWS + row, token, mask=fits)
+    tl.store(tokens + row, token, mask=fits)
+    if not IGNORE_EOS:
+        ended = tl.where(token == eos_id, 1, ended)
+    tl.store(done + row, ended, mask=fits)
+    # A row that ended stays where it is: its cache is never outgrown.
+    moved = tl.minimum(at + 1, LAST)
+    tl.store(positions + row, tl.where(ended != 0, at, moved), mask=fits)
+    tl.store(alive, tl.sum(tl.where(fits & (ended == 0), 1, 0), 0))
+    tl.store(step_ptr, step + 1)
