@@ -1,17 +1,27 @@
 """Weights come from published files, slice by slice, whatever those were cut for."""
 
+import contextlib
+import resource
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from tests.checkpoints import TINY, random_parameters, write_hugging_face, write_meta
+from tests.gang import run_gang, values_of
 from workers.checkpoint import Checkpoint
 from workers.checkpoint_files import find_files
 from workers.parameters import parameter_sizes, part_size
+from workers.rank import Rank
 from workers.shapes import Shape
 from workers.weights import shard
+
+# Its two tables are 66 MB each in fp16; an eighth of one is 8 MB.
+WIDE = Shape(name="wide", dim=1024, layers=1, heads=8, norm_eps=1e-6)
+BALLAST_BYTES = 10_000_000
 
 
 def read_all(
@@ -137,6 +147,50 @@ def test_a_hugging_face_folder_holds_the_same_numbers_in_one_file_or_many(
         assert torch.equal(query[8:16], their_query[8:16][[0, 4, 1, 5, 2, 6, 3, 7]])
         value = torch.cat([one["layers.0.attention.wv.weight"] for one in found])
         assert torch.equal(value, theirs["model.layers.0.self_attn.v_proj.weight"])
+
+
+def fill_in_little_room(rank: Rank, folder: Path, found: Path) -> bool:
+    degree = 8
+    source = Checkpoint(find_files(folder), WIDE, rank=3, degree=degree)
+    sizes = dict(parameter_sizes(WIDE))
+    slices = {
+        name: torch.zeros(part_size(name, size, degree), dtype=torch.float16)
+        for name, size in sizes.items()
+    }
+    # Whatever a first call of these loads is there before the room is taken away.
+    source.fill("norm.weight", slices["norm.weight"])
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    room_bytes = pages * resource.getpagesize() + 4 * BALLAST_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (room_bytes, before[1]))
+    # What the allocator holds free inside the limit is taken, too, but for four blocks.
+    ballast = []
+    with contextlib.suppress(RuntimeError):
+        while True:
+            ballast.append(torch.empty(BALLAST_BYTES, dtype=torch.uint8))
+    del ballast[-4:]
+    try:
+        torch.empty(sizes["output.weight"], dtype=torch.float16)
+        whole_fits = True
+    except RuntimeError:
+        whole_fits = False
+    for name, weight in slices.items():
+        source.fill(name, weight)
+    resource.setrlimit(resource.RLIMIT_AS, before)
+    torch.save(slices, found)
+    return whole_fits
+
+
+@pytest.mark.parametrize("write", [write_meta, write_hugging_face])
+def test_a_rank_fills_its_slices_where_no_whole_matrix_has_room(
+    tmp_path: Path, write: Callable[..., Any]
+) -> None:
+    folder, found = tmp_path / "checkpoint", tmp_path / "found"
+    write(folder, WIDE)
+    (whole_fits,) = values_of(run_gang(1, fill_in_little_room, folder, found))
+    assert not whole_fits
+    slices = torch.load(found, weights_only=True)
+    require_equal(slices, read_all(folder, 3, 8, shape=WIDE))
 
 
 def test_random_parameters_differ_so_that_no_test_here_passes_by_chance() -> None:
