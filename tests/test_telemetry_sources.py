@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pynvml import NVML_ERROR_NOT_SUPPORTED
 
 from telemetry.shards import list_parts
 from telemetry.watch import Watch
@@ -25,6 +26,7 @@ class Node:
 
     folder: Path
     engine: DoubleEngine
+    world: World
 
     def watch(self, seconds: float, **order: Any) -> tuple[dict[str, Any], pa.Table]:
         """A watcher process of this node: its ready record and what it read."""
@@ -63,7 +65,7 @@ def node(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with engine.listening():
-        yield Node(folder=tmp_path, engine=engine)
+        yield Node(folder=tmp_path, engine=engine, world=world)
 
 
 def rows(table: pa.Table, device: str, field: str) -> list[float]:
@@ -86,6 +88,21 @@ def test_auto_takes_an_engine_s_fields_and_the_driver_s_power_samples(node: Node
     assert set(rows(table, ZERO, "power_average_w")) == {200.0}
     assert rows(table, ZERO, "memory_used_bytes") == []
     assert rows(table, "host", "memory_used_bytes")
+
+
+def test_engine_is_asked_no_more_than_once_a_second_beside_power_samples(node: Node) -> None:
+    ready, table = node.watch(2.0, telemetry="auto")
+    assert ready["source"]["dcgm"]["sampled"] is True
+    assert len(rows(table, ZERO, "power_average_w")) <= 5
+    assert len(rows(table, ZERO, "power_sample_w")) > 70
+
+
+def test_engine_carries_the_energy_where_the_driver_keeps_no_power_samples(node: Node) -> None:
+    node.world.fail("samples_0", NVML_ERROR_NOT_SUPPORTED)
+    ready, table = node.watch(2.0, telemetry="auto")
+    assert ready["source"]["chosen"] == "dcgm"
+    assert ready["source"]["no_power_samples"] == "the driver's own buffer is empty"
+    assert len(rows(table, ZERO, "power_average_w")) >= 15
 
 
 def test_auto_takes_nvml_alone_where_no_engine_runs_and_says_why(node: Node) -> None:
