@@ -71,8 +71,9 @@ def write_hugging_face(
     model = LlamaForCausalLM(config)
     model.to(dtype=dtype)  # type: ignore[call-arg]
     for name, weight in model.named_parameters():
-        if "norm" in name:
-            torch.nn.init.normal_(weight, 1.0, 0.1)
+        # Wide enough that attention looks at some positions more than at others.
+        wide = 1.0 if "embed" in name else weight.shape[-1] ** -0.5
+        torch.nn.init.normal_(weight, *((1.0, 0.1) if "norm" in name else (0.0, wide)))
     model.save_pretrained(folder, max_shard_size=shard_size)
     return {name: weight.detach() for name, weight in model.state_dict().items()}
 

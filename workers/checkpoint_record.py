@@ -173,7 +173,10 @@ def verify(
         record = hash_files(files)
         how = "SHA-256 of every file, hashed again on the node"
     elif change := record.change(inodes=False):
-        raise ValueError(f"`weights` must not change once planned, but {change}")
+        raise ValueError(
+            f"`weights` must not change once planned, but {change}; verify_weights=true hashes "
+            "them again"
+        )
     if record.digest != digest:
         raise ValueError(
             f"`weights` must be {digest} as in the spec, "
