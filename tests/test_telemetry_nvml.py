@@ -16,12 +16,12 @@ from telemetry.clock import HostClock
 from telemetry.fields import FIELDS
 from telemetry.nvml import NVML_FIELDS, NvmlReadings
 from telemetry.order import LaunchOrder
-from telemetry.run import RunSpec
 from telemetry.schema import Phase
 from telemetry.source import Assignment, Reading
 from telemetry.witness import Witness
 from tests.nvml.library import World, build, load, uuid_of, wall_us
-from tests.telemetry_record import ORDER, make_attempt
+from tests.nvml.station import look, make_assignment, watch
+from tests.telemetry_record import ORDER
 from workers.spans import SpanRecorder
 
 Open = Callable[..., NvmlReadings]
@@ -42,18 +42,6 @@ def world(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wor
     monkeypatch.setenv("FAKE_NVML", str(simulated.path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return simulated
-
-
-def make_assignment(folder: Path, **order: Any) -> Assignment:
-    """A node to be watched by NVML."""
-    run, attempt = make_attempt(folder, order={"telemetry": "nvml", "period_ms": 100, **order})
-    return Assignment(
-        attempt=attempt,
-        spec=RunSpec.read(run.spec),
-        order=LaunchOrder.read(attempt.launch),
-        host="n1",
-        clock=HostClock.set_now(),
-    )
 
 
 @pytest.fixture
@@ -78,19 +66,6 @@ def open_nvml(
     yield open_it
     for source in opened:
         source.close()
-
-
-def watch(source: NvmlReadings, seconds: float) -> list[Reading]:
-    """All readings of `seconds`, polled every 0.1 s as the watcher does, the last ones too."""
-    found: list[Reading] = []
-    start_s = time.monotonic()
-    tick = 0
-    while time.monotonic() < start_s + seconds:
-        found += source.read()
-        tick += 1
-        time.sleep(max(0.0, start_s + tick * 0.1 - time.monotonic()))
-    found += source.finish()
-    return found
 
 
 def series(readings: list[Reading], field: str, device: str = ZERO) -> list[tuple[int, float]]:
@@ -145,7 +120,7 @@ def test_integral_and_counter_agree_with_the_energy_that_was_drawn(
 
 
 BOARDS = 2
-# Looks at 0, 0.1, ... 3 s: what has its turn every second has four, means over a second have three,
+# Looks at 0, 0.1, ... 3.4 s: what has its turn every second has four, means over a second have three,
 # and what has its turn every five or ten seconds has one.
 TURNS = {
     "samples_0": 4,
@@ -169,7 +144,7 @@ TURNS = {
 
 @pytest.fixture(scope="module")
 def asked(library: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """What the driver of two boards was asked in three seconds of looks, the start apart."""
+    """What the driver of two boards was asked in 3.5 s of looks, the start apart."""
     calls = load(library)
     folder = tmp_path_factory.mktemp("asked")
     with pytest.MonkeyPatch.context() as patch:
@@ -178,10 +153,7 @@ def asked(library: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         patch.setattr("telemetry.nvml.PROBE_S", 0.02)
         source = NvmlReadings(make_assignment(folder))
         calls.forget()
-        start_s = time.monotonic()
-        for tick in range(31):
-            time.sleep(max(0.0, start_s + tick * 0.1 - time.monotonic()))
-            source.read()
+        look(source, 3.5)
         counts = calls.counts()
         source.close()
     return counts

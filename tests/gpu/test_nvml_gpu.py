@@ -11,14 +11,12 @@ import psutil
 import pynvml
 import pytest
 
-from telemetry.clock import HostClock
 from telemetry.driver import Driver
 from telemetry.nvml import NVML_FIELDS, NvmlReadings
-from telemetry.order import LaunchOrder
-from telemetry.run import RunSpec
-from telemetry.source import Assignment, Reading
+from telemetry.source import Reading
 from telemetry.watch import Watch
 from telemetry.witness import Witness
+from tests.nvml.station import make_assignment, watch
 from tests.telemetry_record import make_attempt
 
 pytestmark = pytest.mark.gpu
@@ -26,29 +24,6 @@ pytestmark = pytest.mark.gpu
 SECONDS = 10.0
 # NVIDIA's product brief of no board promises more; the goal for 10 s.
 AGREEMENT = 0.02
-
-
-def make_assignment(folder: Path) -> Assignment:
-    run, attempt = make_attempt(folder, order={"telemetry": "nvml", "period_ms": 100})
-    return Assignment(
-        attempt=attempt,
-        spec=RunSpec.read(run.spec),
-        order=LaunchOrder.read(attempt.launch),
-        host="n1",
-        clock=HostClock.set_now(),
-    )
-
-
-def watch(source: NvmlReadings, seconds: float) -> list[Reading]:
-    found: list[Reading] = []
-    start_s = time.monotonic()
-    tick = 0
-    while time.monotonic() < start_s + seconds:
-        found += source.read()
-        tick += 1
-        time.sleep(max(0.0, start_s + tick * 0.1 - time.monotonic()))
-    found += source.finish()
-    return found
 
 
 @pytest.fixture(scope="module")
