@@ -261,7 +261,7 @@ def test_a_gpu_that_is_shared_or_missing_stops_all_ranks_before_the_run(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"engine": "warp"}, "`engine` must be one of reference, but is 'warp' instead"),
+        ({"engine": "warp"}, "`engine` must be one of reference, fast, but is 'warp' instead"),
         ({"quantization": "int8"}, "`quantization` must be one of none, but is 'int8' instead"),
         ({"weights": "abc"}, "`weights` must be random without a checkpoint, but is abc instead"),
         ({"model": "8b"}, "`model` must be one of nano"),

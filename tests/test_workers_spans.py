@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,12 +52,41 @@ def test_each_span_begins_where_the_last_one_ended(tmp_path: Path) -> None:
     assert [row["t_end_us"] for row in rows[:-1]] == [row["t_start_us"] for row in rows[1:]]
 
 
-def test_a_span_is_on_disk_when_the_next_one_begins(tmp_path: Path) -> None:
+def test_a_span_is_on_disk_soon_after_the_next_one_begins(tmp_path: Path) -> None:
     spans = _open(tmp_path)
+    phases = ["startup"]
+    for phase in (Phase.IDLE, Phase.LOAD):
+        spans.enter(phase)
+        deadline_s = time.monotonic() + 5.0
+        while [row["phase"] for row in _on_disk(tmp_path)] != phases:
+            assert time.monotonic() < deadline_s
+        phases.append(phase.value)
+
+
+def test_no_phase_waits_for_a_slow_counter(tmp_path: Path) -> None:
+    read = threading.Event()
+
+    def slow() -> float:
+        assert read.wait(10.0)
+        return 5.0
+
+    with _open(tmp_path, read_energy_j=slow) as spans:
+        for phase in (Phase.PREFILL, Phase.DECODE, Phase.OVERHEAD):
+            spans.enter(phase)
+        assert _on_disk(tmp_path) == []
+        read.set()
+    assert [row["energy_end_j"] for row in _on_disk(tmp_path)] == [5.0] * 4
+
+
+def test_a_disk_that_fails_is_told_at_the_span_after(tmp_path: Path) -> None:
+    spans = _open(tmp_path)
+    (tmp_path / "part-00000.arrows").touch()
     spans.enter(Phase.IDLE)
-    assert [row["phase"] for row in _on_disk(tmp_path)] == ["startup"]
-    spans.enter(Phase.LOAD)
-    assert [row["phase"] for row in _on_disk(tmp_path)] == ["startup", "idle"]
+    time.sleep(0.5)
+    with pytest.raises(FileExistsError):
+        spans.enter(Phase.LOAD)
+    with pytest.raises(FileExistsError):
+        spans.close()
 
 
 def test_counts_and_batch_stand_on_the_span_that_ends(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import torch
 
-from telemetry.clock import HostClock
 from telemetry.order import LaunchOrder
 from telemetry.run import RunSpec
 from telemetry.schema import Phase
@@ -46,7 +45,6 @@ class Exam:
     spec: RunSpec
     order: LaunchOrder
     questions: Questions
-    clock: HostClock
     mesh: Mesh
     engine: Engine
     spans: SpanRecorder
@@ -122,10 +120,8 @@ class Exam:
             self.progress.begin_batch(batch, len(prompts), most, self.engine.clock)
         # Rank 0 writes longer than the others: all wait here, so that no one's PREFILL does.
         self.mesh.barrier()
-        self.spans.enter(Phase.PREFILL, batch=batch)
+        begun = self.spans.enter(Phase.PREFILL, batch=batch)
         with torch.inference_mode():
-            # Not the span's edge: the GPU's counter is read after it, which takes milliseconds.
-            begun_us = self.clock.now_us()
             self.engine.prefill(prompts, batch_seed(self.spec.seed, batch))
             asked = Counts(prompts=len(prompts), prompt_tokens=sum(lens))
             counts = NO_COUNTS if book is None else asked
@@ -140,7 +136,7 @@ class Exam:
                 first_prompt=first,
                 prompts=prompts,
                 answers=answers,
-                begun_us=begun_us,
+                begun_us=begun.t_us,
             )
             answered = Counts(
                 generated_tokens=sum(responses.generated_tokens), words=sum(responses.words)
@@ -153,7 +149,7 @@ class Exam:
             )
         if self.progress is not None:
             self.progress.count_batch(len(prompts), answered.generated_tokens)
-        return begun_us, decoded.t_us
+        return begun.t_us, decoded.t_us
 
     def _decide(self, mine: bool) -> bool:
         """What rank 0 holds, on every rank."""

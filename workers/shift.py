@@ -116,7 +116,6 @@ def work_shift(
             spec=spec,
             order=order,
             questions=shift.questions,
-            clock=shift.station.clock,
             mesh=mesh,
             engine=engine,
             spans=spans,

@@ -11,9 +11,9 @@ from workers.answers import Answers
 class Timing:
     """The moments of one batch; lists by row have one item for each prompt.
 
-    Steps are dated by the host's clock just before the engine began, plus the time since then that
-    the device counted: late by the device's start of work, microseconds, and drifting by how the
-    two clocks differ in speed, tens of microseconds in a second.
+    Steps are dated by the begin of the batch's PREFILL span on the host's clock, plus the time that
+    the device counted since its engine began: early by what lies between the two, tens of
+    microseconds, and drifting by how the clocks differ in speed, tens of microseconds a second.
     """
 
     step_us: Sequence[int]
