@@ -145,7 +145,7 @@ def _draw_bars(
             edge = max(edge, number_of(high))
             panel.plot([number_of(low), number_of(high)], [place, place], color=INK, linewidth=1.4)
         panel.annotate(
-            _short(mean),
+            short(mean),
             (edge, place),
             xytext=(4, 0),
             textcoords="offset points",
@@ -178,13 +178,16 @@ def _point_label(row: Row, rows: Sequence[Row]) -> str:
         ("batch_size", lambda value: f"batch {value}"),
         ("max_gen_len", lambda value: f"{value} tokens"),
         ("power_cap_w", lambda value: "no cap" if value is None else f"{value:g} W"),
+        ("engine", str),
+        ("dtype", str),
+        ("quantization", lambda value: "" if value == "none" else str(value)),
     )
     parts = [text(row[name]) for name, text in optional if len({other[name] for other in rows}) > 1]
-    return plain("\n".join(filter(None, (head, ", ".join(parts)))))
+    return plain("\n".join(filter(None, (head, ", ".join(filter(None, parts))))))
 
 
-def _short(value: float) -> str:
-    """Three digits, the last of them written though it be 0."""
+def short(value: float) -> str:
+    """Three digits of a number, the last of them written though it be 0."""
     size = math.floor(math.log10(abs(value))) if value else 0
     return f"{value:,.{max(0, 2 - size)}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 

@@ -9,20 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from analysis.columns import POINT
+from analysis.groups import ENGINES, engine_order, format_order
 from analysis.load import Run
 from analysis.model_record import ModelRecord
 from analysis.rows import Row
-from telemetry.run import DTYPES
 
-REFERENCE: Final = "reference"
-FAST: Final = "fast"
-SIDES: Final = (REFERENCE, FAST)
+SIDES: Final = ENGINES
 """Engines that stand side by side."""
+REFERENCE, FAST = SIDES
 
 # What a sharded point differs in from another of the same model and work.
 _SPREAD: Final = ("gpus", "gpus_per_node", "engine")
 _FORMATS: Final = ("dtype", "quantization")
-QUANTIZATIONS: Final = ("none", "int8", "int4")
 # Columns of groups that stand for each engine.
 COMPARED: Final = (
     "energy_per_token_j",
@@ -86,7 +84,7 @@ def format_rows(groups: Sequence[Row], runs: Mapping[str, Run]) -> list[Row]:
     for family in _families(groups, runs, _FORMATS):
         if len(family) < _SEVERAL:
             continue
-        for group in sorted(family, key=_format_order):
+        for group in sorted(family, key=format_order):
             members = [ModelRecord(runs[run_id]) for run_id in str(group["runs"]).split()]
             row = _contrasted(group)
             row |= _error_of(members)
@@ -104,20 +102,6 @@ def half_width(group: Row) -> float | None:
         return (float(high) - float(low)) / 2.0
     width = group.get("energy_per_token_j_sensor")
     return None if width is None else float(width)
-
-
-def engine_order(engine: str) -> tuple[int, str]:
-    """Sorts engines: the reference first."""
-    return (SIDES.index(engine) if engine in SIDES else len(SIDES)), engine
-
-
-def _format_order(group: Row) -> tuple[int, int]:
-    """Sorts formats: the more bits stand first."""
-    dtype, quantization = str(group["dtype"]), str(group["quantization"])
-    return (
-        QUANTIZATIONS.index(quantization) if quantization in QUANTIZATIONS else len(QUANTIZATIONS),
-        DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES),
-    )
 
 
 def _families(

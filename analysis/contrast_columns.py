@@ -31,6 +31,7 @@ def _side(engine: str) -> tuple[Column, ...]:
             f"{engine} decode tokens/s",
             "1/s",
             "Of DECODE alone.",
+            shown=False,
         ),
         share(
             f"{engine}_bound_share",
@@ -42,7 +43,7 @@ def _side(engine: str) -> tuple[Column, ...]:
             f"{engine}_bound_share_measured",
             f"{engine} of bound (measured)",
             "The same by the measured peaks.",
-            shown_with=f"{engine}_bound_share_measured",
+            shown=False,
         ),
     )
 

@@ -8,6 +8,7 @@ from matplotlib.ticker import EngFormatter
 
 from analysis.account import Account
 from analysis.bars import energy_per_token, known, number_of, throughput
+from analysis.contrast_figures import engines, formats, sharding
 from analysis.drawing import (
     HATCHES,
     INK,
@@ -45,6 +46,9 @@ def draw_all(loaded: Loaded, tables: Tables) -> list[Drawn]:
             _power_over_time(loaded),
             _energy_by_phase(tables),
             _energy_against_batch(tables),
+            engines(tables),
+            sharding(tables),
+            formats(tables),
         ]
 
 
@@ -178,7 +182,8 @@ def _energy_against_batch(tables: Tables) -> Drawn:
             cap = "" if row["power_cap_w"] is None else f", {number_of(row['power_cap_w']):g} W"
             name = (
                 f"{row['model']}, {row['dataset']}, {row['gpus']} x {row['gpu']}, "
-                f"{row['max_gen_len']} tokens{cap}"
+                f"{row['max_gen_len']} tokens, {row['engine']} {row['dtype']}"
+                f"{'' if row['quantization'] == 'none' else ' ' + str(row['quantization'])}{cap}"
             )
             lines.setdefault(name, []).append(row)
     several = {

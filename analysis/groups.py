@@ -9,9 +9,14 @@ from analysis.group_columns import GROUP_METRICS
 from analysis.load import Run
 from analysis.rows import Row
 from analysis.statistics import interval_95, width_of_mean
+from telemetry.run import DTYPES
 
 # Metrics that are energy times something exact, so that energy's relative uncertainty is theirs.
 _LIKE_ENERGY: Final = ("energy_j", "energy_per_token_j", "energy_per_response_j", "power_w")
+ENGINES: Final = ("reference", "fast")
+"""Engines in the order of every table: the one that others are held against first."""
+QUANTIZATIONS: Final = ("none", "int8", "int4")
+"""Quantizations in the order of every table: the more bits first."""
 # Made-up models have no number of parameters in their names; the smaller stands first.
 _MADE_UP: Final = ("nano", "micro")
 
@@ -87,6 +92,20 @@ def model_order(model: str) -> tuple[float, str]:
     return (float(size) if size.replace(".", "", 1).isdigit() else 0.0), model
 
 
+def engine_order(engine: str) -> tuple[int, str]:
+    """Sorts engines as every table has them."""
+    return _place(engine, ENGINES)
+
+
+def format_order(row: Row) -> tuple[Any, ...]:
+    """Sorts grid points by their formats: the more bits first."""
+    return *_place(row["quantization"], QUANTIZATIONS), *_place(row["dtype"], DTYPES)
+
+
+def _place(name: object, known: Sequence[str]) -> tuple[int, str]:
+    return (known.index(str(name)) if name in known else len(known)), str(name)
+
+
 def _group_order(row: Row) -> tuple[Any, ...]:
     return (
         *model_order(str(row["model"])),
@@ -97,8 +116,7 @@ def _group_order(row: Row) -> tuple[Any, ...]:
         row["batch_size"],
         row["max_gen_len"],
         row["power_cap_w"] or 0.0,
-        row["engine"],
-        row["quantization"],
-        row["dtype"],
+        *engine_order(str(row["engine"])),
+        *format_order(row),
         row["runs"],
     )

@@ -12,6 +12,8 @@ from telemetry.run import RunSpec
 
 PAPER: Final = "arXiv 2310.03003"
 _PERCENT: Final = 100.0
+# The engine that works as the paper's software did.
+_ENGINE: Final = "reference"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +144,12 @@ def _answers(
 
 
 def _closest(groups: Sequence[Mapping[str, Any]], power_cap_w: float) -> Mapping[str, Any]:
-    def distance(group: Mapping[str, Any]) -> tuple[bool, float]:
+    """The point most like the paper's: its software before its cap."""
+
+    def distance(group: Mapping[str, Any]) -> tuple[bool, bool, bool, float]:
         cap = group["power_cap_w"]
-        return cap is None, abs((cap or 0.0) - power_cap_w)
+        other_software = group["engine"] != _ENGINE, group["quantization"] != "none"
+        return *other_software, cap is None, abs((cap or 0.0) - power_cap_w)
 
     return min(groups, key=distance)
 
@@ -157,7 +162,12 @@ def _value(
         return value
     if group["power_cap_w"] != number.power_cap_w:
         return None
-    base = _closest(same_point, number.against_power_cap_w)
+    alike = [
+        other
+        for other in same_point
+        if all(other[name] == group[name] for name in ("engine", "dtype", "quantization"))
+    ]
+    base = _closest(alike, number.against_power_cap_w)
     reference: float | None = base.get(f"{number.metric}_mean")
     if base["power_cap_w"] != number.against_power_cap_w or not reference:
         return None
@@ -180,6 +190,10 @@ def _differences(
                 value = getattr(spec, name)
                 if value != conditions[name]:
                     found[f"{name} {value:g}, paper {conditions[name]:g}"] = None
+            if spec.engine != _ENGINE:
+                found[f"engine {spec.engine}, paper the public eager code"] = None
+            if spec.quantization != "none":
+                found[f"weights in {spec.quantization}, paper fp16"] = None
             if spec.weights == "random":
                 found["random weights, paper the released ones"] = None
     return list(found)

@@ -24,6 +24,7 @@ from analysis.cells import (
     sort_key,
 )
 from analysis.column import alike, visible
+from analysis.contrast_figures import tables_side_by_side
 from analysis.drawing import Drawn, standalone
 from analysis.figures import draw_all
 from analysis.load import UNREADABLE, Loaded, Run
@@ -97,6 +98,7 @@ def render(
         runs=len(tables.runs.rows),
         simulated=simulated,
         tables=tables,
+        contrasts=tables_side_by_side(tables),
         figures=[
             {"figure": figure, "svg": Markup(figure.svg or "")}  # noqa: S704 - escaped by matplotlib
             for figure in figures
@@ -150,12 +152,14 @@ def missing(tables: Tables) -> list[tuple[str, str, int]]:
         "zone_energy_j": "zone_reason",
         "node_energy_j": "node_reason",
     }
+    of_speed = {"first_token_s": "latency_reason", "bound_share": "performance_reason"}
     counts: dict[tuple[str, str], int] = {}
-    for row in tables.runs.rows:
-        for names, reason in reasons.items():
-            if row[reason] is not None:
-                key = (names, _common(str(row[reason])))
-                counts[key] = counts.get(key, 0) + 1
+    for rows, wanted in ((tables.runs.rows, reasons), (tables.performance.rows, of_speed)):
+        for row in rows:
+            for names, reason in wanted.items():
+                if row[reason] is not None:
+                    key = (names, _common(str(row[reason])))
+                    counts[key] = counts.get(key, 0) + 1
     without = sum(row["gpu_utilization"] is None for row in tables.runs.rows)
     if without:
         counts["gpu_utilization", "not every GPU has a reading in the window"] = without

@@ -16,7 +16,7 @@ from analysis.contrast import engine_rows, format_rows, sharding_rows
 from analysis.contrast_columns import ENGINES, FORMATS, SHARDING
 from analysis.gpu_columns import GPUS, PHASES, SENSORS
 from analysis.group_columns import COMPARISON, GROUPS, NOT_COUNTED
-from analysis.groups import group_rows, model_order
+from analysis.groups import engine_order, format_order, group_rows, model_order
 from analysis.load import UNREADABLE, Loaded, NotCounted, Run, shortened
 from analysis.performance import Performance
 from analysis.performance_columns import CONDITIONS, PERFORMANCE
@@ -125,7 +125,7 @@ def build_tables(loaded: Loaded) -> Tables:
             speed = performance_row(performance, row)
             condition = conditions_row(performance)
             own = [phase_rows(account), gpu_rows(account), sensor_rows(account)]
-            own_notes = [(run.run_id, note) for note in account.notes]
+            own_notes = [(run.run_id, note) for note in (*account.notes, *performance.notes)]
         except UNREADABLE as error:
             others.append(
                 NotCounted(
@@ -219,7 +219,9 @@ def write_tables(tables: Tables, folder: Path) -> list[Path]:
 def run_order(run: Run) -> tuple[Any, ...]:
     """Sorts runs as every table has them: the smaller model first."""
     spec = run.spec
-    return (*model_order(spec.model), spec.dataset, spec.gpu, spec.gpus, run.run_id)
+    work = (spec.dataset, spec.gpu, spec.gpus, spec.batch_size, spec.max_gen_len)
+    formats = format_order({"quantization": spec.quantization, "dtype": spec.dtype})
+    return (*model_order(spec.model), *work, *engine_order(spec.engine), *formats, run.run_id)
 
 
 def _csv_cell(value: Cell) -> str:

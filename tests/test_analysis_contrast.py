@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.load import load
+from analysis.report import write_report
 from analysis.tables import Tables, build_tables
 from tests.record_builder import Plan, build_run, window_s, work_w
 
@@ -99,3 +100,63 @@ def test_records_from_before_stand_in_the_same_tables(tmp_path: Path) -> None:
     (row,) = tables_of(tmp_path, *plans).engines.rows
     assert row["fast_energy_per_token_j"] is not None
     assert row["fast_bound_share"] is None
+
+
+def test_the_page_draws_what_stands_side_by_side(tmp_path: Path) -> None:
+    error = {"logit_error": {"relative_rms": 0.02}}
+    plans = [
+        point(decode_s, engine=engine, gpus=gpus)
+        for engine, decode_s in (("reference", SLOW_S), ("fast", FAST_S))
+        for gpus in (1, 2)
+    ]
+    plans += [
+        point(FAST_S, engine="fast", quantization=name, record=error) for name in ("int8", "int4")
+    ]
+    for plan in plans:
+        build_run(tmp_path, plan)
+    written = write_report(load(tmp_path))
+    page = written.page.read_text()
+    drawn = {figure.key: figure for figure in written.figures}
+    for key in ("engines", "sharding", "formats"):
+        assert drawn[key].svg is not None, drawn[key].reason
+        assert f'id="figure-{key}"' in page
+        assert (tmp_path / "report" / "tables" / f"{key}.csv").is_file()
+    assert "share of bound" in str(drawn["sharding"].svg)
+    assert "int4" in str(drawn["formats"].svg)
+    # Without mathematical text a label of powers of ten would stand there as its source.
+    assert not any("mathdefault" in str(figure.svg) for figure in written.figures)
+
+
+def test_a_page_without_contrasts_has_no_such_section(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    written = write_report(load(tmp_path))
+    assert 'id="contrasts"' not in written.page.read_text()
+    reasons = {figure.key: figure.reason for figure in written.figures}
+    assert reasons["engines"] == "no grid point has an energy under both engines"
+
+
+def test_the_reference_and_more_bits_stand_first_in_every_table(tmp_path: Path) -> None:
+    plans = [
+        point(engine="fast", quantization="int4"),
+        point(engine="fast"),
+        point(engine="reference"),
+        point(engine="fast", dtype="fp32"),
+    ]
+    tables = tables_of(tmp_path, *plans)
+    expected = [
+        ("reference", "none", "fp16"),
+        ("fast", "none", "fp32"),
+        ("fast", "none", "fp16"),
+        ("fast", "int4", "fp16"),
+    ]
+    for table in (tables.groups, tables.runs):
+        seen = [(row["engine"], row["quantization"], row["dtype"]) for row in table.rows]
+        assert seen == expected, table.name
+
+
+def test_an_unsteady_warm_up_is_a_note_of_its_run(tmp_path: Path) -> None:
+    warmup = {"warmup": {"steady": False, "reason": "the last 3 rates differ by 4.0%"}}
+    (note,) = [
+        note for _, note in tables_of(tmp_path, point(record=warmup)).notes if "steady" in note
+    ]
+    assert note.endswith("steady: the last 3 rates differ by 4.0%")

@@ -77,3 +77,21 @@ def test_a_mean_over_lengths_is_answered_when_all_lengths_are_there(tmp_path: Pa
 
 def test_a_sample_of_the_prompts_is_not_the_papers_data_set(tmp_path: Path) -> None:
     assert comparison(tmp_path, {**POINT, "dataset": "gsm8k-sample"}) == {}
+
+
+def test_the_papers_software_is_compared_first_and_another_engine_is_remarked(
+    tmp_path: Path,
+) -> None:
+    name = "arXiv 2310.03003 figure 2, digitised, about ±2 % tokens_per_s"
+    rows = comparison(tmp_path / "fast", {**POINT, "engine": "fast", "quantization": "int8"})
+    assert "engine fast, paper the public eager code" in str(rows[name]["reason"])
+    assert "weights in int8, paper fp16" in str(rows[name]["reason"])
+    rows = comparison(tmp_path / "both", {**POINT, "engine": "fast"}, POINT)
+    assert "engine" not in str(rows[name]["reason"])
+
+
+def test_a_change_against_a_cap_is_told_within_one_engine(tmp_path: Path) -> None:
+    name = "arXiv 2310.03003 table III, printed energy_j, change in % at 175 W"
+    capped = {**POINT, "power_cap_w": 175.0}
+    rows = comparison(tmp_path, capped, {**POINT, "power_cap_w": 250.0, "engine": "fast"})
+    assert rows[name]["ratio"] is None
