@@ -153,6 +153,10 @@ def test_planning_starts_and_writes_nothing(
         ("table4_utilization_a100", 8),
         ("table5_utilization_v100", 6),
         ("demo", 8),
+        # This project's own: both engines over every legal number of GPUs, and fewer bits a weight.
+        ("sharding_h200", 24),
+        ("sharding_laptop", 8),
+        ("quantization_h200", 18),
     ],
 )
 def test_every_experiment_is_a_grid_of_its_own(
@@ -175,6 +179,45 @@ def test_figure_4_runs_the_cells_that_fit_32_gb(tmp_path: Path) -> None:
     run = {(entry.spec.gpus, entry.spec.batch_size) for entry in grid.having(Verdict.RUN)}
     # The paper also shows 16 x 256 and 32 x 512: its code held prompt and answer in 512 positions.
     assert run == {(8, 64), (16, 64), (16, 128), (32, 64), (32, 128), (32, 256)}
+
+
+def test_the_sharding_table_leaves_out_only_what_does_not_fit_one_gpu(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "experiment=sharding_h200")
+    run = {(e.spec.model, e.spec.gpus, e.spec.engine) for e in grid.having(Verdict.RUN)}
+    every = {(model, gpus) for model in ("7b", "13b", "65b") for gpus in (1, 2, 4, 8)}
+    fitting = every - {("65b", 1)}
+    assert run == {(*point, engine) for point in fitting for engine in ("reference", "fast")}
+    assert all("GB more than" in str(e.reason) for e in grid.having(Verdict.TOO_LARGE))
+    assert {e.spec.dataset for e in grid.entries} == {"fixed-synthetic"}
+
+
+def test_quantized_weights_are_planned_at_their_own_size(tmp_path: Path) -> None:
+    words = ("cluster=h200", "model=65b", "engine=fast", "max_prompt_len=128", "max_gen_len=128")
+    grid = grid_of(tmp_path, *words, "quantization=none,int8,int4")
+    assert verdicts(grid) == [Verdict.TOO_LARGE, Verdict.RUN, Verdict.RUN]
+    sizes_gb = [entry.memory.weights_bytes / 1e9 for entry in grid.entries]
+    assert sizes_gb == pytest.approx([130.6, 65.9, 34.7], abs=0.5)
+
+
+def test_batches_to_512_and_lengths_to_2048_each_get_a_verdict(tmp_path: Path) -> None:
+    grid = grid_of(
+        tmp_path,
+        "cluster=h200",
+        "model=7b",
+        "engine=reference,fast",
+        "batch_size=1,8,64,256,512",
+        "max_prompt_len=128",
+        "max_gen_len=128,384,896,1920",
+    )
+    assert set(verdicts(grid)) == {Verdict.RUN, Verdict.TOO_LARGE}
+    for entry in grid.entries:
+        smaller = [e for e in grid.entries if e.spec.engine == entry.spec.engine]
+        assert all(
+            e.memory.total_bytes <= entry.memory.total_bytes
+            for e in smaller
+            if e.spec.batch_size <= entry.spec.batch_size
+            and e.spec.max_gen_len <= entry.spec.max_gen_len
+        )
 
 
 def test_every_engine_offered_is_one_that_the_workers_have() -> None:

@@ -10,14 +10,17 @@ from collections.abc import Iterator
 import pytest
 import torch
 import torch.distributed as dist
+import torch.nn.functional as nnf
 from fairscale.nn.model_parallel import initialize as fairscale_groups
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from tests.live_bytes import LiveBytes
+from workers.fast_model import FastModel
+from workers.fast_weights import FusedLayer, FusedWeights
 from workers.llama import Llama, build
 from workers.memory import ITEM_BYTES
 from workers.shapes import SHAPES
-from workers.workspace import Work, cublas_bytes, reference_bytes
+from workers.workspace import Work, cublas_bytes, pass_bytes, reference_bytes
 
 META = torch.device("meta")
 
@@ -46,6 +49,78 @@ def fullest_bytes(work: Work, dtype: str) -> int:
             model(ids[:, -1:], work.max_len - 1)
             peak: int = counter.peak
             return peak
+
+
+class KernelShapes:
+    """In the place of the Triton kernels, which need a GPU: results of their sizes, no more."""
+
+    @staticmethod
+    def product(x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+        return nnf.linear(x, matrix)
+
+    @staticmethod
+    def add_norm(x: torch.Tensor, *_: object) -> torch.Tensor:
+        return torch.empty_like(x)
+
+    @staticmethod
+    def gate(both: torch.Tensor) -> torch.Tensor:
+        return torch.empty(len(both), both.shape[1] // 2, dtype=both.dtype, device=both.device)
+
+    @staticmethod
+    def place(*_: object) -> None:
+        return None
+
+
+def fast_fullest_bytes(work: Work) -> int:
+    """The most that tensors beside weights and caches hold while `fast` reads its prompts."""
+    shape = work.shape
+
+    def half(*room: int) -> torch.Tensor:
+        return torch.empty(room, dtype=torch.float16, device=META)
+
+    layer = FusedLayer(
+        qkv=half(3 * work.width, shape.dim),
+        wo=half(shape.dim, work.width),
+        gate_up=half(2 * work.inner, shape.dim),
+        down=half(shape.dim, work.inner),
+    )
+    weights = FusedWeights(
+        table=half(shape.vocab, shape.dim),
+        layers=[layer] * shape.layers,
+        head=half(shape.vocab // work.degree, shape.dim),
+    )
+    turn = torch.empty(work.max_len, shape.head_dim // 2, device=META)
+    with pretended_peers(work.degree), torch.no_grad():
+        model = FastModel(shape, weights, (turn, turn), max_batch=work.batch, max_len=work.max_len)
+        model.math = KernelShapes  # type: ignore[assignment]
+        # Flash attention's result, as CUDA lays it out; on `meta` torch would spell out scores.
+        room = (work.batch, work.prefill_len, work.heads, shape.head_dim)
+        model._attend_all = lambda *_: half(*room).transpose(1, 2)  # type: ignore[method-assign]
+        matrices = (layer.qkv, layer.wo, layer.gate_up, layer.down, weights.table, weights.head)
+        caches = [cache for pair in model.caches for cache in pair]
+        with LiveBytes([*matrices, *caches, turn]) as counter:  # type: ignore[list-item]
+            model.prefill([[1] * work.prefill_len] * work.batch)
+            peak: int = counter.peak
+            return peak
+
+
+@pytest.mark.parametrize("degree", [1, 8])
+@pytest.mark.parametrize(
+    ("model", "batch", "prompt_len"),
+    [("7b", 64, 128), ("7b", 512, 128), ("7b", 1, 2048), ("65b", 64, 512)],
+)
+def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
+    model: str, batch: int, prompt_len: int, degree: int
+) -> None:
+    work = Work(
+        shape=SHAPES[model],
+        degree=degree,
+        batch=batch,
+        prefill_len=prompt_len,
+        max_len=prompt_len + 128,
+        item_bytes=2,
+    )
+    assert pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
 
 
 def held_for_good(model: Llama) -> list[torch.Tensor]:

@@ -11,7 +11,14 @@ from typing import Final
 from telemetry.run import RunSpec
 from workers.formats import matrix_bytes
 from workers.shapes import Shape, find_shape
-from workers.workspace import Work, cublas_bytes, reference_bytes
+from workers.workspace import (
+    Work,
+    cublas_bytes,
+    cublas_workspaces,
+    fast_bytes,
+    loading_bytes,
+    reference_bytes,
+)
 
 ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of one number, by `RunSpec.dtype`."""
@@ -58,22 +65,35 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
     """
     shape = find_shape(spec.model)
     item_bytes = ITEM_BYTES[spec.dtype]
+    fast = spec.engine == "fast"
     work = Work(
         shape=shape,
         degree=spec.gpus,
         batch=spec.batch_size,
-        prefill_len=spec.max_prompt_len if prefill_len is None else prefill_len,
+        # `fast` reads every prompt to its end.
+        prefill_len=spec.max_prompt_len if fast or prefill_len is None else prefill_len,
         max_len=spec.max_prompt_len + spec.max_gen_len,
         item_bytes=item_bytes,
+        quantized=spec.quantization != "none",
     )
-    positions = work.batch * work.max_len
+    layer = _layer_bytes(shape, spec, item_bytes)
+    # `fast` has the whole embedding on every rank, and of the norms only the last apart.
+    table = shape.vocab * (shape.dim if fast else work.width)
+    norms = shape.dim if fast else shape.norm_params
+    head = shape.vocab * work.width
+    weights = shape.layers * layer + (table + head + norms) * item_bytes
+    cache = 2 * shape.layers * work.batch * work.max_len * shape.dim // spec.gpus * item_bytes
     on_gpu = spec.gpu != "cpu"
-    workspace = reference_bytes(work)
+    workspace = fast_bytes(work) if fast else reference_bytes(work)
+    if on_gpu:
+        workspace += cublas_workspaces(work, spec.engine) * cublas_bytes(spec.gpu_kind)
+    if fast:
+        workspace = max(workspace, loading_bytes(work, layer) - weights - cache)
     context = _CONTEXT_BYTES + (_NCCL_BYTES if spec.gpus > 1 else 0)
     return MemoryEstimate(
-        weights_bytes=_weights_bytes(shape, spec, item_bytes),
-        kv_cache_bytes=2 * shape.layers * positions * shape.dim // spec.gpus * item_bytes,
-        workspace_bytes=workspace + (cublas_bytes(spec.gpu_kind) if on_gpu else 0),
+        weights_bytes=weights,
+        kv_cache_bytes=cache,
+        workspace_bytes=workspace,
         context_bytes=context if on_gpu else 0,
     )
 
@@ -97,10 +117,10 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     return spec.prompts * (matrices + attention + logits)
 
 
-def _weights_bytes(shape: Shape, spec: RunSpec, item_bytes: int) -> int:
-    """One rank's weights; embedding, output head and norms stay in the run's format."""
+def _layer_bytes(shape: Shape, spec: RunSpec, item_bytes: int) -> int:
+    """One rank's seven matrices of a layer, with their scales."""
     dim, width, inner = shape.dim, _part(shape.dim, spec.gpus), _part(shape.ffn, spec.gpus)
-    layer = sum(
+    return sum(
         count * matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
         for count, outputs, inputs in (
             (3, width, dim),
@@ -109,8 +129,6 @@ def _weights_bytes(shape: Shape, spec: RunSpec, item_bytes: int) -> int:
             (1, dim, inner),
         )
     )
-    tables = 2 * shape.vocab * width
-    return shape.layers * layer + (tables + shape.norm_params) * item_bytes
 
 
 def _part(size: int, degree: int) -> int:

@@ -1,8 +1,9 @@
 """Workspace: what an engine allocates beside weights and cache, at its fullest moment.
 
 Tensors that live at once are added up, moment by moment, and the largest sum is taken. The moments
-of `reference` are read off `workers.llama` and `workers.reference`, where Python's own reference
-counts decide what lives; tests hold them against the live bytes of the real model.
+are read off the engines' code (`workers.llama`, `workers.reference`; `workers.fast_model` and
+`workers.fast_steps`), where Python's own reference counts decide what lives; tests hold them
+against the live bytes of the real models.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ _CHOOSING_BYTES: Final = 6 * _FP32 + _INT64
 # Of each logit while CUDA sorts: logits, probabilities, the two results, and pairs of value and
 # index before and after with the sort's own second buffer.
 _SORTING_BYTES: Final = 3 * _FP32 + _INT64 + 3 * _INT64
+# `workers.fast_model` takes so many tokens at a time through the feed-forward layer.
+_INNER_TOKENS: Final = 16_384
+# `workers.fast_fused` leaves steps of more rows to cuBLAS, unless weights are quantized.
+_FUSED_ROWS: Final = 64
+# `isfinite` of a matrix: its magnitudes, in its own format, and three truths a number.
+_TRUTHS_BYTES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +45,18 @@ class Work:
     """Positions of every row at the end."""
     item_bytes: int
     """Bytes of a number in the run's format."""
+    quantized: bool = False
+    """True when the layers' matrices are rounded while the model loads."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the first forward pass."""
+        return self.batch * self.prefill_len
+
+    @property
+    def logits(self) -> int:
+        """This rank's logits of one step."""
+        return self.batch * self.shape.vocab // self.degree
 
     @property
     def width(self) -> int:
@@ -60,7 +79,7 @@ def reference_bytes(work: Work) -> int:
     item = work.item_bytes
     # `.float()` copies what is not fp32 already.
     copy = 0 if item == _FP32 else _FP32
-    dim, tokens = work.shape.dim, work.batch * work.prefill_len
+    dim, tokens = work.shape.dim, work.tokens
     scores = work.batch * work.heads * work.prefill_len**2
     # A norm of the feed-forward layer: the block's input, what is added, and the norm's copies.
     norm = tokens * dim * (3 * item + copy + _FP32)
@@ -81,6 +100,65 @@ def reference_bytes(work: Work) -> int:
     joined = logits * (2 * item if work.degree > 1 else item) + logits * copy
     chosen = logits * max(_CHOOSING_BYTES, _SORTING_BYTES)
     return max(norm, turn, product, softmax, gated, down, late, joined, chosen)
+
+
+def fast_bytes(work: Work) -> int:
+    """The workspace of engine `fast` on a GPU: the pass over its prompts beside its steps' own."""
+    return pass_bytes(work) + _step_bytes(work)
+
+
+def pass_bytes(work: Work) -> int:
+    """What `fast` holds while it reads all prompts in one pass."""
+    item, dim, width = work.item_bytes, work.shape.dim, work.width
+    # Each token's id, row and position, as int64.
+    places = 3 * work.tokens * _INT64
+    # In numbers a token. Before the products of a layer: residual, normed, added and queries, and
+    # the last layer's fused queries, keys and values with what they mixed to, until replaced.
+    fused = 3 * dim + 8 * width
+    added = 4 * dim + 5 * width
+    joined = 5 * dim + 5 * width if work.tokens > _INNER_TOKENS else 0
+    # Of the last tokens that go through: gates and ups with their product, or it and what it comes
+    # to; beside what the tokens before them came to.
+    some = min(work.tokens, _INNER_TOKENS)
+    gated = some * max(3 * work.inner, work.inner + dim)
+    inner = work.tokens * (3 * dim + 5 * width) + (work.tokens - some) * dim + gated
+    return places + max(work.tokens * max(fused, added, joined), inner) * item
+
+
+def _step_bytes(work: Work) -> int:
+    """What `fast` keeps for its steps: one row of each activation, logits, and partial sums."""
+    item, dim, width = work.item_bytes, work.shape.dim, work.width
+    row = (dim + 2 * width + work.inner) * item + dim * _FP32
+    gathered = work.logits * work.degree * _FP32 if work.degree > 1 else 0
+    return work.batch * row + work.logits * _FP32 + gathered
+
+
+def loading_bytes(work: Work, layer_bytes: int) -> int:
+    """The most that is held while `fast` fuses its last layer, of `layer_bytes` once finished.
+
+    Weights without the head, which comes after: the embedding, all layers before, and this one
+    while its gates and ups are joined, or rounded.
+    """
+    shape, item = work.shape, work.item_bytes
+    table = shape.vocab * shape.dim * item
+    gates = 2 * shape.dim * work.inner
+    down = shape.dim * work.inner * item
+    attention = layer_bytes * 4 * shape.dim * work.width // _layer_numbers(work)
+    extra = gates * (item + _TRUTHS_BYTES) if work.quantized else gates * item
+    return table + (shape.layers - 1) * layer_bytes + attention + gates * item + down + extra
+
+
+def _layer_numbers(work: Work) -> int:
+    return work.shape.dim * (4 * work.width + 3 * work.inner)
+
+
+def cublas_workspaces(work: Work, engine: str) -> int:
+    """How many of its workspaces cuBLAS keeps: one for each stream that multiplies.
+
+    Steps of `fast` that are left to cuBLAS run in two streams more: one to warm up, one to capture.
+    """
+    by_cublas = engine == "fast" and work.batch > _FUSED_ROWS and not work.quantized
+    return 3 if by_cublas else 1
 
 
 def cublas_bytes(gpu_kind: str) -> int:
