@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import itertools
 import math
 import weakref
@@ -15,6 +16,7 @@ from telemetry.run import RunSpec
 from tests.conftest import SPEC
 from tests.gang import run_gang, values_of
 from tests.oracle import Logits, draw_ids
+from workers.engines import ENGINES
 from workers.formats import group_size
 from workers.llama import DTYPES
 from workers.load import load_model
@@ -23,8 +25,9 @@ from workers.meeting import open_meeting
 from workers.mesh import open_mesh
 from workers.quantization import dequantize, quantize
 from workers.rank import Rank
+from workers.reference import Model
 from workers.shapes import SHAPES, Shape
-from workers.weights import RandomWeights
+from workers.weights import RandomWeights, WeightSource
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]
@@ -47,15 +50,6 @@ def make_spec(**changes: Any) -> RunSpec:
     return RunSpec.from_mapping({**SPEC, "engine": "fast", **changes})
 
 
-def round_layers(quantization: str, name: str, module: nn.Module) -> None:
-    """Let a layer's matrices be what their quantized form stands for, as `linear` reads it."""
-    if quantization == "none" or not name.startswith("layers."):
-        return
-    for weight in module.parameters():
-        if weight.dim() == 2:
-            weight.copy_(dequantize(quantize(weight, quantization), weight.dtype))
-
-
 class Kept:
     """Random weights, drawn once for all the formats they are asked for in."""
 
@@ -73,6 +67,21 @@ class Kept:
         return self._source.describe()
 
 
+def fast_model(spec: RunSpec, source: WeightSource) -> Model:
+    kind = ENGINES["fast"]
+    max_len = spec.max_prompt_len + spec.max_gen_len
+    model = load_model(
+        NANO,
+        source,
+        dtype=spec.dtype,
+        device=CPU,
+        max_batch=spec.batch_size if kind.model_cache else 0,
+        max_len=max_len,
+        prepare=kind.prepare(spec),
+    )
+    return kind.make(spec, model, 2, CPU).model
+
+
 def measure_all(rank: Rank, folder: Path) -> Errors:
     source = Kept(rank)
     prompts = draw_ids()[:1].tolist()
@@ -87,16 +96,7 @@ def measure_all(rank: Rank, folder: Path) -> Errors:
             )
             order = dataclasses.replace(ORDER, logit_error=True)
             probe = take_probe(spec, order, source=source, prompts=prompts, device=CPU)
-            model = load_model(
-                NANO,
-                source,
-                dtype=dtype,
-                device=CPU,
-                max_batch=spec.batch_size,
-                max_len=spec.max_prompt_len + spec.max_gen_len,
-                prepare=lambda name, module: round_layers(quantization, name, module),  # noqa: B023
-            )
-            errors[dtype, quantization] = probe.compare(model)
+            errors[dtype, quantization] = probe.compare(fast_model(spec, source))
     return errors
 
 
@@ -298,6 +298,50 @@ def test_the_truth_needs_the_memory_of_a_layer_and_not_of_a_model(tmp_path: Path
     [(most_bytes, names)] = values_of(run_gang(1, read_watched, tmp_path))
     assert len(names) == len(set(names)) == 3 + 9 * DEEP.layers
     assert most_bytes == 4 * (DEEP.layer_matrix_params + 2 * DEEP.dim)
+
+
+def round_layers(spec: RunSpec, name: str, module: nn.Module) -> None:
+    """Let a layer's matrices be what their quantized form stands for, as `linear` reads it."""
+    for weight in module.parameters():
+        if name.startswith("layers.") and weight.dim() == 2:
+            weight.copy_(dequantize(quantize(weight, spec.quantization), weight.dtype))
+
+
+def differ(rank: Rank, folder: Path) -> list[float]:
+    """By quantization: how far fast's logits are from a model's of the same rounded weights."""
+    source = Kept(rank)
+    ids = draw_ids()[0]
+    errors = []
+    with (
+        open_meeting(rank, folder / "rendezvous.json") as meeting,
+        open_mesh(meeting, degree=rank.world, device=CPU),
+        torch.inference_mode(),
+    ):
+        for quantization in ("int8", "int4"):
+            spec = make_spec(quantization=quantization, gpus=rank.world, gpus_per_node=rank.world)
+            rounded = load_model(
+                NANO,
+                source,
+                dtype="fp32",
+                device=CPU,
+                max_batch=1,
+                max_len=len(ids),
+                prepare=functools.partial(round_layers, spec),
+            )
+            first = len(ids) // 4
+            steps = [rounded(ids[None, :first], 0)]
+            steps += [rounded(ids[None, at : at + 1], at) for at in range(first, len(ids))]
+            probe = LogitProbe(ids=ids, rows=2, truth=torch.cat(steps), reason=None)
+            errors.append(probe.compare(fast_model(spec, source))["max_abs"])
+    return errors
+
+
+def test_fast_computes_with_the_very_weights_that_the_rounded_ones_stand_for(
+    tmp_path: Path,
+) -> None:
+    for errors in values_of(run_gang(2, differ, tmp_path)):
+        # fp32 on both sides, summed in another order.
+        assert max(errors) <= 1e-4
 
 
 def test_int4_groups_of_a_row_parallel_matrix_hang_on_the_degree() -> None:
