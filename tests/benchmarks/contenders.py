@@ -147,10 +147,10 @@ def _serve(pipe: Connection, seat: _Seat) -> None:
 
         torch.set_num_threads(1)
         with _open(seat) as runner:
-            about = {"about": runner.describe(), "uuid": _uuid(case)}
-            # Compiles, captures and warms up: what comes later is none of the measurement.
+            # Compiles, captures and warms up: none of it is measured, and only then is known how.
             for _ in range(2):
                 runner.answer()
+            about = {"about": runner.describe(), "uuid": _uuid(case)}
             pipe.send((None, about))
             while (batches := pipe.recv()) is not None:
                 if batches == 0:
