@@ -34,7 +34,8 @@ _CONNECT_S: Final = 5.0
 # Peers learn of a failure when their connections close, at once on CPU; rank 0 keeps the store for
 # them that long.
 _LAST_WORDS_S: Final = 2.0
-_FAILURE_KEY: Final = "failure"
+FAILURE_KEY: Final = "failure"
+"""Where the first rank that fails says so."""
 _FAREWELL: Final = "farewell"
 _TOKEN_KEY: Final = "token"  # noqa: S105 (a key's name)
 
@@ -103,8 +104,8 @@ class SharedFailure:
         facts = error.facts if isinstance(error, MemoryShortageError) else None
         mine = json.dumps({"text": text, "facts": facts})
         try:
-            first = bytes(store.compare_set(_FAILURE_KEY, "", mine)).decode()
-            store.set(f"{_FAILURE_KEY} heard/{rank.rank}", "")
+            first = bytes(store.compare_set(FAILURE_KEY, "", mine)).decode()
+            store.set(f"{FAILURE_KEY} heard/{rank.rank}", "")
         except dist.DistError as lost:
             if isinstance(error, RuntimeError):
                 raise RuntimeError(f"rank 0 is gone without a word; then: {error}") from lost
@@ -182,8 +183,8 @@ def open_meeting(
 
 def _let_hear(store: Store, world: int) -> None:
     """Keep the store for a moment if a rank failed, so that the others can read why."""
-    if store.check([_FAILURE_KEY]):
-        heard = [f"{_FAILURE_KEY} heard/{rank}" for rank in range(world)]
+    if store.check([FAILURE_KEY]):
+        heard = [f"{FAILURE_KEY} heard/{rank}" for rank in range(world)]
         with contextlib.suppress(dist.DistError):
             store.wait(heard, timedelta(seconds=_LAST_WORDS_S))
 

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from fairscale.nn.model_parallel import initialize as fairscale_groups
 
+from workers.guard import FailureGuard
 from workers.meeting import Meeting, SharedFailure
 from workers.rank import Rank
 
@@ -69,7 +70,7 @@ def open_mesh(
     """Join all ranks and split the model over `degree` of them; undone in reverse order.
 
     When the block fails on CPU the connections close and the peers' next collective raises at once;
-    NCCL has no such news, so there the peers fail after `timeout_s`.
+    NCCL has no such news, so there `FailureGuard` ends the peers.
 
     Raises:
         ValueError: `degree` is not the number of ranks.
@@ -91,7 +92,7 @@ def open_mesh(
         failed = True
         try:
             # Told before the connections close, so that whoever notices can already read why.
-            with SharedFailure(meeting), _model_parallel(degree):
+            with FailureGuard(meeting), SharedFailure(meeting), _model_parallel(degree):
                 mesh = Mesh(rank=rank, device=device)
                 yield mesh
                 # Nobody leaves while another still needs rank 0's store.
