@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from telemetry.order import LaunchOrder
-from telemetry.run import RunSpec
+from telemetry.record import read_json
+from telemetry.run import AttemptPaths, RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.checkpoints import TINY, write_hugging_face, write_meta
 from tests.gang import make_rank, run_gang, values_of
@@ -23,7 +24,7 @@ from workers.load import load_model, open_weights
 from workers.meeting import open_meeting
 from workers.mesh import open_mesh
 from workers.parameters import parameter_sizes
-from workers.rank import Rank
+from workers.rank import Rank, run_rank
 from workers.shapes import SHAPES
 from workers.weights import RandomWeights, draw_whole, shard
 
@@ -236,3 +237,41 @@ def test_an_order_without_a_folder_gives_random_weights_alone(
     named = make_spec(spec, weights="sha256-0123456789abcdef")
     with pytest.raises(ValueError, match="`weights` must be random without a checkpoint"):
         open_weights(named, order, tmp_path, make_rank(0, 1))
+
+
+def work(
+    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+) -> None:
+    run_rank(spec, order, results, attempt, rank)
+
+
+def test_ranks_answer_with_a_checkpoint_s_weights_and_the_record_names_its_files(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    write_meta(tmp_path / "nano", SHAPES["nano"], files=4)
+    record = hash_files(find_files(tmp_path / "nano"))
+    results = tmp_path / "results"
+    results.mkdir()
+    record.write(results)
+    pair = make_spec(
+        spec, weights=record.digest, gpus=2, gpus_per_node=2, max_gen_len=2, max_prompt_len=8
+    )
+    attempt, order = make_attempt(
+        results, pair, weights_path=str(tmp_path / "nano"), idle_s=0.0, logit_error=False
+    )
+    values_of(run_gang(2, work, pair, order, results, attempt))
+    said = read_json(attempt.model)["weights"]
+    assert said["digest"] == pair.weights
+    assert (said["stored_as"], said["filled_as"]) == (["fp16"], ["fp32"])
+    assert [file["sha256"] for file in said["files"]] == [file.sha256 for file in record.files]
+
+
+def test_a_checkpoint_that_is_gone_stops_every_rank_before_its_first_span(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    pair = make_spec(spec, weights="sha256-0123456789abcdef", gpus=2, gpus_per_node=2)
+    attempt, order = make_attempt(tmp_path, pair, weights_path=str(tmp_path / "gone"))
+    for outcome in run_gang(2, work, pair, order, tmp_path, attempt):
+        assert "all ranks must be ready, but: rank 0 on here: `weights` must" in str(outcome.error)
+        assert f"{tmp_path / 'gone'} does not exist" in str(outcome.error)
+    assert not attempt.shards("spans").exists()
