@@ -149,9 +149,10 @@ def _prepare(
         shape_fault = parallel_fault(find_shape(spec.model), spec.gpus)
         if spec_fault := shape_fault or engine_fault(spec):
             raise ValueError(spec_fault)
-        station = take_station(spec, order, attempt, rank)
         questions = read_questions(spec, order, results)
         weights = open_weights(spec, order, results, rank)
+        # The last: it makes the GPU's context, and a fault in files is to cost no GPU memory.
+        station = take_station(spec, order, attempt, rank)
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         fault = f"rank {rank.rank} on {rank.host}: {error}"
     mine = {"fault": fault, "gpu_uuid": station.gpu_uuid if station else None}
