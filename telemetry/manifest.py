@@ -98,6 +98,10 @@ def _notes(
         notes.append(f"{len(ranks)} of {spec.gpus} ranks registered")
     if silent := sorted({rank["host"] for rank in ranks} - set(hosts)):
         notes.append(f"not watched: {', '.join(silent)}")
+    if attempt.model.is_file():
+        warmup = read_json(attempt.model).get("warmup", {})
+        if warmup.get("steady") is False:
+            notes.append(f"the warm-up ended before the run was steady: {warmup.get('reason')}")
     if conflicts := tables["samples"].get("conflicts"):
         notes.append(f"{conflicts} dropped duplicates said something else than the sample kept")
     for path in _json_files(attempt.watchers):

@@ -281,6 +281,17 @@ def test_spans_and_responses_are_merged_in_order(tmp_path: Path) -> None:
     assert pq.read_table(attempt.table("responses")).num_rows == 0
 
 
+@pytest.mark.parametrize(("steady", "noted"), [(False, True), (True, False), (None, False)])
+def test_a_run_that_never_became_steady_is_noted(
+    completed: tuple[RunPaths, AttemptPaths], steady: bool | None, noted: bool
+) -> None:
+    run, attempt = completed
+    write_json(attempt.model, {"warmup": {"steady": steady, "reason": "rates differ by 8 %"}})
+    notes = merge_attempt(run, attempt)["notes"]
+    said = "the warm-up ended before the run was steady: rates differ by 8 %" in notes
+    assert said == noted
+
+
 def test_coverage_counts_gaps_absences_and_what_was_due(tmp_path: Path) -> None:
     run, attempt = make_attempt(tmp_path)
     rows = power("n1", *range(0, 500, 10), *range(800, 1000, 10))
