@@ -116,7 +116,7 @@ def plain_model(
             norm = NORMS.get(matrix.removesuffix(".weight"))
             columns = torch.ones(weight.shape[1], device=device)
             if folded and norm is not None:
-                columns = module.get_submodule(norm).weight.float()
+                columns = module.get_parameter(f"{norm}.weight").float()
             quantized = quantize((weight * columns).to(weight.dtype), spec.quantization)
             weight.copy_(dequantize(quantized, torch.float32) / columns)
 
