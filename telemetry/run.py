@@ -2,6 +2,7 @@
 
 results/
   prompts/<sha256>.jsonl            the prompts of one or more runs, by content
+  checkpoints/<key>.json            SHA-256 of a checkpoint's files, by the folder they lie in
   campaigns/<time>/                 one call of the launcher: its grid, plan and job logs
   <run_id>/
     spec.json                       the RunSpec, canonical
@@ -363,6 +364,11 @@ class RunPaths:
 def prompts_folder(results: Path) -> Path:
     """Where a results folder keeps the prompts of its runs, by content hash."""
     return results / "prompts"
+
+
+def checkpoints_folder(results: Path) -> Path:
+    """Where a results folder keeps the digests of the checkpoints that its runs name."""
+    return results / "checkpoints"
 
 
 def campaigns_folder(results: Path) -> Path:

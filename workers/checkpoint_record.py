@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from telemetry.record import read_json, write_json
+from telemetry.run import checkpoints_folder
 from workers.checkpoint_files import CheckpointFiles
 
 CHECKLIST: Final = "checklist.chk"
@@ -118,7 +119,7 @@ class CheckpointRecord:
 def record_path(results: Path, folder: Path) -> Path:
     """Where the record of a checkpoint's folder lies."""
     key = hashlib.sha256(str(folder).encode()).hexdigest()[:_DIGITS]
-    return results / "checkpoints" / f"{key}.json"
+    return checkpoints_folder(results) / f"{key}.json"
 
 
 def hash_files(
