@@ -117,6 +117,23 @@ def test_two_shells_with_the_same_command_queue_each_point_once(held: Site, tmp_
     assert len(queue.splitlines()) == 20
 
 
+def test_the_points_of_an_array_keep_the_campaign_s_shuffled_order(
+    held: Site, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    done = held.launch(results, *POINT, *TWO_SHAPES, "seed=range(3)", "repeats=2")
+    assert done.returncode == 0, done.stderr
+    (record,) = campaigns_folder(results).glob("*/campaign.json")
+    order = read_json(record)["order"]["run_ids"]
+    arrays = list(list_arrays(results))
+    assert [len(array.members) for array in arrays] == [6, 6]
+    for array in arrays:
+        members = [run_id for run_id, _ in array.members]
+        assert members == [run_id for run_id in order if run_id in members]
+        # A repeat comes after the one before it, whatever the order within.
+        assert ["-r1-" in run_id for run_id in members] == [False] * 3 + [True] * 3
+
+
 def test_status_tells_slurm_s_reason_and_the_same_command_queues_nothing_more(
     held: Site, tmp_path: Path
 ) -> None:
