@@ -98,6 +98,29 @@ def test_the_int4_rule_is_nearer_than_those_of_others_in_the_whole_and_in_every_
     assert (errors["ours"] <= errors["m / -8"] * (1 + 1e-5)).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "even", "lognormal"),
+    [("int8", 0.0087, 0.0106, 0.0224), ("int4", 0.0977, 0.111, 0.163)],
+)
+def test_norms_folded_into_a_matrix_before_it_is_rounded_cost_accuracy(
+    name: str, first: float, even: float, lognormal: float
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(512, 4096, generator=generator) / 64
+    x = torch.randn(64, 4096, generator=generator)
+    order = torch.randperm(4096, generator=generator)
+    shares = (torch.arange(4096) + 0.5) / 4096
+    for norms, expected in (
+        (0.5 + shares[order], even),
+        ((0.6 * torch.special.ndtri(shares)).exp()[order], lognormal),
+    ):
+        true = (x * norms) @ weight.T
+        rounded_first = linear(x * norms, quantize(weight, name)) - true
+        folded_first = linear(x, quantize(weight * norms, name)) - true
+        assert float(rounded_first.norm() / true.norm()) == pytest.approx(first, rel=0.02)
+        assert float(folded_first.norm() / true.norm()) == pytest.approx(expected, rel=0.05)
+
+
 @pytest.mark.parametrize("name", ["int8", "int4"])
 def test_what_is_already_on_the_steps_comes_back_exactly(name: str) -> None:
     most, least = (127, -127) if name == "int8" else (7, -8)
