@@ -15,10 +15,12 @@ from telemetry.record import read_json
 from telemetry.run import AttemptPaths, RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.checkpoints import TINY, write_hugging_face, write_meta
+from tests.conftest import SPEC
 from tests.gang import make_rank, run_gang, values_of
 from workers.checkpoint import Checkpoint
 from workers.checkpoint_files import find_files
 from workers.checkpoint_record import CheckpointRecord, hash_files
+from workers.engines import ENGINES, make_engine
 from workers.llama import Attention
 from workers.load import load_model, open_weights
 from workers.meeting import open_meeting
@@ -68,6 +70,45 @@ def test_meta_s_files_give_the_same_logits_at_every_degree(tmp_path: Path) -> No
     (whole,) = values_of(run_gang(1, logits_of, tmp_path, tmp_path / "tiny"))
     for found in values_of(run_gang(4, logits_of, tmp_path, tmp_path / "tiny")):
         assert np.abs(found - whole).max() <= 1e-5
+
+
+def answers_of(rank: Rank, folder: Path, checkpoint: Path) -> dict[str, list[list[int]]]:
+    shape, prompts = SHAPES["nano"], [[1, 5, 9, 200], [1, 7, 30_000, 12, 9, 9]]
+    found = {}
+    with (
+        open_meeting(rank, folder / "rendezvous.json") as meeting,
+        open_mesh(meeting, degree=rank.world, device=CPU),
+        torch.inference_mode(),
+    ):
+        for name, kind in ENGINES.items():
+            changes = {"engine": name, "gpus": rank.world, "gpus_per_node": rank.world}
+            sizes = {"batch_size": 2, "max_prompt_len": 8, "max_gen_len": 6}
+            spec = RunSpec.from_mapping({**SPEC, **changes, **sizes, "temperature": 0.0})
+            model = load_model(
+                shape,
+                Checkpoint(find_files(checkpoint), shape, rank=rank.rank, degree=rank.world),
+                dtype="fp32",
+                device=CPU,
+                max_batch=2 if kind.model_cache else 0,
+                max_len=14,
+                prepare=kind.prepare(spec),
+            )
+            engine = make_engine(spec, model, 2, CPU)
+            engine.prefill(prompts, 1)
+            found[name] = engine.decode().ids
+    return found
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_all_engines_give_the_same_answers_where_norms_are_not_one(
+    tmp_path: Path, degree: int
+) -> None:
+    # Random weights have norms of one, which hide what an engine does with them.
+    write_meta(tmp_path / "nano", SHAPES["nano"], files=4)
+    for found in values_of(run_gang(degree, answers_of, tmp_path, tmp_path / "nano")):
+        assert len(found) > 1
+        assert all(len(answer) == 6 for answer in found["reference"])
+        assert all(ids == found["reference"] for ids in found.values())
 
 
 def follow_loading(rank: Rank, folder: Path) -> dict[str, Any]:
