@@ -1,7 +1,7 @@
 """Board: the readings of one GPU by NVML, each with its own pace, and why one is missing."""
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pynvml
 
@@ -9,12 +9,12 @@ from telemetry.allotment import Allotted
 from telemetry.buffer import VALUE_OF_TYPE, SampleBuffer
 from telemetry.cadence import Turns, cadence_us
 from telemetry.calls import (
-    BUFFERS,
     CALLS,
     ENERGY,
     FIELD_VALUES,
     J_PER_MJ,
     POWER_SAMPLE,
+    W_PER_MW,
     plain_power,
 )
 from telemetry.clock import HostClock
@@ -26,12 +26,6 @@ from telemetry.source import Absences, Reading, Remarks
 # still, as a driver may be replaced under a long run.
 _AGAIN_US: Final = 1_000_000
 _NEVER_MIND_US: Final = 60_000_000
-# The driver fills its buffer by itself: from a start on, this many samples within its last second
-# say that it does.
-_FRESH_US: Final = 1_000_000
-_FRESH_SAMPLES: Final = 3
-
-
 # The monitors answer one question for all their readings.
 _MONITORS: Final = "graphics_active"
 _PLAIN_POWER: Final = "nvmlDeviceGetPowerUsage"
@@ -67,30 +61,20 @@ class Board:
         self._energy_j: float | None = None
         self._lost = False
         self._field_values = {name: place for name, place in FIELD_VALUES.items() if name in wanted}
-        self._buffers: dict[str, SampleBuffer] = {}
+        self._buffer: SampleBuffer | None = None
         self.sampled = False
         """True while the driver gives power samples of its own."""
-        for name, (kind, factor) in BUFFERS.items():
-            if name not in wanted:
-                continue
-            filled = _is_filled(gpu.handle, kind, clock)
-            if name == POWER_SAMPLE:
-                self.sampled = filled
-            if filled or name == POWER_SAMPLE:
-                self._buffers[name] = SampleBuffer(gpu.handle, kind, factor, clock)
-                self._buffers[name].skip_until(skip_until_us.get(name, start_us))
-        self._calls = [call for call in CALLS if any(map(self._is_polled, call.names))]
+        if POWER_SAMPLE in wanted:
+            self._buffer = SampleBuffer(
+                gpu.handle, pynvml.NVML_TOTAL_POWER_SAMPLES, W_PER_MW, clock
+            )
+            self._buffer.skip_until(skip_until_us.get(POWER_SAMPLE, start_us))
+            self.sampled = self._buffer.is_filled()
+        self._calls = [call for call in CALLS if any(name in wanted for name in call.names)]
         self.fallbacks: dict[str, str] = {}
         """Readings that come by another call than usual, by name."""
         self._take_plain_power()
         self._gpm = Gpm(gpu.handle, wanted)
-        # The monitors' first look was this one: a mean since then wants its time.
-        self._has_turn(_MONITORS, clock.now_us())
-
-    @property
-    def buffered(self) -> Sequence[str]:
-        """Readings that come from the driver's buffer."""
-        return tuple(self._buffers)
 
     @property
     def profiled(self) -> Sequence[str]:
@@ -100,18 +84,21 @@ class Board:
     def read(self) -> list[Reading]:
         """Everything whose turn it is: gauges, counter, what the driver has kept, monitors."""
         t_us = self._clock.now_us()
+        if self._turns.nobodys(t_us):
+            return []
         readings = self._read_field_values(t_us)
         readings += self._poll(t_us)
         if ENERGY in self._wanted and self._has_turn(ENERGY, t_us):
             readings += self._count_energy()
-        readings += self._drain(self._clock.now_us())
+        if self._buffer is not None and self._has_turn(POWER_SAMPLE, t_us):
+            readings += self._drain(self._buffer)
         if self._has_turn(_MONITORS, t_us):
             readings += self._profile()
         return readings
 
     def hurry(self) -> None:
         """Read everything at the next call, whoever's turn it is."""
-        self._turns.hurry()
+        self._turns.hurry(self._clock.now_us())
 
     def close(self) -> None:
         """Let go of what NVML has set aside."""
@@ -124,7 +111,7 @@ class Board:
         """The gauges whose turn it is, as of now, `t_us`."""
         readings = []
         for call in self._calls:
-            mine = [name for name in call.names if self._is_polled(name)]
+            mine = [name for name in call.names if name in self._wanted]
             if not self._has_turn(mine[0], t_us):
                 continue
             try:
@@ -162,20 +149,21 @@ class Board:
         readings.append(self._value(t_us, ENERGY, energy_j))
         return readings
 
-    def _drain(self, t_us: int) -> list[Reading]:
-        """What the driver has kept since the last turn of each buffer."""
+    def _drain(self, buffer: SampleBuffer) -> list[Reading]:
+        """The power samples that the driver has kept since the last drain."""
+        t_us = self._clock.now_us()
         readings = []
-        for name, buffer in self._buffers.items():
-            if not self._has_turn(name, t_us):
-                continue
-            samples = buffer.drain()
-            if buffer.reason is not None:
-                readings += self._absences.note(t_us, self.uuid, name, buffer.reason)
-                if buffer.permanent:
-                    self._turns.put_off(name, t_us + _NEVER_MIND_US)
-            readings += [self._value(sample_us, name, value) for sample_us, value in samples]
-            if name == POWER_SAMPLE and (samples or buffer.reason is not None):
-                self.sampled = bool(samples)
+        samples = buffer.drain()
+        if buffer.reason is not None:
+            readings += self._absences.note(t_us, self.uuid, POWER_SAMPLE, buffer.reason)
+            if buffer.permanent:
+                self._turns.put_off(POWER_SAMPLE, t_us + _NEVER_MIND_US)
+        readings += [self._value(sample_us, POWER_SAMPLE, value) for sample_us, value in samples]
+        if samples or buffer.reason is not None:
+            if self.sampled and not samples:
+                # What is left carries the energy from now on.
+                self._turns.hurry(t_us)
+            self.sampled = bool(samples)
         return readings
 
     def _profile(self) -> list[Reading]:
@@ -234,9 +222,6 @@ class Board:
         self._absences.end(self.uuid, name)
         return Reading(t_us=t_us, device=self.uuid, field=name, value=value)
 
-    def _is_polled(self, name: str) -> bool:
-        return name in self._wanted and name not in self._buffers
-
     def _miss(self, t_us: int, name: str, code: int) -> list[Reading]:
         self._turns.put_off(name, t_us + (_NEVER_MIND_US if is_permanent(code) else _AGAIN_US))
         lost = code == pynvml.NVML_ERROR_GPU_IS_LOST
@@ -244,13 +229,3 @@ class Board:
             self._remarks.note(t_us, "gpu_lost", device=self.uuid, reason=code_reason(code))
         self._lost = lost
         return self._absences.note(t_us, self.uuid, name, code_reason(code))
-
-
-def _is_filled(handle: Any, kind: int, clock: HostClock) -> bool:
-    """True when the driver puts samples of that kind into a buffer on this board."""
-    answer, reason = ask(pynvml.nvmlDeviceGetSamples, handle, kind, 0)
-    if reason is not None:
-        return False
-    newest = clock.now_us() + clock.step_us() - _FRESH_US
-    fresh = [sample for sample in answer[1] if sample.timeStamp >= newest]
-    return len(fresh) >= _FRESH_SAMPLES

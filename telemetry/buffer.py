@@ -1,7 +1,7 @@
-"""Buffer: the samples that NVIDIA's driver keeps by itself, with their own times.
+"""Buffer: the power samples that NVIDIA's driver keeps by itself, with their own times.
 
-Read off an H200 (driver 580): about 119 power samples 20 ms apart, kept for 2.4 s; whoever asks
-once a second gets all of them. A sample's time is the wall clock's when it was taken.
+Read off an H200 (driver 580): 119 power samples 20 ms apart, kept for 2.4 s; whoever asks once a
+second gets all of them. A sample's time is the wall clock's when it was taken.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,13 @@ _STEP_US: Final = 5_000
 # between two samples.
 _SAME_US: Final = 5_000
 _READINGS: Final = 3
-# Utilization is kept longer than power, some 20 s; what claims to be older has a broken stamp.
+# Far longer than anything is kept: what claims to be older has a broken stamp.
 _OLDEST_US: Final = 60_000_000
 # A driver whose clock is a little ahead is believed.
 _FUTURE_US: Final = 200_000
+# From a start on the driver fills its buffer by itself: so many samples of its last second say so.
+_FRESH_US: Final = 1_000_000
+_FRESH_SAMPLES: Final = 3
 # Places for samples: nine times what an H200 keeps. A driver with more is given more.
 _ROOM: Final = 1024
 # Nothing newer than what was seen; or there was no room for it, and the next drain has it.
@@ -61,6 +64,13 @@ class SampleBuffer:
         """Leave out all up to this time: it is on disk already, or before the watching."""
         self._last_us = t_us
         self._floor_us = t_us + _SAME_US
+
+    def is_filled(self) -> bool:
+        """True when the driver puts samples into it: several are of its last second."""
+        _, samples = self._fetch(0)
+        newest = self._clock.now_us() + self._step_us - _FRESH_US
+        fresh = [stamp for stamp in map(_stamp_of, samples) if stamp >= newest]
+        return len(fresh) >= _FRESH_SAMPLES
 
     def drain(self) -> list[tuple[int, float]]:
         """Samples since the last call as times on the host's clock and values, by time."""

@@ -1,9 +1,9 @@
 """Cadence: how often each reading of a GPU is asked for, of the driver or of an engine.
 
-A question that no cache answers costs 0.05 to 0.7 ms of CPU inside the driver of an H200, and the
-energy counter 4.3 ms (tests/benchmarks/NOTES.md): at 10 Hz each, twenty readings of eight GPUs
-would take a tenth of a core. What the driver or the board adds up by itself loses nothing when it
-is fetched seldom; a level is asked for as often as it can tell something new about an energy.
+A question costs its caller 0.04 to 4.5 ms of CPU inside the driver of an H200 (the table is in
+tests/benchmarks/NOTES.md): at 10 Hz each, the readings of eight GPUs take a fifth of a core. What
+the driver or the board adds up by itself loses nothing when it is fetched seldom; a level is asked
+for as often as it can tell something new about an energy.
 """
 
 from collections.abc import Mapping
@@ -11,31 +11,31 @@ from typing import Final
 
 _US_PER_S: Final = 1_000_000
 
-# The driver keeps 2.4 s of power. A watcher that dies just before a drain has rows on disk up to
-# the drain before, as these are written at once: once a second leaves the next one 1.4 s to start.
-# Means since the last look (monitors) and the driver's own running means (utilization, power by
-# field id) tell of all or most of a second; the spans that an energy is attributed to are longer.
-_EVERY_SECOND_US: Final = _US_PER_S
-# A heat sink takes tens of seconds to follow; a memory clock changes when the board goes idle.
-_SLOW_US: Final = 5 * _US_PER_S
-# Settings: somebody changes them, or nobody does.
-_SETTING_US: Final = 10 * _US_PER_S
-# Beside 50 power samples a second the counter is the check on their sum, not what tells in time:
-# every rank reads its own at the edges of its spans, and 100 ms of its update in 10 s are 1 %.
-_CHECK_US: Final = 10 * _US_PER_S
-
 _LEAST_US: Final[Mapping[str, int]] = {
+    # The driver keeps 2.4 s (0.7 ms a drain). A watcher that dies just before a drain has rows on
+    # disk up to the drain before, as these are written at once: once a second leaves the next one
+    # 1.4 s to start in and lose nothing.
+    "power_sample_w": _US_PER_S,
+    # A GPU that fails ends the run: its reason should be on record before.
+    "xid": _US_PER_S,
+    # What moves with the work, and at 0.04 to 0.09 ms each. The driver's own buffer of utilization
+    # has all of its 5 values a second, but each of its two drains costs 2.8 ms.
+    "gpu_utilization": 2 * _US_PER_S,
+    "memory_copy_utilization": 2 * _US_PER_S,
+    "sm_clock_mhz": 2 * _US_PER_S,
+    "throttle_reasons": 2 * _US_PER_S,
+    "gpu_memory_used_bytes": 2 * _US_PER_S,
+    # Beside 50 power samples a second these show what the sensor's own means are, no more.
+    "power_instant_w": 5 * _US_PER_S,
+    "power_average_w": 5 * _US_PER_S,
+    # A heat sink takes tens of seconds to follow; a memory clock changes when the board goes idle.
+    "gpu_temperature_c": 5 * _US_PER_S,
+    "memory_temperature_c": 5 * _US_PER_S,
+    "memory_clock_mhz": 5 * _US_PER_S,
+    # Means since the last look: seldom looks lose detail in time, and no activity. One look at all
+    # of them costs 2.3 ms.
     **dict.fromkeys(
         (
-            "power_sample_w",
-            "power_instant_w",
-            "power_average_w",
-            "gpu_utilization",
-            "memory_copy_utilization",
-            "sm_clock_mhz",
-            "throttle_reasons",
-            "gpu_memory_used_bytes",
-            "xid",
             "graphics_active",
             "sm_active",
             "sm_occupancy",
@@ -46,11 +46,14 @@ _LEAST_US: Final[Mapping[str, int]] = {
             "nvlink_tx_bytes_per_s",
             "nvlink_rx_bytes_per_s",
         ),
-        _EVERY_SECOND_US,
+        10 * _US_PER_S,
     ),
-    **dict.fromkeys(("gpu_temperature_c", "memory_temperature_c", "memory_clock_mhz"), _SLOW_US),
-    **dict.fromkeys(("power_limit_w", "power_limit_requested_w"), _SETTING_US),
-    "energy_j": _CHECK_US,
+    # Somebody sets them, or nobody does; the requested one costs 0.55 ms.
+    "power_limit_w": 30 * _US_PER_S,
+    "power_limit_requested_w": 30 * _US_PER_S,
+    # The dearest of all: 3.4 to 4.5 ms. Beside 50 power samples a second it is the check on their
+    # sum; every rank reads its own GPU's at the edges of its spans, the watcher all at its ends.
+    "energy_j": 30 * _US_PER_S,
 }
 
 # Where the driver keeps no power samples these carry the energy: power as often as is asked, and
@@ -58,7 +61,7 @@ _LEAST_US: Final[Mapping[str, int]] = {
 _LEAST_ALONE_US: Final[Mapping[str, int]] = {
     "power_instant_w": 0,
     "power_average_w": 0,
-    "energy_j": _EVERY_SECOND_US,
+    "energy_j": _US_PER_S,
 }
 
 
@@ -97,10 +100,15 @@ class Turns:
         self._due_us[name] = due_us
         return is_due
 
-    def put_off(self, name: str, until_us: int) -> None:
-        """Give `name` its next turn at that time."""
-        self._due_us[name] = until_us
+    def nobodys(self, now_us: int) -> bool:
+        """True when it is nobody's turn of those that have had one."""
+        return bool(self._due_us) and now_us + self._slack_us < min(self._due_us.values())
 
-    def hurry(self) -> None:
+    def put_off(self, name: str, until_us: int) -> None:
+        """Give `name`, if it has turns of its own, its next one at that time."""
+        if name in self._due_us:
+            self._due_us[name] = until_us
+
+    def hurry(self, now_us: int) -> None:
         """Give everything its turn now."""
-        self._due_us.clear()
+        self._due_us = dict.fromkeys(self._due_us, now_us)

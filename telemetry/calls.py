@@ -82,12 +82,3 @@ FIELD_VALUES: Final = {
     "memory_temperature_c": (pynvml.NVML_FI_DEV_MEMORY_TEMP, 1.0),
 }
 """Gauges by NVML's field ids, asked for in one call, and the factor into our unit."""
-
-BUFFERS: Final = {
-    POWER_SAMPLE: (pynvml.NVML_TOTAL_POWER_SAMPLES, W_PER_MW),
-    "gpu_utilization": (pynvml.NVML_GPU_UTILIZATION_SAMPLES, _PERCENT),
-    "memory_copy_utilization": (pynvml.NVML_MEMORY_UTILIZATION_SAMPLES, _PERCENT),
-    "sm_clock_mhz": (pynvml.NVML_PROCESSOR_CLK_SAMPLES, 1.0),
-    "memory_clock_mhz": (pynvml.NVML_MEMORY_CLK_SAMPLES, 1.0),
-}
-"""Readings that the driver may keep in a buffer, and the factor into our unit."""

@@ -25,7 +25,7 @@ METRICS: Final = {
 
 
 class Gpm:
-    """Means between two looks at one GPU's counters; the first look is taken at once."""
+    """Means between two looks at one GPU's counters; the first look gives none."""
 
     def __init__(self, handle: Any, wanted: Container[str]) -> None:
         self._handle = handle
@@ -49,7 +49,6 @@ class Gpm:
         self._asked.numMetrics = len(self._names)
         for place, name in enumerate(self._names):
             self._asked.metrics[place].metricId = METRICS[name][0]
-        self.read()
 
     @property
     def names(self) -> Sequence[str]:

@@ -115,7 +115,7 @@ class NvmlReadings:
                 "allotment": self._allotment.rule,
                 "missing": dict(self._allotment.missing),
                 "paces": {name: pace.to_mapping() for name, pace in sorted(self._paces.items())},
-                "buffered": sorted({name for board in self._boards for name in board.buffered}),
+                "buffered": sorted(self._wanted & {POWER_SAMPLE}),
                 "profiled": sorted({name for board in self._boards for name in board.profiled}),
                 "fallbacks": {
                     name: call for board in self._boards for name, call in board.fallbacks.items()
@@ -139,7 +139,7 @@ class NvmlReadings:
     def finish(self) -> Sequence[Reading]:
         """The last gauges, and the samples up to now."""
         time.sleep(_LATE_S)
-        self._turns.hurry()
+        self._turns.hurry(self._clock.now_us())
         for board in self._boards:
             board.hurry()
         return self.read()
@@ -176,12 +176,11 @@ class NvmlReadings:
 
     def _periods_us(self) -> dict[str, int]:
         """Time between two new values in the record: the sensor's, or ours if that is longer."""
-        buffered = {name for board in self._boards for name in board.buffered}
         periods_us = {}
         for name in sorted(self._wanted - {XID}):
             pace = self._paces.get(name)
             update_us = pace.update_us if pace is not None else None
-            if name in buffered:
+            if name == POWER_SAMPLE:
                 periods_us[name] = update_us or self._period_us
             else:
                 periods_us[name] = max(self._asked_us(name), update_us or 0)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pynvml
 
-from telemetry.calls import BUFFERS, CALLS, ENERGY, FIELD_VALUES
+from telemetry.calls import CALLS, ENERGY, FIELD_VALUES, POWER_SAMPLE
 from telemetry.clock import monotonic_us
 from telemetry.driver import ask
 
@@ -103,9 +103,8 @@ def learn_paces(handle: Any, wanted: Container[str], probe_s: float = PROBE_S) -
     }
     if energy.calls_us:
         paces[ENERGY] = energy.pace(ENERGY)
-    for name, (kind, _) in BUFFERS.items():
-        if name in wanted and (buffered := _buffer_pace(handle, kind)) is not None:
-            paces[name] = buffered
+    if POWER_SAMPLE in wanted and (buffered := _buffer_pace(handle)) is not None:
+        paces[POWER_SAMPLE] = buffered
     return paces
 
 
@@ -148,9 +147,9 @@ def _field_value(handle: Any, name: str) -> dict[str, float]:
     return {name: value.value.ullVal}
 
 
-def _buffer_pace(handle: Any, kind: int) -> Pace | None:
+def _buffer_pace(handle: Any) -> Pace | None:
     """The time between two samples of a buffer; None when there are too few."""
-    answer, reason = ask(pynvml.nvmlDeviceGetSamples, handle, kind, 0)
+    answer, reason = ask(pynvml.nvmlDeviceGetSamples, handle, pynvml.NVML_TOTAL_POWER_SAMPLES, 0)
     if reason is not None:
         return None
     stamps = sorted(sample.timeStamp for sample in answer[1] if sample.timeStamp)

@@ -12,7 +12,7 @@ from telemetry.record import read_json
 from telemetry.run import AttemptPaths
 from telemetry.shards import Part, list_parts
 
-# At two to three writes a second longer than the ten seconds between two of the slowest readings.
+# At two to three writes a second some fifteen seconds: who comes more seldom has no gap to tell.
 _LAST_BATCHES: Final = 40
 
 

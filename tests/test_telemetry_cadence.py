@@ -72,9 +72,11 @@ def test_what_is_put_off_has_its_turn_then_and_not_before() -> None:
 
 def test_in_a_hurry_everything_has_its_turn_whatever_it_was_put_off_to() -> None:
     turns = Turns(50)
+    assert turns.take("x", 1000, 0)
     turns.put_off("x", 10**9)
-    turns.hurry()
+    turns.hurry(100)
     assert turns.take("x", 1000, 100)
+    assert looks(turns, 1000, range(200, 1201, 100)) == [1100]
 
 
 def test_things_take_turns_by_themselves() -> None:
@@ -83,3 +85,18 @@ def test_things_take_turns_by_themselves() -> None:
     assert turns.take("y", 1000, 500)
     assert turns.take("x", 1000, 1000)
     assert not turns.take("y", 1000, 1000)
+
+
+def test_it_is_nobody_s_turn_until_the_first_of_all_is_due() -> None:
+    turns = Turns(50)
+    assert not turns.nobodys(0)
+    assert turns.take("x", 1000, 0)
+    assert turns.take("y", 300, 0)
+    assert [turns.nobodys(t_us) for t_us in (100, 200, 300)] == [True, True, False]
+
+
+def test_what_takes_turns_with_another_is_not_waited_for() -> None:
+    turns = Turns(50)
+    assert turns.take("x", 1000, 0)
+    turns.put_off("beside x", 500)
+    assert turns.nobodys(900)

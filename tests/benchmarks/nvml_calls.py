@@ -20,7 +20,7 @@ from typing import Any
 import pynvml
 
 from telemetry.cadence import cadence_us
-from telemetry.calls import BUFFERS, CALLS
+from telemetry.calls import CALLS
 from telemetry.driver import Driver, ask
 from telemetry.gpm import METRICS, Gpm
 
@@ -41,14 +41,21 @@ _IDS = {
     "PCIe bytes (197, 198)": [197, 198],
     "power, temperature, limits, throttle counters": [185, 186, 82, 190, 192, *range(74, 82)],
 }
+_BUFFERS = {
+    "power_sample_w": pynvml.NVML_TOTAL_POWER_SAMPLES,
+    "gpu_utilization": pynvml.NVML_GPU_UTILIZATION_SAMPLES,
+    "memory_copy_utilization": pynvml.NVML_MEMORY_UTILIZATION_SAMPLES,
+    "sm_clock_mhz": pynvml.NVML_PROCESSOR_CLK_SAMPLES,
+    "memory_clock_mhz": pynvml.NVML_MEMORY_CLK_SAMPLES,
+}
+
 # A reading, the call that gives it (with others of its pace), and how often a second it was asked
 # for when everything was polled at 10 Hz.
 _ASKED = {
     "power_sample_w": ("buffer: power_sample_w, samples alone", 2.0),
     "energy_j": ("energy counter", 1.0),
-    "power_instant_w": ("fields: average, instant", 10.0),
-    "memory_temperature_c": ("fields: memory temperature", 10.0),
-    "gpu_utilization": ("gpu_utilization, memory_copy_utilization", 10.0),
+    "power_instant_w": ("fields: average, instant, memory temperature", 10.0),
+    "gpu_utilization": ("gpu_utilization, memory_copy_utilization", 0.0),
     "sm_clock_mhz": ("sm_clock_mhz", 10.0),
     "memory_clock_mhz": ("memory_clock_mhz", 10.0),
     "gpu_temperature_c": ("gpu_temperature_c", 10.0),
@@ -59,6 +66,9 @@ _ASKED = {
     "graphics_active": ("monitors: all of ours", 2.0),
     "xid": ("events", 2.0),
 }
+# Utilization came from two buffers of the driver's, each drained twice a second.
+_GONE = {"buffer: gpu_utilization, as nvidia-ml-py": 2.0}
+_GONE["buffer: memory_copy_utilization, as nvidia-ml-py"] = 2.0
 
 
 def main() -> int:
@@ -113,6 +123,9 @@ def _tell_shares(cost_ms: dict[str, float]) -> None:
         shares = (cost_ms[before_call] * before_s, cost_ms[call] * now_s)
         sums = [total + share for total, share in zip(sums, shares, strict=True)]
         out(f"{call:58} {shares[0]:8.3f} {shares[1]:8.3f}\n")
+    for call, before_s in _GONE.items():
+        sums[0] += cost_ms[call] * before_s
+        out(f"{call:58} {cost_ms[call] * before_s:8.3f} {0:8.3f}\n")
     out(f"{'all':58} {sums[0]:8.3f} {sums[1]:8.3f}\n")
     out(f"{'% of a core for 8 boards':58} {sums[0] * 0.8:8.3f} {sums[1] * 0.8:8.3f}\n")
 
@@ -125,7 +138,7 @@ def _calls(handle: Any) -> dict[str, Callable[[], Any]]:
     calls["power (GetPowerUsage)"] = partial(pynvml.nvmlDeviceGetPowerUsage, handle)
     for name, ids in _IDS.items():
         calls[f"fields: {name}"] = partial(_field_values, handle, ids)
-    for name, (kind, _) in BUFFERS.items():
+    for name, kind in _BUFFERS.items():
         as_shipped = partial(pynvml.nvmlDeviceGetSamples, handle, kind, 0)
         calls[f"buffer: {name}, as nvidia-ml-py"] = as_shipped
         calls[f"buffer: {name}, size alone"] = partial(_samples, handle, kind, 0)
@@ -140,7 +153,7 @@ def _calls(handle: Any) -> dict[str, Callable[[], Any]]:
 
 def _tell_buffers(handle: Any) -> None:
     """How much of each reading the driver keeps."""
-    for name, (kind, _) in BUFFERS.items():
+    for name, kind in _BUFFERS.items():
         answer, reason = ask(pynvml.nvmlDeviceGetSamples, handle, kind, 0)
         if reason is not None:
             sys.stdout.write(f"buffer of {name}: {reason}\n")
