@@ -70,6 +70,15 @@ class Series:
         last = int(np.searchsorted(self.t_us, end_us, side="right"))
         return Series(t_us=self.t_us[first:last], value=self.value[first:last])
 
+    def holding(self, start_us: int, end_us: int, reach_us: int) -> "Series":
+        """The same and the last reading before, if no further back than `reach_us`.
+
+        A level that is read seldom holds until it is read again.
+        """
+        first = int(np.searchsorted(self.t_us, start_us, side="left"))
+        known = first > 0 and start_us - int(self.t_us[first - 1]) <= reach_us
+        return self.between(int(self.t_us[first - 1]) if known else start_us, end_us)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:

@@ -1,7 +1,7 @@
 """GpuState: how warm and how fast a GPU was at both ends of the measured window, and what held it.
 
-A reading counts for an edge that lies within two of its periods; a clock's mean is that of the
-readings inside.
+A reading counts for an edge that lies within two of its periods; a clock's mean and what held it
+are those of the readings inside and of the last one before.
 """
 
 from collections.abc import Callable
@@ -64,13 +64,16 @@ def gpu_state(
     def edge(field: str, index: int) -> Amount:
         return _at(read(field), window_us[index], int(EDGE_PERIODS * period_us(field)))
 
-    inside = read(SM_CLOCK).between(*window_us)
+    def inside_of(field: str) -> Series:
+        return read(field).holding(*window_us, int(EDGE_PERIODS * period_us(field)))
+
+    inside = inside_of(SM_CLOCK)
     mean = (
         Amount.of(float(inside.value.mean()))
         if len(inside)
         else Amount.unknown(_why(read(SM_CLOCK)))
     )
-    share, held_by = _held(read(THROTTLE), window_us)
+    share, held_by = _held(inside_of(THROTTLE), _why(read(THROTTLE)))
     return GpuState(
         temperature_start=edge(TEMPERATURE, 0),
         temperature_end=edge(TEMPERATURE, 1),
@@ -92,10 +95,9 @@ def _at(series: Series, t_us: int, reach_us: int) -> Amount:
     return Amount.of(float(series.value[at]))
 
 
-def _held(series: Series, window_us: tuple[int, int]) -> tuple[Amount, str | None]:
-    inside = series.between(*window_us)
+def _held(inside: Series, otherwise: str) -> tuple[Amount, str | None]:
     if not len(inside):
-        return Amount.unknown(_why(series)), None
+        return Amount.unknown(otherwise), None
     bits = inside.value.astype(np.int64)
     shares = {name: float(np.mean((bits & bit) != 0)) for bit, name in _HOLDS.items()}
     named = sorted((name for name in shares if shares[name] > 0), key=lambda name: -shares[name])

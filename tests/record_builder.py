@@ -99,6 +99,8 @@ class Plan:
     """Changes each row of the responses."""
     state: bool = False
     """True: the GPUs' temperature, clock and what holds it down are read."""
+    state_period_us: int = PERIOD_US
+    """Time between two of those readings, as the record states it."""
     sample: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda row: row
     """Changes or drops (None) each row of the samples."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -234,7 +236,7 @@ def _metadata(run: RunPaths, kind: str, host: str, rank: int | None, plan: Plan)
     spec = plan.run_spec
     counter_us = plan.counter_period_us or plan.period_us
     periods = {plan.power_field: plan.period_us, "energy_j": counter_us}
-    periods |= dict.fromkeys(STATE_FIELDS, plan.period_us) if plan.state else {}
+    periods |= dict.fromkeys(STATE_FIELDS, plan.state_period_us) if plan.state else {}
     return {
         "kind": kind,
         "run_id": run.run_id,

@@ -9,7 +9,7 @@ import pytest
 from analysis.load import load
 from analysis.rows import Row
 from analysis.tables import Tables, build_tables
-from tests.record_answers import PROMPT_TOKENS
+from tests.record_answers import PROMPT_TOKENS, T0_US
 from tests.record_builder import Plan, build_run, window_s
 from workers.shapes import SHAPES
 
@@ -154,3 +154,19 @@ def test_a_gpu_without_such_readings_has_a_reason_and_not_zero(tmp_path: Path) -
     assert row["temperature_start_c"] is None
     assert row["held_share"] is None
     assert row["state_reason"] == "no reading in the window"
+
+
+def test_levels_that_are_read_more_seldom_than_the_window_is_long_still_tell_its_edges(
+    tmp_path: Path,
+) -> None:
+    def read_seldom(row: dict[str, Any]) -> dict[str, Any] | None:
+        """Temperature, clock and holds are read at 2 s and 7 s alone."""
+        levels = ("gpu_temperature_c", "sm_clock_mhz", "throttle_reasons")
+        seldom = row["t_us"] - T0_US in (2_000_000, 7_000_000)
+        return row if row["field"] not in levels or seldom else None
+
+    plan = Plan(**{**vars(PLAN), "sample": read_seldom, "state_period_us": 5_000_000})
+    row = only(tables_of(tmp_path, plan).gpus.rows)
+    assert (row["temperature_start_c"], row["temperature_end_c"]) == (44.0, 54.0)
+    assert row["sm_clock_mean_mhz"] == 1400.0
+    assert row["held_share"] == 0.0
