@@ -9,6 +9,7 @@ from typing import Any, Final
 import psutil
 
 from telemetry.aside import Aside
+from telemetry.cadence import Turns
 from telemetry.dcmi import NODE_FIELD, Dcmi
 from telemetry.dcmi import PERIOD_US as DCMI_PERIOD_US
 from telemetry.hwmon import HWMON_ROOT, POWER_FIELD, Hwmon
@@ -18,6 +19,10 @@ from telemetry.source import Absences, Assignment, Description, Reading
 
 HOST_DEVICE: Final = "host"
 """Value of the samples table's `device` column for the node as a whole."""
+
+BESIDE_GPUS_US: Final = 1_000_000
+"""Where GPUs tell what a rank does, its CPU and memory are looked at no more often than this: each
+look makes the kernel write out its counters of all CPUs and interrupts."""
 
 _US_PER_MS: Final = 1_000
 _RANK_FIELDS: Final = ("process_cpu_utilization", "process_memory_bytes")
@@ -33,9 +38,13 @@ class HostSource:
         *,
         hwmon_root: Path = HWMON_ROOT,
         dcmi: Dcmi | None = None,
+        least_us: int = 0,
     ) -> None:
+        """CPUs and memory are looked at no more often than every `least_us`."""
         self._clock = assignment.clock
         self._period_us = assignment.order.period_ms * _US_PER_MS
+        self._use_us = max(self._period_us, least_us)
+        self._turns = Turns(self._period_us // 2)
         self._ranks = RankProcesses(assignment.attempt.ranks, assignment.host)
         self._powercap = Powercap(powercap_root)
         self._hwmon = Hwmon(hwmon_root, self._clock)
@@ -54,12 +63,13 @@ class HostSource:
 
     def describe(self) -> Description:
         """What is read, how often and from where: no GPU."""
-        names = ("cpu_utilization", "memory_used_bytes", *_RANK_FIELDS, ZONE_FIELD)
+        names = ("cpu_utilization", "memory_used_bytes", *_RANK_FIELDS)
         return Description(
             name="host",
             simulated=False,
             periods_us={
-                **dict.fromkeys(names, self._period_us),
+                **dict.fromkeys(names, self._use_us),
+                ZONE_FIELD: self._period_us,
                 POWER_FIELD: self._rail_us,
                 NODE_FIELD: DCMI_PERIOD_US,
             },
@@ -74,8 +84,12 @@ class HostSource:
         )
 
     def read(self) -> Sequence[Reading]:
-        """All readings of this moment, under one stamp."""
-        return self.read_at(self._clock.now_us())[0]
+        """What is due at this moment, under one stamp."""
+        t_us = self._clock.now_us()
+        each_look = self._use_us == self._period_us
+        if each_look or self._turns.take(HOST_DEVICE, self._use_us, t_us):
+            return self.read_at(t_us)[0]
+        return self._read_power(t_us)
 
     def read_at(self, t_us: int) -> tuple[list[Reading], Sequence[RankUse]]:
         """All readings of `t_us`, and what each rank used since the previous call."""
@@ -90,24 +104,29 @@ class HostSource:
         for lost in self._ranks.unreadable:
             for name in _RANK_FIELDS:
                 readings += self._absences.note(t_us, lost.device, name, lost.reason)
-        readings += self._powercap.read(t_us)
-        if not self._hwmon.rails:
-            readings += self._hwmon.read()
-        if self._dcmi.missing is not None:
-            readings += self._dcmi.read()
-        for aside in self._asides:
-            readings += aside.read()
+        readings += self._read_power(t_us)
         return readings, uses
 
     def finish(self) -> Sequence[Reading]:
         """The readings of the end; nothing is late."""
-        return self.read()
+        return self.read_at(self._clock.now_us())[0]
 
     def close(self) -> None:
         """Let go of the ranks' processes and of the slow sensors."""
         for aside in self._asides:
             aside.close()
         self._ranks.close()
+
+    def _read_power(self, t_us: int) -> list[Reading]:
+        """What the node tells of its power and energy."""
+        readings = list(self._powercap.read(t_us))
+        if not self._hwmon.rails:
+            readings += self._hwmon.read()
+        if self._dcmi.missing is not None:
+            readings += self._dcmi.read()
+        for aside in self._asides:
+            readings += aside.read()
+        return readings
 
     def _read_host(self, t_us: int) -> list[Reading]:
         memory = psutil.virtual_memory()

@@ -8,7 +8,7 @@ from telemetry.allotment import VISIBLE, read_allotment
 from telemetry.calls import POWER_SAMPLE
 from telemetry.dcgm import DcgmReadings
 from telemetry.driver import Driver
-from telemetry.host import HostSource
+from telemetry.host import BESIDE_GPUS_US, HostSource
 from telemetry.node import GpuReadings, NodeSource
 from telemetry.nvml import NvmlReadings
 from telemetry.order import SOURCES
@@ -70,7 +70,8 @@ def _open_auto(assignment: Assignment) -> Source:
 def _node(
     assignment: Assignment, parts: Sequence[GpuReadings], choice: dict[str, Any] | None = None
 ) -> Source:
-    return NodeSource(assignment.order.telemetry, HostSource(assignment), parts, choice)
+    host = HostSource(assignment, least_us=BESIDE_GPUS_US)
+    return NodeSource(assignment.order.telemetry, host, parts, choice)
 
 
 def _job_uuids(assignment: Assignment) -> tuple[list[str] | None, str]:

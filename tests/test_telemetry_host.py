@@ -60,6 +60,22 @@ def test_host_s_memory_and_utilization_are_read_as_numbers_in_range(
     assert 0.0 <= busy.value <= 1.0
 
 
+def test_cpus_and_memory_have_a_pace_of_their_own_and_power_that_of_the_order(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    make_zone(tmp_path, "intel-rapl:0", "package-0", 0)
+    _, attempt = make_attempt(tmp_path)
+    source = HostSource(assign(attempt, spec), tmp_path, least_us=60_000_000)
+    first, second, last = list(source.read()), list(source.read()), list(source.finish())
+    told = [len(of_field(readings, "memory_used_bytes")) for readings in (first, second, last)]
+    assert told == [1, 0, 1]
+    assert len(of_field(second, "zone_energy_j")) == 1
+    periods_us = source.describe().periods_us
+    assert periods_us["memory_used_bytes"] == 60_000_000
+    assert periods_us["zone_energy_j"] == ORDER["period_ms"] * 1_000
+    source.close()
+
+
 def test_rank_is_read_from_its_registration_to_its_end(tmp_path: Path, spec: RunSpec) -> None:
     _, attempt = make_attempt(tmp_path)
     source = HostSource(assign(attempt, spec), tmp_path)
