@@ -19,9 +19,9 @@ from workers.rank import Rank
 from workers.shapes import Shape
 from workers.weights import shard
 
-# Its two tables are 66 MB each in fp16; an eighth of one is 8 MB.
-WIDE = Shape(name="wide", dim=1024, layers=1, heads=8, norm_eps=1e-6)
-BALLAST_BYTES = 10_000_000
+# Its two tables are 33 MB each in fp16; an eighth of one is 4 MB.
+WIDE = Shape(name="wide", dim=1024, layers=1, heads=8, norm_eps=1e-6, vocab=16_000)
+BALLAST_BYTES = 5_000_000
 
 
 def read_all(

@@ -1,5 +1,6 @@
 """A model is made module by module, from whatever source of weights a spec names."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,16 @@ from workers.shapes import SHAPES
 from workers.weights import RandomWeights, draw_whole, shard
 
 CPU = torch.device("cpu")
+Planned = Callable[..., tuple[RunSpec, LaunchOrder, Path, Path]]
 IDS = [[3, 1, 4, 1, 5, 9, 2, 6], [5, 3, 5, 8, 9, 7, 9, 3]]
+
+
+@pytest.fixture(scope="module")
+def nano(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole checkpoint of nano in four files; nobody may change it."""
+    folder = tmp_path_factory.mktemp("models") / "nano"
+    write_meta(folder, SHAPES["nano"], files=4)
+    return folder
 
 
 def logits_of(rank: Rank, folder: Path, checkpoint: Path) -> NDArray[np.float32]:
@@ -101,11 +111,10 @@ def answers_of(rank: Rank, folder: Path, checkpoint: Path) -> dict[str, list[lis
 
 @pytest.mark.parametrize("degree", [1, 2])
 def test_all_engines_give_the_same_answers_where_norms_are_not_one(
-    tmp_path: Path, degree: int
+    tmp_path: Path, nano: Path, degree: int
 ) -> None:
     # Random weights have norms of one, which hide what an engine does with them.
-    write_meta(tmp_path / "nano", SHAPES["nano"], files=4)
-    for found in values_of(run_gang(degree, answers_of, tmp_path, tmp_path / "nano")):
+    for found in values_of(run_gang(degree, answers_of, tmp_path, nano)):
         assert len(found) > 1
         assert all(len(answer) == 6 for answer in found["reference"])
         assert all(ids == found["reference"] for ids in found.values())
@@ -199,14 +208,12 @@ def test_random_weights_are_refused_where_their_strips_cannot_be_shared() -> Non
 
 
 @pytest.fixture
-def planned(
-    tmp_path: Path, spec: RunSpec
-) -> Callable[..., tuple[RunSpec, LaunchOrder, Path, Path]]:
+def planned(tmp_path: Path, spec: RunSpec, nano: Path) -> Planned:
     """A run of nano with a checkpoint that the launcher has hashed."""
 
     def plan(**changes: Any) -> tuple[RunSpec, LaunchOrder, Path, Path]:
         results, folder = tmp_path / "results", tmp_path / "nano"
-        write_meta(folder, SHAPES["nano"])
+        shutil.copytree(nano, folder)
         record = hash_files(find_files(folder))
         results.mkdir()
         record.write(results)
@@ -217,9 +224,6 @@ def planned(
     return plan
 
 
-Planned = Callable[..., tuple[RunSpec, LaunchOrder, Path, Path]]
-
-
 def test_a_worker_takes_the_checkpoint_that_was_planned_and_says_how_it_knows(
     planned: Planned,
 ) -> None:
@@ -228,7 +232,10 @@ def test_a_worker_takes_the_checkpoint_that_was_planned_and_says_how_it_knows(
     assert about["kind"] == "checkpoint"
     assert about["digest"] == spec.weights
     assert about["verified"].startswith("size and time of last change")
-    assert [file["name"] for file in about["files"]] == ["consolidated.00.pth", "params.json"]
+    assert [file["name"] for file in about["files"]] == [
+        *(f"consolidated.0{number}.pth" for number in range(4)),
+        "params.json",
+    ]
 
 
 def test_a_worker_hashes_again_when_asked(planned: Planned) -> None:
@@ -287,10 +294,9 @@ def work(
 
 
 def test_ranks_answer_with_a_checkpoint_s_weights_and_the_record_names_its_files(
-    tmp_path: Path, spec: RunSpec
+    tmp_path: Path, spec: RunSpec, nano: Path
 ) -> None:
-    write_meta(tmp_path / "nano", SHAPES["nano"], files=4)
-    record = hash_files(find_files(tmp_path / "nano"))
+    record = hash_files(find_files(nano))
     results = tmp_path / "results"
     results.mkdir()
     record.write(results)
@@ -298,7 +304,7 @@ def test_ranks_answer_with_a_checkpoint_s_weights_and_the_record_names_its_files
         spec, weights=record.digest, gpus=2, gpus_per_node=2, max_gen_len=2, max_prompt_len=8
     )
     attempt, order = make_attempt(
-        results, pair, weights_path=str(tmp_path / "nano"), idle_s=0.0, logit_error=False
+        results, pair, weights_path=str(nano), idle_s=0.0, logit_error=False
     )
     values_of(run_gang(2, work, pair, order, results, attempt))
     said = read_json(attempt.model)["weights"]
