@@ -90,3 +90,53 @@ def test_a_token_of_7b_costs_at_least_two_flops_a_weight(spec: RunSpec) -> None:
     weights = 6_738_415_616 - 32_000 * 4096 - 65 * 4096
     assert flops(one) == pytest.approx(2 * weights, rel=1e-3)
     assert flops(_spec(spec, model="7b", prompts=3, max_gen_len=1)) == 3 * flops(one)
+
+
+def test_an_engine_that_may_stop_early_is_promised_no_more_than_one_token(spec: RunSpec) -> None:
+    fast = _spec(spec, engine="fast", max_gen_len=64)
+    assert flops(fast) == flops(_spec(spec, max_gen_len=1))
+    assert flops(_spec(fast, ignore_eos=True)) == flops(_spec(spec, max_gen_len=64))
+
+
+def test_engine_fast_holds_the_whole_embedding_on_every_rank(spec: RunSpec) -> None:
+    shared = {"model": "65b", "dtype": "fp16", "gpus": 8}
+    reference = estimate(_spec(spec, **shared))
+    fast = estimate(_spec(spec, engine="fast", **shared))
+    # Seven eighths of the table more, and the layers' norms less.
+    extra_bytes = 32_000 * 8192 * 2 * 7 // 8 - 160 * 8192 * 2
+    assert fast.weights_bytes - reference.weights_bytes == extra_bytes
+
+
+# 7B's layers alone, by the packed format: bits a weight with their scales.
+@pytest.mark.parametrize(
+    ("quantization", "bits"), [("int8", 8 + 32 / 4096), ("int4", 4 + 16 / 128)]
+)
+def test_quantized_layers_weigh_their_bits_and_scales(
+    spec: RunSpec, quantization: str, bits: float
+) -> None:
+    point = _spec(spec, model="7b", dtype="fp16", engine="fast", quantization=quantization)
+    layers = 32 * (4 * 4096**2 + 3 * 4096 * 11008)
+    tables_bytes = 2 * 32_000 * 4096 * 2
+    rest_bytes = estimate(point).weights_bytes - tables_bytes
+    assert rest_bytes == pytest.approx(layers * bits / 8, rel=1e-3)
+
+
+def test_prompts_that_are_known_to_be_short_need_less_of_the_reference_engine(
+    spec: RunSpec,
+) -> None:
+    point = _spec(spec, model="7b", dtype="fp16", batch_size=64, max_prompt_len=1024)
+    assert estimate(point, prefill_len=64).workspace_bytes < estimate(point).workspace_bytes / 10
+    fast = _spec(point, engine="fast")
+    assert estimate(fast, prefill_len=64) == estimate(fast)
+
+
+def test_a_split_that_is_not_legal_is_still_planned(spec: RunSpec) -> None:
+    point = _spec(spec, model="7b", engine="fast", quantization="int4", gpus=3, gpus_per_node=3)
+    assert estimate(point).weights_bytes > 0
+
+
+def test_what_torch_allocates_is_told_apart_from_what_the_gpu_holds(spec: RunSpec) -> None:
+    parts = estimate(_spec(spec, model="7b"))
+    assert parts.allocated_bytes == parts.total_bytes - parts.context_bytes
+    two = estimate(_spec(spec, model="7b", gpus=2))
+    assert two.context_bytes > parts.context_bytes

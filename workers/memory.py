@@ -101,19 +101,22 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
 def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     """A lower bound of the run's arithmetic over all its GPUs, in floating-point operations.
 
-    A multiply-add counts two. Each prompt is taken to have `prompt_len` tokens, and no batch pads;
-    the batch is decoded to its full length, as the reference loop does, whatever is cut after.
+    A multiply-add counts two. Each prompt is taken to have `prompt_len` tokens, and no batch pads.
+    The `reference` loop decodes to the full length, whatever is cut after; engine `fast` may find
+    every row at its end after one token, unless ends are ignored.
 
     Raises:
         ValueError: the model is unknown.
     """
     shape = find_shape(spec.model)
+    whole = spec.engine == "reference" or spec.ignore_eos
+    new = spec.max_gen_len if whole else 1
     # The last token sampled is never fed back.
-    fed = prompt_len + spec.max_gen_len - 1
+    fed = prompt_len + new - 1
     matrices = 2 * shape.layers * shape.layer_matrix_params * fed
     # Position p meets p + 1 keys and as many values.
     attention = 4 * shape.dim * shape.layers * fed * (fed + 1) // 2
-    logits = 2 * shape.vocab * shape.dim * spec.max_gen_len
+    logits = 2 * shape.vocab * shape.dim * new
     return spec.prompts * (matrices + attention + logits)
 
 
