@@ -161,7 +161,10 @@ def _serve(pipe: Connection, seat: _Seat) -> None:
                     if case.device == "cuda":
                         torch.cuda.synchronize()
                     start_us = time.monotonic_ns() // 1000
-                    answered.append(Answered(start_us=start_us, step_us=runner.answer()))
+                    step_us = runner.answer()
+                    if len(step_us) != case.new:
+                        raise RuntimeError(f"took {len(step_us)} steps, not {case.new}")
+                    answered.append(Answered(start_us=start_us, step_us=step_us))
                 pipe.send((None, answered))
     except (Exception, SystemExit):  # noqa: BLE001 (whatever it was, the parent reports it)
         pipe.send((traceback.format_exc(), None))

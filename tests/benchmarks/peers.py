@@ -36,6 +36,8 @@ class Transformers:
             make: Callable[..., Any] = LlamaForCausalLM._from_config
             self._model = make(config, dtype=DTYPES[case.dtype])
         self._model.train(False)
+        # Given as an argument, None would be taken for "as the model's configuration says".
+        self._model.generation_config.eos_token_id = None
         self._marks = _Marks(case.device)
         self._ids = torch.tensor(prompts_of(case), device=case.device)
         self._case = case
@@ -53,7 +55,6 @@ class Transformers:
             temperature=TEMPERATURE,
             top_p=TOP_P,
             top_k=0,
-            eos_token_id=None,
             max_new_tokens=self._case.new,
             # Called once a step, between the logits and their sampling: one mark late is one
             # mark early the step before, so differences are whole steps.
