@@ -1,6 +1,7 @@
 """Weights come from published files, slice by slice, whatever those were cut for."""
 
 import contextlib
+import math
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -101,13 +102,17 @@ def test_a_source_says_what_was_stored_and_what_became_of_it(tmp_path: Path) -> 
     }
 
 
-def test_a_number_that_the_run_s_format_cannot_hold_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [1e6, -1e6, float("nan")])
+def test_a_number_that_the_run_s_format_cannot_hold_is_refused(
+    tmp_path: Path, number: float
+) -> None:
     write_meta(tmp_path, dtype=torch.bfloat16)
     path = tmp_path / "consolidated.00.pth"
     held = torch.load(path, weights_only=True)
-    held["layers.1.attention.wo.weight"][5, 7] = 1e6
+    held["layers.1.attention.wo.weight"][5, 7] = number
     torch.save(held, path)
-    assert read_all(tmp_path, dtype=torch.bfloat16)
+    if not math.isnan(number):
+        assert read_all(tmp_path, dtype=torch.bfloat16)
     with pytest.raises(ValueError, match=r"finite in fp16, but layers\.1\.attention\.wo\.weight"):
         read_all(tmp_path)
 
