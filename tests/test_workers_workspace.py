@@ -10,15 +10,17 @@ from collections.abc import Iterator
 import pytest
 import torch
 import torch.distributed as dist
-import torch.nn.functional as nnf
 from fairscale.nn.model_parallel import initialize as fairscale_groups
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from tests.live_bytes import LiveBytes
+from workers import fast_plain
 from workers.fast_model import FastModel
-from workers.fast_weights import FusedLayer, FusedWeights
+from workers.fast_weights import FusedLayer, FusedWeights, Matrix
+from workers.formats import group_size
 from workers.llama import Llama, build
 from workers.memory import ITEM_BYTES
+from workers.quantization import Quantized
 from workers.shapes import SHAPES
 from workers.workspace import Work, cublas_bytes, pass_bytes, reference_bytes
 
@@ -54,9 +56,7 @@ def fullest_bytes(work: Work, dtype: str) -> int:
 class KernelShapes:
     """In the place of the Triton kernels, which need a GPU: results of their sizes, no more."""
 
-    @staticmethod
-    def product(x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        return nnf.linear(x, matrix)
+    product = staticmethod(fast_plain.product)
 
     @staticmethod
     def add_norm(x: torch.Tensor, *_: object) -> torch.Tensor:
@@ -78,11 +78,15 @@ def fast_fullest_bytes(work: Work) -> int:
     def half(*room: int) -> torch.Tensor:
         return torch.empty(room, dtype=torch.float16, device=META)
 
+    def matrix(outputs: int, inputs: int) -> Matrix:
+        whole = half(outputs, inputs)
+        return quantize_shape(whole, work.quantization) if work.quantized else whole
+
     layer = FusedLayer(
-        qkv=half(3 * work.width, shape.dim),
-        wo=half(shape.dim, work.width),
-        gate_up=half(2 * work.inner, shape.dim),
-        down=half(shape.dim, work.inner),
+        qkv=matrix(3 * work.width, shape.dim),
+        wo=matrix(shape.dim, work.width),
+        gate_up=matrix(2 * work.inner, shape.dim),
+        down=matrix(shape.dim, work.inner),
     )
     weights = FusedWeights(
         table=half(shape.vocab, shape.dim),
@@ -96,9 +100,11 @@ def fast_fullest_bytes(work: Work) -> int:
         # Flash attention's result, as CUDA lays it out; on `meta` torch would spell out scores.
         room = (work.batch, work.prefill_len, work.heads, shape.head_dim)
         model._attend_all = lambda *_: half(*room).transpose(1, 2)  # type: ignore[method-assign]
-        matrices = (layer.qkv, layer.wo, layer.gate_up, layer.down, weights.table, weights.head)
+        matrices: list[torch.Tensor] = [weights.table, weights.head]
+        for one in (layer.qkv, layer.wo, layer.gate_up, layer.down):
+            matrices += [one.packed, one.scale] if isinstance(one, Quantized) else [one]
         caches = [cache for pair in model.caches for cache in pair]
-        with LiveBytes([*matrices, *caches, turn]) as counter:  # type: ignore[list-item]
+        with LiveBytes([*matrices, *caches, turn]) as counter:
             model.prefill([[1] * work.prefill_len] * work.batch)
             peak: int = counter.peak
             return peak
@@ -119,6 +125,37 @@ def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
         prefill_len=prompt_len,
         max_len=prompt_len + 128,
         item_bytes=2,
+    )
+    assert pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
+
+
+def quantize_shape(whole: torch.Tensor, name: str) -> Quantized:
+    """A quantized matrix of its size; `meta` has no numbers to round."""
+    outputs, inputs = whole.shape
+    if name == "int8":
+        packed = torch.empty(outputs, inputs, dtype=torch.int8, device=META)
+        return Quantized(
+            bits=8, packed=packed, scale=torch.empty(outputs, device=META), group=inputs
+        )
+    group = group_size(inputs)
+    packed = torch.empty(outputs, inputs // 2, dtype=torch.uint8, device=META)
+    scale = torch.empty(outputs, inputs // group, dtype=torch.float16, device=META)
+    return Quantized(bits=4, packed=packed, scale=scale, group=group)
+
+
+@pytest.mark.parametrize("quantization", ["int8", "int4"])
+@pytest.mark.parametrize(("batch", "prompt_len"), [(1, 128), (64, 128), (512, 128)])
+def test_quantized_weights_need_room_to_be_widened_for_many_rows(
+    quantization: str, batch: int, prompt_len: int
+) -> None:
+    work = Work(
+        shape=SHAPES["7b"],
+        degree=1,
+        batch=batch,
+        prefill_len=prompt_len,
+        max_len=prompt_len + 128,
+        item_bytes=2,
+        quantization=quantization,
     )
     assert pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
 

@@ -74,7 +74,7 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         prefill_len=spec.max_prompt_len if fast or prefill_len is None else prefill_len,
         max_len=spec.max_prompt_len + spec.max_gen_len,
         item_bytes=item_bytes,
-        quantized=spec.quantization != "none",
+        quantization=spec.quantization,
     )
     layer = _layer_bytes(shape, spec, item_bytes)
     # `fast` has the whole embedding on every rank, and of the norms only the last apart.

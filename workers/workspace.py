@@ -29,6 +29,9 @@ _INNER_TOKENS: Final = 16_384
 _FUSED_ROWS: Final = 64
 # `isfinite` of a matrix: its magnitudes, in its own format, and three truths a number.
 _TRUTHS_BYTES: Final = 3
+# Of each weight while a matrix is widened for cuBLAS (`workers.quantization.dequantize`): fp32
+# before and after its scale, and for 4 bits the whole numbers that were unpacked.
+_WIDENING_BYTES: Final = {"int8": 2 * _FP32, "int4": 2 * _FP32 + 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +48,13 @@ class Work:
     """Positions of every row at the end."""
     item_bytes: int
     """Bytes of a number in the run's format."""
-    quantized: bool = False
-    """True when the layers' matrices are rounded while the model loads."""
+    quantization: str = "none"
+    """How the layers' matrices are rounded while the model loads."""
+
+    @property
+    def quantized(self) -> bool:
+        """True when the layers' matrices are rounded."""
+        return self.quantization != "none"
 
     @property
     def tokens(self) -> int:
@@ -121,8 +129,21 @@ def pass_bytes(work: Work) -> int:
     # to; beside what the tokens before them came to.
     some = min(work.tokens, _INNER_TOKENS)
     gated = some * max(3 * work.inner, work.inner + dim)
-    inner = work.tokens * (3 * dim + 5 * width) + (work.tokens - some) * dim + gated
-    return places + max(work.tokens * max(fused, added, joined), inner) * item
+    held = work.tokens * (3 * dim + 5 * width)
+    inner = held + (work.tokens - some) * dim + gated
+    numbers = max(work.tokens * max(fused, added, joined), inner)
+    return places + max(numbers * item, _widening_bytes(work, held * item, some))
+
+
+def _widening_bytes(work: Work, held_bytes: int, some: int) -> int:
+    """While gates and ups, the largest matrix, are widened, or are there and multiply; else 0."""
+    if not work.quantized:
+        return 0
+    item, gates = work.item_bytes, 2 * work.shape.dim * work.inner
+    widening = gates * _WIDENING_BYTES[work.quantization]
+    # What the tokens before the last part came to.
+    before = (work.tokens - some) * work.shape.dim * item
+    return held_bytes + before + max(widening, gates * item + 2 * some * work.inner * item)
 
 
 def _step_bytes(work: Work) -> int:
