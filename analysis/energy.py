@@ -99,13 +99,13 @@ class Curve:
     lag_us: int = 0
     """How late a counter's value may be: time between two updates of it."""
     edge_power_w: float = 0.0
-    """Power that must be reckoned with at an edge where readings are too far apart to tell."""
+    """Power that must be reckoned with at an edge where no reading tells it."""
     variance_j2: FloatArray | None = None
     """Shape (n,): running sum of what each step between two readings adds to the variance of
     the energy; None when nothing is lost between readings (a counter)."""
     seen: Series | None = None
-    """Power of the same board, for a counter that was polled more seldom than it changes: between
-    two polls its own slope is a mean, and says little of what power changed by."""
+    """Power of the same board, for a counter that was read more seldom than it changes: between
+    two readings its own slope is a mean, and says little of what power was at an edge."""
 
     def at(self, t_us: IntArray) -> FloatArray:
         """Energy at each time since the first reading; NaN where that is not known."""
@@ -187,10 +187,12 @@ class Curve:
         low = np.searchsorted(self.t_us, edges_us - reach_us, side="right") - 1
         high = np.searchsorted(self.t_us, edges_us + reach_us, side="left")
         counts = self.power_w is None
+        looked = np.zeros(len(edges_us), dtype=np.bool_)
         if self.power_w is None and self.seen is not None:
             levels_w = self.seen.value
             low = np.searchsorted(self.seen.t_us, edges_us - reach_us, side="left")
             high = np.searchsorted(self.seen.t_us, edges_us + reach_us, side="right") - 1
+            looked = high >= low
             high = np.maximum(low, high)
         elif self.power_w is None:
             levels_w = np.diff(self.energy_j) / (np.diff(self.t_us) / US_PER_S)
@@ -200,9 +202,10 @@ class Curve:
         low, high = (np.clip(bound, 0, len(levels_w) - 1) for bound in (low, high))
         most_w = _over(np.maximum, levels_w, low, high)
         swing_w = most_w - _over(np.minimum, levels_w, low, high)
-        swing_w = np.where(nearest_us > self.resolution_us, np.ptp(levels_w), swing_w)
+        blind = (nearest_us > self.resolution_us) | (~looked if self.seen is not None else False)
+        swing_w = np.where(blind, np.ptp(levels_w), swing_w)
         moved_us = nearest_us if counts else reach_us
-        late_w = np.maximum(most_w, self.edge_power_w)
+        late_w = np.where(looked, most_w, np.maximum(most_w, self.edge_power_w))
         return late_w * self.lag_us / US_PER_S, swing_w * moved_us / US_PER_S
 
     def _outer_slopes(self) -> tuple[float, float]:
@@ -228,7 +231,8 @@ def counter_curve(
 
     A counter that falls was reset, and one that never moves does not count: neither says what was
     drawn. A value that only repeats the one before is no new reading of the board. `power` are the
-    same board's readings of power: they tell what may be misplaced where polls are far apart.
+    same board's readings of power, given where the counter itself was read too seldom to tell what
+    may be misplaced at an edge.
     """
     t_us, value = _distinct(series)
     if len(t_us) < _TWO_POINTS:
@@ -250,7 +254,7 @@ def counter_curve(
         resolution_us=resolution_us,
         lag_us=lag_us,
         edge_power_w=edge_power_w,
-        seen=power if power and resolution_us > EDGE_PERIODS * lag_us else None,
+        seen=power or None,
     )
 
 

@@ -69,7 +69,8 @@ class Readings:
         counter = self._counter(host, uuid, sensor)
         limit_w = float(entry.get("power_limit_w") or 0.0)
         update_us = self._behaviour(host, uuid, COUNTER_FIELD, sensor).update_us
-        witness = _witness(rank, update_us, limit_w)
+        power = self._power(host, uuid, most_us=update_us)
+        witness = _witness(rank, update_us, limit_w, power)
         integral = self._integral(host, uuid, sensor, window_us)
         driver = entry.get("driver") or known.get("driver")
         return Gpu(
@@ -127,15 +128,23 @@ class Readings:
             ),
         )
 
+    def _power(self, host: str, uuid: str, most_us: int | None = None) -> Series | None:
+        """The finest readings of a board's power; None when none is as often as every `most_us`."""
+        for field in POWER_FIELDS:
+            series = self.of(host, uuid, field)
+            if len(series) and (most_us is None or self.sampling_us(host, uuid, field) <= most_us):
+                return series
+        return None
+
     def _counter(self, host: str, uuid: str, sensor: Sensor) -> Curve | str:
         behaviour = self._behaviour(host, uuid, COUNTER_FIELD, sensor)
-        power = (self.of(host, uuid, field) for field in POWER_FIELDS)
+        seldom = behaviour.sampling_us > EDGE_PERIODS * behaviour.update_us
         return counter_curve(
             self.of(host, uuid, COUNTER_FIELD),
             edge_us=min(self.edge_us(host, uuid, COUNTER_FIELD), MOST_EXTENSION_US),
             resolution_us=behaviour.resolution_us,
             lag_us=behaviour.update_us,
-            power=next((series for series in power if len(series)), None),
+            power=self._power(host, uuid) if seldom else None,
         )
 
     def _integral(
@@ -162,10 +171,13 @@ class Readings:
         return (curves or found or ["0 readings"])[0]
 
 
-def _witness(rank: RankSpans | None, update_us: int, limit_w: float) -> Curve | str:
+def _witness(
+    rank: RankSpans | None, update_us: int, limit_w: float, power: Series | None
+) -> Curve | str:
     """The counter as the rank read it at its spans' edges.
 
-    It knows of no power between them, so the board's limit is what an edge may be late by.
+    It knows of no power between them: what an edge may be late by is told by the board's power
+    around it, where that was read as often as the counter changes, else by the board's limit.
     """
     if rank is None:
         return "no rank works on it"
@@ -183,6 +195,7 @@ def _witness(rank: RankSpans | None, update_us: int, limit_w: float) -> Curve | 
         lag_us=update_us,
         edge_power_w=limit_w,
         method=WITNESS,
+        power=power,
     )
 
 

@@ -76,6 +76,29 @@ def test_a_counter_read_at_the_edges_stands_before_the_same_one_polled(tmp_path:
     assert not any("the ranks' own" in note for _, note in tables.notes)
 
 
+@pytest.mark.parametrize(("period_us", "edge_w"), [(100_000, 200.0), (200_000, 300.0)])
+def test_a_witness_is_as_late_as_power_at_its_edges_says_else_as_the_boards_limit(
+    tmp_path: Path, period_us: int, edge_w: float
+) -> None:
+    # Power that is read more seldom than the counter changes may hide what it was at an edge.
+    row = only(tables_of(tmp_path, Plan(witness=True, period_us=period_us)))
+    expected = 2 * edge_w * 0.1 * (2 / 12) ** 0.5
+    assert row["energy_uncertainty_j"] == pytest.approx(expected)
+
+
+def test_a_gap_of_the_trace_at_an_edge_leaves_a_witness_to_the_boards_limit(
+    tmp_path: Path,
+) -> None:
+    def lose_start(row: dict[str, Any]) -> dict[str, Any] | None:
+        """No power around the window's start at 2.5 s."""
+        return None if 2_200_000 < row["t_us"] - T0_US < 2_800_000 else row
+
+    row = only(tables_of(tmp_path, Plan(witness=True, sample=lose_start)))
+    start_w, end_w = 300.0, work_w(0)
+    lateness = (start_w**2 + end_w**2) / 12 + ((start_w - end_w) / 2) ** 2
+    assert row["energy_uncertainty_j"] == pytest.approx(2 * 0.1 * lateness**0.5)
+
+
 def test_polls_too_far_apart_for_the_window_stand_back_behind_the_integral(tmp_path: Path) -> None:
     plan = Plan(counter_period_us=5_000_000, decode_s=3.0)
     row = only(tables_of(tmp_path, plan))
