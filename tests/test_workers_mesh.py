@@ -51,6 +51,18 @@ def test_ranks_join_without_a_fixed_port_and_leave_nothing_behind(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def hear_the_first(rank: Rank, folder: Path) -> int:
+    with (
+        _meet(rank, folder) as meeting,
+        open_mesh(meeting, degree=rank.world, device=CPU) as mesh,
+    ):
+        return mesh.first_says(40 + rank.rank)
+
+
+def test_all_ranks_hold_to_what_rank_0_says(tmp_path: Path) -> None:
+    assert values_of(run_gang(2, hear_the_first, tmp_path)) == [40, 40]
+
+
 def test_two_runs_share_a_host(tmp_path: Path) -> None:
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     with open_meeting(make_rank(0, 1), one), open_meeting(make_rank(0, 1), two):

@@ -1,9 +1,12 @@
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from workers.answers import Answers
 from workers.reference import ReferenceEngine
 from workers.sampling import Decoding
 
@@ -38,7 +41,7 @@ class Flat(Counting):
         return torch.zeros(ids.shape[0], VOCAB)
 
 
-def _answer(
+def _answers(
     model: Counting,
     prompts: Sequence[Sequence[int]],
     *,
@@ -47,7 +50,7 @@ def _answer(
     temperature: float = 0.0,
     ignore_eos: bool = False,
     seed: int = 0,
-) -> list[list[int]]:
+) -> Answers:
     decoding = Decoding(
         max_gen_len=max_gen_len,
         temperature=temperature,
@@ -57,7 +60,11 @@ def _answer(
     )
     engine = ReferenceEngine(model, decoding, max_len=max_len, device=torch.device("cpu"))
     engine.prefill(prompts, seed)
-    return engine.decode().ids
+    return engine.decode()
+
+
+def _answer(model: Counting, prompts: Sequence[Sequence[int]], **more: Any) -> list[list[int]]:
+    return _answers(model, prompts, **more).ids
 
 
 def test_a_batch_costs_total_length_less_shortest_prompt_forward_passes() -> None:
@@ -96,6 +103,29 @@ def test_the_loop_never_stops_early_even_when_every_row_has_ended() -> None:
 
 def test_an_answer_is_cut_before_its_first_end_of_sequence() -> None:
     assert _answer(Counting(), [[10]], max_gen_len=6) == [[0, 1]]
+
+
+def test_a_row_that_an_end_of_sequence_cut_says_so() -> None:
+    assert _answers(Counting(), [[10], [3]], max_gen_len=4).ended == [True, False]
+    assert _answers(Counting(), [[10]], max_gen_len=4, ignore_eos=True).ended == [False]
+
+
+def test_every_forward_pass_is_a_step_with_a_time() -> None:
+    model = Counting()
+    answers = _answers(model, [[3], [3, 4, 5]], max_gen_len=4)
+    assert len(answers.step_us) == len(model.fed)
+    assert answers.step_us == sorted(answers.step_us)
+
+
+def test_a_longer_prompts_first_token_is_that_many_steps_later() -> None:
+    assert _answers(Counting(), [[3], [3, 4, 5]], max_gen_len=4).first_steps == [0, 2]
+
+
+def test_it_says_how_it_works_in_json() -> None:
+    decoding = Decoding(max_gen_len=5, temperature=1.0, top_p=1.0, ignore_eos=True, eos_id=EOS)
+    engine = ReferenceEngine(Flat(), decoding, max_len=20, device=torch.device("cpu"))
+    said = json.loads(json.dumps(engine.describe()))
+    assert (said["name"], said["stops_early"]) == ("reference", False)
 
 
 def test_ignore_eos_keeps_what_follows_the_end_of_sequence() -> None:

@@ -67,12 +67,13 @@ class Exam:
         goes_on = True
         while goes_on:
             rates.append(rate_of(self._warm_with(ids[:size])))
+            if self.progress is not None:
+                _LOG.info("warm-up batch %d: %.0f tokens/s", len(rates), rates[-1])
             goes_on = self._decide(rule.goes_on(rates, time.monotonic() - started_s))
         record = rule.describe(rates, time.monotonic() - started_s)
         if self.progress is not None:
             steady = "steady" if record["steady"] else f"not known to be steady: {record['reason']}"
-            speed = f"{rates[-1]:.0f} tokens/s in the last"
-            _LOG.info("warm-up: %d batches, %s, %s", len(rates), speed, steady)
+            _LOG.info("warm-up: %d batches, %s", len(rates), steady)
         return record
 
     def answer(self, book: Book | None) -> dict[str, Any]:
@@ -115,14 +116,15 @@ class Exam:
     ) -> tuple[int, int]:
         """Answer a batch; when its PREFILL began and its DECODE ended."""
         lens = [len(prompt) for prompt in prompts]
-        if self.progress is not None:
-            most = max(lens) - min(lens) + self.spec.max_gen_len
-            self.progress.begin_batch(batch, len(prompts), most, self.engine.clock)
         # Rank 0 writes longer than the others: all wait here, so that no one's PREFILL does.
         self.mesh.barrier()
         begun = self.spans.enter(Phase.PREFILL, batch=batch)
         with torch.inference_mode():
             self.engine.prefill(prompts, batch_seed(self.spec.seed, batch))
+            if self.progress is not None:
+                # Now that the clock counts this batch's steps and no longer those of the last.
+                most = max(lens) - min(lens) + self.spec.max_gen_len
+                self.progress.begin_batch(batch, len(prompts), most, self.engine.clock)
             asked = Counts(prompts=len(prompts), prompt_tokens=sum(lens))
             counts = NO_COUNTS if book is None else asked
             self.spans.enter(Phase.DECODE, batch=batch, counts=counts)
