@@ -27,6 +27,8 @@ _CONTEXT: Final = multiprocessing.get_context("spawn")
 # Compiling a step and capturing it takes transformers a minute or two; 65B is drawn in seconds.
 _READY_S: Final = 900.0
 _TURN_S: Final = 600.0
+# Leaving takes a barrier; a rank that waits longer waits for one that is gone.
+_LEAVE_S: Final = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,12 @@ class Contender:
             process.start()
             theirs.close()
             self._ranks.append((process, mine))
-        said = self._hear(_READY_S)
+        try:
+            said = self._hear(_READY_S)
+        except RuntimeError:
+            # Ranks that wait for one that failed would keep the GPU's memory.
+            self.close()
+            raise
         self.about: str = said[0]["about"]
         self.uuids: list[str] = [one["uuid"] for one in said]
 
@@ -116,8 +123,9 @@ class Contender:
         for _, pipe in self._ranks:
             with contextlib.suppress(BrokenPipeError):
                 pipe.send(None)
+        patience_s = time.monotonic() + _LEAVE_S
         for process, _ in self._ranks:
-            process.join(20.0)
+            process.join(max(0.0, patience_s - time.monotonic()))
             process.kill()
             process.join()
         self._folder.cleanup()

@@ -164,6 +164,11 @@ class _Stage:
             turn["memory_bytes"] = contender.memory_bytes()
         return turn
 
+    def dismiss(self, name: str) -> None:
+        """Take a contender that failed off the card."""
+        if name in self._loaded:
+            self._leave(name)
+
     def close(self) -> None:
         for name in list(self._loaded):
             self._leave(name)
@@ -188,6 +193,7 @@ def _take_turns(
                 turns[name].append(stage.turn(name, seconds))
             except RuntimeError as error:
                 given_up.add(name)
+                stage.dismiss(name)
                 _say(f"  {name} is left out: {error}")
     return turns
 
