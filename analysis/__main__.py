@@ -26,6 +26,8 @@ _SHOWN: Final = {
     "model": "model",
     "dataset": "prompts",
     "gpu": "GPU",
+    "engine": "engine",
+    "quantization": "quantized",
     "gpus": "GPUs",
     "batch_size": "batch",
     "max_gen_len": "length",
