@@ -58,7 +58,7 @@ def test_a_shortage_tells_phase_rank_request_and_estimate(spec: RunSpec) -> None
 
 def test_other_faults_pass_as_they_are(spec: RunSpec) -> None:
     with (
-        pytest.raises(RuntimeError, match="^no such kernel$"),
+        pytest.raises(RuntimeError, match=r"^no such kernel$"),
         shortages_told(spec, make_rank(0, 1), CPU, lambda: None),
     ):
         raise RuntimeError("no such kernel")

@@ -1,4 +1,4 @@
-"""Step times; CUDA, which CI has not, is told by a double whose events end when they are told to."""
+"""Step times; CUDA, which CI has not, is told by a double whose events end when told to."""
 
 import time
 from typing import Any, ClassVar
