@@ -4,6 +4,7 @@ import pytest
 
 from analysis.peaks import Peaks, peaks_of
 from analysis.roofline import Row, Sizes, Work, kv_bytes, weight_bytes
+from workers.formats import QUANTIZATIONS, matrix_bytes
 from workers.shapes import SHAPES
 
 SEVEN = Sizes(dim=4096, layers=32, ffn=11008, vocab=32000)
@@ -115,3 +116,24 @@ def test_sizes_refuse_what_no_model_has() -> None:
 def test_a_format_that_is_not_known_has_no_bytes() -> None:
     with pytest.raises(ValueError, match="int3"):
         weight_bytes(SEVEN, dtype="fp16", quantization="int3", degree=1)
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+@pytest.mark.parametrize("degree", [1, 2, 4, 8])
+@pytest.mark.parametrize("model", ["nano", "7b", "13b", "65b"])
+def test_the_formula_counts_what_the_ranks_matrices_are_planned_to_weigh(
+    model: str, degree: int, quantization: str
+) -> None:
+    shape = SHAPES[model]
+    dim, ffn = shape.dim, shape.ffn
+    slices = [
+        *[(dim // degree, dim)] * 3,
+        (dim, dim // degree),
+        *[(ffn // degree, dim)] * 2,
+        (dim, ffn // degree),
+    ]
+    layer = sum(matrix_bytes(*slice_, quantization, 2) for slice_ in slices)
+    planned = degree * (shape.layers * layer + 2 * shape.norm_params) + 2 * shape.vocab * dim
+    sizes = Sizes(dim=dim, layers=shape.layers, ffn=ffn, vocab=shape.vocab)
+    read = weight_bytes(sizes, dtype="fp16", quantization=quantization, degree=degree)
+    assert read == planned
