@@ -93,7 +93,8 @@ class WeightFinder:
             )
         files = find_files(folder)
         check_model(files, shape)
-        seen = files.format is not Format.META or importlib.util.find_spec("torch") is not None
+        reader = "torch" if files.format is Format.META else "safetensors"
+        seen = importlib.util.find_spec(reader) is not None
         if seen:
             check_pieces(files, open_pieces(files), shape)
         found = self._digest(files)
@@ -104,7 +105,7 @@ class WeightFinder:
         size_gb = sum(path.stat().st_size for path in files.paths()) / _GB
         count = len(files.weights)
         about = f"{files.format}, {count} file{'s' * (count > 1)}, {size_gb:.3g} GB"
-        later = "" if seen else "; without torch here, the nodes look into its files"
+        later = "" if seen else f"; without {reader} here, the nodes look into its files"
         return Weights(digest=found, folder=folder, about=about + later)
 
     def _digest(self, files: CheckpointFiles) -> str:

@@ -227,15 +227,15 @@ def test_a_folder_that_only_nodes_can_see_is_named_by_its_digest(
     assert f"must be that of {nano}, {digest}, but is {other} instead" in said
 
 
-def test_a_login_node_without_torch_leaves_meta_s_contents_to_the_nodes(
+def test_a_login_node_without_their_reader_leaves_the_files_contents_to_the_nodes(
     tmp_path: Path, nano: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "torch" else real(name)
-    )
-    found = WeightFinder(tmp_path, again=False).find(str(nano), None, "nano")
-    assert found.about.endswith("without torch here, the nodes look into its files")
+    write_hugging_face(tmp_path / "hub", NANO)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    finder = WeightFinder(tmp_path / "results", again=False)
+    for folder, reader in ((nano, "torch"), (tmp_path / "hub", "safetensors")):
+        found = finder.find(str(folder), None, "nano")
+        assert found.about.endswith(f"; without {reader} here, the nodes look into its files")
 
 
 def test_hashing_is_told_in_gigabytes(

@@ -152,7 +152,13 @@ def hash_files(
 
 
 def verify(
-    files: CheckpointFiles, digest: str, results: Path, *, again: bool, leads: bool
+    files: CheckpointFiles,
+    digest: str,
+    results: Path,
+    *,
+    again: bool,
+    leads: bool,
+    tell: Tell = tell_nobody,
 ) -> dict[str, Any]:
     """Hold a checkpoint, on the node where it is read, to the digest that names it in a spec.
 
@@ -171,7 +177,7 @@ def verify(
     if record is None or again:
         if not leads:
             return {"digest": digest, "verified": "by the first rank of this node"}
-        record = hash_files(files)
+        record = hash_files(files, tell=tell)
         how = "SHA-256 of every file, hashed again on the node"
     elif change := record.change(inodes=False):
         raise ValueError(

@@ -4,8 +4,10 @@ A module is given memory, filled and handed to the engine, which may fuse or qua
 next one is made: the most that is ever held is the finished model and one layer.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import nn
@@ -21,6 +23,8 @@ from workers.parameters import RANDOM
 from workers.rank import Rank
 from workers.shapes import Shape, find_shape
 from workers.weights import RandomWeights, WeightSource
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def open_weights(spec: RunSpec, order: LaunchOrder, results: Path, rank: Rank) -> WeightSource:
@@ -40,7 +44,7 @@ def open_weights(spec: RunSpec, order: LaunchOrder, results: Path, rank: Rank) -
     files = find_files(Path(order.weights_path))
     # One rank of each node hashes; what it finds, all hear before any of them begins.
     leads = rank.local_rank == 0
-    about = verify(files, spec.weights, results, again=order.verify_weights, leads=leads)
+    about = verify(files, spec.weights, results, again=order.verify_weights, leads=leads, tell=_log)
     return Checkpoint(files, shape, rank=rank.rank, degree=rank.world, about=about)
 
 
@@ -73,6 +77,10 @@ def load_model(
                 prepare(name, module)
     model.allocate(max_batch, max_len, device)
     return model
+
+
+def _log(done_bytes: int, total_bytes: int) -> None:
+    _LOG.info("hashing weights: %.1f of %.1f GB", done_bytes / 1e9, total_bytes / 1e9)
 
 
 def _modules(model: Llama) -> Iterator[tuple[str, nn.Module]]:
