@@ -1,0 +1,93 @@
+"""Weights come to a GPU as they come to a CPU, and leave no more behind than the model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.checkpoints import TINY, write_hugging_face, write_meta
+from tests.gang import run_gang, values_of
+from tests.gpu.test_workers_gpu import need_gpus
+from workers.checkpoint import Checkpoint
+from workers.checkpoint_files import find_files
+from workers.llama import Attention
+from workers.load import load_model
+from workers.meeting import open_meeting
+from workers.mesh import open_mesh, take_device
+from workers.parameters import parameter_sizes, part_size
+from workers.rank import Rank
+from workers.shapes import Shape
+from workers.weights import RandomWeights
+
+pytestmark = pytest.mark.gpu
+
+# 12 layers of 25 MB in fp16, and two tables of 65 MB.
+TALL = Shape(name="tall", dim=1024, layers=12, heads=8, norm_eps=1e-6)
+
+
+def fill_on(rank: Rank, folder: Path) -> list[str]:
+    wrong = []
+    cuda = take_device(rank, "cuda")
+    source = Checkpoint(find_files(folder), TINY, rank=1, degree=2, strip_bytes=1)
+    for dtype in (torch.float16, torch.bfloat16, torch.float32):
+        for name, size in parameter_sizes(TINY):
+            there, here = (
+                torch.empty(part_size(name, size, 2), dtype=dtype, device=device)
+                for device in (cuda, torch.device("cpu"))
+            )
+            source.fill(name, there)
+            source.fill(name, here)
+            if not torch.equal(there.cpu(), here):
+                wrong.append(f"{name} as {dtype}")
+    return wrong
+
+
+@pytest.mark.parametrize("write", [write_meta, write_hugging_face])
+def test_a_gpu_gets_the_numbers_that_a_cpu_gets(
+    tmp_path: Path, write: Callable[[Path], Any]
+) -> None:
+    need_gpus(1)
+    write(tmp_path)
+    assert values_of(run_gang(1, fill_on, tmp_path)) == [[]]
+
+
+def peak_of(rank: Rank, folder: Path) -> dict[str, int]:
+    device = take_device(rank, "cuda")
+
+    def fuse(name: str, module: nn.Module) -> None:
+        if name.startswith("layers."):
+            attention = module.get_submodule("attention")
+            assert isinstance(attention, Attention)
+            fused = torch.cat([attention.wq.weight, attention.wk.weight, attention.wv.weight])
+            attention.register_buffer("fused", fused)
+            attention.wq = attention.wk = attention.wv = None
+
+    with (
+        open_meeting(rank, folder / "rendezvous.json") as meeting,
+        open_mesh(meeting, degree=1, device=device),
+    ):
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        source = RandomWeights(TALL, 1, rank=0, degree=1)
+        model = load_model(
+            TALL, source, dtype="fp16", device=device, max_batch=0, max_len=8, prepare=fuse
+        )
+        held = sum(weight.nbytes for weight in model.state_dict().values())
+        layer = sum(weight.nbytes for weight in model.layers[0].state_dict().values())
+        return {
+            "peak": torch.cuda.max_memory_allocated() - before,
+            "held": held,
+            "layer": layer,
+        }
+
+
+def test_loading_holds_the_finished_model_and_no_more_than_a_layer_beside_it(
+    tmp_path: Path,
+) -> None:
+    need_gpus(1)
+    (found,) = values_of(run_gang(1, peak_of, tmp_path))
+    assert found["held"] <= found["peak"] <= found["held"] + found["layer"]
