@@ -54,8 +54,10 @@ def audit(results: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def run_sealed(site: Site, results: Path, nodes: int, ranks_per_node: int) -> AttemptPaths:
-    words = (f"gpus={nodes * ranks_per_node}", f"cluster.gpus_per_node={ranks_per_node}")
+def run_sealed(
+    site: Site, results: Path, nodes: int, ranks_per_node: int, *more: str
+) -> AttemptPaths:
+    words = (f"gpus={nodes * ranks_per_node}", f"cluster.gpus_per_node={ranks_per_node}", *more)
     # What two cores still do for the others' imports is no rest: the idle baseline takes its time.
     attempt = site.queue(results, *POINT, *words, "telemetry.idle_s=4")
     site.wait("the end's record", attempt.ended.is_file, patience_s=280.0)
@@ -74,6 +76,25 @@ def test_two_nodes_of_two_ranks_are_one_run(cluster: Site, tmp_path: Path) -> No
     assert slurm["cluster"] == "devcluster"
     assert slurm["nodes"] == "n[1-2]"
     audit(tmp_path / "results")
+
+
+def test_nodes_agree_on_the_warm_up_s_end_and_the_number_of_passes(
+    cluster: Site, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    # A prompt more than batches of two hold: the last batch of each pass is smaller.
+    words = ("engine=fast", "prompts=5", "max_warmup_batches=8", "min_window_s=2")
+    attempt = run_sealed(cluster, results, 2, 1, *words)
+    record = read_json(attempt.model)
+    assert record["engine"]["name"] == "fast"
+    assert 3 <= record["warmup"]["batches"] <= 8
+    passes = record["window"]["passes"]
+    assert passes > 1
+    assert pq.read_metadata(attempt.table("responses")).num_rows == 5 * passes
+    spans = pq.read_table(attempt.table("spans"), columns=["rank", "phase"])
+    decoded = spans.filter(pc.field("phase") == "decode")["rank"].to_pylist()
+    assert decoded.count(0) == decoded.count(1) == 3 * passes
+    audit(results)
 
 
 @pytest.mark.slow
