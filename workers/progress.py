@@ -1,6 +1,6 @@
 """Progress: how far a run is, for the people who wait for it; no result depends on it.
 
-A thread of rank 0 looks twice a second and does the writing, so that no batch waits for a disk. How
+A thread of rank 0 looks once a second and does the writing, so that no batch waits for a disk. How
 far a batch is it reads off the engine's step clock, a plain number: it asks no device anything.
 """
 
@@ -20,7 +20,8 @@ from workers.steps import StepClock
 
 _LOG: Final = logging.getLogger(__name__)
 
-_PERIOD_S: Final = 0.5
+# Status and the launcher's display look less often; a file system of many jobs feels every write.
+_PERIOD_S: Final = 1.0
 # A batch that takes longer says how far it is.
 _LINE_S: Final = 5.0
 # Long enough to span several batches of a fast run, short enough to follow a clock that throttles.
@@ -182,7 +183,7 @@ class Progress:
 
     def _recent_rate(self, seen_s: float, tokens: float) -> float | None:
         self._recent.append((seen_s, tokens))
-        while len(self._recent) > 2 and seen_s - self._recent[1][0] >= _RECENT_S:  # noqa: PLR2004
+        while len(self._recent) > 1 and seen_s - self._recent[1][0] >= _RECENT_S:
             self._recent.popleft()
         then_s, before = self._recent[0]
         if seen_s <= then_s:
