@@ -56,6 +56,18 @@ def test_a_shortage_tells_phase_rank_request_and_estimate(spec: RunSpec) -> None
     assert f"{total_gb:.2f} GB estimated in all" in str(caught.value)
 
 
+def test_a_shortage_is_told_though_its_clean_up_failed_too(spec: RunSpec) -> None:
+    with (
+        pytest.raises(MemoryShortageError) as caught,
+        shortages_told(spec, make_rank(0, 1), CPU, lambda: Phase.WARMUP),
+    ):
+        try:
+            torch.empty(1 << 60, dtype=torch.uint8)
+        finally:
+            raise RuntimeError("the capture was not ended")
+    assert caught.value.facts["asked_bytes"] == 1 << 60
+
+
 def test_other_faults_pass_as_they_are(spec: RunSpec) -> None:
     with (
         pytest.raises(RuntimeError, match=r"^no such kernel$"),

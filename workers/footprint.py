@@ -14,7 +14,7 @@ from telemetry.run import RunSpec
 from telemetry.schema import Phase
 from workers.memory import estimate
 from workers.rank import Rank
-from workers.shortage import MemoryShortageError, asked_bytes, is_shortage
+from workers.shortage import MemoryShortageError, asked_bytes, find_shortage
 
 _READINGS: Final = (
     "allocated_bytes",
@@ -89,9 +89,9 @@ def shortages_told(
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:
-        if not is_shortage(error):
+        if (shortage := find_shortage(error)) is None:
             raise
-        raise _tell(spec, rank, device, phase(), error) from error
+        raise _tell(spec, rank, device, phase(), shortage) from error
 
 
 def _tell(

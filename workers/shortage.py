@@ -40,6 +40,17 @@ def is_shortage(error: BaseException) -> bool:
     return any(word in text for word in _WORDS)
 
 
+def find_shortage(error: BaseException) -> BaseException | None:
+    """The want of memory that an error is, or that it was raised over; None when there is none.
+
+    A graph whose capture runs out of memory, for one, is told of by the capture's own failure.
+    """
+    seen: BaseException | None = error
+    while seen is not None and not is_shortage(seen):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
 def asked_bytes(error: BaseException) -> int | None:
     """What the allocation that failed asked for, as far as its message says; None when not."""
     found = _ASKED.search(str(error))
