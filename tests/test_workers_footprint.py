@@ -19,6 +19,13 @@ def footprint(scale: int) -> dict[str, int | None]:
     return {**sizes, "device_total_bytes": 1_000}
 
 
+def fail_to_clean_up() -> None:
+    try:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    finally:
+        raise RuntimeError("the capture was not ended")
+
+
 def test_the_record_has_the_largest_of_each_reading_and_all_by_rank(spec: RunSpec) -> None:
     said = describe_footprints(spec, [footprint(10), footprint(12), footprint(11)])
     assert said["allocated_bytes"] == 12
@@ -61,10 +68,7 @@ def test_a_shortage_is_told_though_its_clean_up_failed_too(spec: RunSpec) -> Non
         pytest.raises(MemoryShortageError) as caught,
         shortages_told(spec, make_rank(0, 1), CPU, lambda: Phase.WARMUP),
     ):
-        try:
-            torch.empty(1 << 60, dtype=torch.uint8)
-        finally:
-            raise RuntimeError("the capture was not ended")
+        fail_to_clean_up()
     assert caught.value.facts["asked_bytes"] == 1 << 60
 
 
