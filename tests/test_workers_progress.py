@@ -67,7 +67,7 @@ def test_a_long_batch_says_how_many_steps_it_has_done(tmp_path: Path) -> None:
     path = tmp_path / "progress.json"
     with open_progress(tmp_path, 8) as progress:
         progress.begin_batches()
-        progress.begin_batch(0, 8, 6, clock)
+        progress.begin_batch(0, 8, most_steps=6, most_tokens=48, clock=clock)
         content = until(lambda: path.is_file() and read_json(path))
     assert (content["batch"], content["step"], content["most_steps"]) == (0, 3, 6)
     # 8 rows, 3 steps of each; half of the work is to come.
@@ -79,11 +79,23 @@ def test_a_long_batch_says_how_many_steps_it_has_done(tmp_path: Path) -> None:
 def test_the_steps_of_a_batch_are_not_counted_again_once_it_is_answered(tmp_path: Path) -> None:
     with open_progress(tmp_path, 8) as progress:
         progress.begin_batches()
-        progress.begin_batch(0, 4, 6, half_answered())
+        progress.begin_batch(0, 4, most_steps=6, most_tokens=24, clock=half_answered())
         progress.count_batch(4, 9)
     last = read_json(tmp_path / "progress.json")
     assert (last["batch"], last["step"]) == (None, None)
     assert (last["prompts_done"], last["generated_tokens"]) == (4, 9)
+
+
+def test_a_batch_under_way_is_taken_to_keep_what_those_before_it_kept(tmp_path: Path) -> None:
+    path = tmp_path / "progress.json"
+    with open_progress(tmp_path, 8) as progress:
+        progress.begin_batches()
+        # Four tokens a prompt, though sixteen were allowed.
+        progress.count_batch(4, 16)
+        progress.begin_batch(1, 4, most_steps=6, most_tokens=64, clock=half_answered())
+        content = until(lambda: path.is_file() and read_json(path))
+    elapsed_s = (16 + 0.5 * 16) / content["tokens_per_s"]
+    assert content["eta_s"] == pytest.approx(elapsed_s / 6 * 2, rel=0.01)
 
 
 def test_a_further_pass_begins_with_no_prompt_done_and_keeps_the_speed(tmp_path: Path) -> None:

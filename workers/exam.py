@@ -123,8 +123,13 @@ class Exam:
             self.engine.prefill(prompts, batch_seed(self.spec.seed, batch))
             if self.progress is not None:
                 # Now that the clock counts this batch's steps and no longer those of the last.
-                most = max(lens) - min(lens) + self.spec.max_gen_len
-                self.progress.begin_batch(batch, len(prompts), most, self.engine.clock)
+                self.progress.begin_batch(
+                    batch,
+                    len(prompts),
+                    most_steps=max(lens) - min(lens) + self.spec.max_gen_len,
+                    most_tokens=len(prompts) * self.spec.max_gen_len,
+                    clock=self.engine.clock,
+                )
             asked = Counts(prompts=len(prompts), prompt_tokens=sum(lens))
             counts = NO_COUNTS if book is None else asked
             self.spans.enter(Phase.DECODE, batch=batch, counts=counts)

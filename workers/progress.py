@@ -35,6 +35,7 @@ class _Batch:
     number: int
     prompts: int
     most_steps: int
+    most_tokens: int
     clock: StepClock
 
     @property
@@ -103,9 +104,17 @@ class Progress:
         before = now.prompts_before + now.prompts
         self._now = replace(now, passes=now.passes + 1, prompts=0, prompts_before=before)
 
-    def begin_batch(self, number: int, prompts: int, most_steps: int, clock: StepClock) -> None:
-        """Tell that a batch begins, of at most so many steps on that clock."""
-        batch = _Batch(number=number, prompts=prompts, most_steps=max(1, most_steps), clock=clock)
+    def begin_batch(
+        self, number: int, prompts: int, *, most_steps: int, most_tokens: int, clock: StepClock
+    ) -> None:
+        """Tell that a batch begins, of at most so many steps on that clock and so many tokens."""
+        batch = _Batch(
+            number=number,
+            prompts=prompts,
+            most_steps=max(1, most_steps),
+            most_tokens=most_tokens,
+            clock=clock,
+        )
         self._now = replace(self._now, phase=Phase.DECODE, batch=batch)
 
     def count_batch(self, prompts: int, generated_tokens: int) -> None:
@@ -151,17 +160,21 @@ class Progress:
         batch = now.batch
         share = 0.0 if batch is None else batch.share
         begun = 0 if batch is None else batch.prompts
-        tokens = now.tokens + (0 if batch is None else batch.prompts * batch.clock.reached)
+        answered = now.prompts_before + now.prompts
+        tokens = float(now.tokens)
+        if batch is not None:
+            # Nobody knows yet what of a batch under way is kept: as much as of those before it.
+            per_prompt = now.tokens / answered if answered else batch.most_tokens / batch.prompts
+            tokens += share * batch.prompts * per_prompt
         rate = recent = eta_s = None
         if now.begun_s is not None:
             elapsed_s = seen_s - now.begun_s
             done = now.prompts + share * begun
-            answered = now.prompts_before + done
             if elapsed_s > 0.0 and tokens:
                 rate = tokens / elapsed_s
                 recent = self._recent_rate(seen_s, tokens)
-            if answered:
-                eta_s = elapsed_s / answered * (self._total - done)
+            if now.prompts_before + done:
+                eta_s = elapsed_s / (now.prompts_before + done) * (self._total - done)
                 # A pass that ends too early is followed by another.
                 if now.prompts < self._total:
                     eta_s = max(eta_s, self._min_window_s - elapsed_s)
@@ -173,7 +186,6 @@ class Progress:
             "batch": None if batch is None else batch.number,
             "step": None if batch is None else batch.clock.reached,
             "most_steps": None if batch is None else batch.most_steps,
-            # Tokens of a batch under way are those of all its rows, ended ones too.
             "generated_tokens": now.tokens,
             "tokens_per_s": rate,
             "recent_tokens_per_s": recent,
@@ -186,10 +198,10 @@ class Progress:
         while len(self._recent) > 1 and seen_s - self._recent[1][0] >= _RECENT_S:
             self._recent.popleft()
         then_s, before = self._recent[0]
-        if seen_s <= then_s:
+        # A batch that kept fewer tokens than were taken for granted may leave less than before.
+        if seen_s <= then_s or tokens <= before:
             return None
-        # A batch that ends early had fewer tokens than were taken for granted.
-        return max(0.0, tokens - before) / (seen_s - then_s)
+        return (tokens - before) / (seen_s - then_s)
 
 
 def line_of(content: dict[str, Any]) -> str:
