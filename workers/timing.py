@@ -13,7 +13,7 @@ class Timing:
 
     Steps are dated by the begin of the batch's PREFILL span on the host's clock, plus the time that
     the device counted since its engine began: early by what lies between the two, tens of
-    microseconds, and drifting by how the clocks differ in speed, tens of microseconds a second.
+    microseconds, and drifting within the batch as the two clocks differ in speed.
     """
 
     step_us: Sequence[int]
