@@ -23,13 +23,15 @@ Prepare = Callable[[str, nn.Module], None]
 class Engine(Protocol):
     """Answers one batch at a time."""
 
-    model: Model
-    """Logits of its own weights, as it computes them."""
     clock: StepClock
     """Started by `prefill`, marked at the end of every step."""
     weight_bytes: int | None
     """Bytes of this rank's weights that a step of decoding reads, all but the embedding's; None
     when nobody counted them."""
+
+    @property
+    def model(self) -> Model:
+        """Logits of its own weights, as it computes them."""
 
     def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
         """Read the prompts, up to the first token chosen: step 0."""

@@ -6,7 +6,7 @@ sampling without a sort, no word to the host. A row that ended stays where it is
 have, looked up some steps late so that the GPU never waits for the host.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from torch import Tensor
@@ -18,6 +18,7 @@ from workers.fast_steps import Steps, make_steps
 from workers.fast_weights import take_fused
 from workers.formats import quantization_fault
 from workers.llama import Llama
+from workers.reference import Model
 from workers.sampling import Decoding
 from workers.steps import StepClock
 
@@ -30,13 +31,17 @@ class FastEngine:
     """Answers one batch at a time: `prefill`, then `decode`."""
 
     def __init__(self, fast: FastModel, decoding: Decoding, *, nodes: int) -> None:
-        self.model: Callable[[Tensor, int], Tensor] = self._logits
         self.clock = StepClock(fast.device)
         self.weight_bytes: int | None = fast.weights.step_bytes
         self._fast, self._decoding, self._nodes = fast, decoding, nodes
         self._steps: dict[int, Steps] = {}
         self._now: Steps | None = None
         self._separate: dict[int, SeparateDecoder] = {}
+
+    @property
+    def model(self) -> Model:
+        """Logits of its own weights, by the kernels that answer."""
+        return self._logits
 
     def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
         """Read all prompts to their ends and choose one token after each.
@@ -76,25 +81,6 @@ class FastEngine:
         ids, ended = steps.answers(taken)
         return Answers(ids=ids, ended=ended, first_steps=[0] * len(ids), step_us=step_us)
 
-    def _logits(self, ids: Tensor, start: int) -> Tensor:
-        """Logits after the last of `ids` [rows, tokens] that start at a position, fp32, whole.
-
-        Of several tokens at once `start` must be 0, as in a batch; one goes through the decoder.
-
-        Raises:
-            ValueError: several tokens start at another position.
-        """
-        rows, tokens = ids.shape
-        if start and tokens > 1:
-            raise ValueError(
-                f"`start` must be 0 for {tokens} tokens at once, but is {start} instead"
-            )
-        if start == 0:
-            sliced = self._fast.prefill(ids.tolist())
-        else:
-            sliced = self._steps_of(rows).logits_at(ids[:, 0].contiguous(), start)
-        return self._fast.gather(sliced).transpose(0, 1).reshape(rows, -1).clone()
-
     def describe(self) -> dict[str, Any]:
         """How it works, for the record."""
         fast = self._fast
@@ -107,6 +93,24 @@ class FastEngine:
             "stops_early": not self._decoding.ignore_eos,
             "by_rows": {str(rows): steps.describe() for rows, steps in self._steps.items()},
         }
+
+    def _logits(self, ids: Tensor, start: int) -> Tensor:
+        """Logits after the last of `ids` [rows, tokens] that start at a position, fp32, whole.
+
+        Of several tokens at once `start` must be 0, as in a batch; one goes through the decoder.
+        """
+        rows, tokens = ids.shape
+        if start and tokens > 1:
+            raise ValueError(
+                f"`start` must be 0 for {tokens} tokens at once, but is {start} instead"
+            )
+        # Before prefill: capturing a step writes to the caches.
+        steps = self._steps_of(rows)
+        if start == 0:
+            sliced = self._fast.prefill(ids.tolist())
+        else:
+            sliced = steps.logits_at(ids[:, 0].contiguous(), start)
+        return self._fast.gather(sliced).transpose(0, 1).reshape(rows, -1).clone()
 
     def _steps_of(self, rows: int) -> Steps:
         if rows not in self._steps:

@@ -139,6 +139,8 @@ class CapturedSteps:
             )
         else:
             self._decoder = SeparateDecoder(fast, rows)
+        # Hopper: the first that starts a kernel before the one before it has ended.
+        self._early = torch.cuda.get_device_capability(device) >= (9, 0)
         self._graph = self._capture()
 
     def begin(self, lens: Sequence[int], seed: int) -> None:
@@ -151,6 +153,7 @@ class CapturedSteps:
     def choose(self, logits: Tensor) -> None:
         """As `Steps.choose`."""
         decoding, rows = self._decoding, self._rows
+        early: dict[str, Any] = {"launch_pdl": True} if self._early else {}
         degree, _, width = logits.shape
         vocab = degree * width
         self._kernels.choose[(rows,)](
@@ -165,8 +168,9 @@ class CapturedSteps:
             width,
             _power(vocab),
             decoding.temperature == 0.0,
-            False,
+            self._early,
             num_warps=_CHOOSE_WARPS,
+            **early,
         )
         self._kernels.advance[(1,)](
             self._chosen,
@@ -181,7 +185,8 @@ class CapturedSteps:
             self._fast.max_len - 1,
             decoding.ignore_eos,
             max(16, _power(rows)),
-            False,
+            self._early,
+            **early,
         )
 
     def step(self) -> None:

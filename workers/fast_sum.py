@@ -23,7 +23,7 @@ _COLUMNS: Final = 128
 # Rows up to which one program holds its columns of all rows in registers.
 PEER_MOST_ROWS: Final = 64
 # Up to so many bytes every rank reads all; beyond, each sums a share of the rows and sends it on.
-_ONE_SHOT_BYTES: Final = 262_144
+_ONE_SHOT_BYTES: Final = 32_768
 # Room for a flag of every program and rank, in 4-byte words.
 _FLAG_WORDS: Final = 16_384
 
@@ -88,6 +88,8 @@ class PeerSum:
 
         self.degree = get_model_parallel_world_size()
         self._rank = get_model_parallel_rank()
+        # Hopper: the first that starts a kernel before the one before it has ended.
+        self._early = torch.cuda.get_device_capability(device) >= (9, 0)
         self.parts = dim // _COLUMNS
         self._rows, self._dim = rows, dim
         self._padded = max(_power(rows), self.degree)
@@ -137,7 +139,9 @@ class PeerSum:
             self._padded,
             _COLUMNS,
             self._one_shot,
+            self._early,
             num_warps=4,
+            **({"launch_pdl": True} if self._early else {}),
         )
 
 

@@ -13,10 +13,11 @@ from workers.fast_weights import Matrix
 
 # Columns of SwiGLU that one program takes: any multiple of a warp's 256 bytes does.
 _GATE_BLOCK: Final = 1024
-# Measured on an H200 at 64 rows x 32 heads x 192 positions, as the share of memory bandwidth: blocks of
-# 32 positions, four warps, four loads in flight 3.74 TB/s; of 16 3.6, of 64 3.3, of 128 2.4.
-ATTEND_BLOCK: Final = 32
-ATTEND_STAGES: Final = 4
+# Measured on an H200 as the time of 64 rows x 32 heads x 192 positions, bound 44 us: blocks of 16
+# positions, two warps, three loads in flight 50.7 us; of 32, four warps, four loads 53.9; of 64 61.
+ATTEND_BLOCK: Final = 16
+ATTEND_STAGES: Final = 3
+ATTEND_WARPS: Final = 2
 # What fills a GPU: with fewer programs each row's positions are split over several.
 _ATTEND_PROGRAMS: Final = 512
 _ATTEND_MOST_SPLITS: Final = 16
@@ -118,7 +119,7 @@ def attend_into(
         splits,
         ATTEND_STAGES,
         early,
-        num_warps=4,
+        num_warps=ATTEND_WARPS,
         **launch(early=early),
     )
 

@@ -6,120 +6,93 @@ weights are folded into the matrix beforehand; its scale is one number a row, ap
 sums of squares that the kernel before left behind.
 """
 
-from typing import Final
-
 import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-RESIDUAL: Final = 0
-PLAIN: Final = 1
-QKV: Final = 2
-SWIGLU: Final = 3
-LOGITS: Final = 4
+from workers.kernels_epilogue import finish
 
 
 @triton.jit
-def _row_scale(
-    sums, rows, fits, eps, DIM: tl.constexpr, ROWS, PARTS: tl.constexpr, P2: tl.constexpr
-):
-    """1 / rms of each row, from partial sums of squares [PARTS, ROWS]."""
-    part = tl.arange(0, P2)
-    held = tl.load(
-        sums + part[None, :] * ROWS + rows[:, None],
-        mask=fits[:, None] & (part[None, :] < PARTS),
-        other=0.0,
+def _prefetch(address):
+    tl.inline_asm_elementwise(
+        "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
+        "=r,l",
+        [address],
+        dtype=tl.int32,
+        is_pure=False,
+        pack=1,
     )
-    return tl.rsqrt(tl.sum(held, 1) / DIM + eps)
 
 
 @triton.jit
-def _turn(
-    x, rows, cols, fits, cosine, sine, at, BM: tl.constexpr, BN: tl.constexpr, D: tl.constexpr
+def _inputs(
+    x, row, k, ROWS, K: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, TMA: tl.constexpr
 ):
-    """Rotate neighbouring columns by each row's position."""
-    even, odd = tl.split(tl.reshape(x, (BM, BN // 2, 2)))
-    pair = (tl.min(cols) + 2 * tl.arange(0, BN // 2)) % D // 2
-    spot = at[:, None] * (D // 2) + pair[None, :]
-    c = tl.load(cosine + spot, mask=fits[:, None], other=1.0)
-    s = tl.load(sine + spot, mask=fits[:, None], other=0.0)
-    return tl.reshape(tl.join(even * c - odd * s, even * s + odd * c), (BM, BN))
+    """A block of inputs, [BM, BK]."""
+    if TMA:
+        block = x.load([row, k])
+    else:
+        rows = row + tl.arange(0, BM)
+        columns = k + tl.arange(0, BK)
+        place = rows[:, None] * K + columns[None, :]
+        block = tl.load(x + place, mask=(rows < ROWS)[:, None], other=0.0)
+    return block
 
 
 @triton.jit
-def _finish(
-    acc,
-    acc2,
-    tile,
-    rows,
-    cols,
-    fits,
-    out,
-    residual,
-    sums_in,
-    sums_out,
-    keys,
-    values,
-    positions,
-    cosine,
-    sine,
-    eps,
-    ROWS,
+def _weights(
+    w,
+    row,
+    k,
     N: tl.constexpr,
     K: tl.constexpr,
-    BM: tl.constexpr,
     BN: tl.constexpr,
-    EPILOGUE: tl.constexpr,
-    PARTS: tl.constexpr,
-    P2: tl.constexpr,
-    D: tl.constexpr,
-    MAX_LEN: tl.constexpr,
+    BK: tl.constexpr,
+    TMA: tl.constexpr,
 ):
-    inside = fits[:, None] & (cols < N)[None, :]
-    place = rows[:, None] * N + cols[None, :]
-    if EPILOGUE == 0:
-        total = tl.load(residual + place, mask=inside, other=0.0).to(tl.float32) + acc
-        kept = total.to(out.dtype.element_ty)
-        tl.store(out + place, kept, mask=inside)
-        wide = tl.where(inside, kept.to(tl.float32), 0.0)
-        tl.store(sums_out + tile * ROWS + rows, tl.sum(wide * wide, 1), mask=fits)
-    elif EPILOGUE == 1:
-        tl.store(out + place, acc.to(out.dtype.element_ty), mask=inside)
-    elif EPILOGUE == 4:
-        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
-        tl.store(out + place, acc * scale[:, None], mask=inside)
-    elif EPILOGUE == 3:
-        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
-        gate = acc * scale[:, None]
-        up = acc2 * scale[:, None]
-        tl.store(out + place, (gate * tl.sigmoid(gate) * up).to(out.dtype.element_ty), mask=inside)
+    """A block of weights as they lie in memory, [BN, BK]."""
+    if TMA:
+        block = w.load([row, k])
     else:
-        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
-        x = acc * scale[:, None]
-        at = tl.load(positions + rows, mask=fits, other=0)
-        # A third of the columns each: queries, keys, values. A tile never straddles two.
-        W: tl.constexpr = N // 3
-        first = tl.min(cols)
-        column = cols % W
-        if first < 2 * W:
-            x = _turn(x, rows, cols, fits, cosine, sine, at, BM, BN, D)
-        kept = x.to(out.dtype.element_ty)
-        if first < W:
-            tl.store(out + rows[:, None] * W + column[None, :], kept, mask=inside)
-        else:
-            head = column // D
-            slot = (rows[:, None] * (W // D) + head[None, :]).to(tl.int64) * MAX_LEN + at[:, None]
-            slot = slot * D + (column % D)[None, :]
-            if first < 2 * W:
-                tl.store(keys + slot, kept, mask=inside)
-            else:
-                tl.store(values + slot, kept, mask=inside)
+        rows = row + tl.arange(0, BN)
+        rows = tl.where(rows < N, rows, 0)
+        columns = k + tl.arange(0, BK)
+        block = tl.load(w + rows[:, None] * K + columns[None, :])
+    return block
+
+
+@triton.jit
+def _from_int8(w, kind: tl.constexpr):
+    if kind == tl.float16:
+        # 0x6400 is 1024 in fp16, whose next 1024 numbers are whole: an "or" in place of a conversion.
+        near = ((w.to(tl.uint8, bitcast=True) ^ 0x80).to(tl.uint16) | 0x6400).to(
+            tl.float16, bitcast=True
+        )
+        wide = near - 1152.0
+    else:
+        wide = w.to(kind)
+    return wide
+
+
+@triton.jit
+def _from_nibble(w, kind: tl.constexpr):
+    """Numbers -8 to 7 from nibbles 0 to 15."""
+    if kind == tl.float16:
+        wide = (w.to(tl.uint16) | 0x6400).to(tl.float16, bitcast=True) - 1032.0
+    elif kind == tl.bfloat16:
+        # 0x4300 is 128 in bf16, whose next 128 numbers are whole.
+        wide = (w.to(tl.uint16) | 0x4300).to(tl.bfloat16, bitcast=True) - 136.0
+    else:
+        wide = w.to(kind) - 8.0
+    return wide
 
 
 @triton.jit
 def linear(
     x_ptr,
     w_ptr,
+    raw_ptr,
     scale_ptr,
     out,
     residual,
@@ -142,13 +115,13 @@ def linear(
     SPLIT: tl.constexpr,
     EPILOGUE: tl.constexpr,
     BITS: tl.constexpr,
-    GROUP: tl.constexpr,
     PARTS: tl.constexpr,
     P2: tl.constexpr,
     D: tl.constexpr,
     MAX_LEN: tl.constexpr,
     STAGES: tl.constexpr,
     TMA: tl.constexpr,
+    PDL: tl.constexpr,
 ):
     """[ROWS, K] by weights [N, K] (SWIGLU: [2 N, K], gates above ups), then EPILOGUE.
 
@@ -175,53 +148,63 @@ def linear(
         acc2 = tl.zeros((BM, BN), dtype=tl.float32)
     begin = split * BLOCKS // SPLIT
     end = (split + 1) * BLOCKS // SPLIT
-    if BITS == 4:
-        HALF: tl.constexpr = BK // 2
-        lane = tl.arange(0, HALF)
+    if PDL:
+        if PDL == 2 and BITS == 16:
+            near = tl.arange(0, BK * 2 // 128) * 64
+            for block in tl.range(begin, tl.minimum(begin + STAGES - 1, end)):
+                _prefetch(raw_ptr + safe.to(tl.int64)[:, None] * K + block * BK + near[None, :])
+                if EPILOGUE == 3:
+                    _prefetch(
+                        raw_ptr + (N + safe).to(tl.int64)[:, None] * K + block * BK + near[None, :]
+                    )
+        gdc_wait()
+    kind: tl.constexpr = out.dtype.element_ty if EPILOGUE != 4 else residual.dtype.element_ty
+    if BITS == 16:
         for block in tl.range(begin, end, num_stages=STAGES):
-            low = tl.load(
-                x_ptr + rows[:, None] * K + (block * BK + lane)[None, :],
-                mask=fits[:, None],
-                other=0.0,
-            )
-            high = tl.load(
-                x_ptr + rows[:, None] * K + (block * BK + HALF + lane)[None, :],
-                mask=fits[:, None],
-                other=0.0,
-            )
-            spot = safe[None, :] * (K // 2) + (block * HALF + lane)[:, None]
-            packed = tl.load(w_ptr + spot)
-            s = tl.load(scale_ptr + safe * (K // BK) + block).to(tl.float32)
-            part = tl.dot(low, ((packed & 15).to(tl.int8) - 8).to(x_ptr.dtype.element_ty))
-            part = tl.dot(high, ((packed >> 4).to(tl.int8) - 8).to(x_ptr.dtype.element_ty), part)
-            acc += part * s[None, :]
+            x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
+            acc = tl.dot(x, _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA).T, acc)
             if EPILOGUE == 3:
-                packed = tl.load(w_ptr + N * (K // 2) + spot)
-                s = tl.load(scale_ptr + (N + safe) * (K // BK) + block).to(tl.float32)
-                part = tl.dot(low, ((packed & 15).to(tl.int8) - 8).to(x_ptr.dtype.element_ty))
-                part = tl.dot(
-                    high, ((packed >> 4).to(tl.int8) - 8).to(x_ptr.dtype.element_ty), part
-                )
-                acc2 += part * s[None, :]
-    elif TMA:
-        for block in tl.range(begin, end, num_stages=STAGES):
-            x = x_ptr.load([above * BM, block * BK])
-            acc = tl.dot(x, w_ptr.load([tile * BN, block * BK]).T, acc)
-            if EPILOGUE == 3:
-                acc2 = tl.dot(x, w_ptr.load([N + tile * BN, block * BK]).T, acc2)
+                w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                acc2 = tl.dot(x, w.T, acc2)
     else:
-        lane = tl.arange(0, BK)
-        for block in tl.range(begin, end, num_stages=STAGES):
-            k = block * BK + lane
-            x = tl.load(x_ptr + rows[:, None] * K + k[None, :], mask=fits[:, None], other=0.0)
-            spot = safe[None, :] * K + k[:, None]
-            acc = tl.dot(x, tl.load(w_ptr + spot).to(x.dtype), acc)
-            if EPILOGUE == 3:
-                acc2 = tl.dot(x, tl.load(w_ptr + N * K + spot).to(x.dtype), acc2)
+        # Weights are the left operand: the matrix unit takes that one from registers, where they are
+        # widened, and needs no way back through shared memory.
+        turned = tl.zeros((BN, BM), dtype=tl.float32)
+        turned2 = turned
+        if EPILOGUE == 3:
+            turned2 = tl.zeros((BN, BM), dtype=tl.float32)
         if BITS == 8:
-            acc *= tl.load(scale_ptr + safe)[None, :]
+            for block in tl.range(begin, end, num_stages=STAGES):
+                x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
+                w = _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
+                turned = tl.dot(_from_int8(w, kind), x.T, turned)
+                if EPILOGUE == 3:
+                    w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                    turned2 = tl.dot(_from_int8(w, kind), x.T, turned2)
+            turned *= tl.load(scale_ptr + safe)[:, None]
             if EPILOGUE == 3:
-                acc2 *= tl.load(scale_ptr + N + safe)[None, :]
+                turned2 *= tl.load(scale_ptr + N + safe)[:, None]
+        else:
+            HALF: tl.constexpr = BK // 2
+            for block in tl.range(begin, end, num_stages=STAGES):
+                low = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, HALF, TMA)
+                high = _inputs(x_ptr, above * BM, block * BK + HALF, ROWS, K, BM, HALF, TMA)
+                w = _weights(w_ptr, tile * BN, block * HALF, N, K // 2, BN, HALF, TMA)
+                part = tl.dot(_from_nibble(w & 15, kind), low.T)
+                part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
+                scale = tl.load(scale_ptr + safe * (K // BK) + block).to(tl.float32)
+                turned += part * scale[:, None]
+                if EPILOGUE == 3:
+                    w = _weights(w_ptr, N + tile * BN, block * HALF, 2 * N, K // 2, BN, HALF, TMA)
+                    part = tl.dot(_from_nibble(w & 15, kind), low.T)
+                    part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
+                    scale = tl.load(scale_ptr + (N + safe) * (K // BK) + block).to(tl.float32)
+                    turned2 += part * scale[:, None]
+        acc = tl.trans(turned)
+        if EPILOGUE == 3:
+            acc2 = tl.trans(turned2)
+    if PDL:
+        gdc_launch_dependents()
     if SPLIT > 1:
         WAYS: tl.constexpr = 2 if EPILOGUE == 3 else 1
         cell = tl.arange(0, BM)[:, None] * BN + tl.arange(0, BN)[None, :]
@@ -241,15 +224,23 @@ def linear(
                 if EPILOGUE == 3:
                     acc2 += tl.load(from_share + BM * BN + cell, cache_modifier=".cg")
             tl.store(arrived + spot, 0)
-            _finish(
+            finish(
                 acc, acc2, tile, rows, cols, fits, out, residual, sums_in, sums_out, keys, values,
                 positions, cosine, sine, eps, ROWS, N, K, BM, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
             )  # fmt: skip
     else:
-        _finish(
+        finish(
             acc, acc2, tile, rows, cols, fits, out, residual, sums_in, sums_out, keys, values,
             positions, cosine, sine, eps, ROWS, N, K, BM, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
         )  # fmt: skip
+
+
+@triton.jit
+def _group_sums(w, low, high, BN: tl.constexpr, GROUPS: tl.constexpr, HALF: tl.constexpr):
+    """Products of packed weights [BN, GROUPS x HALF bytes] and inputs, summed by group."""
+    a = ((w & 15).to(tl.int8) - 8).to(tl.float32)
+    b = ((w >> 4).to(tl.int8) - 8).to(tl.float32)
+    return tl.sum(tl.reshape(a * low + b * high, (BN, GROUPS, HALF)), 2)
 
 
 @triton.jit
@@ -296,25 +287,30 @@ def vector(
     acc = tl.zeros((BN, BK), dtype=tl.float32)
     acc2 = acc
     if BITS == 4:
-        # A packed block holds BK bytes: 2 BK inputs, in groups of GROUP.
-        for block in tl.range(0, K // (2 * BK), num_stages=STAGES):
+        # A block of BK bytes is 2 BK inputs; its groups are summed before they meet their scales.
+        HALF: tl.constexpr = GROUP // 2
+        GROUPS: tl.constexpr = BK // HALF
+        sums = tl.zeros((BN, GROUPS), dtype=tl.float32)
+        sums2 = sums
+        for block in tl.range(0, (K // 2 + BK - 1) // BK, num_stages=STAGES):
             byte = block * BK + lane
-            group = byte // (GROUP // 2)
-            k = group * GROUP + byte % (GROUP // 2)
-            low = tl.load(x_ptr + k).to(tl.float32)
-            high = tl.load(x_ptr + k + GROUP // 2).to(tl.float32)
+            whole = byte < K // 2
+            k = byte // HALF * GROUP + byte % HALF
+            low = tl.load(x_ptr + k, mask=whole, other=0.0).to(tl.float32)[None, :]
+            high = tl.load(x_ptr + k + HALF, mask=whole, other=0.0).to(tl.float32)[None, :]
+            group = block * GROUPS + tl.arange(0, GROUPS)
+            there = (group < K // GROUP)[None, :]
             spot = safe[:, None] * (K // 2) + byte[None, :]
-            packed = tl.load(w_ptr + spot)
-            s = tl.load(scale_ptr + safe[:, None] * (K // GROUP) + group[None, :]).to(tl.float32)
-            a = ((packed & 15).to(tl.int8) - 8).to(tl.float32)
-            b = ((packed >> 4).to(tl.int8) - 8).to(tl.float32)
-            acc += (a * low[None, :] + b * high[None, :]) * s
+            scale_spot = safe[:, None] * (K // GROUP) + group[None, :]
+            w = tl.load(w_ptr + spot, mask=whole[None, :], other=0)
+            s = tl.load(scale_ptr + scale_spot, mask=there, other=0.0).to(tl.float32)
+            sums += _group_sums(w, low, high, BN, GROUPS, HALF) * s
             if EPILOGUE == 3:
-                packed = tl.load(w_ptr + N * (K // 2) + spot)
-                s = tl.load(scale_ptr + (N + safe)[:, None] * (K // GROUP) + group[None, :])
-                a = ((packed & 15).to(tl.int8) - 8).to(tl.float32)
-                b = ((packed >> 4).to(tl.int8) - 8).to(tl.float32)
-                acc2 += (a * low[None, :] + b * high[None, :]) * s.to(tl.float32)
+                w = tl.load(w_ptr + N * (K // 2) + spot, mask=whole[None, :], other=0)
+                s = tl.load(scale_ptr + N * (K // GROUP) + scale_spot, mask=there, other=0.0)
+                sums2 += _group_sums(w, low, high, BN, GROUPS, HALF) * s.to(tl.float32)
+        total = tl.sum(sums, 1)
+        total2 = tl.sum(sums2, 1)
     else:
         for block in tl.range(0, (K + BK - 1) // BK, num_stages=STAGES):
             k = block * BK + lane
@@ -326,17 +322,17 @@ def vector(
             if EPILOGUE == 3:
                 w2 = tl.load(w_ptr + N * K + spot, mask=whole[None, :], other=0.0)
                 acc2 += w2.to(tl.float32) * x[None, :]
+        total = tl.sum(acc, 1)
+        total2 = total
+        if EPILOGUE == 3:
+            total2 = tl.sum(acc2, 1)
     if PDL:
         gdc_launch_dependents()
-    total = tl.sum(acc, 1)
-    total2 = total
-    if EPILOGUE == 3:
-        total2 = tl.sum(acc2, 1)
     if BITS == 8:
         total *= tl.load(scale_ptr + safe)
         if EPILOGUE == 3:
             total2 *= tl.load(scale_ptr + N + safe)
-    _finish(
+    finish(
         total[None, :], total2[None, :], tile, rows, cols, fits, out, residual, sums_in, sums_out,
         keys, values, positions, cosine, sine, eps, 1, N, K, 1, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
     )  # fmt: skip

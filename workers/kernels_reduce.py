@@ -2,24 +2,26 @@
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 
 @triton.jit
-def _post(flags, address_of_peer, epoch):
-    """Raise a flag in a peer's memory after all that this program wrote before."""
+def _post(addresses, epoch):
+    """Raise flags in the peers' memory after all that this program wrote before."""
     tl.inline_asm_elementwise(
         """
         {
             .reg .u32 tid;
-            .reg .pred first;
+            .reg .pred first_warp;
             mov.u32 tid, %tid.x;
-            setp.eq.u32 first, tid, 0;
-            @first st.release.sys.global.u32 [$1], $2;
+            setp.lt.u32 first_warp, tid, 32;
+            @first_warp fence.acq_rel.sys;
+            @first_warp st.relaxed.sys.global.u32 [$1], $2;
             mov.u32 $0, tid;
         }
         """,
         "=r,l,r",
-        [address_of_peer, epoch],
+        [addresses, epoch],
         dtype=tl.int32,
         is_pure=False,
         pack=1,
@@ -27,8 +29,8 @@ def _post(flags, address_of_peer, epoch):
 
 
 @triton.jit
-def _await(address, epoch):
-    """Wait until a peer raised its flag here."""
+def _await(addresses, epoch):
+    """Wait until all peers raised their flags here."""
     tl.inline_asm_elementwise(
         """
         {
@@ -44,26 +46,11 @@ def _await(address, epoch):
         }
         """,
         "=r,l,r",
-        [address, epoch],
+        [addresses, epoch],
         dtype=tl.int32,
         is_pure=False,
         pack=1,
     )
-
-
-@triton.jit
-def _meet(bases, flags_at, slot, RANK: tl.constexpr, WORLD: tl.constexpr, epoch):
-    """Return when this slot's program has come to `epoch` on every rank."""
-    tl.debug_barrier()
-    for step in tl.static_range(1, WORLD):
-        peer = (RANK + step) % WORLD
-        theirs = tl.load(bases + peer) + flags_at + (slot * WORLD + RANK) * 4
-        _post(0, theirs, epoch)
-    for step in tl.static_range(1, WORLD):
-        peer = (RANK + step) % WORLD
-        mine = tl.load(bases + RANK) + flags_at + (slot * WORLD + peer) * 4
-        _await(mine, epoch)
-    tl.debug_barrier()
 
 
 @triton.jit
@@ -82,6 +69,7 @@ def sum_over_peers(
     BM: tl.constexpr,
     BC: tl.constexpr,
     ONE_SHOT: tl.constexpr,
+    PDL: tl.constexpr,
 ):
     """X [ROWS, DIM] += the ranks' parts; sums [DIM / BC, ROWS] = its squares' sums by slice.
 
@@ -90,6 +78,10 @@ def sum_over_peers(
     each rank sums everything, which reads WORLD / 2 times as much and meets once less. Either way the
     ranks' parts are added in the order of ranks, so that all ranks hold the same bits.
     """
+    if PDL:
+        # The next kernel may ask for its weights while this one waits for the other ranks.
+        gdc_launch_dependents()
+        gdc_wait()
     slot = tl.program_id(0)
     kind = x.dtype.element_ty
     rows = tl.arange(0, BM)
@@ -97,8 +89,14 @@ def sum_over_peers(
     cols = slot * BC + tl.arange(0, BC)
     place = rows[:, None] * DIM + cols[None, :]
     epoch = tl.load(epochs + slot)
+    peers = tl.arange(0, WORLD)
+    theirs = tl.load(bases + peers) + flags_at + (slot * WORLD + RANK) * 4
+    ours = tl.load(bases + RANK) + flags_at + (slot * WORLD + peers) * 4
+    # What this rank wrote before was another kernel's: all of it is in memory.
+    _post(theirs, epoch + 1)
     held = tl.load(x + place, mask=fits, other=0.0).to(tl.float32)
-    _meet(bases, flags_at, slot, RANK, WORLD, epoch + 1)
+    _await(ours, epoch + 1)
+    tl.debug_barrier()
     if ONE_SHOT:
         total = tl.zeros((BM, BC), dtype=tl.float32)
         for peer in tl.static_range(WORLD):
@@ -123,7 +121,10 @@ def sum_over_peers(
             peer = (RANK + step) % WORLD
             whole = (tl.load(bases + peer) + whole_at).to(tl.pointer_type(kind))
             tl.store(whole + mine, total.to(kind), mask=own_fits)
-        _meet(bases, flags_at, slot, RANK, WORLD, epoch + 2)
+        tl.debug_barrier()
+        _post(theirs, epoch + 2)
+        _await(ours, epoch + 2)
+        tl.debug_barrier()
         whole = (tl.load(bases + RANK) + whole_at).to(tl.pointer_type(kind))
         total = tl.load(whole + place, mask=fits, other=0.0, cache_modifier=".cg").to(tl.float32)
         tl.store(epochs + slot, epoch + 2)

@@ -63,6 +63,14 @@ def gate(both, out, FFN: tl.constexpr, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def _turned(x, c, s, HEADS: tl.constexpr, D: tl.constexpr):
+    """Neighbours of [HEADS, D] rotated; read and written whole, as halves would move twice."""
+    even, odd = tl.split(tl.reshape(x.to(tl.float32), (HEADS, D // 2, 2)))
+    turned = tl.join(even * c - odd * s, even * s + odd * c)
+    return tl.reshape(turned, (HEADS, D)).to(x.dtype)
+
+
+@triton.jit
 def place(
     fused,
     queries,
@@ -88,25 +96,21 @@ def place(
     at = tl.load(positions + token)
     row = tl.load(rows + token)
     half = tl.arange(0, D // 2)
-    head = tl.arange(0, H2)
-    whole = (head < HEADS)[:, None]
+    d = tl.arange(0, D)[None, :]
+    head = tl.arange(0, H2)[:, None]
+    whole = head < HEADS
     c = tl.load(cosine + at * (D // 2) + half)[None, :]
     s = tl.load(sine + at * (D // 2) + half)[None, :]
-    source = fused + token.to(tl.int64) * 3 * HEADS * D + head[:, None] * D + 2 * half[None, :]
-    lane = head[:, None]
+    source = fused + token.to(tl.int64) * 3 * HEADS * D + head * D + d
+    first = (row * HEADS + head).to(tl.int64)
     if PACKED:
-        to = ((row * HEADS + lane).to(tl.int64) * QUERY_STRIDE + at) * D + 2 * half[None, :]
+        to = (first * QUERY_STRIDE + at) * D + d
     else:
-        to = (row * HEADS + lane).to(tl.int64) * D + 2 * half[None, :]
-    slot = ((row * HEADS + lane).to(tl.int64) * MAX_LEN + at) * D + 2 * half[None, :]
-    even = tl.load(source, mask=whole).to(tl.float32)
-    odd = tl.load(source + 1, mask=whole).to(tl.float32)
-    kind = queries.dtype.element_ty
-    tl.store(queries + to, (even * c - odd * s).to(kind), mask=whole)
-    tl.store(queries + to + 1, (even * s + odd * c).to(kind), mask=whole)
-    even = tl.load(source + HEADS * D, mask=whole).to(tl.float32)
-    odd = tl.load(source + HEADS * D + 1, mask=whole).to(tl.float32)
-    tl.store(keys + slot, (even * c - odd * s).to(kind), mask=whole)
-    tl.store(keys + slot + 1, (even * s + odd * c).to(kind), mask=whole)
-    tl.store(values + slot, tl.load(source + 2 * HEADS * D, mask=whole), mask=whole)
-    tl.store(values + slot + 1, tl.load(source + 2 * HEADS * D + 1, mask=whole), mask=whole)
+        to = first * D + d
+    slot = (first * MAX_LEN + at) * D + d
+    q = tl.load(source, mask=whole, other=0.0)
+    k = tl.load(source + HEADS * D, mask=whole, other=0.0)
+    v = tl.load(source + 2 * HEADS * D, mask=whole, other=0.0)
+    tl.store(queries + to, _turned(q, c, s, H2, D), mask=whole)
+    tl.store(keys + slot, _turned(k, c, s, H2, D), mask=whole)
+    tl.store(values + slot, v, mask=whole)
