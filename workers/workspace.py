@@ -20,9 +20,12 @@ _CUBLAS_DEFAULT_BYTES: Final = 32 << 20
 # Of each logit while a token is chosen, all fp32 but the order, which is int64: logits,
 # probabilities, sorted, order, mass before, kept and the exponential draws.
 _CHOOSING_BYTES: Final = 6 * _FP32 + _INT64
-# Of each logit while CUDA sorts: logits, probabilities, the two results, and pairs of value and
-# index before and after with the sort's own second buffer.
-_SORTING_BYTES: Final = 3 * _FP32 + _INT64 + 3 * _INT64
+# Of each logit while CUDA sorts (torch/aten/src/ATen/native/cuda/SortStable.cu): logits,
+# probabilities and the two results; then for fewer than 128 rows two arrays of row and place, the
+# sorted keys and cub's second buffer of both; for more the places and cub's second buffer.
+_SORTED_AT_ONCE: Final = 128
+_SORTING_FEW_BYTES: Final = 3 * _FP32 + _INT64 + 2 * _INT64 + _FP32 + (_FP32 + _INT64)
+_SORTING_MANY_BYTES: Final = 3 * _FP32 + _INT64 + _INT64 + (_FP32 + _INT64)
 # `workers.fast_model` takes so many tokens at a time through the feed-forward layer.
 _INNER_TOKENS: Final = 16_384
 # `workers.fast_fused` leaves steps of more rows to cuBLAS, unless weights are quantized.
@@ -106,7 +109,9 @@ def reference_bytes(work: Work) -> int:
     logits = work.batch * work.shape.vocab
     # The gathered parts and their join, in the run's format, then fp32.
     joined = logits * (2 * item if work.degree > 1 else item) + logits * copy
-    chosen = logits * max(_CHOOSING_BYTES, _SORTING_BYTES)
+    few = work.batch < _SORTED_AT_ONCE
+    sorting = _SORTING_FEW_BYTES if few else _SORTING_MANY_BYTES
+    chosen = logits * max(_CHOOSING_BYTES, sorting)
     return max(norm, turn, product, softmax, gated, down, late, joined, chosen)
 
 
