@@ -4,6 +4,7 @@ The real model runs on the `meta` device, as one rank of a group whose peers are
 """
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator
 
@@ -13,8 +14,9 @@ import torch.distributed as dist
 from fairscale.nn.model_parallel import initialize as fairscale_groups
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
+from tests.conftest import REPOSITORY
 from tests.live_bytes import LiveBytes
-from workers import fast_plain
+from workers import fast_plain, workspace
 from workers.fast_model import FastModel
 from workers.fast_weights import FusedLayer, FusedWeights, Matrix
 from workers.formats import group_size
@@ -203,3 +205,15 @@ def test_a_late_step_of_a_long_answer_copies_a_layer_s_keys() -> None:
 
 def test_older_boards_keep_less_for_cublas() -> None:
     assert cublas_bytes("v100") == cublas_bytes("a100") < cublas_bytes("h200") == 32 << 20
+
+
+def test_the_plan_knows_at_how_many_rows_and_tokens_the_engine_changes_its_way() -> None:
+    # Read as text: the kernels' modules need Triton, which comes with torch's CUDA builds alone.
+    for module, name, known in (
+        ("fast_model", "_INNER_TOKENS", workspace._INNER_TOKENS),
+        ("fast_fused", "MOST_ROWS", workspace._FUSED_ROWS),
+    ):
+        text = (REPOSITORY / "workers" / f"{module}.py").read_text()
+        found = re.search(rf"^{name}: Final = ([\d_]+)$", text, re.MULTILINE)
+        assert found is not None, name
+        assert int(found[1]) == known
