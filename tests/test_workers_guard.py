@@ -36,7 +36,7 @@ def notice(rank: Rank, folder: Path) -> str:
                 raise KeyError("only here")
             time.sleep(1.5)
             raise RuntimeError("noticed")
-        time.sleep(4.0)
+        time.sleep(2.5)
     return "ended by itself"
 
 
@@ -48,7 +48,7 @@ def work_long(rank: Rank, folder: Path) -> str:
         SharedFailure(meeting),
     ):
         if rank.rank == 1:
-            time.sleep(4.0)
+            time.sleep(2.5)
         meeting.exchange("number", "")
     return "ended by itself"
 
