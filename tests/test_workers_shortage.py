@@ -17,7 +17,7 @@ from telemetry.run import AttemptPaths, RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.gang import run_gang
 from workers.rank import Rank, run_rank
-from workers.shortage import MemoryShortageError, asked_bytes, is_shortage
+from workers.shortage import MemoryShortageError, asked_bytes, is_of_host, is_shortage
 
 # Keys and values of this batch take 2 GB on each of two ranks; a rank gets half of that.
 LARGE = {"batch_size": 512, "max_gen_len": 448, "max_prompt_len": 64}
@@ -130,6 +130,19 @@ def test_other_faults_are_no_want_of_memory(error: BaseException) -> None:
 )
 def test_what_was_asked_for_is_read_off_the_message(text: str, asked: int | None) -> None:
     assert asked_bytes(RuntimeError(text)) == asked
+
+
+@pytest.mark.parametrize(
+    ("error", "of_host"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1"), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."), False),
+    ],
+)
+def test_whose_memory_ran_out_is_told_apart(error: BaseException, of_host: bool) -> None:
+    assert is_shortage(error)
+    assert is_of_host(error) == of_host
 
 
 def test_the_figures_of_a_shortage_are_json() -> None:

@@ -14,7 +14,7 @@ from telemetry.run import RunSpec
 from telemetry.schema import Phase
 from workers.memory import estimate
 from workers.rank import Rank
-from workers.shortage import MemoryShortageError, asked_bytes, find_shortage
+from workers.shortage import MemoryShortageError, asked_bytes, find_shortage, is_of_host
 
 _READINGS: Final = (
     "allocated_bytes",
@@ -97,7 +97,7 @@ def shortages_told(
 def _tell(
     spec: RunSpec, rank: Rank, device: torch.device, phase: Phase | None, error: BaseException
 ) -> MemoryShortageError:
-    on_gpu = device.type == "cuda" and not isinstance(error, MemoryError | OSError)
+    on_gpu = device.type == "cuda" and not is_of_host(error)
     asked = asked_bytes(error)
     facts: dict[str, Any] = {
         "where": "gpu" if on_gpu else "host",

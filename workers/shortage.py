@@ -40,6 +40,11 @@ def is_shortage(error: BaseException) -> bool:
     return any(word in text for word in _WORDS)
 
 
+def is_of_host(error: BaseException) -> bool:
+    """True when it was the host's memory that a shortage is of, whatever the device."""
+    return isinstance(error, MemoryError | OSError) or "cpuallocator" in str(error).casefold()
+
+
 def find_shortage(error: BaseException) -> BaseException | None:
     """The want of memory that an error is, or that it was raised over; None when there is none.
 
