@@ -107,7 +107,7 @@ def test_a_rank_s_record_tells_steps_memory_warmth_and_joules(
 def test_a_gpu_without_room_ends_the_attempt_with_its_figures_and_all_ranks_soon(
     tmp_path: Path, gpus: int
 ) -> None:
-    order = {"warmup_batches": 0}
+    order = {"warmup_batches": 0, "logit_error": False}
     attempt, outcomes = run(tmp_path, gpus, work_on_a_full_gpu, order, model="7b")
     ended = read_json(attempt.ended)
     print(ended, [outcome.seconds for outcome in outcomes])  # noqa: T201
