@@ -132,6 +132,26 @@ def test_driver_s_buffer_closes_the_gap_of_a_killed_watcher(
     assert min(after - before for before, after in pairwise(times_us)) > 10_000
 
 
+def test_coverage_expects_of_each_reading_what_its_own_pace_gives(
+    world: World, watched: Callable[..., Watched]
+) -> None:
+    assert world.path.is_file()
+    node = watched(telemetry="nvml")
+    time.sleep(3.0)
+    node.watch.stop()
+    end_attempt(node.attempt)
+    merge_attempt(node.run, node.attempt)
+    coverage = read_json(node.attempt.manifest)["coverage"]
+    told = {row["field"]: row for row in coverage if row["device"] == ZERO and row["period_us"]}
+    assert told["power_sample_w"]["expected"] > 100
+    assert told["throttle_reasons"]["expected"] == 2
+    assert told["energy_j"]["expected"] == 1
+    for name, row in told.items():
+        # The first samples are those of the start, and the last look may be a reading more.
+        assert row["expected"] - 3 <= row["got"] <= row["expected"] + 2, name
+        assert row["largest_gap_us"] < 1.2 * row["period_us"] + 100_000, name
+
+
 def test_without_a_buffer_no_more_than_the_time_between_two_watchers_is_lost(
     watched: Callable[..., Watched],
 ) -> None:
