@@ -42,6 +42,9 @@ class Engine(Protocol):
     def describe(self) -> dict[str, Any]:
         """How it works, as JSON, for the record."""
 
+    def close(self) -> None:
+        """Let go of what holds the ranks together; called before they part."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineKind:

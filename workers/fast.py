@@ -1,9 +1,10 @@
 """Engine `fast`: the same FairScale-sharded weights, close to what memory allows.
 
-All prompts are read in one pass, whatever their lengths, and all rows choose their first token there.
-From then on a step is one replay of a captured CUDA graph: a kernel a matrix (`workers.fast_fused`),
-sampling without a sort, no word to the host. A row that ended stays where it is; the batch ends once all
-have, looked up some steps late so that the GPU never waits for the host.
+All prompts are read in one pass, whatever their lengths, and all rows choose their first token
+there. From then on a step is one replay of a captured CUDA graph: a kernel a matrix
+(`workers.fast_fused`), sampling without a sort, no word to the host. A row that ended stays where
+it is; the batch ends once all have, looked up some steps late so that the GPU never waits for the
+host.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from telemetry.run import RunSpec
 from workers.answers import Answers
-from workers.fast_model import FastModel, SeparateDecoder
+from workers.fast_model import FastModel
 from workers.fast_steps import Steps, make_steps
 from workers.fast_weights import take_fused
 from workers.formats import quantization_fault
@@ -22,8 +23,9 @@ from workers.reference import Model
 from workers.sampling import Decoding
 from workers.steps import StepClock
 
-# Steps that are queued ahead of the look whether any row still goes on: at 0.5 ms a step, the quickest
-# there is, 4 ms of a host's delay. All ranks look at the same step's count, so all stop alike.
+# Steps that are queued ahead of the look whether any row still goes on: at 0.5 ms a step, the
+# quickest there is, 4 ms of a host's delay. All ranks look at the same step's count, so all stop
+# alike.
 _LATE_STEPS: Final = 8
 
 
@@ -36,7 +38,6 @@ class FastEngine:
         self._fast, self._decoding, self._nodes = fast, decoding, nodes
         self._steps: dict[int, Steps] = {}
         self._now: Steps | None = None
-        self._separate: dict[int, SeparateDecoder] = {}
 
     @property
     def model(self) -> Model:
@@ -93,6 +94,11 @@ class FastEngine:
             "stops_early": not self._decoding.ignore_eos,
             "by_rows": {str(rows): steps.describe() for rows, steps in self._steps.items()},
         }
+
+    def close(self) -> None:
+        """Let go of all captured steps before the ranks part: NCCL waits for graphs of its calls."""
+        self._now = None
+        self._steps.clear()
 
     def _logits(self, ids: Tensor, start: int) -> Tensor:
         """Logits after the last of `ids` [rows, tokens] that start at a position, fp32, whole.

@@ -1,142 +1,76 @@
 """FusedDecoder: a step's logits by one kernel for each matrix, with all else folded into them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
-import triton
 from torch import Tensor
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from workers import kernels_linear, kernels_rows
-from workers.fast_sum import RankSum
+from workers.fast_sum import HOPPER, RankSum
 from workers.fast_triton import attend_into, attend_splits, launch
 from workers.fast_weights import FusedWeights, Matrix
-from workers.kernels_epilogue import LOGITS, PLAIN, QKV, RESIDUAL, SWIGLU
 from workers.quantization import Quantized
 from workers.shapes import Shape
+from workers.tiling import (
+    LEAST_GROUP,
+    LEAST_INPUTS,
+    LOGITS,
+    PLAIN,
+    QKV,
+    RESIDUAL,
+    SWIGLU,
+    Product,
+    Tiling,
+    tiling,
+)
 
 # Rows beyond which cuBLAS and separate kernels win for 16-bit weights: products are bound by
 # arithmetic there, no longer by reading weights.
 MOST_ROWS: Final = 64
-# Hopper: the first with a copy unit that fetches whole blocks (compute capability 9.0).
-_TMA_CAPABILITY: Final = (9, 0)
-# Rows beyond which a product asks L2 for its first weights while the kernel before it ends: at 64 rows
-# a step of 7B takes 5.44 ms without an early start, 5.48 with one, 5.34 with one and weights asked for;
-# at 16 rows 4.30, 4.23 and 4.30.
+_FOUR_BITS: Final = 4
+# Rows beyond which a product asks L2 for its first weights while the kernel before it ends: at 64
+# rows a step of 7B takes 5.44 ms without an early start, 5.48 with one, 5.34 with one and weights
+# asked for; at 16 rows 4.30, 4.23 and 4.30.
 _PREFETCH_ROWS: Final = 32
-# Programs that keep an H200's 132 multiprocessors busy: fewer, larger blocks read inputs less often.
-_ENOUGH_PROGRAMS: Final = 80
-# Shared memory of a multiprocessor that blocks in flight may take, of 227 KiB.
-_IN_FLIGHT_BYTES: Final = 196_608
-
-
-# Outputs, inputs (4 bits: bytes) and loads in flight for one row, the quickest of some 40 each.
-_VECTOR_BLOCKS: Final = {
-    16: {
-        QKV: (16, 256, 2),
-        SWIGLU: (4, 512, 3),
-        RESIDUAL: (4, 512, 3),
-        PLAIN: (4, 512, 3),
-        LOGITS: (8, 512, 2),
-    },
-    8: {
-        QKV: (8, 512, 3),
-        SWIGLU: (4, 512, 3),
-        RESIDUAL: (8, 512, 3),
-        PLAIN: (8, 512, 3),
-    },
-    4: {
-        QKV: (8, 1024, 3),
-        SWIGLU: (4, 512, 3),
-        RESIDUAL: (4, 512, 3),
-        PLAIN: (4, 512, 3),
-    },
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tiling:
-    """How a product is cut into programs."""
-
-    rows: int
-    outputs: int
-    inputs: int
-    splits: int
-    warps: int
-    stages: int
-
-
-def tiling(rows: int, matrix: Matrix, epilogue: int, *, tma: bool) -> Tiling:
-    """The blocks for a product of so many rows, by rules measured on an H200 at 7B's shapes."""
-    outputs, inputs = matrix.shape
-    outputs = outputs // 2 if epilogue == SWIGLU else outputs
-    # A block of queries, keys or values must not straddle two of them.
-    whole = outputs // 3 if epilogue == QKV else outputs
-    bits = matrix.bits if isinstance(matrix, Quantized) else 16
-    if rows == 1:
-        return _vector_tiling(epilogue, bits)
-    block_rows = max(16, min(64, int(triton.next_power_of_2(rows))))
-    if bits == 16 and tma:
-        wide = [size for size in (128, 64, 32) if not whole % size or epilogue != QKV]
-        fitting = [size for size in wide if outputs // size >= _ENOUGH_PROGRAMS]
-        block = (fitting or wide[-1:])[0]
-        both = 2 if epilogue == SWIGLU else 1
-        depth = 64 if block == 128 and both == 2 else 128
-        stage_bytes = 2 * depth * (block_rows + both * block)
-        stages = max(2, min(8, _IN_FLIGHT_BYTES // stage_bytes))
-        programs = triton.cdiv(outputs, block)
-        splits = max(1, min(4, _ENOUGH_PROGRAMS // programs))
-        return Tiling(
-            rows=block_rows, outputs=block, inputs=depth, splits=splits, warps=4, stages=stages
-        )
-    depth = matrix.group if isinstance(matrix, Quantized) and bits == 4 else 128
-    depth = 64 if inputs % depth else depth
-    programs = triton.cdiv(outputs, 64)
-    # Widening weights takes time of its own: twice the programs share it.
-    splits = max(1, min(4, inputs // depth, triton.cdiv(_ENOUGH_PROGRAMS * 3, programs) - 1))
-    return Tiling(rows=block_rows, outputs=64, inputs=depth, splits=splits, warps=4, stages=3)
-
-
-def _vector_tiling(epilogue: int, bits: int) -> Tiling:
-    """One row: outputs and inputs (4 bits: bytes) of a program's block."""
-    block, depth, stages = _VECTOR_BLOCKS[bits][epilogue]
-    return Tiling(rows=1, outputs=block, inputs=depth, splits=1, warps=4, stages=stages)
 
 
 def unfit(weights: FusedWeights) -> str | None:
     """Why the kernels cannot take these weights; None when they can."""
-    for layer in weights.layers[:1]:
-        for matrix in (layer.qkv, layer.wo, layer.gate_up, layer.down):
-            outputs, inputs = matrix.shape
-            group = matrix.group if isinstance(matrix, Quantized) and matrix.bits == 4 else 64
-            if inputs % 64 or inputs % group or group < 32:
-                return (
-                    f"the kernels need inputs in multiples of 64 and groups of at least 32, "
-                    f"but a matrix is {outputs} x {inputs} in groups of {group}"
-                )
+    layer = weights.layers[0]
+    for matrix in (layer.qkv, layer.wo, layer.gate_up, layer.down):
+        outputs, inputs = matrix.shape
+        group = LEAST_INPUTS
+        if isinstance(matrix, Quantized) and matrix.bits == _FOUR_BITS:
+            group = matrix.group
+        if inputs % LEAST_INPUTS or group < LEAST_GROUP:
+            return (
+                f"a matrix must have a multiple of {LEAST_INPUTS} inputs in groups of at least "
+                f"{LEAST_GROUP}, but is {outputs} x {inputs} in groups of {group}"
+            )
     return None
 
 
 class FusedDecoder:
-    """Logits of the next position of `rows` rows; every call does the same work on the same memory."""
+    """Logits of the next position of `rows` rows; each call does the same on the same memory."""
 
     def __init__(
         self,
         shape: Shape,
         weights: FusedWeights,
+        *,
         caches: list[tuple[Tensor, Tensor]],
         turn: tuple[Tensor, Tensor],
         rank_sum: RankSum,
         rows: int,
     ) -> None:
+        """`caches` hold each layer's keys and values, `turn` cosine and sine by position."""
         table = weights.table
         device, kind = table.device, table.dtype
         self._shape, self._weights, self._caches, self._turn = shape, weights, caches, turn
         self._sum, self._rows = rank_sum, rows
-        self._tma = torch.cuda.get_device_capability(device) >= _TMA_CAPABILITY
-        self._early = self._tma
+        self._tma = self._early = torch.cuda.get_device_capability(device) >= HOPPER
         self._pdl = (2 if rows > _PREFETCH_ROWS else 1) if self._early else 0
         heads, max_len, self._head_dim = caches[0][0].shape[1:]
         self._heads, self._max_len = heads, max_len
@@ -161,8 +95,8 @@ class FusedDecoder:
     def logits(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """This rank's slice of the logits, fp32 [rows, vocab / degree], after feeding `tokens`.
 
-        `tokens` is int64 [rows], `positions` int32 [rows]: where they stand. The result is overwritten
-        by the next call.
+        `tokens` is int64 [rows], `positions` int32 [rows]: where they stand. The result is
+        overwritten by the next call.
         """
         kernels_rows.embed[(self._rows,)](
             tokens,
@@ -171,13 +105,14 @@ class FusedDecoder:
             self._sums,
             self._rows,
             self._shape.dim,
-            triton.next_power_of_2(self._shape.dim),
+            _power(self._shape.dim),
             self._early,
             **launch(early=self._early),
         )
         self._parts = 1
         for layer, cache in zip(self._weights.layers, self._caches, strict=True):
-            self._product(self._x, layer.qkv, QKV, self._queries, positions, cache)
+            into = (*cache, positions)
+            self._product(self._x, layer.qkv, QKV, self._queries, into)
             attend_into(
                 self._mixed,
                 self._queries,
@@ -207,58 +142,60 @@ class FusedDecoder:
         matrix: Matrix,
         epilogue: int,
         out: Tensor,
-        positions: Tensor | None = None,
-        cache: tuple[Tensor, Tensor] | None = None,
+        into: tuple[Tensor, Tensor, Tensor] | None = None,
     ) -> int:
-        """Launch one product; returns how many programs share a row."""
-        plan = tiling(self._rows, matrix, epilogue, tma=self._tma)
-        outputs, width = matrix.shape
-        outputs = outputs // 2 if epilogue == SWIGLU else outputs
-        tiles = int(triton.cdiv(outputs, plan.outputs))
-        bits, group, packed, scale = 16, 0, matrix, self._sums
+        """Launch one product; returns how many programs share a row.
+
+        `into` holds the caches that keys and values go to, and where the rows stand.
+        """
+        product, plan = self._planned(matrix, epilogue)
+        tiles, above = plan.programs(product)
+        packed, scale = matrix, self._sums
         if isinstance(matrix, Quantized):
-            bits, group, packed, scale = matrix.bits, matrix.group, matrix.packed, matrix.scale
-        keys, values = (out, out) if cache is None else cache
-        epilogue_arguments = (
-            scale,
-            out,
-            self._x,
-            self._sums,
-            self._sums,
-            keys,
-            values,
-            out if positions is None else positions,
-            *self._turn,
-        )
+            packed, scale = matrix.packed, matrix.scale
+        # What an epilogue does not touch still needs a pointer.
+        keys, values, positions = (out, out, out) if into is None else into
+        epilogue_pointers = (
+            scale, out, self._x, self._sums, self._sums, keys, values, positions, *self._turn
+        )  # fmt: skip
+        sizes = (product.outputs, product.inputs)
         shared = (
-            self._parts,
-            triton.next_power_of_2(self._parts),
-            self._head_dim,
-            self._max_len,
-            plan.stages,
-        )
+            self._parts, _power(self._parts), self._head_dim, self._max_len, plan.stages
+        )  # fmt: skip
         eps = self._shape.norm_eps
         if self._rows == 1:
             kernels_linear.vector[(tiles,)](
-                inputs, packed, *epilogue_arguments, eps, outputs, width, plan.outputs, plan.inputs,
-                epilogue, bits, group, *shared, self._early,
+                inputs, packed, *epilogue_pointers, eps, *sizes, plan.outputs, plan.inputs,
+                epilogue, product.bits, product.group, *shared, self._early,
                 num_warps=plan.warps, **launch(early=self._early),
             )  # fmt: skip
             return tiles
-        depth = plan.inputs // 2 if bits == 4 else plan.inputs
         inputs_at: Any = inputs
         weights_at: Any = packed
         if self._tma:
-            inputs_at = self._block(inputs, plan.rows, depth)
-            weights_at = self._block(packed, plan.outputs, depth)
-        above = triton.cdiv(self._rows, plan.rows)
+            # Two weights a byte, whose inputs are fetched half a group at a time.
+            columns = plan.inputs // 2 if product.bits == _FOUR_BITS else plan.inputs
+            inputs_at = self._block(inputs, plan.rows, columns)
+            weights_at = self._block(packed, plan.outputs, columns)
         kernels_linear.linear[(tiles * plan.splits, above)](
-            inputs_at, weights_at, packed, *epilogue_arguments, self._partials, self._arrived, eps,
-            self._rows, outputs, width, plan.rows, plan.outputs, plan.inputs, plan.splits,
-            epilogue, bits, *shared, self._tma, self._pdl,
+            inputs_at, weights_at, packed, *epilogue_pointers, self._partials, self._arrived, eps,
+            self._rows, *sizes, plan.rows, plan.outputs, plan.inputs, plan.splits,
+            epilogue, product.bits, *shared, self._tma, self._pdl,
             num_warps=plan.warps, num_stages=plan.stages, **launch(early=self._early),
         )  # fmt: skip
         return tiles
+
+    def _planned(self, matrix: Matrix, epilogue: int) -> tuple[Product, Tiling]:
+        outputs, inputs = matrix.shape
+        product = Product(
+            rows=self._rows,
+            outputs=outputs // 2 if epilogue == SWIGLU else outputs,
+            inputs=inputs,
+            epilogue=epilogue,
+            bits=matrix.bits if isinstance(matrix, Quantized) else 8 * matrix.element_size(),
+            group=matrix.group if isinstance(matrix, Quantized) else 0,
+        )
+        return product, tiling(product)
 
     def _block(self, tensor: Any, rows: int, columns: int) -> Any:
         """A descriptor of a tensor's blocks, made once."""
@@ -273,13 +210,13 @@ class FusedDecoder:
         if self._rows == 1:
             return room, programs
         for matrix, epilogue in self._kinds():
-            plan = tiling(self._rows, matrix, epilogue, tma=self._tma)
-            both = 2 if epilogue == SWIGLU else 1
-            outputs = matrix.shape[0] // both
-            tiles = triton.cdiv(outputs, plan.outputs) * triton.cdiv(self._rows, plan.rows)
-            programs = max(programs, int(tiles))
+            product, plan = self._planned(matrix, epilogue)
+            tiles, above = plan.programs(product)
+            programs = max(programs, tiles * above)
             if plan.splits > 1:
-                room = max(room, int(tiles) * plan.splits * both * plan.rows * plan.outputs)
+                matrices = 2 if epilogue == SWIGLU else 1
+                block = matrices * plan.rows * plan.outputs
+                room = max(room, tiles * above * plan.splits * block)
         return room, programs
 
     def _kinds(self) -> Iterator[tuple[Matrix, int]]:
@@ -290,3 +227,8 @@ class FusedDecoder:
         yield layer.gate_up, SWIGLU
         yield layer.down, added
         yield self._weights.head, LOGITS
+
+
+def _power(number: int) -> int:
+    """The least power of two that is not below a number."""
+    return 1 << (number - 1).bit_length()

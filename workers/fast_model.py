@@ -1,7 +1,8 @@
 """FastModel: a rank's fused weights with its caches; prefill of ragged prompts in one pass.
 
-Prompts of any lengths lie one behind the other, so that products waste nothing on padding; attention
-alone is over rows padded to the longest. The last layer goes on with each prompt's last token only.
+Prompts of any lengths lie one behind the other, so that products waste nothing on padding;
+attention alone is over rows padded to the longest. The last layer goes on with each prompt's last
+token only.
 """
 
 import math
@@ -73,7 +74,7 @@ class FastModel:
         normed = self.math.add_norm(x, None, eps)
         for number, (layer, cache) in enumerate(zip(self.weights.layers, self.caches, strict=True)):
             fused = self.math.product(normed, layer.qkv)
-            self.math.place(fused, queries, cache, rows, positions, self.turn)
+            self.math.place(fused, queries, cache, rows=rows, positions=positions, turn=self.turn)
             mixed = self._attend_all(queries, cache, places)
             if number == len(self.weights.layers) - 1:
                 at_rows = torch.arange(len(lens), device=self.device)
@@ -139,7 +140,9 @@ class SeparateDecoder:
         normed = compute.add_norm(x, None, eps)
         for layer, cache in zip(model.weights.layers, model.caches, strict=True):
             fused = compute.product(normed, layer.qkv)
-            compute.place(fused, queries, cache, self._rows, positions, model.turn)
+            compute.place(
+                fused, queries, cache, rows=self._rows, positions=positions, turn=model.turn
+            )
             own = (cache[0][:count], cache[1][:count])
             mixed = compute.attend(queries.squeeze(2), *own, positions).flatten(1)
             added = sum_over_ranks(compute.product(mixed, layer.wo))

@@ -34,15 +34,16 @@ def place(
     fused: Tensor,
     queries: Tensor,
     caches: tuple[Tensor, Tensor],
+    *,
     rows: Tensor,
     positions: Tensor,
     turn: tuple[Tensor, Tensor],
 ) -> None:
     """Put the tokens' keys and values into the caches and their queries beside, rotated.
 
-    `fused` is [tokens, 3 x heads x head_dim]; token t stands at positions[t] of rows[t]. `queries` is
-    [rows, heads, places, head_dim] and each cache [rows, heads, max_len, head_dim]; where `queries` has
-    one place, it stands for whatever position a row is at.
+    `fused` is [tokens, 3 x heads x head_dim]; token t stands at positions[t] of rows[t]. `queries`
+    is [rows, heads, places, head_dim] and each cache [rows, heads, max_len, head_dim]; where
+    `queries` has one place, it stands for whatever position a row is at.
     """
     heads, head_dim = queries.shape[1], queries.shape[3]
     q, k, v = fused.view(len(fused), 3, heads, head_dim).unbind(1)

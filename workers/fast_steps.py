@@ -1,4 +1,4 @@
-"""Steps: a batch's state on its device and the step that moves it on, captured where that can be."""
+"""Steps: a batch's state on its device and the step that moves it on, captured where it can be."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
@@ -8,12 +8,12 @@ from torch import Tensor
 from torch import distributed as dist
 
 from workers.fast_model import FastModel, SeparateDecoder
-from workers.fast_sum import LibrarySum, PeerSum, RankSum, peer_fault
+from workers.fast_sum import HOPPER, LibrarySum, PeerSum, RankSum, peer_fault
 from workers.nucleus import draw
 from workers.sampling import Decoding
 
-# The vocabulary's 32,000 fp32 logits are one program's registers with so many warps (H200: 19 us at 64
-# rows; 16 warps 20, 32 warps 24).
+# The vocabulary's 32,000 fp32 logits are one program's registers with so many warps (H200: 19 us at
+# 64 rows; 16 warps 20, 32 warps 24).
 _CHOOSE_WARPS: Final = 8
 
 
@@ -135,12 +135,16 @@ class CapturedSteps:
         self._decoder: SeparateDecoder | fast_fused.FusedDecoder
         if fault is None:
             self._decoder = fast_fused.FusedDecoder(
-                fast.shape, fast.weights, fast.caches, fast.turn, self._sum, rows
+                fast.shape,
+                fast.weights,
+                caches=fast.caches,
+                turn=fast.turn,
+                rank_sum=self._sum,
+                rows=rows,
             )
         else:
             self._decoder = SeparateDecoder(fast, rows)
-        # Hopper: the first that starts a kernel before the one before it has ended.
-        self._early = torch.cuda.get_device_capability(device) >= (9, 0)
+        self._early = torch.cuda.get_device_capability(device) >= HOPPER
         self._graph = self._capture()
 
     def begin(self, lens: Sequence[int], seed: int) -> None:

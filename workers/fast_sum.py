@@ -1,8 +1,9 @@
-"""RankSum: the sum over the ranks that each half of a layer ends with, added to the residual stream.
+"""RankSum: the sum over the ranks that ends each half of a layer, added to the residual stream.
 
-A decode step of 65B holds 160 of them, a megabyte each at 64 rows: the time of one is latency. Where all
-ranks are GPUs of one node that read each other's memory, a kernel of ours does it in one launch, residual
-and norm's sums included; else torch.distributed does. NVLink multicast is never used.
+A decode step of 65B holds 160 of them, a megabyte each at 64 rows: the time of one is latency.
+Where all ranks are GPUs of one node that read each other's memory, a kernel of ours does it in one
+launch, residual and norm's sums included; else torch.distributed does. NVLink multicast is never
+used.
 """
 
 import contextlib
@@ -18,7 +19,11 @@ from fairscale.nn.model_parallel.initialize import (
 from torch import Tensor
 from torch import distributed as dist
 
-# Columns of one program: 64 of them for 65B's 8192, all resident at once, as they wait for each other.
+# Compute capability of the first GPUs that fetch whole blocks by a unit of their own and start a
+# kernel while the one before it ends (CUDA C++ Programming Guide, compute capabilities).
+HOPPER: Final = (9, 0)
+# Columns of one program: 64 of them for 65B's 8192, all resident at once, as they wait for each
+# other.
 _COLUMNS: Final = 128
 # Rows up to which one program holds its columns of all rows in registers.
 PEER_MOST_ROWS: Final = 64
@@ -88,8 +93,7 @@ class PeerSum:
 
         self.degree = get_model_parallel_world_size()
         self._rank = get_model_parallel_rank()
-        # Hopper: the first that starts a kernel before the one before it has ended.
-        self._early = torch.cuda.get_device_capability(device) >= (9, 0)
+        self._early = torch.cuda.get_device_capability(device) >= HOPPER
         self.parts = dim // _COLUMNS
         self._rows, self._dim = rows, dim
         self._padded = max(_power(rows), self.degree)

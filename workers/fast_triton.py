@@ -1,4 +1,4 @@
-"""The `fast` engine's arithmetic by Triton kernels, in the shape of `fast_plain`: GPUs, 16-bit runs."""
+"""The `fast` engine's arithmetic by Triton kernels, as `fast_plain` has it: 16 bits on GPUs."""
 
 import math
 from typing import Any, Final
@@ -51,6 +51,7 @@ def place(
     fused: Tensor,
     queries: Tensor,
     caches: tuple[Tensor, Tensor],
+    *,
     rows: Tensor,
     positions: Tensor,
     turn: tuple[Tensor, Tensor],
@@ -97,8 +98,8 @@ def attend_into(
 ) -> None:
     """One token a row over its own past, into `out` [rows, heads x head_dim].
 
-    `workspace` holds partial results fp32 and counters int32 [rows x heads], 0 before and after; None
-    splits nothing. `early` lets the kernel start while the one before it ends.
+    `workspace` holds partial results fp32 and counters int32 [rows x heads], 0 before and after;
+    None splits nothing. `early` lets the kernel start while the one before it ends.
     """
     rows, heads, max_len, head_dim = caches[0].shape
     rows = len(positions)

@@ -1,9 +1,9 @@
 """Fused weights: what the `fast` engine makes of each part of a model while it loads.
 
-Queries, keys and values become one matrix, gates and ups another, and a norm's weights are multiplied
-into the matrix behind it: what is left of the norm is one number a row. The embedding is whole on every
-rank, as a gather a step costs more than the memory (65B: 0.5 GB). The parts lose their own weights, so
-that nothing is held twice.
+Queries, keys and values become one matrix, gates and ups another, and a norm's weights are
+multiplied into the matrix behind it: what is left of the norm is one number a row. The embedding is
+whole on every rank, as a gather a step costs more than the memory (65B: 0.5 GB). The parts lose
+their own weights, so that nothing is held twice.
 """
 
 from dataclasses import dataclass

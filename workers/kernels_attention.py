@@ -40,8 +40,8 @@ def attend(
     end = tl.minimum(begin + share, length)
     base = pair.to(tl.int64) * MAX_LEN * D
     lane = tl.arange(0, BS)
-    # Each of BS lanes keeps a softmax of its own over every BS-th position: threads meet once, at the
-    # end, and until then nothing stands between a load and the next.
+    # Each of BS lanes keeps a softmax of its own over every BS-th position: threads meet once, at
+    # the end, and until then nothing stands between a load and the next.
     best = tl.full((BS,), -1e30, dtype=tl.float32)
     mass = tl.zeros((BS,), dtype=tl.float32)
     acc = tl.zeros((BS, D), dtype=tl.float32)

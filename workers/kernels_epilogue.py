@@ -1,16 +1,7 @@
 """Triton functions: what a decode step does with a product before it leaves the registers."""
 
-from typing import Final
-
 import triton
 import triton.language as tl
-
-# Kernels compare with the numbers: names from outside do not reach into them.
-RESIDUAL: Final = 0
-PLAIN: Final = 1
-QKV: Final = 2
-SWIGLU: Final = 3
-LOGITS: Final = 4
 
 
 @triton.jit
@@ -69,6 +60,7 @@ def finish(
     D: tl.constexpr,
     MAX_LEN: tl.constexpr,
 ):
+    """Do what EPILOGUE says (`workers.tiling`) with a block [BM, BN] of a product, and store it."""
     inside = fits[:, None] & (cols < N)[None, :]
     place = rows[:, None] * N + cols[None, :]
     if EPILOGUE == 0:

@@ -1,9 +1,9 @@
 """Triton kernels: a decode step's matrix products, with what follows each one folded in.
 
-At a few dozen rows a product costs what reading its weights costs, so each kernel reads them once and
-does the rest (norm's scale, rotation, cache write, SwiGLU, residual sum) on its way out. RMSNorm's
-weights are folded into the matrix beforehand; its scale is one number a row, applied at the end, from
-sums of squares that the kernel before left behind.
+At a few dozen rows a product costs what reading its weights costs, so each kernel reads them once
+and does the rest (norm's scale, rotation, cache write, SwiGLU, residual sum) on its way out.
+RMSNorm's weights are folded into the matrix beforehand; its scale is one number a row, applied at
+the end, from sums of squares that the kernel before left behind.
 """
 
 import triton
@@ -65,7 +65,8 @@ def _weights(
 @triton.jit
 def _from_int8(w, kind: tl.constexpr):
     if kind == tl.float16:
-        # 0x6400 is 1024 in fp16, whose next 1024 numbers are whole: an "or" in place of a conversion.
+        # 0x6400 is 1024 in fp16, whose next 1024 numbers are whole: an "or" in place of a
+        # conversion.
         near = ((w.to(tl.uint8, bitcast=True) ^ 0x80).to(tl.uint16) | 0x6400).to(
             tl.float16, bitcast=True
         )
@@ -125,10 +126,10 @@ def linear(
 ):
     """[ROWS, K] by weights [N, K] (SWIGLU: [2 N, K], gates above ups), then EPILOGUE.
 
-    Program (tile and split, rows) sums its share of K; the last of a tile's splits to arrive adds all shares
-    in their order, so that the result never hangs on who was first. With TMA, x_ptr and w_ptr are
-    tensor descriptors of blocks [BM, BK] and [BN, BK], which Hopper's copy unit fetches by itself; K
-    must be a multiple of BK without.
+    Program (tile and split, rows) sums its share of K; the last of a tile's splits to arrive adds
+    all shares in their order, so that the result never hangs on who was first. With TMA, x_ptr and
+    w_ptr are tensor descriptors of blocks [BM, BK] and [BN, BK], which Hopper's copy unit fetches
+    by itself; K must be a multiple of BK without.
     """
     TILES: tl.constexpr = (N + BN - 1) // BN
     BLOCKS: tl.constexpr = (K + BK - 1) // BK
@@ -167,8 +168,8 @@ def linear(
                 w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
                 acc2 = tl.dot(x, w.T, acc2)
     else:
-        # Weights are the left operand: the matrix unit takes that one from registers, where they are
-        # widened, and needs no way back through shared memory.
+        # Weights are the left operand: the matrix unit takes that one from registers, where they
+        # are widened, and needs no way back through shared memory.
         turned = tl.zeros((BN, BM), dtype=tl.float32)
         turned2 = turned
         if EPILOGUE == 3:

@@ -1,4 +1,4 @@
-"""Triton kernel: the sum over a node's GPUs through their peers' memory, with the residual added."""
+"""Triton kernel: the sum over a node's GPUs through their peers' memory, added to the residual."""
 
 import triton
 import triton.language as tl
@@ -73,10 +73,11 @@ def sum_over_peers(
 ):
     """X [ROWS, DIM] += the ranks' parts; sums [DIM / BC, ROWS] = its squares' sums by slice.
 
-    Every rank's part lies `part_at` bytes into its shared buffer. Program s takes columns s * BC on.
-    Two-shot: each rank sums its share of the rows, sends them to all, and all add the whole. One-shot:
-    each rank sums everything, which reads WORLD / 2 times as much and meets once less. Either way the
-    ranks' parts are added in the order of ranks, so that all ranks hold the same bits.
+    Every rank's part lies `part_at` bytes into its shared buffer. Program s takes columns s * BC
+    on. Two-shot: each rank sums its share of the rows, sends them to all, and all add the whole.
+    One-shot: each rank sums everything, which reads WORLD / 2 times as much and meets once less.
+    Either way the ranks' parts are added in the order of ranks, so that all ranks hold the same
+    bits.
     """
     if PDL:
         # The next kernel may ask for its weights while this one waits for the other ranks.

@@ -22,10 +22,11 @@ def choose(
 ):
     """One program a row. Logits lie as the ranks' slices: [VOCAB / SLICE, ROWS, SLICE], fp32.
 
-    Nucleus sampling (arXiv 1904.09751) keeps, of the tokens by falling probability, the fewest whose
-    mass reaches `top_p`; of equals, those of lower number first. A token is in it when the mass before
-    it is below `top_p`, which one sum tells: so tokens are drawn from all, and drawn again until one is
-    in it. That is the same distribution, and a draw is kept with a chance of at least `top_p`.
+    Nucleus sampling (arXiv 1904.09751) keeps, of the tokens by falling probability, the fewest
+    whose mass reaches `top_p`; of equals, those of lower number first. A token is in it when the
+    mass before it is below `top_p`, which one sum tells: so tokens are drawn from all, and drawn
+    again until one is in it. That is the same distribution, and a draw is kept with a chance of at
+    least `top_p`.
     """
     if PDL:
         gdc_wait()

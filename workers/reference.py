@@ -104,6 +104,9 @@ class ReferenceEngine:
             "stops_early": False,
         }
 
+    def close(self) -> None:
+        """Nothing: it holds nothing of the ranks."""
+
     def _step_to(self, position: int) -> None:
         """Feed what stands before `position` and is new, and set the tokens at `position`."""
         logits = self.model(self._ids[:, self._at : position], self._at)

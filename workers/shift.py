@@ -112,6 +112,7 @@ def work_shift(
         stack.enter_context(shortages_told(spec, rank, mesh.device, lambda: spans.phase))
         _rest(shift, spans, mesh, progress)
         engine, logit_error = _load(shift, spans, mesh, progress)
+        stack.callback(engine.close)
         exam = Exam(
             spec=spec,
             order=order,

@@ -1,0 +1,123 @@
+"""Tiling: how a decode step's product is cut into programs, by rules measured on an H200.
+
+The figures behind the rules stand in `tests/benchmarks/fast.md`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+# What follows a product; the kernels compare with the numbers.
+RESIDUAL: Final = 0
+PLAIN: Final = 1
+QKV: Final = 2
+SWIGLU: Final = 3
+LOGITS: Final = 4
+
+# Programs that keep 132 multiprocessors busy: fewer, larger blocks read the inputs less often, and
+# below this count too few bytes are in flight.
+_ENOUGH_PROGRAMS: Final = 80
+# Widening quantized weights takes time of its own, which more programs share.
+_ENOUGH_WIDENING_PROGRAMS: Final = 240
+_MOST_SPLITS: Final = 4
+# Shared memory that a program's blocks in flight may take, of a multiprocessor's 227 KiB.
+_IN_FLIGHT_BYTES: Final = 196_608
+_LEAST_STAGES: Final = 2
+_MOST_STAGES: Final = 8
+# The matrix unit multiplies blocks of 16 rows at least, and a program's registers hold 64.
+_LEAST_ROWS: Final = 16
+_MOST_ROWS: Final = 64
+_OUTPUTS: Final = (128, 64, 32)
+_WIDENING_OUTPUTS: Final = 64
+_INPUTS: Final = 128
+# Half of them where two blocks of 128 outputs, gates and ups, fly together.
+_TIGHT_INPUTS: Final = 64
+# Least inputs that a program of any rule takes: what every matrix must be a multiple of.
+LEAST_INPUTS: Final = 64
+# The matrix unit multiplies 16 inputs at least, and a nibble's half of a group is one product.
+LEAST_GROUP: Final = 32
+# One row: outputs, inputs (4 bits: bytes) and loads in flight, the quickest of some 40 each.
+_VECTOR_BLOCKS: Final = {
+    16: {
+        QKV: (16, 256, 2),
+        SWIGLU: (4, 512, 3),
+        RESIDUAL: (4, 512, 3),
+        PLAIN: (4, 512, 3),
+        LOGITS: (8, 512, 2),
+    },
+    8: {QKV: (8, 512, 3), SWIGLU: (4, 512, 3), RESIDUAL: (8, 512, 3), PLAIN: (8, 512, 3)},
+    4: {QKV: (8, 1024, 3), SWIGLU: (4, 512, 3), RESIDUAL: (4, 512, 3), PLAIN: (4, 512, 3)},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """What is to be multiplied."""
+
+    rows: int
+    outputs: int
+    """Of SWIGLU: gates, as many as ups."""
+    inputs: int
+    epilogue: int
+    """What follows: RESIDUAL, PLAIN, QKV, SWIGLU or LOGITS."""
+    bits: int
+    """16, 8 or 4 a weight."""
+    group: int
+    """Inputs that share a scale, of 4 bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiling:
+    """A program's block, and how many work on one."""
+
+    rows: int
+    outputs: int
+    inputs: int
+    splits: int
+    """Programs that share a block's inputs."""
+    stages: int
+    """Blocks in flight."""
+    warps: int = 4
+
+    def programs(self, product: Product) -> tuple[int, int]:
+        """Blocks of outputs, and of rows."""
+        return -(-product.outputs // self.outputs), -(-product.rows // self.rows)
+
+
+def tiling(product: Product) -> Tiling:
+    """The blocks for a product."""
+    if product.rows == 1:
+        outputs, inputs, stages = _VECTOR_BLOCKS[product.bits][product.epilogue]
+        return Tiling(rows=1, outputs=outputs, inputs=inputs, splits=1, stages=stages)
+    rows = max(_LEAST_ROWS, min(_MOST_ROWS, 1 << (product.rows - 1).bit_length()))
+    if product.bits == 16:  # noqa: PLR2004
+        return _plain(product, rows)
+    inputs = product.group if product.bits == 4 else _INPUTS  # noqa: PLR2004
+    inputs = LEAST_INPUTS if product.inputs % inputs else inputs
+    blocks = -(-product.outputs // _WIDENING_OUTPUTS)
+    splits = -(-_ENOUGH_WIDENING_PROGRAMS // blocks) - 1
+    return Tiling(
+        rows=rows,
+        outputs=_WIDENING_OUTPUTS,
+        inputs=inputs,
+        splits=max(1, min(_MOST_SPLITS, product.inputs // inputs, splits)),
+        stages=3,
+    )
+
+
+def _plain(product: Product, rows: int) -> Tiling:
+    # A block must not straddle queries and keys, or keys and values.
+    whole = product.outputs // 3 if product.epilogue == QKV else 0
+    able = [size for size in _OUTPUTS if whole % size == 0]
+    enough = [size for size in able if product.outputs // size >= _ENOUGH_PROGRAMS]
+    outputs = (enough or able[-1:])[0]
+    matrices = 2 if product.epilogue == SWIGLU else 1
+    tight = matrices * outputs > _OUTPUTS[0]
+    inputs = _TIGHT_INPUTS if tight else _INPUTS
+    stage_bytes = 2 * inputs * (rows + matrices * outputs)
+    return Tiling(
+        rows=rows,
+        outputs=outputs,
+        inputs=inputs,
+        splits=max(1, min(_MOST_SPLITS, _ENOUGH_PROGRAMS // -(-product.outputs // outputs))),
+        stages=max(_LEAST_STAGES, min(_MOST_STAGES, _IN_FLIGHT_BYTES // stage_bytes)),
+    )
