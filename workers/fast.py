@@ -96,7 +96,7 @@ class FastEngine:
         }
 
     def close(self) -> None:
-        """Let go of all captured steps before the ranks part: NCCL waits for graphs of its calls."""
+        """Let go of all captured steps before ranks part: NCCL waits for graphs that call it."""
         self._now = None
         self._steps.clear()
 
