@@ -124,13 +124,6 @@ class Performance:
             return f"no peak is stated for {self.run.spec.dtype}"
         return None
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of the rates has to know, one sentence each."""
-        if self.model.flag("warmup", "steady") is not False:
-            return ()
-        return (f"the warm-up ended without being steady: {self.model.reason('warmup')}",)
-
     def least_s(self, phase: Phase, kind: str) -> float | None:
         """Roofline: the least time of a phase's work, had prefill read every prompt whole.
 

@@ -125,7 +125,7 @@ def build_tables(loaded: Loaded) -> Tables:
             speed = performance_row(performance, row)
             condition = conditions_row(performance)
             own = [phase_rows(account), gpu_rows(account), sensor_rows(account)]
-            own_notes = [(run.run_id, note) for note in (*account.notes, *performance.notes)]
+            own_notes = [(run.run_id, note) for note in account.notes]
         except UNREADABLE as error:
             others.append(
                 NotCounted(

@@ -152,11 +152,3 @@ def test_the_reference_and_more_bits_stand_first_in_every_table(tmp_path: Path) 
     for table in (tables.groups, tables.runs):
         seen = [(row["engine"], row["quantization"], row["dtype"]) for row in table.rows]
         assert seen == expected, table.name
-
-
-def test_an_unsteady_warm_up_is_a_note_of_its_run(tmp_path: Path) -> None:
-    warmup = {"warmup": {"steady": False, "reason": "the last 3 rates differ by 4.0%"}}
-    (note,) = [
-        note for _, note in tables_of(tmp_path, point(record=warmup)).notes if "steady" in note
-    ]
-    assert note.endswith("steady: the last 3 rates differ by 4.0%")
