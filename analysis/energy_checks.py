@@ -20,6 +20,8 @@ from telemetry.sensors import COUNTER as COUNTER_FIELD
 GAP_TOLERANCE: Final = 0.05
 # Two readers of one counter differ by when they read it alone, which the uncertainty covers.
 WITNESS_TOLERANCE: Final = 0.01
+# Two energies that are uncertain by more than this agree whatever they are.
+MOST_BLUR: Final = 0.15
 # A board holds its limit on average, not at every instant; sensors err by 5 % (arXiv 2312.02741).
 LIMIT_TOLERANCE: Final = 0.05
 # Drivers round a limit to whole watts.
@@ -84,10 +86,12 @@ def _methods_agree(
 ) -> Finding | None:
     """How far `method` lies from the counter, GPU by GPU; None when no GPU has both.
 
-    What the sensor's timing makes uncertain is allowed on top of `tolerance`: windows may be short.
+    What the sensor's timing makes uncertain is allowed on top of `tolerance`, up to `MOST_BLUR`:
+    windows may be short, and polls far apart.
     """
     worst = 0.0
     faults = []
+    blurred: list[str] = []
     compared = 0
     for gpu in gpus:
         counter = (
@@ -98,15 +102,19 @@ def _methods_agree(
         gap = gap_share(counter, gpu.energy(method, account.window_us), names=(COUNTER, method))
         if gap.value is None:
             continue
+        blur = gap.plus_minus or 0.0
+        if blur > MOST_BLUR:
+            blurred.append(f"{gpu.uuid}: the {method} and the counter are uncertain by {blur:.0%}")
+            continue
         compared += 1
         worst = max(worst, gap.value, key=abs)
-        most = tolerance + (gap.plus_minus or 0.0)
+        most = tolerance + blur
         if abs(gap.value) > most:
             faults.append(
                 f"{gpu.uuid}: the {method} is {gap.value:+.1%} off the counter, most {most:.1%}"
             )
     if not compared:
-        return None
+        return skipped(f"{blurred[0]}, at most {MOST_BLUR:.0%}") if blurred else None
     plural = "" if compared == 1 else "s"
     return judged(faults, f"largest difference {worst:+.2%} over {compared} GPU{plural}")
 
