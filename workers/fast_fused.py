@@ -23,6 +23,7 @@ from workers.tiling import (
     SWIGLU,
     Product,
     Tiling,
+    power_of_two,
     tiling,
 )
 
@@ -105,7 +106,7 @@ class FusedDecoder:
             self._sums,
             self._rows,
             self._shape.dim,
-            _power(self._shape.dim),
+            power_of_two(self._shape.dim),
             self._early,
             **launch(early=self._early),
         )
@@ -160,7 +161,7 @@ class FusedDecoder:
         )  # fmt: skip
         sizes = (product.outputs, product.inputs)
         shared = (
-            self._parts, _power(self._parts), self._head_dim, self._max_len, plan.stages
+            self._parts, power_of_two(self._parts), self._head_dim, self._max_len, plan.stages
         )  # fmt: skip
         eps = self._shape.norm_eps
         if self._rows == 1:
@@ -227,8 +228,3 @@ class FusedDecoder:
         yield layer.gate_up, SWIGLU
         yield layer.down, added
         yield self._weights.head, LOGITS
-
-
-def _power(number: int) -> int:
-    """The least power of two that is not below a number."""
-    return 1 << (number - 1).bit_length()

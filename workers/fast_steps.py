@@ -11,6 +11,7 @@ from workers.fast_model import FastModel, SeparateDecoder
 from workers.fast_sum import HOPPER, LibrarySum, PeerSum, RankSum, peer_fault
 from workers.nucleus import draw
 from workers.sampling import Decoding
+from workers.tiling import power_of_two
 
 # The vocabulary's 32,000 fp32 logits are one program's registers with so many warps (H200: 19 us at
 # 64 rows; 16 warps 20, 32 warps 24).
@@ -170,7 +171,7 @@ class CapturedSteps:
             rows,
             vocab,
             width,
-            _power(vocab),
+            power_of_two(vocab),
             decoding.temperature == 0.0,
             self._early,
             num_warps=_CHOOSE_WARPS,
@@ -188,7 +189,7 @@ class CapturedSteps:
             rows,
             self._fast.max_len - 1,
             decoding.ignore_eos,
-            max(16, _power(rows)),
+            max(16, power_of_two(rows)),
             self._early,
             **early,
         )
@@ -276,8 +277,3 @@ def _kept(written: Tensor, decoding: Decoding) -> tuple[list[list[int]], list[bo
         ids.append(row[: row.index(decoding.eos_id)] if ends else row)
         ended.append(ends)
     return ids, ended
-
-
-def _power(number: int) -> int:
-    """The least power of two that is not below a number."""
-    return 1 << (number - 1).bit_length()

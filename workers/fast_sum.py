@@ -19,6 +19,8 @@ from fairscale.nn.model_parallel.initialize import (
 from torch import Tensor
 from torch import distributed as dist
 
+from workers.tiling import power_of_two
+
 # Compute capability of the first GPUs that fetch whole blocks by a unit of their own and start a
 # kernel while the one before it ends (CUDA C++ Programming Guide, compute capabilities).
 HOPPER: Final = (9, 0)
@@ -76,7 +78,7 @@ class LibrarySum:
         part = self._part.view(self._rows, self._dim)
         yield part
         sum_over_ranks(part)
-        kernels_rows.add_squares[(self._rows,)](x, part, sums, self._dim, _power(self._dim))
+        kernels_rows.add_squares[(self._rows,)](x, part, sums, self._dim, power_of_two(self._dim))
 
 
 class PeerSum:
@@ -96,7 +98,7 @@ class PeerSum:
         self._early = torch.cuda.get_device_capability(device) >= HOPPER
         self.parts = dim // _COLUMNS
         self._rows, self._dim = rows, dim
-        self._padded = max(_power(rows), self.degree)
+        self._padded = max(power_of_two(rows), self.degree)
         item = kind.itemsize
         size = self._padded * dim * item
         self._one_shot = rows < self.degree or rows * dim * item <= _ONE_SHOT_BYTES
@@ -161,8 +163,3 @@ def peer_fault(rows: int, dim: int, world_nodes: int) -> str | None:
     if degree & (degree - 1) or dim % _COLUMNS or degree * (dim // _COLUMNS) > _FLAG_WORDS:
         return f"{degree} ranks and {dim} columns are not what the kernel is cut for"
     return None
-
-
-def _power(number: int) -> int:
-    """The least power of two that is not below a number."""
-    return 1 << (number - 1).bit_length()

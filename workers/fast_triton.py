@@ -10,6 +10,7 @@ from torch import Tensor
 from workers import kernels_attention, kernels_rows
 from workers.fast_plain import product as plain_product
 from workers.fast_weights import Matrix
+from workers.tiling import power_of_two
 
 # Columns of SwiGLU that one program takes: any multiple of a warp's 256 bytes does.
 _GATE_BLOCK: Final = 1024
@@ -33,7 +34,7 @@ def add_norm(x: Tensor, added: Tensor | None, eps: float) -> Tensor:
     rows, dim = x.shape
     out = torch.empty_like(x)
     kernels_rows.add_norm[(rows,)](
-        x, x if added is None else added, out, eps, dim, _power(dim), added is not None
+        x, x if added is None else added, out, eps, dim, power_of_two(dim), added is not None
     )
     return out
 
@@ -67,7 +68,7 @@ def place(
         *turn,
         places,
         heads,
-        _power(heads),
+        power_of_two(heads),
         head_dim,
         caches[0].shape[2],
         places > 1,
@@ -84,7 +85,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor) -> 
 def attend_splits(rows: int, heads: int) -> int:
     """Over how many programs the positions of one row and head are split."""
     wanted = triton.cdiv(_ATTEND_PROGRAMS, rows * heads)
-    return int(min(_ATTEND_MOST_SPLITS, _power(wanted)))
+    return int(min(_ATTEND_MOST_SPLITS, power_of_two(wanted)))
 
 
 def attend_into(
@@ -128,7 +129,3 @@ def attend_into(
 def launch(*, early: bool) -> dict[str, Any]:
     """Launch options: `early` overlaps a kernel's start with the end of the one before it."""
     return {"launch_pdl": True} if early else {}
-
-
-def _power(number: int) -> int:
-    return int(triton.next_power_of_2(number))

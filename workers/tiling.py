@@ -83,12 +83,17 @@ class Tiling:
         return -(-product.outputs // self.outputs), -(-product.rows // self.rows)
 
 
+def power_of_two(number: int) -> int:
+    """The least power of two that is not below a number: what a program's block can hold."""
+    return 1 << (number - 1).bit_length()
+
+
 def tiling(product: Product) -> Tiling:
     """The blocks for a product."""
     if product.rows == 1:
         outputs, inputs, stages = _VECTOR_BLOCKS[product.bits][product.epilogue]
         return Tiling(rows=1, outputs=outputs, inputs=inputs, splits=1, stages=stages)
-    rows = max(_LEAST_ROWS, min(_MOST_ROWS, 1 << (product.rows - 1).bit_length()))
+    rows = max(_LEAST_ROWS, min(_MOST_ROWS, power_of_two(product.rows)))
     if product.bits == 16:  # noqa: PLR2004
         return _plain(product, rows)
     inputs = product.group if product.bits == 4 else _INPUTS  # noqa: PLR2004
