@@ -53,6 +53,7 @@ check: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy slurm/devcluster/*.py
 	@$(BIN)/python -m pytest
 
 format: $(STAMP)
