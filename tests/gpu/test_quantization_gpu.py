@@ -224,7 +224,11 @@ def test_a_gpu_rounds_as_the_cpu_does(gpu: torch.device, dtype: str, name: str) 
     here, there = quantize(weight, name), quantize(weight.to(gpu), name)
     # A tie between two scales, or a division's last bit, may fall the other way.
     assert (here.packed == there.packed.cpu()).float().mean() >= 0.999
-    assert (here.scale == there.scale.cpu()).float().mean() >= 0.999
+    if name == "int8":
+        # An H200 differs in 5 % of the rows, by one step of fp32: at most 2^-23, or 1.2e-7.
+        torch.testing.assert_close(there.scale.cpu(), here.scale, rtol=2e-7, atol=0.0)
+    else:
+        assert (here.scale == there.scale.cpu()).float().mean() >= 0.999
     wide = weight.double()
     errors = [
         float((dequantize(one, torch.float64).cpu() - wide).norm() / wide.norm())
