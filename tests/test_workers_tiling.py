@@ -1,0 +1,165 @@
+"""Blocks fit every product that a real model has, at every degree that can split it."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from workers.formats import group_size
+from workers.shapes import SHAPES, Shape, parallel_fault
+from workers.tiling import (
+    LEAST_GROUP,
+    LEAST_INPUTS,
+    LOGITS,
+    PLAIN,
+    QKV,
+    RESIDUAL,
+    SWIGLU,
+    Product,
+    Tiling,
+    tiling,
+)
+
+REAL = ("7b", "13b", "30b", "65b")
+# A multiprocessor's shared memory that one program may have, compute capability 9.0 (CUDA C++
+# Programming Guide, table of technical specifications).
+SHARED_BYTES = 227 * 1024
+ROWS = range(1, 65)
+
+
+def degrees(shape: Shape) -> list[int]:
+    """Powers of two, as ranks of a node come, that split a model."""
+    return [degree for degree in (1, 2, 4, 8, 16, 32) if parallel_fault(shape, degree) is None]
+
+
+def products(model: str, bits: int, rows: int) -> Iterator[tuple[str, Product]]:
+    """Every product of a step that the kernels do, at every degree, with a name for it."""
+    shape = SHAPES[model]
+    for degree in degrees(shape):
+        added = RESIDUAL if degree == 1 else PLAIN
+        width, ffn = shape.dim // degree, shape.ffn // degree
+        kinds = [
+            ("qkv", QKV, 3 * width, shape.dim),
+            ("wo", added, shape.dim, width),
+            ("gate and up", SWIGLU, ffn, shape.dim),
+            ("down", added, shape.dim, ffn),
+        ]
+        for name, epilogue, outputs, inputs in kinds:
+            group = group_size(inputs) if bits == 4 else 0
+            # Such a matrix goes by separate kernels, as `fast_fused.unfit` says.
+            if inputs % LEAST_INPUTS or (bits == 4 and group < LEAST_GROUP):
+                continue
+            yield (
+                f"{model} on {degree}, {rows} rows, {bits} bits: {name}",
+                Product(
+                    rows=rows,
+                    outputs=outputs,
+                    inputs=inputs,
+                    epilogue=epilogue,
+                    bits=bits,
+                    group=group,
+                ),
+            )
+        # The output head is never quantized.
+        head = Product(
+            rows=rows,
+            outputs=shape.vocab // degree,
+            inputs=shape.dim,
+            epilogue=LOGITS,
+            bits=16,
+            group=0,
+        )
+        yield f"{model} on {degree}, {rows} rows: head", head
+
+
+def planned(model: str, bits: int, rows: range = ROWS) -> Iterator[tuple[str, Product, Tiling]]:
+    for count in rows:
+        for name, product in products(model, bits, count):
+            yield name, product, tiling(product)
+
+
+every_model = pytest.mark.parametrize("model", REAL)
+every_width = pytest.mark.parametrize("bits", [16, 8, 4])
+
+
+@every_model
+@every_width
+def test_blocks_cover_all_outputs_and_all_rows(model: str, bits: int) -> None:
+    for name, product, plan in planned(model, bits):
+        tiles, above = plan.programs(product)
+        assert (tiles - 1) * plan.outputs < product.outputs <= tiles * plan.outputs, name
+        assert (above - 1) * plan.rows < product.rows <= above * plan.rows, name
+
+
+@every_model
+@every_width
+def test_whole_blocks_of_inputs_make_a_row(model: str, bits: int) -> None:
+    # A program of several rows does not mask its inputs; a group has one scale.
+    for name, product, plan in planned(model, bits, ROWS[1:]):
+        if product.bits == 16:
+            # Beyond the end, Hopper's copy unit gives zeros.
+            assert product.inputs % LEAST_INPUTS == 0, name
+            assert plan.inputs in {LEAST_INPUTS, 2 * LEAST_INPUTS}, name
+        else:
+            assert product.inputs % plan.inputs == 0, name
+        if product.bits == 4:
+            assert plan.inputs == product.group, name
+
+
+@every_model
+@every_width
+def test_no_block_straddles_queries_keys_and_values(model: str, bits: int) -> None:
+    for name, product, plan in planned(model, bits):
+        if product.epilogue == QKV:
+            assert product.outputs // 3 % plan.outputs == 0, name
+
+
+@every_model
+@every_width
+def test_blocks_in_flight_fit_shared_memory(model: str, bits: int) -> None:
+    for name, product, plan in planned(model, bits, ROWS[1:]):
+        matrices = 2 if product.epilogue == SWIGLU else 1
+        weights = matrices * plan.outputs * plan.inputs * product.bits // 8
+        inputs = 2 * plan.rows * plan.inputs
+        assert plan.stages * (weights + inputs) <= SHARED_BYTES, name
+
+
+@every_model
+@every_width
+def test_no_program_is_without_a_block_of_inputs(model: str, bits: int) -> None:
+    for name, product, plan in planned(model, bits, ROWS[1:]):
+        blocks = -(-product.inputs // plan.inputs)
+        assert 1 <= plan.splits <= blocks, name
+
+
+@every_model
+@every_width
+def test_a_single_row_s_blocks_hold_whole_groups(model: str, bits: int) -> None:
+    for name, product, plan in planned(model, bits, range(1, 2)):
+        assert (plan.rows, plan.splits) == (1, 1), name
+        assert plan.inputs & (plan.inputs - 1) == 0, name
+        if product.bits == 4:
+            assert plan.inputs % (product.group // 2) == 0, name
+
+
+@every_model
+@every_width
+def test_blocks_are_powers_of_two_as_the_kernels_need(model: str, bits: int) -> None:
+    for name, _, plan in planned(model, bits):
+        for size in (plan.rows, plan.outputs, plan.inputs):
+            assert size.bit_count() == 1, name
+
+
+def test_every_real_model_splits_over_more_than_one_rank() -> None:
+    # What the other tests would say nothing of.
+    assert {model: degrees(SHAPES[model])[-1] for model in REAL} == {
+        "7b": 32,
+        "13b": 8,
+        "30b": 4,
+        "65b": 32,
+    }
+
+
+def test_rules_hang_on_a_product_alone() -> None:
+    (_, product), *_ = products("7b", 16, 8)
+    assert tiling(product) == tiling(dataclasses.replace(product))
