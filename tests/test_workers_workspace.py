@@ -69,7 +69,7 @@ class KernelShapes:
         return torch.empty(len(both), both.shape[1] // 2, dtype=both.dtype, device=both.device)
 
     @staticmethod
-    def place(*_: object) -> None:
+    def place(*_: object, **__: object) -> None:
         return None
 
 
