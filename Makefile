@@ -10,7 +10,8 @@ RESULTS ?= results/demo
 TORCH := torch==2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# Those that need no hardware of their own; watching needs a GPU, dcgm_cost NVIDIA's bindings.
+# Those that need no hardware of their own; watching, decode and nvml_calls need a GPU, dcgm_cost
+# NVIDIA's bindings.
 BENCHMARKS ?= merge launch watcher_cost watcher_kill slurm
 # A folder named by an outer shell must not reach the tests.
 unexport PYTHONPATH
