@@ -1,6 +1,7 @@
 """The door: command line in, composed points out, one clear line for what is not allowed."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from launcher.keys import groups, keys_below, plain_keys, unknown_key
 from launcher.multirun import CONF, Point, expand, register
 
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
+# Hydra 1.3 says so of a key that the composed configuration has not.
+_NO_SUCH_KEY: Final = re.compile(r"Could not override '(?!hydra[.'])([^']+)'")
+# … and so of a value that is no option of its group.
+_NO_SUCH_OPTION: Final = re.compile(r"In '[^']*': Could not find '(\w+)/([^']+)'")
 
 
 class BadInputError(ValueError):
@@ -50,17 +56,6 @@ def group_options(group: str) -> list[str]:
 def auto_cluster() -> str:
     """What cluster=auto is here: `slurm` where sbatch is on PATH, else `local`."""
     return "slurm" if shutil.which("sbatch") else "local"
-
-
-def groups() -> list[str]:
-    """The configuration groups."""
-    return sorted(child.name for child in CONF.iterdir() if any(child.glob("*.yaml")))
-
-
-def plain_keys() -> list[str]:
-    """The top-level keys that are no group."""
-    content = OmegaConf.load(CONF / "config.yaml")
-    return sorted({str(key) for key in content} - {"defaults", "hydra"})
 
 
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
@@ -96,8 +91,13 @@ def _parse(words: Sequence[str]) -> list[Override]:
 
 
 def _for_hydra(arguments: Sequence[str]) -> list[str]:
-    """The words as Hydra takes them: it wants -m first or last, and here it is always on."""
-    return [_resolve_auto(word) for word in arguments if word not in _MULTIRUN]
+    """The words as Hydra takes them: it wants -m first or last, and here it is always on.
+
+    conf/ turns it on as well, but Hydra forgets that where the configuration has a fault, and then
+    says of a sweep that it is ambiguous. Beside another of its flags it takes no -m.
+    """
+    words = [_resolve_auto(word) for word in arguments if word not in _MULTIRUN]
+    return words if any(word.startswith("-") for word in words) else ["-m", *words]
 
 
 def _resolve_auto(word: str) -> str:
@@ -111,7 +111,6 @@ def _resolve_auto(word: str) -> str:
 def _check_override(override: Override) -> None:
     key = override.key_or_group
     top = key.split(".")[0].split("/")[0]
-    allowed = [*groups(), *plain_keys()]
     if top == "hydra":
         return
     if override.is_add() or override.is_delete():
@@ -119,8 +118,8 @@ def _check_override(override: Override) -> None:
             f"`{override.input_line}` must be key=value without + or ~: "
             "every key there is stands in conf/"
         )
-    if top not in allowed:
-        raise BadInputError(f"`{top}` must be one of {', '.join(allowed)}, but is no key")
+    if top not in {*groups(), *plain_keys()}:
+        raise BadInputError(unknown_key(key))
     if key in groups():
         options = group_options(key)
         values = (
@@ -169,6 +168,11 @@ def _arguments(arguments: Sequence[str]) -> Any:
 def _one_line(error: Exception) -> str:
     # Hydra wraps some faults of OmegaConf in an exception without a text.
     text = str(error) or str(error.__cause__)
+    if unknown := _NO_SUCH_KEY.match(text):
+        return unknown_key(unknown[1])
+    if (unknown := _NO_SUCH_OPTION.match(text)) and unknown[1] in groups():
+        options = sorted(keys_below(unknown[1]))
+        return f"`{unknown[1]}` must be one of {', '.join(options)}, but is {unknown[2]!r} instead"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     key = next((line for line in lines if line.startswith("full_key:")), None)
     text = " ".join(line for line in lines[:3] if not line.startswith(("full_key", "object_type")))

@@ -62,6 +62,61 @@ def test_an_unknown_nested_key_is_named() -> None:
     assert "dataset.pth" in refused("dataset.pth=3")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cluster.timeout=3",),
+        ("cluster.timeout=3,4",),
+        ("-m", "model=nano,micro", "cluster.timeout=3"),
+        ("-m", "model=nano,micro", "cluster.timeout=3,4"),
+        ("experiment=demo", "cluster.timeout=3"),
+        # As an experiment's file sets them.
+        ("hydra.sweeper.params={model: 'nano,micro', cluster.timeout: 3}",),
+        ("hydra.sweeper.params={model: 'nano,micro', cluster.timeout: '3,4'}",),
+    ],
+)
+def test_an_unknown_key_beside_a_sweep_is_named_and_not_the_sweep(words: tuple[str, ...]) -> None:
+    message = refused(*words)
+    assert message.startswith("`cluster.timeout` must be a key of `cluster` (core_gflops, ")
+    assert message.endswith("), but is none; the nearest: cluster.timeout_min")
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("batch_sise=3", "batch_size"),
+        ("clustr=local", "cluster"),
+        ("cluster.partition=gpu", "cluster.slurm.partition"),
+        ("engine.quantization=int8", "quantization"),
+    ],
+)
+def test_an_unknown_key_is_shown_the_nearest(word: str, nearest: str) -> None:
+    assert refused("model=nano,micro", word).endswith(f"; the nearest: {nearest}")
+
+
+def test_a_key_that_is_like_no_other_is_shown_none() -> None:
+    assert refused("model=nano,micro", "cluster.nonsense=3").endswith("), but is none")
+
+
+def test_a_key_of_another_option_is_told_whose_it_is() -> None:
+    message = refused("model=nano,micro", "telemetry=nvml", "telemetry.dcgm_address=here")
+    assert message == (
+        "`telemetry.dcgm_address` must be set for an option of `telemetry` that has it "
+        "(auto, dcgm), but another was chosen"
+    )
+
+
+def test_a_key_below_a_value_is_refused_beside_a_sweep() -> None:
+    message = refused("model=nano,micro", "gpus.each=2")
+    assert message.startswith("`gpus.each` must be `gpus` alone")
+
+
+def test_an_experiment_s_unknown_option_is_named_with_all_there_are() -> None:
+    message = refused("hydra.sweeper.params={gpus: '1,2', model: 'nano,9b'}")
+    assert message.startswith("`model` must be one of 13b, ")
+    assert message.endswith(", but is '9b' instead")
+
+
 @pytest.mark.parametrize("group", ["model", "dataset", "engine", "cluster", "telemetry"])
 def test_an_unknown_option_is_named_with_all_there_are(group: str) -> None:
     message = refused(f"{group}=9b")
@@ -150,6 +205,13 @@ def test_a_grid_without_a_point_that_can_run_exits_with_2(
     assert "no point of this grid can run here" in printed.err
     assert "40 = 2 x 16 + 8" in printed.out
     assert not (tmp_path / "r").exists()
+
+
+def test_an_unknown_key_beside_a_sweep_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-m", "model=nano,micro", "cluster.nonsense=3", "plan=true"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("joulegrid: `cluster.nonsense` must be a key of `cluster` (")
+    assert printed.count("\n") == 1
 
 
 def test_hydra_s_own_flags_still_work(capsys: pytest.CaptureFixture[str]) -> None:
