@@ -38,24 +38,38 @@ def plan_table(grid: Grid) -> Group:
 
     Points that differ in batch and lengths alone share a row where there are many.
     """
-    table = Table(
-        title=f"{len(grid.entries)} points for {grid.results}", title_justify="left", box=SIMPLE
-    )
-    # A grid of the reference engine alone needs no column to say so.
+    # What is the same in every row stands in the title, or nowhere for engine reference.
     engines = {_engine(entry) for entry in grid.entries} != {"reference"}
-    for heading in ("model", *(("engine",) if engines else ()), "prompts", "GPUs"):
-        table.add_column(heading, no_wrap=heading in {"engine", "GPUs"})
+    datasets = sorted({entry.spec.dataset for entry in grid.entries})
+    kinds = sorted({entry.spec.gpu for entry in grid.entries})
+    prompts = {entry.spec.prompts for entry in grid.entries}
+    alike = [f"{min(prompts)}"] if len(prompts) == 1 else []
+    alike += datasets if len(datasets) == 1 else []
+    title = f"{len(grid.entries)} point{'s' if len(grid.entries) > 1 else ''}"
+    title += f" of {' '.join(alike)} prompts" if alike else ""
+    title += f" on {kinds[0]}" if len(kinds) == 1 else ""
+    # The box has a blank of its own: two between columns let most grids into 80.
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+    # Where a row needs two lines it breaks between words; a number is never cut.
+    table.add_column("model", no_wrap=True)
+    if engines:
+        table.add_column("engine", min_width=len("reference"))
+    if len(prompts) > 1:
+        table.add_column("prompts", justify="right", no_wrap=True)
+    if len(datasets) > 1:
+        table.add_column("dataset", min_width=max(map(len, datasets)))
+    table.add_column("GPUs", min_width=len("nodes") if len(kinds) == 1 else max(map(len, kinds)))
     for heading in ("batch", "new", "GB/GPU"):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=len("too large"))
     rows = [[entry] for entry in grid.entries]
     if len(rows) > _MOST_ROWS:
-        alike: dict[tuple[object, ...], list[Entry]] = {}
+        shared: dict[tuple[object, ...], list[Entry]] = {}
         for entry in grid.entries:
             spec = entry.spec
             key = (spec.model, _engine(entry), spec.dataset, spec.gpu, spec.gpus, spec.nodes)
-            alike.setdefault((*key, entry.verdict), []).append(entry)
-        rows = list(alike.values())
+            shared.setdefault((*key, entry.verdict), []).append(entry)
+        rows = list(shared.values())
     reasons: dict[str, int] = {}
     for entries in rows[:_MOST_ROWS]:
         spec, kind = entries[0].spec, entries[0].verdict
@@ -68,8 +82,9 @@ def plan_table(grid: Grid) -> Group:
         table.add_row(
             spec.model,
             *((_engine(entries[0]),) if engines else ()),
-            Text(f"{_span([entry.spec.prompts for entry in entries])} {spec.dataset}"),
-            Text(f"{spec.gpus} {spec.gpu}{nodes}"),
+            *((_span([entry.spec.prompts for entry in entries]),) if len(prompts) > 1 else ()),
+            *((Text(spec.dataset),) if len(datasets) > 1 else ()),
+            Text(f"{spec.gpus}{f' {spec.gpu}' if len(kinds) > 1 else ''}{nodes}"),
             _span([entry.spec.batch_size for entry in entries]),
             _span([entry.spec.max_gen_len for entry in entries]),
             _span(memory),
@@ -85,7 +100,8 @@ def plan_table(grid: Grid) -> Group:
         )
     if (more := len(rows) - _MOST_ROWS) > 0:
         notes.append(Text(f" and {more} rows more"))
-    return Group(table, *notes)
+    # A table's own title would wrap at the table's width.
+    return Group(Text(f"{title} for {grid.results}", style="italic"), table, *notes)
 
 
 def _engine(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from launcher.display import plan_table
@@ -9,15 +10,20 @@ from launcher.door import read_points
 from launcher.grid import check
 
 
-def plan(results: Path, *words: str) -> str:
-    console = Console(width=120)
+def plan(results: Path, *words: str, width: int = 120) -> str:
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(plan_table(check(read_points([f"results={results}", *words]))))
     return captured.get()
 
 
+def headings(text: str) -> list[str]:
+    return next(line.split() for line in text.splitlines() if "verdict" in line)
+
+
 def test_a_grid_of_the_reference_engine_alone_has_no_column_for_it(tmp_path: Path) -> None:
-    assert "engine" not in plan(tmp_path, "cluster=h200", "model=7b").splitlines()[2]
+    assert headings(plan(tmp_path, "cluster=h200", "model=7b"))[:2] == ["model", "GPUs"]
+    assert "engine" in headings(plan(tmp_path, "cluster=h200", "model=7b", "engine=fast"))
 
 
 def test_quantizations_stand_beside_the_engine_in_rows_of_their_own(tmp_path: Path) -> None:
@@ -27,3 +33,44 @@ def test_quantizations_stand_beside_the_engine_in_rows_of_their_own(tmp_path: Pa
         (False, True),
         (True, True),
     ]
+
+
+def test_what_is_the_same_in_every_row_is_said_once(tmp_path: Path) -> None:
+    words = ("cluster=h200", "dataset=fixed", "max_prompt_len=128", "gpus=1,8")
+    text = plan(tmp_path, *words)
+    assert text.startswith("2 points of 4096 fixed-synthetic prompts on h200 for")
+    assert text.count("fixed-synthetic") == text.count("h200 ") == 1
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The words of each row that a point begins."""
+    return [line.split() for line in text.splitlines() if line.strip().startswith("13b")]
+
+
+def test_a_swept_dataset_has_a_column(tmp_path: Path) -> None:
+    rows = rows_of(plan(tmp_path, "cluster=h200", "model=13b", "dataset=gsm8k,alpaca"))
+    assert [row[1] for row in rows] == ["gsm8k", "alpaca"]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_grid_of_engines_and_quantizations_is_a_line_a_point(tmp_path: Path, width: int) -> None:
+    words = ("cluster=h200", "model=13b", "batch_size=1,512", "gpus=1,8", "dataset=fixed")
+    swept = ("max_prompt_len=128", "engine=reference,fast", "quantization=none,int8")
+    text = plan(tmp_path, *words, *swept, width=width)
+    table = text[: text.index("(1) ")]
+    assert len(rows_of(text)) == 16
+    assert "…" not in text
+    assert not any(line.strip().startswith("int8") for line in table.splitlines())
+
+
+def test_a_grid_too_wide_for_the_terminal_loses_no_column(tmp_path: Path) -> None:
+    words = ("cluster=h200", "model=13b", "dataset=gsm8k,alpaca", "gpus=8,16", "batch_size=512")
+    swept = ("engine=reference,fast", "quantization=none,int8")
+    text = plan(tmp_path, *words, *swept, width=80)
+    assert "…" not in text
+    assert {word for row in rows_of(text) for word in row} >= {"gsm8k", "alpaca", "16", "illegal"}
+
+
+def test_prompts_that_differ_have_a_column(tmp_path: Path) -> None:
+    rows = rows_of(plan(tmp_path, "cluster=h200", "model=13b", "prompts=64,128"))
+    assert [row[1] for row in rows] == ["64", "128"]
