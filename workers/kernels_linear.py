@@ -36,7 +36,10 @@ def _inputs(
         rows = row + tl.arange(0, BM)
         columns = k + tl.arange(0, BK)
         place = rows[:, None] * K + columns[None, :]
-        block = tl.load(x + place, mask=(rows < ROWS)[:, None], other=0.0)
+        fits = (rows < ROWS)[:, None]
+        if K % BK:
+            fits = fits & (columns < K)[None, :]
+        block = tl.load(x + place, mask=fits, other=0.0)
     return block
 
 
@@ -58,7 +61,11 @@ def _weights(
         rows = row + tl.arange(0, BN)
         rows = tl.where(rows < N, rows, 0)
         columns = k + tl.arange(0, BK)
-        block = tl.load(w + rows[:, None] * K + columns[None, :])
+        place = rows[:, None] * K + columns[None, :]
+        if K % BK:
+            block = tl.load(w + place, mask=(columns < K)[None, :], other=0.0)
+        else:
+            block = tl.load(w + place)
     return block
 
 
@@ -129,7 +136,7 @@ def linear(
     Program (tile and split, rows) sums its share of K; the last of a tile's splits to arrive adds
     all shares in their order, so that the result never hangs on who was first. With TMA, x_ptr and
     w_ptr are tensor descriptors of blocks [BM, BK] and [BN, BK], which Hopper's copy unit fetches
-    by itself; K must be a multiple of BK without.
+    by itself. Beyond a row's end both are 0: 7B's down has 2752 = 21.5 x 128 inputs on 4 ranks.
     """
     TILES: tl.constexpr = (N + BN - 1) // BN
     BLOCKS: tl.constexpr = (K + BK - 1) // BK
