@@ -27,6 +27,8 @@ class Standing:
     """Where one point stands."""
 
     run_id: str
+    engine: str
+    """The engine, and the quantization where there is one: a run's name holds neither."""
     attempt: int
     state: str
     """`sealed`, `merging`, `unsealed`, `queued`, `running`, or how the last attempt ended."""
@@ -90,8 +92,12 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: Known) -> 
             log = path
             if state in _UNEXPLAINED and (line := last_line(path)) and not _told(line, detail):
                 detail = f"{detail}; the log ends: {line}"
+    spec = read_json(run.spec)
+    # A spec of before quantization lacks the key.
+    bits = spec.get("quantization", "none")
     return Standing(
         run_id=run.run_id,
+        engine=spec["engine"] if bits == "none" else f"{spec['engine']} {bits}",
         attempt=attempt.number,
         state=state,
         detail=detail,

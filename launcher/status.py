@@ -102,9 +102,13 @@ def page(found: Sequence[Standing], notes: Sequence[str], *, most: int) -> Rende
     order = sorted(found, key=_urgency)
     shown = order if len(order) <= most else [s for s in order if s.state != SEALED][:most]
     parts: list[RenderableType] = [Text(summary(found))]
+    # A folder of the reference engine alone needs no word of it.
+    engines = {standing.engine for standing in found} != {"reference"}
     for standing in shown:
         line = Text(f"{standing.state:<9}", style=_STYLES.get(standing.state, "bold red"))
         line.append(f" {standing.run_id} attempt {standing.attempt}", style="default")
+        if engines:
+            line.append(f"  {standing.engine}", style="default")
         if standing.detail:
             line.append(f"  {standing.detail}", style="default")
         parts.append(line)

@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from launcher.standing import progress_line, read_progress
+from launcher.status import look, page
 from telemetry.record import write_json
 from telemetry.run import AttemptPaths
+from tests.telemetry_record import make_attempt
 
 CONTENT: dict[str, Any] = {
     "phase": "decode",
@@ -65,3 +69,24 @@ def test_an_attempt_without_progress_is_queued_until_it_started(tmp_path: Path) 
     assert progress_line(attempt) == "queued"
     write_json(attempt.started, {"t_us": 1})
     assert progress_line(attempt) == "starting"
+
+
+def shown(results: Path) -> str:
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(page(*look(results, None), most=30))
+    return captured.get()
+
+
+def test_runs_that_engine_and_quantization_alone_tell_apart_are_told_apart(tmp_path: Path) -> None:
+    for quantization in ("none", "int8"):
+        make_attempt(tmp_path, spec={"engine": "fast", "quantization": quantization})
+    assert sorted(line.split("attempt 1  ")[1] for line in shown(tmp_path).splitlines()[1:]) == [
+        "fast  not submitted yet",
+        "fast int8  not submitted yet",
+    ]
+
+
+def test_a_folder_of_the_reference_engine_alone_has_no_word_of_it(tmp_path: Path) -> None:
+    make_attempt(tmp_path)
+    assert "reference" not in shown(tmp_path)
