@@ -5,9 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
+KERNELS := $(VENV)/.kernels
 RESULTS ?= results/demo
 # CPU builds of torch for machines without an NVIDIA driver: no gigabytes of CUDA.
 TORCH := torch==2.13.0
+# Torch's CUDA builds bring the one they need; on CPUs its interpreter runs the kernels' tests.
+TRITON := triton==3.7.1
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Those that need no hardware of their own; watching, decode and nvml_calls need a GPU, dcgm_cost
@@ -41,16 +44,20 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) --editable '.[all,dev]'
 	@touch $@
 
+$(KERNELS): $(STAMP)
+	@command -v nvidia-smi >/dev/null || $(PIP) "$(TRITON)"
+	@touch $@
+
 demo: $(STAMP)
 	@$(BIN)/python -m launcher -m experiment=demo results=$(RESULTS) allow_dirty=true
 	@$(BIN)/python -m analysis $(RESULTS) >/dev/null
 	@$(BIN)/python -m analysis.audit $(RESULTS)
 	@$(BIN)/python -m analysis $(RESULTS)
 
-test: $(STAMP)
+test: $(KERNELS)
 	@$(BIN)/python -m pytest
 
-check: $(STAMP)
+check: $(KERNELS)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -73,7 +80,7 @@ bench: $(STAMP)
 constraints: $(STAMP)
 	@{ echo '# Every version that `make` installs. Regenerate: make constraints'; \
 	  $(BIN)/python -m pip freeze --all --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' \
-	    | grep -v '^pip=='; } > constraints.txt
+	    | grep -v -E '^(pip|triton)=='; } > constraints.txt
 
 clean:
 	rm -rf $(VENV) $(RESULTS)
