@@ -85,6 +85,8 @@ def processes_of(results: Path) -> list[int]:
 def background(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts launchers that are still running when it returns; ends what is left of them."""
     started: list[subprocess.Popen[str]] = []
+    # A shell that starts us in the background has us ignore Ctrl-C, and children inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*words: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -98,6 +100,7 @@ def background(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]
         return process
 
     yield start
+    signal.signal(signal.SIGINT, before)
     for process in started:
         process.kill()
         process.communicate()
