@@ -23,11 +23,13 @@ from workers.workspace import (
 ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of one number, by `RunSpec.dtype`."""
 
-# What is used of an H200 but not reserved by torch, the same in six runs: the CUDA context and
-# loaded kernels (driver 580.159, torch 2.11; `model.json` of the runs in tests/recorded).
-_CONTEXT_BYTES: Final = 1_310_000_000
-# What ten runs of several GPUs take beyond that: NCCL 2.28's buffers and channels.
-_NCCL_BYTES: Final = 810_000_000
+# What is used of a GPU but not reserved by torch: the CUDA context with its kernels, and NCCL's
+# buffers once there are peers. H200: the same in sixteen runs (driver 580.159, torch 2.11, NCCL
+# 2.28; `model.json` in tests/recorded). Of others an assumption, not a reading.
+_CONTEXT_BYTES: Final = {"h200": 1_310_000_000}
+_NCCL_BYTES: Final = {"h200": 810_000_000}
+_ASSUMED_CONTEXT_BYTES: Final = 600_000_000
+_ASSUMED_NCCL_BYTES: Final = 900_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,9 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         workspace += cublas_workspaces(work, spec.engine) * cublas_bytes(spec.gpu_kind)
     if fast:
         workspace = max(workspace, loading_bytes(work, layer) - weights - cache)
-    context = _CONTEXT_BYTES + (_NCCL_BYTES if spec.gpus > 1 else 0)
+    context = _CONTEXT_BYTES.get(spec.gpu_kind, _ASSUMED_CONTEXT_BYTES)
+    if spec.gpus > 1:
+        context += _NCCL_BYTES.get(spec.gpu_kind, _ASSUMED_NCCL_BYTES)
     return MemoryEstimate(
         weights_bytes=weights,
         kv_cache_bytes=cache,

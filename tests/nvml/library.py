@@ -46,8 +46,16 @@ class Calls:
 
 
 def load(library: Path) -> Calls:
-    """Make this process take `library` for the driver's: the loader looks at the name alone."""
-    return Calls(ctypes.CDLL(str(library)))
+    """Make this process take `library` for the driver's: the loader looks at the name alone.
+
+    So the first one stays, and another copy would count calls that nobody makes.
+    """
+    if not _LOADED:
+        _LOADED.append(ctypes.CDLL(str(library)))
+    return Calls(_LOADED[0])
+
+
+_LOADED: list[ctypes.CDLL] = []
 
 
 def uuid_of(index: int) -> str:
