@@ -33,6 +33,12 @@ def write_meta(
             name = f"layers.{layer}.attention.inner_attention.rope.freqs"
             held[name] = torch.arange(shape.head_dim // 2, dtype=torch.float32)
         torch.save(held, folder / f"consolidated.{number:02d}.pth")
+    write_params(folder, shape, **settings)
+    return whole
+
+
+def write_params(folder: Path, shape: Shape, **settings: Any) -> None:
+    """Write the `params.json` that Meta publishes beside the parameters."""
     params = {
         "dim": shape.dim,
         "multiple_of": 256,
@@ -43,7 +49,6 @@ def write_meta(
         **settings,
     }
     (folder / "params.json").write_text(json.dumps(params))
-    return whole
 
 
 def write_hugging_face(

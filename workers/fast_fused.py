@@ -9,7 +9,7 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 from workers import kernels_linear, kernels_rows
 from workers.fast_sum import HOPPER, RankSum
-from workers.fast_triton import attend_into, attend_splits, launch
+from workers.fast_triton import attend_into, attend_splits
 from workers.fast_weights import FusedWeights, Matrix
 from workers.quantization import Quantized
 from workers.shapes import Shape
@@ -23,6 +23,7 @@ from workers.tiling import (
     SWIGLU,
     Product,
     Tiling,
+    launch,
     power_of_two,
     tiling,
 )

@@ -11,7 +11,7 @@ from workers.fast_model import FastModel, SeparateDecoder
 from workers.fast_sum import HOPPER, LibrarySum, PeerSum, RankSum, peer_fault
 from workers.nucleus import draw
 from workers.sampling import Decoding
-from workers.tiling import power_of_two
+from workers.tiling import launch, power_of_two
 
 # The vocabulary's 32,000 fp32 logits are one program's registers with so many warps (H200: 19 us at
 # 64 rows; 16 warps 20, 32 warps 24).
@@ -158,7 +158,7 @@ class CapturedSteps:
     def choose(self, logits: Tensor) -> None:
         """As `Steps.choose`."""
         decoding, rows = self._decoding, self._rows
-        early: dict[str, Any] = {"launch_pdl": True} if self._early else {}
+        early = launch(early=self._early)
         degree, _, width = logits.shape
         vocab = degree * width
         self._kernels.choose[(rows,)](

@@ -19,7 +19,7 @@ from fairscale.nn.model_parallel.initialize import (
 from torch import Tensor
 from torch import distributed as dist
 
-from workers.tiling import power_of_two
+from workers.tiling import launch, power_of_two
 
 # Compute capability of the first GPUs that fetch whole blocks by a unit of their own and start a
 # kernel while the one before it ends (CUDA C++ Programming Guide, compute capabilities).
@@ -147,7 +147,7 @@ class PeerSum:
             self._one_shot,
             self._early,
             num_warps=4,
-            **({"launch_pdl": True} if self._early else {}),
+            **launch(early=self._early),
         )
 
 

@@ -1,7 +1,7 @@
 """The `fast` engine's arithmetic by Triton kernels, as `fast_plain` has it: 16 bits on GPUs."""
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import torch
 import triton
@@ -10,7 +10,7 @@ from torch import Tensor
 from workers import kernels_attention, kernels_rows
 from workers.fast_plain import product as plain_product
 from workers.fast_weights import Matrix
-from workers.tiling import power_of_two
+from workers.tiling import launch, power_of_two
 
 # Columns of SwiGLU that one program takes: any multiple of a warp's 256 bytes does.
 _GATE_BLOCK: Final = 1024
@@ -124,8 +124,3 @@ def attend_into(
         num_warps=ATTEND_WARPS,
         **launch(early=early),
     )
-
-
-def launch(*, early: bool) -> dict[str, Any]:
-    """Launch options: `early` overlaps a kernel's start with the end of the one before it."""
-    return {"launch_pdl": True} if early else {}

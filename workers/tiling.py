@@ -4,7 +4,7 @@ The figures behind the rules stand in `tests/benchmarks/fast.md`.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 # What follows a product; the kernels compare with the numbers.
 RESIDUAL: Final = 0
@@ -86,6 +86,11 @@ class Tiling:
 def power_of_two(number: int) -> int:
     """The least power of two that is not below a number: what a program's block can hold."""
     return 1 << (number - 1).bit_length()
+
+
+def launch(*, early: bool) -> dict[str, Any]:
+    """Launch options: `early` overlaps a kernel's start with the end of the one before it."""
+    return {"launch_pdl": True} if early else {}
 
 
 def tiling(product: Product) -> Tiling:

@@ -14,7 +14,6 @@ What was read is compared with what was drawn, number by number: the files hold 
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tests.checkpoints import write_params
 from workers.checkpoint import Checkpoint
 from workers.checkpoint_files import find_files
 from workers.checkpoint_record import hash_files
@@ -89,15 +89,7 @@ def _write(folder: Path, shape: Shape, files: int, device: torch.device) -> None
         _fill(RandomWeights(shape, SEED, rank=number, degree=files), weights)
         held = {name: weight.cpu() for name, weight in weights.items()}
         torch.save(held, folder / f"consolidated.{number:02d}.pth")
-    params = {
-        "dim": shape.dim,
-        "multiple_of": 256,
-        "n_heads": shape.heads,
-        "n_layers": shape.layers,
-        "norm_eps": shape.norm_eps,
-        "vocab_size": -1,
-    }
-    (folder / "params.json").write_text(json.dumps(params))
+    write_params(folder, shape)
 
 
 @contextmanager
