@@ -53,6 +53,8 @@ class Series:
     """Readings that were null and are left out here."""
     null_reason: str | None = None
     """The commonest reason of a null; None when there was no null."""
+    width_us: IntArray | None = None
+    """Shape (n,): each was read at some moment of this width around its `t_us`; None for at it."""
 
     def __post_init__(self) -> None:
         if self.t_us.shape != self.value.shape:
@@ -103,6 +105,8 @@ class Curve:
     variance_j2: FloatArray | None = None
     """Shape (n,): running sum of what each step between two readings adds to the variance of
     the energy; None when nothing is lost between readings (a counter)."""
+    width_us: IntArray | None = None
+    """Shape (n,): each was read at some moment of this width around its time; None for at it."""
     seen: Series | None = None
     """Power of the same board, for a counter that was read more seldom than it changes: between
     two readings its own slope is a mean, and says little of what power was at an edge."""
@@ -160,7 +164,9 @@ class Curve:
         The moment of a sensor's update is unknown, and so is the moment of a step of power between
         two readings: each is spread evenly, with a variance of width^2 / 12. A counter is late by
         half an update on average, which cancels as far as power is the same at starts and ends.
-        An edge that two windows share moves energy from one to the other and cancels.
+        An edge that two windows share moves energy from one to the other and cancels. When a
+        counter was read is known no better than between two looks at the clock, which moves energy
+        too.
         """
         edges_us = np.setxor1d(start_us, end_us)
         late_j, moved_j = self._edge_widths_j(edges_us)
@@ -183,7 +189,10 @@ class Curve:
         nearest_us = np.minimum(
             np.abs(edges_us - self.t_us[right - 1]), np.abs(self.t_us[right] - edges_us)
         )
-        reach_us = np.maximum(self.resolution_us, nearest_us)
+        width_us = np.zeros(len(edges_us), dtype=np.int64)
+        if self.width_us is not None:
+            width_us = np.maximum(self.width_us[right - 1], self.width_us[right])
+        reach_us = np.maximum(np.maximum(self.resolution_us, nearest_us), width_us)
         low = np.searchsorted(self.t_us, edges_us - reach_us, side="right") - 1
         high = np.searchsorted(self.t_us, edges_us + reach_us, side="left")
         counts = self.power_w is None
@@ -206,7 +215,8 @@ class Curve:
         swing_w = np.where(blind, np.ptp(levels_w), swing_w)
         moved_us = nearest_us if counts else reach_us
         late_w = np.where(looked, most_w, np.maximum(most_w, self.edge_power_w))
-        return late_w * self.lag_us / US_PER_S, swing_w * moved_us / US_PER_S
+        moved_j = np.hypot(swing_w * moved_us, late_w * width_us) / US_PER_S
+        return late_w * self.lag_us / US_PER_S, moved_j
 
     def _outer_slopes(self) -> tuple[float, float]:
         count = min(_SLOPE_READINGS, len(self.t_us))
@@ -244,6 +254,9 @@ def counter_curve(
     if value[-1] == value[0]:
         return f"the counter stood at {value[0]:.3f} J throughout"
     new = np.concatenate(([True], steps > 0))
+    width_us = series.width_us
+    if width_us is not None:
+        width_us = width_us[_first_of_each(series.t_us)][new]
     t_us, value = t_us[new], value[new]
     return Curve(
         method=method,
@@ -254,6 +267,7 @@ def counter_curve(
         resolution_us=resolution_us,
         lag_us=lag_us,
         edge_power_w=edge_power_w,
+        width_us=width_us,
         seen=power or None,
     )
 
@@ -318,8 +332,12 @@ def _over(take: np.ufunc, values: FloatArray, low: IntArray, high: IntArray) -> 
 def _distinct(series: Series) -> tuple[IntArray, FloatArray]:
     if len(series) == 0:
         return series.t_us, series.value
-    keep = np.concatenate(([True], np.diff(series.t_us) > 0))
+    keep = _first_of_each(series.t_us)
     return series.t_us[keep], series.value[keep]
+
+
+def _first_of_each(t_us: IntArray) -> NDArray[np.bool_]:
+    return np.concatenate(([True], np.diff(t_us) > 0))
 
 
 def _too_few(series: Series, count: int) -> str:

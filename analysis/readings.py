@@ -174,23 +174,28 @@ class Readings:
 def _witness(
     rank: RankSpans | None, update_us: int, limit_w: float, power: Series | None
 ) -> Curve | str:
-    """The counter as the rank read it at its spans' edges.
+    """The counter as the rank read it at its spans' edges, or a little later.
 
-    It knows of no power between them: what an edge may be late by is told by the board's power
-    around it, where that was read as often as the counter changes, else by the board's limit.
+    A reading stands for the middle of the time that it was made in, from its edge to when it was
+    there; what was drawn meanwhile is uncertain. It knows of no power between them: what an edge
+    may be late by is told by the board's power around it, where that was read as often as the
+    counter changes, else by the board's limit.
     """
     if rank is None:
         return "no rank works on it"
-    t_us = np.concatenate((rank.start_us, rank.end_us))
+    edge_us = np.concatenate((rank.start_us, rank.end_us))
+    late_us = np.concatenate((rank.start_late_us, rank.end_late_us))
+    t_us = edge_us + late_us // 2
     value = np.concatenate((rank.energy_start_j, rank.energy_end_j))
     known = np.isfinite(value)
     if not known.any():
         return rank.energy_reason or "the rank read no counter"
     order = np.argsort(t_us[known], kind="stable")
-    # The rank reads at exact moments, so a window may reach no further than the reading.
+    first = np.flatnonzero(known)[order[0]]
     return counter_curve(
-        Series(t_us=t_us[known][order], value=value[known][order]),
-        edge_us=0,
+        Series(t_us=t_us[known][order], value=value[known][order], width_us=late_us[known][order]),
+        # A window may begin at the first edge, of which the reading tells, and no sooner.
+        edge_us=min(int(t_us[first] - edge_us[first]), MOST_EXTENSION_US),
         resolution_us=update_us,
         lag_us=update_us,
         edge_power_w=limit_w,

@@ -26,6 +26,9 @@ class RankSpans:
     energy_start_j: FloatArray
     """The GPU's counter as the rank read it at each start; NaN where it did not."""
     energy_end_j: FloatArray
+    start_late_us: IntArray
+    """The counter was read between each start and this long after; 0 in a record from before."""
+    end_late_us: IntArray
     energy_reason: str | None
     """The first reason why one of the two is NaN; None when none is."""
 
@@ -71,10 +74,16 @@ def rank_spans(run: Run) -> Iterator[RankSpans]:
             batch=tuple(columns["batch"]),
             energy_start_j=_floats(own, "energy_start_j"),
             energy_end_j=_floats(own, "energy_end_j"),
+            start_late_us=_whole(own, "energy_start_late_us"),
+            end_late_us=_whole(own, "energy_end_late_us"),
             energy_reason=next(
                 (reason for reason in own["energy_reason"].to_pylist() if reason), None
             ),
         )
+
+
+def _whole(spans: pa.Table, name: str) -> IntArray:
+    return np.asarray(pc.fill_null(spans[name], 0).to_numpy(), dtype=np.int64)
 
 
 def _floats(spans: pa.Table, name: str) -> FloatArray:

@@ -85,6 +85,9 @@ SPANS: Final = pa.schema(
         pa.field("energy_end_j", pa.float64()),
         # Why the two above are null.
         pa.field("energy_reason", pa.string()),
+        # The two were read between the edge and this long after it; null where they are.
+        pa.field("energy_start_late_us", pa.int64()),
+        pa.field("energy_end_late_us", pa.int64()),
     ]
 )
 
@@ -134,7 +137,14 @@ _OLDER: Final = {
             for field in RESPONSES
             if field.name not in ("first_token_us", "last_token_us", "ended")
         ]
-    )
+    ),
+    "spans": pa.schema(
+        [
+            field
+            for field in SPANS
+            if field.name not in ("energy_start_late_us", "energy_end_late_us")
+        ]
+    ),
 }
 
 

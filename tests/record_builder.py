@@ -372,6 +372,8 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
                 "energy_start_j": 1000.0 + energy_j(rank, start_s) if plan.witness else None,
                 "energy_end_j": 1000.0 + energy_j(rank, end_s) if plan.witness else None,
                 "energy_reason": None if plan.witness else "not read in this record",
+                "energy_start_late_us": 0 if plan.witness else None,
+                "energy_end_late_us": 0 if plan.witness else None,
             }
         )
     with ShardWriter(

@@ -55,7 +55,8 @@ def span(host: str, start_us: int, end_us: int, *, rank: int) -> dict[str, Any]:
     }
     row |= {"gpu_uuid": None, "phase": "prefill", "batch": 0, "prompts": 1}
     row |= {"prompt_tokens": 1, "generated_tokens": 1, "words": 1}
-    return row | {"energy_start_j": None, "energy_end_j": None, "energy_reason": "none"}
+    row |= {"energy_start_j": None, "energy_end_j": None, "energy_reason": "none"}
+    return row | {"energy_start_late_us": None, "energy_end_late_us": None}
 
 
 def table_hashes(attempt: AttemptPaths) -> dict[str, str]:

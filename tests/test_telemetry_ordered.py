@@ -47,7 +47,8 @@ def span(rank: int, start_us: int, length_us: int) -> dict[str, Any]:
     row: dict[str, Any] = {"t_start_us": start_us, "t_end_us": start_us + length_us}
     row |= {"host": f"n{rank % 2}", "rank": rank, "gpu_uuid": None, "phase": "decode", "batch": 0}
     row |= {"prompts": 1, "prompt_tokens": 1, "generated_tokens": 1, "words": 1}
-    return row | {"energy_start_j": None, "energy_end_j": None, "energy_reason": "none"}
+    row |= {"energy_start_j": None, "energy_end_j": None, "energy_reason": "none"}
+    return row | {"energy_start_late_us": None, "energy_end_late_us": None}
 
 
 def write_ranks(

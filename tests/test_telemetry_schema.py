@@ -8,12 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.merge import merge_attempt
-from telemetry.schema import RESPONSES, STEPS, TABLES, schema_of
+from telemetry.schema import RESPONSES, SPANS, STEPS, TABLES, schema_of
 from telemetry.shards import ShardWriter
 from tests.telemetry_record import end_attempt, make_attempt, shard_writer
 
 TIMES = ("first_token_us", "last_token_us", "ended")
 BEFORE = pa.schema([field for field in RESPONSES if field.name not in TIMES])
+LATENESS = ("energy_start_late_us", "energy_end_late_us")
+BEFORE_LATENESS = pa.schema([field for field in SPANS if field.name not in LATENESS])
 
 
 def response(row: int) -> dict[str, Any]:
@@ -80,5 +82,6 @@ def test_a_record_without_steps_gets_no_table_of_them(tmp_path: Path) -> None:
 def test_a_file_of_other_columns_is_none_of_a_table_s_schemas() -> None:
     assert schema_of("responses", RESPONSES.with_metadata({b"a": b"b"})) == RESPONSES
     assert schema_of("responses", BEFORE) == BEFORE
+    assert schema_of("spans", BEFORE_LATENESS) == BEFORE_LATENESS
     for kind, schema in TABLES.items():
         assert schema_of(kind, schema.append(pa.field("more", pa.int32()))) is None

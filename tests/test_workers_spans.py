@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from telemetry.clock import HostClock
 from telemetry.schema import Phase
-from telemetry.shards import list_parts, read_stream, shard_metadata
+from telemetry.shards import ShardWriter, list_parts, read_stream, shard_metadata
 from workers.spans import Counts, SpanRecorder
 
 
@@ -144,11 +144,49 @@ def test_energy_is_read_once_at_each_edge_and_shared_by_both_spans(tmp_path: Pat
     assert all(row["energy_reason"] is None for row in _on_disk(tmp_path))
 
 
+def test_how_late_a_reading_was_stands_beside_it(tmp_path: Path) -> None:
+    clock = HostClock.set_now()
+    stalls_s = iter([0.0, 0.2, 0.0])
+
+    def stalled() -> float:
+        time.sleep(next(stalls_s))
+        return 5.0
+
+    with _open(tmp_path, clock=clock, read_energy_j=stalled) as spans:
+        edge = spans.enter(Phase.LOAD)
+        edge.reading.result()
+        waited_us = clock.now_us() - edge.t_us
+    startup, load = _on_disk(tmp_path)
+    assert startup["energy_start_late_us"] >= 0
+    assert 200_000 <= startup["energy_end_late_us"] <= waited_us
+    assert load["energy_start_late_us"] == startup["energy_end_late_us"]
+
+
+def test_a_reading_that_waited_for_the_disk_is_late_by_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+    write = ShardWriter.write
+
+    def stuck(self: ShardWriter, columns: Mapping[str, Any]) -> None:
+        assert free.wait(10.0)
+        write(self, columns)
+
+    monkeypatch.setattr(ShardWriter, "write", stuck)
+    with _open(tmp_path, read_energy_j=lambda: 5.0) as spans:
+        spans.enter(Phase.LOAD)
+        spans.enter(Phase.IDLE)
+        time.sleep(0.2)
+        free.set()
+    assert _on_disk(tmp_path)[1]["energy_end_late_us"] >= 200_000
+
+
 def test_without_a_counter_energy_is_null_with_the_reason(tmp_path: Path) -> None:
     with _open(tmp_path):
         pass
     (row,) = _on_disk(tmp_path)
     assert (row["energy_start_j"], row["energy_end_j"]) == (None, None)
+    assert (row["energy_start_late_us"], row["energy_end_late_us"]) == (None, None)
     assert row["energy_reason"] == "no counter"
 
 

@@ -6,8 +6,8 @@ carries counts: a sum over all spans of a run counts each token once.
 
 At an edge the rank reads the clock and goes on. A thread then reads the GPU's counter and writes
 the span that ended: on an H200 a reading takes 3 ms and, rarely, 32 ms, which a phase of 15 ms must
-not contain. So a reading is that much later than its edge, with the next phase already at work; the
-counter itself moves every 100 ms.
+not contain. So a reading is later than its edge, with the next phase already at work, and later
+still where the thread waited for a disk or a core. How late it was at most stands beside it.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,6 +40,8 @@ class Reading:
     """A GPU's own energy counter at an edge."""
 
     energy_j: float | None
+    late_us: int | None
+    """It was read between the edge and this long after; None without a reading."""
     reason: str | None
     """Why `energy_j` is None."""
 
@@ -51,7 +53,7 @@ class Edge:
     t_us: int
     """On the host's clock."""
     reading: Future[Reading]
-    """The GPU's own energy counter then, once the recorder's thread has read it."""
+    """The GPU's own energy counter soon after, once the recorder's thread has read it."""
 
 
 NO_COUNTS: Final = Counts()
@@ -156,7 +158,7 @@ class SpanRecorder:
         read = self._read_energy_j
         if read is None:
             return Edge(t_us=t_us, reading=_no_reading(self._energy_reason))
-        return Edge(t_us=t_us, reading=self._clerk.submit(_read, read))
+        return Edge(t_us=t_us, reading=self._clerk.submit(_read, read, self._clock, t_us))
 
     def _close(self, edge: Edge) -> None:
         self._end(edge, NO_COUNTS)
@@ -196,6 +198,8 @@ class SpanRecorder:
             "energy_start_j": start.energy_j,
             "energy_end_j": end.energy_j,
             "energy_reason": start.reason or end.reason,
+            "energy_start_late_us": start.late_us,
+            "energy_end_late_us": end.late_us,
         }
         self._writer.write({name: [value] for name, value in row.items()})
 
@@ -204,14 +208,16 @@ class SpanRecorder:
             self._written.result()
 
 
-def _read(read_energy_j: Callable[[], float]) -> Reading:
+def _read(read_energy_j: Callable[[], float], clock: HostClock, edge_us: int) -> Reading:
     try:
-        return Reading(energy_j=read_energy_j(), reason=None)
+        energy_j = read_energy_j()
     except RuntimeError as error:
-        return Reading(energy_j=None, reason=str(error))
+        return Reading(energy_j=None, late_us=None, reason=str(error))
+    # The clock is read after the call: the counter stood so at some moment since the edge.
+    return Reading(energy_j=energy_j, late_us=clock.now_us() - edge_us, reason=None)
 
 
 def _no_reading(reason: str) -> Future[Reading]:
     reading: Future[Reading] = Future()
-    reading.set_result(Reading(energy_j=None, reason=reason))
+    reading.set_result(Reading(energy_j=None, late_us=None, reason=reason))
     return reading
