@@ -13,6 +13,9 @@ from telemetry.clock import HostClock, monotonic_us, wall_us
 from telemetry.watchlog import ClockGuard
 from tests.conftest import REPOSITORY
 
+# Linux slews the wall clock by 500 ppm at most (adjtimex): two seconds' worth.
+SLEWED_US = 1_000
+
 
 @pytest.fixture
 def step_wall(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -23,22 +26,28 @@ def step_wall(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_clock_agrees_with_the_wall_clock_when_set() -> None:
-    assert abs(HostClock.set_now().step_us()) < 100_000
+    began_us = monotonic_us()
+    step_us = HostClock.set_now().step_us()
+    assert abs(step_us) <= monotonic_us() - began_us + SLEWED_US
 
 
 def test_step_of_the_wall_clock_does_not_move_the_host_s_clock(step_wall: list[int]) -> None:
+    began_us = monotonic_us()
     clock = HostClock.set_now()
     before_us = clock.now_us()
     step_wall.append(-3_600_000_000)
-    assert 0 <= clock.now_us() - before_us < 1_000_000
-    assert clock.step_us() == pytest.approx(-3_600_000_000, abs=100_000)
+    assert 0 <= clock.now_us() - before_us <= monotonic_us() - began_us
+    step_us = clock.step_us()
+    assert abs(step_us + 3_600_000_000) <= monotonic_us() - began_us + SLEWED_US
 
 
 def test_driver_s_stamp_after_a_step_is_brought_onto_the_clock(step_wall: list[int]) -> None:
+    began_us = monotonic_us()
     clock = HostClock.set_now()
     step_wall.append(5_000_000)
     stamp_us = telemetry.clock.wall_us()
-    assert clock.from_wall_us(stamp_us) == pytest.approx(clock.now_us(), abs=100_000)
+    off_us = clock.from_wall_us(stamp_us) - clock.now_us()
+    assert abs(off_us) <= 2 * (monotonic_us() - began_us) + SLEWED_US
 
 
 def test_another_process_with_the_offset_reads_the_same_time() -> None:

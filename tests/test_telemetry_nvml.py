@@ -115,8 +115,29 @@ def test_integral_and_counter_agree_with_the_energy_that_was_drawn(
     counter = series(readings, "energy_j")
     counted_j = counter[-1][1] - counter[0][1]
     drawn_j = world.energy_j(wall_us(clock, counter[0][0]), wall_us(clock, counter[-1][0]))
-    # The counter stands still for up to 100 ms at either end.
-    assert counted_j == pytest.approx(drawn_j, abs=650 * 0.1)
+    # The counter stands still for up to 100 ms at either end; a stamp is the middle of a call, of
+    # which one that took 50 ms is not yet repeated.
+    assert counted_j == pytest.approx(drawn_j, abs=650 * (0.1 + 0.05))
+
+
+def test_counter_s_reading_that_was_held_up_is_repeated(
+    open_nvml: Open, world: World, assignment: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_nvml(busy_w=500.0, idle_w=500.0)
+    read = pynvml.nvmlDeviceGetTotalEnergyConsumption
+    stalls_s = iter([0.4])
+
+    def stalled(handle: Any) -> int:
+        millijoules: int = read(handle)
+        time.sleep(next(stalls_s, 0.0))
+        return millijoules
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetTotalEnergyConsumption", stalled)
+    ((t_us, told_j),) = series(list(source.read()), "energy_j")
+    clock = assignment.clock
+    drawn_j = world.energy_j(world.begun_us, wall_us(clock, t_us))
+    # Behind by up to one update of 100 ms, and off by up to half of a call of 50 ms.
+    assert -500 * 0.125 <= told_j - drawn_j <= 500 * 0.025
 
 
 BOARDS = 2
@@ -561,9 +582,9 @@ def test_rank_s_witness_reads_the_counter_that_the_watcher_reads(
 ) -> None:
     source = open_nvml(gpus=2)
     with Witness(ONE) as witness:
-        seen_j = witness.energy_j()
+        before_j = witness.energy_j()
         told_j = series(list(source.read()), "energy_j", ONE)[0][1]
-        assert told_j == pytest.approx(seen_j, abs=520 * 0.3)
+        assert before_j <= told_j <= witness.energy_j()
         world.fail("energy", pynvml.NVML_ERROR_NO_PERMISSION)
         time.sleep(0.02)
         with pytest.raises(RuntimeError, match="NVML error 4: Insufficient Permissions"):
@@ -592,8 +613,11 @@ def test_span_carries_its_gpu_s_energy_without_any_watcher(world: World, tmp_pat
     drawn_j = world.energy_j(
         wall_us(clock, decode["t_start_us"]), wall_us(clock, decode["t_end_us"])
     )
-    # The counter stands still for up to 100 ms at either end.
-    assert decode["energy_end_j"] - decode["energy_start_j"] == pytest.approx(drawn_j, abs=50)
+    # The counter stands still for up to 100 ms at either end, and is read a little after it.
+    late_us = max(decode["energy_start_late_us"], decode["energy_end_late_us"])
+    within_j = 500 * (100_000 + late_us) / 1e6
+    told_j = decode["energy_end_j"] - decode["energy_start_j"]
+    assert told_j == pytest.approx(drawn_j, abs=within_j)
     assert decode["energy_reason"] is None
 
 

@@ -105,6 +105,11 @@ class World:
         self._fails.clear()
         return self._write()
 
+    @property
+    def begun_us(self) -> int:
+        """When the counters stood at 0, on the wall clock."""
+        return int(self._settings["t0_us"])
+
     def energy_j(self, from_us: int, to_us: int, index: int = 0) -> float:
         """What a board draws between two times of the wall clock."""
         idle_w = self._settings["idle_w"]
