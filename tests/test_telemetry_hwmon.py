@@ -1,7 +1,9 @@
 """Power of rails and of the node where there are meters for it, null with reason elsewhere."""
 
+import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -194,11 +196,18 @@ def test_aside_polls_at_its_period_and_ends_when_told() -> None:
         return []
 
     aside = Aside("test", CLOCK, 50_000, poll)
-    time.sleep(0.52)
+    end_s = time.monotonic() + 5.0
+    while len(calls) < 10 and time.monotonic() < end_s:
+        time.sleep(0.01)
     aside.close()
-    assert 8 <= len(calls) <= 11
+    polls = list(calls)
+    gaps_s = [after - before for before, after in pairwise(polls)]
+    # A busy machine holds up single polls, and none is made up for.
+    assert statistics.median(gaps_s) == pytest.approx(0.05, abs=0.02)
+    assert len(polls) <= (polls[-1] - polls[0]) / 0.05 + 2
     time.sleep(0.2)
-    assert len(calls) <= 11
+    # One may have been under way.
+    assert len(calls) <= len(polls) + 1
 
 
 def test_counter_that_fell_by_more_than_a_wrap_explains_is_null_and_goes_on(
