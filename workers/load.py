@@ -75,6 +75,9 @@ def load_model(
                 source.fill(parameter, weight)
             if prepare is not None:
                 prepare(name, module)
+    if device.type == "cuda":
+        # What rounding took for moments would stay reserved in pieces, beside what comes next.
+        torch.cuda.empty_cache()
     model.allocate(max_batch, max_len, device)
     return model
 

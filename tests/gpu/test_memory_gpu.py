@@ -24,6 +24,9 @@ from workers.weights import RandomWeights
 pytestmark = pytest.mark.gpu
 
 _GB = 1e9
+# Least share of what CUDA's allocator holds that the plan foresees. Rounding and widening leave
+# pieces behind, which it gives back before it says that memory is out: 92 % on an H200.
+_RESERVED = {"reference": 0.95, "fast": 0.95, "fast-int8": 0.9, "fast-int4": 0.9}
 # Each is one process and seconds of loading: few, at the corners that differ.
 CASES = [
     Case(name=name, model="7b", gpus=1, batch=batch, prompt_len=prompt_len, new=new)
@@ -103,9 +106,8 @@ def test_what_is_allocated_is_within_5_percent_of_the_estimate(
         pytest.skip(f"{case.name} does not fit {torch.cuda.get_device_name()}")
     used, error = _held_against_the_estimate(case, name, tmp_path)
     assert abs(error) <= 0.05
-    assert used["estimated"] + used["context estimated"] >= 0.95 * (
-        used["peak reserved"] + used["context"]
-    )
+    reserved = used["peak reserved"] + used["context"]
+    assert used["estimated"] + used["context estimated"] >= _RESERVED[name] * reserved
 
 
 @pytest.mark.parametrize("gpus", [2, 4, 8])
