@@ -8,7 +8,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from workers.fast_model import FastModel, SeparateDecoder
-from workers.fast_sum import HOPPER, LibrarySum, PeerSum, RankSum, peer_fault
+from workers.fast_sum import LibrarySum, PeerSum, RankSum, hopper, peer_fault
 from workers.nucleus import draw
 from workers.sampling import Decoding
 from workers.tiling import launch, power_of_two
@@ -132,20 +132,23 @@ class CapturedSteps:
         if fault is None and rows > fast_fused.MOST_ROWS and isinstance(quantized, Tensor):
             fault = f"{rows} rows of 16-bit weights are for cuBLAS"
         self._unfused = fault
-        self._sum, self._no_peers = _rank_sum(fast, rows, nodes)
+        self._all_reduce = "none" if fast.degree == 1 else "torch.distributed"
+        self._no_peers: str | None = None
         self._decoder: SeparateDecoder | fast_fused.FusedDecoder
         if fault is None:
+            rank_sum, self._no_peers = _rank_sum(fast, rows, nodes)
+            self._all_reduce = rank_sum.name
             self._decoder = fast_fused.FusedDecoder(
                 fast.shape,
                 fast.weights,
                 caches=fast.caches,
                 turn=fast.turn,
-                rank_sum=self._sum,
+                rank_sum=rank_sum,
                 rows=rows,
             )
         else:
             self._decoder = SeparateDecoder(fast, rows)
-        self._early = torch.cuda.get_device_capability(device) >= HOPPER
+        self._early = hopper(device)
         self._graph = self._capture()
 
     def begin(self, lens: Sequence[int], seed: int) -> None:
@@ -227,7 +230,7 @@ class CapturedSteps:
             "graph": True,
             "fused": self._unfused is None,
             "not_fused_because": self._unfused,
-            "all_reduce": self._sum.name if self._unfused is None else "torch.distributed",
+            "all_reduce": self._all_reduce,
             "no_peer_memory_because": self._no_peers,
         }
 
