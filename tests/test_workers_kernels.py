@@ -22,7 +22,8 @@ PRODUCTS = [
     *("5 rows, 3 splits, none, float32", "1 rows, 1 splits, int8, float32"),
     *("5 rows, 3 splits, int8, float32", "5 rows, 1 splits, int8, float16"),
     *("1 rows, 1 splits, int4, float32", "5 rows, 3 splits, int4, float32"),
-    "5 rows, 1 splits, int4, float16",
+    *("5 rows, 1 splits, int4, float16", "5 rows, 3 splits, none left, float32"),
+    "5 rows, 1 splits, none left, float16",
 ]
 EPILOGUES = ["plain", "residual", "sums of squares", "swiglu", "queries", "keys", "values"]
 

@@ -163,3 +163,12 @@ def test_every_real_model_splits_over_more_than_one_rank() -> None:
 def test_rules_hang_on_a_product_alone() -> None:
     (_, product), *_ = products("7b", 16, 8)
     assert tiling(product) == tiling(dataclasses.replace(product))
+
+
+@every_model
+def test_weights_are_the_left_operand_only_in_blocks_that_fill_it(model: str) -> None:
+    # The matrix unit's left operand has 64 rows on Hopper; fewer would be padded, at full price.
+    plans = [(name, plan) for name, product, plan in planned(model, 16) if product.rows > 1]
+    assert any(plan.left for _, plan in plans)
+    for name, plan in plans:
+        assert not plan.left or plan.outputs % 64 == 0, name

@@ -8,7 +8,7 @@ from torch import Tensor
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from workers import kernels_linear, kernels_rows
-from workers.fast_sum import HOPPER, RankSum
+from workers.fast_sum import RankSum, hopper
 from workers.fast_triton import attend_into, attend_splits
 from workers.fast_weights import FusedWeights, Matrix
 from workers.quantization import Quantized
@@ -72,7 +72,7 @@ class FusedDecoder:
         device, kind = table.device, table.dtype
         self._shape, self._weights, self._caches, self._turn = shape, weights, caches, turn
         self._sum, self._rows = rank_sum, rows
-        self._tma = self._early = torch.cuda.get_device_capability(device) >= HOPPER
+        self._tma = self._early = hopper(device)
         self._pdl = (2 if rows > _PREFETCH_ROWS else 1) if self._early else 0
         heads, max_len, self._head_dim = caches[0][0].shape[1:]
         self._heads, self._max_len = heads, max_len
@@ -182,7 +182,7 @@ class FusedDecoder:
         kernels_linear.linear[(tiles * plan.splits, above)](
             inputs_at, weights_at, packed, *epilogue_pointers, self._partials, self._arrived, eps,
             self._rows, *sizes, plan.rows, plan.outputs, plan.inputs, plan.splits,
-            epilogue, product.bits, *shared, self._tma, self._pdl,
+            epilogue, product.bits, *shared, self._tma, plan.left, self._pdl,
             num_warps=plan.warps, num_stages=plan.stages, **launch(early=self._early),
         )  # fmt: skip
         return tiles

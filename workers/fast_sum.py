@@ -35,6 +35,11 @@ _ONE_SHOT_BYTES: Final = 32_768
 _FLAG_WORDS: Final = 16_384
 
 
+def hopper(device: torch.device) -> bool:
+    """True for a GPU of the Hopper kind or later."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= HOPPER
+
+
 class RankSum(Protocol):
     """Adds the ranks' parts to the residual stream."""
 
@@ -95,7 +100,7 @@ class PeerSum:
 
         self.degree = get_model_parallel_world_size()
         self._rank = get_model_parallel_rank()
-        self._early = torch.cuda.get_device_capability(device) >= HOPPER
+        self._early = hopper(device)
         self.parts = dim // _COLUMNS
         self._rows, self._dim = rows, dim
         self._padded = max(power_of_two(rows), self.degree)

@@ -129,6 +129,7 @@ def linear(
     MAX_LEN: tl.constexpr,
     STAGES: tl.constexpr,
     TMA: tl.constexpr,
+    LEFT: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """[ROWS, K] by weights [N, K] (SWIGLU: [2 N, K], gates above ups), then EPILOGUE.
@@ -167,7 +168,7 @@ def linear(
                     )
         gdc_wait()
     kind: tl.constexpr = out.dtype.element_ty if EPILOGUE != 4 else residual.dtype.element_ty
-    if BITS == 16:
+    if BITS == 16 and not LEFT:
         for block in tl.range(begin, end, num_stages=STAGES):
             x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
             acc = tl.dot(x, _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA).T, acc)
@@ -181,7 +182,15 @@ def linear(
         turned2 = turned
         if EPILOGUE == 3:
             turned2 = tl.zeros((BN, BM), dtype=tl.float32)
-        if BITS == 8:
+        if BITS == 16:
+            for block in tl.range(begin, end, num_stages=STAGES):
+                x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
+                w = _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
+                turned = tl.dot(w, x.T, turned)
+                if EPILOGUE == 3:
+                    w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                    turned2 = tl.dot(w, x.T, turned2)
+        elif BITS == 8:
             for block in tl.range(begin, end, num_stages=STAGES):
                 x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
                 w = _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)

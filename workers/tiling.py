@@ -31,6 +31,17 @@ _WIDENING_OUTPUTS: Final = 64
 _INPUTS: Final = 128
 # Half of them where two blocks of 128 outputs, gates and ups, fly together.
 _TIGHT_INPUTS: Final = 64
+# The matrix unit's left operand has 64 rows: weights fill it, where few rows of inputs would not
+# (32 rows, 7B: a step of 5.18 ms becomes 4.84). At 64 rows both fill it, and gates with ups, two
+# products of one input, lose 1 to 3 %.
+_LEFT_OUTPUTS: Final = 64
+_FEW_ROWS: Final = 32
+_FEW_ROWS_STAGES: Final = 4
+# Of so short a sum, 64 programs in place of 128 read the inputs half as often and leave
+# multiprocessors to the next kernel: 7B's output matrix, a step of 5.54 ms becomes 5.50; with
+# its down, 5.63.
+_SHORT_INPUTS: Final = 4096
+_ENOUGH_LEFT_PROGRAMS: Final = 64
 # Least inputs that a program of any rule takes: what every matrix must be a multiple of.
 LEAST_INPUTS: Final = 64
 # The matrix unit multiplies 16 inputs at least, and a nibble's half of a group is one product.
@@ -77,6 +88,8 @@ class Tiling:
     stages: int
     """Blocks in flight."""
     warps: int = 4
+    left: bool = False
+    """Weights are the matrix unit's left operand; those that are widened always are."""
 
     def programs(self, product: Product) -> tuple[int, int]:
         """Blocks of outputs, and of rows."""
@@ -115,19 +128,34 @@ def tiling(product: Product) -> Tiling:
 
 
 def _plain(product: Product, rows: int) -> Tiling:
-    # A block must not straddle queries and keys, or keys and values.
-    whole = product.outputs // 3 if product.epilogue == QKV else 0
-    able = [size for size in _OUTPUTS if whole % size == 0]
-    enough = [size for size in able if product.outputs // size >= _ENOUGH_PROGRAMS]
-    outputs = (enough or able[-1:])[0]
+    few = rows <= _FEW_ROWS
+    outputs = _outputs(product, few=few)
     matrices = 2 if product.epilogue == SWIGLU else 1
     tight = matrices * outputs > _OUTPUTS[0]
     inputs = _TIGHT_INPUTS if tight else _INPUTS
     stage_bytes = 2 * inputs * (rows + matrices * outputs)
+    left = outputs >= _LEFT_OUTPUTS and (matrices == 1 or (few and not tight))
+    most = _FEW_ROWS_STAGES if few and left else _MOST_STAGES
     return Tiling(
         rows=rows,
         outputs=outputs,
         inputs=inputs,
         splits=max(1, min(_MOST_SPLITS, _ENOUGH_PROGRAMS // -(-product.outputs // outputs))),
-        stages=max(_LEAST_STAGES, min(_MOST_STAGES, _IN_FLIGHT_BYTES // stage_bytes)),
+        stages=max(_LEAST_STAGES, min(most, _IN_FLIGHT_BYTES // stage_bytes)),
+        left=left,
     )
+
+
+def _outputs(product: Product, *, few: bool) -> int:
+    """Outputs of a program."""
+    # A block must not straddle queries and keys, or keys and values.
+    whole = product.outputs // 3 if product.epilogue == QKV else 0
+    able = [size for size in _OUTPUTS if whole % size == 0]
+    enough = [size for size in able if product.outputs // size >= _ENOUGH_PROGRAMS]
+    outputs = (enough or able[-1:])[0]
+    short = outputs < _LEFT_OUTPUTS and product.inputs <= _SHORT_INPUTS
+    wide = few and outputs > _LEFT_OUTPUTS and product.epilogue != SWIGLU
+    programs = product.outputs // _LEFT_OUTPUTS
+    if _LEFT_OUTPUTS in able and programs >= _ENOUGH_LEFT_PROGRAMS and (short or wide):
+        return _LEFT_OUTPUTS
+    return outputs

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +63,7 @@ def turn() -> tuple[Tensor, Tensor]:
     return angles.cos().contiguous(), angles.sin().contiguous()
 
 
-def multiply(
+def _multiply(
     x: Tensor,
     matrix: Tensor | Quantized,
     epilogue: int,
@@ -70,6 +71,7 @@ def multiply(
     *,
     splits: int = 1,
     block_inputs: int = 32,
+    left: bool = False,
     residual: Tensor = NOTHING,
     sums_out: Tensor = NOTHING,
     caches: tuple[Tensor, Tensor] = (NOTHING, NOTHING),
@@ -98,7 +100,7 @@ def multiply(
     arrived = torch.zeros(tiles, dtype=torch.int32)
     kernels_linear.linear[(tiles * splits, 1)](
         x, packed, packed, *common, partials, arrived, EPS, rows, outputs, inputs, 16, TILE,
-        group if bits == 4 else block_inputs, splits, epilogue, bits, *shared, False, 0,
+        group if bits == 4 else block_inputs, splits, epilogue, bits, *shared, False, left, 0,
     )  # fmt: skip
     assert not arrived.any(), "counters must be 0 again for the next launch"
 
@@ -124,9 +126,13 @@ def matrix_of(outputs: int, quantization: str, kind: torch.dtype) -> tuple[Any, 
     return quantized, dequantize(quantized, torch.float32)
 
 
-def products(rows: int, splits: int, quantization: str, kind: torch.dtype) -> Measured:
-    """Every epilogue of a product."""
-    label = f"{rows} rows, {splits} splits, {quantization}, {str(kind)[6:]}"
+def products(
+    rows: int, splits: int, quantization: str, kind: torch.dtype, *, left: bool = False
+) -> Measured:
+    """Every epilogue of a product; `left`: weights are the left operand."""
+    side = " left" if left else ""
+    label = f"{rows} rows, {splits} splits, {quantization}{side}, {str(kind)[6:]}"
+    multiply = partial(_multiply, left=left)
     x = torch.randn(rows, DIM).to(kind)
 
     # 72 outputs: the last block is not whole.
@@ -182,7 +188,7 @@ def uneven_inputs() -> Measured:
         around[:72] = torch.randn(72, 96)
         x, weight = room[:rows], around[:72]
         out = torch.zeros(rows, 72)
-        multiply(x, weight, PLAIN, out, block_inputs=64)
+        _multiply(x, weight, PLAIN, out, block_inputs=64)
         yield f"uneven inputs: {rows} rows", apart(out, x @ weight.T)
 
 
@@ -375,6 +381,8 @@ def measure() -> Measured:
         yield from products(1, 1, quantization, torch.float32)
         yield from products(ROWS, 3, quantization, torch.float32)
     yield from products(ROWS, 1, "none", torch.float32)
+    yield from products(ROWS, 3, "none", torch.float32, left=True)
+    yield from products(ROWS, 1, "none", torch.float16, left=True)
     for quantization in ("int8", "int4"):
         # Widened by other means than in fp32. Not bf16, in which the interpreter has no numbers.
         yield from products(ROWS, 1, quantization, torch.float16)
