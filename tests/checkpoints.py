@@ -60,20 +60,10 @@ def write_hugging_face(
     **settings: Any,
 ) -> dict[str, Tensor]:
     """Let transformers save a LLaMA of its own making; our names and order of its parameters."""
-    from transformers import LlamaConfig, LlamaForCausalLM  # noqa: PLC0415 (seconds to import)
+    from transformers import LlamaForCausalLM  # noqa: PLC0415 (seconds to import)
 
-    config = LlamaConfig(
-        vocab_size=shape.vocab,
-        hidden_size=shape.dim,
-        intermediate_size=shape.ffn,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        rms_norm_eps=shape.norm_eps,
-        max_position_embeddings=64,
-        **settings,
-    )
     torch.manual_seed(11)
-    model = LlamaForCausalLM(config)
+    model = LlamaForCausalLM(hugging_face_config(shape, positions=64, **settings))
     model.to(dtype=dtype)  # type: ignore[call-arg]
     for name, weight in model.named_parameters():
         # Wide enough that attention looks at some positions more than at others.
@@ -81,6 +71,22 @@ def write_hugging_face(
         torch.nn.init.normal_(weight, *((1.0, 0.1) if "norm" in name else (0.0, wide)))
     model.save_pretrained(folder, max_shard_size=shard_size)
     return {name: weight.detach() for name, weight in model.state_dict().items()}
+
+
+def hugging_face_config(shape: Shape, *, positions: int, **settings: Any) -> Any:
+    """Transformers' own description of a shape, for so many positions."""
+    from transformers import LlamaConfig  # noqa: PLC0415 (seconds to import)
+
+    return LlamaConfig(
+        vocab_size=shape.vocab,
+        hidden_size=shape.dim,
+        intermediate_size=shape.ffn,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        rms_norm_eps=shape.norm_eps,
+        max_position_embeddings=positions,
+        **settings,
+    )
 
 
 def random_parameters(shape: Shape, dtype: torch.dtype) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tests.checkpoints import hugging_face_config
 from tests.gang import run_gang, values_of
 from workers.llama import build
 from workers.meeting import open_meeting
@@ -60,20 +61,9 @@ def our_logits(
 
 def their_logits() -> Logits:
     """The logits of transformers' LLaMA with the same whole weights, fp32 on CPU."""
-    from transformers import LlamaConfig, LlamaForCausalLM  # noqa: PLC0415 (seconds to import)
+    from transformers import LlamaForCausalLM  # noqa: PLC0415 (seconds to import)
 
-    config = LlamaConfig(
-        vocab_size=SHAPE.vocab,
-        hidden_size=SHAPE.dim,
-        intermediate_size=SHAPE.ffn,
-        num_hidden_layers=SHAPE.layers,
-        num_attention_heads=SHAPE.heads,
-        num_key_value_heads=SHAPE.heads,
-        rms_norm_eps=SHAPE.norm_eps,
-        max_position_embeddings=PREFILL + STEPS,
-        tie_word_embeddings=False,
-    )
-    model = LlamaForCausalLM(config)
+    model = LlamaForCausalLM(hugging_face_config(SHAPE, positions=PREFILL + STEPS))
     model.load_state_dict(_their_names(draw_whole(SHAPE, SEED)), strict=True)
     model.train(False)
     ids = draw_ids()
@@ -84,6 +74,7 @@ def their_logits() -> Logits:
 
 
 def _their_names(whole: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    # Written anew and not taken from `workers.pieces`: an oracle shares no mistake.
     renamed = {
         "attention.wq": "self_attn.q_proj",
         "attention.wk": "self_attn.k_proj",

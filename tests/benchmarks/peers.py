@@ -14,23 +14,14 @@ class Transformers:
 
     def __init__(self, case: Case) -> None:
         import torch  # noqa: PLC0415
-        from transformers import LlamaConfig, LlamaForCausalLM, __version__  # noqa: PLC0415
+        from transformers import LlamaForCausalLM, __version__  # noqa: PLC0415
 
+        from tests.checkpoints import hugging_face_config  # noqa: PLC0415
         from workers.llama import DTYPES  # noqa: PLC0415
         from workers.shapes import find_shape  # noqa: PLC0415
 
-        shape = find_shape(case.model)
-        config = LlamaConfig(
-            vocab_size=shape.vocab,
-            hidden_size=shape.dim,
-            intermediate_size=shape.ffn,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.heads,
-            rms_norm_eps=shape.norm_eps,
-            max_position_embeddings=case.prompt_len + case.new,
-            tie_word_embeddings=False,
-            pad_token_id=0,
+        config = hugging_face_config(
+            find_shape(case.model), positions=case.prompt_len + case.new, pad_token_id=0
         )
         with torch.device(case.device):
             make: Callable[..., Any] = LlamaForCausalLM._from_config
