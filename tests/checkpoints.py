@@ -59,7 +59,7 @@ def write_hugging_face(
     shard_size: str = "5GB",
     **settings: Any,
 ) -> dict[str, Tensor]:
-    """Let transformers save a LLaMA of its own making; our names and order of its parameters."""
+    """Let transformers save a LLaMA of its own making; its parameters by transformers' names."""
     from transformers import LlamaForCausalLM  # noqa: PLC0415 (seconds to import)
 
     torch.manual_seed(11)
