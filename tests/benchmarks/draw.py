@@ -49,7 +49,7 @@ class Drawn:
     """What it came to."""
 
     first_s: float
-    """Of the first call once all is loaded, on a card that has been idle."""
+    """Of a call before many: once all is loaded, and before the card has settled."""
     call_s: float
     """Mean of a call afterwards."""
     power_w: float | None

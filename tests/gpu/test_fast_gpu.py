@@ -5,13 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from telemetry.run import RunSpec
 from tests.gang import run_gang, values_of
-from tests.gpu.test_quantization_gpu import SLIM, make_spec
+from tests.gpu.test_quantization_gpu import SLIM, fast_engine, make_spec
 from tests.gpu.test_workers_gpu import need_gpus
 from workers.answers import Answers
-from workers.engines import ENGINES, make_engine
-from workers.load import load_model
 from workers.meeting import open_meeting
 from workers.mesh import open_mesh, take_device
 from workers.rank import Rank
@@ -31,26 +28,19 @@ def answer(
     rank: Rank, device: torch.device, prompts: list[list[int]], eos_id: int, *, ignore_eos: bool
 ) -> Answers:
     """What a new engine of the same weights answers, likeliest tokens only."""
-    spec = RunSpec.from_mapping(
-        make_spec(SLIM, rank.world, dtype="fp16", quantization="none").to_mapping()
-        | {
-            "batch_size": len(prompts),
-            "max_prompt_len": 32,
-            "max_gen_len": NEW,
-            "temperature": 0.0,
-            "ignore_eos": ignore_eos,
-        }
-    )
-    model = load_model(
+    spec = make_spec(
         SLIM,
-        RandomWeights(SLIM, 1, rank=rank.rank, degree=rank.world),
-        dtype=spec.dtype,
-        device=device,
-        max_batch=0,
-        max_len=32 + NEW,
-        prepare=ENGINES["fast"].prepare(spec),
+        rank.world,
+        dtype="fp16",
+        quantization="none",
+        batch_size=len(prompts),
+        max_prompt_len=32,
+        max_gen_len=NEW,
+        temperature=0.0,
+        ignore_eos=ignore_eos,
     )
-    engine = make_engine(spec, model, eos_id=eos_id, device=device)
+    source = RandomWeights(SLIM, 1, rank=rank.rank, degree=rank.world)
+    engine = fast_engine(spec, source, device, eos_id=eos_id)
     engine.prefill(prompts, 1)
     answers = engine.decode()
     engine.close()

@@ -14,7 +14,7 @@ from telemetry.run import RunSpec
 from tests.conftest import SPEC
 from tests.gang import run_gang, values_of
 from tests.gpu.test_workers_gpu import need_gpus
-from workers.engines import ENGINES, make_engine
+from workers.engines import ENGINES, Engine, make_engine
 from workers.formats import QUANTIZATIONS, matrix_bytes
 from workers.load import load_model
 from workers.logit_error import PROBE_TOKENS, LogitProbe, take_probe
@@ -75,7 +75,9 @@ def make_spec(shape: Shape, world: int, **changes: Any) -> RunSpec:
     return RunSpec.from_mapping({**SPEC, **fixed, "gpus_per_node": world, **changes})
 
 
-def fast_model(spec: RunSpec, source: WeightSource, device: torch.device) -> Model:
+def fast_engine(
+    spec: RunSpec, source: WeightSource, device: torch.device, *, eos_id: int = 2
+) -> Engine:
     kind = ENGINES[spec.engine]
     model = load_model(
         SHAPES[spec.model],
@@ -86,7 +88,11 @@ def fast_model(spec: RunSpec, source: WeightSource, device: torch.device) -> Mod
         max_len=spec.max_prompt_len + spec.max_gen_len,
         prepare=kind.prepare(spec),
     )
-    return make_engine(spec, model, eos_id=2, device=device).model
+    return make_engine(spec, model, eos_id=eos_id, device=device)
+
+
+def fast_model(spec: RunSpec, source: WeightSource, device: torch.device) -> Model:
+    return fast_engine(spec, source, device).model
 
 
 # Whose norm stands before a matrix.
