@@ -31,8 +31,8 @@ POINT = (
     "telemetry.idle_s=0.3",
     "allow_dirty=true",
 )
-LONG_POINT = (*POINT, "prompts=64", "max_gen_len=64")
-"""A point that takes minutes: it is stopped in the middle."""
+LONG_POINT = (*POINT, "max_gen_len=64", "min_window_s=600")
+"""A point that answers for ten minutes: it is stopped in the middle."""
 PATIENCE_S = 60.0
 
 
@@ -253,7 +253,7 @@ def test_a_launcher_killed_9_leaves_its_job_and_the_next_call_does_not_run_it_tw
     tmp_path: Path, background: Callable[..., subprocess.Popen[str]]
 ) -> None:
     results = tmp_path / "results"
-    point = (*POINT, "prompts=16", "max_gen_len=32")
+    point = (*POINT, "min_window_s=10")
     launcher = background(*point)
     wait_for("the first prompts", lambda: decoding(results))
     launcher.kill()

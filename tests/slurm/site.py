@@ -34,8 +34,10 @@ POINT = (
     "allow_dirty=true",
 )
 """A point of seconds."""
-LONG_POINT = (*POINT, "prompts=64", "batch_size=1", "max_gen_len=128")
-"""A point of minutes: it is stopped in the middle."""
+STEADY_POINT = (*POINT, "min_window_s=10")
+"""A point that answers for ten seconds however quick the machine is, and then ends."""
+LONG_POINT = (*POINT, "batch_size=1", "max_gen_len=128", "min_window_s=600")
+"""A point of ten minutes: it is stopped in the middle."""
 TWO_NODES = ("gpus=2", "cluster.gpus_per_node=1")
 """Two ranks, each on a node of its own."""
 

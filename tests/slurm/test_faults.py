@@ -15,7 +15,16 @@ import pytest
 from telemetry.record import read_json
 from telemetry.run import AttemptPaths, list_runs
 from telemetry.schema import EndState
-from tests.slurm.site import LONG_POINT, POINT, TWO_NODES, Site, job_id, kept, kill_rank
+from tests.slurm.site import (
+    LONG_POINT,
+    POINT,
+    STEADY_POINT,
+    TWO_NODES,
+    Site,
+    job_id,
+    kept,
+    kill_rank,
+)
 
 # A watcher writes twice a second; the rest is a busy machine.
 SECOND_US = 1_500_000
@@ -71,7 +80,7 @@ def test_a_rank_killed_9_fails_the_attempt_at_once(
 
 def test_a_watcher_killed_9_costs_the_run_nothing(cluster: Site, tmp_path: Path) -> None:
     results = tmp_path / "results"
-    attempt = cluster.start(results, *POINT, *TWO_NODES, "prompts=32")
+    attempt = cluster.start(results, *STEADY_POINT, *TWO_NODES)
     pid = read_json(attempt.host("n2"))["pid"]
     os.kill(pid, signal.SIGKILL)
     assert cluster.wait_ended(attempt)["state"] == EndState.COMPLETED
@@ -107,7 +116,7 @@ def test_the_first_node_s_crash_is_told_by_the_others(cluster: Site, tmp_path: P
 def test_a_controller_that_crashes_does_not_touch_running_jobs(
     cluster: Site, tmp_path: Path
 ) -> None:
-    attempt = cluster.start(tmp_path / "results", *POINT, *TWO_NODES, "prompts=32")
+    attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES)
     # slurmctld saves its state every few seconds: the job is in it by now.
     cluster.control("restart-controller")
     assert cluster.wait_ended(attempt)["state"] == EndState.COMPLETED
@@ -150,8 +159,10 @@ def test_out_of_memory_is_a_failure_that_keeps_its_telemetry(cluster: Site, tmp_
 
 
 def test_a_drained_node_lets_its_job_end(cluster: Site, tmp_path: Path) -> None:
-    attempt = cluster.start(tmp_path / "results", *POINT, *TWO_NODES, "prompts=16")
+    attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES)
     cluster.slurm("scontrol", "update", "nodename=n2", "state=drain", "reason=test")
+    # Slurm says draining while a job is on the node, drained from then on.
+    assert cluster.slurm("sinfo", "-h", "-n", "n2", "-o", "%T") == "draining"
     assert cluster.wait_ended(attempt)["state"] == EndState.COMPLETED
     assert cluster.wait_end(attempt, "COMPLETED") == "COMPLETED"
     cluster.wait("the seal", attempt.seal.is_file)
@@ -181,14 +192,13 @@ def test_an_impossible_request_is_refused_at_submission_in_slurm_s_words(
 
 def test_a_dead_attempt_s_next_one_is_sealed_and_audited(cluster: Site, tmp_path: Path) -> None:
     results = tmp_path / "results"
-    first = cluster.start(results, *POINT, *TWO_NODES, "prompts=16", "telemetry.idle_s=2")
+    words = (*STEADY_POINT, *TWO_NODES, "telemetry.idle_s=2")
+    first = cluster.start(results, *words)
     kill_rank(first, 1)
     cluster.wait_ended(first)
     cluster.wait_end(first, "FAILED")
     cluster.wait("an empty queue", lambda: not cluster.slurm("squeue", "-h"))
-    second = cluster.queue(
-        results, *POINT, *TWO_NODES, "prompts=16", "telemetry.idle_s=2", "retry=failed"
-    )
+    second = cluster.queue(results, *words, "retry=failed")
     assert second.number == 2
     cluster.wait("the seal", second.seal.is_file)
     audit = subprocess.run(
