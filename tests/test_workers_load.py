@@ -17,6 +17,7 @@ from telemetry.run import AttemptPaths, RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.checkpoints import TINY, write_hugging_face, write_meta
 from tests.conftest import SPEC
+from tests.fused import fuse_attention
 from tests.gang import make_rank, run_gang, values_of
 from workers.checkpoint import Checkpoint
 from workers.checkpoint_files import find_files
@@ -132,12 +133,7 @@ def follow_loading(rank: Rank, folder: Path) -> dict[str, Any]:
     def prepare(name: str, module: nn.Module) -> None:
         order.append(f"prepare {name}")
         on_device.append(sum(not weight.is_meta for weight in module.parameters()))
-        if name.startswith("layers."):
-            attention = module.get_submodule("attention")
-            assert isinstance(attention, Attention)
-            fused = torch.cat([attention.wq.weight, attention.wk.weight, attention.wv.weight])
-            attention.register_buffer("fused", fused)
-            attention.wq = attention.wk = attention.wv = None
+        fuse_attention(name, module)
 
     with (
         open_meeting(rank, folder / "rendezvous.json") as meeting,

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
 from tests.checkpoints import TINY, write_hugging_face, write_meta
+from tests.fused import fuse_attention
 from tests.gang import run_gang, values_of
 from tests.gpu.test_workers_gpu import need_gpus
 from workers.checkpoint import Checkpoint
 from workers.checkpoint_files import find_files
-from workers.llama import Attention
 from workers.load import load_model
 from workers.meeting import open_meeting
 from workers.mesh import open_mesh, take_device
@@ -56,15 +55,6 @@ def test_a_gpu_gets_the_numbers_that_a_cpu_gets(
 
 def peak_of(rank: Rank, folder: Path) -> dict[str, int]:
     device = take_device(rank, "cuda")
-
-    def fuse(name: str, module: nn.Module) -> None:
-        if name.startswith("layers."):
-            attention = module.get_submodule("attention")
-            assert isinstance(attention, Attention)
-            fused = torch.cat([attention.wq.weight, attention.wk.weight, attention.wv.weight])
-            attention.register_buffer("fused", fused)
-            attention.wq = attention.wk = attention.wv = None
-
     with (
         open_meeting(rank, folder / "rendezvous.json") as meeting,
         open_mesh(meeting, degree=1, device=device),
@@ -74,7 +64,13 @@ def peak_of(rank: Rank, folder: Path) -> dict[str, int]:
         before = torch.cuda.memory_allocated()
         source = RandomWeights(TALL, 1, rank=0, degree=1)
         model = load_model(
-            TALL, source, dtype="fp16", device=device, max_batch=0, max_len=8, prepare=fuse
+            TALL,
+            source,
+            dtype="fp16",
+            device=device,
+            max_batch=0,
+            max_len=8,
+            prepare=fuse_attention,
         )
         held = sum(weight.nbytes for weight in model.state_dict().values())
         layer = sum(weight.nbytes for weight in model.layers[0].state_dict().values())
