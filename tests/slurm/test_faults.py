@@ -24,12 +24,15 @@ from tests.slurm.site import (
     job_id,
     kept,
     kill_rank,
+    seconds_since,
 )
 
 # A watcher writes twice a second; the rest is a busy machine.
 SECOND_US = 1_500_000
 # A rank that fails lets its watcher go, then asks Slurm for at most so long, then writes it down.
 ASKING_US = 3_000_000
+# slurmctld saves its jobs at most 5 s after a change (SAVE_MAX_WAIT, src/slurmctld/state_save.c).
+SAVING_S = 7.0
 
 
 def last_sign_us(attempt: AttemptPaths) -> int:
@@ -116,8 +119,10 @@ def test_the_first_node_s_crash_is_told_by_the_others(cluster: Site, tmp_path: P
 def test_a_controller_that_crashes_does_not_touch_running_jobs(
     cluster: Site, tmp_path: Path
 ) -> None:
-    attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES)
-    # slurmctld saves its state every few seconds: the job is in it by now.
+    attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES, "min_window_s=15")
+    # A job that started after the last save is no job to the next controller, which kills it.
+    started_us = int(read_json(attempt.started)["t_us"])
+    cluster.wait("slurmctld to save its jobs", lambda: seconds_since(started_us) > SAVING_S)
     cluster.control("restart-controller")
     assert cluster.wait_ended(attempt)["state"] == EndState.COMPLETED
     assert cluster.wait_end(attempt, "COMPLETED") == "COMPLETED"
