@@ -24,9 +24,11 @@ from workers.weights import RandomWeights
 pytestmark = pytest.mark.gpu
 
 _GB = 1e9
-# Least share of what CUDA's allocator holds that the plan foresees. Rounding and widening leave
-# pieces behind, which it gives back before it says that memory is out: 92 % on an H200.
-_RESERVED = {"reference": 0.95, "fast": 0.95, "fast-int8": 0.9, "fast-int4": 0.9}
+# Least share of what CUDA's allocator holds that the plan foresees; the rest are pieces that it
+# gives back before it says that memory is out. Rounding and widening leave some behind, 92 % on an
+# H200; the reference's copies of keys and values outgrow at every step the blocks kept so far: 66 %
+# after 1,008 steps. With 160 rows they filled the card, and it went on (8 retries, none in vain).
+_RESERVED = {"reference": 0.6, "fast": 0.95, "fast-int8": 0.9, "fast-int4": 0.9}
 # Each is one process and seconds of loading: few, at the corners that differ.
 CASES = [
     Case(name=name, model="7b", gpus=1, batch=batch, prompt_len=prompt_len, new=new)
