@@ -100,7 +100,7 @@ def test_building_a_65b_shard_takes_no_memory_and_leaves_fairscale_as_it_was(
 def test_rotation_turns_neighbours_and_keeps_their_length() -> None:
     x = torch.randn(1, 3, 2, 8, generator=torch.Generator().manual_seed(1))
     angle = torch.tensor(0.3).expand(3, 1, 4)
-    turned = rotate(x, angle.cos(), angle.sin())
+    turned = rotate(x, torch.polar(torch.ones_like(angle), angle))
     pairs, turned_pairs = x.view(1, 3, 2, 4, 2), turned.view(1, 3, 2, 4, 2)
     assert torch.allclose(pairs.norm(dim=-1), turned_pairs.norm(dim=-1))
     expected = torch.view_as_complex(pairs.contiguous()) * complex(np.exp(0.3j))

@@ -3,19 +3,14 @@
 The real model runs on the `meta` device, as one rank of a group whose peers are pretended.
 """
 
-import contextlib
 import re
-import sys
-from collections.abc import Iterator
 
 import pytest
 import torch
-import torch.distributed as dist
-from fairscale.nn.model_parallel import initialize as fairscale_groups
-from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from tests.conftest import REPOSITORY
 from tests.live_bytes import LiveBytes
+from tests.pretended import pretended_peers
 from workers import fast_plain, workspace
 from workers.fast_model import FastModel
 from workers.fast_weights import FusedLayer, FusedWeights, Matrix
@@ -27,18 +22,6 @@ from workers.shapes import SHAPES
 from workers.workspace import Work, cublas_bytes, pass_bytes, reference_bytes
 
 META = torch.device("meta")
-
-
-@contextlib.contextmanager
-def pretended_peers(degree: int) -> Iterator[None]:
-    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=degree)
-    with contextlib.redirect_stdout(sys.stderr):
-        fairscale_groups.initialize_model_parallel(degree)
-    try:
-        yield
-    finally:
-        fairscale_groups.destroy_model_parallel()
-        dist.destroy_process_group()
 
 
 def fullest_bytes(work: Work, dtype: str) -> int:
@@ -95,9 +78,9 @@ def fast_fullest_bytes(work: Work) -> int:
         layers=[layer] * shape.layers,
         head=half(shape.vocab // work.degree, shape.dim),
     )
-    turn = torch.empty(work.max_len, shape.head_dim // 2, device=META)
+    turns = torch.empty(work.max_len, shape.head_dim // 2, dtype=torch.complex64, device=META)
     with pretended_peers(work.degree), torch.no_grad():
-        model = FastModel(shape, weights, (turn, turn), max_batch=work.batch, max_len=work.max_len)
+        model = FastModel(shape, weights, turns, max_batch=work.batch, max_len=work.max_len)
         model.math = KernelShapes  # type: ignore[assignment]
         # Flash attention's result, as CUDA lays it out; on `meta` torch would spell out scores.
         room = (work.batch, work.prefill_len, work.heads, shape.head_dim)
@@ -106,7 +89,7 @@ def fast_fullest_bytes(work: Work) -> int:
         for one in (layer.qkv, layer.wo, layer.gate_up, layer.down):
             matrices += [one.packed, one.scale] if isinstance(one, Quantized) else [one]
         caches = [cache for pair in model.caches for cache in pair]
-        with LiveBytes([*matrices, *caches, turn]) as counter:
+        with LiveBytes([*matrices, *caches, *model.turn]) as counter:
             model.prefill([[1] * work.prefill_len] * work.batch)
             peak: int = counter.peak
             return peak
@@ -168,7 +151,7 @@ def held_for_good(model: Llama) -> list[torch.Tensor]:
         for block in model.layers
         for cache in (block.attention.keys, block.attention.values)  # type: ignore[union-attr]
     ]
-    return [*model.parameters(), *caches, model.cosine, model.sine]  # type: ignore[list-item]
+    return [*model.parameters(), *caches, model.turns]  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("degree", [1, 2, 8])

@@ -143,7 +143,7 @@ def make_fast(spec: RunSpec, model: Llama, decoding: Decoding) -> FastEngine:
     fast = FastModel(
         model.shape,
         take_fused(model),
-        (model.cosine, model.sine),
+        model.turns,
         max_batch=spec.batch_size,
         max_len=spec.max_prompt_len + spec.max_gen_len,
     )

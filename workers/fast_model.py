@@ -35,13 +35,15 @@ class FastModel:
         self,
         shape: Shape,
         weights: FusedWeights,
-        turn: tuple[Tensor, Tensor],
+        turns: Tensor,
         *,
         max_batch: int,
         max_len: int,
     ) -> None:
-        """`turn` holds cosine and sine by position, fp32 [max_len, head_dim / 2]."""
-        self.shape, self.weights, self.turn = shape, weights, turn
+        """`turns` are `Llama.turns`: cosine and sine by position."""
+        self.shape, self.weights = shape, weights
+        # Apart, as kernels take them: fp32 [max_len, head_dim / 2] each.
+        self.turn = (turns.real.contiguous(), turns.imag.contiguous())
         self.max_batch, self.max_len = max_batch, max_len
         self.degree = get_model_parallel_world_size()
         self.heads = shape.heads // self.degree

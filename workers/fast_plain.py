@@ -47,11 +47,11 @@ def place(
     """
     heads, head_dim = queries.shape[1], queries.shape[3]
     q, k, v = fused.view(len(fused), 3, heads, head_dim).unbind(1)
-    cosine, sine = turn[0][positions][:, None], turn[1][positions][:, None]
+    turns = torch.complex(turn[0][positions], turn[1][positions])[:, None]
     at = positions.new_zeros(()) if queries.shape[2] == 1 else positions
-    queries[rows, :, at] = rotate(q, cosine, sine)
+    queries[rows, :, at] = rotate(q, turns)
     keys, values = caches
-    keys[rows, :, positions] = rotate(k, cosine, sine)
+    keys[rows, :, positions] = rotate(k, turns)
     values[rows, :, positions] = v
 
 

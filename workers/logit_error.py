@@ -130,12 +130,12 @@ def fp32_logits(
     with torch.inference_mode(), _single_precision():
         model.allocate(1, tokens, device)
         mask = torch.full((tokens, tokens), -math.inf, device=device).triu(diagonal=1)
-        turn = (model.cosine[:, None], model.sine[:, None])
+        turns = model.turns[:, None]
         with _filled(model, "tok_embeddings", source, device) as embedding:
             x: Tensor = embedding(ids[None])
         for layer in range(shape.layers):
             with _filled(model, f"layers.{layer}", source, device) as block:
-                x = block(x, 0, turn, mask)
+                x = block(x, 0, turns, mask)
         with _filled(model, "norm", source, device) as norm:
             x = norm(x[0, first - 1 :])
         with _filled(model, "output", source, device) as output:

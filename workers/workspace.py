@@ -94,9 +94,9 @@ def reference_bytes(work: Work) -> int:
     scores = work.batch * work.heads * work.prefill_len**2
     # A norm of the feed-forward layer: the block's input, what is added, and the norm's copies.
     norm = tokens * dim * (3 * item + copy + _FP32)
-    # A key is turned: input, normed, query and key; wide, three halves and one more while the odd
-    # ones are made, and the same when they are joined.
-    turn = tokens * (2 * dim * item + work.width * (2 * item + copy + 2 * _FP32))
+    # A key is turned: input, normed, query and key; wide, turned, and in the run's format again.
+    again = item if copy else 0
+    turn = tokens * (2 * dim * item + work.width * (2 * item + copy + _FP32 + again))
     # Scores: matmul makes query and keys contiguous; then softmax in fp32 beside the scores.
     product = tokens * (2 * dim + 3 * work.width) * item + scores * item
     softmax = tokens * (2 * dim + work.width) * item + scores * (item + copy + _FP32)

@@ -163,10 +163,10 @@ def products(
     multiply(x, matrix, QKV, queries, splits=splits, caches=caches)
     q, k, v = (normed(x) @ weight.T).view(rows, 3, HEADS, HEAD_DIM).unbind(1)
     at = POSITIONS[:rows].long()
-    cosine, sine = (part[at][:, None] for part in turn())
+    turns = torch.complex(*turn())[at][:, None]
     written = (torch.arange(rows), slice(None), at)
-    yield f"queries: {label}", apart(queries, rotate(q, cosine, sine).flatten(1))
-    yield f"keys: {label}", apart(caches[0][written], rotate(k, cosine, sine))
+    yield f"queries: {label}", apart(queries, rotate(q, turns).flatten(1))
+    yield f"keys: {label}", apart(caches[0][written], rotate(k, turns))
     yield f"values: {label}", apart(caches[1][written], v)
     for cache in caches:
         cache[written] = 0
@@ -347,7 +347,7 @@ def whole_steps() -> Measured:
             prepare=Fuser(quantization),
         )
         fused = take_fused(model)
-        fast = FastModel(TINY, fused, (model.cosine, model.sine), max_batch=rows, max_len=16)
+        fast = FastModel(TINY, fused, model.turns, max_batch=rows, max_len=16)
         plain = fast.prefill(prompts[:rows])
         if quantization == "none":
             fast.math = fast_triton
