@@ -27,3 +27,11 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not func.is_view:  # type: ignore[attr-defined]
             self.counts[func.overloadpacket.__name__] += 1  # type: ignore[attr-defined]
         return func(*args, **(kwargs or {}))
+
+
+def operators_of(work: Callable[[], object]) -> Counter[str]:
+    """What a piece of code starts, by name."""
+    with Operators() as operators:
+        work()
+    counts: Counter[str] = operators.counts
+    return counts

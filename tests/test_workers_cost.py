@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 import torch
 
-from tests.operators import Operators
+from tests.operators import operators_of
 from tests.pretended import pretended_peers
 from workers.llama import build
 from workers.shapes import Shape
@@ -40,10 +40,8 @@ def operators_of_a_step(layers: int, degree: int) -> Counter[str]:
     meta = torch.device("meta")
     with pretended_peers(degree), torch.no_grad():
         model = build(shape, dtype="fp16", device=meta, max_batch=2, max_len=8)
-        with Operators() as operators:
-            model(torch.zeros(2, 1, dtype=torch.int64, device=meta), 5)
-            counts: Counter[str] = operators.counts
-            return counts
+        ids = torch.zeros(2, 1, dtype=torch.int64, device=meta)
+        return operators_of(lambda: model(ids, 5))
 
 
 @pytest.mark.parametrize(("degree", "sums"), [(1, {}), (4, SUMS)])

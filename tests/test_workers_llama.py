@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,10 @@ def test_rotation_turns_neighbours_and_keeps_their_length() -> None:
     assert torch.allclose(pairs.norm(dim=-1), turned_pairs.norm(dim=-1))
     expected = torch.view_as_complex(pairs.contiguous()) * complex(np.exp(0.3j))
     assert torch.allclose(torch.view_as_complex(turned_pairs.contiguous()), expected)
+    # The same spelled out, as `rotate` itself is a product of complex numbers.
+    (even, odd), cosine, sine = pairs.unbind(-1), math.cos(0.3), math.sin(0.3)
+    assert torch.allclose(turned_pairs[..., 0], even * cosine - odd * sine, atol=1e-6)
+    assert torch.allclose(turned_pairs[..., 1], even * sine + odd * cosine, atol=1e-6)
 
 
 def weigh(rank: Rank, folder: Path, spec: RunSpec) -> tuple[int, int]:

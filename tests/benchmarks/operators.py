@@ -26,7 +26,7 @@ from unittest import mock
 
 import torch
 
-from tests.operators import Operators
+from tests.operators import operators_of
 from tests.pretended import pretended_peers
 from workers.llama import build
 from workers.shapes import Shape
@@ -112,10 +112,7 @@ def _layer(make: Callable[[int], Pass]) -> Counter[str]:
 def _operators(model: Pass) -> Counter[str]:
     ids = torch.zeros(_ROWS, 1, dtype=torch.int64)
     model(ids, 0)
-    with Operators() as operators:
-        model(ids, _AT)
-    counts: Counter[str] = operators.counts
-    return counts
+    return operators_of(lambda: model(ids, _AT))
 
 
 def _host_us(models: dict[str, Pass], layers: int, rounds: int) -> dict[str, float]:

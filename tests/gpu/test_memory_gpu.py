@@ -26,9 +26,11 @@ pytestmark = pytest.mark.gpu
 _GB = 1e9
 # Least share of what CUDA's allocator holds that the plan foresees; the rest are pieces that it
 # gives back before it says that memory is out. Rounding and widening leave some behind, 92 % on an
-# H200; the reference's copies of keys and values outgrow at every step the blocks kept so far: 66 %
-# after 1,008 steps. With 160 rows they filled the card, and it went on (8 retries, none in vain).
-_RESERVED = {"reference": 0.6, "fast": 0.95, "fast-int8": 0.9, "fast-int4": 0.9}
+# H200, as do the reference's long prompts.
+_RESERVED = {"reference": 0.9, "fast": 0.95, "fast-int8": 0.9, "fast-int4": 0.9}
+# The reference's copies of keys and values outgrow at every step the blocks kept so far: 66 % after
+# 1,008 steps. With 160 rows they filled the card, and it went on (8 retries, none in vain).
+_OUTGROWN = {("reference", "long answers"): 0.6}
 # Each is one process and seconds of loading: few, at the corners that differ.
 CASES = [
     Case(name=name, model="7b", gpus=1, batch=batch, prompt_len=prompt_len, new=new)
@@ -109,7 +111,8 @@ def test_what_is_allocated_is_within_5_percent_of_the_estimate(
     used, error = _held_against_the_estimate(case, name, tmp_path)
     assert abs(error) <= 0.05
     reserved = used["peak reserved"] + used["context"]
-    assert used["estimated"] + used["context estimated"] >= _RESERVED[name] * reserved
+    least = _OUTGROWN.get((name, case.name), _RESERVED[name])
+    assert used["estimated"] + used["context estimated"] >= least * reserved
 
 
 @pytest.mark.parametrize("gpus", [2, 4, 8])
