@@ -21,7 +21,6 @@ _STEP_US: Final = 5_000
 # Two stamps of one sample differ by the jitter of two readings of two clocks, far below the 20 ms
 # between two samples.
 _SAME_US: Final = 5_000
-_READINGS: Final = 3
 # Far longer than anything is kept: what claims to be older has a broken stamp.
 _OLDEST_US: Final = 60_000_000
 # A driver whose clock is a little ahead is believed.
@@ -54,7 +53,7 @@ class SampleBuffer:
         self._last_us = 0
         self._floor_us = 0
         self._news_us = clock.now_us()
-        self._step_us = steady_step_us(clock)
+        self._step_us = clock.step_us()
         self.reason: str | None = None
         """Why the last drain had nothing; None when it is only that nothing is new."""
         self.permanent = False
@@ -74,7 +73,7 @@ class SampleBuffer:
 
     def drain(self) -> list[tuple[int, float]]:
         """Samples since the last call as times on the host's clock and values, by time."""
-        before_us, self._step_us = self._step_us, steady_step_us(self._clock)
+        before_us, self._step_us = self._step_us, self._clock.step_us()
         stepped = abs(self._step_us - before_us) > _STEP_US
         # The driver compares stamps: after a step back all new ones would look old.
         since = 0 if stepped else self._seen_stamp
@@ -171,8 +170,3 @@ VALUE_OF_TYPE: Final = {
     pynvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: "usVal",
 }
 """Where NVML's union holds a value of each type (nvml.h, nvmlValueType_t)."""
-
-
-def steady_step_us(clock: HostClock) -> int:
-    """How far the wall clock is from the host's; the median, as a reading may be interrupted."""
-    return sorted(clock.step_us() for _ in range(_READINGS))[_READINGS // 2]

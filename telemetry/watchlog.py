@@ -10,8 +10,6 @@ from telemetry.run import AttemptPaths
 # Slewing moves a clock by 0.05 % at most (adjtimex), 5 ms over a late tick of 10 s; ntpd steps
 # from 128 ms on.
 _STEP_US: Final = 50_000
-# Between its two readings a process may be put aside, which looks like a step: ask again.
-_READINGS: Final = 3
 
 
 class WatchLog:
@@ -96,16 +94,11 @@ class ClockGuard:
 
     def __init__(self, clock: HostClock) -> None:
         self._clock = clock
-        self._last_us = self._step_us()
+        self._last_us = self._clock.step_us()
 
     def new_step_us(self) -> int | None:
         """How far the wall clock has jumped since the last call; None when it has not."""
-        now_us = self._step_us()
+        now_us = self._clock.step_us()
         moved_us = now_us - self._last_us
         self._last_us = now_us
         return moved_us if abs(moved_us) >= _STEP_US else None
-
-    def _step_us(self) -> int:
-        # Being put aside between the two readings only ever adds to one sign or the other, and
-        # seldom thrice: the median is the clock's.
-        return sorted(self._clock.step_us() for _ in range(_READINGS))[_READINGS // 2]

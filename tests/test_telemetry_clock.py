@@ -61,6 +61,46 @@ def test_another_process_with_the_offset_reads_the_same_time() -> None:
     assert before_us < int(printed.stdout) < clock.now_us()
 
 
+class Interrupted:
+    """Two clocks 1,700,000,000 s apart, and a thread that is put aside around some readings."""
+
+    AHEAD_US = 1_700_000_000_000_000
+    TICK_US = 4_000
+
+    def __init__(self, before: set[int], after: set[int]) -> None:
+        """Put aside just before, or just after, the wall clock's readings of these numbers."""
+        self._before, self._after = before, after
+        self._now_us, self._readings = 0, 0
+
+    def stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Be the machine's clocks."""
+        monkeypatch.setattr(telemetry.clock, "monotonic_us", lambda: self._now_us)
+        monkeypatch.setattr(telemetry.clock, "wall_us", self._wall_us)
+
+    def _wall_us(self) -> int:
+        self._now_us += self.TICK_US * (self._readings in self._before)
+        wall_us = self._now_us + self.AHEAD_US
+        self._now_us += self.TICK_US * (self._readings in self._after)
+        self._readings += 1
+        return wall_us
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(set(), {0}), ({1}, {0}), ({0, 1}, {2, 3}), ({1, 2, 3, 4}, set()), (set(), {0, 1, 2, 3})],
+)
+def test_being_put_aside_between_two_readings_sets_no_clock_wrong(
+    monkeypatch: pytest.MonkeyPatch, before: set[int], after: set[int]
+) -> None:
+    Interrupted(before, after).stand_in(monkeypatch)
+    assert HostClock.set_now().offset_us == Interrupted.AHEAD_US
+
+
+def test_being_put_aside_is_no_step_of_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    Interrupted({1, 3}, {0, 2}).stand_in(monkeypatch)
+    assert HostClock(offset_us=Interrupted.AHEAD_US).step_us() == 0
+
+
 def test_monotonic_time_counts_up() -> None:
     stamps = [monotonic_us() for _ in range(100)]
     assert stamps == sorted(stamps)
