@@ -316,13 +316,14 @@ def test_engine_that_hangs_to_the_end_does_not_keep_the_watcher(
 def test_engine_that_answers_but_reads_nothing_new_is_on_record(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.dcgm._HUNG_US", 500_000)
+    # On a busy machine an answer may take half a second, and is no hang for that.
+    monkeypatch.setattr("telemetry.dcgm._HUNG_US", 2_500_000)
     with watching() as watch:
         watch.look(0.5)
         double.set(quiet_from_us=now_us())
-        assert watch.until(lambda: bool(watch.said("dcgm_silent")), 6)
+        assert watch.until(lambda: bool(watch.said("dcgm_silent")), 15)
         double.set(quiet_from_us=None)
-        assert watch.until(lambda: bool(watch.said("dcgm_speaks")), 4)
+        assert watch.until(lambda: bool(watch.said("dcgm_speaks")), 10)
         watch.end()
     reasons = [reading.reason for reading in watch.of("power_average_w", A) if reading.reason]
     assert reasons == ["nv-hostengine answers, but gives no new readings"]
