@@ -12,11 +12,11 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from analysis.cells import cell_text
-from analysis.column import alike
-from analysis.load import load
-from analysis.report import write_report
-from analysis.tables import Table
+from analysis.report.formatting import cell_text
+from analysis.report.page import write_report
+from analysis.runs.sealed_runs import load
+from analysis.tables.column import alike
+from analysis.tables.table import Table
 
 EXIT_NO_RESULTS: Final = 2
 """There is no such folder, or no sealed run in it."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from launcher.campaign import Outcome, run_campaign
-from launcher.display import plan_summary, plan_table
-from launcher.door import BadInputError, read_points
-from launcher.grid import Grid, Verdict, check, results_folder
-from launcher.settle import settle
+from launcher.campaign.display import plan_summary, plan_table
+from launcher.campaign.run import Outcome, run_campaign
+from launcher.config.command_line import BadInputError, read_points
+from launcher.plan.grid import Grid, Verdict, check, results_folder
+from launcher.slurm.reconcile import settle
 from launcher.status import watch
 
 _GOING = (Verdict.SEALED, Verdict.QUEUED, Verdict.RUNNING, Verdict.FAILED)

@@ -15,15 +15,15 @@ from typing import Final
 
 import psutil
 
-from launcher.ledger import list_arrays
-from launcher.settle import settle
-from launcher.slurm_queue import SlurmError, ask
-from launcher.standing import campaign_points, campaigns
+from launcher.campaign.point_status import campaign_points, campaigns
+from launcher.slurm.job_arrays import list_arrays
+from launcher.slurm.queue import SlurmError, ask
+from launcher.slurm.reconcile import settle
 from launcher.status import fault_of
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, campaigns_folder, list_runs
-from telemetry.schema import EndState
-from telemetry.state import attempt_state, is_alive, record_end, this_host
+from telemetry.record.attempt_state import attempt_state, is_alive, record_end, this_host
+from telemetry.record.files import read_json
+from telemetry.record.schema import EndState
+from telemetry.record.spec import AttemptPaths, campaigns_folder, list_runs
 
 # KillWait, 30 s by default, lies between SIGTERM and the end of a job, and accounting is behind.
 _PATIENCE_S: Final = 60.0

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from workers.corpus import CORPORA
-from workers.prompts import cache_folder
-from workers.staged import StagedCopy, stage
+from workers.prompts.corpus import CORPORA
+from workers.prompts.selection import cache_folder
+from workers.prompts.staging import StagedCopy, stage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,8 +17,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from launcher.settle import settle
-from launcher.standing import GOING, SEALED, Standing, campaigns, standings
+from launcher.campaign.point_status import GOING, SEALED, Standing, campaigns, standings
+from launcher.slurm.reconcile import settle
 
 # squeue is asked each time: more often would be felt by a controller with many users.
 _WATCH_S: Final = 5.0

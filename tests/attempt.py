@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.clock import HostClock
-from telemetry.order import LaunchOrder
-from telemetry.record import write_json
-from telemetry.run import AttemptPaths, RunPaths, RunSpec, prompts_folder
-from workers.tokenizer import identify
+from telemetry.record.files import write_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, prompts_folder
+from workers.tokenizers.tokenizer import identify
 
 TEXTS = (
     "How many apples are left when Ann eats two of five?",

@@ -7,8 +7,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from workers.shapes import Shape
-from workers.weights import draw_whole, shard
+from workers.models.random_weights import draw_whole, shard
+from workers.planning.shapes import Shape
 
 TINY: Final = Shape(name="tiny", dim=64, layers=2, heads=8, norm_eps=1e-6, vocab=128)
 """Small enough to write dozens of; its head_dim of 8 has four pairs to turn."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from telemetry.run import RunSpec
+from telemetry.record.spec import RunSpec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PUBLIC_DATA = REPOSITORY.parent / "shared" / "data"

@@ -13,11 +13,11 @@ from typing import Any, Final
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.dcgm import DcgmReadings
-from telemetry.order import LaunchOrder
-from telemetry.predecessor import Predecessor
-from telemetry.run import RunSpec
-from telemetry.source import Assignment, Reading, Remark
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import RunSpec
+from telemetry.sources.base import Assignment, Reading, Remark
+from telemetry.sources.dcgm.source import DcgmReadings
+from telemetry.sources.previous_watcher import Predecessor
 from tests.telemetry_record import ORDER, make_attempt
 
 DOUBLE: Final = Path(__file__).parent / "dcgm_double"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from workers.llama import Attention
+from workers.models.llama.model import Attention
 
 
 def fuse_attention(name: str, module: nn.Module) -> None:

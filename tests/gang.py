@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from workers.rank import Rank
+from workers.distributed.rank import Rank
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # The server imports these once; ranks are forked from it without a thread running yet.
-_CONTEXT.set_forkserver_preload(["workers.shift", "tests.gang"])
+_CONTEXT.set_forkserver_preload(["workers.session.lifecycle", "tests.gang"])
 
 
 @dataclass(frozen=True, kw_only=True)

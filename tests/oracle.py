@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from tests.checkpoints import hugging_face_config
 from tests.gang import run_gang, values_of
-from workers.llama import build
-from workers.meeting import open_meeting
-from workers.mesh import open_mesh, take_device
-from workers.rank import Rank
-from workers.shapes import SHAPES, Shape
-from workers.weights import draw_whole, fill_random, shard
+from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import open_meeting
+from workers.models.llama.model import build
+from workers.models.random_weights import draw_whole, fill_random, shard
+from workers.planning.shapes import SHAPES, Shape
 
 SHAPE: Final = SHAPES["nano"]
 SEED: Final = 7
@@ -74,7 +74,7 @@ def their_logits() -> Logits:
 
 
 def _their_names(whole: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    # Written anew and not taken from `workers.pieces`: an oracle shares no mistake.
+    # Written anew and not taken from `workers.checkpoints.tensors`: an oracle shares no mistake.
     renamed = {
         "attention.wq": "self_attn.q_proj",
         "attention.wk": "self_attn.k_proj",

@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from telemetry.run import RunSpec
-from telemetry.schema import RESPONSES
-from workers.shapes import SHAPES
+from telemetry.record.schema import RESPONSES
+from telemetry.record.spec import RunSpec
+from workers.planning.shapes import SHAPES
 
 Spans = Sequence[tuple[str, float, float, int | None]]
 """(phase, start, end, batch) in seconds since `T0_US`."""

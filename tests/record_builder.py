@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from telemetry.merge import merge_attempt
-from telemetry.record import write_bytes, write_json
-from telemetry.run import AttemptPaths, RunPaths, RunSpec, prompts_folder
-from telemetry.schema import RESPONSES, SAMPLES, SPANS, STEPS
-from telemetry.seal import seal_attempt
-from telemetry.shards import ShardWriter
+from telemetry.merge.attempt import merge_attempt
+from telemetry.record.files import write_bytes, write_json
+from telemetry.record.schema import RESPONSES, SAMPLES, SPANS, STEPS
+from telemetry.record.seal import seal_attempt
+from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, prompts_folder
+from telemetry.shards.writer import ShardWriter
 from tests.conftest import SPEC
 from tests.record_answers import (
     BEFORE_STEPS,

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from telemetry.record import write_json
-from telemetry.run import AttemptPaths, RunPaths, RunSpec
-from telemetry.schema import TABLES
-from telemetry.shards import ShardWriter
+from telemetry.record.files import write_json
+from telemetry.record.schema import TABLES
+from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.shards.writer import ShardWriter
 from tests.conftest import SPEC
 
 ORDER: dict[str, Any] = {

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from analysis.account import Account
-from analysis.energy import Curve
-from analysis.load import load, open_run
-from analysis.report import write_report
-from analysis.rows import Row
-from analysis.tables import Tables, build_tables
-from telemetry.record import read_json, write_json
-from telemetry.run import RunPaths
-from telemetry.schema import Phase
+from analysis.energy.curves import Curve
+from analysis.energy.run_energy import Account
+from analysis.report.page import write_report
+from analysis.runs.sealed_runs import load, open_run
+from analysis.tables.rows import Row
+from analysis.tables.table import Tables, build_tables
+from telemetry.record.files import read_json, write_json
+from telemetry.record.schema import Phase
+from telemetry.record.spec import RunPaths
 from tests.record_answers import T0_US, us
 from tests.record_builder import (
     IDLE_W,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from analysis.load import load
-from analysis.report import write_report
-from analysis.tables import Tables, build_tables
+from analysis.report.page import write_report
+from analysis.runs.sealed_runs import load
+from analysis.tables.table import Tables, build_tables
 from tests.record_builder import Plan, build_run, window_s, work_w
 
 REAL: Mapping[str, Any] = {"gpu": "h200", "dtype": "fp16"}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.amount import Amount, gap_share, net_energy, total
-from analysis.energy import Curve, Series, counter_curve, coverage, integral_curve
+from analysis.energy.curves import Curve, Series, counter_curve, coverage, integral_curve
+from analysis.energy.uncertain import Amount, gap_share, net_energy, total
 
 EDGE_US = 200_000
 RESOLUTION_US = 100_000

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.account import Account
-from analysis.latency import Latency, read_latency, weighted_quantile
-from analysis.load import open_run
+from analysis.energy.run_energy import Account
+from analysis.performance.latency import Latency, read_latency, weighted_quantile
+from analysis.runs.sealed_runs import open_run
 from tests.record_answers import T0_US, us
 from tests.record_builder import Plan, build_run, timeline
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import load
-from telemetry.record import read_json, write_json
+from analysis.runs.sealed_runs import load
+from telemetry.record.files import read_json, write_json
 from tests.record_builder import Plan, build_run
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from analysis.load import load
-from analysis.report import write_report
+from analysis.report.page import write_report
+from analysis.runs.sealed_runs import load
 from tests.record_builder import Plan, build_run
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"

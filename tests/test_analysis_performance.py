@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from analysis.load import load
-from analysis.rows import Row
-from analysis.tables import Tables, build_tables
+from analysis.runs.sealed_runs import load
+from analysis.tables.rows import Row
+from analysis.tables.table import Tables, build_tables
 from tests.record_answers import PROMPT_TOKENS, T0_US
 from tests.record_builder import Plan, build_run, window_s
-from workers.shapes import SHAPES
+from workers.planning.shapes import SHAPES
 
 NANO = SHAPES["nano"]
 H200: Mapping[str, Any] = {"name": "NVIDIA H200", "kind": "h200"}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from analysis.load import load
-from analysis.published import published
-from analysis.rows import Row
-from analysis.tables import build_tables
+from analysis.runs.sealed_runs import load
+from analysis.tables.published import published
+from analysis.tables.rows import Row
+from analysis.tables.table import build_tables
 from tests.record_builder import Plan, build_run, window_s, work_w
 
 POINT: dict[str, Any] = {

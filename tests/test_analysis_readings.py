@@ -12,21 +12,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.energy import Curve, Series
-from analysis.gpu import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
-from analysis.load import Run
-from analysis.readings import Readings
-from analysis.spans import RankSpans, rank_spans
+from analysis.energy.curves import Curve, Series
+from analysis.energy.gpu_energy import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
+from analysis.energy.readings import Readings
+from analysis.runs.rank_spans import RankSpans, rank_spans
+from analysis.runs.sealed_runs import Run
 from telemetry.clock import HostClock
-from telemetry.nvml import NvmlReadings
-from telemetry.order import LaunchOrder
-from telemetry.run import RunSpec
-from telemetry.schema import Phase
-from telemetry.source import Assignment, Reading
-from telemetry.witness import Witness
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.schema import Phase
+from telemetry.record.spec import RunSpec
+from telemetry.sources.base import Assignment, Reading
+from telemetry.sources.nvml.energy_counter import Witness
+from telemetry.sources.nvml.source import NvmlReadings
 from tests.nvml.library import World, build, load, uuid_of, wall_us
 from tests.telemetry_record import make_attempt
-from workers.spans import SpanRecorder
+from workers.session.spans import SpanRecorder
 
 # Six seconds hold eight waves of power and sixty updates of the counter.
 WATCHED_S = 6.0

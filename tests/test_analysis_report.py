@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from analysis.__main__ import main
-from analysis.audit import main as audit
-from analysis.cells import measured_text, number_text
-from analysis.figures import thinned
-from analysis.load import load
-from analysis.report import write_report
-from telemetry.record import read_json, write_json
+from analysis.audit.run import main as audit
+from analysis.figures.draw_all import thinned
+from analysis.report.formatting import measured_text, number_text
+from analysis.report.page import write_report
+from analysis.runs.sealed_runs import load
+from telemetry.record.files import read_json, write_json
 from tests.record_builder import Plan, build_run
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"

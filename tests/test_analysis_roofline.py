@@ -2,10 +2,10 @@
 
 import pytest
 
-from analysis.peaks import Peaks, peaks_of
-from analysis.roofline import Row, Sizes, Work, kv_bytes, weight_bytes
-from workers.formats import QUANTIZATIONS, matrix_bytes
-from workers.shapes import SHAPES
+from analysis.performance.roofline import Row, Sizes, Work, kv_bytes, weight_bytes
+from telemetry.boards.peaks import Peaks, peaks_of
+from workers.planning.shapes import SHAPES
+from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
 
 SEVEN = Sizes(dim=4096, layers=32, ffn=11008, vocab=32000)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.statistics import interval_95, t_quantile_95
+from analysis.statistics.intervals import interval_95, t_quantile_95
 
 
 def test_an_interval_is_students_by_hand() -> None:

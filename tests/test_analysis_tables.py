@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.load import load
-from analysis.rows import Row
-from analysis.tables import Tables, build_tables, write_tables
+from analysis.runs.sealed_runs import load
+from analysis.tables.rows import Row
+from analysis.tables.table import Tables, build_tables, write_tables
 from tests.record_answers import T0_US
 from tests.record_builder import IDLE_W, STARTUP_S, Plan, build_run, window_s, work_w
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from analysis.audit import audit_results
-from analysis.findings import Finding, Outcome
+from analysis.audit.check import Finding, Outcome
+from analysis.audit.run import audit_results
 from tests.record_answers import model_record
 from tests.record_builder import Plan, build_run
 

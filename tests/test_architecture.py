@@ -68,7 +68,13 @@ def test_nvidia_s_library_is_seen_by_the_watcher_and_the_witness_alone(package: 
 
 @pytest.mark.parametrize(
     "module",
-    ["telemetry.watch", "telemetry.merge", "analysis.audit", "launcher.job", "workers.rank"],
+    [
+        "telemetry.watcher.process",
+        "telemetry.merge",
+        "analysis.audit",
+        "launcher.jobs.job",
+        "workers.distributed.rank",
+    ],
 )
 def test_importing_loads_no_nvidia_library(module: str) -> None:
     code = f"import sys, {module}; print('pynvml' in sys.modules)"

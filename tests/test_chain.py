@@ -15,10 +15,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.record import file_sha256, read_json
-from telemetry.run import AttemptPaths, RunPaths, RunSpec, campaigns_folder, list_runs
-from telemetry.schema import EndState
-from telemetry.seal import verify_seal
+from telemetry.record.files import file_sha256, read_json
+from telemetry.record.schema import EndState
+from telemetry.record.seal import verify_seal
+from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, campaigns_folder, list_runs
 
 pytestmark = pytest.mark.chain
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from launcher.attempt import create_attempt, remove_attempt
-from launcher.door import read_points
-from launcher.grid import Entry, Verdict, check
-from launcher.job import require_open
-from launcher.slurm_queue import elements
-from launcher.text import SharedJson, json_text, replace_text
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunPaths
-from telemetry.schema import EndState
-from telemetry.state import record_end
+from launcher.campaign.attempt import create_attempt, remove_attempt
+from launcher.config.command_line import read_points
+from launcher.jobs.job import require_open
+from launcher.plan.grid import Entry, Verdict, check
+from launcher.slurm.queue import elements
+from telemetry.record.attempt_state import record_end
+from telemetry.record.bulk_files import SharedJson, json_text, replace_text
+from telemetry.record.files import read_json
+from telemetry.record.schema import EndState
+from telemetry.record.spec import AttemptPaths, RunPaths
 
 HASH = "a" * 64
 

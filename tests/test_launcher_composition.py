@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from launcher.composition import SAMPLE, CompositionError, compose_all, plain
-from launcher.door import BadInputError, read_points
+from launcher.config.command_line import BadInputError, read_points
+from launcher.config.composition import SAMPLE, CompositionError, compose_all, plain
 
 Words = tuple[str, ...]
 

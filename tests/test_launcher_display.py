@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from launcher.display import plan_table
-from launcher.door import read_points
-from launcher.grid import check
+from launcher.campaign.display import plan_table
+from launcher.config.command_line import read_points
+from launcher.plan.grid import check
 
 
 def plan(results: Path, *words: str, width: int = 120) -> str:

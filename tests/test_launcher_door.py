@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from launcher.__main__ import main
-from launcher.door import BadInputError, auto_cluster, group_options, read_points
+from launcher.config.command_line import BadInputError, auto_cluster, group_options, read_points
 
 
 def refused(*words: str) -> str:

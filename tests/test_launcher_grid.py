@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from launcher.__main__ import main
-from launcher.door import BadInputError, group_options, read_points
-from launcher.grid import Grid, Verdict, check
-from telemetry.record import write_json
-from telemetry.run import RunPaths
-from telemetry.schema import EndState
-from telemetry.state import record_end
-from workers.corpus import CORPORA
-from workers.engines import ENGINES
-from workers.shapes import SHAPES
+from launcher.config.command_line import BadInputError, group_options, read_points
+from launcher.plan.grid import Grid, Verdict, check
+from telemetry.record.attempt_state import record_end
+from telemetry.record.files import write_json
+from telemetry.record.schema import EndState
+from telemetry.record.spec import RunPaths
+from workers.engines.registry import ENGINES
+from workers.planning.shapes import SHAPES
+from workers.prompts.corpus import CORPORA
 
 
 def grid_of(results: Path, *words: str) -> Grid:

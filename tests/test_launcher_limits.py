@@ -2,12 +2,12 @@
 
 import pytest
 
-from launcher.cluster import Cluster
-from launcher.door import BadInputError
-from launcher.limits import MEMORY_SHARE, telemetry_source, too_large
-from telemetry.run import RunSpec
+from launcher.config.command_line import BadInputError
+from launcher.plan.cluster import Cluster
+from launcher.plan.limits import MEMORY_SHARE, telemetry_source, too_large
+from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
-from workers.memory import estimate
+from workers.planning.memory import estimate
 
 
 def make_spec(gpu: str) -> RunSpec:

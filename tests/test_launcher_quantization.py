@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.door import BadInputError, read_points
-from launcher.grid import Grid, Verdict, check
-from workers.formats import QUANTIZATIONS, quantization_fault
+from launcher.config.command_line import BadInputError, read_points
+from launcher.plan.grid import Grid, Verdict, check
+from workers.planning.weight_formats import QUANTIZATIONS, quantization_fault
 
 
 def grid_of(results: Path, *words: str) -> Grid:

@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from launcher.running_order import RunningOrder
-from telemetry.run import RunSpec
+from launcher.plan.running_order import RunningOrder
+from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 
 

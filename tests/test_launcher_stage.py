@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from launcher.stage import main
-from workers.corpus import CORPORA
-from workers.prompts import identify, select
-from workers.staged import StagedCopy
+from workers.prompts.corpus import CORPORA
+from workers.prompts.selection import identify, select
+from workers.prompts.staging import StagedCopy
 
 
 def write_questions(folder: Path, *questions: str, name: str = "questions.jsonl") -> Path:

@@ -5,10 +5,10 @@ from typing import Any
 
 from rich.console import Console
 
-from launcher.standing import progress_line, read_progress
+from launcher.campaign.point_status import progress_line, read_progress
 from launcher.status import look, page
-from telemetry.record import write_json
-from telemetry.run import AttemptPaths
+from telemetry.record.files import write_json
+from telemetry.record.spec import AttemptPaths
 from tests.telemetry_record import make_attempt
 
 CONTENT: dict[str, Any] = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.stopped import SlurmVerdict, read_verdict, slurm_verdict
-from telemetry.schema import EndState
+from launcher.slurm.signals import SlurmVerdict, read_verdict, slurm_verdict
+from telemetry.record.schema import EndState
 
 # What `scontrol --oneliner show job` of Slurm 22.05 says while the job's tasks get SIGTERM, less
 # the fields that do not matter.

@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from launcher.__main__ import main
-from launcher.display import plan_table
-from launcher.door import BadInputError, read_points
-from launcher.grid import Grid, Verdict, check
-from launcher.weights import RANDOM_WEIGHTS, WeightFinder, find_tokenizer
+from launcher.campaign.display import plan_table
+from launcher.config.command_line import BadInputError, read_points
+from launcher.plan.checkpoints import RANDOM_WEIGHTS, WeightFinder, find_tokenizer
+from launcher.plan.grid import Grid, Verdict, check
 from tests.checkpoints import TINY, write_hugging_face, write_meta
 from tests.conftest import REPOSITORY
-from workers import checkpoint_record
-from workers.checkpoint_files import find_files
-from workers.checkpoint_record import hash_files
-from workers.shapes import SHAPES
-from workers.tokenizer import BUNDLED_MODEL, identify
+from workers.checkpoints import digests as checkpoint_record
+from workers.checkpoints.digests import hash_files
+from workers.checkpoints.files import find_files
+from workers.planning.shapes import SHAPES
+from workers.tokenizers.tokenizer import BUNDLED_MODEL, identify
 
 NANO = SHAPES["nano"]
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.account import Account
-from analysis.audit import audit_results
-from analysis.findings import Outcome
-from analysis.load import load, open_run
-from analysis.report import write_report
-from analysis.tables import Tables
-from telemetry.run import RunPaths, list_runs
-from telemetry.seal import verify_seal
+from analysis.audit.check import Outcome
+from analysis.audit.run import audit_results
+from analysis.energy.run_energy import Account
+from analysis.report.page import write_report
+from analysis.runs.sealed_runs import load, open_run
+from analysis.tables.table import Tables
+from telemetry.record.seal import verify_seal
+from telemetry.record.spec import RunPaths, list_runs
 from tests.record_builder import Plan, build_run
 from tests.recording import FOLDER, SUFFIX, main, pack, recorded, unpack
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from telemetry.cadence import Turns, cadence_us
-from telemetry.fields import FIELDS, Subject
+from telemetry.record.fields import FIELDS, Subject
+from telemetry.sources.schedule import Turns, cadence_us
 
 GPU_FIELDS = sorted(name for name, field in FIELDS.items() if field.subject is Subject.GPU)
 ALONE = {"power_instant_w", "power_average_w"}

@@ -10,7 +10,7 @@ import pytest
 
 import telemetry.clock
 from telemetry.clock import HostClock, monotonic_us, wall_us
-from telemetry.watchlog import ClockGuard
+from telemetry.watcher.log import ClockGuard
 from tests.conftest import REPOSITORY
 
 # Linux slews the wall clock by 500 ppm at most (adjtimex): two seconds' worth.

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telemetry.clocks import Clocks
-from telemetry.offset import HostOffset, OffsetReading
-from telemetry.run import AttemptPaths
+from telemetry.merge.alignment import Clocks
+from telemetry.record.clock_offset import HostOffset, OffsetReading
+from telemetry.record.spec import AttemptPaths
 from tests.telemetry_record import make_attempt
 
 T0_US = 1_790_000_000_000_000

@@ -9,12 +9,12 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.clocks import Clocks
-from telemetry.codebook import Codebook
-from telemetry.coverage import Coverage
-from telemetry.packing import pack
-from telemetry.samples import Remarks
-from telemetry.schema import TABLES
+from telemetry.merge.alignment import Clocks
+from telemetry.merge.coverage import Coverage
+from telemetry.merge.packing import pack
+from telemetry.merge.sample_arrays import Remarks
+from telemetry.merge.series_keys import Codebook
+from telemetry.record.schema import TABLES
 from tests.telemetry_record import Row, sample_columns
 
 PERIODS_US = {"n1": {"power_instant_w": 10}}

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.dcgm_engine import probe
-from telemetry.fields import FIELDS
-from telemetry.predecessor import Predecessor
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunPaths, RunSpec
-from telemetry.shards import list_parts
-from telemetry.watch import Watch
+from telemetry.record.fields import FIELDS
+from telemetry.record.files import read_json
+from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.shards.writer import list_parts
+from telemetry.sources.dcgm.connection import probe
+from telemetry.sources.previous_watcher import Predecessor
+from telemetry.watcher.process import Watch
 from tests.dcgm_station import DOUBLE, DoubleEngine, Watched, forget_bindings, watched
 from tests.telemetry_record import make_attempt
 
@@ -32,9 +32,9 @@ def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoubleEn
     engine = DoubleEngine(tmp_path)
     monkeypatch.setenv("DCGM_DOUBLE_STATE", engine.state_path)
     # A test need not wait as long as a run.
-    monkeypatch.setattr("telemetry.dcgm._DRAIN_S", 0.2)
-    monkeypatch.setattr("telemetry.dcgm._RETRY_S", 0.2)
-    monkeypatch.setattr("telemetry.dcgm_fields._SLOWEST_US", 100_000)
+    monkeypatch.setattr("telemetry.sources.dcgm.source._DRAIN_S", 0.2)
+    monkeypatch.setattr("telemetry.sources.dcgm.source._RETRY_S", 0.2)
+    monkeypatch.setattr("telemetry.sources.dcgm.fields._SLOWEST_US", 100_000)
     forget_bindings()
     with engine.listening():
         yield engine
@@ -88,7 +88,7 @@ def test_sample_that_arrives_after_a_drain_has_passed_it_is_not_lost(
 def test_what_carries_no_energy_is_polled_once_a_second(
     seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.dcgm_fields._SLOWEST_US", 1_000_000)
+    monkeypatch.setattr("telemetry.sources.dcgm.fields._SLOWEST_US", 1_000_000)
     watch = seen(1.5)
     periods_us = watch.source.describe().periods_us
     fast = {name for name, period_us in periods_us.items() if period_us == 100_000}
@@ -281,7 +281,7 @@ def test_restarted_engine_is_watched_again_and_the_gap_is_on_record(
 def test_hung_engine_is_on_record_and_holds_nobody_up(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.dcgm._HUNG_US", 500_000)
+    monkeypatch.setattr("telemetry.sources.dcgm.source._HUNG_US", 500_000)
     with watching() as watch:
         watch.look(0.3)
         double.set(hang=True)
@@ -302,7 +302,7 @@ def test_hung_engine_is_on_record_and_holds_nobody_up(
 def test_engine_that_hangs_to_the_end_does_not_keep_the_watcher(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.dcgm._LAST_DRAIN_S", 0.3)
+    monkeypatch.setattr("telemetry.sources.dcgm.source._LAST_DRAIN_S", 0.3)
     with watching() as watch:
         watch.look(0.2)
         double.set(hang=True)
@@ -317,7 +317,7 @@ def test_engine_that_answers_but_reads_nothing_new_is_on_record(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # On a busy machine an answer may take half a second, and is no hang for that.
-    monkeypatch.setattr("telemetry.dcgm._HUNG_US", 2_500_000)
+    monkeypatch.setattr("telemetry.sources.dcgm.source._HUNG_US", 2_500_000)
     with watching() as watch:
         watch.look(0.5)
         double.set(quiet_from_us=now_us())
@@ -423,7 +423,9 @@ def test_listener_that_is_no_engine_is_a_clear_error_and_no_second_engine_is_sta
 def test_without_an_engine_one_is_started_inside_and_the_record_says_why(
     double: DoubleEngine, tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.dcgm_engine.DEFAULT_ADDRESS", str(tmp_path / "nobody.sock"))
+    monkeypatch.setattr(
+        "telemetry.sources.dcgm.connection.DEFAULT_ADDRESS", str(tmp_path / "nobody.sock")
+    )
     with watched(tmp_path, spec, address=None) as watch:
         watch.look(0.2)
         watch.end()
@@ -436,7 +438,7 @@ def test_without_an_engine_one_is_started_inside_and_the_record_says_why(
 def test_engine_that_hangs_from_the_start_is_a_clear_error(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.dcgm._OPEN_S", 0.3)
+    monkeypatch.setattr("telemetry.sources.dcgm.source._OPEN_S", 0.3)
     double.set(hang=True)
     with (
         pytest.raises(RuntimeError, match=r"the DCGM engine must answer within 0\.3 s"),

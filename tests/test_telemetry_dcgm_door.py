@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from launcher.door import BadInputError, read_points
-from launcher.grid import check
-from telemetry.dcgm_bindings import DcgmMissingError, build_info, find_bindings
-from telemetry.dcgm_fields import dcgm_fields, is_profiling
-from telemetry.order import LaunchOrder
-from telemetry.record import write_json
+from launcher.config.command_line import BadInputError, read_points
+from launcher.plan.grid import check
+from telemetry.record.files import write_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.sources.dcgm.bindings import DcgmMissingError, build_info, find_bindings
+from telemetry.sources.dcgm.fields import dcgm_fields, is_profiling
 from tests.telemetry_record import ORDER
 from tests.test_architecture import PACKAGES, imported, modules
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.dcgm_bindings import find_bindings, load_bindings
-from telemetry.dcgm_session import DcgmSession
-from telemetry.fields import FIELDS
-from telemetry.run import RunSpec
+from telemetry.record.fields import FIELDS
+from telemetry.record.spec import RunSpec
+from telemetry.sources.dcgm.bindings import find_bindings, load_bindings
+from telemetry.sources.dcgm.session import DcgmSession
 from tests.dcgm_station import (
     DOUBLE,
     DoubleEngine,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from telemetry.clock import HostClock
-from telemetry.dcgm_time import OVERLAP_US, WallWindow
+from telemetry.sources.dcgm.wall_window import OVERLAP_US, WallWindow
 
 START_US = 1_000_000_000
 HOUR_US = 3_600_000_000

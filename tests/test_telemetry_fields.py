@@ -5,9 +5,9 @@ import re
 import pyarrow as pa
 import pytest
 
-from telemetry.fields import FIELDS, Field, Kind, Subject
-from telemetry.gpus import GPU_KINDS, GpuKind
-from telemetry.schema import TABLES, EndState, Phase
+from telemetry.boards.kinds import GPU_KINDS, GpuKind
+from telemetry.record.fields import FIELDS, Field, Kind, Subject
+from telemetry.record.schema import TABLES, EndState, Phase
 
 SUFFIX: dict[str, str | tuple[str, ...]] = {
     "W": "_w",

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.fields import FIELDS
-from telemetry.host import HostSource, describe_platform
-from telemetry.order import LaunchOrder
-from telemetry.powercap import Powercap
-from telemetry.record import read_json, write_json
-from telemetry.run import AttemptPaths, RunSpec
-from telemetry.source import Assignment, Reading
+from telemetry.record.fields import FIELDS
+from telemetry.record.files import read_json, write_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.sources.base import Assignment, Reading
+from telemetry.sources.host.powercap import Powercap
+from telemetry.sources.host.source import HostSource, describe_platform
 from tests.telemetry_record import ORDER, make_attempt, register_rank
 
 BUSY = "while True: sum(range(10_000))"

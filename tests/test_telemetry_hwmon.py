@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.aside import Aside
 from telemetry.clock import HostClock
-from telemetry.dcmi import Dcmi
-from telemetry.host import HostSource
-from telemetry.hwmon import Hwmon, find_rails
-from telemetry.order import LaunchOrder
-from telemetry.powercap import Powercap
-from telemetry.run import RunSpec
-from telemetry.source import Assignment, Reading
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import RunSpec
+from telemetry.sources.background import Aside
+from telemetry.sources.base import Assignment, Reading
+from telemetry.sources.host.dcmi import Dcmi
+from telemetry.sources.host.hwmon import Hwmon, find_rails
+from telemetry.sources.host.powercap import Powercap
+from telemetry.sources.host.source import HostSource
 from tests.telemetry_record import ORDER, make_attempt
 from tests.test_telemetry_host import make_zone
 
@@ -153,7 +153,7 @@ def test_service_processor_that_does_not_tell_is_null_with_the_reason(
 def test_service_processor_that_hangs_is_null_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.dcmi._PATIENCE_S", 0.2)
+    monkeypatch.setattr("telemetry.sources.host.dcmi._PATIENCE_S", 0.2)
     tool, device = make_tool(tmp_path, "exec sleep 30")
     (null,) = Dcmi(CLOCK, tool=tool, devices=[device]).read()
     assert null.reason == "ipmitool did not answer in 0.2 s"

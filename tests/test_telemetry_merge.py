@@ -14,13 +14,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.merge import main, merge_attempt
-from telemetry.offset import HostOffset, OffsetReading
-from telemetry.record import read_json, write_json
-from telemetry.run import AttemptPaths, RunPaths
-from telemetry.schema import LATER, METADATA_KEY, TABLES
-from telemetry.seal import verify_seal
-from telemetry.shards import list_parts
+from telemetry.merge.attempt import main, merge_attempt
+from telemetry.record.clock_offset import HostOffset, OffsetReading
+from telemetry.record.files import read_json, write_json
+from telemetry.record.schema import LATER, METADATA_KEY, TABLES
+from telemetry.record.seal import verify_seal
+from telemetry.record.spec import AttemptPaths, RunPaths
+from telemetry.shards.writer import list_parts
 from tests.conftest import REPOSITORY
 from tests.telemetry_record import (
     Row,

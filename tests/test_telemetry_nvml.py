@@ -13,16 +13,16 @@ import pytest
 
 import telemetry.clock
 from telemetry.clock import HostClock
-from telemetry.fields import FIELDS
-from telemetry.nvml import NVML_FIELDS, NvmlReadings
-from telemetry.order import LaunchOrder
-from telemetry.schema import Phase
-from telemetry.source import Assignment, Reading
-from telemetry.witness import Witness
+from telemetry.record.fields import FIELDS
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.schema import Phase
+from telemetry.sources.base import Assignment, Reading
+from telemetry.sources.nvml.energy_counter import Witness
+from telemetry.sources.nvml.source import NVML_FIELDS, NvmlReadings
 from tests.nvml.library import World, build, load, uuid_of, wall_us
 from tests.nvml.station import look, make_assignment, watch
 from tests.telemetry_record import ORDER
-from workers.spans import SpanRecorder
+from workers.session.spans import SpanRecorder
 
 Open = Callable[..., NvmlReadings]
 ZERO, ONE = uuid_of(0), uuid_of(1)
@@ -58,7 +58,7 @@ def open_nvml(
     opened: list[NvmlReadings] = []
 
     def open_it(*, probe_s: float = 0.02, **settings: Any) -> NvmlReadings:
-        monkeypatch.setattr("telemetry.nvml.PROBE_S", probe_s)
+        monkeypatch.setattr("telemetry.sources.nvml.source.PROBE_S", probe_s)
         world.set(**settings)
         opened.append(NvmlReadings(assignment))
         return opened[-1]
@@ -172,7 +172,7 @@ def asked(library: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_NVML", str(World(folder / "world", gpus=BOARDS).path))
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        patch.setattr("telemetry.nvml.PROBE_S", 0.02)
+        patch.setattr("telemetry.sources.nvml.source.PROBE_S", 0.02)
         source = NvmlReadings(make_assignment(folder))
         calls.forget()
         look(source, 4.5)
@@ -228,7 +228,7 @@ def second(library: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Read
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_NVML", str(World(folder / "world").path))
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        patch.setattr("telemetry.nvml.PROBE_S", 0.02)
+        patch.setattr("telemetry.sources.nvml.source.PROBE_S", 0.02)
         source = NvmlReadings(make_assignment(folder))
         readings = watch(source, 1.2)
         source.close()

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from telemetry.offset import HostOffset, OffsetReading
-from telemetry.record import read_json, write_json
-from telemetry.run import AttemptPaths
+from telemetry.record.clock_offset import HostOffset, OffsetReading
+from telemetry.record.files import read_json, write_json
+from telemetry.record.spec import AttemptPaths
 
 
 def reading(t_us: int, offset_us: int, **changes: Any) -> OffsetReading:

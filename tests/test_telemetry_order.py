@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from telemetry.order import LaunchOrder
-from telemetry.record import write_json
+from telemetry.record.files import write_json
+from telemetry.record.launch import LaunchOrder
 from tests.telemetry_record import ORDER
 
 

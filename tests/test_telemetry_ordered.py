@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.chunks import Chunk
-from telemetry.clocks import Clocks
-from telemetry.offset import HostOffset, OffsetReading
-from telemetry.ordered import merge_ordered
-from telemetry.schema import SPANS
-from telemetry.shards import ROW_GROUP_ROWS, list_parts
-from telemetry.survey import survey_part
-from telemetry.table import TableFile
+from telemetry.merge.alignment import Clocks
+from telemetry.merge.chunks import Chunk
+from telemetry.merge.merge_sorted import merge_ordered
+from telemetry.merge.part_index import survey_part
+from telemetry.merge.table_file import TableFile
+from telemetry.record.clock_offset import HostOffset, OffsetReading
+from telemetry.record.schema import SPANS
+from telemetry.shards.writer import ROW_GROUP_ROWS, list_parts
 from tests.telemetry_record import make_attempt, shard_writer
 
 AHEAD_US = 7

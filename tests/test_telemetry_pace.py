@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from telemetry.pace import update_us
+from telemetry.sources.nvml.update_periods import update_us
 
 PERIOD_US = 100_000
 

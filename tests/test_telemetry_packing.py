@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pytest
 
-from telemetry.clocks import Clocks
-from telemetry.codebook import Codebook
-from telemetry.packing import pack
-from telemetry.samples import Remarks
-from telemetry.schema import SAMPLES
+from telemetry.merge.alignment import Clocks
+from telemetry.merge.packing import pack
+from telemetry.merge.sample_arrays import Remarks
+from telemetry.merge.series_keys import Codebook
+from telemetry.record.schema import SAMPLES
 from tests.telemetry_record import Row, sample_columns
 
 AGREED = Clocks({}, {})

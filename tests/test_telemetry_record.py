@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.record import create_json, file_sha256, read_json, write_bytes, write_json
+from telemetry.record.files import create_json, file_sha256, read_json, write_bytes, write_json
 from tests.conftest import REPOSITORY
 
 
@@ -38,7 +38,7 @@ def test_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     write_bytes(path, b"0" * 1_000_000)
     code = (
-        "import sys; from pathlib import Path; from telemetry.record import write_bytes\n"
+        "import sys; from pathlib import Path; from telemetry.record.files import write_bytes\n"
         "for turn in range(1, 60):\n"
         "    write_bytes(Path(sys.argv[1]), str(turn % 10).encode() * 1_000_000)\n"
     )

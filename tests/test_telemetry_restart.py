@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.merge import merge_attempt
-from telemetry.predecessor import Predecessor
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunPaths
-from telemetry.shards import list_parts, read_stream, shard_metadata
-from telemetry.watch import Watch
+from telemetry.merge.attempt import merge_attempt
+from telemetry.record.files import read_json
+from telemetry.record.spec import AttemptPaths, RunPaths
+from telemetry.shards.writer import list_parts, read_stream, shard_metadata
+from telemetry.sources.previous_watcher import Predecessor
+from telemetry.watcher.process import Watch
 from tests.nvml.library import World, build, uuid_of
 from tests.telemetry_record import end_attempt, make_attempt
 

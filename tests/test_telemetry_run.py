@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from telemetry.record import write_json
-from telemetry.run import RunPaths, RunSpec, list_runs
+from telemetry.record.files import write_json
+from telemetry.record.spec import RunPaths, RunSpec, list_runs
 from tests.conftest import SPEC
 
 OTHER: dict[str, Any] = {

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.merge import merge_attempt
-from telemetry.schema import RESPONSES, SPANS, STEPS, TABLES, schema_of
-from telemetry.shards import ShardWriter
+from telemetry.merge.attempt import merge_attempt
+from telemetry.record.schema import RESPONSES, SPANS, STEPS, TABLES, schema_of
+from telemetry.shards.writer import ShardWriter
 from tests.telemetry_record import end_attempt, make_attempt, shard_writer
 
 TIMES = ("first_token_us", "last_token_us", "ended")

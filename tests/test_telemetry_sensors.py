@@ -2,8 +2,8 @@
 
 import pytest
 
-from telemetry.gpus import GPU_KINDS, GpuKind, kind_of
-from telemetry.sensors import COUNTER, POWER_FIELDS, Timing, sensor_of
+from telemetry.boards.kinds import GPU_KINDS, GpuKind, kind_of
+from telemetry.boards.sensor_timing import COUNTER, POWER_FIELDS, Timing, sensor_of
 from tests.conftest import REPOSITORY
 
 MS = 1_000

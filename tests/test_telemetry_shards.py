@@ -12,14 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.schema import METADATA_KEY, SAMPLES
-from telemetry.shards import (
-    ShardWriter,
-    list_parts,
-    read_stream,
-    seal_part,
-    shard_metadata,
-)
+from telemetry.record.schema import METADATA_KEY, SAMPLES
+from telemetry.shards.writer import ShardWriter, list_parts, read_stream, seal_part, shard_metadata
 from tests.conftest import REPOSITORY
 
 

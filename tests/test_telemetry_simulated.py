@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.boards.kinds import GPU_KINDS
 from telemetry.clock import HostClock
-from telemetry.fields import FIELDS
-from telemetry.gpus import GPU_KINDS
-from telemetry.order import LaunchOrder
-from telemetry.run import RunSpec
-from telemetry.simulated import SimulatedGpu, SimulatedSource, power_in_force_w
-from telemetry.source import Assignment, Reading
-from telemetry.sources import open_source
+from telemetry.record.fields import FIELDS
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import RunSpec
+from telemetry.sources.base import Assignment, Reading
+from telemetry.sources.simulated.source import SimulatedGpu, SimulatedSource, power_in_force_w
+from telemetry.watcher.select_source import open_source
 from tests.telemetry_record import ORDER, make_attempt
 
 A100 = GPU_KINDS["a100"]

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from pynvml import NVML_ERROR_NOT_SUPPORTED
 
-from telemetry.shards import list_parts
-from telemetry.watch import Watch
+from telemetry.shards.writer import list_parts
+from telemetry.watcher.process import Watch
 from tests.dcgm_station import DOUBLE, DoubleEngine
 from tests.nvml.library import World, build, uuid_of
 from tests.telemetry_record import make_attempt

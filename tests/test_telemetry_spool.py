@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths
-from telemetry.shards import list_parts, read_stream
-from telemetry.source import Reading
-from telemetry.spool import Spool
-from telemetry.watchlog import WatchLog
+from telemetry.record.files import read_json
+from telemetry.record.spec import AttemptPaths
+from telemetry.shards.writer import list_parts, read_stream
+from telemetry.sources.base import Reading
+from telemetry.watcher.log import WatchLog
+from telemetry.watcher.spool import Spool
 from tests.telemetry_record import shard_writer
 
 

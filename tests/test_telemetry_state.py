@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telemetry.record import read_json, write_json
-from telemetry.run import AttemptPaths
-from telemetry.schema import EndState
-from telemetry.state import attempt_state, is_alive, record_end
+from telemetry.record.attempt_state import attempt_state, is_alive, record_end
+from telemetry.record.files import read_json, write_json
+from telemetry.record.schema import EndState
+from telemetry.record.spec import AttemptPaths
 from tests.telemetry_record import make_attempt
 
 

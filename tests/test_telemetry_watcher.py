@@ -16,15 +16,15 @@ import pytest
 
 import telemetry.clock
 from telemetry.clock import HostClock, wall_us
-from telemetry.order import LaunchOrder
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunPaths, RunSpec
-from telemetry.shards import list_parts, read_stream, shard_metadata
-from telemetry.source import Assignment
-from telemetry.sources import open_source
-from telemetry.stop import StopSignal
-from telemetry.watch import Watch
-from telemetry.watcher import Watcher
+from telemetry.record.files import read_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.shards.writer import list_parts, read_stream, shard_metadata
+from telemetry.sources.base import Assignment
+from telemetry.watcher.loop import Watcher
+from telemetry.watcher.process import Watch
+from telemetry.watcher.select_source import open_source
+from telemetry.watcher.stop_signal import StopSignal
 from tests.conftest import REPOSITORY
 from tests.telemetry_record import ORDER, make_attempt, register_rank
 

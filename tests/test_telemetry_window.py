@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.chunks import Chunk
-from telemetry.clocks import Clocks
-from telemetry.offset import HostOffset, OffsetReading
-from telemetry.samples import Samples
-from telemetry.shards import list_parts
-from telemetry.survey import survey_part
-from telemetry.window import Window, fit_in_memory
+from telemetry.merge.alignment import Clocks
+from telemetry.merge.chunks import Chunk
+from telemetry.merge.merge_samples import Window, fit_in_memory
+from telemetry.merge.part_index import survey_part
+from telemetry.merge.sample_arrays import Samples
+from telemetry.record.clock_offset import HostOffset, OffsetReading
+from telemetry.shards.writer import list_parts
 from tests.telemetry_record import Row, make_attempt, sample_columns, shard_writer
 
 Shard = Sequence[Sequence[Row]]

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from tests.checkpoints import TINY, random_parameters, write_hugging_face, write_meta
 from tests.gang import run_gang, values_of
-from workers.checkpoint import Checkpoint
-from workers.checkpoint_files import find_files
-from workers.parameters import parameter_sizes, part_size
-from workers.rank import Rank
-from workers.shapes import Shape
-from workers.weights import shard
+from workers.checkpoints.files import find_files
+from workers.checkpoints.reader import Checkpoint
+from workers.distributed.rank import Rank
+from workers.models.random_weights import shard
+from workers.planning.parameters import parameter_sizes, part_size
+from workers.planning.shapes import Shape
 
 # Its two tables are 33 MB each in fp16; an eighth of one is 4 MB.
 WIDE = Shape(name="wide", dim=1024, layers=1, heads=8, norm_eps=1e-6, vocab=16_000)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from workers.checkpoint_files import Format, check_model, find_files
-from workers.shapes import SHAPES
+from workers.checkpoints.files import Format, check_model, find_files
+from workers.planning.shapes import SHAPES
 
 SEVEN = SHAPES["7b"]
 PARAMS: dict[str, Any] = {

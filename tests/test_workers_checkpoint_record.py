@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoints import write_hugging_face, write_meta
-from workers import checkpoint_record
-from workers.checkpoint_files import CheckpointFiles, find_files
-from workers.checkpoint_record import (
+from workers.checkpoints import digests as checkpoint_record
+from workers.checkpoints.digests import (
     CheckpointRecord,
     check_list,
     hash_files,
     record_path,
     verify,
 )
+from workers.checkpoints.files import CheckpointFiles, find_files
 
 
 @pytest.fixture

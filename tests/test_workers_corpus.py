@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.run import _NAME
-from workers.corpus import CORPORA, file_prompts, find_corpus, row_prompt
+from telemetry.record.spec import _NAME
+from workers.prompts.corpus import CORPORA, file_prompts, find_corpus, row_prompt
 
 
 def write_lines(folder: Path, *lines: str | bytes, name: str = "rows.jsonl") -> Path:

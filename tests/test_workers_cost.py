@@ -11,8 +11,8 @@ import torch
 
 from tests.operators import operators_of
 from tests.pretended import pretended_peers
-from workers.llama import build
-from workers.shapes import Shape
+from workers.models.llama.model import build
+from workers.planning.shapes import Shape
 
 # Of facebookresearch/llama, branch llama_v1 (57b0eb62), with torch 2.13:
 # `python -m tests.benchmarks.operators --llama-v1 CLONE` counts them anew.

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from telemetry.order import LaunchOrder
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunSpec
+from telemetry.record.files import read_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunSpec
 from tests.attempt import TEXTS, make_attempt, make_spec
 from tests.conftest import SPEC
 from tests.gang import make_rank, run_gang, values_of
 from tests.test_workers_rank import read_shard, work
-from workers.rank import Rank, run_rank
+from workers.distributed.rank import Rank, run_rank
 
 # A pass takes 0.1 s, on a machine with four times the work for its cores 1.4: a window has several.
 WINDOW_S = 5.0
@@ -22,14 +22,14 @@ def swaying_rates(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
     """A rank that sees other rates than the others: alone it would never stop, or stop at once."""
-    import workers.exam  # noqa: PLC0415 (only in the rank's own process)
+    import workers.session.measurement
 
     rates = iter([10.0, 20.0, 30.0, 30.0, 30.0, 30.0] if rank.rank == 0 else range(1, 100))
 
     def rate(*_: object) -> float:
         return float(next(rates))
 
-    setattr(workers.exam, "rate_of", rate)  # noqa: B010
+    setattr(workers.session.measurement, "rate_of", rate)  # noqa: B010
     run_rank(spec, order, results, attempt, rank)
 
 

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import torch
 
-from telemetry.run import RunSpec
+from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.gang import make_rank, run_gang, values_of
-from workers.answers import Answers
-from workers.engines import ENGINES, Engine
-from workers.llama import Llama
-from workers.load import load_model
-from workers.meeting import open_meeting
-from workers.mesh import open_mesh
-from workers.rank import Rank
-from workers.shapes import SHAPES
-from workers.weights import RandomWeights
+from workers.distributed.process_group import open_mesh
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import open_meeting
+from workers.engines.base.generation import Answers
+from workers.engines.registry import ENGINES, Engine
+from workers.models.llama.model import Llama
+from workers.models.loading import load_model
+from workers.models.random_weights import RandomWeights
+from workers.planning.shapes import SHAPES
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from telemetry.run import RunSpec
-from telemetry.schema import Phase
+from telemetry.record.schema import Phase
+from telemetry.record.spec import RunSpec
 from tests.gang import make_rank
-from workers.footprint import describe_footprints, read_footprint, shortages_told
-from workers.memory import estimate
-from workers.shortage import MemoryShortageError
+from workers.distributed.out_of_memory import MemoryShortageError
+from workers.planning.memory import estimate
+from workers.session.memory_usage import describe_footprints, read_footprint, shortages_told
 
 CPU = torch.device("cpu")
 

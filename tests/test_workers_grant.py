@@ -1,6 +1,6 @@
 import pytest
 
-from workers.grant import grant_fault
+from workers.session.granted_gpus import grant_fault
 
 JOB = {"SLURM_JOB_ID": "8"}
 

@@ -3,9 +3,9 @@ import time
 from pathlib import Path
 
 from tests.gang import run_gang, values_of
-from workers.guard import EXIT_CODE, FailureGuard
-from workers.meeting import SharedFailure, open_meeting
-from workers.rank import Rank
+from workers.distributed.peer_watchdog import EXIT_CODE, FailureGuard
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import SharedFailure, open_meeting
 
 GRACE_S = 1.0
 

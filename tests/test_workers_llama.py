@@ -7,15 +7,15 @@ import pytest
 import torch
 from fairscale.nn.model_parallel import layers as fairscale_layers
 
-from telemetry.run import RunSpec
+from telemetry.record.spec import RunSpec
 from tests.gang import run_gang, values_of
 from tests.oracle import Logits, our_logits, their_logits
-from workers.llama import Attention, build, rotate
-from workers.meeting import open_meeting
-from workers.memory import estimate
-from workers.mesh import open_mesh
-from workers.rank import Rank
-from workers.shapes import SHAPES, Shape
+from workers.distributed.process_group import open_mesh
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import open_meeting
+from workers.models.llama.model import Attention, build, rotate
+from workers.planning.memory import estimate
+from workers.planning.shapes import SHAPES, Shape
 
 CPU = torch.device("cpu")
 
@@ -66,7 +66,7 @@ def test_heads_that_do_not_divide_are_refused_before_anything_runs(tmp_path: Pat
 def build_65b(rank: Rank, folder: Path) -> dict[str, Any]:
     import psutil  # noqa: PLC0415 (the rank's own memory)
 
-    from workers.llama import Llama, _unfilled  # noqa: PLC0415
+    from workers.models.llama.model import Llama, _unfilled
 
     initializer = fairscale_layers._initialize_affine_weight
     process = psutil.Process()

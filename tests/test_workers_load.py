@@ -11,26 +11,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from telemetry.order import LaunchOrder
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunSpec
+from telemetry.record.files import read_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.checkpoints import TINY, write_hugging_face, write_meta
 from tests.conftest import SPEC
 from tests.fused import fuse_attention
 from tests.gang import make_rank, run_gang, values_of
-from workers.checkpoint import Checkpoint
-from workers.checkpoint_files import find_files
-from workers.checkpoint_record import CheckpointRecord, hash_files
-from workers.engines import ENGINES, make_engine
-from workers.llama import Attention
-from workers.load import load_model, open_weights
-from workers.meeting import open_meeting
-from workers.mesh import open_mesh
-from workers.parameters import parameter_sizes
-from workers.rank import Rank, run_rank
-from workers.shapes import SHAPES
-from workers.weights import RandomWeights, draw_whole, shard
+from workers.checkpoints.digests import CheckpointRecord, hash_files
+from workers.checkpoints.files import find_files
+from workers.checkpoints.reader import Checkpoint
+from workers.distributed.process_group import open_mesh
+from workers.distributed.rank import Rank, run_rank
+from workers.distributed.rendezvous import open_meeting
+from workers.engines.registry import ENGINES, make_engine
+from workers.models.llama.model import Attention
+from workers.models.loading import load_model, open_weights
+from workers.models.random_weights import RandomWeights, draw_whole, shard
+from workers.planning.parameters import parameter_sizes
+from workers.planning.shapes import SHAPES
 
 CPU = torch.device("cpu")
 Planned = Callable[..., tuple[RunSpec, LaunchOrder, Path, Path]]

@@ -11,23 +11,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from telemetry.order import LaunchOrder
-from telemetry.run import RunSpec
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.gang import run_gang, values_of
 from tests.oracle import Logits, draw_ids
-from workers.engines import ENGINES
-from workers.formats import group_size
-from workers.llama import DTYPES
-from workers.load import load_model
-from workers.logit_error import PROBE_TOKENS, LogitProbe, fp32_logits, take_probe
-from workers.meeting import open_meeting
-from workers.mesh import open_mesh
-from workers.quantization import dequantize, quantize
-from workers.rank import Rank
-from workers.reference import Model
-from workers.shapes import SHAPES, Shape
-from workers.weights import RandomWeights, WeightSource
+from workers.distributed.process_group import open_mesh
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import open_meeting
+from workers.engines.reference.engine import Model
+from workers.engines.registry import ENGINES
+from workers.models.llama.model import DTYPES
+from workers.models.loading import load_model
+from workers.models.logit_error import PROBE_TOKENS, LogitProbe, fp32_logits, take_probe
+from workers.models.quantization import dequantize, quantize
+from workers.models.random_weights import RandomWeights, WeightSource
+from workers.planning.shapes import SHAPES, Shape
+from workers.planning.weight_formats import group_size
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from telemetry.run import RunSpec
-from workers.memory import estimate, flops
+from telemetry.record.spec import RunSpec
+from workers.planning.memory import estimate, flops
 
 
 def _spec(spec: RunSpec, **changes: object) -> RunSpec:

@@ -11,11 +11,11 @@ import pytest
 import torch
 from fairscale.nn.model_parallel import initialize as fairscale_groups
 
-from telemetry.record import read_json, write_json
+from telemetry.record.files import read_json, write_json
 from tests.gang import make_rank, run_gang, values_of
-from workers.meeting import Meeting, SharedLeave, open_meeting
-from workers.mesh import open_mesh
-from workers.rank import Rank
+from workers.distributed.process_group import open_mesh
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import Meeting, SharedLeave, open_meeting
 
 CPU = torch.device("cpu")
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.offset import HostOffset
-from telemetry.run import AttemptPaths
+from telemetry.record.clock_offset import HostOffset
+from telemetry.record.spec import AttemptPaths
 from tests.gang import run_gang, values_of
-from workers.meeting import open_meeting
-from workers.metronome import Metronome, answer, ask
-from workers.rank import Rank
+from workers.distributed.clock_sync import Metronome, answer, ask
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import open_meeting
 
 # The same in every process of a gang: clocks that each set for itself differ by microseconds.
 CLOCK = HostClock(offset_us=1_700_000_000_000_000)

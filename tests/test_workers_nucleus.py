@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from workers.nucleus import draw
-from workers.sampling import sample
+from workers.engines.base.sampling import sample
+from workers.engines.fast.nucleus import draw
 
 DRAWS = 5_000
 # A chi-square's standard score beyond this comes by chance 3 times in 100,000 seeds; these are

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.checkpoints import TINY, write_hugging_face, write_meta
-from workers.checkpoint_files import find_files
-from workers.pieces import check_pieces, open_pieces
+from workers.checkpoints.files import find_files
+from workers.checkpoints.tensors import check_pieces, open_pieces
 
 WQ = "layers.0.attention.wq.weight"
 Change = Callable[[dict[str, Tensor]], object]

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from telemetry.clock import HostClock
-from telemetry.record import read_json
-from telemetry.schema import Phase
-from workers.progress import Progress, line_of
-from workers.steps import StepClock
+from telemetry.record.files import read_json
+from telemetry.record.schema import Phase
+from workers.engines.base.step_clock import StepClock
+from workers.session.progress import Progress, line_of
 
 
 def open_progress(folder: Path, prompts: int, min_window_s: float = 0.0) -> Progress:
@@ -41,7 +41,7 @@ def test_answered_prompts_are_logged_with_speed_and_time_left(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
-        caplog.at_level(logging.INFO, logger="workers.progress"),
+        caplog.at_level(logging.INFO, logger="workers.session.progress"),
         open_progress(tmp_path, 64) as progress,
     ):
         progress.begin_batches()

@@ -10,9 +10,9 @@ import datasets
 import numpy as np
 import pytest
 
-from telemetry.run import _NAME
-from workers.corpus import CORPORA, file_prompts
-from workers.prompts import (
+from telemetry.record.spec import _NAME
+from workers.prompts.corpus import CORPORA, file_prompts
+from workers.prompts.selection import (
     PromptSource,
     Selection,
     Source,
@@ -22,7 +22,7 @@ from workers.prompts import (
     select,
     write_prompts,
 )
-from workers.staged import stage
+from workers.prompts.staging import stage
 
 
 def write_questions(folder: Path, *questions: str, name: str = "questions.jsonl") -> Path:
@@ -378,7 +378,7 @@ def test_the_hubs_library_keeps_its_downloads_in_the_cache_and_sends_no_telemetr
     tmp_path: Path,
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from workers.hub import quiet_datasets\n"
+        "import sys; from pathlib import Path; from workers.prompts.hub import quiet_datasets\n"
         "quiet_datasets(Path(sys.argv[1]))\n"
         "from huggingface_hub import constants as c\n"
         "print(c.HF_HUB_CACHE, c.HF_HUB_DISABLE_TELEMETRY, c.HF_HUB_DISABLE_PROGRESS_BARS)"

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from workers.formats import QUANTIZATIONS, group_size, matrix_bytes
-from workers.quantization import Quantized, dequantize, linear, pack, quantize, unpack
+from workers.models.quantization import Quantized, dequantize, linear, pack, quantize, unpack
+from workers.planning.weight_formats import QUANTIZATIONS, group_size, matrix_bytes
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -226,7 +226,7 @@ def test_a_group_is_the_largest_power_of_two_that_divides_the_inputs(
 def test_strips_round_as_the_whole_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     weight = draw(37, 256, "fp16")
     whole = quantize(weight, name)
-    monkeypatch.setattr("workers.quantization._STRIP", 5 * 256)
+    monkeypatch.setattr("workers.models.quantization._STRIP", 5 * 256)
     strips = quantize(weight, name)
     assert torch.equal(strips.packed, whole.packed)
     assert torch.equal(strips.scale, whole.scale)

@@ -5,13 +5,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from telemetry.order import LaunchOrder
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunSpec
-from telemetry.shards import list_parts, shard_metadata
+from telemetry.record.files import read_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.shards.writer import list_parts, shard_metadata
 from tests.attempt import TEXTS, make_attempt, make_spec
 from tests.gang import make_rank, run_gang, values_of
-from workers.rank import Rank, run_rank
+from workers.distributed.rank import Rank, run_rank
 
 
 def read_shard(folder: Path) -> pa.Table:
@@ -29,25 +29,25 @@ def work(
 def fail_loading(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
-    import workers.shift  # noqa: PLC0415 (only in the rank's own process)
+    import workers.session.lifecycle
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("this rank fails")
 
     if rank.rank == 1:
-        setattr(workers.shift, "load_model", fail)  # noqa: B010
+        setattr(workers.session.lifecycle, "load_model", fail)  # noqa: B010
     run_rank(spec, order, results, attempt, rank)
 
 
 def sample_apart(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
-    import workers.exam  # noqa: PLC0415 (only in the rank's own process)
+    import workers.session.measurement
 
     def seed_of_its_own(*_: object) -> int:
         return rank.rank
 
-    setattr(workers.exam, "batch_seed", seed_of_its_own)  # noqa: B010
+    setattr(workers.session.measurement, "batch_seed", seed_of_its_own)  # noqa: B010
     run_rank(spec, order, results, attempt, rank)
 
 

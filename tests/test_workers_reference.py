@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from workers.answers import Answers
-from workers.reference import ReferenceEngine
-from workers.sampling import Decoding
+from workers.engines.base.generation import Answers
+from workers.engines.base.sampling import Decoding
+from workers.engines.reference.engine import ReferenceEngine
 
 VOCAB = 11
 EOS = 2

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.sampling import sample
+from workers.engines.base.sampling import sample
 
 
 def _generator(seed: int = 0) -> torch.Generator:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from workers.shapes import SHAPES, Shape, find_shape, parallel_fault
+from workers.planning.shapes import SHAPES, Shape, find_shape, parallel_fault
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_an_unknown_model_is_refused_with_the_list() -> None:
 
 
 def test_planning_needs_no_torch() -> None:
-    code = "import sys, workers.memory, workers.rank; sys.exit('torch' in sys.modules)"
+    code = "import sys, workers.planning.memory, workers.distributed.rank; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

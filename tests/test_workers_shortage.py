@@ -10,14 +10,19 @@ import psutil
 import pytest
 import torch
 
-from launcher.job import RecordedEnd
-from telemetry.order import LaunchOrder
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunSpec
+from launcher.jobs.job import RecordedEnd
+from telemetry.record.files import read_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.gang import run_gang
-from workers.rank import Rank, run_rank
-from workers.shortage import MemoryShortageError, asked_bytes, is_of_host, is_shortage
+from workers.distributed.out_of_memory import (
+    MemoryShortageError,
+    asked_bytes,
+    is_of_host,
+    is_shortage,
+)
+from workers.distributed.rank import Rank, run_rank
 
 # Keys and values of this batch take 2 GB on each of two ranks; a rank gets half of that.
 LARGE = {"batch_size": 512, "max_gen_len": 448, "max_prompt_len": 64}
@@ -43,9 +48,9 @@ def run_out_while_answering(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
     """The last rank's Python fails to allocate in the middle of the second batch."""
-    import workers.exam  # noqa: PLC0415 (only in the rank's own process)
+    import workers.session.measurement
 
-    seed_of = workers.exam.batch_seed
+    seed_of = workers.session.measurement.batch_seed
 
     def greedy(seed: int, batch: int) -> int:
         if batch == 1 and rank.rank == rank.world - 1:
@@ -53,7 +58,7 @@ def run_out_while_answering(
             return len(bytearray(2 * ROOM_BYTES))
         return seed_of(seed, batch)
 
-    setattr(workers.exam, "batch_seed", greedy)  # noqa: B010
+    setattr(workers.session.measurement, "batch_seed", greedy)  # noqa: B010
     with RecordedEnd(attempt, rank.rank):
         run_rank(spec, order, results, attempt, rank)
 

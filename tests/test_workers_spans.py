@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.schema import Phase
-from telemetry.shards import ShardWriter, list_parts, read_stream, shard_metadata
-from workers.spans import Counts, SpanRecorder
+from telemetry.record.schema import Phase
+from telemetry.shards.writer import ShardWriter, list_parts, read_stream, shard_metadata
+from workers.session.spans import Counts, SpanRecorder
 
 
 def _open(

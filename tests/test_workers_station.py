@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from telemetry.record import read_json, write_json
-from telemetry.run import RunSpec
+from telemetry.record.files import read_json, write_json
+from telemetry.record.spec import RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.gang import make_rank
-from workers import station
-from workers.station import gpu_fault, take_station
+from workers.session import placement as station
+from workers.session.placement import gpu_fault, take_station
 
 
 def test_threads_share_the_cores_that_the_process_may_use(spec: RunSpec, tmp_path: Path) -> None:

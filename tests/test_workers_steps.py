@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from workers.steps import StepClock
+from workers.engines.base.step_clock import StepClock
 
 STEP_MS = 4.0
 

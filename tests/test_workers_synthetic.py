@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.order import LaunchOrder
-from telemetry.run import RunPaths, RunSpec, prompts_folder
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import RunPaths, RunSpec, prompts_folder
 from tests.conftest import SPEC
-from workers import prompts
-from workers.questions import read_questions
-from workers.synthetic import fixed_prompts
-from workers.tokenizer import load
+from workers.prompts import selection as prompts
+from workers.prompts.synthetic import fixed_prompts
+from workers.prompts.tokenized import read_questions
+from workers.tokenizers.tokenizer import load
 
 
 def identify(tmp_path: Path, prompt_len: int, **changes: object) -> prompts.PromptSource:

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from workers.formats import group_size
-from workers.shapes import SHAPES, Shape, parallel_fault
-from workers.tiling import (
+from workers.engines.fast.tiling import (
     LEAST_GROUP,
     LEAST_INPUTS,
     LOGITS,
@@ -19,6 +17,8 @@ from workers.tiling import (
     Tiling,
     tiling,
 )
+from workers.planning.shapes import SHAPES, Shape, parallel_fault
+from workers.planning.weight_formats import group_size
 
 REAL = ("7b", "13b", "30b", "65b")
 # A multiprocessor's shared memory that one program may have, compute capability 9.0 (CUDA C++

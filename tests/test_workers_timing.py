@@ -1,7 +1,7 @@
 import pytest
 
-from workers.answers import Answers
-from workers.timing import Timing
+from workers.engines.base.generation import Answers
+from workers.session.token_times import Timing
 
 ANSWERS = Answers(
     ids=[[5, 6, 7], [8], []],

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from telemetry.run import _NAME
-from workers.corpus import CORPORA, file_prompts
-from workers.tokenizer import BUNDLED_MODEL, Tokenizer, identify, load
-from workers.train_tokenizer import corpus_lines, library_texts, train
+from telemetry.record.spec import _NAME
+from workers.prompts.corpus import CORPORA, file_prompts
+from workers.tokenizers.tokenizer import BUNDLED_MODEL, Tokenizer, identify, load
+from workers.tokenizers.train import corpus_lines, library_texts, train
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_a_model_without_a_begin_id_is_refused(tmp_path: Path) -> None:
 
 def test_naming_a_tokenizer_needs_no_sentencepiece() -> None:
     code = (
-        "import sys; from workers.tokenizer import identify; identify(None); "
+        "import sys; from workers.tokenizers.tokenizer import identify; identify(None); "
         "sys.exit('sentencepiece' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

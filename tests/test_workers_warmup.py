@@ -1,9 +1,9 @@
 import pytest
 
-from telemetry.order import LaunchOrder
+from telemetry.record.launch import LaunchOrder
 from tests.telemetry_record import ORDER
-from workers.answers import Answers
-from workers.warmup import WarmupRule, rate_of, spread_of
+from workers.engines.base.generation import Answers
+from workers.session.warmup import WarmupRule, rate_of, spread_of
 
 RULE = WarmupRule(least=2, most=6, spread=0.02, most_s=60.0)
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from workers.parameters import parameter_sizes, split_dim
-from workers.shapes import SHAPES
-from workers.weights import BLOCKS, draw_whole, shard
+from workers.models.random_weights import BLOCKS, draw_whole, shard
+from workers.planning.parameters import parameter_sizes, split_dim
+from workers.planning.shapes import SHAPES
 
 NANO = SHAPES["nano"]
 

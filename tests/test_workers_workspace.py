@@ -11,15 +11,16 @@ import torch
 from tests.conftest import REPOSITORY
 from tests.live_bytes import LiveBytes
 from tests.pretended import pretended_peers
-from workers import fast_plain, workspace
-from workers.fast_model import FastModel
-from workers.fast_weights import FusedLayer, FusedWeights, Matrix
-from workers.formats import group_size
-from workers.llama import Llama, build
-from workers.memory import ITEM_BYTES
-from workers.quantization import Quantized
-from workers.shapes import SHAPES
-from workers.workspace import Work, cublas_bytes, pass_bytes, reference_bytes
+from workers.engines.fast import ops_torch as fast_plain
+from workers.engines.fast.fused_weights import FusedLayer, FusedWeights, Matrix
+from workers.engines.fast.model import FastModel
+from workers.models.llama.model import Llama, build
+from workers.models.quantization import Quantized
+from workers.planning import workspace
+from workers.planning.memory import ITEM_BYTES
+from workers.planning.shapes import SHAPES
+from workers.planning.weight_formats import group_size
+from workers.planning.workspace import Work, cublas_bytes, pass_bytes, reference_bytes
 
 META = torch.device("meta")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from telemetry.run import RunSpec
+from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.dcgm_station import Watched
 

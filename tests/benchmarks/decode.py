@@ -30,13 +30,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from telemetry.watch import Watch
+from telemetry.watcher.process import Watch
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.contenders import Answered, Contender
 from tests.benchmarks.meter import Meter
 from tests.telemetry_record import make_attempt
-from workers.memory import ITEM_BYTES, estimate
-from workers.shapes import find_shape
+from workers.planning.memory import ITEM_BYTES, estimate
+from workers.planning.shapes import find_shape
 
 # A case of no more new tokens is about its prefill; the engine's last step is no speed of decoding.
 _PREFILL_ALONE: Final = 2
@@ -323,7 +323,7 @@ def _needs_bytes(case: Case, name: str) -> int:
 
 def _all_of(case: Case, llama_v1: Path | None) -> list[str]:
     """The contenders that can run a case here."""
-    from workers.engines import ENGINES  # noqa: PLC0415 (imports torch)
+    from workers.engines.registry import ENGINES
 
     names: list[str] = [name for name in ("reference", "fast") if name in ENGINES]
     if llama_v1 is not None:

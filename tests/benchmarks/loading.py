@@ -25,12 +25,12 @@ import torch
 from torch import Tensor
 
 from tests.checkpoints import write_params
-from workers.checkpoint import Checkpoint
-from workers.checkpoint_files import find_files
-from workers.checkpoint_record import hash_files
-from workers.parameters import parameter_sizes, part_size
-from workers.shapes import SHAPES, Shape
-from workers.weights import RandomWeights, WeightSource
+from workers.checkpoints.digests import hash_files
+from workers.checkpoints.files import find_files
+from workers.checkpoints.reader import Checkpoint
+from workers.models.random_weights import RandomWeights, WeightSource
+from workers.planning.parameters import parameter_sizes, part_size
+from workers.planning.shapes import SHAPES, Shape
 
 SEED = 1
 

@@ -29,10 +29,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from telemetry.merge import merge_attempt
-from telemetry.record import write_json
-from telemetry.run import RunPaths, RunSpec, list_runs
-from telemetry.schema import METADATA_KEY, SAMPLES, SCHEMA_VERSION
+from telemetry.merge.attempt import merge_attempt
+from telemetry.record.files import write_json
+from telemetry.record.schema import METADATA_KEY, SAMPLES, SCHEMA_VERSION
+from telemetry.record.spec import RunPaths, RunSpec, list_runs
 
 HOSTS: Final = 32
 GPUS: Final = 8
@@ -43,7 +43,7 @@ TICK_US: Final = 100_000
 JITTER_US: Final = 2_000
 START_US: Final = 1_790_000_000_000_000
 DOUBLED: Final = 0.01
-# Twice what `telemetry.shards` writes: the harder case for memory.
+# Twice what `telemetry.shards.writer` writes: the harder case for memory.
 ROW_GROUP_ROWS: Final = 131_072
 SPEC: Final = {
     **{"model": "nano", "engine": "reference", "dtype": "fp32", "quantization": "none"},

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 import pynvml
 
-from telemetry.buffer import SampleBuffer
 from telemetry.clock import HostClock
-from telemetry.driver import Driver
+from telemetry.sources.nvml.library import Driver
+from telemetry.sources.nvml.power_samples import SampleBuffer
 
 # Well inside the 2.4 s that the driver keeps its samples.
 _DRAIN_S: Final = 0.5

@@ -19,10 +19,10 @@ from typing import Any
 
 import pynvml
 
-from telemetry.cadence import cadence_us
-from telemetry.calls import CALLS
-from telemetry.driver import Driver, ask
-from telemetry.gpm import METRICS, Gpm
+from telemetry.sources.nvml.gpm import METRICS, Gpm
+from telemetry.sources.nvml.library import Driver, ask
+from telemetry.sources.nvml.queries import CALLS
+from telemetry.sources.schedule import cadence_us
 
 # Ids of nvml.h. Those of one kind may share one question to the board; the sum would show it.
 _IDS = {
@@ -112,7 +112,7 @@ def main() -> int:
 
 
 def _tell_shares(cost_ms: dict[str, float]) -> None:
-    """What a second of one board costs by `telemetry.cadence`, and what it did before."""
+    """What a second of one board costs by `telemetry.sources.schedule`, and what it did before."""
     out = sys.stdout.write
     out(f"\n{'ms of CPU a second and board':58} {'before':>8} {'now':>8}\n")
     sums = [0.0, 0.0]

@@ -28,8 +28,8 @@ import torch
 
 from tests.operators import operators_of
 from tests.pretended import pretended_peers
-from workers.llama import build
-from workers.shapes import Shape
+from workers.models.llama.model import build
+from workers.planning.shapes import Shape
 
 _CPU: Final = torch.device("cpu")
 _DIM, _HEADS, _VOCAB, _MAX_LEN, _ROWS, _AT = 64, 4, 128, 32, 2, 5

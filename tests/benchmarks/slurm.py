@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths
-from telemetry.schema import Phase
+from telemetry.record.files import read_json
+from telemetry.record.schema import Phase
+from telemetry.record.spec import AttemptPaths
 from tests.slurm.site import LONG_POINT, POINT, TWO_NODES, Site, job_id, kill_rank
 
 PROGRAM = Path(__file__).resolve().parents[2] / "slurm" / "devcluster"

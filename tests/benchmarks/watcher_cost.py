@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths
-from telemetry.sensors import POWER_SAMPLE
-from telemetry.shards import list_parts, read_stream, shard_metadata
-from telemetry.watch import Watch
+from telemetry.boards.sensor_timing import POWER_SAMPLE
+from telemetry.record.files import read_json
+from telemetry.record.spec import AttemptPaths
+from telemetry.shards.writer import list_parts, read_stream, shard_metadata
+from telemetry.watcher.process import Watch
 from tests.nvml.library import World, build
 from tests.telemetry_record import make_attempt
 

@@ -21,10 +21,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths
-from telemetry.shards import list_parts, read_stream
-from telemetry.watch import Watch
+from telemetry.record.files import read_json
+from telemetry.record.spec import AttemptPaths
+from telemetry.shards.writer import list_parts, read_stream
+from telemetry.watcher.process import Watch
 from tests.nvml.library import World, build
 from tests.telemetry_record import make_attempt
 

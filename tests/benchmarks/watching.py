@@ -22,19 +22,19 @@ import pyarrow.parquet as pq
 import torch
 
 from telemetry.clock import HostClock
-from telemetry.run import RunSpec
-from telemetry.shards import list_parts
-from telemetry.watch import Watch
-from telemetry.witness import Witness
+from telemetry.record.spec import RunSpec
+from telemetry.shards.writer import list_parts
+from telemetry.sources.nvml.energy_counter import Witness
+from telemetry.watcher.process import Watch
 from tests.conftest import SPEC
 from tests.gang import make_rank
 from tests.telemetry_record import make_attempt
-from workers.engines import make_engine
-from workers.llama import build
-from workers.meeting import open_meeting
-from workers.mesh import open_mesh, take_device
-from workers.shapes import SHAPES
-from workers.weights import fill_random
+from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.rendezvous import open_meeting
+from workers.engines.registry import make_engine
+from workers.models.llama.model import build
+from workers.models.random_weights import fill_random
+from workers.planning.shapes import SHAPES
 
 BATCH, PROMPT_LEN, NEW = 64, 128, 128
 

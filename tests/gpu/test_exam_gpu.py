@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 import torch
 
-from launcher.job import RecordedEnd
-from telemetry.order import LaunchOrder
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunSpec
+from launcher.jobs.job import RecordedEnd
+from telemetry.record.files import read_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.conftest import SPEC
 from tests.gang import Outcome, run_gang, values_of
 from tests.test_workers_rank import read_shard, work
-from workers.rank import Rank, run_rank
+from workers.distributed.rank import Rank, run_rank
 
 pytestmark = pytest.mark.gpu
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from telemetry.gpus import kind_of
+from telemetry.boards.kinds import kind_of
 from tests.benchmarks.cases import Case, prompts_of
 from tests.gang import run_gang, values_of
-from workers.engines import ENGINES, make_engine
-from workers.load import load_model
-from workers.meeting import open_meeting
-from workers.memory import estimate
-from workers.mesh import open_mesh, take_device
-from workers.rank import Rank
-from workers.shapes import find_shape
-from workers.weights import RandomWeights
+from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import open_meeting
+from workers.engines.registry import ENGINES, make_engine
+from workers.models.loading import load_model
+from workers.models.random_weights import RandomWeights
+from workers.planning.memory import estimate
+from workers.planning.shapes import find_shape
 
 pytestmark = pytest.mark.gpu
 

@@ -11,11 +11,11 @@ import psutil
 import pynvml
 import pytest
 
-from telemetry.driver import Driver
-from telemetry.nvml import NVML_FIELDS, NvmlReadings
-from telemetry.source import Reading
-from telemetry.watch import Watch
-from telemetry.witness import Witness
+from telemetry.sources.base import Reading
+from telemetry.sources.nvml.energy_counter import Witness
+from telemetry.sources.nvml.library import Driver
+from telemetry.sources.nvml.source import NVML_FIELDS, NvmlReadings
+from telemetry.watcher.process import Watch
 from tests.nvml.station import make_assignment, watch
 from tests.telemetry_record import make_attempt
 

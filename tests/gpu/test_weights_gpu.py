@@ -11,15 +11,15 @@ from tests.checkpoints import TINY, write_hugging_face, write_meta
 from tests.fused import fuse_attention
 from tests.gang import run_gang, values_of
 from tests.gpu.test_workers_gpu import need_gpus
-from workers.checkpoint import Checkpoint
-from workers.checkpoint_files import find_files
-from workers.load import load_model
-from workers.meeting import open_meeting
-from workers.mesh import open_mesh, take_device
-from workers.parameters import parameter_sizes, part_size
-from workers.rank import Rank
-from workers.shapes import Shape
-from workers.weights import RandomWeights
+from workers.checkpoints.files import find_files
+from workers.checkpoints.reader import Checkpoint
+from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import open_meeting
+from workers.models.loading import load_model
+from workers.models.random_weights import RandomWeights
+from workers.planning.parameters import parameter_sizes, part_size
+from workers.planning.shapes import Shape
 
 pytestmark = pytest.mark.gpu
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from telemetry.run import RunSpec
+from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.gang import run_gang, values_of
 from tests.oracle import our_logits
-from workers.engines import make_engine
-from workers.llama import build
-from workers.meeting import open_meeting
-from workers.memory import estimate
-from workers.mesh import open_mesh, take_device
-from workers.rank import Rank
-from workers.shapes import SHAPES
-from workers.weights import fill_random
+from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.rank import Rank
+from workers.distributed.rendezvous import open_meeting
+from workers.engines.registry import make_engine
+from workers.models.llama.model import build
+from workers.models.random_weights import fill_random
+from workers.planning.memory import estimate
+from workers.planning.shapes import SHAPES
 
 pytestmark = pytest.mark.gpu
 

@@ -20,26 +20,38 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from tests.gang import make_rank
-from workers import (
-    fast_fused,
-    fast_plain,
-    fast_triton,
-    kernels_attention,
-    kernels_linear,
-    kernels_rows,
-    kernels_sampling,
+from workers.distributed.process_group import open_mesh
+from workers.distributed.rendezvous import open_meeting
+from workers.engines.fast import (
+    fused_decoder as fast_fused,
 )
-from workers.fast_model import FastModel, SeparateDecoder
-from workers.fast_sum import LibrarySum
-from workers.fast_weights import Fuser, take_fused
-from workers.llama import rotate
-from workers.load import load_model
-from workers.meeting import open_meeting
-from workers.mesh import open_mesh
-from workers.quantization import Quantized, dequantize, quantize
-from workers.shapes import Shape
-from workers.tiling import LOGITS, PLAIN, QKV, RESIDUAL, SWIGLU, power_of_two
-from workers.weights import RandomWeights
+from workers.engines.fast import (
+    ops_torch as fast_plain,
+)
+from workers.engines.fast import (
+    ops_triton as fast_triton,
+)
+from workers.engines.fast.all_reduce import LibrarySum
+from workers.engines.fast.fused_weights import Fuser, take_fused
+from workers.engines.fast.kernels import (
+    attention as kernels_attention,
+)
+from workers.engines.fast.kernels import (
+    linear as kernels_linear,
+)
+from workers.engines.fast.kernels import (
+    rows as kernels_rows,
+)
+from workers.engines.fast.kernels import (
+    sampling as kernels_sampling,
+)
+from workers.engines.fast.model import FastModel, SeparateDecoder
+from workers.engines.fast.tiling import LOGITS, PLAIN, QKV, RESIDUAL, SWIGLU, power_of_two
+from workers.models.llama.model import rotate
+from workers.models.loading import load_model
+from workers.models.quantization import Quantized, dequantize, quantize
+from workers.models.random_weights import RandomWeights
+from workers.planning.shapes import Shape
 
 Measured = Iterator[tuple[str, float]]
 

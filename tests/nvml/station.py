@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.clock import HostClock
-from telemetry.nvml import NvmlReadings
-from telemetry.order import LaunchOrder
-from telemetry.run import RunSpec
-from telemetry.source import Assignment, Reading
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import RunSpec
+from telemetry.sources.base import Assignment, Reading
+from telemetry.sources.nvml.source import NvmlReadings
 from tests.telemetry_record import make_attempt
 
 LOOK_S = 0.1

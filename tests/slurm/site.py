@@ -16,9 +16,9 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from telemetry.merge import merge_attempt
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, RunPaths, list_runs
+from telemetry.merge.attempt import merge_attempt
+from telemetry.record.files import read_json
+from telemetry.record.spec import AttemptPaths, RunPaths, list_runs
 from tests.conftest import REPOSITORY
 
 NODES = 4

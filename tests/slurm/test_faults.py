@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, list_runs
-from telemetry.schema import EndState
+from telemetry.record.files import read_json
+from telemetry.record.schema import EndState
+from telemetry.record.spec import AttemptPaths, list_runs
 from tests.slurm.site import (
     LONG_POINT,
     POINT,

@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.offset import HostOffset
-from telemetry.record import read_json
-from telemetry.run import AttemptPaths, list_runs
-from telemetry.schema import EndState
+from telemetry.record.clock_offset import HostOffset
+from telemetry.record.files import read_json
+from telemetry.record.schema import EndState
+from telemetry.record.spec import AttemptPaths, list_runs
 from tests.slurm.site import POINT, Site
 
 # All nodes are this machine and share its clock.

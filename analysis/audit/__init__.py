@@ -1,0 +1,1 @@
+"""Every claim again, from files."""

@@ -1,0 +1,111 @@
+"""Finding: what one check of the audit saw in one run, and the case it looked at."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from analysis.energy.run_energy import Account
+from analysis.runs.sealed_runs import Run, open_run
+from analysis.tables.table import report_folder
+from telemetry.record.spec import AttemptPaths, RunPaths
+
+# Summing thousands of differences of doubles loses far less than this.
+SUM_TOLERANCE: Final = 1e-6
+
+
+class Outcome(StrEnum):
+    """What came of a check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "not applicable"
+
+    @property
+    def mark(self) -> str:
+        """The check box of the audit's list."""
+        return {"passed": "[x]", "failed": "[ ]", "not applicable": "[-]"}[self.value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of evidence."""
+
+    outcome: Outcome
+    evidence: str
+
+
+def passed(evidence: str) -> Finding:
+    """The check holds."""
+    return Finding(outcome=Outcome.PASSED, evidence=evidence)
+
+
+def failed(evidence: str) -> Finding:
+    """The check does not hold."""
+    return Finding(outcome=Outcome.FAILED, evidence=evidence)
+
+
+def skipped(reason: str) -> Finding:
+    """The check says nothing about this run."""
+    return Finding(outcome=Outcome.SKIPPED, evidence=reason)
+
+
+def judged(faults: list[str], evidence: str) -> Finding:
+    """Failed with the first fault and how many more there are, else passed with `evidence`."""
+    if not faults:
+        return passed(evidence)
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return failed(faults[0] + more)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run under audit; what a check asks for is read then, and may raise."""
+
+    paths: RunPaths
+
+    @cached_property
+    def attempt(self) -> AttemptPaths:
+        """The sealed attempt.
+
+        Raises:
+            ValueError: not exactly one attempt is sealed.
+        """
+        attempt = self.paths.sealed()
+        if attempt is None:
+            raise ValueError(f"{self.paths.run_id} must be sealed, but is not")
+        return attempt
+
+    @cached_property
+    def run(self) -> Run:
+        """The run as analysis loads it."""
+        run = open_run(self.paths)
+        if run is None:
+            raise ValueError(f"{self.paths.run_id} must be sealed, but is not")
+        return run
+
+    @cached_property
+    def account(self) -> Account:
+        """Its energies."""
+        return Account(self.run)
+
+    def written_rows(self, table: str) -> list[dict[str, str]]:
+        """The run's rows of a table in the report as it stands; empty when none was written."""
+        path = report_folder(self.paths.results) / "tables" / f"{table}.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as source:
+            return [row for row in csv.DictReader(source) if row.get("run_id") == self.paths.run_id]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One question that the audit asks of every sealed run."""
+
+    name: str
+    """Short name, stable: it stands in audit.json."""
+    claim: str
+    """What must hold, in one sentence."""
+    look: Callable[[Case], Finding]

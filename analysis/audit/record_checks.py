@@ -1,0 +1,245 @@
+"""Checks of the record: is it whole, unchanged, ordered and complete?"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
+from analysis.energy.curves import GAP_PERIODS, US_PER_S
+from telemetry.merge.attempt import merge_attempt
+from telemetry.record.files import read_json
+from telemetry.record.schema import TABLES
+from telemetry.record.seal import verify_seal
+from telemetry.record.spec import RunPaths, RunSpec
+
+# Share of expected readings that a window must have (github.com/NVIDIA/srt-slurm,
+# docs/power-telemetry.md: 95 %).
+LEAST_COVERAGE: Final = 0.95
+# Clocks of hosts agree to far less than this where NTP runs; a watcher outlives rank 0 by seconds.
+LIFETIME_SLACK_US: Final = 60 * US_PER_S
+
+_ROW_KEY: Final = ("t_us", "host", "device", "field")
+
+
+def seal_intact(case: Case) -> Finding:
+    """Every file is as it was sealed; none is missing or extra."""
+    sealed = [attempt for attempt in case.paths.attempts() if attempt.seal.is_file()]
+    faults = [fault for attempt in sealed for fault in verify_seal(case.paths, attempt)]
+    files = sum(len(read_json(attempt.seal)["files"]) for attempt in sealed) if not faults else 0
+    return judged(faults, f"{files} files match their SHA-256")
+
+
+def one_sealed_attempt(case: Case) -> Finding:
+    """No second attempt is sealed."""
+    attempt = case.attempt
+    return passed(f"attempt {attempt.number} of {len(case.paths.attempts())}")
+
+
+def run_id_is_spec(case: Case) -> Finding:
+    """The folder is named by the hash of the spec it holds, and all files agree on it."""
+    spec = RunSpec.read(case.paths.spec)
+    named = {
+        "the folder": case.paths.run_id,
+        "manifest.json": read_json(case.attempt.manifest).get("run_id"),
+        "seal.json": read_json(case.attempt.seal).get("run_id"),
+    }
+    faults = [
+        f"`run_id` must be {spec.run_id} by the spec, but is {value} in {where} instead"
+        for where, value in named.items()
+        if value != spec.run_id
+    ]
+    return judged(faults, f"{spec.run_id[-8:]} is the digest of spec.json")
+
+
+def merge_repeats(case: Case) -> Finding:
+    """Merging the shards again gives the same tables and the same manifest."""
+    with tempfile.TemporaryDirectory(prefix="joulegrid-audit-") as scratch:
+        copy = RunPaths(results=Path(scratch), run_id=case.paths.run_id)
+        attempt = copy.attempt(case.attempt.number)
+        derived = {
+            case.attempt.manifest.name,
+            case.attempt.seal.name,
+            *(case.attempt.table(kind).name for kind in TABLES),
+        }
+        shutil.copytree(
+            case.attempt.folder,
+            attempt.folder,
+            symlinks=True,
+            ignore=lambda folder, names: (
+                derived.intersection(names) if Path(folder) == case.attempt.folder else ()
+            ),
+        )
+        shutil.copy2(case.paths.spec, copy.spec)
+        sha256 = _prompts_sha256(case)
+        if sha256 is not None and case.paths.prompts(sha256).is_file():
+            copy.prompts(sha256).parent.mkdir()
+            shutil.copy2(case.paths.prompts(sha256), copy.prompts(sha256))
+        merge_attempt(copy, attempt)
+        faults = []
+        rows = 0
+        for kind in case.run.tables:
+            ours = pq.read_table(attempt.table(kind), partitioning=None)
+            rows += ours.num_rows
+            if not ours.equals(pq.read_table(case.attempt.table(kind), partitioning=None)):
+                faults.append(f"{kind}.parquet is not what its shards merge to")
+        if read_json(attempt.manifest) != read_json(case.attempt.manifest):
+            faults.append("manifest.json is not what the shards merge to")
+    return judged(faults, f"{rows} rows and the manifest come out again")
+
+
+def samples_sorted(case: Case) -> Finding:
+    """Samples are in the order of time, and no reading stands there twice."""
+    table = case.run.table("samples")
+    steps = np.diff(table["t_us"].to_numpy())
+    if len(steps) and steps.min() < 0:
+        at = int(np.argmax(steps < 0)) + 1
+        return failed(f"samples row {at} is earlier than the row before it")
+    groups = table.group_by(list(_ROW_KEY)).aggregate([([], "count_all")])
+    twice = pc.sum(pc.greater(groups["count_all"], 1)).as_py() or 0
+    if twice:
+        return failed(f"{twice} readings stand in samples more than once")
+    return passed(f"{table.num_rows} readings, all different and in order")
+
+
+def inside_lifetime(case: Case) -> Finding:
+    """Every stamp lies between submission and end, and the end is a completed one."""
+    ended = read_json(case.attempt.ended)
+    if ended["state"] != "completed":
+        return failed(f"the sealed attempt must have completed, but is {ended['state']} instead")
+    ready = [int(host["ready_us"]) for host in case.run.hosts.values()]
+    begun = case.run.provenance.get("t_us")
+    first_us = int(begun) if begun is not None else min(ready)
+    low, high = first_us - LIFETIME_SLACK_US, int(ended["t_us"]) + LIFETIME_SLACK_US
+    samples, spans = case.run.table("samples"), case.run.spans
+    faults = []
+    for name, column in (
+        ("samples", samples["t_us"]),
+        ("spans", spans["t_start_us"]),
+        ("spans", spans["t_end_us"]),
+    ):
+        outside = pc.or_(pc.less(column, low), pc.greater(column, high))
+        count = pc.sum(outside).as_py() or 0
+        if count:
+            faults.append(f"{count} stamps of {name} are outside the attempt's life")
+    life_s = (int(ended["t_us"]) - first_us) / US_PER_S
+    return judged(faults, f"all stamps lie in the {life_s:.1f} s from submission to end")
+
+
+def readings_complete(case: Case) -> Finding:
+    """In the measured window no GPU sensor missed more than one reading in twenty."""
+    if not case.account.gpus:
+        return skipped("no rank has a GPU")
+    covered = list(case.account.coverage())
+    faults = [
+        f"{gpu.uuid} has no reading of power or energy"
+        for gpu in case.account.gpus
+        if not any(one.device == gpu.uuid for one in covered)
+    ]
+    for one in covered:
+        where = f"{one.device} {one.field}"
+        # Of a few readings one may fall just outside the window's edge.
+        if one.share < LEAST_COVERAGE and one.missed > 1:
+            faults.append(f"{where}: {one.share:.1%} of readings, least {LEAST_COVERAGE:.0%}")
+        if one.gap_us > GAP_PERIODS * one.period_us:
+            faults.append(
+                f"{where}: a gap of {one.gap_us / US_PER_S:.3f} s, "
+                f"more than {GAP_PERIODS} periods of {one.period_us / US_PER_S:.3f} s"
+            )
+    worst = min((one.share for one in covered), default=0.0)
+    gap_s = max((one.gap_us for one in covered), default=0) / US_PER_S
+    return judged(faults, f"worst coverage {worst:.1%}, longest gap {gap_s:.3f} s")
+
+
+def spans_tile(case: Case) -> Finding:
+    """Phases of every rank follow each other without a hole or an overlap."""
+    faults = []
+    count = 0
+    for rank in case.account.ranks:
+        count += len(rank.start_us)
+        if (rank.end_us < rank.start_us).any():
+            faults.append(f"rank {rank.rank}: a span ends before it starts")
+        holes_us = rank.start_us[1:] - rank.end_us[:-1]
+        if holes_us.any():
+            at = int(np.argmax(holes_us != 0))
+            kind = "hole" if holes_us[at] > 0 else "overlap"
+            faults.append(
+                f"rank {rank.rank}: a {kind} of {abs(int(holes_us[at]))} us "
+                f"before {rank.phase[at + 1]}"
+            )
+    return judged(faults, f"{count} spans of {len(case.account.ranks)} ranks tile their time")
+
+
+def all_present(case: Case) -> Finding:
+    """Every rank and every node the spec asks for left its record."""
+    spec = case.run.spec
+    registered = [int(rank["rank"]) for rank in case.run.manifest["ranks"]]
+    hosts = set(case.run.hosts)
+    wrote = {rank.host for rank in case.account.ranks}
+    faults = []
+    for what, found in (
+        ("registered", sorted(registered)),
+        ("with spans", [rank.rank for rank in case.account.ranks]),
+    ):
+        if found != list(range(spec.gpus)):
+            faults.append(f"ranks {what} must be 0 to {spec.gpus - 1}, but are {found} instead")
+    if len(hosts) != spec.nodes:
+        faults.append(f"watched hosts must be {spec.nodes}, but are {len(hosts)} instead")
+    if wrote - hosts:
+        faults.append(f"no watcher on {sorted(wrote - hosts)[0]}")
+    return judged(faults, f"{spec.gpus} ranks on {spec.nodes} watched hosts")
+
+
+def gpus_distinct(case: Case) -> Finding:
+    """No GPU is counted for two ranks, and spans, registrations and hosts name the same one."""
+    registered = {int(rank["rank"]): rank for rank in case.run.manifest["ranks"]}
+    uuids = [rank.gpu_uuid for rank in case.account.ranks if rank.gpu_uuid is not None]
+    if not uuids:
+        return skipped("no rank has a GPU")
+    faults = [
+        f"{uuid} belongs to two ranks" for uuid in sorted(set(uuids)) if uuids.count(uuid) > 1
+    ]
+    for rank in case.account.ranks:
+        own = registered.get(rank.rank, {})
+        seen = {rank.gpu_uuid, own.get("gpu_uuid"), _inventory_uuid(case, own)}
+        if len(seen) > 1:
+            names = ", ".join(sorted(str(uuid) for uuid in seen))
+            faults.append(f"rank {rank.rank}: spans, registration and host name {names}")
+        if pc.count_distinct(_spans_of(case, rank.rank)["gpu_uuid"], mode="all").as_py() > 1:
+            faults.append(f"rank {rank.rank}: its spans name several GPUs")
+    return judged(faults, f"{len(set(uuids))} GPUs, one a rank")
+
+
+def _inventory_uuid(case: Case, registration: dict[str, Any]) -> str | None:
+    gpus = case.run.hosts.get(registration.get("host", ""), {}).get("gpus", [])
+    local_rank = int(registration.get("local_rank", 0))
+    return str(gpus[local_rank]["uuid"]) if local_rank < len(gpus) else None
+
+
+def _spans_of(case: Case, rank: int) -> pa.Table:
+    return case.run.spans.filter(pc.equal(case.run.spans["rank"], rank))
+
+
+def _prompts_sha256(case: Case) -> str | None:
+    sha256 = read_json(case.attempt.launch).get("prompts_sha256")
+    return sha256 if isinstance(sha256, str) and sha256.isalnum() else None
+
+
+RECORD_CHECKS: Final = (
+    Check(name="seal", claim="files are as sealed, none missing or extra", look=seal_intact),
+    Check(name="one-seal", claim="a run has one sealed attempt", look=one_sealed_attempt),
+    Check(name="run-id", claim="the run's name is the hash of its spec", look=run_id_is_spec),
+    Check(name="merge", claim="tables are what the shards merge to", look=merge_repeats),
+    Check(name="order", claim="samples are sorted and without duplicates", look=samples_sorted),
+    Check(name="lifetime", claim="stamps lie in the attempt's life", look=inside_lifetime),
+    Check(name="coverage", claim="GPU readings are complete", look=readings_complete),
+    Check(name="tiling", claim="phases tile every rank's time", look=spans_tile),
+    Check(name="presence", claim="all ranks and hosts are there", look=all_present),
+    Check(name="gpus", claim="each rank has a GPU of its own", look=gpus_distinct),
+)
+"""Checks of the record, in the audit's order."""

@@ -1,0 +1,179 @@
+"""Checks of the results: do tokens, words, labels and identities agree with each other?"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.audit.check import (
+    SUM_TOLERANCE,
+    Case,
+    Check,
+    Finding,
+    failed,
+    judged,
+    passed,
+    skipped,
+)
+from analysis.tables.rows import gpu_rows, run_row
+from telemetry.record.files import file_sha256, read_json
+from telemetry.record.schema import METADATA_KEY
+from telemetry.record.spec import RunSpec
+from telemetry.shards.writer import list_parts, read_stream, shard_metadata
+
+_COMMIT_DIGITS: Final = 40
+
+
+def responses_count(case: Case) -> Finding:
+    """Each response's counts are those of what it holds, and its length is allowed."""
+    limit = case.run.spec.max_gen_len
+    faults = []
+    for row in case.run.responses.to_pylist():
+        where = f"response {row['batch']}/{row['row']}"
+        tokens, ids = row["generated_tokens"], len(row["generated_ids"])
+        words = len(row["text"].split())
+        if tokens != ids:
+            faults.append(f"{where} counts {tokens} tokens, but holds {ids} ids")
+        if tokens > limit:
+            faults.append(f"{where} has {tokens} tokens, at most {limit} are allowed")
+        if words != row["words"]:
+            faults.append(f"{where} counts {row['words']} words, but holds {words}")
+    return judged(faults, f"{case.run.responses.num_rows} responses counted again")
+
+
+def spans_count(case: Case) -> Finding:
+    """Rank 0's spans count the tokens and words that the responses hold."""
+    spans, responses = case.run.spans, case.run.responses
+    measured = spans.filter(
+        pc.and_(
+            pc.equal(spans["rank"], 0), pc.fill_null(pc.greater_equal(spans["batch"], 0), False)
+        )
+    )
+    faults = []
+    sums = {}
+    for name in ("generated_tokens", "words"):
+        counted = pc.sum(measured[name]).as_py() or 0
+        held = sums[name] = pc.sum(responses[name]).as_py() or 0
+        if counted != held:
+            faults.append(f"spans count {counted} {name}, responses {held}")
+    return judged(faults, f"{sums['generated_tokens']} tokens, {sums['words']} words")
+
+
+def prompts_answered(case: Case) -> Finding:
+    """The prompts file is the one ordered, and each pass answered each of its prompts once."""
+    sha256 = read_json(case.attempt.launch)["prompts_sha256"]
+    if not (isinstance(sha256, str) and sha256.isalnum()):
+        return failed("launch.json names no prompts")
+    found = file_sha256(case.paths.prompts(sha256))
+    faults = []
+    if found != sha256:
+        faults.append(f"the prompts file hashes to {found[:12]}…, ordered was {sha256[:12]}…")
+    wanted = case.run.spec.prompts
+    answered = Counter(case.run.responses["prompt"].to_pylist())
+    passes = max(answered.values(), default=0)
+    if answered != Counter(dict.fromkeys(range(wanted), passes)):
+        faults.append(f"{answered.total()} responses to {len(answered)} of {wanted} prompts")
+    often = "once" if passes == 1 else f"{passes} times"
+    return judged(faults, f"{wanted} prompts of {sha256[:12]}…, each answered {often}")
+
+
+def identities_hold(case: Case) -> Finding:
+    """Energy, power, rates and single GPUs agree, in the written tables when there are some."""
+    written = case.written_rows("runs")
+    row: Mapping[str, Any] = written[0] if written else run_row(case.account)
+    names = ("power_w", "energy_j", "energy_per_token_j", "energy_per_response_j", "duration_s")
+    if any(row[name] in (None, "") for name in names):
+        return skipped(str(row["energy_reason"] or "no tokens"))
+    gpus: Sequence[Mapping[str, Any]] = case.written_rows("gpus") or gpu_rows(case.account)
+    working = math.fsum(float(gpu["energy_j"] or 0) for gpu in gpus if _has_rank(gpu))
+    idle = math.fsum(float(gpu["energy_j"] or 0) for gpu in gpus if not _has_rank(gpu))
+    number = {name: float(row[name] or 0) for name in (*names, "tokens_per_s", "responses")}
+    sides = {
+        "W = J/token x tokens/s": (
+            number["power_w"],
+            number["energy_per_token_j"] * number["tokens_per_s"],
+        ),
+        "J = J/response x responses": (
+            number["energy_j"],
+            number["energy_per_response_j"] * number["responses"],
+        ),
+        "J = sum over GPUs": (number["energy_j"], working),
+        "J charged = J + idle GPUs": (float(row["charged_energy_j"] or 0), working + idle),
+        "J = W x s": (number["energy_j"], number["power_w"] * number["duration_s"]),
+    }
+    if row["charged_energy_j"] in (None, ""):
+        # What an idle GPU took is unknown, which another check holds against the run.
+        del sides["J charged = J + idle GPUs"]
+    faults = [
+        f"{name}: {left:.6g} is not {right:.6g}"
+        for name, (left, right) in sides.items()
+        if not math.isclose(left, right, rel_tol=SUM_TOLERANCE)
+    ]
+    where = "report's" if written else "recomputed"
+    return judged(faults, f"{number['power_w']:.4g} W and {len(sides)} identities, {where} table")
+
+
+def simulation_labelled(case: Case) -> Finding:
+    """Spec, manifest, hosts, GPUs and every shard agree on what is simulated."""
+    spec = RunSpec.read(case.paths.spec)
+    manifest = case.run.manifest
+    labels: dict[str, Any] = {"manifest.json": manifest.get("simulated")}
+    for name, host in case.run.hosts.items():
+        labels[f"hosts/{name}.json"] = host.get("simulated")
+        for gpu in host.get("gpus", []):
+            labels[f"{gpu.get('uuid')} on {name}"] = gpu.get("simulated")
+    for folder in sorted(case.attempt.folder.glob("shards/*/*")):
+        for part in list_parts(folder):
+            schema = (
+                pq.read_schema(part.path) if part.closed else read_stream(part.path).table.schema
+            )
+            labels[f"{folder.parent.name}/{folder.name}"] = shard_metadata(schema).get("simulated")
+    for kind in case.run.tables:
+        raw = (pq.read_schema(case.attempt.table(kind)).metadata or {}).get(METADATA_KEY)
+        content = json.loads(raw) if raw else {}
+        if "simulated" in content:
+            labels[f"{kind}.parquet"] = content["simulated"]
+    faults = [
+        f"{where} says simulated {label}, the spec {spec.simulated}"
+        for where, label in labels.items()
+        if label is not spec.simulated
+    ]
+    what = "simulated" if spec.simulated else "measured"
+    return judged(faults, f"{len(labels)} labels say {what}")
+
+
+def provenance_clean(case: Case) -> Finding:
+    """The run's code is a commit without changes."""
+    provenance = read_json(case.attempt.provenance)
+    git = provenance.get("git")
+    if not isinstance(git, dict) or git.get("commit") is None:
+        reason = git.get("reason") if isinstance(git, dict) else None
+        return failed(f"no commit is on record: {reason or 'no reason given'}")
+    commit = str(git["commit"])
+    if len(commit) != _COMMIT_DIGITS:
+        return failed(f"`commit` must be {_COMMIT_DIGITS} hex digits, but is {commit!r} instead")
+    if git.get("dirty"):
+        if provenance.get("allow_dirty") is True:
+            return skipped(f"{commit[:12]} with changes, which the launcher was told to allow")
+        return failed(f"{commit[:12]} had changes that no commit holds")
+    return passed(f"commit {commit[:12]}, no changes")
+
+
+def _has_rank(gpu: Mapping[str, Any]) -> bool:
+    """True for a row of `gpu_columns.GPUS`, written or not, of a GPU that a rank worked on."""
+    return gpu["rank"] not in (None, "")
+
+
+RESULT_CHECKS: Final = (
+    Check(name="responses", claim="responses' counts are right", look=responses_count),
+    Check(name="tokens", claim="spans and responses count the same", look=spans_count),
+    Check(name="prompts", claim="every prompt was answered as often", look=prompts_answered),
+    Check(name="identities", claim="power, energy and rates agree", look=identities_hold),
+    Check(name="labels", claim="what is simulated says so", look=simulation_labelled),
+    Check(name="provenance", claim="the code is a clean commit", look=provenance_clean),
+)
+"""Checks of the results, in the audit's order."""

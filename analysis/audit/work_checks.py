@@ -1,0 +1,213 @@
+"""Checks of the work: do steps, windows, memory and bytes agree, and with physics too?"""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
+from analysis.energy.curves import US_PER_S, IntArray
+from analysis.performance.model_record import ModelRecord
+from analysis.performance.run_performance import STATED, Performance
+from analysis.runs.rank_spans import RankSpans
+from analysis.tables.performance_rows import estimated_bytes
+from telemetry.record.schema import Phase
+
+# Steps are counted by the device's clock from prefill's begin; against the host's that drifts by
+# some hundred microseconds in a batch of seconds.
+STEP_SLACK_US: Final = 5_000
+# Decisions are made on a clock that is read some lines away from the spans' edges.
+WINDOW_SLACK_S: Final = 0.05
+# A plan that is this near to what was taken can be trusted to fill a GPU.
+MEMORY_TOLERANCE: Final = 0.05
+# Paddings of a layer's scales and rows.
+BYTES_TOLERANCE: Final = 0.01
+# Rates are written in full; their spread comes out again but for rounding.
+SPREAD_TOLERANCE: Final = 1e-6
+
+
+def steps_agree(case: Case) -> Finding:
+    """Steps, responses and spans tell the same tokens at the same times."""
+    steps = case.run.steps
+    if steps is None:
+        return skipped("not recorded: the run is from before steps were")
+    rank = next(rank for rank in case.account.ranks if rank.rank == 0)
+    faults: list[str] = []
+    tokens = 0
+    batches = sorted({*_whole(steps, "batch"), *_whole(case.run.responses, "batch")})
+    for number in batches:
+        own = steps.filter(pc.equal(steps["batch"], number))
+        answers = case.run.responses.filter(pc.equal(case.run.responses["batch"], number))
+        tokens += sum(_whole(own, "rows"))
+        faults += [f"batch {number}: {fault}" for fault in _step_faults(own, answers)]
+        faults += [f"batch {number}: {fault}" for fault in _time_faults(own, rank, number)]
+    return judged(faults, f"{steps.num_rows} steps of {len(batches)} batches chose {tokens} tokens")
+
+
+def _step_faults(steps: pa.Table, answers: pa.Table) -> list[str]:
+    """How a batch's steps differ from what its responses say."""
+    if _whole(steps, "step") != list(range(steps.num_rows)):
+        return ["its steps are not numbered from 0 on"]
+    times = _array(steps, "t_us")
+    if (np.diff(times) < 0).any():
+        return ["a step is earlier than the one before it"]
+    kept = answers.filter(pc.greater(answers["generated_tokens"], 0))
+    if kept["first_token_us"].null_count or kept["last_token_us"].null_count:
+        return ["a response has tokens and no time of them"]
+    none = answers.filter(pc.equal(answers["generated_tokens"], 0))
+    if none["first_token_us"].null_count < none.num_rows:
+        return ["a response has no token and a time of one"]
+    first_us, last_us = _array(kept, "first_token_us"), _array(kept, "last_token_us")
+    if not (np.isin(first_us, times).all() and np.isin(last_us, times).all()):
+        return ["a response's first or last token was chosen at no step"]
+    # Of steps at one time, a row's first is the earliest and its last the latest.
+    first = np.searchsorted(times, first_us, side="left")
+    last = np.searchsorted(times, last_us, side="right") - 1
+    if (last - first + 1 < _array(kept, "generated_tokens")).any():
+        return ["a response has more tokens than steps between its first and its last"]
+    chosen = np.zeros(steps.num_rows + 1, dtype=np.int64)
+    np.add.at(chosen, first, 1)
+    np.add.at(chosen, first + _array(kept, "generated_tokens"), -1)
+    wrong = np.flatnonzero(np.cumsum(chosen)[:-1] != _array(steps, "rows"))
+    return [f"step {wrong[0]} does not count the rows that responses tell"] if len(wrong) else []
+
+
+def _time_faults(steps: pa.Table, rank: RankSpans, number: int) -> list[str]:
+    """How a batch's steps lie outside the spans of rank 0."""
+    spans = {
+        phase: (int(start_us), int(end_us))
+        for phase, batch, start_us, end_us in zip(
+            rank.phase, rank.batch, rank.start_us, rank.end_us, strict=True
+        )
+        if batch == number and phase in (Phase.PREFILL, Phase.DECODE)
+    }
+    if len(spans) < len((Phase.PREFILL, Phase.DECODE)):
+        return ["it has no PREFILL or no DECODE"]
+    times = _array(steps, "t_us")
+    if not len(times):
+        return ["it has no step"]
+    faults = []
+    for name, inside, (start_us, end_us) in (
+        ("prefill's step", times[:1], spans[Phase.PREFILL]),
+        ("a decoding step", times[1:], spans[Phase.DECODE]),
+    ):
+        outside_us = np.maximum(start_us - inside, inside - end_us)
+        if len(inside) and outside_us.max() > STEP_SLACK_US:
+            faults.append(f"{name} lies {outside_us.max() / US_PER_S:.3f} s outside its span")
+    return faults
+
+
+def window_filled(case: Case) -> Finding:
+    """The measured window is as long as was ordered, of whole passes through the prompts."""
+    window = ModelRecord(case.run).part("window")
+    least_s = case.run.order.get("min_window_s")
+    if not window or not isinstance(least_s, int | float):
+        return skipped("not recorded: the run is from before windows were ordered")
+    passes, answered = window.get("passes"), case.run.responses.num_rows
+    faults = []
+    if passes is None or answered != passes * case.run.spec.prompts:
+        faults.append(f"{answered} answers to {case.run.spec.prompts} prompts in {passes} passes")
+    if window.get("min_window_s") != least_s:
+        faults.append(f"{least_s} s were ordered, {window.get('min_window_s')} s went by")
+    seconds = case.account.duration_s
+    if seconds < least_s - WINDOW_SLACK_S:
+        faults.append(f"{seconds:.3f} s were measured, {least_s:g} s ordered")
+    return judged(faults, f"{seconds:.1f} s in {passes} passes, ordered were {least_s:g} s")
+
+
+def warmup_told(case: Case) -> Finding:
+    """The warm-up ended steady, and its rates say so; one that did not is told, not failed."""
+    warmup = ModelRecord(case.run).part("warmup")
+    rates, steady = warmup.get("rates_tokens_per_s"), warmup.get("steady")
+    if not isinstance(rates, list):
+        return skipped("not recorded: the run is from before warm-ups were")
+    if steady is None:
+        return skipped(str(warmup.get("reason") or "no warm-up was asked for"))
+    last = [float(rate) for rate in rates[-int(warmup["window"]) :]]
+    spread = (max(last) - min(last)) / fmean(last)
+    most = float(warmup["spread"])
+    if steady is not (spread <= most + SPREAD_TOLERANCE):
+        return failed(f"it says steady {steady}, but its last rates differ by {spread:.2%}")
+    told = (
+        f"the last {len(last)} of {len(rates)} batches differ by {spread:.2%}, at most {most:.2%}"
+    )
+    return passed(told) if steady else skipped(f"not steady: {told}")
+
+
+def memory_planned(case: Case) -> Finding:
+    """What torch took of a GPU is what the plan had estimated; a plan that is off is told."""
+    performance = Performance(case.account)
+    estimated = estimated_bytes(performance)
+    allocated = performance.model.number("memory", "peak_allocated_bytes")
+    if estimated is None or allocated is None:
+        return skipped(performance.model.reason("memory") or "memory is not on record")
+    off = allocated / estimated - 1.0
+    told = f"{allocated / 1e9:.3f} GB taken, {estimated / 1e9:.3f} GB planned: {off:+.1%}"
+    return passed(told) if abs(off) <= MEMORY_TOLERANCE else skipped(f"the plan was off: {told}")
+
+
+def bytes_counted(case: Case) -> Finding:
+    """The bytes that a step reads, as the run counted its tensors, are those of the formula."""
+    model = ModelRecord(case.run)
+    if isinstance(model.sizes, str):
+        return skipped(model.sizes)
+    faults = []
+    compared = 0
+    for name, by_formula in (
+        ("weight_bytes_per_step", model.formula_weight_bytes),
+        ("kv_bytes_per_position", model.formula_kv_bytes),
+    ):
+        counted = model.bytes_read(name)
+        if counted is None or not by_formula:
+            continue
+        compared += 1
+        if abs(counted / by_formula - 1.0) > BYTES_TOLERANCE:
+            faults.append(f"{name} is {counted}, by the formula {by_formula}")
+    if not compared:
+        return skipped("the run counted none")
+    return judged(faults, f"{model.weight_bytes} bytes a step, {model.kv_bytes} a position")
+
+
+def bound_not_beaten(case: Case) -> Finding:
+    """No phase was faster than its GPUs' stated peaks allow."""
+    performance = Performance(case.account)
+    if performance.reason is not None:
+        return skipped(performance.reason)
+    shares = {}
+    for phase in (Phase.PREFILL, Phase.DECODE):
+        least_s = performance.least_s(phase, STATED)
+        seconds = case.account.phase_seconds(phase)
+        for name, share in zip(
+            ("bandwidth", "operations"), performance.utilization(phase, STATED), strict=True
+        ):
+            if share is not None:
+                shares[f"{phase.value}, {name}"] = share
+        if least_s is not None and seconds > 0 and phase is Phase.DECODE:
+            shares["decode, roofline"] = least_s / seconds
+    faults = [f"{name}: {share:.1%} of what the GPUs can do" for name, share in shares.items()]
+    faults = [fault for fault, share in zip(faults, shares.values(), strict=True) if share > 1.0]
+    most = max(shares, key=lambda name: shares[name])
+    return judged(faults, f"at most {shares[most]:.1%} of the stated peak ({most})")
+
+
+def _whole(table: pa.Table, name: str) -> Sequence[int]:
+    values: list[int] = table[name].to_pylist()
+    return values
+
+
+def _array(table: pa.Table, name: str) -> IntArray:
+    return np.asarray(table[name].to_numpy(), dtype=np.int64)
+
+
+WORK_CHECKS: Final = (
+    Check(name="steps", claim="steps, responses and spans tell the same", look=steps_agree),
+    Check(name="window", claim="the window is as long as ordered", look=window_filled),
+    Check(name="warm-up", claim="the warm-up ended steady", look=warmup_told),
+    Check(name="memory", claim="memory was as planned", look=memory_planned),
+    Check(name="bytes", claim="bytes that a step reads come out again", look=bytes_counted),
+    Check(name="bound", claim="no run beats what its GPUs can do", look=bound_not_beaten),
+)
+"""Checks of the work, in the audit's order."""

@@ -1,0 +1,1 @@
+"""Joules with their uncertainty."""

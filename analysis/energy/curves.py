@@ -1,0 +1,346 @@
+"""Energy of a window from what a sensor said: pure arrays, no files.
+
+Three curves of energy over time may exist for a GPU. The counter is the board's own running total
+as the watcher read it. The witness is the same counter as the GPU's rank read it at the edges of
+its spans. The integral is the trapezoid under its power. Each is evaluated at exact times, so
+energies of windows that tile a span of time sum to the energy of the whole.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.energy.uncertain import Amount
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+US_PER_S: Final = 1_000_000
+# A window shorter than this many sensor periods holds too few independent readings: at two
+# periods at least one reading is sure to average over the window alone (arXiv 2312.02741: A100
+# and H100 sensors update every 100 ms).
+ATTRIBUTABLE_PERIODS: Final = 2.0
+COVERAGE_FACTOR: Final = 2.0
+"""What a standard uncertainty is multiplied by: about 95 % (JCGM 100, Guide to the Expression of
+Uncertainty in Measurement, 6.3)."""
+# Variance of a value spread evenly over a width is width^2 over this (JCGM 100, 4.3.7).
+_EVEN: Final = 12.0
+# Readings may begin or end this many periods inside a window before its energy is unknown.
+EDGE_PERIODS: Final = 2.0
+# A counter is extended no further past its readings than the slowest board averages its power over
+# (arXiv 2312.02741): what it drew later, nobody saw.
+MOST_EXTENSION_US: Final = US_PER_S
+# Longest silence in periods that is no gap (github.com/NVIDIA/srt-slurm,
+# docs/power-telemetry.md: three periods at its 1 s).
+GAP_PERIODS: Final = 3
+# A counter is extended past its last reading by the mean slope of this many readings, as single
+# steps of a counter that moves in steps say nothing.
+_SLOPE_READINGS: Final = 10
+_TWO_POINTS: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Series:
+    """Readings of one field of one device: sorted by time, without nulls."""
+
+    t_us: IntArray
+    """Shape (n,), not falling."""
+    value: FloatArray
+    """Shape (n,), in the field's unit."""
+    nulls: int = 0
+    """Readings that were null and are left out here."""
+    null_reason: str | None = None
+    """The commonest reason of a null; None when there was no null."""
+    width_us: IntArray | None = None
+    """Shape (n,): each was read at some moment of this width around its `t_us`; None for at it."""
+
+    def __post_init__(self) -> None:
+        if self.t_us.shape != self.value.shape:
+            raise ValueError(
+                f"`value` must have the shape of `t_us`, but has {self.value.shape} "
+                f"against {self.t_us.shape} instead"
+            )
+
+    def __len__(self) -> int:
+        return len(self.t_us)
+
+    def between(self, start_us: int, end_us: int) -> "Series":
+        """The readings from `start_us` to `end_us`, both included."""
+        first = int(np.searchsorted(self.t_us, start_us, side="left"))
+        last = int(np.searchsorted(self.t_us, end_us, side="right"))
+        return Series(t_us=self.t_us[first:last], value=self.value[first:last])
+
+    def holding(self, start_us: int, end_us: int, reach_us: int) -> "Series":
+        """The same and the last reading before, if no further back than `reach_us`.
+
+        A level that is read seldom holds until it is read again.
+        """
+        first = int(np.searchsorted(self.t_us, start_us, side="left"))
+        known = first > 0 and start_us - int(self.t_us[first - 1]) <= reach_us
+        return self.between(int(self.t_us[first - 1]) if known else start_us, end_us)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """Energy of one GPU over time, known between its first and last reading."""
+
+    method: str
+    """How it came about: `counter`, `witness`, or `integral of <field>`."""
+    t_us: IntArray
+    """Shape (n,) with n >= 2, rising."""
+    energy_j: FloatArray
+    """Shape (n,): energy at each time since the first."""
+    power_w: FloatArray | None
+    """Shape (n,): power at each time; None when only energy is known (a counter)."""
+    edge_us: int
+    """How far a window may reach past the first or last reading."""
+    resolution_us: int
+    """Within this time of an edge the readings cannot say when power changed."""
+    lag_us: int = 0
+    """How late a counter's value may be: time between two updates of it."""
+    edge_power_w: float = 0.0
+    """Power that must be reckoned with at an edge where no reading tells it."""
+    variance_j2: FloatArray | None = None
+    """Shape (n,): running sum of what each step between two readings adds to the variance of
+    the energy; None when nothing is lost between readings (a counter)."""
+    width_us: IntArray | None = None
+    """Shape (n,): each was read at some moment of this width around its time; None for at it."""
+    seen: Series | None = None
+    """Power of the same board, for a counter that was read more seldom than it changes: between
+    two readings its own slope is a mean, and says little of what power was at an edge."""
+
+    def at(self, t_us: IntArray) -> FloatArray:
+        """Energy at each time since the first reading; NaN where that is not known."""
+        seconds = (t_us - self.t_us[0]) / US_PER_S
+        knots = (self.t_us - self.t_us[0]) / US_PER_S
+        segment = np.clip(np.searchsorted(knots, seconds, side="right") - 1, 0, len(knots) - 2)
+        into = seconds - knots[segment]
+        width = np.diff(knots)[segment]
+        if self.power_w is None:
+            slope = np.diff(self.energy_j)[segment] / width
+            energy = self.energy_j[segment] + slope * into
+            head, tail = self._outer_slopes()
+        else:
+            left = self.power_w[segment]
+            rise = (self.power_w[segment + 1] - left) / width
+            energy = self.energy_j[segment] + left * into + 0.5 * rise * into * into
+            head, tail = float(self.power_w[0]), float(self.power_w[-1])
+        energy = np.where(seconds < 0, self.energy_j[0] + head * seconds, energy)
+        past = seconds - knots[-1]
+        energy = np.where(past > 0, self.energy_j[-1] + tail * past, energy)
+        known = (t_us >= self.t_us[0] - self.edge_us) & (t_us <= self.t_us[-1] + self.edge_us)
+        return np.where(known, energy, np.nan)
+
+    @property
+    def has_gap(self) -> bool:
+        """True when readings were missed for longer than the sensor is allowed to be silent."""
+        return bool(np.diff(self.t_us).max() > GAP_PERIODS * self.resolution_us)
+
+    def between(self, start_us: int, end_us: int) -> Amount:
+        """Energy of one window in joules."""
+        edges_us = np.array([start_us, end_us], dtype=np.int64)
+        edges = self.at(edges_us)
+        if np.isnan(edges[0]):
+            late_s = (int(self.t_us[0]) - start_us) / US_PER_S
+            if late_s > 0:
+                return Amount.unknown(f"readings begin {late_s:.3f} s after the window")
+        if np.isnan(edges).any():
+            early_s = (end_us - int(self.t_us[-1])) / US_PER_S
+            return Amount.unknown(f"readings end {early_s:.3f} s before the window")
+        return Amount.of(edges[1] - edges[0], self.plus_minus_j(edges_us[:1], edges_us[1:]))
+
+    def summed(self, start_us: IntArray, end_us: IntArray) -> Amount:
+        """Energy of several windows together; shape (n,) each."""
+        energies = self.at(end_us) - self.at(start_us)
+        if np.isnan(energies).any():
+            return Amount.unknown("readings do not reach over the whole phase")
+        return Amount.of(float(energies.sum()), self.plus_minus_j(start_us, end_us))
+
+    def plus_minus_j(self, start_us: IntArray, end_us: IntArray) -> float:
+        """Expanded uncertainty (k = 2) of the energy of several windows together.
+
+        The moment of a sensor's update is unknown, and so is the moment of a step of power between
+        two readings: each is spread evenly, with a variance of width^2 / 12. A counter is late by
+        half an update on average, which cancels as far as power is the same at starts and ends.
+        An edge that two windows share moves energy from one to the other and cancels. When a
+        counter was read is known no better than between two looks at the clock, which moves energy
+        too.
+        """
+        edges_us = np.setxor1d(start_us, end_us)
+        late_j, moved_j = self._edge_widths_j(edges_us)
+        lost_j = 0.5 * float(np.sum(np.where(np.isin(edges_us, end_us), late_j, -late_j)))
+        variance_j2 = float(np.sum(late_j**2 + moved_j**2)) / _EVEN + lost_j**2
+        if self.variance_j2 is not None:
+            knots, sums = self.t_us.astype(np.float64), self.variance_j2
+            inside = np.interp(end_us, knots, sums) - np.interp(start_us, knots, sums)
+            variance_j2 += max(0.0, float(inside.sum()))
+        return COVERAGE_FACTOR * float(np.sqrt(variance_j2))
+
+    def _edge_widths_j(self, edges_us: IntArray) -> tuple[FloatArray, FloatArray]:
+        """How much energy may lie on the wrong side of each edge: by lateness, and by steps.
+
+        A counter's value is late by up to its lag, at the power of that moment. Beyond that only
+        what power changed by around the edge can be misplaced, by a counter no further than to the
+        nearest reading; in a gap power may have been anything that was seen elsewhere.
+        """
+        right = np.clip(np.searchsorted(self.t_us, edges_us), 1, len(self.t_us) - 1)
+        nearest_us = np.minimum(
+            np.abs(edges_us - self.t_us[right - 1]), np.abs(self.t_us[right] - edges_us)
+        )
+        width_us = np.zeros(len(edges_us), dtype=np.int64)
+        if self.width_us is not None:
+            width_us = np.maximum(self.width_us[right - 1], self.width_us[right])
+        reach_us = np.maximum(np.maximum(self.resolution_us, nearest_us), width_us)
+        low = np.searchsorted(self.t_us, edges_us - reach_us, side="right") - 1
+        high = np.searchsorted(self.t_us, edges_us + reach_us, side="left")
+        counts = self.power_w is None
+        looked = np.zeros(len(edges_us), dtype=np.bool_)
+        if self.power_w is None and self.seen is not None:
+            levels_w = self.seen.value
+            low = np.searchsorted(self.seen.t_us, edges_us - reach_us, side="left")
+            high = np.searchsorted(self.seen.t_us, edges_us + reach_us, side="right") - 1
+            looked = high >= low
+            high = np.maximum(low, high)
+        elif self.power_w is None:
+            levels_w = np.diff(self.energy_j) / (np.diff(self.t_us) / US_PER_S)
+            high = high - 1
+        else:
+            levels_w = self.power_w
+        low, high = (np.clip(bound, 0, len(levels_w) - 1) for bound in (low, high))
+        most_w = _over(np.maximum, levels_w, low, high)
+        swing_w = most_w - _over(np.minimum, levels_w, low, high)
+        blind = (nearest_us > self.resolution_us) | (~looked if self.seen is not None else False)
+        swing_w = np.where(blind, np.ptp(levels_w), swing_w)
+        moved_us = nearest_us if counts else reach_us
+        late_w = np.where(looked, most_w, np.maximum(most_w, self.edge_power_w))
+        moved_j = np.hypot(swing_w * moved_us, late_w * width_us) / US_PER_S
+        return late_w * self.lag_us / US_PER_S, moved_j
+
+    def _outer_slopes(self) -> tuple[float, float]:
+        count = min(_SLOPE_READINGS, len(self.t_us))
+        head_s = (self.t_us[count - 1] - self.t_us[0]) / US_PER_S
+        tail_s = (self.t_us[-1] - self.t_us[-count]) / US_PER_S
+        head = (self.energy_j[count - 1] - self.energy_j[0]) / head_s
+        tail = (self.energy_j[-1] - self.energy_j[-count]) / tail_s
+        return float(head), float(tail)
+
+
+def counter_curve(
+    series: Series,
+    *,
+    edge_us: int,
+    resolution_us: int,
+    lag_us: int,
+    edge_power_w: float = 0.0,
+    method: str = "counter",
+    power: Series | None = None,
+) -> Curve | str:
+    """The curve of an energy counter, or the reason why there is none.
+
+    A counter that falls was reset, and one that never moves does not count: neither says what was
+    drawn. A value that only repeats the one before is no new reading of the board. `power` are the
+    same board's readings of power, given where the counter itself was read too seldom to tell what
+    may be misplaced at an edge.
+    """
+    t_us, value = _distinct(series)
+    if len(t_us) < _TWO_POINTS:
+        return _too_few(series, len(t_us))
+    steps = np.diff(value)
+    if (steps < 0).any():
+        at = int(np.argmax(steps < 0))
+        return f"the counter fell from {value[at]:.3f} J to {value[at + 1]:.3f} J"
+    if value[-1] == value[0]:
+        return f"the counter stood at {value[0]:.3f} J throughout"
+    new = np.concatenate(([True], steps > 0))
+    width_us = series.width_us
+    if width_us is not None:
+        width_us = width_us[_first_of_each(series.t_us)][new]
+    t_us, value = t_us[new], value[new]
+    return Curve(
+        method=method,
+        t_us=t_us,
+        energy_j=value - value[0],
+        power_w=None,
+        edge_us=edge_us,
+        resolution_us=resolution_us,
+        lag_us=lag_us,
+        edge_power_w=edge_power_w,
+        width_us=width_us,
+        seen=power or None,
+    )
+
+
+def integral_curve(
+    series: Series, *, field: str, edge_us: int, window_us: int, resolution_us: int
+) -> Curve | str:
+    """The curve under power readings (trapezoid), or the reason why there is none.
+
+    A reading is the mean of the `window_us` before its stamp, so it stands for the middle of that.
+    """
+    t_us, value = _distinct(series)
+    if len(t_us) < _TWO_POINTS:
+        return _too_few(series, len(t_us))
+    width_us = np.diff(t_us)
+    width_s = width_us / US_PER_S
+    energy_j = np.concatenate(([0.0], np.cumsum(0.5 * (value[1:] + value[:-1]) * width_s)))
+    # Between two readings a step may lie anywhere but in the window of the second.
+    unseen_s = np.maximum(0, width_us - window_us) / US_PER_S
+    step_w = np.abs(np.diff(value))
+    step_w = np.where(width_us > EDGE_PERIODS * resolution_us, np.ptp(value), step_w)
+    variance_j2 = np.concatenate(([0.0], np.cumsum((step_w * unseen_s) ** 2 / _EVEN)))
+    return Curve(
+        method=f"integral of {field}",
+        t_us=t_us - window_us // 2,
+        energy_j=energy_j,
+        power_w=value,
+        # The shift takes half a window off the end that was read.
+        edge_us=edge_us + window_us // 2,
+        resolution_us=resolution_us,
+        variance_j2=variance_j2,
+    )
+
+
+def coverage(series: Series, start_us: int, end_us: int, period_us: int) -> tuple[float, int]:
+    """Share of the expected readings that came in a window, and its largest gap in microseconds.
+
+    The window's edges count as readings' neighbours: a window whose first reading comes late has a
+    gap there. A window that may lie between two readings expects none, and misses none.
+    """
+    if period_us <= 0 or end_us <= start_us:
+        raise ValueError(
+            "`period_us` and the window must be positive, "
+            f"but are {period_us} and {end_us - start_us} us instead"
+        )
+    inside = series.between(start_us, end_us).t_us
+    expected = (end_us - start_us) // period_us
+    share = min(1.0, len(inside) / expected) if expected else 1.0
+    marks = np.concatenate(([start_us], inside, [end_us]))
+    return share, int(np.diff(marks).max())
+
+
+def _over(take: np.ufunc, values: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
+    """`take` over `values[low[i] : high[i] + 1]` for each i; `high` is at least `low`."""
+    if not len(low):
+        return np.empty(0)
+    bounds = np.column_stack((low, np.minimum(high + 1, len(values)))).ravel()
+    padded = np.append(values, values[-1])
+    return np.asarray(take.reduceat(padded, bounds)[::2])
+
+
+def _distinct(series: Series) -> tuple[IntArray, FloatArray]:
+    if len(series) == 0:
+        return series.t_us, series.value
+    keep = _first_of_each(series.t_us)
+    return series.t_us[keep], series.value[keep]
+
+
+def _first_of_each(t_us: IntArray) -> NDArray[np.bool_]:
+    return np.concatenate(([True], np.diff(t_us) > 0))
+
+
+def _too_few(series: Series, count: int) -> str:
+    if series.null_reason is not None:
+        return f"{count} readings, {series.nulls} nulls: {series.null_reason}"
+    return f"{count} readings"

@@ -1,0 +1,131 @@
+"""Gpu: one GPU of a run, its energy over time and what its sensor can resolve."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from analysis.energy.curves import ATTRIBUTABLE_PERIODS, US_PER_S, Curve, FloatArray
+from analysis.energy.uncertain import Amount
+from telemetry.boards.sensor_timing import Sensor, Timing
+
+COUNTER: Final = "counter"
+"""The method that takes the board's own running total, as the watcher read it."""
+WITNESS: Final = "witness"
+"""The same running total as the GPU's rank read it at its spans' edges: it needs no trace."""
+INTEGRAL: Final = "integral"
+"""The method that sums power over time."""
+METHODS: Final = (WITNESS, COUNTER, INTEGRAL)
+"""In order of preference: a counter loses nothing between two readings, an integral may; and a rank
+reads it at the very edges, where a watcher's polls have to be interpolated."""
+US_PER_MS: Final = 1_000
+# Share of a phase's seconds that must lie in spans the sensor can resolve.
+_ATTRIBUTABLE_SHARE: Final = 0.9
+# Boards of one product were measured up to 4 % apart (arXiv 2312.02741: 100 to 104 ms); a fifth
+# is another sensor.
+_TIMING_TOLERANCE: Final = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """How one reading of a GPU behaves in time, and how that is known."""
+
+    field: str
+    tabulated: Timing
+    """By architecture, `telemetry.boards.sensor_timing`."""
+    measured_us: int | None
+    """Update period that the source measured on this board; None when it did not."""
+    sampling_us: int
+    """Time between two readings in the record; where there are none the table's period."""
+
+    @property
+    def update_us(self) -> int:
+        """Time between two new values: the measured one stands before the table's.
+
+        A measured one that is shorter counts as far as the record shows readings that often: a
+        short probe on a busy node finds periods that are not there.
+        """
+        if self.measured_us is None:
+            return self.tabulated.update_us
+        return max(self.measured_us, min(self.tabulated.update_us, self.sampling_us))
+
+    @property
+    def resolution_us(self) -> int:
+        """The shortest time that two neighbouring readings tell apart."""
+        return max(self.update_us, self.sampling_us, self.tabulated.window_us)
+
+    @property
+    def note(self) -> str | None:
+        """How the table and the source's own measurement differ; None where they do not."""
+        table_us = self.tabulated.update_us
+        if self.measured_us is None or (
+            abs(self.measured_us - table_us) <= _TIMING_TOLERANCE * table_us
+        ):
+            return None
+        return (
+            f"{self.field} was measured to change every {self.measured_us / US_PER_MS:g} ms, the "
+            f"table of sensors has {table_us / US_PER_MS:g} ms: "
+            f"{self.update_us / US_PER_MS:g} ms is used"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gpu:
+    """One GPU that the run was given."""
+
+    uuid: str
+    host: str
+    name: str
+    """Product, as the source has it."""
+    driver: str | None
+    shared: bool
+    """True when MIG is on: what it reads is the whole board's."""
+    rank: int | None
+    """The rank that works on it; None for a GPU that was allocated and left idle."""
+    sensor: Sensor
+    behaviours: tuple[Behaviour, ...]
+    """Of every power field and counter with readings."""
+    counter: Curve | str
+    """The curve, or why there is none."""
+    witness: Curve | str
+    integral: Curve | str
+    idle_power: Amount
+    """Mean power in the settled part of the run's own IDLE phase, watts."""
+
+    def curve(self, method: str) -> Curve | str:
+        """The curve that `method`, one of `METHODS`, names."""
+        return {COUNTER: self.counter, WITNESS: self.witness, INTEGRAL: self.integral}[method]
+
+    def energy(self, method: str, window_us: tuple[int, int]) -> Amount:
+        """Energy in a window by one method."""
+        curve = self.curve(method)
+        amount = Amount.unknown(curve) if isinstance(curve, str) else curve.between(*window_us)
+        if amount.value is None:
+            return Amount.unknown(f"{self.uuid}: {amount.reason}")
+        return amount
+
+    def best_counter(self, window_us: tuple[int, int]) -> Amount:
+        """Energy in a window by the board's counter: as its rank read it, else as it was polled."""
+        witness = self.energy(WITNESS, window_us)
+        return witness if witness.value is not None else self.energy(COUNTER, window_us)
+
+    def resolution_us(self, method: str | None) -> int:
+        """The shortest time that `method` tells apart; the slowest known one for None."""
+        curves = [self.curve(name) for name in (METHODS if method is None else (method,))]
+        known = [curve.resolution_us for curve in curves if isinstance(curve, Curve)]
+        return max(known or [timing.resolution_us for timing in self.sensor.timings.values()])
+
+    def attributable(self, method: str | None, seconds: FloatArray) -> bool:
+        """True when spans of these lengths are long enough for the sensor to tell them apart."""
+        long = seconds * US_PER_S >= ATTRIBUTABLE_PERIODS * self.resolution_us(method)
+        return bool(seconds[long].sum() >= _ATTRIBUTABLE_SHARE * seconds.sum())
+
+    def shortness(self, method: str | None, seconds: FloatArray) -> str:
+        """Why spans of these lengths are not attributable."""
+        median_ms = float(np.median(seconds)) * US_PER_S / US_PER_MS
+        least_ms = ATTRIBUTABLE_PERIODS * self.resolution_us(method) / US_PER_MS
+        spans = f"{len(seconds)} span{'' if len(seconds) == 1 else 's'}"
+        return (
+            f"not attributable: {spans}, median {median_ms:.1f} ms, mostly shorter than "
+            f"{ATTRIBUTABLE_PERIODS:g} sensor periods ({least_ms:.0f} ms)"
+        )

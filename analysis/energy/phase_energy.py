@@ -1,0 +1,132 @@
+"""PhaseEnergy: what each rank's GPU took in each phase of the job, and what idle GPUs took."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from analysis.energy.curves import US_PER_S, Curve, IntArray
+from analysis.energy.gpu_energy import METHODS, WITNESS, Gpu
+from analysis.energy.uncertain import Amount, net_energy
+from analysis.runs.rank_spans import RankSpans
+
+SHORT_PHASES: Final = "too short"
+"""Row of a phase table that pools what is not attributable, so that rows sum to the total."""
+NO_RANK: Final = "allocated, no rank"
+"""Row of a GPU that the job held and no rank worked on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseEnergy:
+    """One phase of one rank, or the whole job of a GPU without one."""
+
+    rank: int | None
+    """None for a GPU that no rank works on."""
+    host: str
+    gpu_uuid: str | None
+    phase: str
+    spans: int
+    seconds: float
+    energy: Amount
+    """Gross joules of the GPU."""
+    net: Amount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """How phases are told apart: by one method for the whole run."""
+
+    method: str | None
+    """One of `analysis.energy.gpu_energy.METHODS`; None when there is none, for `reason`."""
+    reason: str
+
+    def energy(self, rank: RankSpans, gpu: Gpu | None, chosen: IntArray) -> Amount:
+        """Energy of a rank's GPU in the chosen spans, if its sensor can tell them from others."""
+        if not len(chosen):
+            return Amount.unknown("no such phase")
+        if gpu is not None and not gpu.attributable(self.method, rank.seconds(chosen)):
+            return Amount.unknown(gpu.shortness(self.method, rank.seconds(chosen)))
+        return self._summed(rank, gpu, chosen)
+
+    def rows(self, rank: RankSpans, gpu: Gpu | None) -> Iterator[PhaseEnergy]:
+        """The rank's phases in the order they began; those too short for the sensor pooled last."""
+        pooled: list[IntArray] = []
+        for phase in dict.fromkeys(rank.phase):
+            chosen = rank.of(phase)
+            if gpu is not None and not gpu.attributable(self.method, rank.seconds(chosen)):
+                pooled.append(chosen)
+            yield _row(rank, gpu, phase, chosen, self.energy(rank, gpu, chosen))
+        if pooled:
+            chosen = np.sort(np.concatenate(pooled))
+            yield _row(rank, gpu, SHORT_PHASES, chosen, self._summed(rank, gpu, chosen))
+
+    def _summed(self, rank: RankSpans, gpu: Gpu | None, chosen: IntArray) -> Amount:
+        if gpu is None:
+            return Amount.unknown("the rank has no GPU")
+        if self.method is None:
+            return Amount.unknown(self.reason)
+        curve = gpu.curve(self.method)
+        if isinstance(curve, str):
+            return Amount.unknown(f"{gpu.uuid}: {curve}")
+        return curve.summed(rank.start_us[chosen], rank.end_us[chosen])
+
+
+def attribution(
+    gpus: Sequence[Gpu], lives_us: Sequence[tuple[int, int]], *, otherwise: Attribution
+) -> Attribution:
+    """The method that tells the shortest phases of all GPUs apart over their ranks' lives.
+
+    Of equally fine methods it is the first of `analysis.energy.gpu_energy.METHODS`; one with a gap in its
+    readings stands back, as it is fine no more there. `otherwise` stands where none reaches over
+    every life. `lives_us` are the ranks' of `gpus`, in the same order.
+    """
+
+    def reaches(method: str) -> bool:
+        return all(
+            gpu.energy(method, life_us).value is not None
+            for gpu, life_us in zip(gpus, lives_us, strict=True)
+        )
+
+    def has_gap(method: str) -> bool:
+        curves = [gpu.curve(method) for gpu in gpus]
+        # A witness reads where it matters: at the edges.
+        return method != WITNESS and any(isinstance(one, Curve) and one.has_gap for one in curves)
+
+    whole = [method for method in METHODS if gpus and reaches(method)]
+    if not whole:
+        return otherwise
+    even = [method for method in whole if not has_gap(method)] or whole[:1]
+    finest = min(even, key=lambda method: max(gpu.resolution_us(method) for gpu in gpus))
+    return Attribution(method=finest, reason="")
+
+
+def idle_row(gpu: Gpu, life_us: tuple[int, int], energy: Amount) -> PhaseEnergy:
+    """A GPU that was allocated and left idle, over the job's life."""
+    return PhaseEnergy(
+        rank=None,
+        host=gpu.host,
+        gpu_uuid=gpu.uuid,
+        phase=NO_RANK,
+        spans=1,
+        seconds=(life_us[1] - life_us[0]) / US_PER_S,
+        energy=energy,
+        net=Amount.unknown("no rank worked on it: all of it is idle energy"),
+    )
+
+
+def _row(
+    rank: RankSpans, gpu: Gpu | None, phase: str, chosen: IntArray, energy: Amount
+) -> PhaseEnergy:
+    seconds = float(rank.seconds(chosen).sum())
+    net = energy if gpu is None else net_energy(energy, gpu.idle_power, seconds)
+    return PhaseEnergy(
+        rank=rank.rank,
+        host=rank.host,
+        gpu_uuid=rank.gpu_uuid,
+        phase=str(phase),
+        spans=len(chosen),
+        seconds=seconds,
+        energy=energy,
+        net=net,
+    )

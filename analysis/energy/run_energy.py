@@ -1,0 +1,362 @@
+"""Account: one run's energy by GPU and phase, joined on GPU UUID and time."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from analysis.energy.curves import US_PER_S, Curve, Series, coverage
+from analysis.energy.gpu_energy import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
+from analysis.energy.gpu_state import STATE_FIELDS, GpuState, gpu_state
+from analysis.energy.phase_energy import Attribution, PhaseEnergy, attribution, idle_row
+from analysis.energy.readings import Readings
+from analysis.energy.uncertain import Amount, gap_share, net_energy, total
+from analysis.runs.rank_spans import RankSpans, rank_spans
+from analysis.runs.sealed_runs import Run
+from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
+from telemetry.boards.sensor_timing import POWER_FIELDS
+from telemetry.record.schema import Phase
+
+_ZONE_FIELD: Final = "zone_energy_j"
+_NODE_FIELD: Final = "node_power_w"
+_HOST_FIELDS: Final = (_ZONE_FIELD, _NODE_FIELD)
+_FIELDS: Final = (
+    *(COUNTER_FIELD, *POWER_FIELDS, *_HOST_FIELDS),
+    *(*STATE_FIELDS, "gpu_utilization", "power_limit_w"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Covered:
+    """How complete one reading of one GPU is in the measured window."""
+
+    device: str
+    field: str
+    share: float
+    """Of the readings expected."""
+    gap_us: int
+    """Longest time without one."""
+    period_us: int
+    """Time between two readings as the record states it."""
+    missed: int
+    """Readings expected that did not come."""
+
+
+class Account:
+    """The energies of one run, each a number or the reason why there is none.
+
+    The energy of a run is the sum over every GPU that a rank works on, of all nodes. One method is
+    taken for the whole run and never mixed: the first of `METHODS` that every GPU has. What GPUs
+    took that were allocated and left idle is told apart and charged on top.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.ranks = tuple(rank_spans(run))
+        self._readings = Readings(run, run.series(_FIELDS))
+
+    @cached_property
+    def window_us(self) -> tuple[int, int]:
+        """From the first prefill's start to the last decode's end over all ranks.
+
+        Warm-up batches (negative numbers) are outside.
+
+        Raises:
+            ValueError: no batch was answered.
+        """
+        starts: list[int] = []
+        ends: list[int] = []
+        for rank in self.ranks:
+            for index, (phase, batch) in enumerate(zip(rank.phase, rank.batch, strict=True)):
+                if batch is not None and batch >= 0:
+                    if phase == Phase.PREFILL:
+                        starts.append(int(rank.start_us[index]))
+                    if phase in (Phase.PREFILL, Phase.DECODE):
+                        ends.append(int(rank.end_us[index]))
+        if not starts or max(ends) <= min(starts):
+            raise ValueError(f"`spans` of {self.run.run_id} must hold an answered batch")
+        return min(starts), max(ends)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the window."""
+        return (self.window_us[1] - self.window_us[0]) / US_PER_S
+
+    @property
+    def life_us(self) -> tuple[int, int]:
+        """From the first rank's start to the last one's end."""
+        lives = [rank.life_us for rank in self.ranks]
+        return min(start for start, _ in lives), max(end for _, end in lives)
+
+    @cached_property
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Every GPU that a rank worked on, each once, by rank."""
+        found: dict[str, Gpu] = {}
+        for rank in self.ranks:
+            if rank.gpu_uuid is not None and rank.gpu_uuid not in found:
+                entry = self._inventory.get(rank.gpu_uuid, (rank.host, {"uuid": rank.gpu_uuid}))[1]
+                found[rank.gpu_uuid] = self._readings.gpu(rank.host, entry, rank, self.window_us)
+        return tuple(found.values())
+
+    @cached_property
+    def idle_gpus(self) -> tuple[Gpu, ...]:
+        """Every GPU that the job held and no rank worked on, by host and place."""
+        working = {rank.gpu_uuid for rank in self.ranks}
+        working |= {rank.get("gpu_uuid") for rank in self.run.manifest["ranks"]}
+        return tuple(
+            self._readings.gpu(host, entry, None, self.window_us)
+            for uuid, (host, entry) in self._inventory.items()
+            if uuid not in working
+        )
+
+    @cached_property
+    def method(self) -> str | None:
+        """The first of `METHODS` that every working GPU has in the window; None for none.
+
+        One whose readings are too far apart for the window stands back behind those that are not.
+        """
+        whole = [
+            method
+            for method in METHODS
+            if self.gpus
+            and all(gpu.energy(method, self.window_us).value is not None for gpu in self.gpus)
+        ]
+        length = np.array([self.duration_s])
+        fine = [
+            method for method in whole if all(gpu.attributable(method, length) for gpu in self.gpus)
+        ]
+        return next(iter(fine or whole), None)
+
+    @property
+    def method_text(self) -> str:
+        """The method with the field that was integrated, for a table."""
+        return self._text_of(self.method)
+
+    @property
+    def phase_method_text(self) -> str:
+        """The same of the phases."""
+        return self._text_of(self.attribution.method)
+
+    def energy_by(self, method: str) -> Amount:
+        """Energy of all working GPUs in the window by one method."""
+        return total(
+            [gpu.energy(method, self.window_us) for gpu in self.gpus], nothing="no rank has a GPU"
+        )
+
+    @cached_property
+    def energy(self) -> Amount:
+        """Energy of all working GPUs in the window, gross."""
+        # The integral is the last resort, so its reason is the one that matters.
+        return self.energy_by(self.method or INTEGRAL)
+
+    @property
+    def gain_j(self) -> float | None:
+        """What the boards' own errors of gain may come to in `energy`; None when that is unknown.
+
+        Each board's is its own, but the same in all phases and repeats: no repetition lessens it.
+        """
+        parts = [gpu.energy(self.method or INTEGRAL, self.window_us).value for gpu in self.gpus]
+        known = [part for part in parts if part is not None]
+        if not parts or len(known) < len(parts):
+            return None
+        return math.hypot(
+            *(gpu.sensor.gain_share * part for gpu, part in zip(self.gpus, known, strict=True))
+        )
+
+    @cached_property
+    def idle_energy(self) -> Amount:
+        """Energy in the window of the GPUs that were allocated and left idle; 0 when none was."""
+        if not self.idle_gpus:
+            return Amount.of(0.0, 0.0)
+        amounts = [idle_gpu_energy(gpu, self.window_us) for gpu in self.idle_gpus]
+        return total(amounts, nothing="no GPU was idle")
+
+    @property
+    def charged(self) -> Amount:
+        """Energy of every GPU that the job held, at work or idle, in the window."""
+        return total([self.energy, self.idle_energy], nothing="no GPU")
+
+    @property
+    def gap(self) -> Amount:
+        """How far the integral lies from the counters, as a share, over all working GPUs."""
+        counters = [gpu.best_counter(self.window_us) for gpu in self.gpus]
+        reference = total(counters, nothing="no rank has a GPU")
+        return gap_share(reference, self.energy_by(INTEGRAL), names=(COUNTER, INTEGRAL))
+
+    @property
+    def witness_gap(self) -> Amount:
+        """How far the ranks' own readings lie from the watcher's, as a share."""
+        names = (COUNTER, WITNESS)
+        return gap_share(self.energy_by(COUNTER), self.energy_by(WITNESS), names=names)
+
+    @property
+    def idle_power(self) -> Amount:
+        """Power of all working GPUs at rest."""
+        return total([gpu.idle_power for gpu in self.gpus], nothing="no rank has a GPU")
+
+    @property
+    def net(self) -> Amount:
+        """Energy in the window less what the same GPUs draw at rest in the same time."""
+        return net_energy(self.energy, self.idle_power, self.duration_s)
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        """How phases are told apart: the finest method that reaches over all ranks' lives."""
+        lives = {rank.gpu_uuid: rank.life_us for rank in reversed(self.ranks)}
+        return attribution(
+            self.gpus,
+            [lives[gpu.uuid] for gpu in self.gpus],
+            otherwise=Attribution(method=self.method, reason=self.energy.reason or "no method"),
+        )
+
+    @cached_property
+    def phases(self) -> tuple[PhaseEnergy, ...]:
+        """Energy by rank and phase over the ranks' whole lives; rows of a rank sum to its total."""
+        rows: list[PhaseEnergy] = []
+        for rank in self.ranks:
+            rows.extend(self.attribution.rows(rank, self.gpu_of(rank)))
+        rows += [
+            idle_row(gpu, self.life_us, idle_gpu_energy(gpu, self.life_us))
+            for gpu in self.idle_gpus
+        ]
+        return tuple(rows)
+
+    def gpu_of(self, rank: RankSpans) -> Gpu | None:
+        """The GPU that a rank works on."""
+        return next((gpu for gpu in self.gpus if gpu.uuid == rank.gpu_uuid), None)
+
+    def phase_seconds(self, phase: Phase) -> float:
+        """Seconds in a phase's measured batches: the mean over the ranks."""
+        sums = [float(rank.seconds(rank.measured(phase)).sum()) for rank in self.ranks]
+        return sum(sums) / len(sums)
+
+    def phase_energy(self, phase: Phase) -> Amount:
+        """Energy of all working GPUs in a phase's measured batches."""
+        amounts = [
+            self.attribution.energy(rank, self.gpu_of(rank), rank.measured(phase))
+            for rank in self.ranks
+            if rank.gpu_uuid is not None
+        ]
+        return total(amounts, nothing="no rank has a GPU")
+
+    @property
+    def zone_energy(self) -> Amount:
+        """Energy of all hosts' processors and their memory in the window (Linux powercap)."""
+        return self._readings.host_energy(
+            _ZONE_FIELD, self.window_us, nothing="the host shows no energy zone"
+        )
+
+    @property
+    def node_energy(self) -> Amount:
+        """Energy of all nodes in the window, by their service processors' power (IPMI)."""
+        nothing = "no node's service processor gave its power"
+        energy = self._readings.host_energy(_NODE_FIELD, self.window_us, nothing=nothing)
+        told = {host for host, _, field in self._readings.series if field == _NODE_FIELD}
+        if energy.value is not None and (silent := sorted(set(self.run.hosts) - told)):
+            return Amount.unknown(f"{silent[0]}: {nothing}")
+        return energy
+
+    @property
+    def utilization(self) -> Amount:
+        """Share of the window in which a kernel ran: the mean over working GPUs and readings."""
+        means = [
+            float(inside.value.mean())
+            for gpu in self.gpus
+            if len(
+                inside := self.series(gpu.host, gpu.uuid, "gpu_utilization").between(
+                    *self.window_us
+                )
+            )
+        ]
+        if not means or len(means) < len(self.gpus):
+            return Amount.unknown("not every GPU has a reading in the window")
+        return Amount.of(sum(means) / len(means))
+
+    def state(self, gpu: Gpu) -> GpuState:
+        """How warm and how fast a GPU was at both ends of the window."""
+        return gpu_state(
+            lambda field: self.series(gpu.host, gpu.uuid, field),
+            lambda field: self._readings.sampling_us(gpu.host, gpu.uuid, field),
+            self.window_us,
+        )
+
+    def coverage(self) -> Iterator[Covered]:
+        """Completeness of power and counter of every GPU, working or idle.
+
+        A field that a GPU has no reading of is left out.
+        """
+        window_us = self.window_us[1] - self.window_us[0]
+        for gpu in (*self.gpus, *self.idle_gpus):
+            for behaviour in gpu.behaviours:
+                series = self.series(gpu.host, gpu.uuid, behaviour.field)
+                share, gap_us = coverage(series, *self.window_us, behaviour.sampling_us)
+                yield Covered(
+                    device=gpu.uuid,
+                    field=behaviour.field,
+                    share=share,
+                    gap_us=gap_us,
+                    period_us=behaviour.sampling_us,
+                    missed=round((1.0 - share) * (window_us // behaviour.sampling_us)),
+                )
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the energies has to know, one sentence each."""
+        found: dict[str, None] = {}
+        for gpu in (*self.gpus, *self.idle_gpus):
+            if gpu.shared:
+                found[f"{gpu.uuid}: MIG is on, its power and energy are the whole board's"] = None
+            if not gpu.sensor.known:
+                found[f"sensor: {gpu.sensor.source}"] = None
+            for behaviour in gpu.behaviours:
+                if behaviour.note is not None:
+                    found[f"sensor of {gpu.name}: {behaviour.note}"] = None
+        if self.method == WITNESS:
+            polled = [gpu.energy(COUNTER, self.window_us).reason for gpu in self.gpus]
+            found |= dict.fromkeys(
+                f"only the ranks' own counter readings tell the energy: {why}"
+                for why in polled
+                if why is not None
+            )
+        if self.idle_gpus:
+            gpus = len(self.idle_gpus) + len(self.gpus)
+            found[f"{len(self.idle_gpus)} of {gpus} allocated GPUs had no rank"] = None
+        return tuple(found)
+
+    def series(self, host: str, device: str, field: str) -> Series:
+        """The readings of one device and field; empty when there are none."""
+        return self._readings.of(host, device, field)
+
+    def power_series(self, host: str, uuid: str) -> tuple[str, Series]:
+        """The finest power field with readings, and those."""
+        for field in POWER_FIELDS:
+            series = self.series(host, uuid, field)
+            if len(series):
+                return field, series
+        return POWER_FIELDS[0], self.series(host, uuid, POWER_FIELDS[0])
+
+    @cached_property
+    def _inventory(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """(host, entry) of every GPU that the hosts' sources name, by UUID."""
+        return {
+            str(entry["uuid"]): (host, entry)
+            for host, record in sorted(self.run.hosts.items())
+            for entry in record.get("gpus", [])
+        }
+
+    def _text_of(self, method: str | None) -> str:
+        if method is None:
+            return "none"
+        if method != INTEGRAL:
+            return method
+        curves = {gpu.integral.method for gpu in self.gpus if isinstance(gpu.integral, Curve)}
+        return " and ".join(sorted(curves))
+
+
+def idle_gpu_energy(gpu: Gpu, window_us: tuple[int, int]) -> Amount:
+    """Energy of a GPU without a rank: by its counter, else by the integral of its power."""
+    counter = gpu.energy(COUNTER, window_us)
+    return counter if counter.value is not None else gpu.energy(INTEGRAL, window_us)

@@ -1,0 +1,1 @@
+"""Latency, rates and the share of the bound."""

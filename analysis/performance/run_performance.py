@@ -1,0 +1,181 @@
+"""Performance: how fast a run was, phase by phase, and how near to what its GPUs allow."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import pyarrow.compute as pc
+
+from analysis.energy.run_energy import Account
+from analysis.performance.latency import Latency, read_latency
+from analysis.performance.model_record import ModelRecord
+from analysis.performance.roofline import Row, Sizes, Work
+from telemetry.boards.peaks import Peaks, peaks_of
+from telemetry.record.schema import Phase
+
+STATED: Final = "stated"
+MEASURED: Final = "measured"
+KINDS: Final = (STATED, MEASURED)
+"""Peaks that work is held against: of the datasheet, and as seen on such a board."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What all GPUs of a run together can move and compute in a second."""
+
+    bytes_per_s: float | None
+    """None when nobody stated or measured it."""
+    flop_per_s: float | None
+
+    def least_s(self, moved: int, flops: int) -> float | None:
+        """The least time for so many bytes and operations; None when a limit is not known."""
+        if self.bytes_per_s is None or self.flop_per_s is None:
+            return None
+        return max(moved / self.bytes_per_s, flops / self.flop_per_s)
+
+
+class Performance:
+    """The speed of one run."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.run = account.run
+        self.model = ModelRecord(self.run)
+
+    @cached_property
+    def latency(self) -> Latency | str:
+        """When tokens were chosen, or why that is not known."""
+        first = next((rank for rank in self.account.ranks if rank.rank == 0), None)
+        return "rank 0 has no spans" if first is None else read_latency(self.run, first)
+
+    @cached_property
+    def peaks(self) -> Peaks | str:
+        """The peaks of the run's GPUs, which must all be alike; or why there are none."""
+        found = [
+            peaks_of(entry)
+            for host in self.run.hosts.values()
+            for entry in host.get("gpus", [])
+            if entry.get("uuid") in {gpu.uuid for gpu in self.account.gpus}
+        ]
+        if not found:
+            return "no rank has a GPU"
+        fault = next((one for one in found if isinstance(one, str)), None)
+        if fault is not None:
+            return fault
+        return found[0] if all(one == found[0] for one in found) else "its GPUs are not alike"
+
+    def limits(self, kind: str) -> Limits:
+        """The limits by one of `KINDS`, in the run's own format of numbers."""
+        if isinstance(self.peaks, str):
+            return Limits(bytes_per_s=None, flop_per_s=None)
+        count, dtype = self.run.spec.gpus, self.run.spec.dtype
+        bytes_per_s: float | None = self.peaks.stated_bytes_per_s
+        flop_per_s = self.peaks.stated_flop_per_s.get(dtype)
+        if kind == MEASURED:
+            bytes_per_s = self.peaks.measured_bytes_per_s
+            flop_per_s = self.peaks.measured_flop_per_s.get(dtype)
+        return Limits(
+            bytes_per_s=None if bytes_per_s is None else bytes_per_s * count,
+            flop_per_s=None if flop_per_s is None else flop_per_s * count,
+        )
+
+    @property
+    def decoded_tokens(self) -> int:
+        """Tokens chosen in DECODE: by the steps, else all but one of each answer."""
+        if isinstance(self.latency, Latency):
+            return self.latency.decoded_tokens
+        responses = self.run.responses
+        tokens = int(pc.sum(responses["generated_tokens"]).as_py() or 0)
+        return max(0, tokens - int(responses.num_rows))
+
+    @property
+    def prefilled_tokens(self) -> int | None:
+        """Tokens of prompts that PREFILL read; None when no step says."""
+        return self.latency.prefilled_tokens if isinstance(self.latency, Latency) else None
+
+    def work(self, phase: Phase) -> Work | None:
+        """What PREFILL or DECODE had to do, as the run shared prompts out between them."""
+        if isinstance(self.latency, str):
+            return None
+        make = _MAKE[phase]
+        return _sum([make(batch.rows) for batch in self.latency.batches])
+
+    def utilization(self, phase: Phase, kind: str) -> tuple[float | None, float | None]:
+        """Share of the peak bandwidth, and of the peak operations, that a phase needed."""
+        work, sizes, limits = self.work(phase), self.model.sizes, self.limits(kind)
+        seconds = self.account.phase_seconds(phase)
+        weights, kv = self.model.weight_bytes, self.model.kv_bytes
+        if work is None or isinstance(sizes, str) or weights is None or kv is None or seconds <= 0:
+            return None, None
+        moved, flops = work.bytes(weights, kv), work.flops(sizes)
+        return (
+            None if limits.bytes_per_s is None else moved / seconds / limits.bytes_per_s,
+            None if limits.flop_per_s is None else flops / seconds / limits.flop_per_s,
+        )
+
+    @cached_property
+    def reason(self) -> str | None:
+        """Why there is no bound; None when there is one by the stated peaks."""
+        for known in (self.latency, self.model.sizes, self.peaks):
+            if isinstance(known, str):
+                return known
+        if self.limits(STATED).flop_per_s is None:
+            return f"no peak is stated for {self.run.spec.dtype}"
+        return None
+
+    def least_s(self, phase: Phase, kind: str) -> float | None:
+        """Roofline: the least time of a phase's work, had prefill read every prompt whole.
+
+        Batch by batch the longer of moving the bytes and doing the arithmetic. Where bandwidth was
+        measured and operations in the run's numbers were not, the stated ones stand in: a bound
+        looser than need be, and a bound all the same.
+        """
+        sizes, limits = self.model.sizes, self.limits(kind)
+        if limits.flop_per_s is None:
+            limits = replace(limits, flop_per_s=self.limits(STATED).flop_per_s)
+        weights, kv = self.model.weight_bytes, self.model.kv_bytes
+        if isinstance(self.latency, str) or isinstance(sizes, str):
+            return None
+        if weights is None or kv is None:
+            return None
+        total = 0.0
+        for batch in self.latency.batches:
+            rows = [replace(row, first_step=0) for row in batch.rows]
+            least_s = _least_s(_MAKE[phase](rows), sizes, limits, weights, kv)
+            if least_s is None:
+                return None
+            total += least_s
+        return total
+
+    def bound_tokens_per_s(self, kind: str) -> float | None:
+        """Generated tokens over the least time of prefill and decode."""
+        parts = [self.least_s(phase, kind) for phase in (Phase.PREFILL, Phase.DECODE)]
+        known = [part for part in parts if part is not None]
+        tokens = int(pc.sum(self.run.responses["generated_tokens"]).as_py() or 0)
+        return tokens / sum(known) if len(known) == len(parts) and sum(known) > 0 else None
+
+    def decode_bound_tokens_per_s(self, kind: str) -> float | None:
+        """Tokens after each answer's first over the least time of decode."""
+        least_s = self.least_s(Phase.DECODE, kind)
+        if least_s is None or least_s <= 0 or isinstance(self.latency, str):
+            return None
+        later = sum(
+            max(0, row.generated - 1) for batch in self.latency.batches for row in batch.rows
+        )
+        return later / least_s
+
+
+def _least_s(work: Work, sizes: Sizes, limits: Limits, weights: int, kv: int) -> float | None:
+    return limits.least_s(work.bytes(weights, kv), work.flops(sizes))
+
+
+def _sum(works: Sequence[Work]) -> Work:
+    names = ("steps", "tokens", "met", "touched", "logits")
+    return Work(**{name: sum(getattr(work, name) for work in works) for name in names})
+
+
+_MAKE: Final[dict[Phase, Callable[[Sequence[Row]], Work]]] = {
+    Phase.PREFILL: Work.prefill,
+    Phase.DECODE: Work.decode,
+}

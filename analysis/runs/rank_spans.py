@@ -1,0 +1,90 @@
+"""RankSpans: what each rank did and when, as arrays."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.energy.curves import US_PER_S, FloatArray, IntArray
+from analysis.runs.sealed_runs import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RankSpans:
+    """What one rank did, by time; arrays of shape (spans,)."""
+
+    rank: int
+    host: str
+    gpu_uuid: str | None
+    start_us: IntArray
+    end_us: IntArray
+    phase: tuple[str, ...]
+    batch: tuple[int | None, ...]
+    energy_start_j: FloatArray
+    """The GPU's counter as the rank read it at each start; NaN where it did not."""
+    energy_end_j: FloatArray
+    start_late_us: IntArray
+    """The counter was read between each start and this long after; 0 in a record from before."""
+    end_late_us: IntArray
+    energy_reason: str | None
+    """The first reason why one of the two is NaN; None when none is."""
+
+    def of(self, phase: str) -> IntArray:
+        """Indices of the spans of one phase."""
+        found = [index for index, name in enumerate(self.phase) if name == phase]
+        return np.array(found, dtype=np.int64)
+
+    def seconds(self, chosen: IntArray) -> FloatArray:
+        """Length of each chosen span."""
+        return np.asarray((self.end_us[chosen] - self.start_us[chosen]) / US_PER_S)
+
+    @property
+    def life_us(self) -> tuple[int, int]:
+        """From the first span's start to the last one's end."""
+        return int(self.start_us[0]), int(self.end_us[-1])
+
+    def measured(self, phase: str) -> IntArray:
+        """Indices of the spans of one phase in measured batches: none of the warm-up."""
+        found = [
+            index
+            for index, (name, batch) in enumerate(zip(self.phase, self.batch, strict=True))
+            if name == phase and batch is not None and batch >= 0
+        ]
+        return np.array(found, dtype=np.int64)
+
+
+def rank_spans(run: Run) -> Iterator[RankSpans]:
+    """Every rank of a run, by number."""
+    spans = run.spans
+    for rank in pc.unique(spans["rank"]).sort().to_pylist():
+        own = spans.filter(pc.equal(spans["rank"], rank))
+        columns: Mapping[str, list[Any]] = own.select(
+            ["host", "gpu_uuid", "phase", "batch"]
+        ).to_pydict()
+        yield RankSpans(
+            rank=rank,
+            host=columns["host"][0],
+            gpu_uuid=columns["gpu_uuid"][0],
+            start_us=own["t_start_us"].to_numpy(),
+            end_us=own["t_end_us"].to_numpy(),
+            phase=tuple(columns["phase"]),
+            batch=tuple(columns["batch"]),
+            energy_start_j=_floats(own, "energy_start_j"),
+            energy_end_j=_floats(own, "energy_end_j"),
+            start_late_us=_whole(own, "energy_start_late_us"),
+            end_late_us=_whole(own, "energy_end_late_us"),
+            energy_reason=next(
+                (reason for reason in own["energy_reason"].to_pylist() if reason), None
+            ),
+        )
+
+
+def _whole(spans: pa.Table, name: str) -> IntArray:
+    return np.asarray(pc.fill_null(spans[name], 0).to_numpy(), dtype=np.int64)
+
+
+def _floats(spans: pa.Table, name: str) -> FloatArray:
+    return np.asarray(pc.fill_null(spans[name], np.nan).to_numpy(), dtype=np.float64)

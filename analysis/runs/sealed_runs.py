@@ -1,0 +1,361 @@
+"""Loaded: the sealed runs of a results folder, and by name everything that does not count.
+
+Loading trusts the seal's presence and reads lazily; whether the hashes still match is what
+`analysis.audit` finds out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.energy.curves import Series
+from telemetry.record.files import read_json
+from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES, schema_of
+from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, list_runs
+
+# All that reading foreign JSON or Parquet is known to raise: missing or damaged files, values of
+# another type, keys that are not there, numbers out of range, nesting too deep.
+UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+    MemoryError,
+    pa.ArrowException,
+)
+
+SEALED: Final = "sealed"
+# A reason is one line of a table; Arrow's messages can be pages.
+_REASON_CHARS: Final = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One sealed run; its tables are read when first asked for."""
+
+    paths: RunPaths
+    attempt: AttemptPaths
+    spec: RunSpec
+    manifest: dict[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        """The run's name in its results folder."""
+        return self.paths.run_id
+
+    @property
+    def simulated(self) -> bool:
+        """True when any part of the record is simulated."""
+        return self.spec.simulated or bool(self.manifest.get("simulated"))
+
+    @property
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        """The watchers' ready records by host."""
+        return dict(self.manifest.get("hosts", {}))
+
+    @cached_property
+    def spans(self) -> pa.Table:
+        """What every rank was doing, sorted by rank and time."""
+        table = self.table("spans")
+        return table.sort_by([("rank", "ascending"), ("t_start_us", "ascending")])
+
+    @cached_property
+    def responses(self) -> pa.Table:
+        """What was generated."""
+        return self.table("responses")
+
+    @cached_property
+    def steps(self) -> pa.Table | None:
+        """When tokens were chosen, sorted by batch and step; None in a record from before."""
+        if not self.attempt.table("steps").is_file():
+            return None
+        return self.table("steps").sort_by([("batch", "ascending"), ("step", "ascending")])
+
+    @cached_property
+    def model(self) -> dict[str, Any]:
+        """What rank 0 worked with; empty in a record from before, or one that cannot be read."""
+        try:
+            return read_json(self.attempt.model)
+        except UNREADABLE:
+            return {}
+
+    @cached_property
+    def order(self) -> dict[str, Any]:
+        """How the attempt was to be carried out; empty when nothing readable says so."""
+        try:
+            return read_json(self.attempt.launch)
+        except UNREADABLE:
+            return {}
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Who started the run with which code; empty when nothing readable says so."""
+        try:
+            return read_json(self.attempt.provenance)
+        except UNREADABLE:
+            return {}
+
+    def table(self, kind: str) -> pa.Table:
+        """One merged table, whole; columns that an older record lacks are null throughout.
+
+        Raises:
+            ValueError: its columns are not the schema's.
+        """
+        table = pq.read_table(self.attempt.table(kind), partitioning=None)
+        _require_columns(self.attempt.table(kind), table, kind)
+        for field in TABLES[kind]:
+            if field.name not in table.column_names:
+                table = table.append_column(field.name, pa.nulls(table.num_rows, field.type))
+        return table
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that the record has: one from before lacks those that came later."""
+        return tuple(
+            kind for kind in TABLES if kind not in LATER or self.attempt.table(kind).is_file()
+        )
+
+    def series(self, fields: Iterable[str]) -> dict[tuple[str, str, str], Series]:
+        """The readings of `fields` by (host, device, field), by time, nulls counted apart."""
+        names = ["host", "device", "field"]
+        table = pq.read_table(
+            self.attempt.table("samples"),
+            columns=["t_us", *names, "value", "reason"],
+            filters=pc.field("field").isin(sorted(fields)),
+            partitioning=None,
+            read_dictionary=names,
+        )
+        if not table.num_rows:
+            return {}
+        table = table.unify_dictionaries().combine_chunks()
+        words = [table[name].chunk(0) for name in names]
+        codes = np.zeros(table.num_rows, dtype=np.int64)
+        for word in words:
+            codes = codes * len(word.dictionary) + word.indices.to_numpy()
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        table = table.select(["t_us", "value", "reason"]).take(pa.array(order))
+        found: dict[tuple[str, str, str], Series] = {}
+        for start, stop in zip(starts, [*starts[1:], table.num_rows], strict=True):
+            host, device, field = (word[int(order[start])].as_py() for word in words)
+            found[host, device, field] = to_series(table.slice(start, stop - start))
+        return found
+
+    @cached_property
+    def _periods_us(self) -> dict[tuple[str, str, str], int]:
+        return {
+            (str(entry["host"]), str(entry["device"]), str(entry["field"])): int(entry["period_us"])
+            for entry in self.manifest.get("coverage", [])
+            if entry["period_us"]
+        }
+
+    def period_us(self, host: str, device: str, field: str) -> int | None:
+        """Time between two readings as the record states it; None when it does not."""
+        return self._periods_us.get((host, device, field))
+
+    def measured_period_us(self, host: str, field: str) -> int | None:
+        """Update period of a reading as the host's source measured it; None when it did not.
+
+        It stands under `paces` of the source, or of one of those that the source is made of.
+        """
+        source = self.hosts.get(host, {}).get("source")
+        parts = [source, *(source.values() if isinstance(source, dict) else ())]
+        for part in parts:
+            paces = part.get("paces") if isinstance(part, dict) else None
+            pace = paces.get(field) if isinstance(paces, dict) else None
+            period_us = pace.get("update_us") if isinstance(pace, dict) else None
+            if isinstance(period_us, int | float) and period_us > 0:
+                return int(period_us)
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotCounted:
+    """A run or an attempt that is no part of any result."""
+
+    run_id: str
+    attempt: int | None
+    """None when the run as a whole is meant."""
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A results folder as analysis sees it."""
+
+    results: Path
+    runs: tuple[Run, ...]
+    """Sealed and readable, by name."""
+    not_counted: tuple[NotCounted, ...]
+    """All else, by name and attempt."""
+
+
+def load(results: Path) -> Loaded:
+    """The sealed runs of `results`; what is not sealed or not readable is named, not mixed in.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    if not results.is_dir():
+        raise FileNotFoundError(f"`results` must be a folder, but {results} is none")
+    runs: list[Run] = []
+    others: list[NotCounted] = []
+    for paths in find_runs(results):
+        others.extend(
+            NotCounted(
+                run_id=paths.run_id, attempt=attempt.number, state=state, reason=reason or ""
+            )
+            for attempt in paths.attempts()
+            for state, reason in [attempt_state(attempt)]
+            if state != SEALED
+        )
+        try:
+            run = open_run(paths)
+        except UNREADABLE as error:
+            others.append(
+                NotCounted(
+                    run_id=paths.run_id, attempt=None, state="unreadable", reason=shortened(error)
+                )
+            )
+            continue
+        if run is not None:
+            runs.append(run)
+        elif not paths.attempts():
+            others.append(
+                NotCounted(
+                    run_id=paths.run_id, attempt=None, state="planned", reason="no attempt yet"
+                )
+            )
+    return Loaded(results=results, runs=tuple(runs), not_counted=tuple(others))
+
+
+def find_runs(results: Path) -> list[RunPaths]:
+    """Every folder that is a run or claims to be: one with a spec, or with an attempt."""
+    listed = {run.run_id for run in list_runs(results)}
+    folders = sorted(child for child in results.iterdir() if child.is_dir())
+    runs = [RunPaths(results=results, run_id=folder.name) for folder in folders]
+    return [run for run in runs if run.run_id in listed or run.attempts()]
+
+
+def open_run(paths: RunPaths) -> Run | None:
+    """The run's sealed attempt, None when none is sealed.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: several attempts are sealed, or the record is of another schema version.
+    """
+    attempt = paths.sealed()
+    if attempt is None:
+        return None
+    manifest = read_json(attempt.manifest)
+    for name, content in (("manifest", manifest), ("seal", read_json(attempt.seal))):
+        version = content.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ValueError(
+                f"`schema_version` of the {name} must be {SCHEMA_VERSION}, "
+                f"but is {version!r} instead"
+            )
+    _require_shape(manifest)
+    spec = RunSpec.read(paths.spec)
+    if spec.run_id != paths.run_id:
+        raise ValueError(
+            f"`run_id` must be {spec.run_id} by the spec, but the folder is {paths.run_id} instead"
+        )
+    return Run(paths=paths, attempt=attempt, spec=spec, manifest=manifest)
+
+
+def attempt_state(attempt: AttemptPaths) -> tuple[str, str | None]:
+    """How far an attempt came, and why it went no further."""
+    if attempt.seal.is_file():
+        return SEALED, None
+    try:
+        if attempt.ended.is_file():
+            ended = read_json(attempt.ended)
+            reason = ended.get("reason")
+            if reason is None and ended["state"] == "completed":
+                reason = "completed but not merged and sealed"
+            return str(ended["state"]), None if reason is None else str(reason)
+    except UNREADABLE as error:
+        return "unreadable", shortened(error)
+    for path, state, reason in (
+        (attempt.started, "started", "no end is on record"),
+        (attempt.submitted, "submitted", "no start is on record"),
+    ):
+        if path.is_file():
+            return state, reason
+    return "planned", "not submitted"
+
+
+def to_series(table: pa.Table) -> Series:
+    """A samples table of one device and field as arrays, sorted by time.
+
+    A value that is not finite is no reading and counts as a null.
+    """
+    table = table.sort_by("t_us")
+    readable = pc.fill_null(pc.is_finite(table["value"]), False)
+    valid = table.filter(readable)
+    t_us = valid["t_us"].to_numpy().astype(np.int64)
+    value = valid["value"].to_numpy().astype(np.float64)
+    nulls = table.num_rows - valid.num_rows
+    reason: str | None = None
+    if nulls:
+        counts = pc.value_counts(table.filter(pc.invert(readable))["reason"]).to_pylist()
+        counts.sort(key=lambda entry: (-entry["counts"], str(entry["values"])))
+        reason = str(counts[0]["values"] or "not a number")
+    return Series(t_us=t_us, value=value, nulls=nulls, null_reason=reason)
+
+
+def _require_shape(manifest: dict[str, Any]) -> None:
+    """Refuse a manifest whose parts are of other types than every reader relies on.
+
+    Raises:
+        ValueError: the first part that is.
+    """
+    hosts = manifest.get("hosts")
+    inventories = (
+        [host.get("gpus", []) if isinstance(host, dict) else None for host in hosts.values()]
+        if isinstance(hosts, dict)
+        else [None]
+    )
+    for name, whole in (
+        ("hosts", all(_is_objects(gpus) for gpus in inventories)),
+        ("ranks", _is_objects(manifest.get("ranks"))),
+        ("coverage", _is_objects(manifest.get("coverage"))),
+        ("notes", isinstance(manifest.get("notes"), list)),
+    ):
+        if not whole:
+            raise ValueError(
+                f"`{name}` of the manifest must be as the merge writes it, "
+                f"but is {shortened(ValueError(repr(manifest.get(name))))} instead"
+            )
+
+
+def _is_objects(content: object) -> bool:
+    return isinstance(content, list) and all(isinstance(entry, dict) for entry in content)
+
+
+def _require_columns(path: Path, table: pa.Table, kind: str) -> None:
+    if schema_of(kind, table.schema) is None:
+        raise ValueError(
+            f"{path.name} must have the columns {', '.join(TABLES[kind].names)} "
+            f"of schema version {SCHEMA_VERSION}, but has "
+            f"{', '.join(f'{field.name}: {field.type}' for field in table.schema)} instead"
+        )
+
+
+def shortened(error: BaseException) -> str:
+    """What went wrong, on one line that fits a table."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _REASON_CHARS else text[: _REASON_CHARS - 1] + "…"

@@ -1,0 +1,1 @@
+"""One module a table: its columns beside how each is computed."""

@@ -1,0 +1,232 @@
+"""Rows: one run's numbers under the columns of its tables."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import pyarrow.compute as pc
+
+from analysis.energy.curves import US_PER_S, Curve
+from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
+from analysis.energy.run_energy import Account, idle_gpu_energy
+from analysis.energy.uncertain import Amount, gap_share
+from analysis.performance.run_performance import Performance
+from telemetry.record.schema import Phase
+
+Cell = str | int | float | bool | None
+Row = dict[str, Cell]
+
+_NAMES: Final = (COUNTER, INTEGRAL)
+
+
+def run_row(account: Account) -> Row:
+    """One run's row of `columns.RUNS`."""
+    run = account.run
+    spec = run.spec
+    responses = run.responses
+    answered = responses.num_rows
+    tokens = int(pc.sum(responses["generated_tokens"]).as_py() or 0)
+    words = int(pc.sum(responses["words"]).as_py() or 0)
+    duration_s = account.duration_s
+    energy, net = account.energy, account.net
+    charged, idle_gpus = account.charged, account.idle_energy
+    per_token = energy.over(tokens)
+    prefill, decode = (account.phase_energy(phase) for phase in (Phase.PREFILL, Phase.DECODE))
+    decode_s = account.phase_seconds(Phase.DECODE)
+    gap, idle = account.gap, account.idle_power
+    zone, node = account.zone_energy, account.node_energy
+    counter, witness = account.energy_by(COUNTER), account.energy_by(WITNESS)
+    covered = list(account.coverage())
+    return {
+        "run_id": run.run_id,
+        "model": spec.model,
+        "dataset": spec.dataset,
+        "gpu": spec.gpu,
+        "engine": spec.engine,
+        "dtype": spec.dtype,
+        "quantization": spec.quantization,
+        "gpus": spec.gpus,
+        "nodes": spec.nodes,
+        "batch_size": spec.batch_size,
+        "max_gen_len": spec.max_gen_len,
+        "power_cap_w": spec.power_cap_w,
+        "repeat": spec.repeat,
+        "simulated": run.simulated,
+        "duration_s": duration_s,
+        "energy_method": account.method_text,
+        **_pair("energy", energy),
+        "energy_gain_uncertainty_j": account.gain_j,
+        "power_w": energy.over(duration_s).value,
+        **_pair("energy_per_token", per_token),
+        "energy_per_response_j": energy.over(answered).value,
+        "idle_gpus": len(account.idle_gpus),
+        "idle_gpus_energy_j": idle_gpus.value,
+        **_pair("charged_energy", charged),
+        "charged_energy_per_token_j": charged.over(tokens).value,
+        "tokens_per_s": tokens / duration_s,
+        "words_per_s": words / duration_s,
+        "responses_per_s": answered / duration_s,
+        "responses": answered,
+        "generated_tokens": tokens,
+        "words": words,
+        "prompt_tokens": int(pc.sum(responses["prompt_tokens"]).as_py() or 0),
+        "prefill_s": account.phase_seconds(Phase.PREFILL),
+        "decode_s": decode_s,
+        "decode_tokens_per_s": (
+            Performance(account).decoded_tokens / decode_s if decode_s > 0 else None
+        ),
+        "phase_energy_method": account.phase_method_text,
+        **_pair("prefill_energy", prefill),
+        **_pair("decode_energy", decode),
+        **_pair("idle_power", idle, unit="w"),
+        **_pair("net_energy", net),
+        "net_energy_per_token_j": net.over(tokens).value,
+        "counter_energy_j": counter.value,
+        "integral_energy_j": account.energy_by(INTEGRAL).value,
+        "integral_over_counter": gap.value,
+        "integral_over_counter_uncertainty": gap.plus_minus,
+        "witness_energy_j": witness.value,
+        "witness_over_counter": account.witness_gap.value,
+        "zone_energy_j": zone.value,
+        "node_energy_j": node.value,
+        "coverage_worst": min((one.share for one in covered), default=None),
+        "largest_gap_s": max((one.gap_us / US_PER_S for one in covered), default=None),
+        "gpu_utilization": account.utilization.value,
+        "attempt": run.attempt.number,
+        "energy_reason": energy.reason,
+        "prefill_reason": prefill.reason,
+        "decode_reason": decode.reason,
+        "idle_gpus_reason": idle_gpus.reason or charged.reason,
+        "net_reason": net.reason or idle.reason,
+        "gap_reason": gap.reason,
+        "witness_reason": witness.reason,
+        "node_reason": node.reason,
+        "zone_reason": zone.reason,
+    }
+
+
+def phase_rows(account: Account) -> list[Row]:
+    """One run's rows of `gpu_columns.PHASES`."""
+    return [
+        {
+            "run_id": account.run.run_id,
+            "rank": phase.rank,
+            "host": phase.host,
+            "gpu_uuid": phase.gpu_uuid,
+            "phase": phase.phase,
+            "simulated": account.run.simulated,
+            "spans": phase.spans,
+            "seconds": phase.seconds,
+            **_pair("energy", phase.energy),
+            "power_w": phase.energy.over(phase.seconds).value,
+            **_pair("net_energy", phase.net),
+            "energy_method": account.phase_method_text if phase.rank is not None else COUNTER,
+            "reason": phase.energy.reason or phase.net.reason,
+        }
+        for phase in account.phases
+    ]
+
+
+def gpu_rows(account: Account) -> list[Row]:
+    """One run's rows of `gpu_columns.GPUS`."""
+    return [_gpu_row(account, gpu) for gpu in (*account.gpus, *account.idle_gpus)]
+
+
+def sensor_rows(account: Account) -> list[Row]:
+    """One run's rows of `gpu_columns.SENSORS`: its GPUs that behave alike share one."""
+    alike = Counter(
+        (gpu.name, gpu.driver, gpu.sensor.architecture, gpu.sensor.source, behaviour)
+        for gpu in (*account.gpus, *account.idle_gpus)
+        for behaviour in gpu.behaviours
+    )
+    return [
+        {
+            "product": product,
+            "driver": driver,
+            "architecture": architecture,
+            "simulated": account.run.simulated,
+            "field": behaviour.field,
+            "gpus": gpus,
+            "tabulated_period_s": behaviour.tabulated.update_us / US_PER_S,
+            "measured_period_s": (
+                None if behaviour.measured_us is None else behaviour.measured_us / US_PER_S
+            ),
+            "sampling_s": behaviour.sampling_us / US_PER_S,
+            "window_s": behaviour.tabulated.window_us / US_PER_S,
+            "resolution_s": behaviour.resolution_us / US_PER_S,
+            "source": source,
+            "runs": account.run.run_id,
+        }
+        for (product, driver, architecture, source, behaviour), gpus in alike.items()
+    ]
+
+
+def pooled(rows: Sequence[Row]) -> list[Row]:
+    """Rows of `gpu_columns.SENSORS` over all runs: GPUs of several runs that behave alike."""
+    alike: dict[tuple[Cell, ...], list[Row]] = {}
+    for row in rows:
+        key = tuple(value for name, value in row.items() if name not in ("gpus", "runs"))
+        alike.setdefault(key, []).append(row)
+    return [
+        {
+            **members[0],
+            "gpus": max(int(member["gpus"] or 0) for member in members),
+            "runs": " ".join(str(member["runs"]) for member in members),
+        }
+        for members in alike.values()
+    ]
+
+
+def _gpu_row(account: Account, gpu: Gpu) -> Row:
+    window_us = account.window_us
+    counter, integral, witness = (
+        gpu.energy(method, window_us) for method in (COUNTER, INTEGRAL, WITNESS)
+    )
+    if gpu.rank is None:
+        energy = idle_gpu_energy(gpu, window_us)
+    else:
+        energy = gpu.energy(account.method or INTEGRAL, window_us)
+    curve = gpu.integral
+    field = curve.method.removeprefix(f"{INTEGRAL} of ") if isinstance(curve, Curve) else None
+    return {
+        "run_id": account.run.run_id,
+        "host": gpu.host,
+        "gpu_uuid": gpu.uuid,
+        "product": gpu.name,
+        "rank": gpu.rank,
+        "simulated": account.run.simulated,
+        **_pair("energy", energy),
+        **_pair("counter_energy", counter),
+        **_pair("integral_energy", integral),
+        "integral_field": field,
+        **_pair("witness_energy", witness),
+        "integral_over_counter": gap_share(
+            gpu.best_counter(window_us), integral, names=_NAMES
+        ).value,
+        "witness_over_counter": gap_share(counter, witness, names=(COUNTER, WITNESS)).value,
+        **_pair("idle_power", gpu.idle_power, unit="w"),
+        **_state_cells(account, gpu),
+        "reason": energy.reason,
+        "counter_reason": counter.reason,
+        "integral_reason": integral.reason,
+        "witness_reason": witness.reason,
+    }
+
+
+def _state_cells(account: Account, gpu: Gpu) -> Row:
+    state = account.state(gpu)
+    return {
+        "temperature_start_c": state.temperature_start.value,
+        "temperature_end_c": state.temperature_end.value,
+        "sm_clock_start_mhz": state.sm_clock_start.value,
+        "sm_clock_end_mhz": state.sm_clock_end.value,
+        "sm_clock_mean_mhz": state.sm_clock_mean.value,
+        "held_share": state.held_share.value,
+        "held_by": state.held_by,
+        "state_reason": state.reason,
+    }
+
+
+def _pair(stem: str, amount: Amount, *, unit: str = "j") -> Row:
+    """An amount's cell and that of its uncertainty."""
+    return {f"{stem}_{unit}": amount.value, f"{stem}_uncertainty_{unit}": amount.plus_minus}

@@ -1,0 +1,166 @@
+"""Display: the plan as a table, and a campaign's progress while one waits."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from rich.box import SIMPLE
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from launcher.campaign.point_status import read_progress
+from launcher.jobs.submit import Trial
+from launcher.plan.grid import Entry, Grid, Verdict
+
+_GB: Final = 1e9
+_STYLES: Final = {
+    Verdict.RUN: "green",
+    Verdict.MERGE: "green",
+    Verdict.SEALED: "dim",
+    Verdict.QUEUED: "cyan",
+    Verdict.RUNNING: "cyan",
+    Verdict.FAILED: "bold red",
+    Verdict.ILLEGAL: "yellow",
+    Verdict.TOO_LARGE: "yellow",
+    Verdict.TOO_LONG: "yellow",
+    Verdict.UNSUPPORTED: "yellow",
+}
+_BAR_CELLS: Final = 24
+# Twice a screen: nobody reads more, and drawing them takes longer than queueing them.
+_MOST_ROWS: Final = 60
+
+
+def plan_table(grid: Grid) -> Group:
+    """The points of the grid, what they need and what becomes of them, with reasons below.
+
+    Points that differ in batch and lengths alone share a row where there are many.
+    """
+    # What is the same in every row stands in the title, or nowhere for engine reference.
+    engines = {_engine(entry) for entry in grid.entries} != {"reference"}
+    datasets = sorted({entry.spec.dataset for entry in grid.entries})
+    kinds = sorted({entry.spec.gpu for entry in grid.entries})
+    prompts = {entry.spec.prompts for entry in grid.entries}
+    alike = [f"{min(prompts)}"] if len(prompts) == 1 else []
+    alike += datasets if len(datasets) == 1 else []
+    title = f"{len(grid.entries)} point{'s' if len(grid.entries) > 1 else ''}"
+    title += f" of {' '.join(alike)} prompts" if alike else ""
+    title += f" on {kinds[0]}" if len(kinds) == 1 else ""
+    # The box has a blank of its own: two between columns let most grids into 80.
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+    # Where a row needs two lines it breaks between words; a number is never cut.
+    table.add_column("model", no_wrap=True)
+    if engines:
+        table.add_column("engine", min_width=len("reference"))
+    if len(prompts) > 1:
+        table.add_column("prompts", justify="right", no_wrap=True)
+    if len(datasets) > 1:
+        table.add_column("dataset", min_width=max(map(len, datasets)))
+    table.add_column("GPUs", min_width=len("nodes") if len(kinds) == 1 else max(map(len, kinds)))
+    for heading in ("batch", "new", "GB/GPU"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=len("too large"))
+    rows = [[entry] for entry in grid.entries]
+    if len(rows) > _MOST_ROWS:
+        shared: dict[tuple[object, ...], list[Entry]] = {}
+        for entry in grid.entries:
+            spec = entry.spec
+            key = (spec.model, _engine(entry), spec.dataset, spec.gpu, spec.gpus, spec.nodes)
+            shared.setdefault((*key, entry.verdict), []).append(entry)
+        rows = list(shared.values())
+    reasons: dict[str, int] = {}
+    for entries in rows[:_MOST_ROWS]:
+        spec, kind = entries[0].spec, entries[0].verdict
+        verdict = Text(f"{len(entries)} " if len(entries) > 1 else "", style=_STYLES[kind])
+        verdict.append(str(kind))
+        if reason := entries[0].reason:
+            verdict.append(f" ({reasons.setdefault(reason, len(reasons) + 1)})")
+        nodes = f" on {spec.nodes} nodes" if spec.nodes > 1 else ""
+        memory = [round(entry.memory.total_bytes / _GB, 1) for entry in entries]
+        table.add_row(
+            spec.model,
+            *((_engine(entries[0]),) if engines else ()),
+            *((_span([entry.spec.prompts for entry in entries]),) if len(prompts) > 1 else ()),
+            *((Text(spec.dataset),) if len(datasets) > 1 else ()),
+            Text(f"{spec.gpus}{f' {spec.gpu}' if len(kinds) > 1 else ''}{nodes}"),
+            _span([entry.spec.batch_size for entry in entries]),
+            _span([entry.spec.max_gen_len for entry in entries]),
+            _span(memory),
+            verdict,
+        )
+    notes = [Text(f" ({number}) {reason}") for reason, number in reasons.items()]
+    checkpoints = {
+        entry.weights: entry.spec.model for entry in grid.entries if entry.weights.folder
+    }
+    for weights, model in checkpoints.items():
+        notes.append(
+            Text(f" weights of {model}: {weights.digest} in {weights.folder} ({weights.about})")
+        )
+    if (more := len(rows) - _MOST_ROWS) > 0:
+        notes.append(Text(f" and {more} rows more"))
+    # A table's own title would wrap at the table's width.
+    return Group(Text(f"{title} for {grid.results}", style="italic"), table, *notes)
+
+
+def _engine(entry: Entry) -> str:
+    spec = entry.spec
+    return spec.engine if spec.quantization == "none" else f"{spec.engine} {spec.quantization}"
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
+def plan_summary(entries: Sequence[Entry]) -> str:
+    """How many points have which verdict, in one line."""
+    counts = Counter(entry.verdict for entry in entries)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+
+
+class Progress:
+    """Where the points of a campaign stand, live on a terminal, line by line elsewhere."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._done = 0
+        self._live: Live | None = None
+        self._last_phase = ""
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep the display on while jobs run."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
+            self._live = live
+            yield
+        self._live = None
+
+    def update(self, trial: Trial) -> None:
+        """Show how far a running attempt is."""
+        phase, share, rate = read_progress(trial.attempt)
+        number = self._done + 1
+        name = trial.entry.spec.run_id
+        if self._live is not None:
+            filled = int(share * _BAR_CELLS)
+            bar = "━" * filled + "╌" * (_BAR_CELLS - filled)
+            self._live.update(Text(f"[{number}/{self._total}] {name} {phase:<9} {bar} {rate}"))
+        elif phase != self._last_phase:
+            self._console.print(f"[{number}/{self._total}] {name} {phase}", markup=False)
+        self._last_phase = phase
+
+    def finish(self, trial: Trial, state: str, reason: str | None) -> None:
+        """Say how an attempt ended."""
+        self._done += 1
+        self._last_phase = ""
+        good = state == "sealed"
+        line = Text(f"[{self._done}/{self._total}] {trial.entry.spec.run_id} ")
+        line.append(state, style="green" if good else "bold red")
+        if reason:
+            line.append(f": {reason}")
+        self._console.print(line, soft_wrap=True)

@@ -1,0 +1,155 @@
+"""Standing: where each point of a results folder stands, from its record and Slurm's queue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from launcher.slurm.reconcile import Known
+from telemetry.record.attempt_state import QUEUED, RUNNING, attempt_state
+from telemetry.record.files import read_json
+from telemetry.record.schema import EndState
+from telemetry.record.spec import AttemptPaths, RunPaths, campaigns_folder, list_runs
+
+SEALED: Final = "sealed"
+MERGING: Final = "merging"
+"""It completed; its tables and seal are still to come."""
+UNSEALED: Final = "unsealed"
+"""It completed, and nothing is going to merge and seal it."""
+GOING: Final = (QUEUED, RUNNING, MERGING)
+_UNEXPLAINED: Final = (EndState.FAILED, EndState.LOST)
+# The last lines of a log say why; a traceback's last one says most.
+_TAIL_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where one point stands."""
+
+    run_id: str
+    engine: str
+    """The engine, and the quantization where there is one: a run's name holds neither."""
+    attempt: int
+    state: str
+    """`sealed`, `merging`, `unsealed`, `queued`, `running`, or how the last attempt ended."""
+    detail: str
+    """Slurm's reason, the progress, or why it failed."""
+    log: Path | None
+    """The job's log; None before there is one."""
+
+    @property
+    def failed(self) -> bool:
+        """True when it ended without a seal and nothing goes on."""
+        return self.state != SEALED and self.state not in GOING
+
+
+def standings(results: Path, known: Known, campaign: str | None = None) -> list[Standing]:
+    """Where the points of a results folder, or of one campaign, stand, by name."""
+    wanted = None if campaign is None else set(campaign_points(results, campaign))
+    return [
+        _standing(run, attempts, known)
+        for run in list_runs(results)
+        if (wanted is None or run.run_id in wanted) and (attempts := run.attempts())
+    ]
+
+
+def campaign_points(results: Path, campaign: str) -> list[str]:
+    """Run ids of a campaign's points.
+
+    Raises:
+        FileNotFoundError: there is no such campaign.
+    """
+    content = read_json(campaigns_folder(results) / campaign / "campaign.json")
+    return [point["run_id"] for point in content["points"]]
+
+
+def campaigns(results: Path) -> list[str]:
+    """The campaigns of a results folder, oldest first."""
+    found = campaigns_folder(results).glob("*/campaign.json")
+    return sorted(path.parent.name for path in found)
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that is not empty; empty where there is none."""
+    try:
+        with path.open("rb") as source:
+            source.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            lines = source.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: Known) -> Standing:
+    sealed = next((attempt for attempt in attempts if attempt.seal.is_file()), None)
+    attempt = sealed or attempts[-1]
+    state, detail = SEALED, ""
+    log = None
+    if sealed is None:
+        submitted = read_json(attempt.submitted) if attempt.submitted.is_file() else {}
+        state, detail = _open_state(attempt, submitted, known)
+        if "log" in submitted and (path := Path(submitted["log"])).is_file():
+            log = path
+            if state in _UNEXPLAINED and (line := last_line(path)) and not _told(line, detail):
+                detail = f"{detail}; the log ends: {line}"
+    spec = read_json(run.spec)
+    # A spec of before quantization lacks the key.
+    bits = spec.get("quantization", "none")
+    return Standing(
+        run_id=run.run_id,
+        engine=spec["engine"] if bits == "none" else f"{spec['engine']} {bits}",
+        attempt=attempt.number,
+        state=state,
+        detail=detail,
+        log=log,
+    )
+
+
+def _told(line: str, detail: str) -> bool:
+    """True when a log's last line, an exception's name before its text, says nothing more."""
+    _, _, text = line.rpartition("Error: ")
+    return text in detail
+
+
+def _open_state(
+    attempt: AttemptPaths, submitted: Mapping[str, Any], known: Known
+) -> tuple[str, str]:
+    state = attempt_state(attempt)
+    if state.state == EndState.COMPLETED:
+        if attempt.folder in known.closing or attempt.folder in known.jobs:
+            return MERGING, "a job of its own seals it"
+        return UNSEALED, "done, but nothing is at its seal: the same command again seals it"
+    if state.ended:
+        return state.state, state.reason or ""
+    job = known.jobs.get(attempt.folder)
+    where = f"job {submitted['job_id']}" if "job_id" in submitted else "not submitted yet"
+    if state.state == QUEUED:
+        if job is None:
+            return QUEUED, where
+        reason = f" ({job.reason})" if job.reason not in ("", "None") else ""
+        return QUEUED, f"{where}: {job.state}{reason}"
+    return RUNNING, f"{where}: {progress_line(attempt)}"
+
+
+def progress_line(attempt: AttemptPaths) -> str:
+    """How far a running attempt is, in one line."""
+    phase, _, rate = read_progress(attempt)
+    return f"{phase} {rate}".strip()
+
+
+def read_progress(attempt: AttemptPaths) -> tuple[str, float, str]:
+    """Phase, share of prompts done, and a rate with the time left."""
+    if attempt.progress.is_file():
+        content = read_json(attempt.progress)
+        done, total = content["prompts_done"], content["prompts_total"]
+        again = f" of pass {content['pass']}" if content.get("pass", 1) > 1 else ""
+        parts = [f"{done}/{total} prompts{again}"]
+        if content.get("step"):
+            parts.append(f"step {content['step']}/{content['most_steps']}")
+        # What it does now says more of a run that throttles than what it did on the whole.
+        if rate := content.get("recent_tokens_per_s") or content.get("tokens_per_s"):
+            parts.append(f"{rate:.0f} tokens/s")
+        if content.get("eta_s") is not None:
+            parts.append(f"{content['eta_s']:.0f} s left")
+        return str(content["phase"]), done / total if total else 0.0, ", ".join(parts)
+    return ("starting" if attempt.started.is_file() else "queued"), 0.0, ""

@@ -1,0 +1,308 @@
+"""Campaign: a checked grid is written down, submitted, waited for, merged and sealed."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from rich.console import Console
+
+from launcher.campaign import provenance
+from launcher.campaign.attempt import FOLDER_MODE, create_attempt, open_results, remove_attempt
+from launcher.campaign.display import Progress, plan_summary
+from launcher.campaign.finalize import close_attempt
+from launcher.campaign.point_status import last_line
+from launcher.config.command_line import BadInputError
+from launcher.jobs.job import process_identity
+from launcher.jobs.submit import (
+    RefusedError,
+    Shape,
+    Trial,
+    arrays_of,
+    by_shape,
+    require_slurm_path,
+    submit_array,
+    submit_each,
+)
+from launcher.plan.grid import Entry, Grid, Verdict
+from launcher.plan.running_order import RunningOrder
+from launcher.slurm.job_arrays import JobArray
+from launcher.slurm.record import record_accounting
+from telemetry.clock import wall_us
+from telemetry.record.attempt_state import record_end
+from telemetry.record.bulk_files import SharedJson, flush, json_text, replace_text
+from telemetry.record.files import create_json, read_json
+from telemetry.record.schema import EndState
+from telemetry.record.spec import RunPaths, campaigns_folder, prompts_folder
+from workers.prompts import selection as prompts
+
+_POLL_S: Final = 0.2
+# submitit gives its ranks one second between SIGINT and SIGKILL.
+_CANCEL_S: Final = 10.0
+
+SelectionKey = tuple[prompts.PromptSource, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a campaign."""
+
+    sealed: int
+    failed: tuple[str, ...]
+    """Run ids of the points that did not end sealed."""
+    queued: int
+    """Points left to a batch system."""
+    elsewhere: int = 0
+    """Points that another call started meanwhile."""
+    refused: tuple[str, ...] = ()
+    """What the batch system said of each array that it did not take."""
+    campaign: str | None = None
+    """The campaign's name; None when there was nothing to start."""
+
+
+def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcome:
+    """Run every point of `grid` that is to run; on a batch system, queue it.
+
+    Raises:
+        BadInputError: the results folder, the prompts or the source tree will not do; nothing
+            was started.
+        OSError: the disk is full or gone; what was sealed is whole.
+        KeyboardInterrupt: somebody stopped it; running jobs are cancelled and labelled.
+    """
+    order = RunningOrder(seed=grid.entries[0].spec.seed)
+    entries = sorted(grid.having(Verdict.RUN), key=lambda entry: order.key(entry.spec))
+    require_slurm_path(grid.results, entries)
+    call = provenance.collect(command, allow_dirty=grid.allow_dirty)
+    selections = _select_prompts(entries)
+    open_results(grid.results)
+    hashes = _write_prompts(grid.results, selections)
+    folder = _campaign_folder(grid, call, order.to_mapping([entry.spec for entry in entries]))
+    for entry in grid.having(Verdict.MERGE):
+        _settle(grid.results, entry)
+    with _interrupted_by_sigterm():
+        trials = _create_attempts(grid, entries, hashes, call)
+        if beaten := len(entries) - len(trials):
+            console.print(f"{beaten} points were started by another call meanwhile: skipped")
+        shapes = by_shape(trials)
+        batch = {shape: members for shape, members in shapes.items() if shape.cluster.slurm}
+        queued, refused = _queue(grid.results, folder.name, batch)
+        # Not shape by shape: the number of ranks is an axis that drift must not follow either.
+        here = [trial for trial in trials if trial.entry.cluster.slurm is None]
+        sealed, failed = 0, []
+        for trial, reason in _run_each(folder, here, Progress(console, len(here))):
+            if reason is None:
+                sealed += 1
+            else:
+                failed.append(trial.entry.spec.run_id)
+    if refused and not queued and not sealed + len(failed):
+        shutil.rmtree(folder, ignore_errors=True)
+    return Outcome(
+        sealed=sealed,
+        failed=tuple(failed),
+        queued=queued,
+        elsewhere=beaten,
+        refused=tuple(dict.fromkeys(refused)),
+        campaign=folder.name,
+    )
+
+
+def _create_attempts(
+    grid: Grid,
+    entries: Sequence[Entry],
+    hashes: Mapping[SelectionKey, str],
+    call: Mapping[str, Any],
+) -> list[Trial]:
+    """An attempt for each entry that no other call was faster at, all on the disk."""
+    of_run = SharedJson(call)
+    # Until the jobs are submitted, the attempts live as long as this process.
+    submitted = json_text({"t_us": wall_us(), "executor": None, **process_identity()})
+    trials = []
+    try:
+        for entry in entries:
+            attempt = create_attempt(
+                grid.results,
+                entry,
+                hashes[_selection(entry)],
+                of_run.text({"overrides": entry.overrides, "config": entry.config}),
+                submitted,
+            )
+            if attempt is not None:
+                trials.append(Trial(entry=entry, attempt=attempt))
+        flush(grid.results)
+    except (OSError, KeyboardInterrupt):
+        for trial in trials:
+            remove_attempt(trial.attempt)
+        raise
+    return trials
+
+
+def _queue(results: Path, campaign: str, shapes: dict[Shape, list[Trial]]) -> tuple[int, list[str]]:
+    """Queue all arrays; how many points are, and what Slurm said of those that it did not take.
+
+    Attempts of a refused array are taken back, as if they had never been.
+    """
+    queued, refused = 0, []
+    before: tuple[Shape, str] | None = None
+    arrays = arrays_of(results, campaign, shapes)
+    for array, _, _ in arrays:
+        create_json(array.path, array.to_mapping())
+    if arrays:
+        flush(results)
+    try:
+        while arrays:
+            array, shape, trials = arrays[0]
+            # Arrays of one shape share its throttle: the next starts when the one before has ended.
+            after = before[1] if before is not None and before[0] == shape else None
+            try:
+                before = shape, submit_array(array, shape, trials, after)
+                queued += len(trials)
+            except RefusedError as error:
+                refused.append(str(error))
+                array.path.unlink()
+                for trial in trials:
+                    remove_attempt(trial.attempt)
+            arrays.pop(0)
+    except (OSError, KeyboardInterrupt):
+        # The first may be half submitted: the next call finds out by its name.
+        for array, _, trials in arrays[1:]:
+            array.path.unlink()
+            for trial in trials:
+                remove_attempt(trial.attempt)
+        raise
+    if queued:
+        flush(results)
+    return queued, refused
+
+
+def _run_each(
+    folder: Path, trials: Sequence[Trial], progress: Progress
+) -> list[tuple[Trial, str | None]]:
+    """Run trials one after the other; each with the reason why it is not sealed, or None."""
+    ended: list[tuple[Trial, str | None]] = []
+    waiting = list(trials)
+    job: Any = None
+    try:
+        with progress.shown():
+            for trial, job in submit_each(folder / "jobs", trials):
+                while not job.done():
+                    progress.update(trial)
+                    time.sleep(_POLL_S)
+                _label_silent_end(trial, last_line(Path(str(job.paths.stderr))))
+                state, reason = _settle(Path(trial.attempt.folder.parent.parent), trial.entry)
+                progress.finish(trial, state, reason)
+                ended.append((trial, None if state == "sealed" else reason or state))
+                waiting.remove(trial)
+    except KeyboardInterrupt:
+        if job is not None:
+            _cancel(job)
+        for trial in waiting:
+            record_end(trial.attempt, EndState.CANCELLED, "stopped at the launcher", "launcher")
+        raise
+    return ended
+
+
+def _settle(results: Path, entry: Entry) -> tuple[str, str | None]:
+    """Merge and, when it completed, seal the last attempt of a run."""
+    run = RunPaths(results=results, run_id=entry.spec.run_id)
+    attempt = run.attempts()[-1]
+    submitted = read_json(attempt.submitted) if attempt.submitted.is_file() else {}
+    if "array" in submitted:
+        # Its own closing job did not come to it: Slurm's books are asked for here.
+        intent = campaigns_folder(results) / submitted["campaign"] / submitted["array"]
+        record_accounting(JobArray.read(results, intent))
+    return close_attempt(run, attempt)
+
+
+def _label_silent_end(trial: Trial, last: str) -> None:
+    if not trial.attempt.ended.is_file():
+        reason = f"the job ended without a word; its log ends: {last or '(no log)'}"
+        record_end(trial.attempt, EndState.LOST, reason, "launcher")
+
+
+def _cancel(job: Any) -> None:
+    """Stop a local job and whatever it started, softly first."""
+    try:
+        processes = [psutil.Process(int(job.job_id))]
+        processes += processes[0].children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    job.cancel()
+    _, alive = psutil.wait_procs(processes, timeout=_CANCEL_S)
+    for process in alive:
+        process.kill()
+
+
+def _selection(entry: Entry) -> SelectionKey:
+    return entry.source, entry.spec.prompts, entry.spec.seed
+
+
+def _select_prompts(entries: Sequence[Entry]) -> dict[SelectionKey, prompts.Selection]:
+    """The prompts of all entries, each distinct selection once, before anything is written."""
+    choices: dict[prompts.PromptSource, list[tuple[int, int]]] = {}
+    for source, count, seed in sorted({_selection(entry) for entry in entries}, key=repr):
+        choices.setdefault(source, []).append((count, seed))
+    try:
+        return {
+            (source, *choice): kept
+            for source, wanted in choices.items()
+            for choice, kept in zip(wanted, prompts.select_each(source, wanted), strict=True)
+        }
+    except (ValueError, RuntimeError) as error:
+        raise BadInputError(str(error)) from error
+
+
+def _write_prompts(
+    results: Path, selections: Mapping[SelectionKey, prompts.Selection]
+) -> dict[SelectionKey, str]:
+    """The content hashes of the selections' files, which are written if they are not there."""
+    folder = prompts_folder(results)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    return {key: prompts.write_prompts(kept, folder)[0] for key, kept in selections.items()}
+
+
+def _campaign_folder(grid: Grid, call: Mapping[str, Any], order: Mapping[str, Any]) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    # Two login nodes may have the same pid in the same second.
+    host = re.sub(r"[^a-z0-9]", "", socket.gethostname().partition(".")[0].lower())
+    folder = campaigns_folder(grid.results) / f"{stamp}-{host}-{os.getpid()}"
+    folder.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    folder.mkdir(mode=FOLDER_MODE)
+    (folder / "jobs").mkdir(mode=FOLDER_MODE)
+    content = {
+        "command": call["command"],
+        "t_us": call["t_us"],
+        "user": call["user"],
+        "launcher": process_identity(),
+        "summary": plan_summary(grid.entries),
+        "order": order,
+        "points": [
+            {
+                "run_id": entry.spec.run_id,
+                "verdict": str(entry.verdict),
+                "reason": entry.reason,
+                "overrides": list(entry.overrides),
+            }
+            for entry in grid.entries
+        ],
+    }
+    replace_text(folder / "campaign.json", json_text(content))
+    return folder
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Within it SIGTERM stops a campaign as Ctrl-C does: jobs cancelled, attempts labelled."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""Command line in, composed points out; Hydra lives here alone."""

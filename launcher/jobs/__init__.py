@@ -1,0 +1,1 @@
+"""Attempts become jobs; what a job runs on every rank."""

@@ -1,0 +1,1 @@
+"""Points become specs, each with a verdict, before anything starts."""

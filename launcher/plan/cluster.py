@@ -1,0 +1,152 @@
+"""Cluster: where jobs run and what they may ask for there."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass
+from typing import Any, Final, Self
+
+from launcher.config.command_line import BadInputError
+from telemetry.record.launch import DEVICES
+
+EXECUTORS: Final = ("local", "slurm")
+_NAMES: Final = (
+    "partition",
+    "account",
+    "qos",
+    "constraint",
+    "gpu_type",
+    "mem",
+    "closing_partition",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlurmRequest:
+    """What every job of a Slurm cluster asks for beside its shape; None leaves Slurm's default."""
+
+    partition: str | None
+    account: str | None
+    qos: str | None
+    constraint: str | None
+    cpus_per_task: int
+    exclusive: bool
+    """Nobody else on the nodes: the energy of a shared node is nobody's."""
+    setup: tuple[str, ...]
+    """Shell lines of the site, run before the job, such as `module load cuda`."""
+    array_parallelism: int
+    """Points of one shape that run at once."""
+    gpu_type: str | None = None
+    """Type in `--gpus-per-node=TYPE:N`; None asks for GPUs of any type."""
+    mem: str | None = None
+    """Memory of each node, such as 64G; None leaves the site's default."""
+    closing_partition: str | None = None
+    """Where the small job that merges and seals runs; None takes `partition`."""
+
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any]) -> Self:
+        """The request from its configuration form.
+
+        Raises:
+            BadInputError: a key is unknown or missing, or a value has the wrong type.
+        """
+        _require_fields(cls, content, "cluster.slurm")
+        for name in _NAMES:
+            value = content.get(name)
+            # A batch file's option ends with its line: what followed would be a command.
+            if value is not None and not (isinstance(value, str) and value.isprintable()):
+                raise BadInputError(
+                    f"`cluster.slurm.{name}` must be a name on one line or null, "
+                    f"but is {value!r} instead"
+                )
+        setup = content["setup"]
+        if not isinstance(setup, list) or not all(isinstance(line, str) for line in setup):
+            raise BadInputError(
+                f"`cluster.slurm.setup` must be a list of shell lines, but is {setup!r} instead"
+            )
+        if not isinstance(content["exclusive"], bool):
+            raise BadInputError(
+                "`cluster.slurm.exclusive` must be true or false, "
+                f"but is {content['exclusive']!r} instead"
+            )
+        for name in ("cpus_per_task", "array_parallelism"):
+            _require_whole(f"cluster.slurm.{name}", content[name])
+        return cls(**{**content, "setup": tuple(content["setup"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A place to run jobs, from conf/cluster."""
+
+    name: str
+    executor: str
+    """`local` for this machine, `slurm` for a batch system."""
+    device: str
+    """Where ranks compute, `cpu` or `cuda`."""
+    gpus_per_node: int
+    timeout_min: int
+    """Time limit of one point's job."""
+    threads: int | None
+    """CPU threads of each rank; None shares the node's cores."""
+    core_gflops: float | None
+    """One core's best arithmetic, for the shortest time a point can take; None asks no such."""
+    slurm: SlurmRequest | None
+    """None on the local executor."""
+
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any]) -> Self:
+        """The cluster from its configuration form.
+
+        `gpu`, `dtype` and `typical` are defaults of other keys and no part of it.
+
+        Raises:
+            BadInputError: a key is unknown or missing, or a value is not allowed.
+        """
+        own = {
+            key: value for key, value in content.items() if key not in {"gpu", "dtype", "typical"}
+        }
+        _require_fields(cls, own, "cluster")
+        for name, allowed in (("executor", EXECUTORS), ("device", DEVICES)):
+            if own[name] not in allowed:
+                raise BadInputError(
+                    f"`cluster.{name}` must be one of {', '.join(allowed)}, "
+                    f"but is {own[name]!r} instead"
+                )
+        for name in ("gpus_per_node", "timeout_min"):
+            _require_whole(f"cluster.{name}", own[name])
+        if own["threads"] is not None:
+            _require_whole("cluster.threads", own["threads"])
+        rate = own["core_gflops"]
+        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
+            raise BadInputError(
+                f"`cluster.core_gflops` must be a number or null, but is {rate!r} instead"
+            )
+        if rate is not None and rate <= 0:
+            raise BadInputError(f"`cluster.core_gflops` must be above 0, but is {rate!r} instead")
+        request = SlurmRequest.from_mapping(own["slurm"]) if own["executor"] == "slurm" else None
+        return cls(**{**own, "slurm": request})
+
+    @property
+    def cores(self) -> int:
+        """Cores of this machine; on a batch system nobody asks."""
+        return len(os.sched_getaffinity(0))
+
+
+def _require_fields(
+    kind: type[SlurmRequest] | type[Cluster], content: Mapping[str, Any], where: str
+) -> None:
+    fields = {field.name for field in dataclasses.fields(kind)}
+    for stranger in sorted(set(content) - fields):
+        raise BadInputError(
+            f"`{where}.{stranger}` must be one of {', '.join(sorted(fields))}, but is no key"
+        )
+    needed = {field.name for field in dataclasses.fields(kind) if field.default is MISSING}
+    for missing in sorted(needed - set(content)):
+        raise BadInputError(f"`{where}.{missing}` must be given, but is missing")
+
+
+def _require_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadInputError(
+            f"`{name}` must be a whole number of at least 1, but is {value!r} instead"
+        )

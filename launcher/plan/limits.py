@@ -1,0 +1,132 @@
+"""Limits: what this version, a cluster and a GPU's memory allow of a point."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import psutil
+
+from launcher.config.command_line import BadInputError
+from launcher.plan.cluster import Cluster
+from telemetry.boards.kinds import GPU_KINDS
+from telemetry.record.launch import SOURCES, LaunchOrder
+from telemetry.record.spec import RunSpec
+from workers.planning.memory import MemoryEstimate, flops
+from workers.planning.weight_formats import QUANTIZATIONS
+
+# The rest is fragmentation and what the driver keeps for itself.
+MEMORY_SHARE: Final = 0.94
+# A rank's interpreter with torch, measured 0.33 GB resident on CPU.
+RANK_OVERHEAD_BYTES: Final = 350_000_000
+_GB: Final = 1e9
+
+
+def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
+    """Refuse a GPU that is not known, or not one of this cluster's.
+
+    Raises:
+        BadInputError: it is neither.
+    """
+    if spec.gpu != "cpu" and spec.gpu_kind not in GPU_KINDS:
+        kinds = [*GPU_KINDS, *(f"simulated-{kind}" for kind in GPU_KINDS)]
+        raise BadInputError(
+            f"`gpu` must be one of cpu, {', '.join(kinds)}, but is {spec.gpu!r} instead"
+        )
+    real = spec.gpu != "cpu" and not spec.simulated
+    if real != (cluster.device == "cuda"):
+        allowed = "a real kind of GPU" if cluster.device == "cuda" else "cpu or a simulated- kind"
+        raise BadInputError(
+            f"`gpu` must be {allowed} on cluster {cluster.name}, whose device is "
+            f"{cluster.device}, but is {spec.gpu!r} instead"
+        )
+
+
+def check_work(spec: RunSpec, engines: Sequence[str]) -> None:
+    """Refuse an engine or a quantization that there is not.
+
+    Raises:
+        BadInputError: there is none of that name.
+    """
+    for name, known in (("engine", engines), ("quantization", QUANTIZATIONS)):
+        value = getattr(spec, name)
+        if value not in known:
+            raise BadInputError(
+                f"`{name}` must be one of {', '.join(known)}, but is {value!r} instead"
+            )
+
+
+def telemetry_source(spec: RunSpec, asked: object) -> str:
+    """Which source watches a point.
+
+    Raises:
+        BadInputError: there is none of that name, or it does not go with the GPU.
+    """
+    if asked == "auto" and (spec.simulated or spec.gpu == "cpu"):
+        return "simulated" if spec.simulated else "host"
+    if asked not in SOURCES:
+        raise BadInputError(
+            f"`telemetry.source` must be one of {', '.join(SOURCES)}, but is {asked!r} instead"
+        )
+    if (asked == "simulated") != spec.simulated:
+        raise BadInputError(
+            f"`telemetry` must be simulated for a simulated GPU and only then, "
+            f"but is {asked} with gpu {spec.gpu} instead"
+        )
+    if spec.gpu == "cpu" and asked != "host":
+        raise BadInputError(
+            f"`telemetry` must be host without a GPU, but is {asked} with gpu cpu instead"
+        )
+    return str(asked)
+
+
+def check_period(spec: RunSpec, order: LaunchOrder) -> None:
+    """Refuse to poll a GPU's power faster than its sensor has anything new.
+
+    Raises:
+        BadInputError: the readings would be repeats.
+    """
+    if order.telemetry not in {"auto", "dcgm", "nvml"}:
+        return
+    least_ms = GPU_KINDS[spec.gpu_kind].sensor_period_ms
+    if order.period_ms < least_ms:
+        raise BadInputError(
+            f"`telemetry.period_ms` must be at least {least_ms} for gpu {spec.gpu}, whose power "
+            f"sensor has nothing new before, but is {order.period_ms} instead"
+        )
+
+
+def too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | None:
+    """Why a point does not fit the memory; None when it does."""
+    if spec.gpu != "cpu":
+        kind = GPU_KINDS[spec.gpu_kind]
+        room_bytes = kind.memory_bytes * MEMORY_SHARE
+        if memory.total_bytes > room_bytes:
+            over_bytes = memory.total_bytes - room_bytes
+            return (
+                f"weights {memory.weights_bytes / _GB:.1f} GB, KV cache "
+                f"{memory.kv_cache_bytes / _GB:.1f}, work {memory.workspace_bytes / _GB:.1f}, "
+                f"context {memory.context_bytes / _GB:.1f}: {over_bytes / _GB:.1f} GB more than "
+                f"the {room_bytes / _GB:.1f} that {kind.product} has room for"
+            )
+    if cluster.device == "cpu" and cluster.executor == "local":
+        needed_bytes = spec.gpus * (memory.total_bytes - memory.context_bytes + RANK_OVERHEAD_BYTES)
+        room_bytes = psutil.virtual_memory().total * MEMORY_SHARE
+        if needed_bytes > room_bytes:
+            return (
+                f"its ranks need {needed_bytes / _GB:.1f} GB of this machine's memory, "
+                f"{(needed_bytes - room_bytes) / _GB:.1f} more than the {room_bytes / _GB:.1f} "
+                "it has room for"
+            )
+    return None
+
+
+def too_long(spec: RunSpec, cluster: Cluster) -> str | None:
+    """Why a point cannot end within the time limit; None when it can."""
+    if cluster.core_gflops is None:
+        return None
+    least_min = flops(spec) / (cluster.core_gflops * 1e9 * cluster.cores) / 60
+    if least_min > cluster.timeout_min:
+        return (
+            f"needs at least {least_min:.0f} min on {cluster.cores} cores, "
+            f"but cluster.timeout_min is {cluster.timeout_min}"
+        )
+    return None

@@ -1,0 +1,1 @@
+"""What Slurm knows and how it is asked."""

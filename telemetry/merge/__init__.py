@@ -1,0 +1,1 @@
+"""Shards of an ended attempt become sorted tables and a manifest."""

@@ -1,0 +1,267 @@
+"""Merge: an attempt's shards become its tables and manifest, and a completed attempt is sealed.
+
+    python -m telemetry.merge RESULTS
+
+Merging again says the same, to the byte; a sealed attempt is not touched.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from telemetry.merge.alignment import Clocks
+from telemetry.merge.chunks import UNREADABLE, Chunk
+from telemetry.merge.coverage import Coverage
+from telemetry.merge.manifest import build_manifest, is_simulated
+from telemetry.merge.merge_samples import Window, fit_in_memory
+from telemetry.merge.merge_sorted import merge_ordered
+from telemetry.merge.part_index import Survey, survey_part
+from telemetry.merge.progress_bar import Bar
+from telemetry.merge.table_file import SamplesFile, TableFile
+from telemetry.record.attempt_state import attempt_state, record_end
+from telemetry.record.files import read_json, write_json
+from telemetry.record.schema import LATER, METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
+from telemetry.record.seal import seal_attempt
+from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, list_runs
+from telemetry.shards.writer import list_parts
+
+EXIT_INCOMPLETE: Final = 1
+"""An attempt could not be merged; the others were."""
+EXIT_NO_RESULTS: Final = 2
+"""There is no such folder."""
+
+ReportRows = Callable[[int, int], None]
+"""Told how many rows of how many are merged."""
+
+
+def merge_attempt(
+    run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None = None
+) -> dict[str, Any]:
+    """Write the tables and the manifest of an ended attempt; its manifest.
+
+    Raises:
+        ValueError: the attempt has not ended, or its spec or order is not what it must be.
+        OSError: the disk is full or gone; the attempt is then as it was or partly merged.
+    """
+    if attempt.seal.is_file():
+        return read_json(attempt.manifest)
+    state = attempt_state(attempt)
+    if not state.ended:
+        raise ValueError(f"{attempt.folder} must have ended to be merged, but is {state.state}")
+    clocks = Clocks.read(attempt)
+    surveys = {kind: _survey(attempt, kind, clocks) for kind in _tables(attempt)}
+    merging = _Merging(
+        run=run,
+        attempt=attempt,
+        clocks=clocks,
+        surveys=surveys,
+        simulated=is_simulated(RunSpec.read(run.spec), surveys),
+        report=_Rows(surveys, progress),
+    )
+    samples, coverage = merging.write_samples()
+    tables = {kind: merging.write(kind) for kind in surveys if kind != "samples"}
+    manifest = build_manifest(
+        run=run,
+        attempt=attempt,
+        state=state,
+        clocks=clocks,
+        surveys=surveys,
+        tables={**tables, "samples": samples},
+        coverage=coverage,
+    )
+    write_json(attempt.manifest, manifest)
+    return manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one attempt."""
+
+    run_id: str
+    attempt: int
+    text: str
+    """One line for people."""
+    failed: bool = False
+    """True when it should have been merged and could not be."""
+
+
+def merge_results(results: Path, progress: ReportRows | None = None) -> Iterator[Outcome]:
+    """Merge every ended attempt of a results folder and seal the completed ones, one by one."""
+    for run in list_runs(results):
+        for attempt in run.attempts():
+            try:
+                text, failed = _merge_and_seal(run, attempt, progress), False
+            except UNREADABLE as error:
+                text, failed = f"not merged: {error}", True
+            yield Outcome(run_id=run.run_id, attempt=attempt.number, text=text, failed=failed)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Merge a results folder; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m telemetry.merge", description=__doc__)
+    parser.add_argument("results", type=Path, help="the results folder")
+    results: Path = parser.parse_args(argv).results
+    if not results.is_dir():
+        sys.stderr.write(f"merge: `results` must be a folder, but {results} is not\n")
+        return EXIT_NO_RESULTS
+    failed = merged = 0
+    with Bar() as bar:
+        for outcome in merge_results(results, bar.show):
+            failed += outcome.failed
+            merged += not outcome.failed
+            bar.line(f"{outcome.run_id} attempt {outcome.attempt}: {outcome.text}")
+    if not failed + merged:
+        sys.stdout.write(f"{results} holds no attempt\n")
+    if failed:
+        sys.stderr.write(f"merge: {failed} of {failed + merged} attempts could not be merged\n")
+        return EXIT_INCOMPLETE
+    sys.stdout.write(f"next: python -m analysis {results}\n")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Merging:
+    """One attempt on its way from shards to tables."""
+
+    run: RunPaths
+    attempt: AttemptPaths
+    clocks: Clocks
+    surveys: dict[str, list[Survey]]
+    simulated: bool
+    report: "_Rows"
+
+    def write_samples(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Write the samples in one pass; what the manifest says about them, and their coverage."""
+        facts: dict[str, Any] = {"rows": 0, "duplicates": 0, "conflicts": 0}
+        facts |= {"t_first_us": None, "t_last_us": None}
+        window = Window(self.clocks, self._note_damage("samples"))
+        coverage = Coverage()
+        with SamplesFile(self.attempt.table("samples"), self._schema("samples")) as table:
+            for block in window.merge(fit_in_memory(self._chunks("samples"), self.clocks)):
+                rows, remarks = block.rows, window.remarks.listed()
+                self.report.add(len(rows) + block.dropped)
+                table.write(rows, window.codebook.alphabet(), remarks)
+                coverage.add(rows, remarks)
+                facts["rows"] += len(rows)
+                facts["duplicates"] += block.dropped
+                facts["conflicts"] += block.conflicts
+                if facts["t_first_us"] is None:
+                    facts["t_first_us"] = int(rows.t_us[0])
+                facts["t_last_us"] = int(rows.t_us[-1])
+        periods_us = _periods_us(self.surveys["samples"])
+        return facts, coverage.rows(window.codebook.keys(), periods_us)
+
+    def write(self, kind: str) -> dict[str, Any]:
+        """Write a table other than samples; what the manifest says about it."""
+        rows = 0
+        with TableFile(self.attempt.table(kind), self._schema(kind)) as table:
+            merged = merge_ordered(kind, self._chunks(kind), self.clocks, self._note_damage(kind))
+            for block in merged:
+                self.report.add(block.num_rows)
+                rows += block.num_rows
+                table.write(block)
+        return {"rows": rows}
+
+    def _chunks(self, kind: str) -> list[Chunk]:
+        return [chunk for survey in self.surveys[kind] for chunk in survey.chunks]
+
+    def _note_damage(self, kind: str) -> Callable[[Chunk, str], None]:
+        surveys = self.surveys[kind]
+
+        def note(chunk: Chunk, damage: str) -> None:
+            for index, survey in enumerate(surveys):
+                if survey.part == chunk.part:
+                    surveys[index] = survey.without(chunk, damage)
+
+        return note
+
+    def _schema(self, kind: str) -> pa.Schema:
+        shards: dict[str, Any] = {}
+        for survey in self.surveys[kind]:
+            if survey.metadata is not None:
+                shards.setdefault(survey.part.path.parent.name, survey.metadata)
+        metadata = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": kind,
+            "run_id": self.run.run_id,
+            "attempt": self.attempt.number,
+            "simulated": self.simulated,
+            "shards": shards,
+        }
+        # All of an attempt's parts were written by the same release.
+        schema = next((chunk.schema for chunk in self._chunks(kind)), TABLES[kind])
+        return schema.with_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+
+
+class _Rows:
+    """Rows merged so far, of all there are."""
+
+    def __init__(self, surveys: dict[str, list[Survey]], progress: ReportRows | None) -> None:
+        self._total = sum(survey.rows for found in surveys.values() for survey in found)
+        self._done = 0
+        self._progress = progress
+
+    def add(self, rows: int) -> None:
+        self._done += rows
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) -> str:
+    if attempt.seal.is_file():
+        return "sealed already, not touched"
+    state = attempt_state(attempt)
+    if not state.ended:
+        return f"{state.state}, left alone" + (f": {state.reason}" if state.reason else "")
+    if state.state == EndState.LOST:
+        record_end(attempt, EndState.LOST, state.reason, "merge")
+    manifest = merge_attempt(run, attempt, progress)
+    rows = manifest["tables"]["samples"]["rows"]
+    text = f"{state.state}, {rows} samples merged"
+    if damaged := sum(part["damage"] is not None for part in manifest["parts"]):
+        text += f", {damaged} parts damaged (see manifest.json)"
+    if state.state == EndState.COMPLETED:
+        if (sealed := run.sealed()) is not None:
+            return f"{text}, not sealed: attempt {sealed.number} is"
+        seal_attempt(run, attempt)
+        text += ", sealed"
+    return text
+
+
+def _tables(attempt: AttemptPaths) -> list[str]:
+    """The tables that an attempt's shards make, by name."""
+    return sorted(kind for kind in TABLES if kind not in LATER or attempt.shards(kind).is_dir())
+
+
+def _survey(attempt: AttemptPaths, kind: str, clocks: Clocks) -> list[Survey]:
+    folder = attempt.shards(kind)
+    if not folder.is_dir():
+        return []
+    surveys: list[Survey] = []
+    for shard in sorted(child for child in folder.iterdir() if child.is_dir()):
+        for part in list_parts(shard):
+            survey = survey_part(kind, part, clocks)
+            # A writer says the same in every part: kept once, days of parts stay small.
+            if surveys and survey.metadata == surveys[-1].metadata:
+                survey = replace(survey, metadata=surveys[-1].metadata)
+            surveys.append(survey)
+    return surveys
+
+
+def _periods_us(surveys: Sequence[Survey]) -> dict[str, dict[str, int]]:
+    """Periods by host and field as the watchers stated them."""
+    return {
+        survey.metadata["host"]: survey.metadata["periods_us"]
+        for survey in surveys
+        if survey.metadata is not None
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

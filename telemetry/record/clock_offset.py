@@ -1,0 +1,125 @@
+"""HostOffset: how far a host's clock is ahead of the reference host's, measured in the job.
+
+Every stamp of a host is on its own steady clock (`telemetry.clock`). In a run of several nodes
+local rank 0 of each asks the reference host (that of rank 0) for its time and keeps the exchange
+with the shortest round trip: the answer was given somewhere within it, so half of it bounds the
+error, whatever the network did. It is done once when the ranks have met and once after the last
+batch, and stands in clocks/<host>.json:
+
+    {"host": …, "reference_host": …,
+     "start": {"t_us": …, "offset_us": …, "error_us": …, "round_trip_us": …},
+     "end": the same, or null when the attempt ended before}
+
+The reference host has a file too, all zeros by definition; a run of one node has none.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from telemetry.record.files import read_json, write_json
+from telemetry.record.spec import AttemptPaths
+
+# A host names a file; one of RFC 1123, whose labels cannot climb out of a folder.
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffsetReading:
+    """One measurement of a host's clock against the reference's."""
+
+    t_us: int
+    """When, on the host's own clock."""
+    offset_us: int
+    """The host's clock minus the reference host's: subtract it to get reference time."""
+    error_us: int
+    """The true offset is within `offset_us` ± this."""
+    round_trip_us: int
+    """The shortest round trip of the exchange."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("t_us", None),
+            ("offset_us", None),
+            ("error_us", 0),
+            ("round_trip_us", 0),
+        ):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or (least is not None and value < least):
+                bound = "" if least is None else f" of at least {least}"
+                raise ValueError(
+                    f"`{name}` must be a whole number of microseconds{bound}, "
+                    f"but is {value!r} instead"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostOffset:
+    """A host's clock against the reference host's, at both ends of an attempt."""
+
+    host: str
+    reference_host: str
+    start: OffsetReading
+    end: OffsetReading | None
+    """None when the attempt ended before it was measured."""
+
+    def __post_init__(self) -> None:
+        for name in ("host", "reference_host"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not _HOST.fullmatch(value):
+                raise ValueError(f"`{name}` must be a host name, but is {value!r} instead")
+        if self.end is not None and self.end.t_us < self.start.t_us:
+            raise ValueError(
+                f"`end` must not be before `start`, but is at {self.end.t_us} and "
+                f"{self.start.t_us} us instead"
+            )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The offset that `path` (a clocks/<host>.json) holds.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it does not hold an offset; the message names it.
+        """
+        content = read_json(path)
+        try:
+            end = content["end"]
+            return cls(
+                host=content["host"],
+                reference_host=content["reference_host"],
+                start=_reading(content["start"]),
+                end=None if end is None else _reading(end),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} must hold a clock offset, but does not: {error}") from error
+
+    def write(self, attempt: AttemptPaths) -> None:
+        """Write it to the attempt's clocks/<host>.json, in place of what stood there."""
+        attempt.clocks.mkdir(exist_ok=True)
+        write_json(attempt.clocks / f"{self.host}.json", dataclasses.asdict(self))
+
+    def offset_us_at(self, t_us: int) -> float:
+        """The offset at `t_us` of the host's clock.
+
+        Linear between the two measurements, as quartz drifts; constant outside them, and throughout
+        where there is one only.
+        """
+        if self.end is None or self.end.t_us == self.start.t_us:
+            return float(self.start.offset_us)
+        share = (t_us - self.start.t_us) / (self.end.t_us - self.start.t_us)
+        share = min(max(share, 0.0), 1.0)
+        return self.start.offset_us + share * (self.end.offset_us - self.start.offset_us)
+
+    @property
+    def error_us(self) -> int:
+        """Bound of the error at both measurements, and between them if the drift was even."""
+        return max(self.start.error_us, 0 if self.end is None else self.end.error_us)
+
+
+def _reading(content: Mapping[str, Any]) -> OffsetReading:
+    return OffsetReading(**content)

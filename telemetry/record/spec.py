@@ -1,0 +1,391 @@
+"""RunSpec: what a grid point is. RunPaths and AttemptPaths: where its record lies.
+
+results/
+  prompts/<sha256>.jsonl            the prompts of one or more runs, by content
+  checkpoints/<key>.json            SHA-256 of a checkpoint's files, by the folder they lie in
+  campaigns/<time>/                 one call of the launcher: its grid, plan and job logs
+  <run_id>/
+    spec.json                       the RunSpec, canonical
+    attempt-001/                    one job's try; never mixed with another
+      launch.json                   intent: telemetry, device, prompts (before submission)
+      provenance.json               who, where, which commit, which packages (before submission)
+      submitted.json started.json ended.json
+      slurm.json                    the job as rank 0 saw it: Slurm's variables, version, own record
+      slurm_accounting.json         what Slurm's accounting says of it once it has ended
+      model.json                    weights, engine, memory, logit error and warm-up (rank 0)
+      progress.json                 how far rank 0 is (advisory, for people)
+      hosts/<host>.json             what a node saw, written by its watcher when it is ready
+      watchers/<host>.json          how its watching went: clock steps, late ticks, dropped rows
+      watchers/<host>.exit.json     how the watcher's process ended, written by its owner
+      watchers/<host>.log           what the watcher wrote to stderr
+      ranks/rank-00000.json         which process and GPU a rank is
+      clocks/<host>.json            its clock against rank 0's host (runs of several nodes)
+      shards/samples/<host>/        one watcher's parts
+      shards/spans/rank-00000/      one rank's parts
+      shards/responses/rank-00000/  what was generated
+      shards/steps/rank-00000/      when each step's tokens were chosen
+      samples.parquet spans.parquet responses.parquet steps.parquet manifest.json
+      seal.json                     SHA-256 of every file above: the run is whole
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from telemetry.record.files import read_json
+from telemetry.record.validation import require_number, require_whole
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_ATTEMPT = re.compile(r"attempt-(\d{3,})")
+_RUN_ID_DIGITS = 8
+_SIMULATED_PREFIX = "simulated-"
+
+DTYPES = ("fp32", "fp16", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One grid point: everything that decides the GPUs' work, and nothing else.
+
+    No path, partition, account or time limit is in it, so that the same work has the same
+    `run_id` at every center.
+    """
+
+    model: str
+    """Name in `workers.planning.shapes.SHAPES`, such as `7b`."""
+    engine: str
+    """How tokens are generated, such as `reference`."""
+    dtype: str
+    """Number format of weights and activations, one of `DTYPES`."""
+    quantization: str
+    """Weight-only quantization, `none` for none."""
+    weights: str
+    """`random`, or the digest of a checkpoint."""
+    tokenizer: str
+    """Name and digest of the tokenizer."""
+    gpu: str
+    """Kind of GPU asked for, such as `a100`; `cpu`; or `simulated-a100` (work done on CPU)."""
+    gpus: int
+    """Model-parallel ranks, one GPU each."""
+    gpus_per_node: int
+    """GPUs used on each node: 8 ranks on one node and on four are different work."""
+    dataset: str
+    """Which prompts, such as `gsm8k`; `gsm8k-sample` for the bundled sample."""
+    prompts: int
+    """Prompts answered: the first N after a shuffle with `seed`."""
+    batch_size: int
+    """Prompts answered together; the last batch may be smaller."""
+    max_prompt_len: int
+    """Tokens a prompt may have; longer ones are cut and counted."""
+    max_gen_len: int
+    """Tokens generated for each prompt at most."""
+    temperature: float
+    """Softmax temperature; 0 takes the likeliest token."""
+    top_p: float
+    """Probability mass kept by nucleus sampling, in (0, 1]."""
+    ignore_eos: bool
+    """True counts every generated token, also those after an end-of-sequence id."""
+    seed: int
+    """Seed of prompt order, random weights and sampling, equal on all ranks."""
+    power_cap_w: float | None
+    """Power limit asked for each GPU; None leaves the GPU's own."""
+    sm_clock_mhz: int | None
+    """SM clock lock asked for each GPU; None leaves the GPU's own."""
+    repeat: int
+    """Which repetition of the same work, counted from 0; each is its own run."""
+
+    def __post_init__(self) -> None:
+        for name in ("model", "engine", "quantization", "weights", "tokenizer", "gpu", "dataset"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not _NAME.fullmatch(value):
+                raise ValueError(
+                    f"`{name}` must be a name of lower-case letters, digits and . _ - "
+                    f"(at most 64), but is {value!r} instead"
+                )
+        if self.dtype not in DTYPES:
+            raise ValueError(
+                f"`dtype` must be one of {', '.join(DTYPES)}, but is {self.dtype!r} instead"
+            )
+        for name, least in (
+            ("gpus", 1),
+            ("gpus_per_node", 1),
+            ("prompts", 1),
+            ("batch_size", 1),
+            ("max_prompt_len", 1),
+            ("max_gen_len", 1),
+            ("seed", 0),
+            ("repeat", 0),
+        ):
+            require_whole(name, getattr(self, name), least)
+        if self.sm_clock_mhz is not None:
+            require_whole("sm_clock_mhz", self.sm_clock_mhz, 1)
+        if self.gpus_per_node > self.gpus or self.gpus % self.gpus_per_node:
+            raise ValueError(
+                f"`gpus` must be a multiple of `gpus_per_node`, but {self.gpus} = "
+                f"{self.gpus // self.gpus_per_node} x {self.gpus_per_node} + "
+                f"{self.gpus % self.gpus_per_node} instead"
+            )
+        require_number("temperature", self.temperature, low=0.0, low_allowed=True, high=100.0)
+        require_number("top_p", self.top_p, low=0.0, low_allowed=False, high=1.0)
+        if self.power_cap_w is not None:
+            require_number(
+                "power_cap_w", self.power_cap_w, low=0.0, low_allowed=False, high=100_000.0
+            )
+        if not isinstance(self.ignore_eos, bool):
+            raise ValueError(
+                f"`ignore_eos` must be true or false, but is {self.ignore_eos!r} instead"
+            )
+
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any]) -> Self:
+        """A spec from its JSON or configuration form; whole numbers are taken for reals.
+
+        Raises:
+            ValueError: a key is unknown or missing, or a value is not allowed.
+        """
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if strangers := sorted(set(content) - fields):
+            raise ValueError(
+                f"`{strangers[0]}` must be one of {', '.join(sorted(fields))}, "
+                "but is no field of a run"
+            )
+        if missing := sorted(fields - set(content)):
+            raise ValueError(f"`{missing[0]}` must be given, but is missing")
+        values = dict(content)
+        for name in ("temperature", "top_p", "power_cap_w"):
+            if isinstance(values[name], int) and not isinstance(values[name], bool):
+                values[name] = float(values[name])
+        return cls(**values)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The spec that `path` (a spec.json) holds."""
+        return cls.from_mapping(read_json(path))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The spec's JSON form."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @property
+    def canonical_json(self) -> str:
+        """The spec as one line of JSON with sorted keys: what `run_id` hashes."""
+        return json.dumps(self.to_mapping(), sort_keys=True, separators=(",", ":"))
+
+    # A campaign of thousands asks for it again and again.
+    @functools.cached_property
+    def run_id(self) -> str:
+        """A readable slug and 8 hex digits of the canonical JSON's SHA-256."""
+        digest = hashlib.sha256(self.canonical_json.encode()).hexdigest()[:_RUN_ID_DIGITS]
+        slug = f"{self.model}-{self.dataset}-{self.gpu}-g{self.gpus}-b{self.batch_size}"
+        return f"{slug}-l{self.max_gen_len}-r{self.repeat}-{digest}"
+
+    @property
+    def nodes(self) -> int:
+        """Nodes the ranks are spread over."""
+        return self.gpus // self.gpus_per_node
+
+    @property
+    def simulated(self) -> bool:
+        """True when the GPU is a stated power model and the work is done on CPU."""
+        return self.gpu.startswith(_SIMULATED_PREFIX)
+
+    @property
+    def gpu_kind(self) -> str:
+        """The GPU kind without the mark of simulation."""
+        return self.gpu.removeprefix(_SIMULATED_PREFIX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptPaths:
+    """Where one job's try at a run keeps its record."""
+
+    folder: Path
+
+    @property
+    def number(self) -> int:
+        """The attempt's number, counted from 1."""
+        match = _ATTEMPT.fullmatch(self.folder.name)
+        if match is None:
+            raise ValueError(f"{self.folder} must be named attempt-NNN")
+        return int(match[1])
+
+    @property
+    def launch(self) -> Path:
+        """What the job is to do beside its spec, written before submission."""
+        return self.folder / "launch.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Who started it from where, with which code, written before submission."""
+        return self.folder / "provenance.json"
+
+    @property
+    def submitted(self) -> Path:
+        """The job's ids and log path, written by the launcher."""
+        return self.folder / "submitted.json"
+
+    @property
+    def started(self) -> Path:
+        """Host, process and time, written by rank 0."""
+        return self.folder / "started.json"
+
+    @property
+    def ended(self) -> Path:
+        """How the attempt ended and why; the first writer wins."""
+        return self.folder / "ended.json"
+
+    @property
+    def progress(self) -> Path:
+        """How far rank 0 is; advisory."""
+        return self.folder / "progress.json"
+
+    @property
+    def model(self) -> Path:
+        """What rank 0 worked with: weights, engine, memory, logit error, warm-up, window."""
+        return self.folder / "model.json"
+
+    @property
+    def rendezvous(self) -> Path:
+        """Where rank 0 listens for the other ranks."""
+        return self.folder / "rendezvous.json"
+
+    @property
+    def hosts(self) -> Path:
+        """Folder of the watchers' ready records."""
+        return self.folder / "hosts"
+
+    def host(self, host: str) -> Path:
+        """One watcher's ready record."""
+        return self.hosts / f"{host}.json"
+
+    @property
+    def watchers(self) -> Path:
+        """Folder of what the watchers and their owners say about the watching itself."""
+        return self.folder / "watchers"
+
+    @property
+    def clocks(self) -> Path:
+        """Folder of the hosts' clock offsets; missing in a run of one node."""
+        return self.folder / "clocks"
+
+    @property
+    def ranks(self) -> Path:
+        """Folder of the ranks' registrations."""
+        return self.folder / "ranks"
+
+    def rank(self, rank: int) -> Path:
+        """One rank's registration: process, host and GPU."""
+        return self.ranks / f"rank-{rank:05d}.json"
+
+    def shards(self, kind: str) -> Path:
+        """Folder of all shards of a table, named in `telemetry.record.schema.TABLES`."""
+        return self.folder / "shards" / kind
+
+    def samples_shard(self, host: str) -> Path:
+        """Folder of one watcher's parts."""
+        return self.shards("samples") / host
+
+    def rank_shard(self, kind: str, rank: int) -> Path:
+        """Folder of one rank's parts of a table other than `samples`."""
+        return self.shards(kind) / f"rank-{rank:05d}"
+
+    def table(self, kind: str) -> Path:
+        """A merged table, named in `telemetry.record.schema.TABLES`."""
+        return self.folder / f"{kind}.parquet"
+
+    @property
+    def manifest(self) -> Path:
+        """What the merge found: counts, coverage, devices, damage."""
+        return self.folder / "manifest.json"
+
+    @property
+    def seal(self) -> Path:
+        """SHA-256 of every file of the run: written last, never edited."""
+        return self.folder / "seal.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPaths:
+    """Where one run's record lies in a results folder."""
+
+    results: Path
+    run_id: str
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.results / self.run_id
+
+    @property
+    def spec(self) -> Path:
+        """The run's spec."""
+        return self.folder / "spec.json"
+
+    def prompts(self, sha256: str) -> Path:
+        """The prompts file with that content hash, shared by runs."""
+        return prompts_folder(self.results) / f"{sha256}.jsonl"
+
+    def attempt(self, number: int) -> AttemptPaths:
+        """The attempt with that number, whether it exists or not."""
+        return AttemptPaths(folder=self.folder / f"attempt-{number:03d}")
+
+    def attempts(self) -> list[AttemptPaths]:
+        """All attempts there are, by number."""
+        if not self.folder.is_dir():
+            return []
+        found = [
+            AttemptPaths(folder=child)
+            for child in self.folder.iterdir()
+            if child.is_dir() and _ATTEMPT.fullmatch(child.name)
+        ]
+        return sorted(found, key=lambda attempt: attempt.number)
+
+    def sealed(self) -> AttemptPaths | None:
+        """The sealed attempt, None when the run is not sealed.
+
+        Raises:
+            ValueError: more than one attempt is sealed.
+        """
+        sealed = [attempt for attempt in self.attempts() if attempt.seal.is_file()]
+        if len(sealed) > 1:
+            numbers = ", ".join(str(attempt.number) for attempt in sealed)
+            raise ValueError(
+                f"{self.folder} must hold at most one sealed attempt, but attempts {numbers} are"
+            )
+        return sealed[0] if sealed else None
+
+
+def prompts_folder(results: Path) -> Path:
+    """Where a results folder keeps the prompts of its runs, by content hash."""
+    return results / "prompts"
+
+
+def checkpoints_folder(results: Path) -> Path:
+    """Where a results folder keeps the digests of the checkpoints that its runs name."""
+    return results / "checkpoints"
+
+
+def campaigns_folder(results: Path) -> Path:
+    """Where a results folder keeps its launcher calls: grid, plan and job logs."""
+    return results / "campaigns"
+
+
+def list_runs(results: Path) -> Iterator[RunPaths]:
+    """Every run of a results folder, by name: each folder with a spec.json.
+
+    A folder whose name begins with a dot is one that the launcher is still making.
+    """
+    if not results.is_dir():
+        return
+    for folder in sorted(results.iterdir()):
+        if folder.name.startswith("."):
+            continue
+        run = RunPaths(results=results, run_id=folder.name)
+        if run.spec.is_file():
+            yield run

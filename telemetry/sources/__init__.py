@@ -1,0 +1,1 @@
+"""What every sensor gives and how it is asked."""

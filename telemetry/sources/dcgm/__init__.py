@@ -1,0 +1,1 @@
+"""One job's GPUs by a DCGM engine."""

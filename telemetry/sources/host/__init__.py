@@ -1,0 +1,1 @@
+"""What a node knows of itself: CPUs, ranks, zones, rails, IPMI."""

@@ -1,0 +1,1 @@
+"""A stated power model in place of GPUs."""

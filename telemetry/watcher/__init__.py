@@ -1,0 +1,1 @@
+"""One process a node that polls a source onto disk, and the handle its owner holds."""

@@ -1,0 +1,1 @@
+"""Published weights on disk: which files, whose, whole?"""

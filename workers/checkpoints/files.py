@@ -1,0 +1,217 @@
+"""Checkpoint files: which files of a folder are a LLaMA checkpoint, and of which model.
+
+Two kinds of folder are read: `consolidated.NN.pth` with `params.json` as Meta published them, and
+`config.json` with `.safetensors` as the Hugging Face hub holds them. No torch here: a login node
+tells what is wrong before anything is queued.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from telemetry.record.files import read_json
+from workers.planning.shapes import ROPE_THETA, Shape
+
+_SHARD: Final = re.compile(r"consolidated\.(\d+)\.pth")
+_SINGLE: Final = "model.safetensors"
+_INDEX: Final = "model.safetensors.index.json"
+# As transformers' save_pretrained names them; no separator, so none leads out of the folder.
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors")
+# What params.json may hold beside sizes: how much a server holds at once, not what it computes.
+_NO_MATTER: Final = {"max_batch_size", "max_seq_len"}
+# A message is one line; a value longer than this is no size.
+_MOST_CHARS: Final = 100
+
+
+class Format(StrEnum):
+    """How a checkpoint's files are laid out."""
+
+    META = "meta-pth"
+    """`params.json` and one `consolidated.NN.pth` for each rank that Meta ran."""
+    HUGGING_FACE = "hugging-face-safetensors"
+    """`config.json` and whole parameters in one or more `.safetensors`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointFiles:
+    """The files of one checkpoint, all of them there."""
+
+    folder: Path
+    format: Format
+    weights: tuple[str, ...]
+    """Names of the files that hold parameters, in order."""
+    settings: tuple[str, ...]
+    """Names of the JSON files beside them; the first describes the model."""
+
+    def paths(self) -> Iterator[Path]:
+        """Every file that decides the weights."""
+        for name in (*self.weights, *self.settings):
+            yield self.folder / name
+
+
+def find_files(folder: Path) -> CheckpointFiles:
+    """The checkpoint in `folder`.
+
+    Raises:
+        ValueError: there is none, a part of it is missing, or there are two.
+    """
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise ValueError(f"`weights` must be random or a checkpoint's folder, but {folder} {what}")
+    try:
+        names = {child.name for child in folder.iterdir()}
+    except PermissionError as error:
+        raise ValueError(f"`weights` must be readable, but {folder} is not") from error
+    meta = sorted(name for name in names if _SHARD.fullmatch(name))
+    theirs = names & {_SINGLE, _INDEX}
+    if meta and theirs:
+        raise ValueError(
+            f"`weights` must hold one checkpoint, but {folder} holds {meta[0]} and "
+            f"{min(theirs)}: name a folder with one of them"
+        )
+    if meta:
+        files = _meta_files(folder, meta)
+    elif theirs:
+        files = _hugging_face_files(folder, names)
+    else:
+        raise ValueError(
+            f"`weights` must hold consolidated.NN.pth, {_SINGLE} or {_INDEX}, but {folder} "
+            f"holds {_holding(names)}"
+        )
+    for path in files.paths():
+        if not path.is_file():
+            raise ValueError(f"`weights` must be whole, but {path} is missing")
+        if path.stat().st_size == 0:
+            raise ValueError(f"`weights` must be whole, but {path} is empty")
+    return files
+
+
+def check_model(files: CheckpointFiles, shape: Shape) -> None:
+    """Refuse a checkpoint of another model than `shape`.
+
+    Raises:
+        ValueError: its settings differ in a size, or ask for what the shape does not know.
+    """
+    path = files.folder / files.settings[0]
+    content = read_json(path)
+    said = _meta_sizes if files.format is Format.META else _hugging_face_sizes
+    try:
+        for name, value, expected in said(content, shape):
+            if not _equal(value, expected):
+                raise ValueError(
+                    f"`weights` must be of {shape.name}, whose {name} is {_short(expected)}, "
+                    f"but {path} says {_short(value)} instead"
+                )
+    except (TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"{path} must describe a LLaMA model, but {error}") from error
+
+
+def _meta_files(folder: Path, names: list[str]) -> CheckpointFiles:
+    for number, name in enumerate(names):
+        expected = f"consolidated.{number:02d}.pth"
+        if name != expected:
+            raise ValueError(
+                f"`weights` must be whole, but {folder / expected} is missing beside {names[-1]}"
+            )
+    return CheckpointFiles(
+        folder=folder, format=Format.META, weights=tuple(names), settings=("params.json",)
+    )
+
+
+def _hugging_face_files(folder: Path, names: set[str]) -> CheckpointFiles:
+    # transformers, too, takes the single file where there are both.
+    if _SINGLE in names:
+        weights, settings = [_SINGLE], ["config.json"]
+    else:
+        held = read_json(folder / _INDEX).get("weight_map")
+        if not isinstance(held, dict) or not held:
+            raise ValueError(f"{folder / _INDEX} must hold a `weight_map`, but holds none")
+        for name in held.values():
+            if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{folder / _INDEX} must name .safetensors files beside it, "
+                    f"but names {name!r} instead"
+                )
+        weights, settings = sorted(set(held.values())), ["config.json", _INDEX]
+    return CheckpointFiles(
+        folder=folder,
+        format=Format.HUGGING_FACE,
+        weights=tuple(weights),
+        settings=tuple(settings),
+    )
+
+
+def _meta_sizes(params: Mapping[str, Any], shape: Shape) -> Iterator[tuple[str, Any, Any]]:
+    """What params.json says and what it must say; the names are its own."""
+    yield "dim", params.get("dim"), shape.dim
+    yield "n_layers", params.get("n_layers"), shape.layers
+    yield "n_heads", params.get("n_heads"), shape.heads
+    yield "n_kv_heads", params.get("n_kv_heads", shape.heads), shape.heads
+    yield "norm_eps", params.get("norm_eps"), shape.norm_eps
+    # -1 leaves it to the tokenizer; the embedding's own size is looked at later.
+    vocab = params.get("vocab_size", -1)
+    yield "vocab_size", shape.vocab if vocab == -1 else vocab, shape.vocab
+    multiple = params.get("multiple_of")
+    if multiple is not None:
+        classical = int((params.get("ffn_dim_multiplier") or 1) * int(8 * shape.dim / 3))
+        yield "feed-forward width", math.ceil(classical / multiple) * multiple, shape.ffn
+    yield "rope_theta", params.get("rope_theta", ROPE_THETA), ROPE_THETA
+    yield "use_scaled_rope", params.get("use_scaled_rope", False), False
+    known = {"dim", "n_layers", "n_heads", "n_kv_heads", "norm_eps", "vocab_size", "multiple_of"}
+    known |= {"ffn_dim_multiplier", "rope_theta", "use_scaled_rope", *_NO_MATTER}
+    # A key that is not known may be one that changes what the model computes.
+    yield "list of other settings", sorted(set(params) - known), []
+
+
+def _hugging_face_sizes(config: Mapping[str, Any], shape: Shape) -> Iterator[tuple[str, Any, Any]]:
+    """What config.json says and what it must say; the names are its own."""
+    yield "model_type", config.get("model_type"), "llama"
+    yield "hidden_size", config.get("hidden_size"), shape.dim
+    yield "intermediate_size", config.get("intermediate_size"), shape.ffn
+    yield "num_hidden_layers", config.get("num_hidden_layers"), shape.layers
+    heads = config.get("num_attention_heads")
+    yield "num_attention_heads", heads, shape.heads
+    yield "num_key_value_heads", config.get("num_key_value_heads") or heads, shape.heads
+    yield "head_dim", config.get("head_dim") or shape.head_dim, shape.head_dim
+    yield "rms_norm_eps", config.get("rms_norm_eps"), shape.norm_eps
+    yield "vocab_size", config.get("vocab_size"), shape.vocab
+    yield "hidden_act", config.get("hidden_act", "silu"), "silu"
+    yield "attention_bias", config.get("attention_bias", False), False
+    yield "mlp_bias", config.get("mlp_bias", False), False
+    # Tied, the output matrix is the embedding: another model, with vocab x dim fewer parameters.
+    yield "tie_word_embeddings", config.get("tie_word_embeddings", False), False
+    yield "quantization_config", config.get("quantization_config"), None
+    # Up to transformers 4 as two keys, from 5 on as one.
+    rope = config.get("rope_parameters") or {}
+    scaling = config.get("rope_scaling") or {}
+    kind = {**rope, **scaling}
+    yield "rope_theta", rope.get("rope_theta", config.get("rope_theta", ROPE_THETA)), ROPE_THETA
+    yield "rope_type", kind.get("rope_type", kind.get("type", "default")), "default"
+    yield "partial_rotary_factor", rope.get("partial_rotary_factor", 1.0), 1.0
+
+
+def _holding(names: set[str]) -> str:
+    for pattern, what in (
+        (r"pytorch_model.*\.bin", "PyTorch's .bin files, which are not read"),
+        (r".*\.safetensors", f".safetensors files without {_INDEX}"),
+        (r".*\.gguf", "GGUF files, which are not read"),
+    ):
+        if any(re.fullmatch(pattern, name) for name in names):
+            return what
+    return "nothing of the kind" if names else "nothing"
+
+
+def _equal(value: object, expected: object) -> bool:
+    if isinstance(expected, float) and isinstance(value, int | float):
+        return math.isclose(value, expected, rel_tol=1e-9)
+    # 1 == True, and 32.0 == 32: a size is a whole number.
+    return type(value) is type(expected) and value == expected
+
+
+def _short(value: object) -> str:
+    text = "not given" if value is None else repr(value)
+    return text if len(text) <= _MOST_CHARS else f"{text[:_MOST_CHARS]}…"

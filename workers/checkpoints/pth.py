@@ -1,0 +1,60 @@
+"""Pth: the plain tensors of a file that `torch.save` wrote, mapped into memory.
+
+`torch.load` is told to make tensors alone: a pickle that would call anything else is refused.
+"""
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from workers.checkpoints.tensors import Piece
+
+FORMAT_NAMES: Final = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
+"""Number formats of weights by torch's own, as `RunSpec.dtype` calls them."""
+
+
+def open_pth(path: Path) -> dict[str, Piece]:
+    """The file's tensors by name; their numbers are read when they are asked for.
+
+    Raises:
+        ValueError: the file is not whole, or holds anything but a flat dict of plain tensors.
+        OSError: it cannot be read.
+    """
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except UnpicklingError as error:
+        raise ValueError(
+            f"{path} must hold plain tensors alone, but its pickle asks for more: it is not loaded"
+        ) from error
+    except (RuntimeError, EOFError) as error:
+        raise ValueError(
+            f"{path} must be a whole zip file of torch.save, but is not: {_short(error)}"
+        ) from error
+    if not isinstance(held, dict):
+        raise ValueError(
+            f"{path} must hold a dict of tensors, but holds a {type(held).__name__} instead"
+        )
+    pieces = {}
+    for name, tensor in held.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise ValueError(
+                f"{path} must hold a dict of tensors by name, "
+                f"but holds a {type(tensor).__name__} as {name!r}"
+            )
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+            raise ValueError(f"{path} must hold plain tensors alone, but {name} is none")
+        pieces[name] = Piece(
+            file=path.name,
+            size=tuple(tensor.shape),
+            format=FORMAT_NAMES.get(tensor.dtype, str(tensor.dtype).removeprefix("torch.")),
+            read=tensor.detach().__getitem__,
+        )
+    return pieces
+
+
+def _short(error: Exception) -> str:
+    # torch's own first sentence; the rest is advice on downloading again.
+    return str(error).split(". ", 1)[0].splitlines()[0] if str(error) else "it ends too early"

@@ -1,0 +1,1 @@
+"""The same weights near the memory bound."""

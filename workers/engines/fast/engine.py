@@ -1,0 +1,150 @@
+"""Engine `fast`: the same FairScale-sharded weights, close to what memory allows.
+
+All prompts are read in one pass, whatever their lengths, and all rows choose their first token
+there. From then on a step is one replay of a captured CUDA graph: a kernel a matrix
+(`workers.engines.fast.fused_decoder`), sampling without a sort, no word to the host. A row that ended stays where
+it is; the batch ends once all have, looked up some steps late so that the GPU never waits for the
+host.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from torch import Tensor
+
+from telemetry.record.spec import RunSpec
+from workers.engines.base.generation import Answers
+from workers.engines.base.sampling import Decoding
+from workers.engines.base.step_clock import StepClock
+from workers.engines.fast.decode_steps import Steps, make_steps
+from workers.engines.fast.fused_weights import take_fused
+from workers.engines.fast.model import FastModel
+from workers.engines.reference.engine import Model
+from workers.models.llama.model import Llama
+from workers.planning.weight_formats import quantization_fault
+
+# Steps that are queued ahead of the look whether any row still goes on: at 0.5 ms a step, the
+# quickest there is, 4 ms of a host's delay. All ranks look at the same step's count, so all stop
+# alike.
+_LATE_STEPS: Final = 8
+
+
+class FastEngine:
+    """Answers one batch at a time: `prefill`, then `decode`."""
+
+    def __init__(self, fast: FastModel, decoding: Decoding, *, nodes: int) -> None:
+        self.clock = StepClock(fast.device)
+        self.weight_bytes: int | None = fast.weights.step_bytes
+        self._fast, self._decoding, self._nodes = fast, decoding, nodes
+        self._steps: dict[int, Steps] = {}
+        self._now: Steps | None = None
+
+    @property
+    def model(self) -> Model:
+        """Logits of its own weights, by the kernels that answer."""
+        return self._logits
+
+    def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
+        """Read all prompts to their ends and choose one token after each.
+
+        Raises:
+            ValueError: there is no prompt, an empty one, or one that leaves no room to answer.
+        """
+        self._check(prompts)
+        self.clock.start()
+        steps = self._steps_of(len(prompts))
+        steps.begin([len(prompt) for prompt in prompts], seed)
+        steps.choose(self._fast.gather(self._fast.prefill(prompts)))
+        self._now = steps
+        self.clock.mark()
+
+    def decode(self) -> Answers:
+        """Go on until every row has ended or has `max_gen_len` tokens; the answers.
+
+        Raises:
+            RuntimeError: there was no `prefill`.
+        """
+        steps = self._now
+        if steps is None:
+            raise RuntimeError("`prefill` must come before `decode`, but did not")
+        self._now = None
+        steps.note_alive(0)
+        taken = 1
+        while taken < self._decoding.max_gen_len:
+            late = taken - _LATE_STEPS
+            if not self._decoding.ignore_eos and late >= 0 and not steps.was_alive(late):
+                break
+            steps.step()
+            self.clock.mark()
+            steps.note_alive(taken)
+            taken += 1
+        step_us = self.clock.read_us()
+        ids, ended = steps.answers(taken)
+        return Answers(ids=ids, ended=ended, first_steps=[0] * len(ids), step_us=step_us)
+
+    def describe(self) -> dict[str, Any]:
+        """How it works, for the record."""
+        fast = self._fast
+        return {
+            "name": "fast",
+            "kernels": "triton" if fast.by_kernels else "torch",
+            "prefill": "one pass, prompts packed",
+            "cache": "[rows, heads, positions, head_dim]",
+            "sampling": "rejection, no sort",
+            "stops_early": not self._decoding.ignore_eos,
+            "by_rows": {str(rows): steps.describe() for rows, steps in self._steps.items()},
+        }
+
+    def close(self) -> None:
+        """Let go of all captured steps before ranks part: NCCL waits for graphs that call it."""
+        self._now = None
+        self._steps.clear()
+
+    def _logits(self, ids: Tensor, start: int) -> Tensor:
+        """Logits after the last of `ids` [rows, tokens] that start at a position, fp32, whole.
+
+        Of several tokens at once `start` must be 0, as in a batch; one goes through the decoder.
+        """
+        rows, tokens = ids.shape
+        if start and tokens > 1:
+            raise ValueError(
+                f"`start` must be 0 for {tokens} tokens at once, but is {start} instead"
+            )
+        # Before prefill: capturing a step writes to the caches.
+        steps = self._steps_of(rows)
+        if start == 0:
+            sliced = self._fast.prefill(ids.tolist())
+        else:
+            sliced = steps.logits_at(ids[:, 0].contiguous(), start)
+        return self._fast.gather(sliced).transpose(0, 1).reshape(rows, -1).clone()
+
+    def _steps_of(self, rows: int) -> Steps:
+        if rows not in self._steps:
+            self._steps[rows] = make_steps(self._fast, self._decoding, rows, nodes=self._nodes)
+        return self._steps[rows]
+
+    def _check(self, prompts: Sequence[Sequence[int]]) -> None:
+        lens = [len(prompt) for prompt in prompts]
+        room = self._fast.max_len - self._decoding.max_gen_len
+        if not lens or len(lens) > self._fast.max_batch or min(lens) < 1 or max(lens) > room:
+            raise ValueError(
+                f"`prompts` must be 1 to {self._fast.max_batch}, each of 1 to {room} tokens, "
+                f"but have {lens} instead"
+            )
+
+
+def fast_fault(spec: RunSpec) -> str | None:
+    """Why the engine cannot do what a spec asks for; None when it can."""
+    return quantization_fault(spec.engine, spec.quantization)
+
+
+def make_fast(spec: RunSpec, model: Llama, decoding: Decoding) -> FastEngine:
+    """The engine of a model whose parts a `Fuser` prepared."""
+    fast = FastModel(
+        model.shape,
+        take_fused(model),
+        model.turns,
+        max_batch=spec.batch_size,
+        max_len=spec.max_prompt_len + spec.max_gen_len,
+    )
+    return FastEngine(fast, decoding, nodes=spec.nodes)

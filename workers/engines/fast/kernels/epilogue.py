@@ -1,0 +1,102 @@
+"""Triton functions: what a decode step does with a product before it leaves the registers."""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _row_scale(
+    sums, rows, fits, eps, DIM: tl.constexpr, ROWS, PARTS: tl.constexpr, P2: tl.constexpr
+):
+    """1 / rms of each row, from partial sums of squares [PARTS, ROWS]."""
+    part = tl.arange(0, P2)
+    held = tl.load(
+        sums + part[None, :] * ROWS + rows[:, None],
+        mask=fits[:, None] & (part[None, :] < PARTS),
+        other=0.0,
+    )
+    return tl.rsqrt(tl.sum(held, 1) / DIM + eps)
+
+
+@triton.jit
+def _turn(
+    x, rows, cols, fits, cosine, sine, at, BM: tl.constexpr, BN: tl.constexpr, D: tl.constexpr
+):
+    """Rotate neighbouring columns by each row's position."""
+    even, odd = tl.split(tl.reshape(x, (BM, BN // 2, 2)))
+    pair = (tl.min(cols) + 2 * tl.arange(0, BN // 2)) % D // 2
+    spot = at[:, None] * (D // 2) + pair[None, :]
+    c = tl.load(cosine + spot, mask=fits[:, None], other=1.0)
+    s = tl.load(sine + spot, mask=fits[:, None], other=0.0)
+    return tl.reshape(tl.join(even * c - odd * s, even * s + odd * c), (BM, BN))
+
+
+@triton.jit
+def finish(
+    acc,
+    acc2,
+    tile,
+    rows,
+    cols,
+    fits,
+    out,
+    residual,
+    sums_in,
+    sums_out,
+    keys,
+    values,
+    positions,
+    cosine,
+    sine,
+    eps,
+    ROWS,
+    N: tl.constexpr,
+    K: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    EPILOGUE: tl.constexpr,
+    PARTS: tl.constexpr,
+    P2: tl.constexpr,
+    D: tl.constexpr,
+    MAX_LEN: tl.constexpr,
+):
+    """Do what EPILOGUE says (`workers.engines.fast.tiling`) with a block [BM, BN] of a product, and store it."""
+    inside = fits[:, None] & (cols < N)[None, :]
+    place = rows[:, None] * N + cols[None, :]
+    if EPILOGUE == 0:
+        total = tl.load(residual + place, mask=inside, other=0.0).to(tl.float32) + acc
+        kept = total.to(out.dtype.element_ty)
+        tl.store(out + place, kept, mask=inside)
+        wide = tl.where(inside, kept.to(tl.float32), 0.0)
+        tl.store(sums_out + tile * ROWS + rows, tl.sum(wide * wide, 1), mask=fits)
+    elif EPILOGUE == 1:
+        tl.store(out + place, acc.to(out.dtype.element_ty), mask=inside)
+    elif EPILOGUE == 4:
+        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
+        tl.store(out + place, acc * scale[:, None], mask=inside)
+    elif EPILOGUE == 3:
+        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
+        gate = acc * scale[:, None]
+        up = acc2 * scale[:, None]
+        tl.store(out + place, (gate * tl.sigmoid(gate) * up).to(out.dtype.element_ty), mask=inside)
+    else:
+        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
+        x = acc * scale[:, None]
+        at = tl.load(positions + rows, mask=fits, other=0)
+        # A third of the columns each: queries, keys, values. A tile never straddles two.
+        W: tl.constexpr = N // 3
+        first = tl.min(cols)
+        column = cols % W
+        if first < 2 * W:
+            x = _turn(x, rows, cols, fits, cosine, sine, at, BM, BN, D)
+        kept = x.to(out.dtype.element_ty)
+        if first < W:
+            tl.store(out + rows[:, None] * W + column[None, :], kept, mask=inside)
+        else:
+            head = column // D
+            slot = (rows[:, None] * (W // D) + head[None, :]).to(tl.int64) * MAX_LEN + at[:, None]
+            slot = slot * D + (column % D)[None, :]
+            if first < 2 * W:
+                tl.store(keys + slot, kept, mask=inside)
+            else:
+                tl.store(values + slot, kept, mask=inside)

@@ -1,0 +1,355 @@
+"""Triton kernels: a decode step's matrix products, with what follows each one folded in.
+
+At a few dozen rows a product costs what reading its weights costs, so each kernel reads them once
+and does the rest (norm's scale, rotation, cache write, SwiGLU, residual sum) on its way out.
+RMSNorm's weights are folded into the matrix beforehand; its scale is one number a row, applied at
+the end, from sums of squares that the kernel before left behind.
+"""
+
+import triton
+import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+
+from workers.engines.fast.kernels.epilogue import finish
+
+
+@triton.jit
+def _prefetch(address):
+    tl.inline_asm_elementwise(
+        "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
+        "=r,l",
+        [address],
+        dtype=tl.int32,
+        is_pure=False,
+        pack=1,
+    )
+
+
+@triton.jit
+def _inputs(
+    x, row, k, ROWS, K: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, TMA: tl.constexpr
+):
+    """A block of inputs, [BM, BK]."""
+    if TMA:
+        block = x.load([row, k])
+    else:
+        rows = row + tl.arange(0, BM)
+        columns = k + tl.arange(0, BK)
+        place = rows[:, None] * K + columns[None, :]
+        fits = (rows < ROWS)[:, None]
+        if K % BK:
+            fits = fits & (columns < K)[None, :]
+        block = tl.load(x + place, mask=fits, other=0.0)
+    return block
+
+
+@triton.jit
+def _weights(
+    w,
+    row,
+    k,
+    N: tl.constexpr,
+    K: tl.constexpr,
+    BN: tl.constexpr,
+    BK: tl.constexpr,
+    TMA: tl.constexpr,
+):
+    """A block of weights as they lie in memory, [BN, BK]."""
+    if TMA:
+        block = w.load([row, k])
+    else:
+        rows = row + tl.arange(0, BN)
+        rows = tl.where(rows < N, rows, 0)
+        columns = k + tl.arange(0, BK)
+        place = rows[:, None] * K + columns[None, :]
+        if K % BK:
+            block = tl.load(w + place, mask=(columns < K)[None, :], other=0.0)
+        else:
+            block = tl.load(w + place)
+    return block
+
+
+@triton.jit
+def _from_int8(w, kind: tl.constexpr):
+    if kind == tl.float16:
+        # 0x6400 is 1024 in fp16, whose next 1024 numbers are whole: an "or" in place of a
+        # conversion.
+        near = ((w.to(tl.uint8, bitcast=True) ^ 0x80).to(tl.uint16) | 0x6400).to(
+            tl.float16, bitcast=True
+        )
+        wide = near - 1152.0
+    else:
+        wide = w.to(kind)
+    return wide
+
+
+@triton.jit
+def _from_nibble(w, kind: tl.constexpr):
+    """Numbers -8 to 7 from nibbles 0 to 15."""
+    if kind == tl.float16:
+        wide = (w.to(tl.uint16) | 0x6400).to(tl.float16, bitcast=True) - 1032.0
+    elif kind == tl.bfloat16:
+        # 0x4300 is 128 in bf16, whose next 128 numbers are whole.
+        wide = (w.to(tl.uint16) | 0x4300).to(tl.bfloat16, bitcast=True) - 136.0
+    else:
+        wide = w.to(kind) - 8.0
+    return wide
+
+
+@triton.jit
+def linear(
+    x_ptr,
+    w_ptr,
+    raw_ptr,
+    scale_ptr,
+    out,
+    residual,
+    sums_in,
+    sums_out,
+    keys,
+    values,
+    positions,
+    cosine,
+    sine,
+    partials,
+    arrived,
+    eps,
+    ROWS,
+    N: tl.constexpr,
+    K: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    BK: tl.constexpr,
+    SPLIT: tl.constexpr,
+    EPILOGUE: tl.constexpr,
+    BITS: tl.constexpr,
+    PARTS: tl.constexpr,
+    P2: tl.constexpr,
+    D: tl.constexpr,
+    MAX_LEN: tl.constexpr,
+    STAGES: tl.constexpr,
+    TMA: tl.constexpr,
+    LEFT: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """[ROWS, K] by weights [N, K] (SWIGLU: [2 N, K], gates above ups), then EPILOGUE.
+
+    Program (tile and split, rows) sums its share of K; the last of a tile's splits to arrive adds
+    all shares in their order, so that the result never hangs on who was first. With TMA, x_ptr and
+    w_ptr are tensor descriptors of blocks [BM, BK] and [BN, BK], which Hopper's copy unit fetches
+    by itself. Beyond a row's end both are 0: 7B's down has 2752 = 21.5 x 128 inputs on 4 ranks.
+    """
+    TILES: tl.constexpr = (N + BN - 1) // BN
+    BLOCKS: tl.constexpr = (K + BK - 1) // BK
+    tile = tl.program_id(0) % TILES
+    split = tl.program_id(0) // TILES
+    above = tl.program_id(1)
+    rows = above * BM + tl.arange(0, BM)
+    fits = rows < ROWS
+    cols = tile * BN + tl.arange(0, BN)
+    if N % BN == 0:
+        safe = cols
+    else:
+        safe = tl.where(cols < N, cols, 0)
+    acc = tl.zeros((BM, BN), dtype=tl.float32)
+    acc2 = acc
+    if EPILOGUE == 3:
+        acc2 = tl.zeros((BM, BN), dtype=tl.float32)
+    begin = split * BLOCKS // SPLIT
+    end = (split + 1) * BLOCKS // SPLIT
+    if PDL:
+        if PDL == 2 and BITS == 16:
+            near = tl.arange(0, BK * 2 // 128) * 64
+            for block in tl.range(begin, tl.minimum(begin + STAGES - 1, end)):
+                _prefetch(raw_ptr + safe.to(tl.int64)[:, None] * K + block * BK + near[None, :])
+                if EPILOGUE == 3:
+                    _prefetch(
+                        raw_ptr + (N + safe).to(tl.int64)[:, None] * K + block * BK + near[None, :]
+                    )
+        gdc_wait()
+    kind: tl.constexpr = out.dtype.element_ty if EPILOGUE != 4 else residual.dtype.element_ty
+    if BITS == 16 and not LEFT:
+        for block in tl.range(begin, end, num_stages=STAGES):
+            x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
+            acc = tl.dot(x, _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA).T, acc)
+            if EPILOGUE == 3:
+                w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                acc2 = tl.dot(x, w.T, acc2)
+    else:
+        # Weights are the left operand: the matrix unit takes that one from registers, where they
+        # are widened, and needs no way back through shared memory.
+        turned = tl.zeros((BN, BM), dtype=tl.float32)
+        turned2 = turned
+        if EPILOGUE == 3:
+            turned2 = tl.zeros((BN, BM), dtype=tl.float32)
+        if BITS == 16:
+            for block in tl.range(begin, end, num_stages=STAGES):
+                x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
+                w = _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
+                turned = tl.dot(w, x.T, turned)
+                if EPILOGUE == 3:
+                    w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                    turned2 = tl.dot(w, x.T, turned2)
+        elif BITS == 8:
+            for block in tl.range(begin, end, num_stages=STAGES):
+                x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
+                w = _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
+                turned = tl.dot(_from_int8(w, kind), x.T, turned)
+                if EPILOGUE == 3:
+                    w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                    turned2 = tl.dot(_from_int8(w, kind), x.T, turned2)
+            turned *= tl.load(scale_ptr + safe)[:, None]
+            if EPILOGUE == 3:
+                turned2 *= tl.load(scale_ptr + N + safe)[:, None]
+        else:
+            HALF: tl.constexpr = BK // 2
+            for block in tl.range(begin, end, num_stages=STAGES):
+                low = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, HALF, TMA)
+                high = _inputs(x_ptr, above * BM, block * BK + HALF, ROWS, K, BM, HALF, TMA)
+                w = _weights(w_ptr, tile * BN, block * HALF, N, K // 2, BN, HALF, TMA)
+                part = tl.dot(_from_nibble(w & 15, kind), low.T)
+                part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
+                scale = tl.load(scale_ptr + safe * (K // BK) + block).to(tl.float32)
+                turned += part * scale[:, None]
+                if EPILOGUE == 3:
+                    w = _weights(w_ptr, N + tile * BN, block * HALF, 2 * N, K // 2, BN, HALF, TMA)
+                    part = tl.dot(_from_nibble(w & 15, kind), low.T)
+                    part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
+                    scale = tl.load(scale_ptr + (N + safe) * (K // BK) + block).to(tl.float32)
+                    turned2 += part * scale[:, None]
+        acc = tl.trans(turned)
+        if EPILOGUE == 3:
+            acc2 = tl.trans(turned2)
+    if PDL:
+        gdc_launch_dependents()
+    if SPLIT > 1:
+        WAYS: tl.constexpr = 2 if EPILOGUE == 3 else 1
+        cell = tl.arange(0, BM)[:, None] * BN + tl.arange(0, BN)[None, :]
+        spot = above * TILES + tile
+        mine = partials + ((spot * SPLIT + split) * WAYS) * BM * BN
+        tl.store(mine + cell, acc)
+        if EPILOGUE == 3:
+            tl.store(mine + BM * BN + cell, acc2)
+        tl.debug_barrier()
+        before = tl.atomic_add(arrived + spot, 1, sem="acq_rel", scope="gpu")
+        if before == SPLIT - 1:
+            acc = tl.zeros((BM, BN), dtype=tl.float32)
+            acc2 = acc
+            for share in tl.static_range(SPLIT):
+                from_share = partials + ((spot * SPLIT + share) * WAYS) * BM * BN
+                acc += tl.load(from_share + cell, cache_modifier=".cg")
+                if EPILOGUE == 3:
+                    acc2 += tl.load(from_share + BM * BN + cell, cache_modifier=".cg")
+            tl.store(arrived + spot, 0)
+            finish(
+                acc, acc2, tile, rows, cols, fits, out, residual, sums_in, sums_out, keys, values,
+                positions, cosine, sine, eps, ROWS, N, K, BM, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
+            )  # fmt: skip
+    else:
+        finish(
+            acc, acc2, tile, rows, cols, fits, out, residual, sums_in, sums_out, keys, values,
+            positions, cosine, sine, eps, ROWS, N, K, BM, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
+        )  # fmt: skip
+
+
+@triton.jit
+def _group_sums(w, low, high, BN: tl.constexpr, GROUPS: tl.constexpr, HALF: tl.constexpr):
+    """Products of packed weights [BN, GROUPS x HALF bytes] and inputs, summed by group."""
+    a = ((w & 15).to(tl.int8) - 8).to(tl.float32)
+    b = ((w >> 4).to(tl.int8) - 8).to(tl.float32)
+    return tl.sum(tl.reshape(a * low + b * high, (BN, GROUPS, HALF)), 2)
+
+
+@triton.jit
+def vector(
+    x_ptr,
+    w_ptr,
+    scale_ptr,
+    out,
+    residual,
+    sums_in,
+    sums_out,
+    keys,
+    values,
+    positions,
+    cosine,
+    sine,
+    eps,
+    N: tl.constexpr,
+    K: tl.constexpr,
+    BN: tl.constexpr,
+    BK: tl.constexpr,
+    EPILOGUE: tl.constexpr,
+    BITS: tl.constexpr,
+    GROUP: tl.constexpr,
+    PARTS: tl.constexpr,
+    P2: tl.constexpr,
+    D: tl.constexpr,
+    MAX_LEN: tl.constexpr,
+    STAGES: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """`linear` for a single row: no matrix unit, weights go from memory to registers once."""
+    tile = tl.program_id(0)
+    rows = tl.arange(0, 1)
+    fits = rows < 1
+    cols = tile * BN + tl.arange(0, BN)
+    if N % BN == 0:
+        safe = cols
+    else:
+        safe = tl.where(cols < N, cols, 0)
+    lane = tl.arange(0, BK)
+    if PDL:
+        gdc_wait()
+    acc = tl.zeros((BN, BK), dtype=tl.float32)
+    acc2 = acc
+    if BITS == 4:
+        # A block of BK bytes is 2 BK inputs; its groups are summed before they meet their scales.
+        HALF: tl.constexpr = GROUP // 2
+        GROUPS: tl.constexpr = BK // HALF
+        sums = tl.zeros((BN, GROUPS), dtype=tl.float32)
+        sums2 = sums
+        for block in tl.range(0, (K // 2 + BK - 1) // BK, num_stages=STAGES):
+            byte = block * BK + lane
+            whole = byte < K // 2
+            k = byte // HALF * GROUP + byte % HALF
+            low = tl.load(x_ptr + k, mask=whole, other=0.0).to(tl.float32)[None, :]
+            high = tl.load(x_ptr + k + HALF, mask=whole, other=0.0).to(tl.float32)[None, :]
+            group = block * GROUPS + tl.arange(0, GROUPS)
+            there = (group < K // GROUP)[None, :]
+            spot = safe[:, None] * (K // 2) + byte[None, :]
+            scale_spot = safe[:, None] * (K // GROUP) + group[None, :]
+            w = tl.load(w_ptr + spot, mask=whole[None, :], other=0)
+            s = tl.load(scale_ptr + scale_spot, mask=there, other=0.0).to(tl.float32)
+            sums += _group_sums(w, low, high, BN, GROUPS, HALF) * s
+            if EPILOGUE == 3:
+                w = tl.load(w_ptr + N * (K // 2) + spot, mask=whole[None, :], other=0)
+                s = tl.load(scale_ptr + N * (K // GROUP) + scale_spot, mask=there, other=0.0)
+                sums2 += _group_sums(w, low, high, BN, GROUPS, HALF) * s.to(tl.float32)
+        total = tl.sum(sums, 1)
+        total2 = tl.sum(sums2, 1)
+    else:
+        for block in tl.range(0, (K + BK - 1) // BK, num_stages=STAGES):
+            k = block * BK + lane
+            whole = k < K
+            x = tl.load(x_ptr + k, mask=whole, other=0.0).to(tl.float32)
+            spot = safe[:, None] * K + k[None, :]
+            w = tl.load(w_ptr + spot, mask=whole[None, :], other=0.0)
+            acc += w.to(tl.float32) * x[None, :]
+            if EPILOGUE == 3:
+                w2 = tl.load(w_ptr + N * K + spot, mask=whole[None, :], other=0.0)
+                acc2 += w2.to(tl.float32) * x[None, :]
+        total = tl.sum(acc, 1)
+        total2 = total
+        if EPILOGUE == 3:
+            total2 = tl.sum(acc2, 1)
+    if PDL:
+        gdc_launch_dependents()
+    if BITS == 8:
+        total *= tl.load(scale_ptr + safe)
+        if EPILOGUE == 3:
+            total2 *= tl.load(scale_ptr + N + safe)
+    finish(
+        total[None, :], total2[None, :], tile, rows, cols, fits, out, residual, sums_in, sums_out,
+        keys, values, positions, cosine, sine, eps, 1, N, K, 1, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
+    )  # fmt: skip

@@ -1,0 +1,127 @@
+"""The `fast` engine's arithmetic by Triton kernels, as `fast_plain` has it: 16 bits on GPUs."""
+
+import math
+from typing import Final
+
+import torch
+import triton
+from torch import Tensor
+
+from workers.engines.fast.fused_weights import Matrix
+from workers.engines.fast.kernels import attention as kernels_attention
+from workers.engines.fast.kernels import rows as kernels_rows
+from workers.engines.fast.ops_torch import product as plain_product
+from workers.engines.fast.tiling import launch, power_of_two
+
+# Columns of SwiGLU that one program takes: any multiple of a warp's 256 bytes does.
+_GATE_BLOCK: Final = 1024
+# Measured on an H200 as the time of 64 rows x 32 heads x 192 positions, bound 44 us: blocks of 16
+# positions, two warps, three loads in flight 50.7 us; of 32, four warps, four loads 53.9; of 64 61.
+ATTEND_BLOCK: Final = 16
+ATTEND_STAGES: Final = 3
+ATTEND_WARPS: Final = 2
+# What fills a GPU: with fewer programs each row's positions are split over several.
+_ATTEND_PROGRAMS: Final = 512
+_ATTEND_MOST_SPLITS: Final = 16
+
+
+def product(x: Tensor, matrix: Matrix) -> Tensor:
+    """[rows, inputs] by a matrix: [rows, outputs]; cuBLAS, as nothing beats it at many rows."""
+    return plain_product(x, matrix)
+
+
+def add_norm(x: Tensor, added: Tensor | None, eps: float) -> Tensor:
+    """X += added, in place; returns x at unit root mean square."""
+    rows, dim = x.shape
+    out = torch.empty_like(x)
+    kernels_rows.add_norm[(rows,)](
+        x, x if added is None else added, out, eps, dim, power_of_two(dim), added is not None
+    )
+    return out
+
+
+def gate(both: Tensor) -> Tensor:
+    """silu(gates) * ups of rows [gates, ups]."""
+    rows, twice = both.shape
+    out = torch.empty(rows, twice // 2, dtype=both.dtype, device=both.device)
+    blocks = triton.cdiv(twice // 2, _GATE_BLOCK)
+    kernels_rows.gate[(rows, blocks)](both, out, twice // 2, _GATE_BLOCK)
+    return out
+
+
+def place(
+    fused: Tensor,
+    queries: Tensor,
+    caches: tuple[Tensor, Tensor],
+    *,
+    rows: Tensor,
+    positions: Tensor,
+    turn: tuple[Tensor, Tensor],
+) -> None:
+    """As `fast_plain.place`."""
+    heads, places, head_dim = queries.shape[1:]
+    kernels_rows.place[(len(fused),)](
+        fused,
+        queries,
+        *caches,
+        rows,
+        positions,
+        *turn,
+        places,
+        heads,
+        power_of_two(heads),
+        head_dim,
+        caches[0].shape[2],
+        places > 1,
+    )
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor) -> Tensor:
+    """As `fast_plain.attend`."""
+    out = torch.empty_like(queries)
+    attend_into(out, queries, (keys, values), positions, workspace=None, early=False)
+    return out
+
+
+def attend_splits(rows: int, heads: int) -> int:
+    """Over how many programs the positions of one row and head are split."""
+    wanted = triton.cdiv(_ATTEND_PROGRAMS, rows * heads)
+    return int(min(_ATTEND_MOST_SPLITS, power_of_two(wanted)))
+
+
+def attend_into(
+    out: Tensor,
+    queries: Tensor,
+    caches: tuple[Tensor, Tensor],
+    positions: Tensor,
+    *,
+    workspace: tuple[Tensor, Tensor] | None,
+    early: bool,
+) -> None:
+    """One token a row over its own past, into `out` [rows, heads x head_dim].
+
+    `workspace` holds partial results fp32 and counters int32 [rows x heads], 0 before and after;
+    None splits nothing. `early` lets the kernel start while the one before it ends.
+    """
+    rows, heads, max_len, head_dim = caches[0].shape
+    rows = len(positions)
+    splits = 1 if workspace is None else attend_splits(rows, heads)
+    partials, arrived = (out, out) if workspace is None else workspace
+    kernels_attention.attend[(rows * heads, splits)](
+        queries,
+        *caches,
+        positions,
+        out,
+        partials,
+        arrived,
+        1.0 / math.sqrt(head_dim),
+        heads,
+        head_dim,
+        max_len,
+        ATTEND_BLOCK,
+        splits,
+        ATTEND_STAGES,
+        early,
+        num_warps=ATTEND_WARPS,
+        **launch(early=early),
+    )

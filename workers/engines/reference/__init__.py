@@ -1,0 +1,1 @@
+"""The published LLaMA v1 loop, cost included."""

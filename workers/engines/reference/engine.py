@@ -1,0 +1,127 @@
+"""Engine `reference`: the decoding loop of LLaMA v1 as published, costs included.
+
+Prompts of a batch are padded at the right and start together. One forward pass takes the first
+tokens of all of them, as many as the shortest has; from there every row moves by one token a step,
+longer prompts being read token by token while shorter ones already answer. No row stops early: an
+end-of-sequence id cuts the answer afterwards. So a batch costs
+min(max_len, longest + max_gen_len) - shortest forward passes, whatever it says.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workers.engines.base.generation import Answers
+from workers.engines.base.sampling import Decoding, sample
+from workers.engines.base.step_clock import StepClock
+
+# What stands where neither prompt nor answer does. It is never fed to the model.
+_PAD: int = -1
+
+Model = Callable[[Tensor, int], Tensor]
+"""Logits of the last of `ids` [batch, tokens] that start at a position, as `Llama.forward`."""
+
+
+class ReferenceEngine:
+    """Answers one batch at a time: `prefill`, then `decode`."""
+
+    def __init__(
+        self,
+        model: Model,
+        decoding: Decoding,
+        *,
+        max_len: int,
+        device: torch.device,
+        weight_bytes: int | None = None,
+    ) -> None:
+        self.model = model
+        """Logits of its own model, for whoever compares them."""
+        self.clock = StepClock(device)
+        self.weight_bytes = weight_bytes
+        self._decoding = decoding
+        self._max_len = max_len
+        self._device = device
+        self._prompt_lens: list[int] = []
+        self._at = 0
+        self._ids = torch.empty(0)
+        self._given = torch.empty(0)
+        self._generator = torch.Generator(device=device)
+
+    def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
+        """Read the prompts as far as the shortest goes and choose one token after it.
+
+        Raises:
+            ValueError: there is no prompt, an empty one, or one that leaves no room to answer.
+        """
+        lens = [len(prompt) for prompt in prompts]
+        if not lens or min(lens) < 1 or max(lens) >= self._max_len:
+            raise ValueError(
+                f"`prompts` must each have from 1 to {self._max_len - 1} tokens, "
+                f"but have {lens} instead"
+            )
+        self.clock.start()
+        total_len = min(self._max_len, max(lens) + self._decoding.max_gen_len)
+        ids = torch.full((len(prompts), total_len), _PAD, dtype=torch.int64)
+        for row, prompt in enumerate(prompts):
+            ids[row, : len(prompt)] = torch.tensor(prompt, dtype=torch.int64)
+        self._prompt_lens = lens
+        # Not `ids != _PAD`: a vocabulary may use any id, and the answer fills this array.
+        given = torch.arange(total_len) < torch.tensor(lens)[:, None]
+        self._ids, self._given = ids.to(self._device), given.to(self._device)
+        self._generator.manual_seed(seed)
+        self._at = 0
+        self._step_to(min(lens))
+
+    def decode(self) -> Answers:
+        """Go on token by token to the batch's full length; the answers.
+
+        A row's first token is chosen as many steps after prefill's as its prompt is longer than
+        the shortest.
+        """
+        while self._at < self._ids.shape[1] - 1:
+            self._step_to(self._at + 1)
+        rows = zip(self._ids.tolist(), self._prompt_lens, strict=True)
+        answers = [_answer(row, prompt_len, self._decoding) for row, prompt_len in rows]
+        shortest = min(self._prompt_lens)
+        return Answers(
+            ids=[ids for ids, _ in answers],
+            ended=[ended for _, ended in answers],
+            first_steps=[prompt_len - shortest for prompt_len in self._prompt_lens],
+            step_us=self.clock.read_us(),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """How it works, for the record."""
+        return {
+            "name": "reference",
+            "kernels": "eager",
+            "graph": False,
+            "all_reduce": "torch.distributed",
+            "cache": "[batch, positions, heads, head_dim]",
+            "sampling": "full sort",
+            "stops_early": False,
+        }
+
+    def close(self) -> None:
+        """Nothing: it holds nothing of the ranks."""
+
+    def _step_to(self, position: int) -> None:
+        """Feed what stands before `position` and is new, and set the tokens at `position`."""
+        logits = self.model(self._ids[:, self._at : position], self._at)
+        sampled = sample(logits, self._decoding.temperature, self._decoding.top_p, self._generator)
+        # A prompt that reaches so far keeps its own token.
+        self._ids[:, position] = torch.where(
+            self._given[:, position], self._ids[:, position], sampled
+        )
+        self._at = position
+        self.clock.mark()
+
+
+def _answer(row: Sequence[int], prompt_len: int, decoding: Decoding) -> tuple[list[int], bool]:
+    """The ids kept of a row, and whether an end-of-sequence id cut them."""
+    answer = list(row[prompt_len : prompt_len + decoding.max_gen_len])
+    if not decoding.ignore_eos and decoding.eos_id in answer:
+        return answer[: answer.index(decoding.eos_id)], True
+    return answer, False

@@ -1,0 +1,152 @@
+"""Engines: the ways to turn a batch of prompts into answers, by the name specs use."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import torch
+from torch import nn
+
+from telemetry.record.spec import RunSpec
+from workers.engines.base.generation import Answers
+from workers.engines.base.sampling import Decoding
+from workers.engines.base.step_clock import StepClock
+from workers.engines.fast.engine import FastEngine, fast_fault, make_fast
+from workers.engines.fast.fused_weights import Fuser
+from workers.engines.reference.engine import Model, ReferenceEngine
+from workers.models.llama.model import Llama
+
+Prepare = Callable[[str, nn.Module], None]
+"""Fuses or quantizes a filled part of a model, called with its name and the part."""
+
+
+class Engine(Protocol):
+    """Answers one batch at a time."""
+
+    clock: StepClock
+    """Started by `prefill`, marked at the end of every step."""
+    weight_bytes: int | None
+    """Bytes of this rank's weights that a step of decoding reads, all but the embedding's; None
+    when nobody counted them."""
+
+    @property
+    def model(self) -> Model:
+        """Logits of its own weights, as it computes them."""
+
+    def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
+        """Read the prompts, up to the first token chosen: step 0."""
+
+    def decode(self) -> Answers:
+        """Choose the tokens that follow."""
+
+    def describe(self) -> dict[str, Any]:
+        """How it works, as JSON, for the record."""
+
+    def close(self) -> None:
+        """Let go of what holds the ranks together; called before they part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineKind:
+    """One way to answer, before there is a model."""
+
+    name: str
+    """What `RunSpec.engine` holds."""
+    fault: Callable[[RunSpec], str | None]
+    """Why it cannot do what a spec asks for; None when it can."""
+    prepare: Callable[[RunSpec], Prepare | None]
+    """What is done to each part of the model once it is filled, as `load_model` wants it."""
+    model_cache: bool
+    """True when keys and values lie in the model; False when the engine keeps its own."""
+    make: Callable[[RunSpec, Llama, int, torch.device], Engine]
+    """The engine of a spec, a loaded model, an end-of-sequence id and a device."""
+
+
+def make_engine(spec: RunSpec, model: Llama, eos_id: int, device: torch.device) -> Engine:
+    """The engine that a spec asks for.
+
+    Raises:
+        ValueError: there is no such engine, or it cannot do what the spec asks for.
+    """
+    if fault := engine_fault(spec):
+        raise ValueError(fault)
+    return ENGINES[spec.engine].make(spec, model, eos_id, device)
+
+
+def engine_fault(spec: RunSpec) -> str | None:
+    """Why no engine here can do what a spec asks for; None when one can."""
+    if spec.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        return f"`engine` must be one of {known}, but is {spec.engine!r} instead"
+    return ENGINES[spec.engine].fault(spec)
+
+
+def decoding_of(spec: RunSpec, eos_id: int) -> Decoding:
+    """How a spec wants answers decoded."""
+    return Decoding(
+        max_gen_len=spec.max_gen_len,
+        temperature=spec.temperature,
+        top_p=spec.top_p,
+        ignore_eos=spec.ignore_eos,
+        eos_id=eos_id,
+    )
+
+
+def _reference_fault(spec: RunSpec) -> str | None:
+    if spec.quantization != "none":
+        return f"`quantization` must be one of none, but is {spec.quantization!r} instead"
+    return None
+
+
+def _prepare_nothing(spec: RunSpec) -> None:
+    """The reference engine takes the model as it is."""
+    del spec
+
+
+def _make_reference(
+    spec: RunSpec, model: Llama, eos_id: int, device: torch.device
+) -> ReferenceEngine:
+    max_len = spec.max_prompt_len + spec.max_gen_len
+    weight_bytes = sum(
+        weight.numel() * weight.element_size()
+        for name, weight in model.named_parameters()
+        if not name.startswith("tok_embeddings.")
+    )
+    return ReferenceEngine(
+        model,
+        decoding_of(spec, eos_id),
+        max_len=max_len,
+        device=device,
+        weight_bytes=weight_bytes,
+    )
+
+
+def _prepare_fast(spec: RunSpec) -> Prepare:
+    return Fuser(spec.quantization)
+
+
+def _make_fast(spec: RunSpec, model: Llama, eos_id: int, device: torch.device) -> FastEngine:
+    del device
+    return make_fast(spec, model, decoding_of(spec, eos_id))
+
+
+ENGINES: Final = {
+    kind.name: kind
+    for kind in (
+        EngineKind(
+            name="reference",
+            fault=_reference_fault,
+            prepare=_prepare_nothing,
+            model_cache=True,
+            make=_make_reference,
+        ),
+        EngineKind(
+            name="fast",
+            fault=fast_fault,
+            prepare=_prepare_fast,
+            model_cache=False,
+            make=_make_fast,
+        ),
+    )
+}
+"""All kinds of engine by name."""

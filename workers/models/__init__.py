@@ -1,0 +1,1 @@
+"""Architectures, and how their weights get onto a device."""

@@ -1,0 +1,1 @@
+"""LLaMA v1 on FairScale's layers."""

@@ -1,0 +1,190 @@
+"""Quantization: weights rounded to 8 or 4 bits with scales beside them; activations stay.
+
+Every weight is rounded to the nearest multiple of its scale; no data calibrate anything. What is
+left to choose is the scale:
+
+- `int8`, one a row: the largest magnitude / 127, in fp32, as LLM.int8() rounds (arXiv 2208.07339).
+  torchao's weight-only int8 divides by 127.5 and clips the largest by half a step.
+- `int4`, one a group: the weight of largest magnitude m gives m / -d, sign included, for the `d` of
+  `_INT4_DIVISORS` whose rounded weights are nearest to the group by squared error. The sign puts m
+  at -8, the end that has one step more (the rule of llama.cpp's Q4_0, which is d = 8 alone); a
+  larger d clips m for finer steps (the code of GPTQ, arXiv 2210.17323, searches a grid of clips).
+  So a scale may be negative.
+
+`int4` packs a group of G as G / 2 bytes: byte j holds element j in its low nibble and element
+j + G / 2 in its high one, each as value + 8.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from workers.planning.weight_formats import group_size
+
+_INT8_MOST: Final = 127
+_INT4_LEAST: Final = -8
+_INT4_MOST: Final = 7
+# Measured as relative rms error of normal weights in groups of 128: absmax / 7 errs by 11.7 %,
+# absmax / 7.5 (torchao, symmetric) by 11.1 %, m / -8 by 10.3 %, the best of these by 9.7 %, and of
+# a grid of 60 with both signs by 9.7 % too.
+_INT4_DIVISORS: Final = (8.0, 8.5, 9.0, 9.5, 10.0)
+# Rows are rounded a strip of so many weights at a time: five fp32 copies of it, 170 MB, at once.
+_STRIP: Final = 1 << 23
+_INT8_BITS: Final = 8
+_INT4_BITS: Final = 4
+_MATRIX: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quantized:
+    """One rank's quantized slice of a matrix of `outputs` x `inputs`."""
+
+    bits: int
+    """8 or 4."""
+    packed: Tensor
+    """int8 [outputs, inputs], or uint8 [outputs, inputs / 2] with two weights a byte."""
+    scale: Tensor
+    """fp32 [outputs], or [outputs, inputs / group] in the run's number format; never 0."""
+    group: int
+    """Neighbours in a row that share a scale; all `inputs` for 8 bits."""
+
+    def __post_init__(self) -> None:
+        if self.bits not in {_INT8_BITS, _INT4_BITS}:
+            raise ValueError(f"`bits` must be 8 or 4, but is {self.bits!r} instead")
+        by_row = self.bits == _INT8_BITS
+        packed_as = torch.int8 if by_row else torch.uint8
+        if self.packed.dtype != packed_as or self.packed.dim() != _MATRIX:
+            raise ValueError(
+                f"`packed` must be a matrix of {packed_as} for {self.bits} bits, "
+                f"but is {self.packed.dtype} {list(self.packed.shape)} instead"
+            )
+        outputs, inputs = self.shape
+        if self.group < 1 or inputs % self.group or (by_row and self.group != inputs):
+            raise ValueError(
+                f"`group` must divide the {inputs} inputs and be all of them for 8 bits, "
+                f"but is {self.group} instead"
+            )
+        scales = (outputs,) if by_row else (outputs, inputs // self.group)
+        if tuple(self.scale.shape) != scales:
+            raise ValueError(
+                f"`scale` must have the shape {list(scales)}, "
+                f"but has {list(self.scale.shape)} instead"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Outputs and inputs of the matrix."""
+        outputs, columns = self.packed.shape
+        return outputs, columns * _INT8_BITS // self.bits
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of packed weights and scales."""
+        return self.packed.nbytes + self.scale.nbytes
+
+
+def quantize(weight: Tensor, name: str) -> Quantized:
+    """Round `weight` [outputs, inputs] on its own device; `name` is `int8` or `int4`.
+
+    Raises:
+        ValueError: there is no such quantization, the weights are no matrix or not all finite, or
+            their inputs cannot be grouped.
+    """
+    if name not in {"int8", "int4"}:
+        raise ValueError(f"`name` must be int8 or int4, but is {name!r} instead")
+    if weight.dim() != _MATRIX or not weight.is_floating_point() or 0 in weight.shape:
+        raise ValueError(
+            f"`weight` must be a matrix of real numbers, "
+            f"but is {weight.dtype} {list(weight.shape)} instead"
+        )
+    inputs = weight.shape[1]
+    group = inputs if name == "int8" else group_size(inputs)
+    weight = weight.detach()
+    # A number that is not finite would turn its whole row or group into garbage without a word.
+    finite = int(torch.isfinite(weight).sum())
+    if finite != weight.numel():
+        raise ValueError(
+            f"`weight` must be finite to be quantized, but {weight.numel() - finite} of its "
+            f"{weight.numel()} numbers are inf or nan instead"
+        )
+    rounded = _round_int8 if name == "int8" else _round_int4
+    rows = max(1, _STRIP // inputs)
+    parts = [rounded(weight[at : at + rows], group) for at in range(0, len(weight), rows)]
+    return Quantized(
+        bits=_INT8_BITS if name == "int8" else _INT4_BITS,
+        packed=torch.cat([packed for packed, _ in parts]),
+        scale=torch.cat([scale for _, scale in parts]),
+        group=group,
+    )
+
+
+def dequantize(quantized: Quantized, dtype: torch.dtype) -> Tensor:
+    """The matrix [outputs, inputs] that the rounded weights stand for, rounded to `dtype`."""
+    outputs, inputs = quantized.shape
+    if quantized.bits == _INT8_BITS:
+        values = quantized.packed.float() * quantized.scale[:, None]
+        return values.to(dtype)
+    steps = unpack(quantized.packed, quantized.group).view(outputs, -1, quantized.group)
+    values = steps.float() * quantized.scale.float()[..., None]
+    return values.view(outputs, inputs).to(dtype)
+
+
+def linear(x: Tensor, quantized: Quantized) -> Tensor:
+    """[..., inputs] to [..., outputs] in `x`'s number format; what every kernel is held to.
+
+    The weights are widened to that format first: products of fp16 with whole numbers up to 127,
+    scaled only after, would leave its range.
+    """
+    return nnf.linear(x, dequantize(quantized, x.dtype))
+
+
+def pack(steps: Tensor, group: int) -> Tensor:
+    """uint8 [outputs, inputs / 2] from whole numbers -8 to 7 [outputs, inputs]."""
+    outputs, inputs = steps.shape
+    low, high = (steps - _INT4_LEAST).to(torch.uint8).view(outputs, -1, 2, group // 2).unbind(2)
+    return (low | high << 4).view(outputs, inputs // 2)
+
+
+def unpack(packed: Tensor, group: int) -> Tensor:
+    """The int8 numbers -8 to 7 [outputs, inputs] that `pack` took."""
+    outputs = packed.shape[0]
+    halves = packed.view(outputs, -1, 1, group // 2)
+    nibbles = torch.cat((halves & 15, halves >> 4), dim=2).to(torch.int8)
+    return (nibbles + _INT4_LEAST).view(outputs, -1)
+
+
+def _round_int8(weight: Tensor, _: int) -> tuple[Tensor, Tensor]:
+    wide = weight.float()
+    scale = _above_zero(wide.abs().amax(dim=1) / _INT8_MOST)
+    steps = (wide / scale[:, None]).round_().clamp_(-_INT8_MOST, _INT8_MOST)
+    return steps.to(torch.int8), scale
+
+
+def _round_int4(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
+    wide = weight.float().view(weight.shape[0], -1, group)
+    largest = wide.gather(-1, wide.abs().argmax(dim=-1, keepdim=True))
+    best_error: Tensor | None = None
+    best = largest
+    for divisor in _INT4_DIVISORS:
+        # Rounded to the run's format first, so that weights are rounded to what will be read.
+        scale = _above_zero((largest / -divisor).to(weight.dtype)).float()
+        error = _steps(wide, scale).mul_(scale).sub_(wide).square_().sum(dim=-1, keepdim=True)
+        if best_error is None:
+            best_error, best = error, scale
+        else:
+            best = torch.where(error < best_error, scale, best)
+            best_error = torch.minimum(error, best_error)
+    steps = _steps(wide, best).view(weight.shape)
+    return pack(steps, group), best.squeeze(-1).to(weight.dtype)
+
+
+def _steps(wide: Tensor, scale: Tensor) -> Tensor:
+    return (wide / scale).round_().clamp_(_INT4_LEAST, _INT4_MOST)
+
+
+def _above_zero(scale: Tensor) -> Tensor:
+    """1 where a scale is 0: all weights are 0 there, or too small for the format's least step."""
+    return torch.where(scale == 0, 1.0, scale)

@@ -1,0 +1,1 @@
+"""What a login node must know of a model, without torch."""

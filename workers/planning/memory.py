@@ -1,0 +1,148 @@
+"""What a run takes of a GPU's memory and how much arithmetic it is, known before it is sent.
+
+What torch's allocator is asked for (weights, caches, workspace) is told apart from what the driver
+and the libraries take beside it: the first is held against `max_memory_allocated`, all of it
+against what the driver says is used.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from telemetry.record.spec import RunSpec
+from workers.planning.shapes import Shape, find_shape
+from workers.planning.weight_formats import matrix_bytes
+from workers.planning.workspace import (
+    Work,
+    cublas_bytes,
+    cublas_workspaces,
+    fast_bytes,
+    loading_bytes,
+    reference_bytes,
+)
+
+ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
+"""Bytes of one number, by `RunSpec.dtype`."""
+
+# What is used of a GPU but not reserved by torch: the CUDA context with its kernels, and NCCL's
+# buffers once there are peers. H200: the same in sixteen runs (driver 580.159, torch 2.11, NCCL
+# 2.28; `model.json` in tests/recorded). Of others an assumption, not a reading.
+_CONTEXT_BYTES: Final = {"h200": 1_310_000_000}
+_NCCL_BYTES: Final = {"h200": 810_000_000}
+_ASSUMED_CONTEXT_BYTES: Final = 600_000_000
+_ASSUMED_NCCL_BYTES: Final = 900_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryEstimate:
+    """Memory of one GPU of a run, in bytes; every GPU takes the same."""
+
+    weights_bytes: int
+    """This GPU's slices of the matrices, with their scales, and all norms."""
+    kv_cache_bytes: int
+    """Keys and values of a whole batch at its longest, held from load to end."""
+    workspace_bytes: int
+    """What lives beside them at the fullest moment, and what cuBLAS keeps; 0 for cuBLAS on CPU."""
+    context_bytes: int
+    """What the driver and libraries take beside torch's allocator; 0 where the work is on CPU."""
+
+    @property
+    def allocated_bytes(self) -> int:
+        """What torch's allocator is asked for at most."""
+        return self.weights_bytes + self.kv_cache_bytes + self.workspace_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it: what must fit into the GPU."""
+        return self.allocated_bytes + self.context_bytes
+
+
+def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate:
+    """The memory that each GPU of `spec` needs.
+
+    `prefill_len` is how many tokens of a row the first forward pass takes, where the prompts are
+    known: engine `reference` begins with as many as the shortest prompt of a batch has, and so
+    needs less than for prompts of `max_prompt_len`, which None assumes.
+
+    Raises:
+        ValueError: the model or the quantization is unknown.
+    """
+    shape = find_shape(spec.model)
+    item_bytes = ITEM_BYTES[spec.dtype]
+    fast = spec.engine == "fast"
+    work = Work(
+        shape=shape,
+        degree=spec.gpus,
+        batch=spec.batch_size,
+        # `fast` reads every prompt to its end.
+        prefill_len=spec.max_prompt_len if fast or prefill_len is None else prefill_len,
+        max_len=spec.max_prompt_len + spec.max_gen_len,
+        item_bytes=item_bytes,
+        quantization=spec.quantization,
+    )
+    layer = _layer_bytes(shape, spec, item_bytes)
+    # `fast` has the whole embedding on every rank, and of the norms only the last apart.
+    table = shape.vocab * (shape.dim if fast else work.width)
+    norms = shape.dim if fast else shape.norm_params
+    head = shape.vocab * work.width
+    weights = shape.layers * layer + (table + head + norms) * item_bytes
+    cache = 2 * shape.layers * work.batch * work.max_len * shape.dim // spec.gpus * item_bytes
+    on_gpu = spec.gpu != "cpu"
+    workspace = fast_bytes(work) if fast else reference_bytes(work)
+    if on_gpu:
+        workspace += cublas_workspaces(work, spec.engine) * cublas_bytes(spec.gpu_kind)
+    if fast:
+        workspace = max(workspace, loading_bytes(work, layer) - weights - cache)
+    context = _CONTEXT_BYTES.get(spec.gpu_kind, _ASSUMED_CONTEXT_BYTES)
+    if spec.gpus > 1:
+        context += _NCCL_BYTES.get(spec.gpu_kind, _ASSUMED_NCCL_BYTES)
+    return MemoryEstimate(
+        weights_bytes=weights,
+        kv_cache_bytes=cache,
+        workspace_bytes=workspace,
+        context_bytes=context if on_gpu else 0,
+    )
+
+
+def flops(spec: RunSpec, prompt_len: int = 1) -> int:
+    """A lower bound of the run's arithmetic over all its GPUs, in floating-point operations.
+
+    A multiply-add counts two. Each prompt is taken to have `prompt_len` tokens, and no batch pads.
+    The `reference` loop decodes to the full length, whatever is cut after; engine `fast` may find
+    every row at its end after one token, unless ends are ignored.
+
+    Raises:
+        ValueError: the model is unknown.
+    """
+    shape = find_shape(spec.model)
+    whole = spec.engine == "reference" or spec.ignore_eos
+    new = spec.max_gen_len if whole else 1
+    # The last token sampled is never fed back.
+    fed = prompt_len + new - 1
+    matrices = 2 * shape.layers * shape.layer_matrix_params * fed
+    # Position p meets p + 1 keys and as many values.
+    attention = 4 * shape.dim * shape.layers * fed * (fed + 1) // 2
+    logits = 2 * shape.vocab * shape.dim * new
+    return spec.prompts * (matrices + attention + logits)
+
+
+def _layer_bytes(shape: Shape, spec: RunSpec, item_bytes: int) -> int:
+    """One rank's seven matrices of a layer, with their scales."""
+    dim, width, inner = shape.dim, _part(shape.dim, spec.gpus), _part(shape.ffn, spec.gpus)
+    return sum(
+        count * matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
+        for count, outputs, inputs in (
+            (3, width, dim),
+            (1, dim, width),
+            (2, inner, dim),
+            (1, dim, inner),
+        )
+    )
+
+
+def _part(size: int, degree: int) -> int:
+    """A rank's part of a width; of one that does not divide, an even number that would hold it.
+
+    A split that is not legal is planned too, to be listed with its reason.
+    """
+    part = -(-size // degree)
+    return part if size % degree == 0 else part + part % 2

@@ -1,0 +1,368 @@
+"""Prompts: which texts a run answers, from a named source, in an order that a seed decides.
+
+    auto:  a path is given -> file; a staged copy is there -> staged; else sample when the work is
+           local, hub when it is not; a corpus with neither wants its file; `fixed` is synthetic
+
+All sources meet in one `datasets.Dataset` of non-empty prompts, so that equal content gives equal
+prompts wherever it came from. The order is `Dataset.shuffle(seed)`: the permutation of NumPy's
+PCG64 (`numpy.random.default_rng(seed).permutation`). The chosen texts lie in a file that is named
+by its SHA-256; ranks read that file alone and need neither network nor `datasets`.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from telemetry.record.files import file_sha256, write_bytes
+from workers.prompts.corpus import Corpus, file_prompts, find_corpus, quoted
+from workers.prompts.hub import hub_origin, hub_texts, quiet_datasets, staging_command
+from workers.prompts.staging import StagedCopy, canonical_lines, files_digest, files_origin
+from workers.prompts.synthetic import RULE, SYNTHETIC, fixed_prompts
+
+_AUTO: Final = "auto"
+
+
+class Source(StrEnum):
+    """Where prompts come from."""
+
+    HUB = "hub"
+    """The Hugging Face hub, over the network."""
+    FILE = "file"
+    """A file of the user's."""
+    STAGED = "staged"
+    """The copy that `launcher.stage` left in the cache."""
+    SAMPLE = "sample"
+    """The bundled stand-in."""
+    SYNTHETIC = "synthetic"
+    """Texts made up on the spot, all of one length."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptSource:
+    """A resolved source: what `select` will read."""
+
+    corpus: str
+    source: Source
+    dataset: str
+    """What `RunSpec.dataset` holds: `gsm8k`, `gsm8k-sample` or `gsm8k-` and 8 hex digits."""
+    columns: tuple[str, ...]
+    path: Path | None
+    """The file, or the staged copy's folder; None for the hub."""
+    cache: Path
+    """Where staged copies lie and the hub's downloads go."""
+    words: int | None = None
+    """Words of each synthetic text: a token each at least; None for what people wrote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """One prompt and where it stood."""
+
+    text: str
+    source_row: int
+    """Row of the unshuffled dataset, counted from 0, empty rows included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The prompts of a run, in the order in which they are answered."""
+
+    source: PromptSource
+    seed: int
+    prompts: tuple[Prompt, ...]
+    available: int
+    """Prompts there were to choose from."""
+    empty: int
+    """Rows left out because they hold no text."""
+    origin: Mapping[str, Any]
+    """Hub name, split and revision or file digests, for the provenance record."""
+
+
+def cache_folder() -> Path:
+    """Where staged copies are by default: $JOULEGRID_CACHE, else ~/.cache/joulegrid."""
+    named = os.environ.get("JOULEGRID_CACHE")
+    folder = Path(named) if named else Path("~/.cache/joulegrid")
+    return folder.expanduser().absolute()
+
+
+def identify(
+    corpus: str,
+    *,
+    source: str,
+    path: Path | None,
+    columns: Sequence[str] | None,
+    cache: Path,
+    local: bool,
+    prompt_len: int | None = None,
+) -> PromptSource:
+    """Which source is meant and what its content is called; no network, no `datasets`.
+
+    A file's name in the record holds a digest of its bytes and columns, so that an edited file
+    makes another run. So does a copy staged from files; one staged from the hub has the bare name.
+
+    Args:
+        corpus: a name of `CORPORA`.
+        source: a `Source`, or `auto` for the rule at the top of this module.
+        path: a file of the user's, None for none.
+        columns: dotted columns of that file, None for the corpus' own.
+        cache: folder of staged copies.
+        local: True when the work runs on this machine.
+        prompt_len: tokens that a synthetic prompt must have at least; others ignore it.
+
+    Raises:
+        ValueError: these do not fit together, or the file or the staged copy is not there.
+    """
+    known = find_corpus(corpus)
+    if known.synthetic:
+        return _identify_synthetic(
+            known, source=source, path=path, columns=columns, cache=cache, prompt_len=prompt_len
+        )
+    staged = StagedCopy.read(cache, known)
+    chosen = _resolve(known, source, path, staged, local=local)
+    if chosen is Source.FILE:
+        return _identify_file(known, path, columns, cache)
+    if path is not None or columns is not None:
+        given = f"`path` {quoted(path)}" if path is not None else f"`columns` {columns!r}"
+        raise ValueError(
+            f"`path` and `columns` must be null with source {chosen}, but {given} is given"
+        )
+    where: Path | None = None
+    dataset = corpus
+    if chosen is Source.STAGED:
+        if staged is None:
+            raise ValueError(
+                f"{quoted(cache / corpus)} must be a staged copy of {corpus}, but there is none; "
+                f"type `{staging_command(known)}`"
+            )
+        dataset, where = staged.dataset, cache / corpus
+    elif chosen is Source.SAMPLE:
+        if known.sample is None:
+            raise ValueError(
+                f"`source` must not be sample for {corpus!r}, which has none; name a file in `path`"
+            )
+        dataset, where = f"{corpus}-sample", known.sample
+    elif known.hub is None:
+        raise ValueError(
+            f"`path` must be a file for {corpus!r}, which is not on the hub, but is null instead"
+        )
+    return PromptSource(
+        corpus=corpus,
+        source=chosen,
+        dataset=dataset,
+        columns=known.columns,
+        path=where,
+        cache=cache,
+    )
+
+
+def select(source: PromptSource, *, prompts: int, seed: int) -> Selection:
+    """The first `prompts` of the source after a shuffle with `seed`.
+
+    Raises:
+        ValueError: there are fewer, or the source's content is malformed.
+        RuntimeError: the hub cannot be reached.
+    """
+    return next(select_each(source, [(prompts, seed)]))
+
+
+def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Iterator[Selection]:
+    """`select` for each pair of `prompts` and `seed`; the source is read once.
+
+    Raises:
+        ValueError: there are fewer, or the source's content is malformed.
+        RuntimeError: the hub cannot be reached.
+    """
+    loaded: _Loaded | None = None
+    for prompts, seed in choices:
+        for name, value, least in (("prompts", prompts, 1), ("seed", seed, 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
+                )
+        if source.source is Source.SYNTHETIC:
+            yield _make_up(source, prompts, seed)
+            continue
+        if loaded is None:
+            loaded = _load(source)
+        available = len(loaded.dataset)
+        if prompts > available:
+            raise ValueError(
+                f"`prompts` must be at most {available} for {source.dataset}, "
+                f"but is {prompts} instead"
+            )
+        # A fingerprint of our own: hashing the content for one costs more than the shuffle.
+        chosen = loaded.dataset.shuffle(seed=seed, new_fingerprint=f"seed-{seed}")[:prompts]
+        yield Selection(
+            source=source,
+            seed=seed,
+            prompts=tuple(
+                Prompt(text=text, source_row=row)
+                for text, row in zip(chosen["prompt"], chosen["source_row"], strict=True)
+            ),
+            available=available,
+            empty=loaded.empty,
+            origin=loaded.origin,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """A source's prompts in memory."""
+
+    dataset: Any
+    empty: int
+    origin: Mapping[str, Any]
+
+
+def _load(source: PromptSource) -> _Loaded:
+    # Ranks read prompts without it.
+    import pyarrow as pa  # noqa: PLC0415
+
+    texts, origin = _texts(source)
+    kept = [(row, text) for row, text in enumerate(texts) if text]
+    table = pa.table({"prompt": [text for _, text in kept], "source_row": [row for row, _ in kept]})
+    # A fingerprint of our own: the library's pickles pyarrow whole, and fails, where it is on
+    # PYTHONPATH rather than in site-packages.
+    dataset = quiet_datasets(source.cache).Dataset(table, fingerprint=source.dataset)
+    return _Loaded(dataset=dataset, empty=len(texts) - len(kept), origin=origin)
+
+
+def write_prompts(selection: Selection, folder: Path) -> tuple[str, Path]:
+    """Write the selection to `folder`/<sha256>.jsonl; the same prompts give the same file.
+
+    Returns:
+        The SHA-256 of the file and its path.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    data = canonical_lines((prompt.source_row, prompt.text) for prompt in selection.prompts)
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = folder / f"{sha256}.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or file_sha256(path) != sha256:
+        write_bytes(path, data)
+    return sha256, path
+
+
+def read_prompts(path: Path, sha256: str) -> list[str]:
+    """The texts of a prompts file, in order.
+
+    Raises:
+        ValueError: the file is missing, or is not the one with that SHA-256.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ValueError(f"{quoted(path)} must be the run's prompts, but is no file") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{quoted(path)} must have SHA-256 {sha256}, but has {found} instead")
+    return [json.loads(line)["prompt"] for line in data.split(b"\n") if line]
+
+
+def _resolve(
+    corpus: Corpus, source: str, path: Path | None, staged: StagedCopy | None, *, local: bool
+) -> Source:
+    if source != _AUTO:
+        known = [_AUTO, *(one for one in Source if one is not Source.SYNTHETIC)]
+        if source not in known:
+            raise ValueError(
+                f"`source` must be one of {', '.join(known)} for {corpus.name!r}, "
+                f"but is {source!r} instead"
+            )
+        return Source(source)
+    if path is not None or not corpus.columns:
+        return Source.FILE
+    if staged is not None:
+        return Source.STAGED
+    if local and corpus.sample is not None:
+        return Source.SAMPLE
+    return Source.FILE if corpus.hub is None else Source.HUB
+
+
+def _identify_synthetic(
+    corpus: Corpus,
+    *,
+    source: str,
+    path: Path | None,
+    columns: Sequence[str] | None,
+    cache: Path,
+    prompt_len: int | None,
+) -> PromptSource:
+    for name, value, allowed in (
+        ("source", source, (_AUTO, Source.SYNTHETIC)),
+        ("path", path, (None,)),
+        ("columns", columns, (None,)),
+    ):
+        if value not in allowed:
+            said = " or ".join("null" if one is None else str(one) for one in allowed)
+            raise ValueError(
+                f"`{name}` must be {said} for {corpus.name!r}, whose prompts are made up, "
+                f"but is {value!r} instead"
+            )
+    return PromptSource(
+        corpus=corpus.name,
+        source=Source.SYNTHETIC,
+        dataset=SYNTHETIC,
+        columns=(),
+        path=None,
+        cache=cache,
+        words=prompt_len,
+    )
+
+
+def _make_up(source: PromptSource, prompts: int, seed: int) -> Selection:
+    assert source.words is not None
+    texts = fixed_prompts(prompts, words=source.words, seed=seed)
+    return Selection(
+        source=source,
+        seed=seed,
+        prompts=tuple(Prompt(text=text, source_row=row) for row, text in enumerate(texts)),
+        available=prompts,
+        empty=0,
+        origin={"kind": "synthetic", "rule": RULE, "words": source.words},
+    )
+
+
+def _identify_file(
+    corpus: Corpus, path: Path | None, columns: Sequence[str] | None, cache: Path
+) -> PromptSource:
+    if path is None:
+        raise ValueError(f"`path` must be a file for {corpus.name!r}, but is null instead")
+    names = corpus.columns if columns is None else tuple(columns)
+    if isinstance(columns, str) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"`columns` must be a list of names, but is {columns!r} instead")
+    if not names:
+        raise ValueError(
+            f"`columns` must name what makes a prompt of {quoted(path)}, but is {columns!r} instead"
+        )
+    return PromptSource(
+        corpus=corpus.name,
+        source=Source.FILE,
+        dataset=f"{corpus.name}-{files_digest([path], names)}",
+        columns=names,
+        path=path,
+        cache=cache,
+    )
+
+
+def _texts(source: PromptSource) -> tuple[list[str], Mapping[str, Any]]:
+    corpus = find_corpus(source.corpus)
+    if source.source is Source.HUB:
+        return hub_texts(corpus, source.cache), hub_origin(corpus)
+    if source.source is Source.STAGED:
+        staged = StagedCopy.read(source.cache, corpus)
+        if staged is None or staged.dataset != source.dataset:
+            raise ValueError(
+                f"{quoted(source.cache / corpus.name)} must still be {source.dataset}, "
+                "but was replaced or removed"
+            )
+        return staged.texts(source.cache), {**staged.origin, "sha256": staged.sha256}
+    assert source.path is not None
+    return file_prompts(source.path, source.columns), files_origin([source.path])

@@ -1,0 +1,187 @@
+"""StagedCopy: a corpus' prompts on disk, for machines without internet.
+
+<cache>/<corpus>/
+  staged.json      what it is and where it came from, with the SHA-256 of its prompts
+  data/            a `datasets` folder of one column, `prompt`, empty rows included
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from telemetry.record.files import file_sha256, read_json, write_json
+from workers.prompts.corpus import Corpus, check_file, file_prompts, quoted
+from workers.prompts.hub import hub_origin, hub_texts, one_line, quiet_datasets, staging_command
+
+_RECORD: Final = "staged.json"
+_DATA: Final = "data"
+_DIGEST_DIGITS: Final = 8
+# Bytes; keeps hashing at disk speed without holding a file in memory.
+_CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedCopy:
+    """What a staged copy holds; the content of its staged.json."""
+
+    corpus: str
+    dataset: str
+    """What `RunSpec.dataset` holds: the bare name for the hub's content, else with a digest."""
+    rows: int
+    """Rows, empty ones included."""
+    prompts: int
+    """Rows that hold text."""
+    sha256: str
+    """SHA-256 of all rows as canonical lines (`canonical_lines`)."""
+    columns: list[str]
+    origin: dict[str, Any]
+    """Hub name, configuration, split and revision, or the files' names and SHA-256."""
+
+    @classmethod
+    def read(cls, cache: Path, corpus: Corpus) -> Self | None:
+        """The record of a corpus' staged copy, None when there is none.
+
+        Raises:
+            ValueError: there is a record, but not one of this version.
+        """
+        path = cache / corpus.name / _RECORD
+        if not path.is_file():
+            return None
+        content = read_json(path)
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if set(content) != fields or content["corpus"] != corpus.name:
+            raise ValueError(
+                f"{quoted(path)} must be the record of a staged {corpus.name}, but is not; "
+                f"stage it again: {staging_command(corpus)}"
+            )
+        return cls(**content)
+
+    def texts(self, cache: Path) -> list[str]:
+        """The prompt of every row, empty ones included.
+
+        Raises:
+            ValueError: the copy is incomplete or altered.
+        """
+        datasets = quiet_datasets(cache)
+        folder = cache / self.corpus / _DATA
+        try:
+            texts = list(datasets.load_from_disk(str(folder))["prompt"])
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(
+                f"{quoted(folder)} must be a staged copy of {self.corpus}, but cannot be read: "
+                f"{one_line(error)}"
+            ) from error
+        found = hashlib.sha256(canonical_lines(enumerate(texts))).hexdigest()
+        if found != self.sha256:
+            raise ValueError(
+                f"{quoted(folder)} must hold prompts of SHA-256 {self.sha256}, "
+                f"but they have {found} instead"
+            )
+        return texts
+
+
+def stage(corpus: Corpus, cache: Path, *, origins: Sequence[Path] = ()) -> StagedCopy:
+    """Put a corpus' prompts into the cache; a copy that is there is replaced when all is written.
+
+    Args:
+        corpus: what to stage.
+        cache: the folder of staged copies; made if it is not there.
+        origins: nothing takes the hub; one folder is read as a clone of the hub's repository;
+            files are read in their order as one dataset, with the corpus' columns.
+
+    Raises:
+        ValueError: the corpus has no hub or no columns, an origin is malformed, or the copy's
+            place is taken by something else.
+        RuntimeError: the hub cannot be reached.
+        OSError: the cache cannot be written.
+    """
+    if not corpus.columns:
+        raise ValueError(
+            f"`corpus` must have columns of its own to be staged, but {corpus.name!r} has none"
+        )
+    target = cache / corpus.name
+    if target.exists() and not (target / _RECORD).is_file():
+        raise ValueError(
+            f"{quoted(target)} must be free or a staged copy, but is something else; "
+            "name another cache"
+        )
+    if origins and not (len(origins) == 1 and origins[0].is_dir()):
+        texts = [text for path in origins for text in file_prompts(path, corpus.columns)]
+        dataset = f"{corpus.name}-{files_digest(origins, corpus.columns)}"
+        origin = files_origin(origins)
+    else:
+        clone = origins[0] if origins else None
+        texts = hub_texts(corpus, cache, clone=clone)
+        dataset = corpus.name
+        origin = hub_origin(corpus) if clone is None else {**hub_origin(corpus), "revision": None}
+    copy = StagedCopy(
+        corpus=corpus.name,
+        dataset=dataset,
+        rows=len(texts),
+        prompts=sum(1 for text in texts if text),
+        sha256=hashlib.sha256(canonical_lines(enumerate(texts))).hexdigest(),
+        columns=list(corpus.columns),
+        origin=origin,
+    )
+    _write(copy, texts, cache)
+    return copy
+
+
+def files_origin(paths: Sequence[Path]) -> dict[str, Any]:
+    """The files' names and what they held."""
+    return {"files": [{"name": path.name, "sha256": file_sha256(path)} for path in paths]}
+
+
+def files_digest(paths: Sequence[Path], columns: Sequence[str]) -> str:
+    """8 hex digits of the SHA-256 of the files' bytes, then each column after a zero byte."""
+    digest = hashlib.sha256()
+    for path in paths:
+        check_file(path)
+        with path.open("rb") as source:
+            while chunk := source.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    for column in columns:
+        digest.update(b"\0" + column.encode())
+    return digest.hexdigest()[:_DIGEST_DIGITS]
+
+
+def canonical_lines(prompts: Iterable[tuple[int, str]]) -> bytes:
+    """Source rows and texts as JSON lines that are the same bytes everywhere."""
+    return b"".join(
+        json.dumps(
+            {"prompt": text, "source_row": row}, ensure_ascii=False, separators=(",", ":")
+        ).encode()
+        + b"\n"
+        for row, text in prompts
+    )
+
+
+def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
+    # Ranks import this module and need no pyarrow.
+    import pyarrow as pa  # noqa: PLC0415
+
+    datasets = quiet_datasets(cache)
+    target = cache / copy.corpus
+    fresh = cache / f".{copy.corpus}.{os.getpid()}.tmp"
+    stale = cache / f".{copy.corpus}.{os.getpid()}.old"
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        fresh.mkdir()
+        table = pa.table({"prompt": pa.array(texts, pa.string())})
+        # A fingerprint of our own, as in `workers.prompts`.
+        dataset = datasets.Dataset(table, fingerprint=f"staged-{copy.corpus}")
+        dataset.save_to_disk(str(fresh / _DATA))
+        write_json(fresh / _RECORD, dataclasses.asdict(copy))
+        # A folder cannot replace a full one in one rename: readers see the old, none, or the new.
+        if target.exists():
+            target.rename(stale)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(stale, ignore_errors=True)

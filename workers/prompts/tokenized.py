@@ -1,0 +1,59 @@
+"""Questions: the run's prompts as token ids, cut to length and counted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import RunPaths, RunSpec
+from workers.planning.shapes import VOCAB_SIZE
+from workers.prompts.selection import read_prompts
+from workers.prompts.synthetic import SYNTHETIC
+from workers.tokenizers.tokenizer import Tokenizer, load
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """All that a run is asked, and the tokenizer that says how."""
+
+    ids: list[list[int]]
+    """Token ids of each prompt with its begin-of-sequence, at most `max_prompt_len` of them."""
+    cut: int
+    """Prompts that were longer."""
+    tokenizer: Tokenizer
+
+
+def read_questions(spec: RunSpec, order: LaunchOrder, results: Path) -> Questions:
+    """Read and tokenize the run's prompts.
+
+    Raises:
+        ValueError: the prompts or the tokenizer are not those of the spec.
+    """
+    path = None if order.tokenizer_path is None else Path(order.tokenizer_path)
+    tokenizer = load(path)
+    if tokenizer.name != spec.tokenizer:
+        raise ValueError(
+            f"`tokenizer` must be {spec.tokenizer} as in the spec, but is {tokenizer.name} instead"
+        )
+    if tokenizer.vocab_size != VOCAB_SIZE:
+        raise ValueError(
+            f"`tokenizer` must have {VOCAB_SIZE} ids as the models have, "
+            f"but {tokenizer.name} has {tokenizer.vocab_size} instead"
+        )
+    run = RunPaths(results=results, run_id=spec.run_id)
+    texts = read_prompts(run.prompts(order.prompts_sha256), order.prompts_sha256)
+    if len(texts) != spec.prompts:
+        raise ValueError(
+            f"`prompts` must be {spec.prompts} as in the spec, but are {len(texts)} instead"
+        )
+    whole = [tokenizer.encode(text) for text in texts]
+    shortest = min(map(len, whole))
+    if spec.dataset == SYNTHETIC and shortest < spec.max_prompt_len:
+        raise ValueError(
+            f"`prompts` must each have {spec.max_prompt_len} tokens as {SYNTHETIC} promises, "
+            f"but one has {shortest} under {tokenizer.name} instead"
+        )
+    return Questions(
+        ids=[ids[: spec.max_prompt_len] for ids in whole],
+        cut=sum(len(ids) > spec.max_prompt_len for ids in whole),
+        tokenizer=tokenizer,
+    )

@@ -1,0 +1,1 @@
+"""One rank's life in an attempt, phase by phase, and what it writes."""

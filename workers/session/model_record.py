@@ -1,0 +1,80 @@
+"""ModelRecord: what a run worked with (model.json): weights, engine, memory, warm-up and window.
+
+Rank 0 writes it when the model is warm, and once more when the last batch is answered: then with
+the measured window and with memory as it was at the end.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from telemetry.record.files import write_json
+from telemetry.record.spec import RunSpec
+from workers.distributed.rendezvous import Meeting
+from workers.engines.registry import Engine
+from workers.models.random_weights import WeightSource
+from workers.planning.memory import ITEM_BYTES
+from workers.planning.shapes import find_shape
+from workers.session.memory_usage import describe_footprints, read_footprint
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecord:
+    """What is known of a run's model once it is loaded; every rank has one, rank 0 writes."""
+
+    path: Path
+    spec: RunSpec
+    meeting: Meeting
+    weights: WeightSource
+    engine: Engine
+    device: torch.device
+    logit_error: dict[str, Any]
+    """What `LogitProbe.compare` found."""
+
+    def write(self, moment: str, *, warmup: dict[str, Any], window: dict[str, Any] | None) -> None:
+        """Gather every rank's memory and write; each `moment` is written once.
+
+        Raises:
+            RuntimeError: a rank said nothing in time.
+        """
+        mine = {"memory": read_footprint(self.device), "weight_bytes": self.engine.weight_bytes}
+        said = self.meeting.exchange(f"footprint {moment}", json.dumps(mine))
+        ranks = [json.loads(text) for text in said]
+        if self.meeting.rank.rank != 0:
+            return
+        write_json(
+            self.path,
+            {
+                "weights": self.weights.describe(),
+                "shape": self._describe_shape([rank["weight_bytes"] for rank in ranks]),
+                "dtype": self.spec.dtype,
+                "quantization": self.spec.quantization,
+                "engine": self.engine.describe(),
+                "logit_error": self.logit_error,
+                "memory": describe_footprints(self.spec, [rank["memory"] for rank in ranks]),
+                "warmup": warmup,
+                "window": window,
+            },
+        )
+
+    def _describe_shape(self, weight_bytes: Sequence[int | None]) -> dict[str, Any]:
+        shape = find_shape(self.spec.model)
+        counted = [count for count in weight_bytes if count is not None]
+        item_bytes = ITEM_BYTES[self.spec.dtype]
+        return {
+            "name": shape.name,
+            "dim": shape.dim,
+            "layers": shape.layers,
+            "heads": shape.heads,
+            "ffn": shape.ffn,
+            "vocab": shape.vocab,
+            "params": shape.params,
+            # What one step of decoding reads over all ranks.
+            "weight_bytes_per_step": sum(counted) if len(counted) == len(weight_bytes) else None,
+            # Keys and values of one position of one row over all ranks.
+            "kv_bytes_per_position": 2 * shape.layers * shape.dim * item_bytes,
+        }

@@ -1,0 +1,136 @@
+"""Station: what a rank stands on: its host's clock, its GPU and its threads, registered."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+
+from telemetry.clock import HostClock
+from telemetry.record.files import read_json, write_json
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.spec import AttemptPaths, RunSpec
+from workers.distributed.process_group import take_device
+from workers.distributed.rank import Rank
+from workers.session.granted_gpus import grant_fault
+
+# The watcher is ready before any rank starts; this long a shared file system may hide its record.
+_WATCHER_TIMEOUT_S: Final = 60.0
+_POLL_S: Final = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Station:
+    """Where one rank works."""
+
+    rank: Rank
+    device: torch.device
+    """Where it computes."""
+    clock: HostClock
+    """The clock of its host's watcher."""
+    ready_us: int
+    """When the host was first watched."""
+    threads: int
+    """CPU threads it may use."""
+    gpu: Mapping[str, Any] | None
+    """Its GPU as the watcher described it; None when the run has none, real or simulated."""
+
+    @property
+    def gpu_uuid(self) -> str | None:
+        """The GPU's UUID, which joins spans to samples."""
+        return None if self.gpu is None else str(self.gpu["uuid"])
+
+
+def take_station(spec: RunSpec, order: LaunchOrder, attempt: AttemptPaths, rank: Rank) -> Station:
+    """Find what the rank works with and write its registration.
+
+    Raises:
+        RuntimeError: the host is not watched, or the rank's GPU is not there or not watched.
+    """
+    host = _read_host(attempt, rank)
+    if order.device == "cuda" and (fault := grant_fault(os.environ)):
+        raise RuntimeError(fault)
+    device = take_device(rank, order.device)
+    threads = order.threads or max(1, len(os.sched_getaffinity(0)) // rank.local_world)
+    torch.set_num_threads(threads)
+    station = Station(
+        rank=rank,
+        device=device,
+        clock=HostClock(offset_us=host["clock_offset_us"]),
+        ready_us=host["ready_us"],
+        threads=threads,
+        gpu=_find_gpu(spec, host["gpus"], rank, device),
+    )
+    attempt.ranks.mkdir(parents=True, exist_ok=True)
+    write_json(
+        attempt.rank(rank.rank),
+        {
+            "rank": rank.rank,
+            "local_rank": rank.local_rank,
+            "host": rank.host,
+            "pid": os.getpid(),
+            "threads": threads,
+            "gpu_uuid": station.gpu_uuid,
+            "started_us": station.clock.now_us(),
+        },
+    )
+    return station
+
+
+def gpu_fault(gpu_uuids: list[str | None]) -> str | None:
+    """Why these GPUs, one per rank, cannot carry a run; None when they can."""
+    holders: dict[str, int] = {}
+    for rank, uuid in enumerate(gpu_uuids):
+        if uuid is None:
+            continue
+        if uuid in holders:
+            return (
+                f"each rank must have a GPU of its own, but ranks {holders[uuid]} and {rank} "
+                f"both have {uuid} instead"
+            )
+        holders[uuid] = rank
+    return None
+
+
+def _read_host(attempt: AttemptPaths, rank: Rank) -> dict[str, Any]:
+    path = attempt.host(rank.host)
+    deadline = time.monotonic() + _WATCHER_TIMEOUT_S
+    while not path.is_file():
+        if time.monotonic() > deadline:
+            raise RuntimeError(
+                f"{path} must be written by the watcher of {rank.host} before its ranks work, "
+                f"but is missing after {_WATCHER_TIMEOUT_S:g} s"
+            )
+        time.sleep(_POLL_S)
+    record = read_json(path)
+    for name in ("clock_offset_us", "gpus", "ready_us"):
+        if name not in record:
+            raise RuntimeError(f"{path} must hold `{name}`, but does not")
+    return record
+
+
+def _find_gpu(
+    spec: RunSpec, gpus: list[dict[str, Any]], rank: Rank, device: torch.device
+) -> dict[str, Any] | None:
+    if device.type == "cuda":
+        # CUDA_VISIBLE_DEVICES and CUDA's own order may differ from the watcher's: ask the device.
+        bare = str(torch.cuda.get_device_properties(device).uuid)
+        uuid = f"GPU-{bare.removeprefix('GPU-')}"
+        for gpu in gpus:
+            if gpu["uuid"] == uuid:
+                return gpu
+        watched = ", ".join(gpu["uuid"] for gpu in gpus) or "none"
+        raise RuntimeError(
+            f"the GPU of rank {rank.rank} on {rank.host} must be watched, but is {uuid} and the "
+            f"watcher sees {watched} instead"
+        )
+    if spec.gpu == "cpu" and not gpus:
+        return None
+    if rank.local_rank >= len(gpus):
+        raise RuntimeError(
+            f"rank {rank.rank} must have GPU {rank.local_rank} of {rank.host}, "
+            f"but its watcher sees {len(gpus)} instead"
+        )
+    return gpus[rank.local_rank]

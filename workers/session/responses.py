@@ -1,0 +1,86 @@
+"""Responses: what a batch was asked and answered, one row per prompt, and its steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry.shards.writer import ShardWriter
+from workers.engines.base.generation import Answers
+from workers.session.token_times import Timing
+from workers.tokenizers.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Responses:
+    """The answers to one batch."""
+
+    batch: int
+    """Number of the batch, counted from 0."""
+    first_prompt: int
+    """Line of the run's prompts file that the first row answers, counted from 0."""
+    prompt_tokens: Sequence[int]
+    """Tokens of each row's prompt."""
+    answers: Answers
+    """The engine's answers."""
+    timing: Timing
+    """When they were made."""
+    texts: Sequence[str]
+    """Each row's answer as text, without its prompt."""
+
+    @classmethod
+    def decode(
+        cls,
+        tokenizer: Tokenizer,
+        *,
+        batch: int,
+        first_prompt: int,
+        prompts: Sequence[Sequence[int]],
+        answers: Answers,
+        begun_us: int,
+    ) -> "Responses":
+        """The answers with their texts; the batch was begun at `begun_us`."""
+        return cls(
+            batch=batch,
+            first_prompt=first_prompt,
+            prompt_tokens=[len(prompt) for prompt in prompts],
+            answers=answers,
+            timing=Timing.of(answers, begun_us),
+            texts=[tokenizer.decode(ids) for ids in answers.ids],
+        )
+
+    @property
+    def words(self) -> list[int]:
+        """Each text's words: what white space parts."""
+        return [len(text.split()) for text in self.texts]
+
+    @property
+    def generated_tokens(self) -> list[int]:
+        """Each row's number of ids kept."""
+        return [len(ids) for ids in self.answers.ids]
+
+    def write(self, responses: ShardWriter, steps: ShardWriter) -> None:
+        """Append a row per prompt to the shard of responses and a row per step to that of steps."""
+        rows = len(self.texts)
+        columns: dict[str, Sequence[Any]] = {
+            "batch": [self.batch] * rows,
+            "row": range(rows),
+            "prompt": range(self.first_prompt, self.first_prompt + rows),
+            "prompt_tokens": self.prompt_tokens,
+            "generated_tokens": self.generated_tokens,
+            "words": self.words,
+            "generated_ids": self.answers.ids,
+            "text": self.texts,
+            "first_token_us": self.timing.first_us,
+            "last_token_us": self.timing.last_us,
+            "ended": self.answers.ended,
+        }
+        responses.write({name: list(column) for name, column in columns.items()})
+        count = len(self.timing.step_us)
+        steps.write(
+            {
+                "batch": [self.batch] * count,
+                "step": list(range(count)),
+                "t_us": list(self.timing.step_us),
+                "rows": list(self.timing.rows),
+            }
+        )
