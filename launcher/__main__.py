@@ -8,7 +8,8 @@ from rich.console import Console
 
 from launcher.campaign.display import plan_summary, plan_table
 from launcher.campaign.run import Outcome, run_campaign
-from launcher.config.command_line import BadInputError, read_points
+from launcher.config.command_line import read_points
+from launcher.config.errors import BadInputError
 from launcher.plan.grid import Grid, Verdict, check, results_folder
 from launcher.slurm.reconcile import settle
 from launcher.status import watch

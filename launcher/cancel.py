@@ -22,8 +22,8 @@ from launcher.slurm.reconcile import settle
 from launcher.status import fault_of
 from telemetry.record.attempt_state import attempt_state, is_alive, record_end, this_host
 from telemetry.record.files import read_json
+from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths, campaigns_folder, list_runs
 
 # KillWait, 30 s by default, lies between SIGTERM and the end of a job, and accounting is behind.
 _PATIENCE_S: Final = 60.0

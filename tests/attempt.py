@@ -8,7 +8,8 @@ from typing import Any
 from telemetry.clock import HostClock
 from telemetry.record.files import write_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, prompts_folder
+from telemetry.record.paths import AttemptPaths, RunPaths, prompts_folder
+from telemetry.record.spec import RunSpec
 from workers.tokenizers.tokenizer import identify
 
 TEXTS = (

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from tests.checkpoints import hugging_face_config
 from tests.gang import run_gang, values_of
-from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
 from workers.models.llama.model import build
 from workers.models.random_weights import draw_whole, fill_random, shard
 from workers.planning.shapes import SHAPES, Shape
+from workers.session.placement import take_device
 
 SHAPE: Final = SHAPES["nano"]
 SEED: Final = 7

@@ -13,9 +13,10 @@ from typing import Any
 
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import write_bytes, write_json
+from telemetry.record.paths import AttemptPaths, RunPaths, prompts_folder
 from telemetry.record.schema import RESPONSES, SAMPLES, SPANS, STEPS
 from telemetry.record.seal import seal_attempt
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, prompts_folder
+from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from tests.conftest import SPEC
 from tests.record_answers import (

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from telemetry.record.files import read_json, write_bytes
-from telemetry.record.spec import RunPaths, list_runs
+from telemetry.record.paths import RunPaths, list_runs
 
 FOLDER: Final = Path(__file__).parent / "recorded"
 """Where recorded runs are kept."""

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.record.files import write_json
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import TABLES
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from tests.conftest import SPEC
 

@@ -13,8 +13,8 @@ from analysis.runs.sealed_runs import load, open_run
 from analysis.tables.rows import Row
 from analysis.tables.table import Tables, build_tables
 from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import RunPaths
 from telemetry.record.schema import Phase
-from telemetry.record.spec import RunPaths
 from tests.record_answers import T0_US, us
 from tests.record_builder import (
     IDLE_W,

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.audit.__main__ import main
 from analysis.audit.check import Outcome
-from analysis.audit.run import audit_results, main
+from analysis.audit.run import audit_results
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
 from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import RunPaths
 from telemetry.record.seal import seal_attempt
-from telemetry.record.spec import RunPaths
 from tests.record_answers import T0_US
 from tests.record_builder import Plan, build_run, energy_j
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.energy.curves import Curve, Series, counter_curve, coverage, integral_curve
+from analysis.energy.curves import Curve, counter_curve, coverage, integral_curve
 from analysis.energy.uncertain import Amount, gap_share, net_energy, total
+from analysis.runs.series import Series
 
 EDGE_US = 200_000
 RESOLUTION_US = 100_000

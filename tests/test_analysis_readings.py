@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.energy.curves import Curve, Series
+from analysis.energy.curves import Curve
 from analysis.energy.gpu_energy import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
 from analysis.energy.readings import Readings
 from analysis.runs.rank_spans import RankSpans, rank_spans
 from analysis.runs.sealed_runs import Run
+from analysis.runs.series import Series
 from telemetry.clock import HostClock
 from telemetry.record.launch import LaunchOrder
 from telemetry.record.schema import Phase

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.__main__ import main
-from analysis.audit.run import main as audit
+from analysis.audit.__main__ import main as audit
 from analysis.figures.draw_all import thinned
 from analysis.report.formatting import measured_text, number_text
 from analysis.report.page import write_report

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from telemetry.record.files import file_sha256, read_json
+from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
 from telemetry.record.seal import verify_seal
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, campaigns_folder, list_runs
+from telemetry.record.spec import RunSpec
 
 pytestmark = pytest.mark.chain
 

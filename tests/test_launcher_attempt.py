@@ -16,8 +16,8 @@ from launcher.slurm.queue import elements
 from telemetry.record.attempt_state import record_end
 from telemetry.record.bulk_files import SharedJson, json_text, replace_text
 from telemetry.record.files import read_json
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths, RunPaths
 
 HASH = "a" * 64
 

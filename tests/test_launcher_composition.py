@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from launcher.config.command_line import BadInputError, read_points
+from launcher.config.command_line import read_points
 from launcher.config.composition import SAMPLE, CompositionError, compose_all, plain
+from launcher.config.errors import BadInputError
 
 Words = tuple[str, ...]
 

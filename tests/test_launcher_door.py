@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from launcher.__main__ import main
-from launcher.config.command_line import BadInputError, auto_cluster, group_options, read_points
+from launcher.config.command_line import auto_cluster, group_options, read_points
+from launcher.config.errors import BadInputError
 
 
 def refused(*words: str) -> str:

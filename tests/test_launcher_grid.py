@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from launcher.__main__ import main
-from launcher.config.command_line import BadInputError, group_options, read_points
+from launcher.config.command_line import group_options, read_points
+from launcher.config.errors import BadInputError
 from launcher.plan.grid import Grid, Verdict, check
 from telemetry.record.attempt_state import record_end
 from telemetry.record.files import write_json
+from telemetry.record.paths import RunPaths
 from telemetry.record.schema import EndState
-from telemetry.record.spec import RunPaths
 from workers.engines.registry import ENGINES
 from workers.planning.shapes import SHAPES
 from workers.prompts.corpus import CORPORA

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher.config.command_line import BadInputError
+from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
 from launcher.plan.limits import MEMORY_SHARE, telemetry_source, too_large
 from telemetry.record.spec import RunSpec

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.config.command_line import BadInputError, read_points
+from launcher.config.command_line import read_points
+from launcher.config.errors import BadInputError
 from launcher.plan.grid import Grid, Verdict, check
 from workers.planning.weight_formats import QUANTIZATIONS, quantization_fault
 

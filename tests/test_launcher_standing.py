@@ -8,7 +8,7 @@ from rich.console import Console
 from launcher.campaign.point_status import progress_line, read_progress
 from launcher.status import look, page
 from telemetry.record.files import write_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 from tests.telemetry_record import make_attempt
 
 CONTENT: dict[str, Any] = {

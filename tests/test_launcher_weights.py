@@ -12,7 +12,8 @@ import torch
 
 from launcher.__main__ import main
 from launcher.campaign.display import plan_table
-from launcher.config.command_line import BadInputError, read_points
+from launcher.config.command_line import read_points
+from launcher.config.errors import BadInputError
 from launcher.plan.checkpoints import RANDOM_WEIGHTS, WeightFinder, find_tokenizer
 from launcher.plan.grid import Grid, Verdict, check
 from tests.checkpoints import TINY, write_hugging_face, write_meta

@@ -15,8 +15,8 @@ from analysis.energy.run_energy import Account
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load, open_run
 from analysis.tables.table import Tables
+from telemetry.record.paths import RunPaths, list_runs
 from telemetry.record.seal import verify_seal
-from telemetry.record.spec import RunPaths, list_runs
 from tests.record_builder import Plan, build_run
 from tests.recording import FOLDER, SUFFIX, main, pack, recorded, unpack
 

@@ -7,7 +7,7 @@ import pytest
 
 from telemetry.merge.alignment import Clocks
 from telemetry.record.clock_offset import HostOffset, OffsetReading
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 from tests.telemetry_record import make_attempt
 
 T0_US = 1_790_000_000_000_000

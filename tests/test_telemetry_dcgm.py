@@ -16,7 +16,8 @@ import pytest
 from telemetry.clock import HostClock
 from telemetry.record.fields import FIELDS
 from telemetry.record.files import read_json
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts
 from telemetry.sources.dcgm.connection import probe
 from telemetry.sources.previous_watcher import Predecessor

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from launcher.config.command_line import BadInputError, read_points
+from launcher.config.command_line import read_points
+from launcher.config.errors import BadInputError
 from launcher.plan.grid import check
 from telemetry.record.files import write_json
 from telemetry.record.launch import LaunchOrder

@@ -12,7 +12,8 @@ from telemetry.clock import HostClock
 from telemetry.record.fields import FIELDS
 from telemetry.record.files import read_json, write_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment, Reading
 from telemetry.sources.host.powercap import Powercap
 from telemetry.sources.host.source import HostSource, describe_platform

@@ -14,12 +14,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.merge.attempt import main, merge_attempt
+from telemetry.merge.__main__ import main
+from telemetry.merge.attempt import merge_attempt
 from telemetry.record.clock_offset import HostOffset, OffsetReading
 from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import LATER, METADATA_KEY, TABLES
 from telemetry.record.seal import verify_seal
-from telemetry.record.spec import AttemptPaths, RunPaths
 from telemetry.shards.writer import list_parts
 from tests.conftest import REPOSITORY
 from tests.telemetry_record import (

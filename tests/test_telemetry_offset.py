@@ -5,7 +5,7 @@ import pytest
 
 from telemetry.record.clock_offset import HostOffset, OffsetReading
 from telemetry.record.files import read_json, write_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 
 
 def reading(t_us: int, offset_us: int, **changes: Any) -> OffsetReading:

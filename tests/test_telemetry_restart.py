@@ -14,7 +14,7 @@ import pytest
 
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
-from telemetry.record.spec import AttemptPaths, RunPaths
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.shards.writer import list_parts, read_stream, shard_metadata
 from telemetry.sources.previous_watcher import Predecessor
 from telemetry.watcher.process import Watch

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from telemetry.record.files import write_json
-from telemetry.record.spec import RunPaths, RunSpec, list_runs
+from telemetry.record.paths import RunPaths, list_runs
+from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 
 OTHER: dict[str, Any] = {

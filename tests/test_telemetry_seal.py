@@ -6,8 +6,8 @@ import pytest
 
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.seal import seal_attempt, verify_seal
-from telemetry.record.spec import AttemptPaths, RunPaths
 from tests.telemetry_record import end_attempt, make_attempt, sample_columns, shard_writer
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from telemetry.clock import HostClock
 from telemetry.record.files import read_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 from telemetry.shards.writer import list_parts, read_stream
 from telemetry.sources.base import Reading
 from telemetry.watcher.log import WatchLog

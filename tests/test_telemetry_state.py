@@ -11,8 +11,8 @@ import pytest
 
 from telemetry.record.attempt_state import attempt_state, is_alive, record_end
 from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths
 from tests.telemetry_record import make_attempt
 
 

@@ -18,7 +18,8 @@ import telemetry.clock
 from telemetry.clock import HostClock, wall_us
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts, read_stream, shard_metadata
 from telemetry.sources.base import Assignment
 from telemetry.watcher.loop import Watcher

@@ -7,12 +7,14 @@ import pytest
 
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
 from tests.attempt import TEXTS, make_attempt, make_spec
 from tests.conftest import SPEC
 from tests.gang import make_rank, run_gang, values_of
 from tests.test_workers_rank import read_shard, work
-from workers.distributed.rank import Rank, run_rank
+from workers.distributed.rank import Rank
+from workers.run import run_rank
 
 # A pass takes 0.1 s, on a machine with four times the work for its cores 1.4: a window has several.
 WINDOW_S = 5.0
@@ -22,7 +24,7 @@ def swaying_rates(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
     """A rank that sees other rates than the others: alone it would never stop, or stop at once."""
-    import workers.session.measurement
+    import workers.session.measurement  # noqa: PLC0415
 
     rates = iter([10.0, 20.0, 30.0, 30.0, 30.0, 30.0] if rank.rank == 0 else range(1, 100))
 

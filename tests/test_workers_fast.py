@@ -14,8 +14,9 @@ from tests.gang import make_rank, run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
+from workers.engines.base.engine import Engine
 from workers.engines.base.generation import Answers
-from workers.engines.registry import ENGINES, Engine
+from workers.engines.registry import ENGINES
 from workers.models.llama.model import Llama
 from workers.models.loading import load_model
 from workers.models.random_weights import RandomWeights

@@ -66,7 +66,7 @@ def test_heads_that_do_not_divide_are_refused_before_anything_runs(tmp_path: Pat
 def build_65b(rank: Rank, folder: Path) -> dict[str, Any]:
     import psutil  # noqa: PLC0415 (the rank's own memory)
 
-    from workers.models.llama.model import Llama, _unfilled
+    from workers.models.llama.model import Llama, _unfilled  # noqa: PLC0415
 
     initializer = fairscale_layers._initialize_affine_weight
     process = psutil.Process()

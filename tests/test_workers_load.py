@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.checkpoints import TINY, write_hugging_face, write_meta
 from tests.conftest import SPEC
@@ -23,7 +24,7 @@ from workers.checkpoints.digests import CheckpointRecord, hash_files
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.process_group import open_mesh
-from workers.distributed.rank import Rank, run_rank
+from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
 from workers.engines.registry import ENGINES, make_engine
 from workers.models.llama.model import Attention
@@ -31,6 +32,7 @@ from workers.models.loading import load_model, open_weights
 from workers.models.random_weights import RandomWeights, draw_whole, shard
 from workers.planning.parameters import parameter_sizes
 from workers.planning.shapes import SHAPES
+from workers.run import run_rank
 
 CPU = torch.device("cpu")
 Planned = Callable[..., tuple[RunSpec, LaunchOrder, Path, Path]]

@@ -19,7 +19,7 @@ from tests.oracle import Logits, draw_ids
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
-from workers.engines.reference.engine import Model
+from workers.engines.base.engine import Model
 from workers.engines.registry import ENGINES
 from workers.models.llama.model import DTYPES
 from workers.models.loading import load_model

@@ -6,7 +6,7 @@ import pytest
 
 from telemetry.clock import HostClock
 from telemetry.record.clock_offset import HostOffset
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 from tests.gang import run_gang, values_of
 from workers.distributed.clock_sync import Metronome, answer, ask
 from workers.distributed.rank import Rank

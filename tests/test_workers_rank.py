@@ -7,11 +7,13 @@ import pytest
 
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts, shard_metadata
 from tests.attempt import TEXTS, make_attempt, make_spec
 from tests.gang import make_rank, run_gang, values_of
-from workers.distributed.rank import Rank, run_rank
+from workers.distributed.rank import Rank
+from workers.run import run_rank
 
 
 def read_shard(folder: Path) -> pa.Table:
@@ -29,7 +31,7 @@ def work(
 def fail_loading(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
-    import workers.session.lifecycle
+    import workers.session.lifecycle  # noqa: PLC0415
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("this rank fails")
@@ -42,7 +44,7 @@ def fail_loading(
 def sample_apart(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
-    import workers.session.measurement
+    import workers.session.measurement  # noqa: PLC0415
 
     def seed_of_its_own(*_: object) -> int:
         return rank.rank

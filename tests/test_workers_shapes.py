@@ -61,5 +61,8 @@ def test_an_unknown_model_is_refused_with_the_list() -> None:
 
 
 def test_planning_needs_no_torch() -> None:
-    code = "import sys, workers.planning.memory, workers.distributed.rank; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, workers.planning.memory, workers.distributed.rank; "
+        "sys.exit('torch' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,7 +13,8 @@ import torch
 from launcher.jobs.job import RecordedEnd
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.gang import run_gang
 from workers.distributed.out_of_memory import (
@@ -22,7 +23,8 @@ from workers.distributed.out_of_memory import (
     is_of_host,
     is_shortage,
 )
-from workers.distributed.rank import Rank, run_rank
+from workers.distributed.rank import Rank
+from workers.run import run_rank
 
 # Keys and values of this batch take 2 GB on each of two ranks; a rank gets half of that.
 LARGE = {"batch_size": 512, "max_gen_len": 448, "max_prompt_len": 64}
@@ -48,7 +50,7 @@ def run_out_while_answering(
     rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
 ) -> None:
     """The last rank's Python fails to allocate in the middle of the second batch."""
-    import workers.session.measurement
+    import workers.session.measurement  # noqa: PLC0415
 
     seed_of = workers.session.measurement.batch_seed
 

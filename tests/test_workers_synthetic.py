@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import RunPaths, RunSpec, prompts_folder
+from telemetry.record.paths import RunPaths, prompts_folder
+from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from workers.prompts import selection as prompts
 from workers.prompts.synthetic import fixed_prompts

@@ -10,7 +10,7 @@ from typing import Final
 from analysis.energy.run_energy import Account
 from analysis.runs.sealed_runs import Run, open_run
 from analysis.tables.table import report_folder
-from telemetry.record.spec import AttemptPaths, RunPaths
+from telemetry.record.paths import AttemptPaths, RunPaths
 
 # Summing thousands of differences of doubles loses far less than this.
 SUM_TOLERANCE: Final = 1e-6

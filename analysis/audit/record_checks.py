@@ -11,12 +11,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
-from analysis.energy.curves import GAP_PERIODS, US_PER_S
+from analysis.energy.curves import GAP_PERIODS
+from analysis.runs.series import US_PER_S
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
+from telemetry.record.paths import RunPaths
 from telemetry.record.schema import TABLES
 from telemetry.record.seal import verify_seal
-from telemetry.record.spec import RunPaths, RunSpec
+from telemetry.record.spec import RunSpec
 
 # Share of expected readings that a window must have (github.com/NVIDIA/srt-slurm,
 # docs/power-telemetry.md: 95 %).

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
-from analysis.energy.curves import US_PER_S, IntArray
 from analysis.performance.model_record import ModelRecord
 from analysis.performance.run_performance import STATED, Performance
 from analysis.runs.rank_spans import RankSpans
+from analysis.runs.series import US_PER_S, IntArray
 from analysis.tables.performance_rows import estimated_bytes
 from telemetry.record.schema import Phase
 

@@ -13,11 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.energy.uncertain import Amount
+from analysis.runs.series import US_PER_S, FloatArray, IntArray, Series
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
-
-US_PER_S: Final = 1_000_000
 # A window shorter than this many sensor periods holds too few independent readings: at two
 # periods at least one reading is sure to average over the window alone (arXiv 2312.02741: A100
 # and H100 sensors update every 100 ms).
@@ -39,47 +36,6 @@ GAP_PERIODS: Final = 3
 # steps of a counter that moves in steps say nothing.
 _SLOPE_READINGS: Final = 10
 _TWO_POINTS: Final = 2
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Series:
-    """Readings of one field of one device: sorted by time, without nulls."""
-
-    t_us: IntArray
-    """Shape (n,), not falling."""
-    value: FloatArray
-    """Shape (n,), in the field's unit."""
-    nulls: int = 0
-    """Readings that were null and are left out here."""
-    null_reason: str | None = None
-    """The commonest reason of a null; None when there was no null."""
-    width_us: IntArray | None = None
-    """Shape (n,): each was read at some moment of this width around its `t_us`; None for at it."""
-
-    def __post_init__(self) -> None:
-        if self.t_us.shape != self.value.shape:
-            raise ValueError(
-                f"`value` must have the shape of `t_us`, but has {self.value.shape} "
-                f"against {self.t_us.shape} instead"
-            )
-
-    def __len__(self) -> int:
-        return len(self.t_us)
-
-    def between(self, start_us: int, end_us: int) -> "Series":
-        """The readings from `start_us` to `end_us`, both included."""
-        first = int(np.searchsorted(self.t_us, start_us, side="left"))
-        last = int(np.searchsorted(self.t_us, end_us, side="right"))
-        return Series(t_us=self.t_us[first:last], value=self.value[first:last])
-
-    def holding(self, start_us: int, end_us: int, reach_us: int) -> "Series":
-        """The same and the last reading before, if no further back than `reach_us`.
-
-        A level that is read seldom holds until it is read again.
-        """
-        first = int(np.searchsorted(self.t_us, start_us, side="left"))
-        known = first > 0 and start_us - int(self.t_us[first - 1]) <= reach_us
-        return self.between(int(self.t_us[first - 1]) if known else start_us, end_us)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,8 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from analysis.energy.curves import ATTRIBUTABLE_PERIODS, US_PER_S, Curve, FloatArray
+from analysis.energy.curves import ATTRIBUTABLE_PERIODS, Curve
 from analysis.energy.uncertain import Amount
+from analysis.runs.series import US_PER_S, FloatArray
 from telemetry.boards.sensor_timing import Sensor, Timing
 
 COUNTER: Final = "counter"

@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from analysis.energy.curves import EDGE_PERIODS, Series
+from analysis.energy.curves import EDGE_PERIODS
 from analysis.energy.uncertain import Amount
+from analysis.runs.series import Series
 
 TEMPERATURE: Final = "gpu_temperature_c"
 SM_CLOCK: Final = "sm_clock_mhz"

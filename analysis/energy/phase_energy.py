@@ -6,10 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from analysis.energy.curves import US_PER_S, Curve, IntArray
+from analysis.energy.curves import Curve
 from analysis.energy.gpu_energy import METHODS, WITNESS, Gpu
 from analysis.energy.uncertain import Amount, net_energy
 from analysis.runs.rank_spans import RankSpans
+from analysis.runs.series import US_PER_S, IntArray
 
 SHORT_PHASES: Final = "too short"
 """Row of a phase table that pools what is not attributable, so that rows sum to the total."""
@@ -77,9 +78,9 @@ def attribution(
 ) -> Attribution:
     """The method that tells the shortest phases of all GPUs apart over their ranks' lives.
 
-    Of equally fine methods it is the first of `analysis.energy.gpu_energy.METHODS`; one with a gap in its
-    readings stands back, as it is fine no more there. `otherwise` stands where none reaches over
-    every life. `lives_us` are the ranks' of `gpus`, in the same order.
+    Of equally fine methods it is the first of `analysis.energy.gpu_energy.METHODS`; one with a gap
+    in its readings stands back, as it is fine no more there. `otherwise` stands where none reaches
+    over every life. `lives_us` are the ranks' of `gpus`, in the same order.
     """
 
     def reaches(method: str) -> bool:

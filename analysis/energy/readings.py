@@ -10,9 +10,7 @@ from analysis.energy.curves import (
     ATTRIBUTABLE_PERIODS,
     EDGE_PERIODS,
     MOST_EXTENSION_US,
-    US_PER_S,
     Curve,
-    Series,
     counter_curve,
     integral_curve,
 )
@@ -20,6 +18,7 @@ from analysis.energy.gpu_energy import WITNESS, Behaviour, Gpu
 from analysis.energy.uncertain import Amount, total
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
+from analysis.runs.series import US_PER_S, Series
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
 from telemetry.boards.sensor_timing import POWER_FIELDS, Sensor, sensor_of
 from telemetry.record.fields import FIELDS, Kind

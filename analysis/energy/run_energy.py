@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from analysis.energy.curves import US_PER_S, Curve, Series, coverage
+from analysis.energy.curves import Curve, coverage
 from analysis.energy.gpu_energy import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
 from analysis.energy.gpu_state import STATE_FIELDS, GpuState, gpu_state
 from analysis.energy.phase_energy import Attribution, PhaseEnergy, attribution, idle_row
@@ -16,6 +16,7 @@ from analysis.energy.readings import Readings
 from analysis.energy.uncertain import Amount, gap_share, net_energy, total
 from analysis.runs.rank_spans import RankSpans, rank_spans
 from analysis.runs.sealed_runs import Run
+from analysis.runs.series import US_PER_S, Series
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
 from telemetry.boards.sensor_timing import POWER_FIELDS
 from telemetry.record.schema import Phase

@@ -6,7 +6,6 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.ticker import EngFormatter
 
-from analysis.energy.curves import US_PER_S, FloatArray, IntArray
 from analysis.energy.phase_energy import NO_RANK, SHORT_PHASES
 from analysis.energy.run_energy import Account
 from analysis.figures.bars import energy_per_token, known, number_of, throughput
@@ -25,6 +24,7 @@ from analysis.figures.canvas import (
 )
 from analysis.figures.contrast_figures import engines, formats, sharding
 from analysis.runs.sealed_runs import UNREADABLE, Loaded, Run
+from analysis.runs.series import US_PER_S, FloatArray, IntArray
 from analysis.tables.rows import Row
 from analysis.tables.table import Tables
 from telemetry.record.schema import Phase

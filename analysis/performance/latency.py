@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 import pyarrow.compute as pc
 
-from analysis.energy.curves import US_PER_S, FloatArray, IntArray
 from analysis.performance.roofline import Row
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
+from analysis.runs.series import US_PER_S, FloatArray, IntArray
 from telemetry.record.schema import Phase
 
 NOT_RECORDED: Final = "not recorded: the run is from before steps were"

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.energy.curves import US_PER_S, FloatArray, IntArray
 from analysis.runs.sealed_runs import Run
+from analysis.runs.series import US_PER_S, FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

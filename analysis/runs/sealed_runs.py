@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.energy.curves import Series
+from analysis.runs.series import Series
 from telemetry.record.files import read_json
+from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES, schema_of
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, list_runs
+from telemetry.record.spec import RunSpec
 
 # All that reading foreign JSON or Parquet is known to raise: missing or damaged files, values of
 # another type, keys that are not there, numbers out of range, nesting too deep.

@@ -1,7 +1,8 @@
 """Columns of the table of runs, and what tells points of a grid apart.
 
 The CSV files, the report's tables and their legends are made from such definitions; other tables'
-stand in `analysis.tables.group_columns`, `analysis.tables.performance_columns` and `analysis.tables.gpu_columns`.
+stand in `analysis.tables.group_columns`, `analysis.tables.performance_columns` and
+`analysis.tables.gpu_columns`.
 """
 
 from dataclasses import replace

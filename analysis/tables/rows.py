@@ -6,11 +6,12 @@ from typing import Final
 
 import pyarrow.compute as pc
 
-from analysis.energy.curves import US_PER_S, Curve
+from analysis.energy.curves import Curve
 from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
 from analysis.energy.run_energy import Account, idle_gpu_energy
 from analysis.energy.uncertain import Amount, gap_share
 from analysis.performance.run_performance import Performance
+from analysis.runs.series import US_PER_S
 from telemetry.record.schema import Phase
 
 Cell = str | int | float | bool | None

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from launcher.config.command_line import BadInputError
+from launcher.config.errors import BadInputError
 from launcher.plan.grid import Entry
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.bulk_files import json_text, replace_text
 from telemetry.record.files import read_json
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths, RunPaths
 
 # Group members may look, others may not; the umask takes away more.
 FOLDER_MODE: Final = 0o750

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.campaign.point_status import read_progress
-from launcher.jobs.submit import Trial
+from launcher.jobs.shapes import Trial
 from launcher.plan.grid import Entry, Grid, Verdict
 
 _GB: Final = 1e9

@@ -20,9 +20,9 @@ from launcher.slurm.reconcile import LAG_US, settle
 from launcher.slurm.record import record_accounting
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.attempt_state import attempt_state
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
 from telemetry.record.seal import seal_attempt
-from telemetry.record.spec import AttemptPaths, RunPaths
 
 _POLL_S: Final = 2.0
 # Slurm's accounting is behind its queue by seconds; what it does not know then is lost.

@@ -8,8 +8,8 @@ from typing import Any, Final
 from launcher.slurm.reconcile import Known
 from telemetry.record.attempt_state import QUEUED, RUNNING, attempt_state
 from telemetry.record.files import read_json
+from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths, RunPaths, campaigns_folder, list_runs
 
 SEALED: Final = "sealed"
 MERGING: Final = "merging"

@@ -12,7 +12,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from launcher.config.command_line import BadInputError, project_folder
+from launcher.config.errors import BadInputError
+from launcher.config.hydra_plugins import project_folder
 from telemetry.clock import wall_us
 
 

@@ -21,14 +21,12 @@ from launcher.campaign.attempt import FOLDER_MODE, create_attempt, open_results,
 from launcher.campaign.display import Progress, plan_summary
 from launcher.campaign.finalize import close_attempt
 from launcher.campaign.point_status import last_line
-from launcher.config.command_line import BadInputError
+from launcher.config.errors import BadInputError
 from launcher.jobs.job import process_identity
+from launcher.jobs.shapes import Shape, Trial, by_shape
 from launcher.jobs.submit import (
     RefusedError,
-    Shape,
-    Trial,
     arrays_of,
-    by_shape,
     require_slurm_path,
     submit_array,
     submit_each,
@@ -41,8 +39,8 @@ from telemetry.clock import wall_us
 from telemetry.record.attempt_state import record_end
 from telemetry.record.bulk_files import SharedJson, flush, json_text, replace_text
 from telemetry.record.files import create_json, read_json
+from telemetry.record.paths import RunPaths, campaigns_folder, prompts_folder
 from telemetry.record.schema import EndState
-from telemetry.record.spec import RunPaths, campaigns_folder, prompts_folder
 from workers.prompts import selection as prompts
 
 _POLL_S: Final = 0.2

@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import hydra
@@ -16,6 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import CONF, Point, expand, register
 from launcher.config.keys import groups, keys_below, plain_keys, unknown_key
 
@@ -24,10 +24,6 @@ _MULTIRUN: Final = frozenset({"-m", "--multirun"})
 _NO_SUCH_KEY: Final = re.compile(r"Could not override '(?!hydra[.'])([^']+)'")
 # … and so of a value that is no option of its group.
 _NO_SUCH_OPTION: Final = re.compile(r"In '[^']*': Could not find '(\w+)/([^']+)'")
-
-
-class BadInputError(ValueError):
-    """What the user asked for is not allowed; the message is one line."""
 
 
 def read_points(arguments: Sequence[str]) -> list[Point]:
@@ -177,8 +173,3 @@ def _one_line(error: Exception) -> str:
     key = next((line for line in lines if line.startswith("full_key:")), None)
     text = " ".join(line for line in lines[:3] if not line.startswith(("full_key", "object_type")))
     return f"{text} ({key})" if key and key not in text else text
-
-
-def project_folder() -> Path:
-    """The folder that holds `conf/`: the source tree, or site-packages once installed."""
-    return CONF.parent

@@ -172,3 +172,8 @@ def expand(run_hydra: Callable[[], None]) -> list[Point]:
     run_hydra()
     points, CollectingLauncher.collected = CollectingLauncher.collected, []
     return points
+
+
+def project_folder() -> Path:
+    """The folder that holds `conf/`: the source tree, or site-packages once installed."""
+    return CONF.parent

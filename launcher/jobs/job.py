@@ -18,11 +18,13 @@ from telemetry.clock import wall_us
 from telemetry.record.attempt_state import record_end
 from telemetry.record.files import read_json, write_json
 from telemetry.record.launch import LaunchOrder
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.record.spec import RunSpec
 from telemetry.watcher.process import Watch
 from workers.distributed.out_of_memory import MemoryShortageError
-from workers.distributed.rank import Rank, run_rank
+from workers.distributed.rank import Rank
+from workers.run import run_rank
 
 _SLURM_IDENTITY: Final = {
     "cluster": "SLURM_CLUSTER_NAME",

@@ -10,7 +10,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +17,9 @@ import psutil
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from launcher.config.command_line import BadInputError
+from launcher.config.errors import BadInputError
 from launcher.jobs.job import Job, process_identity, run_job
+from launcher.jobs.shapes import Shape, Trial, shape_of
 from launcher.plan.cluster import Cluster
 from launcher.plan.grid import Entry
 from launcher.slurm.job_arrays import JobArray, Submission, record_submission
@@ -27,7 +27,6 @@ from launcher.slurm.queue import SlurmError, ask, cluster_name, configuration, o
 from telemetry.clock import wall_us
 from telemetry.record.bulk_files import replace_text
 from telemetry.record.files import write_json
-from telemetry.record.spec import AttemptPaths
 
 # Time that a job gets to close its shards before Slurm's limit ends it.
 _SIGNAL_DELAY_S: Final = 60
@@ -40,42 +39,6 @@ _CLOSINGS_PER_MIN: Final = 4
 
 class RefusedError(RuntimeError):
     """Slurm does not take an array; the message is its own words on one line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """An entry of the grid and the attempt at it."""
-
-    entry: Entry
-    attempt: AttemptPaths
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What jobs must have in common to be one job array."""
-
-    cluster: Cluster
-    nodes: int
-    ranks_per_node: int
-
-    @property
-    def gpus_per_node(self) -> int:
-        """GPUs that a job asks of each node."""
-        return self.ranks_per_node if self.cluster.device == "cuda" else 0
-
-
-def by_shape(trials: Sequence[Trial]) -> dict[Shape, list[Trial]]:
-    """The trials by the resources that their jobs ask for, in order."""
-    shapes: dict[Shape, list[Trial]] = {}
-    for trial in trials:
-        shapes.setdefault(shape_of(trial), []).append(trial)
-    return shapes
-
-
-def shape_of(trial: Trial) -> Shape:
-    """The resources that a trial's job asks for."""
-    spec = trial.entry.spec
-    return Shape(cluster=trial.entry.cluster, nodes=spec.nodes, ranks_per_node=spec.gpus_per_node)
 
 
 def require_slurm_path(results: Path, entries: Sequence[Entry]) -> None:

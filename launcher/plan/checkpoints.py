@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from launcher.config.command_line import BadInputError
+from launcher.config.errors import BadInputError
 from workers.checkpoints.digests import CheckpointRecord, check_list, hash_files
 from workers.checkpoints.files import CheckpointFiles, Format, check_model, find_files
 from workers.checkpoints.tensors import check_pieces, open_pieces

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from typing import Any, Final, Self
 
-from launcher.config.command_line import BadInputError
+from launcher.config.errors import BadInputError
 from telemetry.record.launch import DEVICES
 
 EXECUTORS: Final = ("local", "slurm")

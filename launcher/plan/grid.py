@@ -6,7 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from launcher.config.command_line import BadInputError, group_options
+from launcher.config.command_line import group_options
+from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS, Point
 from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
 from launcher.plan.cluster import Cluster
@@ -21,8 +22,9 @@ from launcher.plan.limits import (
 from launcher.slurm.reconcile import Known
 from telemetry.record.attempt_state import QUEUED, attempt_state
 from telemetry.record.launch import LaunchOrder
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.record.spec import RunSpec
 from workers.planning.memory import MemoryEstimate, estimate
 from workers.planning.shapes import find_shape, parallel_fault
 from workers.planning.weight_formats import quantization_fault

@@ -5,7 +5,7 @@ from typing import Final
 
 import psutil
 
-from launcher.config.command_line import BadInputError
+from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
 from telemetry.boards.kinds import GPU_KINDS
 from telemetry.record.launch import SOURCES, LaunchOrder

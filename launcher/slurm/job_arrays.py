@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from telemetry.record.bulk_files import SharedJson, replace_text
 from telemetry.record.files import create_json, read_json
-from telemetry.record.spec import AttemptPaths, RunPaths, campaigns_folder
+from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,8 @@ from launcher.slurm.queue import (
 )
 from telemetry.clock import wall_us
 from telemetry.record.attempt_state import is_alive, record_end, this_host
+from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths
 
 # Accounting lags the queue: under a burst of 1,000 jobs on a 2-core machine all were in it after
 # 20 s. A job that neither knows is taken for gone only after three times that.

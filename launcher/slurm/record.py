@@ -13,7 +13,7 @@ from launcher.slurm.job_arrays import JobArray
 from launcher.slurm.queue import PATIENCE_S, SlurmError, ask, elements
 from telemetry.clock import wall_us
 from telemetry.record.files import create_json, write_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 
 # A job does not wait for a controller that is down: its GPUs would.
 _JOB_PATIENCE_S: Final = 10.0

@@ -1,8 +1,8 @@
 """Clocks: the stamps of every node on the reference host's time.
 
-An offset is what `telemetry.record.clock_offset` measured in the job: linear between the two measurements,
-constant outside them. Where none was measured the host's own stamps stand, and the manifest says
-so.
+An offset is what `telemetry.record.clock_offset` measured in the job: linear between the two
+measurements, constant outside them. Where none was measured the host's own stamps stand, and the
+manifest says so.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from telemetry.record.clock_offset import HostOffset
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 
 # Time must not run backwards on the reference's clock. The steepest slew of a clock daemon,
 # chrony's default `maxslewrate`, is 83,333 parts in a million.

@@ -1,17 +1,13 @@
-"""Merge: an attempt's shards become its tables and manifest, and a completed attempt is sealed.
-
-    python -m telemetry.merge RESULTS
+"""Attempt: the shards of one attempt become its tables and manifest, and its seal if it completed.
 
 Merging again says the same, to the byte; a sealed attempt is not touched.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,19 +18,14 @@ from telemetry.merge.manifest import build_manifest, is_simulated
 from telemetry.merge.merge_samples import Window, fit_in_memory
 from telemetry.merge.merge_sorted import merge_ordered
 from telemetry.merge.part_index import Survey, survey_part
-from telemetry.merge.progress_bar import Bar
 from telemetry.merge.table_file import SamplesFile, TableFile
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import LATER, METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
 from telemetry.record.seal import seal_attempt
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec, list_runs
+from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts
-
-EXIT_INCOMPLETE: Final = 1
-"""An attempt could not be merged; the others were."""
-EXIT_NO_RESULTS: Final = 2
-"""There is no such folder."""
 
 ReportRows = Callable[[int, int], None]
 """Told how many rows of how many are merged."""
@@ -100,29 +91,6 @@ def merge_results(results: Path, progress: ReportRows | None = None) -> Iterator
             except UNREADABLE as error:
                 text, failed = f"not merged: {error}", True
             yield Outcome(run_id=run.run_id, attempt=attempt.number, text=text, failed=failed)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Merge a results folder; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m telemetry.merge", description=__doc__)
-    parser.add_argument("results", type=Path, help="the results folder")
-    results: Path = parser.parse_args(argv).results
-    if not results.is_dir():
-        sys.stderr.write(f"merge: `results` must be a folder, but {results} is not\n")
-        return EXIT_NO_RESULTS
-    failed = merged = 0
-    with Bar() as bar:
-        for outcome in merge_results(results, bar.show):
-            failed += outcome.failed
-            merged += not outcome.failed
-            bar.line(f"{outcome.run_id} attempt {outcome.attempt}: {outcome.text}")
-    if not failed + merged:
-        sys.stdout.write(f"{results} holds no attempt\n")
-    if failed:
-        sys.stderr.write(f"merge: {failed} of {failed + merged} attempts could not be merged\n")
-        return EXIT_INCOMPLETE
-    sys.stdout.write(f"next: python -m analysis {results}\n")
-    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +229,3 @@ def _periods_us(surveys: Sequence[Survey]) -> dict[str, dict[str, int]]:
         for survey in surveys
         if survey.metadata is not None
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,8 +9,9 @@ from telemetry.merge.part_index import Survey
 from telemetry.record.attempt_state import AttemptState
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchOrder
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SCHEMA_VERSION
-from telemetry.record.spec import AttemptPaths, RunPaths, RunSpec
+from telemetry.record.spec import RunSpec
 
 # The exit record's file is the watcher's own record's with this before `.json`.
 _EXIT: Final = ".exit"

@@ -10,8 +10,8 @@ import psutil
 
 from telemetry.clock import wall_us
 from telemetry.record.files import create_json, read_json
+from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths
 
 QUEUED: Final = "queued"
 RUNNING: Final = "running"

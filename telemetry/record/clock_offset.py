@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from telemetry.record.files import read_json, write_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 
 # A host names a file; one of RFC 1123, whose labels cannot climb out of a folder.
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")

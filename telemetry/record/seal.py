@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from telemetry.clock import wall_us
 from telemetry.record.files import create_json, file_sha256, read_json
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SCHEMA_VERSION, EndState
-from telemetry.record.spec import AttemptPaths, RunPaths
 
 # What an atomic write that was cut off leaves behind; it was never part of the record.
 _LEFTOVERS: Final = (".tmp", ".new")

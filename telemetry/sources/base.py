@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from telemetry.clock import HostClock
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
 from telemetry.sources.previous_watcher import Predecessor
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telemetry.record.files import read_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 from telemetry.shards.writer import Part, list_parts
 
 # At two to three writes a second some fifteen seconds: who comes more seldom has no gap to tell.

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from telemetry.clock import HostClock
 from telemetry.record.files import read_json, write_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 
 # Slewing moves a clock by 0.05 % at most (adjtimex), 5 ms over a late tick of 10 s; ntpd steps
 # from 128 ms on.

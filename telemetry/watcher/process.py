@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from telemetry.clock import wall_us
 from telemetry.record.files import read_json, write_json
-from telemetry.record.spec import RunPaths
+from telemetry.record.paths import RunPaths
 
 _PACKAGE_PARENT: Final = Path(__file__).resolve().parents[2]
 # Importing pyarrow on a cold parallel file system takes tens of seconds.

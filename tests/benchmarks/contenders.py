@@ -197,12 +197,13 @@ def _open(seat: _Seat) -> Iterator[Runner]:
 @contextlib.contextmanager
 def _our_engine(seat: _Seat) -> Iterator[Runner]:
     from tests.gang import make_rank  # noqa: PLC0415
-    from workers.distributed.process_group import open_mesh, take_device
-    from workers.distributed.rendezvous import open_meeting
-    from workers.engines.registry import ENGINES, make_engine
-    from workers.models.loading import load_model
-    from workers.models.random_weights import RandomWeights
-    from workers.planning.shapes import find_shape
+    from workers.distributed.process_group import open_mesh  # noqa: PLC0415
+    from workers.distributed.rendezvous import open_meeting  # noqa: PLC0415
+    from workers.engines.registry import ENGINES, make_engine  # noqa: PLC0415
+    from workers.models.loading import load_model  # noqa: PLC0415
+    from workers.models.random_weights import RandomWeights  # noqa: PLC0415
+    from workers.planning.shapes import find_shape  # noqa: PLC0415
+    from workers.session.placement import take_device  # noqa: PLC0415
 
     case = seat.case
     engine, _, quantization = seat.name.partition("-")

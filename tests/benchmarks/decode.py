@@ -323,7 +323,7 @@ def _needs_bytes(case: Case, name: str) -> int:
 
 def _all_of(case: Case, llama_v1: Path | None) -> list[str]:
     """The contenders that can run a case here."""
-    from workers.engines.registry import ENGINES
+    from workers.engines.registry import ENGINES  # noqa: PLC0415
 
     names: list[str] = [name for name in ("reference", "fast") if name in ENGINES]
     if llama_v1 is not None:

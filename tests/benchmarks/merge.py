@@ -31,8 +31,9 @@ import pyarrow.parquet as pq
 
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import write_json
+from telemetry.record.paths import RunPaths, list_runs
 from telemetry.record.schema import METADATA_KEY, SAMPLES, SCHEMA_VERSION
-from telemetry.record.spec import RunPaths, RunSpec, list_runs
+from telemetry.record.spec import RunSpec
 
 HOSTS: Final = 32
 GPUS: Final = 8

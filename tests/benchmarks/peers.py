@@ -17,8 +17,8 @@ class Transformers:
         from transformers import LlamaForCausalLM, __version__  # noqa: PLC0415
 
         from tests.checkpoints import hugging_face_config  # noqa: PLC0415
-        from workers.models.llama.model import DTYPES
-        from workers.planning.shapes import find_shape
+        from workers.models.llama.model import DTYPES  # noqa: PLC0415
+        from workers.planning.shapes import find_shape  # noqa: PLC0415
 
         config = hugging_face_config(
             find_shape(case.model), positions=case.prompt_len + case.new, pad_token_id=0
@@ -72,7 +72,7 @@ class LlamaV1:
             initialize_model_parallel,
         )
 
-        from workers.planning.shapes import find_shape
+        from workers.planning.shapes import find_shape  # noqa: PLC0415
 
         torch.cuda.set_device(rank)
         dist.init_process_group(
@@ -154,7 +154,7 @@ class _Marks:
     def __init__(self, device: str) -> None:
         import torch  # noqa: PLC0415
 
-        from workers.engines.base.step_clock import StepClock
+        from workers.engines.base.step_clock import StepClock  # noqa: PLC0415
 
         self._clock = StepClock(torch.device(device))
         self.start: Callable[[], None] = self._clock.start

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from telemetry.boards.sensor_timing import POWER_SAMPLE
 from telemetry.record.files import read_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 from telemetry.shards.writer import list_parts, read_stream, shard_metadata
 from telemetry.watcher.process import Watch
 from tests.nvml.library import World, build

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telemetry.record.files import read_json
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 from telemetry.shards.writer import list_parts, read_stream
 from telemetry.watcher.process import Watch
 from tests.nvml.library import World, build

@@ -29,12 +29,13 @@ from telemetry.watcher.process import Watch
 from tests.conftest import SPEC
 from tests.gang import make_rank
 from tests.telemetry_record import make_attempt
-from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.process_group import open_mesh
 from workers.distributed.rendezvous import open_meeting
 from workers.engines.registry import make_engine
 from workers.models.llama.model import build
 from workers.models.random_weights import fill_random
 from workers.planning.shapes import SHAPES
+from workers.session.placement import take_device
 
 BATCH, PROMPT_LEN, NEW = 64, 128, 128
 

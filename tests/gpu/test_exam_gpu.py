@@ -9,12 +9,14 @@ import torch
 from launcher.jobs.job import RecordedEnd
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.conftest import SPEC
 from tests.gang import Outcome, run_gang, values_of
 from tests.test_workers_rank import read_shard, work
-from workers.distributed.rank import Rank, run_rank
+from workers.distributed.rank import Rank
+from workers.run import run_rank
 
 pytestmark = pytest.mark.gpu
 

@@ -8,19 +8,20 @@ import torch
 from tests.gang import run_gang, values_of
 from tests.gpu.test_quantization_gpu import SLIM, fast_engine, make_spec
 from tests.gpu.test_workers_gpu import need_gpus
-from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
 from workers.engines.base.generation import Answers
 from workers.models.random_weights import RandomWeights
 from workers.planning.shapes import SHAPES
+from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 
 NEW = 64
 LENGTHS = [17, 1, 30, 8, 24]
-# Steps that are under way before the host hears that every row has ended (`workers.engines.fast.engine`), and
-# the step that ended the last.
+# Steps that are under way before the host hears that every row has ended
+# (`workers.engines.fast.engine`), and the step that ended the last.
 LATE = 10
 
 

@@ -12,7 +12,7 @@ import torch
 from telemetry.boards.kinds import kind_of
 from tests.benchmarks.cases import Case, prompts_of
 from tests.gang import run_gang, values_of
-from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
 from workers.engines.registry import ENGINES, make_engine
@@ -20,6 +20,7 @@ from workers.models.loading import load_model
 from workers.models.random_weights import RandomWeights
 from workers.planning.memory import estimate
 from workers.planning.shapes import find_shape
+from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 

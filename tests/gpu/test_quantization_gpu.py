@@ -14,17 +14,18 @@ from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.gang import run_gang, values_of
 from tests.gpu.test_workers_gpu import need_gpus
-from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
-from workers.engines.reference.engine import Model
-from workers.engines.registry import ENGINES, Engine, make_engine
+from workers.engines.base.engine import Engine, Model
+from workers.engines.registry import ENGINES, make_engine
 from workers.models.loading import load_model
 from workers.models.logit_error import PROBE_TOKENS, LogitProbe, take_probe
 from workers.models.quantization import dequantize, linear, quantize
 from workers.models.random_weights import RandomWeights, WeightSource
 from workers.planning.shapes import SHAPES, Shape
 from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
+from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 

@@ -13,13 +13,14 @@ from tests.gang import run_gang, values_of
 from tests.gpu.test_workers_gpu import need_gpus
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
-from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
 from workers.models.loading import load_model
 from workers.models.random_weights import RandomWeights
 from workers.planning.parameters import parameter_sizes, part_size
 from workers.planning.shapes import Shape
+from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 

@@ -11,7 +11,7 @@ from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.gang import run_gang, values_of
 from tests.oracle import our_logits
-from workers.distributed.process_group import open_mesh, take_device
+from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_meeting
 from workers.engines.registry import make_engine
@@ -19,6 +19,7 @@ from workers.models.llama.model import build
 from workers.models.random_weights import fill_random
 from workers.planning.memory import estimate
 from workers.planning.shapes import SHAPES
+from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
-from telemetry.record.spec import AttemptPaths, RunPaths, list_runs
+from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from tests.conftest import REPOSITORY
 
 NODES = 4

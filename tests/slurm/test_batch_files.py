@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from telemetry.record.spec import list_runs
+from telemetry.record.paths import list_runs
 from tests.conftest import REPOSITORY
 from tests.slurm.site import POINT, Site
 

@@ -14,9 +14,9 @@ from launcher.slurm.job_arrays import JobArray, list_arrays
 from launcher.slurm.reconcile import LAG_US, settle
 from telemetry.clock import wall_us
 from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
 from telemetry.record.seal import verify_seal
-from telemetry.record.spec import AttemptPaths, campaigns_folder, list_runs
 from tests.conftest import REPOSITORY
 from tests.slurm.site import LONG_POINT, POINT, Site
 

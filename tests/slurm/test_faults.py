@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.record.files import read_json
+from telemetry.record.paths import AttemptPaths, list_runs
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths, list_runs
 from tests.slurm.site import (
     LONG_POINT,
     POINT,

@@ -10,8 +10,8 @@ import pytest
 
 from telemetry.record.clock_offset import HostOffset
 from telemetry.record.files import read_json
+from telemetry.record.paths import AttemptPaths, list_runs
 from telemetry.record.schema import EndState
-from telemetry.record.spec import AttemptPaths, list_runs
 from tests.slurm.site import POINT, Site
 
 # All nodes are this machine and share its clock.

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from telemetry.record.files import read_json
+from telemetry.record.paths import list_runs
 from telemetry.record.schema import EndState
-from telemetry.record.spec import RunSpec, list_runs
+from telemetry.record.spec import RunSpec
 from tests.slurm.site import POINT, TWO_NODES, Site
 
 # Keys and values of the large point take 4.4 GB on each of two ranks, which may map 3.

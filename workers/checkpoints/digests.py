@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from telemetry.record.files import read_json, write_json
-from telemetry.record.spec import checkpoints_folder
+from telemetry.record.paths import checkpoints_folder
 from workers.checkpoints.files import CheckpointFiles
 
 CHECKLIST: Final = "checklist.chk"

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from workers.checkpoints.tensors import Piece
+from workers.checkpoints.stored_tensor import Piece
 
 FORMAT_NAMES: Final = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
 """Number formats of weights by torch's own, as `RunSpec.dtype` calls them."""

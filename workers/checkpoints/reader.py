@@ -13,7 +13,8 @@ from torch import Tensor
 
 from workers.checkpoints.files import CheckpointFiles, Format, check_model
 from workers.checkpoints.pth import FORMAT_NAMES
-from workers.checkpoints.tensors import Piece, check_pieces, open_pieces
+from workers.checkpoints.stored_tensor import Piece
+from workers.checkpoints.tensors import check_pieces, open_pieces
 from workers.planning.parameters import parameter_sizes, part_size, split_dim
 from workers.planning.shapes import Shape
 

@@ -7,12 +7,12 @@ the rows of a head in another order.
 
 import importlib.util
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from workers.checkpoints.files import CheckpointFiles, Format
+from workers.checkpoints.stored_tensor import Piece
 from workers.planning.parameters import parameter_sizes, part_size, split_dim
 from workers.planning.shapes import Shape
 
@@ -40,19 +40,6 @@ _THEIR_NAMES: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Piece:
-    """One stored tensor."""
-
-    file: str
-    """Name of the file that holds it."""
-    size: tuple[int, ...]
-    format: str
-    """Its number format: a value of `FORMATS`, or whatever else its file calls it."""
-    read: Callable[[tuple[slice, ...]], Any]
-    """The tensor's numbers in a box, one slice for each dimension; needs torch."""
-
-
 def open_pieces(files: CheckpointFiles) -> dict[str, list[Piece]]:
     """What the files hold by released name: one piece, or one for each of Meta's files in order.
 
@@ -67,7 +54,7 @@ def open_pieces(files: CheckpointFiles) -> dict[str, list[Piece]]:
         path = files.folder / file
         if files.format is Format.META:
             # Only here is torch needed, which a login node may not have.
-            from workers.checkpoints.pth import open_pth
+            from workers.checkpoints.pth import open_pth  # noqa: PLC0415
 
             held = open_pth(path)
         else:

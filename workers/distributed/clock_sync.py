@@ -22,7 +22,7 @@ import torch.distributed as dist
 
 from telemetry.clock import HostClock
 from telemetry.record.clock_offset import HostOffset, OffsetReading
-from telemetry.record.spec import AttemptPaths
+from telemetry.record.paths import AttemptPaths
 from workers.distributed.rendezvous import Meeting
 
 _LOG: Final = logging.getLogger(__name__)

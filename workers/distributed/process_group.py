@@ -104,26 +104,6 @@ def open_mesh(
                 dist.destroy_process_group()
 
 
-def take_device(rank: Rank, device: str) -> torch.device:
-    """The device that a rank computes on, made current.
-
-    Raises:
-        RuntimeError: the rank's GPU is not there.
-    """
-    if device == "cpu":
-        return torch.device("cpu")
-    visible = torch.cuda.device_count()
-    # Slurm's --gpus-per-task shows each rank one GPU alone, which is then number 0.
-    index = 0 if visible == 1 else rank.local_rank
-    if index >= visible:
-        raise RuntimeError(
-            f"rank {rank.rank} on {rank.host} must have GPU {index} of its node, "
-            f"but CUDA sees {visible} instead"
-        )
-    torch.cuda.set_device(index)
-    return torch.device("cuda", index)
-
-
 @contextlib.contextmanager
 def _model_parallel(degree: int) -> Iterator[None]:
     # FairScale prints; standard output belongs to whoever called.

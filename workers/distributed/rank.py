@@ -4,13 +4,8 @@ No torch at import: the launcher makes a Rank on machines that have none.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-
-from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
@@ -58,27 +53,3 @@ class Rank:
             )
         if not _HOST.fullmatch(self.host):
             raise ValueError(f"`host` must be a host name, but is {self.host!r} instead")
-
-
-def run_rank(
-    spec: RunSpec,
-    order: LaunchOrder,
-    results: Path,
-    attempt: AttemptPaths,
-    rank: Rank,
-    *,
-    read_energy_j: Callable[[str], float] | None = None,
-) -> None:
-    """Do everything that one rank does in an attempt; returns when all prompts are answered.
-
-    The watcher of the rank's host must be ready. `read_energy_j` takes the rank's GPU UUID and
-    reads that GPU's own energy counter; None reads it by NVML, on a GPU.
-
-    Raises:
-        ValueError: the spec or the order asks for what this worker cannot do.
-        RuntimeError: a watcher, a GPU, a prompt file or another rank is missing or fails.
-    """
-    # Torch and FairScale are on compute nodes alone, and their import is part of STARTUP.
-    from workers.session.lifecycle import work_shift
-
-    work_shift(spec, order, results, attempt, rank, read_energy_j=read_energy_j)

@@ -1,65 +1,17 @@
 """Engines: the ways to turn a batch of prompts into answers, by the name specs use."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 import torch
-from torch import nn
 
 from telemetry.record.spec import RunSpec
-from workers.engines.base.generation import Answers
+from workers.engines.base.engine import Engine, EngineKind
 from workers.engines.base.sampling import Decoding
-from workers.engines.base.step_clock import StepClock
 from workers.engines.fast.engine import FastEngine, fast_fault, make_fast
 from workers.engines.fast.fused_weights import Fuser
-from workers.engines.reference.engine import Model, ReferenceEngine
+from workers.engines.reference.engine import ReferenceEngine
 from workers.models.llama.model import Llama
-
-Prepare = Callable[[str, nn.Module], None]
-"""Fuses or quantizes a filled part of a model, called with its name and the part."""
-
-
-class Engine(Protocol):
-    """Answers one batch at a time."""
-
-    clock: StepClock
-    """Started by `prefill`, marked at the end of every step."""
-    weight_bytes: int | None
-    """Bytes of this rank's weights that a step of decoding reads, all but the embedding's; None
-    when nobody counted them."""
-
-    @property
-    def model(self) -> Model:
-        """Logits of its own weights, as it computes them."""
-
-    def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
-        """Read the prompts, up to the first token chosen: step 0."""
-
-    def decode(self) -> Answers:
-        """Choose the tokens that follow."""
-
-    def describe(self) -> dict[str, Any]:
-        """How it works, as JSON, for the record."""
-
-    def close(self) -> None:
-        """Let go of what holds the ranks together; called before they part."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineKind:
-    """One way to answer, before there is a model."""
-
-    name: str
-    """What `RunSpec.engine` holds."""
-    fault: Callable[[RunSpec], str | None]
-    """Why it cannot do what a spec asks for; None when it can."""
-    prepare: Callable[[RunSpec], Prepare | None]
-    """What is done to each part of the model once it is filled, as `load_model` wants it."""
-    model_cache: bool
-    """True when keys and values lie in the model; False when the engine keeps its own."""
-    make: Callable[[RunSpec, Llama, int, torch.device], Engine]
-    """The engine of a spec, a loaded model, an end-of-sequence id and a device."""
+from workers.models.loading import Prepare
 
 
 def make_engine(spec: RunSpec, model: Llama, eos_id: int, device: torch.device) -> Engine:

@@ -5,7 +5,7 @@ next one is made: the most that is ever held is the finished model and one layer
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +18,13 @@ from workers.checkpoints.digests import verify
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.rank import Rank
-from workers.engines.registry import Prepare
 from workers.models.llama.model import Llama, skeleton
 from workers.models.random_weights import RandomWeights, WeightSource
 from workers.planning.parameters import RANDOM
 from workers.planning.shapes import Shape, find_shape
 
+Prepare = Callable[[str, nn.Module], None]
+"""Fuses or quantizes a filled part of a model, called with its name and the part."""
 _LOG: Final = logging.getLogger(__name__)
 
 

@@ -1,9 +1,9 @@
 """Workspace: what an engine allocates beside weights and cache, at its fullest moment.
 
 Tensors that live at once are added up, moment by moment, and the largest sum is taken. The moments
-are read off the engines' code (`workers.models.llama.model`, `workers.engines.reference.engine`; `workers.engines.fast.model` and
-`workers.engines.fast.decode_steps`), where Python's own reference counts decide what lives; tests hold them
-against the live bytes of the real models.
+are read off the engines' code (`workers.models.llama.model`, `workers.engines.reference.engine`;
+`workers.engines.fast.model` and `workers.engines.fast.decode_steps`), where Python's own reference
+counts decide what lives; tests hold them against the live bytes of the real models.
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,13 @@ _SORTING_FEW_BYTES: Final = 3 * _FP32 + _INT64 + 2 * _INT64 + _FP32 + (_FP32 + _
 _SORTING_MANY_BYTES: Final = 3 * _FP32 + _INT64 + _INT64 + (_FP32 + _INT64)
 # `workers.engines.fast.model` takes so many tokens at a time through the feed-forward layer.
 _INNER_TOKENS: Final = 16_384
-# `workers.engines.fast.fused_decoder` leaves steps of more rows to cuBLAS, unless weights are quantized.
+# `workers.engines.fast.fused_decoder` leaves steps of more rows to cuBLAS, unless weights are
+# quantized.
 _FUSED_ROWS: Final = 64
 # `isfinite` of a matrix: its magnitudes, in its own format, and three truths a number.
 _TRUTHS_BYTES: Final = 3
-# Of each weight while a matrix is widened for cuBLAS (`workers.models.quantization.dequantize`): fp32
-# before and after its scale, and for 4 bits the whole numbers that were unpacked.
+# Of each weight while a matrix is widened for cuBLAS (`workers.models.quantization.dequantize`):
+# fp32 before and after its scale, and for 4 bits the whole numbers that were unpacked.
 _WIDENING_BYTES: Final = {"int8": 2 * _FP32, "int4": 2 * _FP32 + 1}
 
 

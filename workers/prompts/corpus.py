@@ -35,7 +35,8 @@ class Corpus:
     """The bundled stand-in with the same columns, written for this project; None without one."""
     about: str
     synthetic: bool = False
-    """True when its texts are made up on the spot (`workers.prompts.synthetic`) and come from nowhere."""
+    """True when its texts are made up on the spot (`workers.prompts.synthetic`) and come from
+    nowhere."""
 
 
 _ALL: Final = (

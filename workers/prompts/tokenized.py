@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import RunPaths, RunSpec
+from telemetry.record.paths import RunPaths
+from telemetry.record.spec import RunSpec
 from workers.planning.shapes import VOCAB_SIZE
 from workers.prompts.selection import read_prompts
 from workers.prompts.synthetic import SYNTHETIC

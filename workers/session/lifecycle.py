@@ -16,15 +16,17 @@ import torch
 
 from telemetry.clock import monotonic_us, wall_us
 from telemetry.record.launch import LaunchOrder
+from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import RESPONSES, STEPS, Phase
-from telemetry.record.spec import AttemptPaths, RunSpec
+from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from telemetry.sources.nvml.energy_counter import Witness
 from workers.distributed.clock_sync import Metronome
 from workers.distributed.process_group import BACKENDS, Mesh, open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import Meeting, SharedLeave, open_meeting
-from workers.engines.registry import ENGINES, Engine, engine_fault, make_engine
+from workers.engines.base.engine import Engine
+from workers.engines.registry import ENGINES, engine_fault, make_engine
 from workers.models.loading import load_model, open_weights
 from workers.models.logit_error import take_probe
 from workers.models.random_weights import WeightSource
@@ -89,7 +91,7 @@ def work_shift(
     *,
     read_energy_j: Callable[[str], float] | None = None,
 ) -> None:
-    """Do everything that one rank does in an attempt; see `workers.distributed.rank.run_rank`."""
+    """Do everything that one rank does in an attempt; see `workers.run.run_rank`."""
     # The process is this rank's alone; where its owner has set up logging, the first does nothing.
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("workers").setLevel(logging.INFO)

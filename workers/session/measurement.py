@@ -19,8 +19,8 @@ from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from workers.distributed.process_group import Mesh
+from workers.engines.base.engine import Engine
 from workers.engines.base.generation import Answers
-from workers.engines.registry import Engine
 from workers.prompts.tokenized import Questions
 from workers.session.progress import Progress
 from workers.session.responses import Responses

@@ -15,7 +15,7 @@ import torch
 from telemetry.record.files import write_json
 from telemetry.record.spec import RunSpec
 from workers.distributed.rendezvous import Meeting
-from workers.engines.registry import Engine
+from workers.engines.base.engine import Engine
 from workers.models.random_weights import WeightSource
 from workers.planning.memory import ITEM_BYTES
 from workers.planning.shapes import find_shape

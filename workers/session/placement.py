@@ -11,8 +11,8 @@ import torch
 from telemetry.clock import HostClock
 from telemetry.record.files import read_json, write_json
 from telemetry.record.launch import LaunchOrder
-from telemetry.record.spec import AttemptPaths, RunSpec
-from workers.distributed.process_group import take_device
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
 from workers.distributed.rank import Rank
 from workers.session.granted_gpus import grant_fault
 
@@ -134,3 +134,23 @@ def _find_gpu(
             f"but its watcher sees {len(gpus)} instead"
         )
     return gpus[rank.local_rank]
+
+
+def take_device(rank: Rank, device: str) -> torch.device:
+    """The device that a rank computes on, made current.
+
+    Raises:
+        RuntimeError: the rank's GPU is not there.
+    """
+    if device == "cpu":
+        return torch.device("cpu")
+    visible = torch.cuda.device_count()
+    # Slurm's --gpus-per-task shows each rank one GPU alone, which is then number 0.
+    index = 0 if visible == 1 else rank.local_rank
+    if index >= visible:
+        raise RuntimeError(
+            f"rank {rank.rank} on {rank.host} must have GPU {index} of its node, "
+            f"but CUDA sees {visible} instead"
+        )
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)

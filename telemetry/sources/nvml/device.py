@@ -26,8 +26,9 @@ from telemetry.sources.schedule import Turns, cadence_us
 # still, as a driver may be replaced under a long run.
 _AGAIN_US: Final = 1_000_000
 _NEVER_MIND_US: Final = 60_000_000
-# Half of the 100 ms that a counter stands still (`telemetry.boards.sensor_timing`): when a reading that took
-# longer was made is less certain than what it tells. On an H200 one takes 3 ms and, rarely, 32 ms.
+# Half of the 100 ms that a counter stands still (`telemetry.boards.sensor_timing`): when a reading
+# that took longer was made is less certain than what it tells. On an H200 one takes 3 ms and,
+# rarely, 32 ms.
 _BLURRED_US: Final = 50_000
 # The monitors answer one question for all their readings.
 _MONITORS: Final = "graphics_active"

@@ -78,7 +78,7 @@ class LibrarySum:
     @contextlib.contextmanager
     def into(self, x: Tensor, sums: Tensor) -> Iterator[Tensor]:
         """As `RankSum.into`."""
-        from workers.engines.fast.kernels import rows as kernels_rows
+        from workers.engines.fast.kernels import rows as kernels_rows  # noqa: PLC0415
 
         part = self._part.view(self._rows, self._dim)
         yield part
@@ -130,7 +130,7 @@ class PeerSum:
     @contextlib.contextmanager
     def into(self, x: Tensor, sums: Tensor) -> Iterator[Tensor]:
         """As `RankSum.into`."""
-        from workers.engines.fast.kernels import reduce as kernels_reduce
+        from workers.engines.fast.kernels import reduce as kernels_reduce  # noqa: PLC0415
 
         turn = self._turn
         self._turn = 1 - turn

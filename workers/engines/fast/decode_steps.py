@@ -111,8 +111,8 @@ class CapturedSteps:
 
     def __init__(self, fast: FastModel, decoding: Decoding, rows: int, *, nodes: int) -> None:
         # Triton comes with torch's CUDA builds alone.
-        from workers.engines.fast import fused_decoder as fast_fused
-        from workers.engines.fast.kernels import sampling as kernels_sampling
+        from workers.engines.fast import fused_decoder as fast_fused  # noqa: PLC0415
+        from workers.engines.fast.kernels import sampling as kernels_sampling  # noqa: PLC0415
 
         self._kernels = kernels_sampling
         self._fast, self._decoding, self._rows = fast, decoding, rows

@@ -2,9 +2,9 @@
 
 All prompts are read in one pass, whatever their lengths, and all rows choose their first token
 there. From then on a step is one replay of a captured CUDA graph: a kernel a matrix
-(`workers.engines.fast.fused_decoder`), sampling without a sort, no word to the host. A row that ended stays where
-it is; the batch ends once all have, looked up some steps late so that the GPU never waits for the
-host.
+(`workers.engines.fast.fused_decoder`), sampling without a sort, no word to the host. A row that
+ended stays where it is; the batch ends once all have, looked up some steps late so that the GPU
+never waits for the host.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from typing import Any, Final
 from torch import Tensor
 
 from telemetry.record.spec import RunSpec
+from workers.engines.base.engine import Model
 from workers.engines.base.generation import Answers
 from workers.engines.base.sampling import Decoding
 from workers.engines.base.step_clock import StepClock
 from workers.engines.fast.decode_steps import Steps, make_steps
 from workers.engines.fast.fused_weights import take_fused
 from workers.engines.fast.model import FastModel
-from workers.engines.reference.engine import Model
 from workers.models.llama.model import Llama
 from workers.planning.weight_formats import quantization_fault
 

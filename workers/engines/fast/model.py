@@ -160,6 +160,6 @@ def _math(by_kernels: bool) -> ModuleType:
     if not by_kernels:
         return fast_plain
     # Triton comes with torch's CUDA builds alone.
-    from workers.engines.fast import ops_triton as fast_triton
+    from workers.engines.fast import ops_triton as fast_triton  # noqa: PLC0415
 
     return fast_triton

@@ -7,21 +7,18 @@ end-of-sequence id cuts the answer afterwards. So a batch costs
 min(max_len, longest + max_gen_len) - shortest forward passes, whatever it says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from workers.engines.base.engine import Model
 from workers.engines.base.generation import Answers
 from workers.engines.base.sampling import Decoding, sample
 from workers.engines.base.step_clock import StepClock
 
 # What stands where neither prompt nor answer does. It is never fed to the model.
 _PAD: int = -1
-
-Model = Callable[[Tensor, int], Tensor]
-"""Logits of the last of `ids` [batch, tokens] that start at a position, as `Llama.forward`."""
 
 
 class ReferenceEngine:

@@ -60,7 +60,10 @@ def finish(
     D: tl.constexpr,
     MAX_LEN: tl.constexpr,
 ):
-    """Do what EPILOGUE says (`workers.engines.fast.tiling`) with a block [BM, BN] of a product, and store it."""
+    """Do what EPILOGUE says (`workers.engines.fast.tiling`) with a block [BM, BN] of a product.
+
+    The block is stored, too.
+    """
     inside = fits[:, None] & (cols < N)[None, :]
     place = rows[:, None] * N + cols[None, :]
     if EPILOGUE == 0:

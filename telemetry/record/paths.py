@@ -1,0 +1,197 @@
+"""Where a run's record lies: every path of a results folder in one place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from telemetry.record.spec import _ATTEMPT
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptPaths:
+    """Where one job's try at a run keeps its record."""
+
+    folder: Path
+
+    @property
+    def number(self) -> int:
+        """The attempt's number, counted from 1."""
+        match = _ATTEMPT.fullmatch(self.folder.name)
+        if match is None:
+            raise ValueError(f"{self.folder} must be named attempt-NNN")
+        return int(match[1])
+
+    @property
+    def launch(self) -> Path:
+        """What the job is to do beside its spec, written before submission."""
+        return self.folder / "launch.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Who started it from where, with which code, written before submission."""
+        return self.folder / "provenance.json"
+
+    @property
+    def submitted(self) -> Path:
+        """The job's ids and log path, written by the launcher."""
+        return self.folder / "submitted.json"
+
+    @property
+    def started(self) -> Path:
+        """Host, process and time, written by rank 0."""
+        return self.folder / "started.json"
+
+    @property
+    def ended(self) -> Path:
+        """How the attempt ended and why; the first writer wins."""
+        return self.folder / "ended.json"
+
+    @property
+    def progress(self) -> Path:
+        """How far rank 0 is; advisory."""
+        return self.folder / "progress.json"
+
+    @property
+    def model(self) -> Path:
+        """What rank 0 worked with: weights, engine, memory, logit error, warm-up, window."""
+        return self.folder / "model.json"
+
+    @property
+    def rendezvous(self) -> Path:
+        """Where rank 0 listens for the other ranks."""
+        return self.folder / "rendezvous.json"
+
+    @property
+    def hosts(self) -> Path:
+        """Folder of the watchers' ready records."""
+        return self.folder / "hosts"
+
+    def host(self, host: str) -> Path:
+        """One watcher's ready record."""
+        return self.hosts / f"{host}.json"
+
+    @property
+    def watchers(self) -> Path:
+        """Folder of what the watchers and their owners say about the watching itself."""
+        return self.folder / "watchers"
+
+    @property
+    def clocks(self) -> Path:
+        """Folder of the hosts' clock offsets; missing in a run of one node."""
+        return self.folder / "clocks"
+
+    @property
+    def ranks(self) -> Path:
+        """Folder of the ranks' registrations."""
+        return self.folder / "ranks"
+
+    def rank(self, rank: int) -> Path:
+        """One rank's registration: process, host and GPU."""
+        return self.ranks / f"rank-{rank:05d}.json"
+
+    def shards(self, kind: str) -> Path:
+        """Folder of all shards of a table, named in `telemetry.record.schema.TABLES`."""
+        return self.folder / "shards" / kind
+
+    def samples_shard(self, host: str) -> Path:
+        """Folder of one watcher's parts."""
+        return self.shards("samples") / host
+
+    def rank_shard(self, kind: str, rank: int) -> Path:
+        """Folder of one rank's parts of a table other than `samples`."""
+        return self.shards(kind) / f"rank-{rank:05d}"
+
+    def table(self, kind: str) -> Path:
+        """A merged table, named in `telemetry.record.schema.TABLES`."""
+        return self.folder / f"{kind}.parquet"
+
+    @property
+    def manifest(self) -> Path:
+        """What the merge found: counts, coverage, devices, damage."""
+        return self.folder / "manifest.json"
+
+    @property
+    def seal(self) -> Path:
+        """SHA-256 of every file of the run: written last, never edited."""
+        return self.folder / "seal.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPaths:
+    """Where one run's record lies in a results folder."""
+
+    results: Path
+    run_id: str
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.results / self.run_id
+
+    @property
+    def spec(self) -> Path:
+        """The run's spec."""
+        return self.folder / "spec.json"
+
+    def prompts(self, sha256: str) -> Path:
+        """The prompts file with that content hash, shared by runs."""
+        return prompts_folder(self.results) / f"{sha256}.jsonl"
+
+    def attempt(self, number: int) -> AttemptPaths:
+        """The attempt with that number, whether it exists or not."""
+        return AttemptPaths(folder=self.folder / f"attempt-{number:03d}")
+
+    def attempts(self) -> list[AttemptPaths]:
+        """All attempts there are, by number."""
+        if not self.folder.is_dir():
+            return []
+        found = [
+            AttemptPaths(folder=child)
+            for child in self.folder.iterdir()
+            if child.is_dir() and _ATTEMPT.fullmatch(child.name)
+        ]
+        return sorted(found, key=lambda attempt: attempt.number)
+
+    def sealed(self) -> AttemptPaths | None:
+        """The sealed attempt, None when the run is not sealed.
+
+        Raises:
+            ValueError: more than one attempt is sealed.
+        """
+        sealed = [attempt for attempt in self.attempts() if attempt.seal.is_file()]
+        if len(sealed) > 1:
+            numbers = ", ".join(str(attempt.number) for attempt in sealed)
+            raise ValueError(
+                f"{self.folder} must hold at most one sealed attempt, but attempts {numbers} are"
+            )
+        return sealed[0] if sealed else None
+
+
+def prompts_folder(results: Path) -> Path:
+    """Where a results folder keeps the prompts of its runs, by content hash."""
+    return results / "prompts"
+
+
+def checkpoints_folder(results: Path) -> Path:
+    """Where a results folder keeps the digests of the checkpoints that its runs name."""
+    return results / "checkpoints"
+
+
+def campaigns_folder(results: Path) -> Path:
+    """Where a results folder keeps its launcher calls: grid, plan and job logs."""
+    return results / "campaigns"
+
+
+def list_runs(results: Path) -> Iterator[RunPaths]:
+    """Every run of a results folder, by name: each folder with a spec.json.
+
+    A folder whose name begins with a dot is one that the launcher is still making.
+    """
+    if not results.is_dir():
+        return
+    for folder in sorted(results.iterdir()):
+        if folder.name.startswith("."):
+            continue
+        run = RunPaths(results=results, run_id=folder.name)
+        if run.spec.is_file():
+            yield run

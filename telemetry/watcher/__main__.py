@@ -1,0 +1,106 @@
+"""The watcher: one process per node that polls a source and writes what it reads.
+
+    python -m telemetry.watcher --results DIR --run-id ID --attempt N --host NAME
+
+Its owner holds the other end of its stdin and lets go to end it; an owner that dies lets go too.
+Ends with 0 when told to stop, 2 when another watcher has this attempt and host, 3 when the
+attempt's folder vanished, 4 when its sensors are not there. One that follows a watcher that died
+goes on with its clock and record, in new parts of the same shard.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+import pyarrow as pa
+
+from telemetry.clock import HostClock
+from telemetry.record.launch import LaunchOrder
+from telemetry.record.paths import RunPaths
+from telemetry.record.spec import RunSpec
+from telemetry.sources.base import Assignment
+from telemetry.sources.previous_watcher import Predecessor
+from telemetry.watcher.loop import EXIT_NO_SOURCE, EXIT_SECOND, EXIT_VANISHED, Watcher, claim
+from telemetry.watcher.select_source import open_source
+from telemetry.watcher.stop_signal import StopSignal
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Watch one node of one attempt; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m telemetry.watcher", description=__doc__)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--run-id", required=True)
+    parser.add_argument("--attempt", type=int, required=True)
+    parser.add_argument("--host", required=True)
+    given = parser.parse_args(argv)
+    if not _HOST.fullmatch(given.host):
+        parser.error(f"`--host` must be a host name, but is {given.host!r} instead")
+    run = RunPaths(results=given.results, run_id=given.run_id)
+    attempt = run.attempt(given.attempt)
+    if not attempt.folder.is_dir():
+        sys.stderr.write(f"watcher: {attempt.folder} must be an attempt's folder, but is not\n")
+        return EXIT_VANISHED
+    lock = claim(attempt, given.host)
+    if lock is None:
+        sys.stderr.write(
+            f"watcher: {attempt.folder} on {given.host} is watched by another process already\n"
+        )
+        return EXIT_SECOND
+    sys.meta_path.insert(0, _WithoutPandas())
+    # One thread: what watches must not take part in what is watched.
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    with lock:
+        stop = StopSignal()
+        before = Predecessor.find(attempt, given.host)
+        assignment = Assignment(
+            attempt=attempt,
+            spec=RunSpec.read(run.spec),
+            order=LaunchOrder.read(attempt.launch),
+            host=given.host,
+            clock=HostClock.set_now()
+            if before is None
+            else HostClock(offset_us=before.record["clock_offset_us"]),
+            before=before,
+        )
+        try:
+            source = open_source(assignment)
+        except (RuntimeError, ValueError) as error:
+            sys.stderr.write(f"watcher: {error}\n")
+            return EXIT_NO_SOURCE
+        try:
+            Watcher(assignment, given.run_id, source, stop).run()
+        except FileNotFoundError as error:
+            if attempt.folder.is_dir():
+                raise
+            sys.stderr.write(f"watcher: {attempt.folder} vanished: {error}\n")
+            return EXIT_VANISHED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+
+
+# A host names a folder and a file.
+_HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Hides pandas from this process.
+
+    Arrow imports it, where there is one, to ask whether a list is one of its: 0.2 s before the
+    first row, in which a watcher that follows another one is blind, and 40 MB.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> None:
+        del path, target
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
