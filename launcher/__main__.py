@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from launcher.campaign.display import plan_summary, plan_table
-from launcher.campaign.run import Outcome, run_campaign
+from launcher.campaign.run import CampaignOutcome, run_campaign
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
 from launcher.plan.grid import Grid, Verdict, check, results_folder
-from launcher.slurm.reconcile import settle
+from launcher.slurm.reconcile import reconcile
 from launcher.status import watch
 
 _GOING = (Verdict.SEALED, Verdict.QUEUED, Verdict.RUNNING, Verdict.FAILED)
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if grid is None:
             return 0
         console.print(plan_table(grid))
-        console.print(plan_summary(grid.entries), markup=False)
+        console.print(plan_summary(grid.points), markup=False)
         to_do = grid.having(Verdict.RUN, Verdict.MERGE)
         if grid.plan_only:
             command = shlex.join(["python", "-m", "launcher", *_without_plan(arguments)])
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if to_do:
             outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], console)
         else:
-            outcome = Outcome(sealed=0, failed=(), queued=0)
+            outcome = CampaignOutcome(sealed=0, failed=(), queued=0)
     except BadInputError as error:
         errors.print(f"joulegrid: {error}")
         return BAD_INPUT
@@ -66,14 +66,14 @@ def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
         if not points:
             return None
         # What Slurm ended since is known before anything is tried again.
-        known = settle(results_folder(points[0].config))
+        known = reconcile(results_folder(points[0].config))
         for doubt in known.doubts:
             console.print(f"note: {doubt}", markup=False)
         # A spinner is for terminals alone; a log wants lines.
         return check(points, known, status.update if console.is_terminal else console.print)
 
 
-def _close(console: Console, errors: Console, grid: Grid, outcome: Outcome) -> int:
+def _close(console: Console, errors: Console, grid: Grid, outcome: CampaignOutcome) -> int:
     folder = shlex.quote(str(grid.results))
     for said in outcome.refused:
         errors.print(f"joulegrid: Slurm refuses: {said}")

@@ -17,8 +17,8 @@ import psutil
 
 from launcher.campaign.point_status import campaign_points, campaigns
 from launcher.slurm.job_arrays import list_arrays
-from launcher.slurm.queue import SlurmError, ask
-from launcher.slurm.reconcile import settle
+from launcher.slurm.queue import SlurmError, ask_slurm
+from launcher.slurm.reconcile import reconcile
 from launcher.status import fault_of
 from telemetry.record.attempt_state import attempt_state, is_alive, record_end, this_host
 from telemetry.record.files import read_json
@@ -71,7 +71,7 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
     Raises:
         SlurmError: scancel fails.
     """
-    known = settle(results)
+    known = reconcile(results)
     if not points:
         _stop_launchers(results, campaign)
     open_attempts = [
@@ -90,7 +90,7 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
     whole = {job_id.partition("_")[0] for job_id in elements}
     jobs = sorted(elements if points else whole)
     for start in range(0, len(jobs), _AT_ONCE):
-        ask(["scancel", *jobs[start : start + _AT_ONCE]])
+        ask_slurm(["scancel", *jobs[start : start + _AT_ONCE]])
     for attempt in open_attempts:
         if attempt.folder not in known.jobs:
             _stop_local(attempt)
@@ -137,7 +137,7 @@ def _wait(results: Path, asked: Sequence[AttemptPaths]) -> int:
     """Wait for the attempts' ends to be on record; how many are not."""
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
-        settle(results)
+        reconcile(results)
         left = sum(not attempt_state(attempt).ended for attempt in asked)
         if not left or time.monotonic() > deadline_s:
             return left

@@ -1,4 +1,4 @@
-"""Stages datasets: `python -m launcher.stage gsm8k alpaca`, once, where there is internet.
+"""Stage: `python -m launcher.stage gsm8k alpaca`, once, where there is internet.
 
 Compute nodes and air-gapped login nodes then take the prompts from the cache. Where there is no
 internet at all, `--from` takes files, or a clone of the hub's repository, that were carried there.

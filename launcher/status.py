@@ -17,8 +17,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from launcher.campaign.point_status import GOING, SEALED, Standing, campaigns, standings
-from launcher.slurm.reconcile import settle
+from launcher.campaign.point_status import GOING, SEALED, PointStatus, campaigns, point_statuses
+from launcher.slurm.reconcile import reconcile
 
 # squeue is asked each time: more often would be felt by a controller with many users.
 _WATCH_S: Final = 5.0
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return watch(results, given.campaign, console)
     found, notes = look(results, given.campaign)
     console.print(page(found, notes, most=len(found) if given.all else _MOST_LINES))
-    return 1 if any(standing.failed for standing in found) else 0
+    return 1 if any(status.failed for status in found) else 0
 
 
 def fault_of(results: Path, campaign: str | None) -> str | None:
@@ -62,16 +62,16 @@ def fault_of(results: Path, campaign: str | None) -> str | None:
     return None
 
 
-def look(results: Path, campaign: str | None) -> tuple[list[Standing], list[str]]:
+def look(results: Path, campaign: str | None) -> tuple[list[PointStatus], list[str]]:
     """Where the points stand now, and what could not be learned."""
-    known = settle(results, campaign)
-    return standings(results, known, campaign), known.doubts
+    known = reconcile(results, campaign)
+    return point_statuses(results, known, campaign), known.doubts
 
 
 def watch(results: Path, campaign: str | None, console: Console) -> int:
     """Show a campaign until its last point has ended; the exit status. Ctrl-C only looks away."""
     before = ""
-    found: list[Standing] = []
+    found: list[PointStatus] = []
     with Live(console=console, auto_refresh=False, transient=True) as live:
         try:
             while True:
@@ -81,50 +81,50 @@ def watch(results: Path, campaign: str | None, console: Console) -> int:
                 elif (line := summary(found)) != before:
                     console.print(line, markup=False)
                     before = line
-                if not any(standing.state in GOING for standing in found):
+                if not any(status.state in GOING for status in found):
                     break
                 time.sleep(_WATCH_S)
         except KeyboardInterrupt:
             console.print("the jobs go on; launcher.cancel stops them")
     console.print(page(found, [], most=_MOST_LINES))
-    return 1 if any(standing.failed for standing in found) else 0
+    return 1 if any(status.failed for status in found) else 0
 
 
-def summary(found: Sequence[Standing]) -> str:
+def summary(found: Sequence[PointStatus]) -> str:
     """How many points stand where, in one line."""
-    counts = Counter(standing.state for standing in found)
+    counts = Counter(status.state for status in found)
     words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     return f"{len(found)} points: {words}" if found else "no point was started here"
 
 
-def page(found: Sequence[Standing], notes: Sequence[str], *, most: int) -> RenderableType:
+def page(found: Sequence[PointStatus], notes: Sequence[str], *, most: int) -> RenderableType:
     """The summary and the points, those that failed first; sealed ones only where there is room."""
     order = sorted(found, key=_urgency)
     shown = order if len(order) <= most else [s for s in order if s.state != SEALED][:most]
     parts: list[RenderableType] = [Text(summary(found))]
     # A folder of the reference engine alone needs no word of it.
-    engines = {standing.engine for standing in found} != {"reference"}
-    for standing in shown:
-        line = Text(f"{standing.state:<9}", style=_STYLES.get(standing.state, "bold red"))
-        line.append(f" {standing.run_id} attempt {standing.attempt}", style="default")
+    engines = {status.engine for status in found} != {"reference"}
+    for status in shown:
+        line = Text(f"{status.state:<9}", style=_STYLES.get(status.state, "bold red"))
+        line.append(f" {status.run_id} attempt {status.attempt}", style="default")
         if engines:
-            line.append(f"  {standing.engine}", style="default")
-        if standing.detail:
-            line.append(f"  {standing.detail}", style="default")
+            line.append(f"  {status.engine}", style="default")
+        if status.detail:
+            line.append(f"  {status.detail}", style="default")
         parts.append(line)
-        if standing.failed and standing.log is not None:
-            parts.append(Text(f"          log: {standing.log}"))
+        if status.failed and status.log is not None:
+            parts.append(Text(f"          log: {status.log}"))
     if len(shown) < len(order):
         parts.append(Text(f"and {len(order) - len(shown)} more; --all lists them"))
     parts += [Text(f"note: {note}") for note in notes]
     return Group(*parts)
 
 
-def _urgency(standing: Standing) -> tuple[int, str]:
-    if standing.failed:
-        return 0, standing.run_id
-    rank = {"running": 1, "merging": 2, "queued": 3}.get(standing.state, 4)
-    return rank, standing.run_id
+def _urgency(status: PointStatus) -> tuple[int, str]:
+    if status.failed:
+        return 0, status.run_id
+    rank = {"running": 1, "merging": 2, "queued": 3}.get(status.state, 4)
+    return rank, status.run_id
 
 
 if __name__ == "__main__":

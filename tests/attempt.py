@@ -7,7 +7,7 @@ from typing import Any
 
 from telemetry.clock import HostClock
 from telemetry.record.files import write_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths, prompts_folder
 from telemetry.record.spec import RunSpec
 from workers.tokenizers.tokenizer import identify
@@ -29,7 +29,7 @@ def make_spec(base: RunSpec, **changes: Any) -> RunSpec:
 
 def make_attempt(
     results: Path, spec: RunSpec, *, gpu_uuids: list[str] | None = None, **changes: Any
-) -> tuple[AttemptPaths, LaunchOrder]:
+) -> tuple[AttemptPaths, LaunchConfig]:
     """The attempt's folder with a ready host `here`, and its order with `changes`."""
     lines = [json.dumps({"prompt": text}, ensure_ascii=False) for text in TEXTS]
     content = ("\n".join(lines) + "\n").encode()
@@ -60,7 +60,7 @@ def make_attempt(
             ],
         },
     )
-    order = {
+    launch = {
         "device": "cpu",
         "threads": 1,
         "prompts_sha256": sha256,
@@ -70,4 +70,4 @@ def make_attempt(
         "idle_s": 0.2,
         "warmup_batches": 1,
     }
-    return attempt, LaunchOrder(**{**order, **changes})
+    return attempt, LaunchConfig(**{**launch, **changes})

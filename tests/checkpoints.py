@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from workers.models.random_weights import draw_whole, shard
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
-TINY: Final = Shape(name="tiny", dim=64, layers=2, heads=8, norm_eps=1e-6, vocab=128)
+TINY: Final = ModelShape(name="tiny", dim=64, layers=2, heads=8, norm_eps=1e-6, vocab=128)
 """Small enough to write dozens of; its head_dim of 8 has four pairs to turn."""
 
 
 def write_meta(
     folder: Path,
-    shape: Shape = TINY,
+    shape: ModelShape = TINY,
     *,
     files: int = 1,
     dtype: torch.dtype = torch.float16,
@@ -37,7 +37,7 @@ def write_meta(
     return whole
 
 
-def write_params(folder: Path, shape: Shape, **settings: Any) -> None:
+def write_params(folder: Path, shape: ModelShape, **settings: Any) -> None:
     """Write the `params.json` that Meta publishes beside the parameters."""
     params = {
         "dim": shape.dim,
@@ -53,7 +53,7 @@ def write_params(folder: Path, shape: Shape, **settings: Any) -> None:
 
 def write_hugging_face(
     folder: Path,
-    shape: Shape = TINY,
+    shape: ModelShape = TINY,
     *,
     dtype: torch.dtype = torch.float16,
     shard_size: str = "5GB",
@@ -73,7 +73,7 @@ def write_hugging_face(
     return {name: weight.detach() for name, weight in model.state_dict().items()}
 
 
-def hugging_face_config(shape: Shape, *, positions: int, **settings: Any) -> Any:
+def hugging_face_config(shape: ModelShape, *, positions: int, **settings: Any) -> Any:
     """Transformers' own description of a shape, for so many positions."""
     from transformers import LlamaConfig  # noqa: PLC0415 (seconds to import)
 
@@ -89,7 +89,7 @@ def hugging_face_config(shape: Shape, *, positions: int, **settings: Any) -> Any
     )
 
 
-def random_parameters(shape: Shape, dtype: torch.dtype) -> dict[str, Tensor]:
+def random_parameters(shape: ModelShape, dtype: torch.dtype) -> dict[str, Tensor]:
     """Whole parameters with norms that are not all one, so that none is taken for another."""
     whole = draw_whole(shape, 5)
     generator = torch.Generator().manual_seed(6)

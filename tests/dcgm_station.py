@@ -13,12 +13,12 @@ from typing import Any, Final
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment, Reading, Remark
 from telemetry.sources.dcgm.source import DcgmReadings
-from telemetry.sources.previous_watcher import Predecessor
-from tests.telemetry_record import ORDER, make_attempt
+from telemetry.sources.previous_watcher import PreviousWatcher
+from tests.telemetry_record import LAUNCH, make_attempt
 
 DOUBLE: Final = Path(__file__).parent / "dcgm_double"
 _MODULES: Final = ("pydcgm", "dcgm_agent", "dcgm_structs", "dcgm_fields", "double_engine")
@@ -80,21 +80,21 @@ class Watched:
         bindings: str = str(DOUBLE),
         address: str | None,
         uuids: Sequence[str] | None = None,
-        before: Predecessor | None = None,
-        **order: Any,
+        before: PreviousWatcher | None = None,
+        **launch: Any,
     ) -> None:
         _, attempt = make_attempt(folder)
         self.assignment = Assignment(
             attempt=attempt,
             spec=spec,
-            order=LaunchOrder(
+            launch=LaunchConfig(
                 **{
-                    **ORDER,
+                    **LAUNCH,
                     "telemetry": "dcgm",
                     "period_ms": 100,
                     "dcgm_bindings": bindings,
                     "dcgm_address": address,
-                    **order,
+                    **launch,
                 }
             ),
             host="n1",

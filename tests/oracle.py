@@ -13,10 +13,10 @@ from tests.checkpoints import hugging_face_config
 from tests.gang import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.models.llama.model import build
 from workers.models.random_weights import draw_whole, fill_random, shard
-from workers.planning.shapes import SHAPES, Shape
+from workers.planning.shapes import SHAPES, ModelShape
 from workers.session.placement import take_device
 
 SHAPE: Final = SHAPES["nano"]
@@ -29,7 +29,7 @@ Logits = NDArray[np.float32]
 """[1 + STEPS, BATCH, vocab]: after the prefill, then after each decode step."""
 
 
-def draw_ids(shape: Shape = SHAPE) -> torch.Tensor:
+def draw_ids(shape: ModelShape = SHAPE) -> torch.Tensor:
     """The fixed tokens that both models read."""
     generator = torch.Generator().manual_seed(3)
     return torch.randint(0, shape.vocab, (BATCH, PREFILL + STEPS), generator=generator)
@@ -42,8 +42,8 @@ def our_logits(
     where = take_device(rank, device)
     ids = draw_ids().to(where)
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=where) as mesh,
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=where) as mesh,
         torch.inference_mode(),
     ):
         model = build(

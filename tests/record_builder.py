@@ -94,7 +94,7 @@ class Plan:
     """Changes each row of the steps."""
     model: Mapping[str, Any] = field(default_factory=dict)
     """Changes to the parts of model.json."""
-    order: Mapping[str, Any] = field(default_factory=dict)
+    launch: Mapping[str, Any] = field(default_factory=dict)
     """Changes to launch.json."""
     response: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
     """Changes each row of the responses."""
@@ -209,7 +209,7 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
             "idle_s": IDLE_S,
             "warmup_batches": 1,
             "min_window_s": 0.0,
-            **plan.order,
+            **plan.launch,
         },
     )
     write_json(

@@ -12,7 +12,7 @@ from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from tests.conftest import SPEC
 
-ORDER: dict[str, Any] = {
+LAUNCH: dict[str, Any] = {
     "device": "cpu",
     "threads": 1,
     "prompts_sha256": "0" * 64,
@@ -25,7 +25,7 @@ ORDER: dict[str, Any] = {
 
 
 def make_attempt(
-    results: Path, *, spec: Mapping[str, Any] | None = None, order: Mapping[str, Any] | None = None
+    results: Path, *, spec: Mapping[str, Any] | None = None, launch: Mapping[str, Any] | None = None
 ) -> tuple[RunPaths, AttemptPaths]:
     """A run with one attempt: spec, order, prompts, and empty folders for the ranks."""
     point = RunSpec.from_mapping({**SPEC, **(spec or {})})
@@ -34,7 +34,7 @@ def make_attempt(
     attempt.folder.mkdir(parents=True)
     attempt.ranks.mkdir()
     write_json(run.spec, point.to_mapping())
-    write_json(attempt.launch, {**ORDER, **(order or {})})
+    write_json(attempt.launch, {**LAUNCH, **(launch or {})})
     run.prompts("0" * 64).parent.mkdir(exist_ok=True)
     run.prompts("0" * 64).write_text('{"prompt": "How many?"}\n')
     return run, attempt

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.energy.curves import Curve
-from analysis.energy.run_energy import Account
+from analysis.energy.run_energy import RunEnergy
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load, open_run
 from analysis.tables.rows import Row
@@ -30,10 +30,10 @@ H200 = {"name": "NVIDIA H200", "kind": "h200", "driver": "580.159.04"}
 Keep = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
-def account_of(results: Path, plan: Plan) -> Account:
+def account_of(results: Path, plan: Plan) -> RunEnergy:
     run = open_run(build_run(results, plan))
     assert run is not None
-    return Account(run)
+    return RunEnergy(run)
 
 
 def tables_of(results: Path, plan: Plan) -> Tables:
@@ -112,8 +112,8 @@ def test_what_polls_of_a_counter_misplace_is_within_the_uncertainty_that_they_st
 ) -> None:
     """An edge between two polls is told by interpolation, and power jumps on the way."""
     plan = Plan(counter_period_us=us(poll_s), decode_s=2.5)
-    account = account_of(tmp_path, plan)
-    (gpu,) = account.gpus
+    run_energy = account_of(tmp_path, plan)
+    (gpu,) = run_energy.gpus
     curve = gpu.curve("counter")
     assert isinstance(curve, Curve)
     widths = []
@@ -163,8 +163,8 @@ def test_the_phases_of_a_witness_are_exact_as_its_readings_lie_on_their_edges(
     tmp_path: Path,
 ) -> None:
     plan = Plan(witness=True, sample=lose_all)
-    account = account_of(tmp_path, plan)
-    energies = {row.phase: row.energy.value for row in account.phases}
+    run_energy = account_of(tmp_path, plan)
+    energies = {row.phase: row.energy.value for row in run_energy.phases}
     seconds = dict.fromkeys(energies, 0.0)
     for phase, start_s, end_s, _ in timeline(plan):
         seconds[phase] += end_s - start_s
@@ -226,10 +226,10 @@ def test_the_drivers_own_samples_resolve_a_phase_that_the_counter_cannot(tmp_pat
         period_us=20_000,
         power_field="power_sample_w",
     )
-    account = account_of(tmp_path, plan)
-    assert account.method_text == "counter"
-    assert account.phase_method_text == "integral of power_sample_w"
-    prefill = account.phase_energy(Phase.PREFILL)
+    run_energy = account_of(tmp_path, plan)
+    assert run_energy.method_text == "counter"
+    assert run_energy.phase_method_text == "integral of power_sample_w"
+    prefill = run_energy.phase_energy(Phase.PREFILL)
     assert prefill.value == pytest.approx(2 * 0.1 * work_w(0), rel=1e-6)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.energy.curves import Curve, counter_curve, coverage, integral_curve
-from analysis.energy.uncertain import Amount, gap_share, net_energy, total
+from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
 from analysis.runs.series import Series
 
 EDGE_US = 200_000
@@ -106,21 +106,21 @@ def test_windows_that_tile_a_time_sum_to_its_energy(powers: list[float], cuts: l
 
 
 def test_a_total_is_unknown_when_a_part_is() -> None:
-    amount = total([Amount.of(1.0), Amount.unknown("gone")], nothing="nobody")
-    assert amount == Amount.unknown("gone")
+    amount = total([Uncertain.of(1.0), Uncertain.unknown("gone")], nothing="nobody")
+    assert amount == Uncertain.unknown("gone")
     assert total([], nothing="nobody").reason == "nobody"
 
 
 def test_net_energy_takes_the_idle_power_off() -> None:
-    assert net_energy(Amount.of(500.0), Amount.of(50.0), 4.0).value == 300.0
-    assert net_energy(Amount.of(500.0), Amount.unknown("no rest"), 4.0).reason == "no rest"
+    assert net_energy(Uncertain.of(500.0), Uncertain.of(50.0), 4.0).value == 300.0
+    assert net_energy(Uncertain.of(500.0), Uncertain.unknown("no rest"), 4.0).reason == "no rest"
 
 
 def test_the_gap_is_signed_and_a_share_of_the_counter() -> None:
     names = ("counter", "integral")
-    gap = gap_share(Amount.of(200.0), Amount.of(190.0), names=names)
+    gap = gap_share(Uncertain.of(200.0), Uncertain.of(190.0), names=names)
     assert gap.value == pytest.approx(-0.05)
-    assert gap_share(Amount.of(0.0), Amount.of(1.0), names=names).value is None
+    assert gap_share(Uncertain.of(0.0), Uncertain.of(1.0), names=names).value is None
 
 
 def test_coverage_counts_a_silence_at_the_windows_end_as_a_gap() -> None:
@@ -132,7 +132,7 @@ def test_coverage_counts_a_silence_at_the_windows_end_as_a_gap() -> None:
 
 def test_an_amount_is_a_number_or_a_reason_and_never_both() -> None:
     with pytest.raises(ValueError, match="`reason` must be given exactly when"):
-        Amount(value=1.0, reason="but why")
+        Uncertain(value=1.0, reason="but why")
 
 
 def test_a_counter_is_as_uncertain_as_its_edges_may_be_late() -> None:

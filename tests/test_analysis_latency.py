@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.energy.run_energy import Account
+from analysis.energy.run_energy import RunEnergy
 from analysis.performance.latency import Latency, read_latency, weighted_quantile
 from analysis.runs.sealed_runs import open_run
 from tests.record_answers import T0_US, us
@@ -16,7 +16,7 @@ from tests.record_builder import Plan, build_run, timeline
 def latency_of(results: Path, plan: Plan) -> Latency | str:
     run = open_run(build_run(results, plan))
     assert run is not None
-    return read_latency(run, Account(run).ranks[0])
+    return read_latency(run, RunEnergy(run).ranks[0])
 
 
 def known(results: Path, plan: Plan) -> Latency:

@@ -19,11 +19,11 @@ from analysis.runs.rank_spans import RankSpans, rank_spans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import Series
 from telemetry.clock import HostClock
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment, Reading
-from telemetry.sources.nvml.energy_counter import Witness
+from telemetry.sources.nvml.energy_counter import EnergyCounter
 from telemetry.sources.nvml.source import NvmlReadings
 from tests.nvml.library import World, build, load, uuid_of, wall_us
 from tests.telemetry_record import make_attempt
@@ -66,19 +66,19 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_NVML", str(world.path))
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        paths, attempt = make_attempt(folder, order={"telemetry": "nvml", "period_ms": 100})
+        paths, attempt = make_attempt(folder, launch={"telemetry": "nvml", "period_ms": 100})
         clock = HostClock.set_now()
         spec = RunSpec.read(paths.spec)
         source = NvmlReadings(
             Assignment(
                 attempt=attempt,
                 spec=spec,
-                order=LaunchOrder.read(attempt.launch),
+                launch=LaunchConfig.read(attempt.launch),
                 host=HOST,
                 clock=clock,
             )
         )
-        with Witness(uuid_of(0)) as witness, contextlib.ExitStack() as stack:
+        with EnergyCounter(uuid_of(0)) as witness, contextlib.ExitStack() as stack:
             recorders = [
                 stack.enter_context(record(folder / f"rank-{rank}", rank, clock, witness))
                 for rank in range(RANKS)
@@ -119,7 +119,7 @@ def inner_us(rank: RankSpans) -> tuple[int, int]:
     return edges_us[0], edges_us[-1]
 
 
-def record(folder: Path, rank: int, clock: HostClock, witness: Witness) -> SpanRecorder:
+def record(folder: Path, rank: int, clock: HostClock, witness: EnergyCounter) -> SpanRecorder:
     return SpanRecorder(
         folder,
         {},

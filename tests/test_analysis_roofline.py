@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.performance.roofline import Row, Sizes, Work, kv_bytes, weight_bytes
+from analysis.performance.roofline import PhaseWork, RowWork, Sizes, kv_bytes, weight_bytes
 from telemetry.boards.peaks import Peaks, peaks_of
 from workers.planning.shapes import SHAPES
 from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
@@ -10,8 +10,8 @@ from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
 SEVEN = Sizes(dim=4096, layers=32, ffn=11008, vocab=32000)
 
 
-def rows(count: int, *, prompt: int, generated: int) -> list[Row]:
-    return [Row(prompt=prompt, generated=generated, ended=False)] * count
+def rows(count: int, *, prompt: int, generated: int) -> list[RowWork]:
+    return [RowWork(prompt=prompt, generated=generated, ended=False)] * count
 
 
 def test_a_step_reads_all_of_7b_but_its_embedding_table() -> None:
@@ -32,7 +32,7 @@ def test_a_position_of_7b_holds_half_a_mebibyte_of_keys_and_values() -> None:
 
 
 def test_the_bound_of_64_rows_of_128_and_128_tokens_is_13_900_tokens_a_second() -> None:
-    work = Work.decode(rows(64, prompt=128, generated=128))
+    work = PhaseWork.decode(rows(64, prompt=128, generated=128))
     assert work.steps == 127
     moved = work.bytes(
         weight_bytes(SEVEN, dtype="fp16", quantization="none", degree=1), kv_bytes(SEVEN, "fp16")
@@ -41,7 +41,7 @@ def test_the_bound_of_64_rows_of_128_and_128_tokens_is_13_900_tokens_a_second() 
 
 
 def test_prefill_of_64_prompts_of_128_tokens_is_at_least_108_milliseconds() -> None:
-    work = Work.prefill(rows(64, prompt=128, generated=1))
+    work = PhaseWork.prefill(rows(64, prompt=128, generated=1))
     assert work.flops(SEVEN) / 989e12 == pytest.approx(0.108, rel=0.02)
 
 
@@ -63,19 +63,19 @@ def test_the_groups_of_int4_are_those_that_divide_a_ranks_inputs() -> None:
 
 
 def test_a_row_that_ended_was_asked_once_more_than_it_kept() -> None:
-    kept = Work.decode([Row(prompt=5, generated=3, ended=True)])
+    kept = PhaseWork.decode([RowWork(prompt=5, generated=3, ended=True)])
     assert (kept.steps, kept.tokens, kept.met) == (3, 3, 6 + 7 + 8)
-    assert Work.decode([Row(prompt=5, generated=0, ended=True)]).steps == 0
+    assert PhaseWork.decode([RowWork(prompt=5, generated=0, ended=True)]).steps == 0
 
 
 def test_tokens_of_a_prompt_that_decoding_read_are_no_work_of_prefill() -> None:
-    late = [Row(prompt=6, generated=2, ended=False, first_step=4)]
-    assert Work.prefill(late).tokens == 2
-    assert Work.decode(late).tokens == 5
+    late = [RowWork(prompt=6, generated=2, ended=False, first_step=4)]
+    assert PhaseWork.prefill(late).tokens == 2
+    assert PhaseWork.decode(late).tokens == 5
 
 
 def test_rows_that_stopped_cost_a_step_nothing_but_its_weights() -> None:
-    both = Work.decode([*rows(1, prompt=4, generated=9), *rows(1, prompt=4, generated=2)])
+    both = PhaseWork.decode([*rows(1, prompt=4, generated=9), *rows(1, prompt=4, generated=2)])
     assert (both.steps, both.tokens) == (8, 9)
 
 

@@ -99,7 +99,7 @@ def test_a_step_outside_its_spans_fails_by_how_far_it_lies_out(tmp_path: Path) -
 
 def test_a_window_shorter_than_ordered_fails(tmp_path: Path) -> None:
     short = part("window", min_window_s=60.0)
-    finding = findings(tmp_path, real(order={"min_window_s": 60.0}, model=short))["window"]
+    finding = findings(tmp_path, real(launch={"min_window_s": 60.0}, model=short))["window"]
     assert finding.outcome is Outcome.FAILED
     assert "60 s ordered" in finding.evidence
 

@@ -11,7 +11,7 @@ import pytest
 from launcher.campaign.attempt import create_attempt, remove_attempt
 from launcher.config.command_line import read_points
 from launcher.jobs.job import require_open
-from launcher.plan.grid import Entry, Verdict, check
+from launcher.plan.grid import PlannedPoint, Verdict, check
 from launcher.slurm.queue import elements
 from telemetry.record.attempt_state import record_end
 from telemetry.record.bulk_files import SharedJson, json_text, replace_text
@@ -22,23 +22,23 @@ from telemetry.record.schema import EndState
 HASH = "a" * 64
 
 
-def entry_of(results: Path, *words: str) -> Entry:
-    (entry,) = check(read_points([f"results={results}", "cluster=local", *words])).entries
-    return entry
+def entry_of(results: Path, *words: str) -> PlannedPoint:
+    (point,) = check(read_points([f"results={results}", "cluster=local", *words])).points
+    return point
 
 
-def create(results: Path, entry: Entry) -> AttemptPaths | None:
+def create(results: Path, point: PlannedPoint) -> AttemptPaths | None:
     results.mkdir(exist_ok=True)
     submitted = json_text({"t_us": 1, "executor": None})
-    return create_attempt(results, entry, HASH, json_text({"git": None}), submitted)
+    return create_attempt(results, point, HASH, json_text({"git": None}), submitted)
 
 
 def test_of_two_calls_that_saw_the_same_only_one_gets_the_attempt(tmp_path: Path) -> None:
-    entry = entry_of(tmp_path)
-    first = create(tmp_path, entry)
+    point = entry_of(tmp_path)
+    first = create(tmp_path, point)
     assert first is not None
-    assert create(tmp_path, entry) is None
-    run = RunPaths(results=tmp_path, run_id=entry.spec.run_id)
+    assert create(tmp_path, point) is None
+    run = RunPaths(results=tmp_path, run_id=point.spec.run_id)
     assert [attempt.number for attempt in run.attempts()] == [1]
     assert sorted(child.name for child in run.folder.iterdir()) == ["attempt-001", "spec.json"]
     assert read_json(first.launch)["prompts_sha256"] == HASH
@@ -86,12 +86,12 @@ def test_an_attempt_that_was_never_submitted_is_taken_back_whole(tmp_path: Path)
 
 
 def test_another_spec_under_the_same_name_is_refused(tmp_path: Path) -> None:
-    entry = entry_of(tmp_path)
-    run = RunPaths(results=tmp_path, run_id=entry.spec.run_id)
+    point = entry_of(tmp_path)
+    run = RunPaths(results=tmp_path, run_id=point.spec.run_id)
     run.folder.mkdir()
     run.spec.write_text("{}")
     with pytest.raises(ValueError, match="must hold the spec"):
-        create(tmp_path, entry)
+        create(tmp_path, point)
 
 
 @pytest.mark.parametrize("end", [EndState.FAILED, EndState.TIMEOUT])
@@ -99,14 +99,14 @@ def test_on_a_cluster_a_failed_point_is_tried_again_only_when_asked(
     tmp_path: Path, end: EndState
 ) -> None:
     words = [f"results={tmp_path}", "cluster=h200", "dataset.source=sample"]
-    (entry,) = check(read_points(words)).entries
-    attempt = create(tmp_path, entry)
+    (point,) = check(read_points(words)).points
+    attempt = create(tmp_path, point)
     assert attempt is not None
     record_end(attempt, end, "why", "test")
-    (again,) = check(read_points(words)).entries
+    (again,) = check(read_points(words)).points
     assert again.verdict is Verdict.FAILED
     assert "why; retry=failed tries it again" in str(again.reason)
-    (asked,) = check(read_points([*words, "retry=failed"])).entries
+    (asked,) = check(read_points([*words, "retry=failed"])).points
     assert (asked.verdict, asked.attempts) == (Verdict.RUN, 1)
 
 

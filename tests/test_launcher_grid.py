@@ -22,13 +22,13 @@ def grid_of(results: Path, *words: str) -> Grid:
 
 
 def verdicts(grid: Grid) -> list[Verdict]:
-    return [entry.verdict for entry in grid.entries]
+    return [point.verdict for point in grid.points]
 
 
 def test_heads_that_do_not_divide_are_illegal_and_the_others_run(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "cluster=h200", "model=13b", "gpus=8,16,32")
     assert verdicts(grid) == [Verdict.RUN, Verdict.ILLEGAL, Verdict.ILLEGAL]
-    assert "40 heads of 13b" in str(grid.entries[1].reason)
+    assert "40 heads of 13b" in str(grid.points[1].reason)
 
 
 def test_a_model_that_does_not_fit_the_gpu_is_too_large(tmp_path: Path) -> None:
@@ -36,13 +36,13 @@ def test_a_model_that_does_not_fit_the_gpu_is_too_large(tmp_path: Path) -> None:
         tmp_path, "cluster=supercloud_v100", "model=65b", "gpus=4,8", "max_prompt_len=128"
     )
     assert verdicts(grid) == [Verdict.TOO_LARGE, Verdict.RUN]
-    assert "Tesla V100 32 GB" in str(grid.entries[0].reason)
+    assert "Tesla V100 32 GB" in str(grid.points[0].reason)
 
 
 def test_a_model_that_does_not_fit_this_machine_is_too_large(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "cluster=local", "model=65b", "gpus=8")
     assert verdicts(grid) == [Verdict.TOO_LARGE]
-    assert "this machine's memory" in str(grid.entries[0].reason)
+    assert "this machine's memory" in str(grid.points[0].reason)
 
 
 def test_a_point_that_cannot_end_in_time_is_too_long(tmp_path: Path) -> None:
@@ -61,12 +61,12 @@ def test_a_point_that_cannot_end_in_time_is_too_long(tmp_path: Path) -> None:
 def test_ranks_that_do_not_fill_their_nodes_are_illegal(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "cluster=supercloud_v100", "model=13b", "gpus=5")
     assert verdicts(grid) == [Verdict.ILLEGAL]
-    assert "5 = 2 x 2 + 1" in str(grid.entries[0].reason)
+    assert "5 = 2 x 2 + 1" in str(grid.points[0].reason)
 
 
 def test_ranks_are_spread_over_as_few_nodes_as_hold_them(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "cluster=supercloud_v100", "model=7b", "gpus=1,2,8")
-    assert [(e.spec.nodes, e.spec.gpus_per_node) for e in grid.entries] == [(1, 1), (1, 2), (4, 2)]
+    assert [(e.spec.nodes, e.spec.gpus_per_node) for e in grid.points] == [(1, 1), (1, 2), (4, 2)]
 
 
 def test_a_cap_on_a_real_gpu_is_not_pretended(tmp_path: Path) -> None:
@@ -76,12 +76,12 @@ def test_a_cap_on_a_real_gpu_is_not_pretended(tmp_path: Path) -> None:
 
 def test_each_repeat_is_its_own_run(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "cluster=local", "repeats=3")
-    assert [entry.spec.repeat for entry in grid.entries] == [0, 1, 2]
-    assert len({entry.spec.run_id for entry in grid.entries}) == 3
+    assert [point.spec.repeat for point in grid.points] == [0, 1, 2]
+    assert len({point.spec.run_id for point in grid.points}) == 3
 
 
 def test_equal_points_are_kept_once(tmp_path: Path) -> None:
-    assert len(grid_of(tmp_path, "cluster=local", "temperature=1,1.0").entries) == 1
+    assert len(grid_of(tmp_path, "cluster=local", "temperature=1,1.0").points) == 1
 
 
 def test_where_the_record_lies_cannot_be_swept() -> None:
@@ -91,18 +91,18 @@ def test_where_the_record_lies_cannot_be_swept() -> None:
 
 def test_the_bundled_sample_has_its_own_name_in_the_record(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "cluster=local", "dataset.source=sample")
-    assert grid.entries[0].spec.dataset == "gsm8k-sample"
+    assert grid.points[0].spec.dataset == "gsm8k-sample"
 
 
 def test_the_identity_of_a_run_does_not_depend_on_where_it_runs(tmp_path: Path) -> None:
     words = ("cluster=h200", "dataset.source=hub")
     here = grid_of(tmp_path / "a", *words)
     there = grid_of(tmp_path / "b", *words, "cluster.slurm.partition=big", "cluster.timeout_min=7")
-    assert here.entries[0].spec.run_id == there.entries[0].spec.run_id
+    assert here.points[0].spec.run_id == there.points[0].spec.run_id
 
 
 def test_a_sealed_point_is_skipped(tmp_path: Path) -> None:
-    spec = grid_of(tmp_path, "cluster=local").entries[0].spec
+    spec = grid_of(tmp_path, "cluster=local").points[0].spec
     attempt = RunPaths(results=tmp_path, run_id=spec.run_id).attempt(1)
     attempt.folder.mkdir(parents=True)
     write_json(attempt.seal, {})
@@ -121,7 +121,7 @@ def test_a_sealed_point_is_skipped(tmp_path: Path) -> None:
 def test_a_dead_attempt_is_tried_again_and_a_complete_one_only_sealed(
     tmp_path: Path, end: EndState, expected: Verdict
 ) -> None:
-    spec = grid_of(tmp_path, "cluster=local").entries[0].spec
+    spec = grid_of(tmp_path, "cluster=local").points[0].spec
     attempt = RunPaths(results=tmp_path, run_id=spec.run_id).attempt(1)
     attempt.folder.mkdir(parents=True)
     record_end(attempt, end, None, "test")
@@ -165,7 +165,7 @@ def test_every_experiment_is_a_grid_of_its_own(
 ) -> None:
     assert experiment in group_options("experiment")
     grid = grid_of(tmp_path, f"experiment={experiment}")
-    assert len(grid.entries) == points
+    assert len(grid.points) == points
     assert Verdict.ILLEGAL not in verdicts(grid)
 
 
@@ -177,7 +177,7 @@ def test_every_experiment_file_is_tested() -> None:
 
 def test_figure_4_runs_the_cells_that_fit_32_gb(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "experiment=figure4_watts", "dataset=gsm8k")
-    run = {(entry.spec.gpus, entry.spec.batch_size) for entry in grid.having(Verdict.RUN)}
+    run = {(point.spec.gpus, point.spec.batch_size) for point in grid.having(Verdict.RUN)}
     # The paper also shows 16 x 256 and 32 x 512: its code held prompt and answer in 512 positions.
     assert run == {(8, 64), (16, 64), (16, 128), (32, 64), (32, 128), (32, 256)}
 
@@ -189,14 +189,14 @@ def test_the_sharding_table_leaves_out_only_what_does_not_fit_one_gpu(tmp_path: 
     fitting = every - {("65b", 1)}
     assert run == {(*point, engine) for point in fitting for engine in ("reference", "fast")}
     assert all("GB more than" in str(e.reason) for e in grid.having(Verdict.TOO_LARGE))
-    assert {e.spec.dataset for e in grid.entries} == {"fixed-synthetic"}
+    assert {e.spec.dataset for e in grid.points} == {"fixed-synthetic"}
 
 
 def test_quantized_weights_are_planned_at_their_own_size(tmp_path: Path) -> None:
     words = ("cluster=h200", "model=65b", "engine=fast", "max_prompt_len=128", "max_gen_len=128")
     grid = grid_of(tmp_path, *words, "quantization=none,int8,int4")
     assert verdicts(grid) == [Verdict.TOO_LARGE, Verdict.RUN, Verdict.RUN]
-    sizes_gb = [entry.memory.weights_bytes / 1e9 for entry in grid.entries]
+    sizes_gb = [point.memory.weights_bytes / 1e9 for point in grid.points]
     assert sizes_gb == pytest.approx([130.6, 65.9, 34.7], abs=0.5)
 
 
@@ -211,13 +211,13 @@ def test_batches_to_512_and_lengths_to_2048_each_get_a_verdict(tmp_path: Path) -
         "max_gen_len=128,384,896,1920",
     )
     assert set(verdicts(grid)) == {Verdict.RUN, Verdict.TOO_LARGE}
-    for entry in grid.entries:
-        smaller = [e for e in grid.entries if e.spec.engine == entry.spec.engine]
+    for point in grid.points:
+        smaller = [e for e in grid.points if e.spec.engine == point.spec.engine]
         assert all(
-            e.memory.total_bytes <= entry.memory.total_bytes
+            e.memory.total_bytes <= point.memory.total_bytes
             for e in smaller
-            if e.spec.batch_size <= entry.spec.batch_size
-            and e.spec.max_gen_len <= entry.spec.max_gen_len
+            if e.spec.batch_size <= point.spec.batch_size
+            and e.spec.max_gen_len <= point.spec.max_gen_len
         )
 
 

@@ -15,20 +15,20 @@ def grid_of(results: Path, *words: str) -> Grid:
 
 
 def test_a_run_is_unquantized_unless_it_is_asked_for(tmp_path: Path) -> None:
-    [entry] = grid_of(tmp_path).entries
-    assert entry.spec.quantization == "none"
-    assert entry.order.logit_error is None
+    [point] = grid_of(tmp_path).points
+    assert point.spec.quantization == "none"
+    assert point.launch.logit_error is None
 
 
 def test_the_reference_engine_takes_no_quantized_weights_and_says_so(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "engine=reference", "quantization=none,int8,int4")
-    assert [entry.spec.quantization for entry in grid.entries] == list(QUANTIZATIONS)
-    assert [entry.verdict for entry in grid.entries] == [
+    assert [point.spec.quantization for point in grid.points] == list(QUANTIZATIONS)
+    assert [point.verdict for point in grid.points] == [
         Verdict.RUN,
         Verdict.ILLEGAL,
         Verdict.ILLEGAL,
     ]
-    assert grid.entries[1].reason == (
+    assert grid.points[1].reason == (
         "`quantization` must be none with engine reference, which takes weights as they are, "
         "but is int8 instead"
     )
@@ -41,7 +41,7 @@ def test_another_engine_may_take_any_quantization(quantization: str) -> None:
 
 def test_each_quantization_is_a_run_of_its_own(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "quantization=none,int8,int4")
-    assert len({entry.spec.run_id for entry in grid.entries}) == 3
+    assert len({point.spec.run_id for point in grid.points}) == 3
 
 
 def test_an_unknown_quantization_stops_the_command(tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_an_unknown_quantization_stops_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("asked", ["true", "false"])
 def test_comparing_logits_is_asked_for_in_the_order(tmp_path: Path, asked: str) -> None:
-    [entry] = grid_of(tmp_path, f"logit_error={asked}").entries
-    assert entry.order.logit_error is (asked == "true")
+    [point] = grid_of(tmp_path, f"logit_error={asked}").points
+    assert point.launch.logit_error is (asked == "true")
 
 
 def test_anything_else_than_true_false_or_null_is_refused(tmp_path: Path) -> None:

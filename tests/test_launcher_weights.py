@@ -50,45 +50,45 @@ def refuse(results: Path, *words: str) -> str:
 def test_a_checkpoint_becomes_a_digest_in_the_spec_and_a_folder_in_the_order(
     tmp_path: Path, nano: Path
 ) -> None:
-    (entry,) = grid_of(tmp_path, f"weights={nano}", "verify_weights=true").entries
-    assert entry.spec.weights == hash_files(find_files(nano)).digest
-    assert entry.order.weights_path == str(nano)
-    assert entry.order.verify_weights
-    assert entry.verdict is Verdict.RUN
+    (point,) = grid_of(tmp_path, f"weights={nano}", "verify_weights=true").points
+    assert point.spec.weights == hash_files(find_files(nano)).digest
+    assert point.launch.weights_path == str(nano)
+    assert point.launch.verify_weights
+    assert point.verdict is Verdict.RUN
 
 
 def test_random_weights_need_nothing(tmp_path: Path) -> None:
-    (entry,) = grid_of(tmp_path / "results").entries
-    assert entry.spec.weights == "random"
-    assert entry.order.weights_path is None
-    assert not entry.order.verify_weights
+    (point,) = grid_of(tmp_path / "results").points
+    assert point.spec.weights == "random"
+    assert point.launch.weights_path is None
+    assert not point.launch.verify_weights
     assert not (tmp_path / "results").exists()
 
 
 def test_the_same_checkpoint_elsewhere_is_the_same_run(tmp_path: Path, nano: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(nano, copy)
-    here = grid_of(tmp_path / "a", f"weights={nano}").entries[0].spec
-    there = grid_of(tmp_path / "b", f"weights={copy}").entries[0].spec
+    here = grid_of(tmp_path / "a", f"weights={nano}").points[0].spec
+    there = grid_of(tmp_path / "b", f"weights={copy}").points[0].spec
     assert here.run_id == there.run_id
 
 
 def test_weights_may_be_swept(tmp_path: Path, nano: Path) -> None:
-    found = grid_of(tmp_path, f"weights=random,{nano}").entries
-    assert [entry.spec.weights[:7] for entry in found] == ["random", "sha256-"]
+    found = grid_of(tmp_path, f"weights=random,{nano}").points
+    assert [point.spec.weights[:7] for point in found] == ["random", "sha256-"]
 
 
 def test_a_folder_may_be_named_after_the_model(tmp_path: Path, nano: Path) -> None:
-    (entry,) = grid_of(tmp_path, f"weights='{nano.parent}/${{model.name}}'").entries
-    assert entry.order.weights_path == str(nano)
+    (point,) = grid_of(tmp_path, f"weights='{nano.parent}/${{model.name}}'").points
+    assert point.launch.weights_path == str(nano)
 
 
 def test_a_folder_may_be_named_from_where_one_stands(
     tmp_path: Path, nano: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(nano.parent)
-    (entry,) = grid_of(tmp_path, "weights=nano").entries
-    assert entry.order.weights_path == str(nano)
+    (point,) = grid_of(tmp_path, "weights=nano").points
+    assert point.launch.weights_path == str(nano)
 
 
 def test_the_plan_names_the_checkpoint(
@@ -150,9 +150,9 @@ def test_a_refused_checkpoint_exits_with_2_and_writes_nothing(
 
 
 def test_real_weights_take_the_tokenizer_beside_them(tmp_path: Path, nano: Path) -> None:
-    (entry,) = grid_of(tmp_path, f"weights={nano}").entries
-    assert entry.order.tokenizer_path == str(nano / "tokenizer.model")
-    assert entry.spec.tokenizer == identify(nano / "tokenizer.model")
+    (point,) = grid_of(tmp_path, f"weights={nano}").points
+    assert point.launch.tokenizer_path == str(nano / "tokenizer.model")
+    assert point.spec.tokenizer == identify(nano / "tokenizer.model")
 
 
 def test_meta_s_tokenizer_lies_in_the_folder_above(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_tokenizer_of_another_vocabulary_is_refused(tmp_path: Path, nano: Path
 def test_what_was_hashed_once_is_not_hashed_for_the_next_call(
     tmp_path: Path, nano: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = grid_of(tmp_path, f"weights={nano}").entries[0].spec
+    first = grid_of(tmp_path, f"weights={nano}").points[0].spec
     record = next((tmp_path / "checkpoints").iterdir())
     before = record.stat().st_mtime_ns
 
@@ -198,7 +198,7 @@ def test_what_was_hashed_once_is_not_hashed_for_the_next_call(
         return []
 
     monkeypatch.setattr(checkpoint_record, "_digests", fail)
-    assert grid_of(tmp_path, f"weights={nano}").entries[0].spec == first
+    assert grid_of(tmp_path, f"weights={nano}").points[0].spec == first
     assert record.stat().st_mtime_ns == before
 
 
@@ -220,9 +220,9 @@ def test_a_folder_that_only_nodes_can_see_is_named_by_its_digest(
 ) -> None:
     digest = hash_files(find_files(nano)).digest
     words = ("weights=/nodes/only/7b", f"tokenizer={BUNDLED_MODEL}")
-    (entry,) = grid_of(tmp_path, *words, f"weights_digest={digest}").entries
-    assert (entry.spec.weights, entry.order.weights_path) == (digest, "/nodes/only/7b")
-    assert "the nodes check and hash it" in entry.weights.about
+    (point,) = grid_of(tmp_path, *words, f"weights_digest={digest}").points
+    assert (point.spec.weights, point.launch.weights_path) == (digest, "/nodes/only/7b")
+    assert "the nodes check and hash it" in point.weights.about
     other = "sha256-0123456789abcdef"
     said = refuse(tmp_path, f"weights={nano}", f"weights_digest={other}")
     assert f"must be that of {nano}, {digest}, but is {other} instead" in said
@@ -262,8 +262,8 @@ def test_planning_with_random_weights_loads_neither_torch_nor_safetensors() -> N
 
 def test_a_hub_s_folder_is_taken_as_well(tmp_path: Path) -> None:
     write_hugging_face(tmp_path / "nano", NANO)
-    (entry,) = grid_of(tmp_path, f"weights={tmp_path}/nano", f"tokenizer={BUNDLED_MODEL}").entries
-    assert entry.weights.about == "hugging-face-safetensors, 1 file, 0.0396 GB"
+    (point,) = grid_of(tmp_path, f"weights={tmp_path}/nano", f"tokenizer={BUNDLED_MODEL}").points
+    assert point.weights.about == "hugging-face-safetensors, 1 file, 0.0396 GB"
     assert TINY.vocab != NANO.vocab
     write_hugging_face(tmp_path / "nano", TINY)
     said = refuse(tmp_path, f"weights={tmp_path}/nano", f"tokenizer={BUNDLED_MODEL}")

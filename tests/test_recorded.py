@@ -11,7 +11,7 @@ import pytest
 
 from analysis.audit.check import Outcome
 from analysis.audit.run import audit_results
-from analysis.energy.run_energy import Account
+from analysis.energy.run_energy import RunEnergy
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load, open_run
 from analysis.tables.table import Tables
@@ -80,10 +80,10 @@ def test_the_seal_of_a_recorded_run_holds(unpacked: Unpacked, name: str) -> None
 def test_counter_and_integral_of_a_recorded_run_agree(unpacked: Unpacked, name: str) -> None:
     run = open_run(unpacked.runs[name])
     assert run is not None
-    account = Account(run)
-    assert account.energy.value is not None, account.energy.reason
-    assert account.gap.value is not None, account.gap.reason
-    assert abs(account.gap.value) <= AGREEMENT + (account.gap.plus_minus or 0.0)
+    run_energy = RunEnergy(run)
+    assert run_energy.energy.value is not None, run_energy.energy.reason
+    assert run_energy.gap.value is not None, run_energy.gap.reason
+    assert abs(run_energy.gap.value) <= AGREEMENT + (run_energy.gap.plus_minus or 0.0)
 
 
 def test_the_audit_of_all_recorded_runs_fails_no_check(unpacked: Unpacked) -> None:

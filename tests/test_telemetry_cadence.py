@@ -3,7 +3,7 @@
 import pytest
 
 from telemetry.record.fields import FIELDS, Subject
-from telemetry.sources.schedule import Turns, cadence_us
+from telemetry.sources.schedule import Schedule, cadence_us
 
 GPU_FIELDS = sorted(name for name, field in FIELDS.items() if field.subject is Subject.GPU)
 ALONE = {"power_instant_w", "power_average_w"}
@@ -24,54 +24,54 @@ def test_longer_period_of_an_order_holds_for_all() -> None:
     assert cadence_us("power_limit_w", 60_000_000, sampled=True) == 60_000_000
 
 
-def looks(turns: Turns, period_us: int, times_us: range) -> list[int]:
+def looks(turns: Schedule, period_us: int, times_us: range) -> list[int]:
     """Those of the times at which it was the turn of `x`."""
     return [t_us for t_us in times_us if turns.take("x", period_us, t_us)]
 
 
 def test_first_turn_is_at_once_and_the_next_a_period_later() -> None:
-    assert looks(Turns(50), 1000, range(0, 3001, 100)) == [0, 1000, 2000, 3000]
+    assert looks(Schedule(50), 1000, range(0, 3001, 100)) == [0, 1000, 2000, 3000]
 
 
 def test_looks_that_come_late_do_not_shift_the_turns_after_them() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert looks(turns, 1000, range(30, 2100, 100)) == [30, 1030, 2030]
     assert looks(turns, 1000, range(2170, 5200, 100)) == [3070, 4070, 5070]
     assert turns.take("x", 1000, 5980)
 
 
 def test_turns_that_were_missed_are_not_made_up_for() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert turns.take("x", 1000, 0)
     assert turns.take("x", 1000, 4500)
     assert looks(turns, 1000, range(4600, 7000, 100)) == [5000, 6000]
 
 
 def test_turns_that_are_no_multiple_of_the_looks_come_as_often_on_average() -> None:
-    assert len(looks(Turns(150), 1000, range(0, 30_000, 300))) == 30
+    assert len(looks(Schedule(150), 1000, range(0, 30_000, 300))) == 30
 
 
 def test_shorter_period_takes_effect_at_once() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert turns.take("x", 10_000, 0)
     assert looks(turns, 100, range(100, 501, 100)) == [200, 300, 400, 500]
 
 
 def test_longer_period_takes_effect_after_the_next_turn() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert looks(turns, 100, range(0, 201, 100)) == [0, 100, 200]
     assert looks(turns, 1000, range(300, 2400, 100)) == [300, 1300, 2300]
 
 
 def test_what_is_put_off_has_its_turn_then_and_not_before() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert turns.take("x", 100, 0)
     turns.put_off("x", 1000)
     assert looks(turns, 100, range(100, 1201, 100)) == [1000, 1100, 1200]
 
 
 def test_in_a_hurry_everything_has_its_turn_whatever_it_was_put_off_to() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert turns.take("x", 1000, 0)
     turns.put_off("x", 10**9)
     turns.hurry(100)
@@ -80,7 +80,7 @@ def test_in_a_hurry_everything_has_its_turn_whatever_it_was_put_off_to() -> None
 
 
 def test_things_take_turns_by_themselves() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert turns.take("x", 1000, 0)
     assert turns.take("y", 1000, 500)
     assert turns.take("x", 1000, 1000)
@@ -88,7 +88,7 @@ def test_things_take_turns_by_themselves() -> None:
 
 
 def test_it_is_nobody_s_turn_until_the_first_of_all_is_due() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert not turns.nobodys(0)
     assert turns.take("x", 1000, 0)
     assert turns.take("y", 300, 0)
@@ -96,7 +96,7 @@ def test_it_is_nobody_s_turn_until_the_first_of_all_is_due() -> None:
 
 
 def test_what_takes_turns_with_another_is_not_waited_for() -> None:
-    turns = Turns(50)
+    turns = Schedule(50)
     assert turns.take("x", 1000, 0)
     turns.put_off("beside x", 500)
     assert turns.nobodys(900)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from telemetry.merge.alignment import Clocks
 from telemetry.merge.coverage import Coverage
 from telemetry.merge.packing import pack
-from telemetry.merge.sample_arrays import Remarks
-from telemetry.merge.series_keys import Codebook
+from telemetry.merge.sample_arrays import NullReasons
+from telemetry.merge.series_keys import SeriesKeys
 from telemetry.record.schema import TABLES
 from tests.telemetry_record import Row, sample_columns
 
@@ -69,7 +69,7 @@ def naive(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def test_coverage_does_not_depend_on_how_the_table_is_cut(
     rows: Sequence[Row], cuts: Sequence[int]
 ) -> None:
-    coverage, codebook, remarks = Coverage(), Codebook(), Remarks()
+    coverage, codebook, remarks = Coverage(), SeriesKeys(), NullReasons()
     edges = [0, *sorted(cuts), len(rows)]
     for start, stop in itertools.pairwise(edges):
         packed = pack(to_table(rows[start:stop]), Clocks({}, {}))
@@ -83,7 +83,7 @@ def test_each_of_more_devices_than_16_bits_can_tell_apart_is_counted() -> None:
         for t_us in (0, 10)
         for device in range(66_000)
     ]
-    coverage, codebook, remarks = Coverage(), Codebook(), Remarks()
+    coverage, codebook, remarks = Coverage(), SeriesKeys(), NullReasons()
     packed = pack(to_table(rows), Clocks({}, {}))
     coverage.add(packed.encoded(codebook, remarks), remarks.listed())
     found = coverage.rows(codebook.keys(), PERIODS_US)

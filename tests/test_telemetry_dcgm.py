@@ -20,8 +20,8 @@ from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts
 from telemetry.sources.dcgm.connection import probe
-from telemetry.sources.previous_watcher import Predecessor
-from telemetry.watcher.process import Watch
+from telemetry.sources.previous_watcher import PreviousWatcher
+from telemetry.watcher.process import WatcherProcess
 from tests.dcgm_station import DOUBLE, DoubleEngine, Watched, forget_bindings, watched
 from tests.telemetry_record import make_attempt
 
@@ -490,7 +490,7 @@ def test_watcher_that_follows_a_dead_one_takes_what_the_engine_still_has_and_not
     double.set(others_since_us=now_us() - 60_000_000)
     record = {"gpus": [], "clock_offset_us": HostClock.set_now().offset_us}
     names = [name for name, field in FIELDS.items() if field.dcgm_id is not None]
-    before = Predecessor(
+    before = PreviousWatcher(
         record=record, last={(gpu, name): (died_us, 0.0) for gpu in (A, B) for name in names}
     )
     watch = seen(0.3, before=before)
@@ -500,7 +500,7 @@ def test_watcher_that_follows_a_dead_one_takes_what_the_engine_still_has_and_not
 
 
 def test_counter_that_began_anew_while_nobody_watched_is_on_record(seen: Seen) -> None:
-    before = Predecessor(record={"gpus": []}, last={(A, "energy_j"): (now_us() - 10**6, 1e12)})
+    before = PreviousWatcher(record={"gpus": []}, last={(A, "energy_j"): (now_us() - 10**6, 1e12)})
     watch = seen(0.2, before=before, uuids=[A])
     (reset,) = watch.said("counter_reset")
     assert reset.details["before_j"] == 1e12
@@ -508,7 +508,7 @@ def test_counter_that_began_anew_while_nobody_watched_is_on_record(seen: Seen) -
 
 def test_gpu_that_a_dead_watcher_knew_stays_in_the_inventory_when_it_is_gone(seen: Seen) -> None:
     lost = {"uuid": "GPU-cccc", "name": "NVIDIA H200"}
-    before = Predecessor(record={"gpus": [lost]}, last={})
+    before = PreviousWatcher(record={"gpus": [lost]}, last={})
     uuids = [A, "GPU-cccc"]
     watch = seen(0.2, before=before, uuids=uuids)
     assert watch.source.describe().gpus[-1] == {
@@ -521,14 +521,14 @@ def test_gpu_that_a_dead_watcher_knew_stays_in_the_inventory_when_it_is_gone(see
 def ordered(folder: Path, address: str) -> tuple[RunPaths, AttemptPaths]:
     """An attempt whose watcher is to read the engine at an address."""
     known = {"telemetry": "dcgm", "period_ms": 100, "dcgm_bindings": str(DOUBLE)}
-    return make_attempt(folder / "results", order={**known, "dcgm_address": address})
+    return make_attempt(folder / "results", launch={**known, "dcgm_address": address})
 
 
 def test_watcher_process_writes_what_an_engine_samples_and_its_remarks(
     double: DoubleEngine, tmp_path: Path
 ) -> None:
     run, attempt = ordered(tmp_path, double.address)
-    with Watch(run.results, run.run_id, attempt.number, "n1") as watch:
+    with WatcherProcess(run.results, run.run_id, attempt.number, "n1") as watch:
         ready = watch.wait_ready()
         time.sleep(1.2)
         double.set(epoch=1)
@@ -548,7 +548,7 @@ def test_watcher_process_without_its_engine_ends_with_the_reason(
 ) -> None:
     run, attempt = ordered(tmp_path, str(tmp_path / "nobody.sock"))
     with (
-        Watch(run.results, run.run_id, attempt.number, "n1") as watch,
+        WatcherProcess(run.results, run.run_id, attempt.number, "n1") as watch,
         pytest.raises(RuntimeError, match="`dcgm_address` must be an nv-hostengine"),
     ):
         watch.wait_ready()
@@ -558,7 +558,7 @@ def test_watcher_process_lets_go_of_the_engine_when_its_folder_vanishes(
     double: DoubleEngine, tmp_path: Path
 ) -> None:
     run, attempt = ordered(tmp_path, double.address)
-    with Watch(run.results, run.run_id, attempt.number, "n1") as watch:
+    with WatcherProcess(run.results, run.run_id, attempt.number, "n1") as watch:
         watch.wait_ready()
         shutil.rmtree(run.results)
         end_s = time.monotonic() + 5

@@ -9,10 +9,10 @@ from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
 from launcher.plan.grid import check
 from telemetry.record.files import write_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.sources.dcgm.bindings import DcgmMissingError, build_info, find_bindings
 from telemetry.sources.dcgm.fields import dcgm_fields, is_profiling
-from tests.telemetry_record import ORDER
+from tests.telemetry_record import LAUNCH
 from tests.test_architecture import PACKAGES, imported, modules
 
 
@@ -33,7 +33,7 @@ from tests.test_architecture import PACKAGES, imported, modules
 )
 def test_value_that_is_not_allowed_is_refused_by_name(name: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        LaunchOrder(**{**ORDER, name: value})
+        LaunchConfig(**{**LAUNCH, name: value})
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_value_that_is_not_allowed_is_refused_by_name(name: str, value: Any, mes
 def test_every_way_to_name_an_engine_survives_the_order_s_file(
     tmp_path: Path, address: str
 ) -> None:
-    order = LaunchOrder(**{**ORDER, "dcgm_address": address, "gpu_fields": ["energy_j"]})
-    write_json(tmp_path / "launch.json", order.to_mapping())
-    assert LaunchOrder.read(tmp_path / "launch.json") == order
+    launch = LaunchConfig(**{**LAUNCH, "dcgm_address": address, "gpu_fields": ["energy_j"]})
+    write_json(tmp_path / "launch.json", launch.to_mapping())
+    assert LaunchConfig.read(tmp_path / "launch.json") == launch
 
 
 def test_period_below_the_power_sensor_s_is_refused_before_submission(tmp_path: Path) -> None:
@@ -56,10 +56,10 @@ def test_period_below_the_power_sensor_s_is_refused_before_submission(tmp_path: 
 def test_what_is_asked_of_dcgm_stands_in_the_order(tmp_path: Path) -> None:
     words = [f"results={tmp_path}", "cluster=h200", "telemetry=dcgm"]
     words += ["telemetry.dcgm_address=node:5555", "telemetry.gpu_fields=[energy_j,sm_active]"]
-    (entry,) = check(read_points(words)).entries
-    assert entry.order.telemetry == "dcgm"
-    assert entry.order.dcgm_address == "node:5555"
-    assert entry.order.gpu_fields == ("energy_j", "sm_active")
+    (entry,) = check(read_points(words)).points
+    assert entry.launch.telemetry == "dcgm"
+    assert entry.launch.dcgm_address == "node:5555"
+    assert entry.launch.gpu_fields == ("energy_j", "sm_active")
 
 
 def test_reading_that_dcgm_does_not_have_alone_is_refused() -> None:

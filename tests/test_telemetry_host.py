@@ -11,13 +11,13 @@ import pytest
 from telemetry.clock import HostClock
 from telemetry.record.fields import FIELDS
 from telemetry.record.files import read_json, write_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment, Reading
 from telemetry.sources.host.powercap import Powercap
 from telemetry.sources.host.source import HostSource, describe_platform
-from tests.telemetry_record import ORDER, make_attempt, register_rank
+from tests.telemetry_record import LAUNCH, make_attempt, register_rank
 
 BUSY = "while True: sum(range(10_000))"
 
@@ -26,7 +26,7 @@ def assign(attempt: AttemptPaths, spec: RunSpec) -> Assignment:
     return Assignment(
         attempt=attempt,
         spec=spec,
-        order=LaunchOrder(**ORDER),
+        launch=LaunchConfig(**LAUNCH),
         host="n1",
         clock=HostClock.set_now(),
     )
@@ -73,7 +73,7 @@ def test_cpus_and_memory_have_a_pace_of_their_own_and_power_that_of_the_order(
     assert len(of_field(second, "zone_energy_j")) == 1
     periods_us = source.describe().periods_us
     assert periods_us["memory_used_bytes"] == 60_000_000
-    assert periods_us["zone_energy_j"] == ORDER["period_ms"] * 1_000
+    assert periods_us["zone_energy_j"] == LAUNCH["period_ms"] * 1_000
     source.close()
 
 

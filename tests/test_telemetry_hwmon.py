@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from telemetry.clock import HostClock
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
-from telemetry.sources.background import Aside
+from telemetry.sources.background import BackgroundPoller
 from telemetry.sources.base import Assignment, Reading
 from telemetry.sources.host.dcmi import Dcmi
 from telemetry.sources.host.hwmon import Hwmon, find_rails
 from telemetry.sources.host.powercap import Powercap
 from telemetry.sources.host.source import HostSource
-from tests.telemetry_record import ORDER, make_attempt
+from tests.telemetry_record import LAUNCH, make_attempt
 from tests.test_telemetry_host import make_zone
 
 CLOCK = HostClock.set_now()
@@ -171,7 +171,7 @@ def test_slow_sensor_holds_no_other_reading_up(tmp_path: Path, spec: RunSpec) ->
     tool, device = make_tool(tmp_path, f"sleep 0.7; cat <<'END'{ANSWER}END")
     _, attempt = make_attempt(tmp_path / "results")
     assignment = Assignment(
-        attempt=attempt, spec=spec, order=LaunchOrder(**ORDER), host="n1", clock=CLOCK
+        attempt=attempt, spec=spec, launch=LaunchConfig(**LAUNCH), host="n1", clock=CLOCK
     )
     source = HostSource(
         assignment,
@@ -195,7 +195,7 @@ def test_aside_polls_at_its_period_and_ends_when_told() -> None:
         calls.append(time.monotonic())
         return []
 
-    aside = Aside("test", CLOCK, 50_000, poll)
+    aside = BackgroundPoller("test", CLOCK, 50_000, poll)
     end_s = time.monotonic() + 5.0
     while len(calls) < 10 and time.monotonic() < end_s:
         time.sleep(0.01)

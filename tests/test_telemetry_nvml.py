@@ -14,14 +14,14 @@ import pytest
 import telemetry.clock
 from telemetry.clock import HostClock
 from telemetry.record.fields import FIELDS
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
 from telemetry.sources.base import Assignment, Reading
-from telemetry.sources.nvml.energy_counter import Witness
+from telemetry.sources.nvml.energy_counter import EnergyCounter
 from telemetry.sources.nvml.source import NVML_FIELDS, NvmlReadings
 from tests.nvml.library import World, build, load, uuid_of, wall_us
 from tests.nvml.station import look, make_assignment, watch
-from tests.telemetry_record import ORDER
+from tests.telemetry_record import LAUNCH
 from workers.session.spans import SpanRecorder
 
 Open = Callable[..., NvmlReadings]
@@ -562,7 +562,7 @@ def test_only_the_readings_that_were_asked_for_are_taken(world: World, tmp_path:
 
 def test_period_that_would_lose_samples_is_refused() -> None:
     with pytest.raises(ValueError, match="`period_ms` must be at most 1000 for nvml"):
-        LaunchOrder(**{**ORDER, "telemetry": "nvml", "period_ms": 1001})
+        LaunchConfig(**{**LAUNCH, "telemetry": "nvml", "period_ms": 1001})
 
 
 def test_power_limit_and_clock_act_on_the_simulated_power(open_nvml: Open) -> None:
@@ -581,7 +581,7 @@ def test_rank_s_witness_reads_the_counter_that_the_watcher_reads(
     open_nvml: Open, world: World
 ) -> None:
     source = open_nvml(gpus=2)
-    with Witness(ONE) as witness:
+    with EnergyCounter(ONE) as witness:
         before_j = witness.energy_j()
         told_j = series(list(source.read()), "energy_j", ONE)[0][1]
         assert before_j <= told_j <= witness.energy_j()
@@ -594,7 +594,7 @@ def test_rank_s_witness_reads_the_counter_that_the_watcher_reads(
 def test_span_carries_its_gpu_s_energy_without_any_watcher(world: World, tmp_path: Path) -> None:
     clock = HostClock.set_now()
     with (
-        Witness(ZERO) as witness,
+        EnergyCounter(ZERO) as witness,
         SpanRecorder(
             tmp_path / "spans",
             {},
@@ -624,4 +624,4 @@ def test_span_carries_its_gpu_s_energy_without_any_watcher(world: World, tmp_pat
 def test_witness_of_a_gpu_that_is_not_there_is_refused(world: World) -> None:
     assert world.path.is_file()
     with pytest.raises(RuntimeError, match="GPU GPU-none must be there, but: NVML error 6"):
-        Witness("GPU-none")
+        EnergyCounter("GPU-none")

@@ -1,4 +1,4 @@
-"""A LaunchOrder is refused before it is submitted, not when the job has waited for a day."""
+"""A launch is refused before it is submitted, not when the job has waited for a day."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from telemetry.record.files import write_json
-from telemetry.record.launch import LaunchOrder
-from tests.telemetry_record import ORDER
+from telemetry.record.launch import LaunchConfig
+from tests.telemetry_record import LAUNCH
 
 
 def test_order_survives_its_file(tmp_path: Path) -> None:
-    order = LaunchOrder(**ORDER)
-    write_json(tmp_path / "launch.json", order.to_mapping())
-    assert LaunchOrder.read(tmp_path / "launch.json") == order
+    launch = LaunchConfig(**LAUNCH)
+    write_json(tmp_path / "launch.json", launch.to_mapping())
+    assert LaunchConfig.read(tmp_path / "launch.json") == launch
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_order_survives_its_file(tmp_path: Path) -> None:
 )
 def test_value_that_is_not_allowed_is_refused_by_name(name: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        LaunchOrder(**{**ORDER, name: value})
+        LaunchConfig(**{**LAUNCH, name: value})
 
 
 def test_an_order_from_before_windows_answers_its_prompts_once_and_warms_up_as_often_as_said() -> (
     None
 ):
-    order = LaunchOrder(**{**ORDER, "warmup_batches": 2})
-    assert (order.most_warmup_batches, order.min_window_s) == (2, 0.0)
+    launch = LaunchConfig(**{**LAUNCH, "warmup_batches": 2})
+    assert (launch.most_warmup_batches, launch.min_window_s) == (2, 0.0)

@@ -7,8 +7,8 @@ import pytest
 
 from telemetry.merge.alignment import Clocks
 from telemetry.merge.packing import pack
-from telemetry.merge.sample_arrays import Remarks
-from telemetry.merge.series_keys import Codebook
+from telemetry.merge.sample_arrays import NullReasons
+from telemetry.merge.series_keys import SeriesKeys
 from telemetry.record.schema import SAMPLES
 from tests.telemetry_record import Row, sample_columns
 
@@ -16,7 +16,7 @@ AGREED = Clocks({}, {})
 
 
 def there_and_back(rows: Sequence[Row]) -> list[Row]:
-    codebook, remarks = Codebook(), Remarks()
+    codebook, remarks = SeriesKeys(), NullReasons()
     packed = pack(pa.Table.from_pydict(sample_columns(rows), schema=SAMPLES), AGREED)
     table = packed.encoded(codebook, remarks).to_table(codebook.alphabet(), remarks.listed())
     return [tuple(row.values()) for row in table.to_pylist()]
@@ -43,7 +43,7 @@ def test_rows_whose_words_are_all_different_come_back(words: int) -> None:
 
 
 def test_code_of_a_key_does_not_change_when_new_keys_come() -> None:
-    codebook = Codebook()
+    codebook = SeriesKeys()
     first = codebook.encode([("n2", "host", "energy_j"), ("n1", "host", "energy_j")])
     again = codebook.encode([("n0", "host", "energy_j"), ("n1", "host", "energy_j")])
     assert (first.tolist(), again.tolist()) == ([0, 1], [2, 1])

@@ -16,8 +16,8 @@ from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.shards.writer import list_parts, read_stream, shard_metadata
-from telemetry.sources.previous_watcher import Predecessor
-from telemetry.watcher.process import Watch
+from telemetry.sources.previous_watcher import PreviousWatcher
+from telemetry.watcher.process import WatcherProcess
 from tests.nvml.library import World, build, uuid_of
 from tests.telemetry_record import end_attempt, make_attempt
 
@@ -43,11 +43,11 @@ def world(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wor
 class Watched:
     """An attempt and the watch over its node."""
 
-    def __init__(self, results: Path, **order: Any) -> None:
+    def __init__(self, results: Path, **launch: Any) -> None:
         self.run: RunPaths
         self.attempt: AttemptPaths
-        self.run, self.attempt = make_attempt(results, order={"period_ms": 100, **order})
-        self.watch = Watch(results, self.run.run_id, 1, "n1")
+        self.run, self.attempt = make_attempt(results, launch={"period_ms": 100, **launch})
+        self.watch = WatcherProcess(results, self.run.run_id, 1, "n1")
         self.record = self.watch.wait_ready(30)
 
     def kill(self) -> int:
@@ -98,8 +98,8 @@ class Watched:
 def watched(tmp_path: Path) -> Iterator[Callable[..., Watched]]:
     opened: list[Watched] = []
 
-    def start(**order: Any) -> Watched:
-        opened.append(Watched(tmp_path / "results", **order))
+    def start(**launch: Any) -> Watched:
+        opened.append(Watched(tmp_path / "results", **launch))
         return opened[-1]
 
     yield start
@@ -252,7 +252,7 @@ def test_watcher_that_was_told_to_stop_is_not_followed(watched: Callable[..., Wa
 
 def test_watcher_is_followed_no_more_often_than_allowed(tmp_path: Path) -> None:
     run, attempt = make_attempt(tmp_path)
-    with Watch(tmp_path, run.run_id, 1, "n1", max_restarts=1) as watch:
+    with WatcherProcess(tmp_path, run.run_id, 1, "n1", max_restarts=1) as watch:
         watch.wait_ready(30)
         first = watch.pid
         time.sleep(0.5)
@@ -273,9 +273,9 @@ def test_node_without_a_driver_says_so_in_one_line(
 ) -> None:
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     (tmp_path / "libnvidia-ml.so.1").write_bytes(b"no library")
-    run, attempt = make_attempt(tmp_path, order={"telemetry": "nvml"})
+    run, attempt = make_attempt(tmp_path, launch={"telemetry": "nvml"})
     with (
-        Watch(tmp_path, run.run_id, 1, "n1") as watch,
+        WatcherProcess(tmp_path, run.run_id, 1, "n1") as watch,
         pytest.raises(RuntimeError, match="ended with 4 instead: watcher: NVIDIA's driver must be"),
     ):
         watch.wait_ready(30)
@@ -308,7 +308,7 @@ def test_last_times_are_found_at_the_end_of_a_cut_stream(
         pass
     part = list_parts(node.attempt.samples_shard("n1"))[-1]
     expected = max(pq.read_table(part.path)["t_us"].to_pylist())
-    before = Predecessor.find(node.attempt, "n1")
+    before = PreviousWatcher.find(node.attempt, "n1")
     assert before is not None
     assert before.silent_from_us == expected
-    assert Predecessor.find(node.attempt, "n2") is None
+    assert PreviousWatcher.find(node.attempt, "n2") is None

@@ -9,12 +9,12 @@ import pytest
 from telemetry.boards.kinds import GPU_KINDS
 from telemetry.clock import HostClock
 from telemetry.record.fields import FIELDS
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment, Reading
 from telemetry.sources.simulated.source import SimulatedGpu, SimulatedSource, power_in_force_w
 from telemetry.watcher.select_source import open_source
-from tests.telemetry_record import ORDER, make_attempt
+from tests.telemetry_record import LAUNCH, make_attempt
 
 A100 = GPU_KINDS["a100"]
 V100 = GPU_KINDS["v100"]
@@ -28,12 +28,12 @@ def by_field(readings: list[Reading], field: str) -> list[tuple[int, float | Non
     return [(reading.t_us, reading.value) for reading in readings if reading.field == field]
 
 
-def source_for(tmp_path: Path, spec: RunSpec, **order: object) -> SimulatedSource:
+def source_for(tmp_path: Path, spec: RunSpec, **launch: object) -> SimulatedSource:
     _, attempt = make_attempt(tmp_path)
     assignment = Assignment(
         attempt=attempt,
         spec=spec,
-        order=LaunchOrder(**{**ORDER, **order}),
+        launch=LaunchConfig(**{**LAUNCH, **launch}),
         host="n1",
         clock=HostClock.set_now(),
     )
@@ -164,8 +164,8 @@ def test_gpu_that_is_no_known_simulated_kind_is_refused(
 def test_order_names_its_source(tmp_path: Path, spec: RunSpec) -> None:
     _, attempt = make_attempt(tmp_path)
     for name in ("host", "simulated"):
-        order = LaunchOrder(**{**ORDER, "telemetry": name})
+        launch = LaunchConfig(**{**LAUNCH, "telemetry": name})
         assignment = Assignment(
-            attempt=attempt, spec=spec, order=order, host="n1", clock=HostClock.set_now()
+            attempt=attempt, spec=spec, launch=launch, host="n1", clock=HostClock.set_now()
         )
         assert open_source(assignment).describe().name == name

@@ -12,7 +12,7 @@ import pytest
 from pynvml import NVML_ERROR_NOT_SUPPORTED
 
 from telemetry.shards.writer import list_parts
-from telemetry.watcher.process import Watch
+from telemetry.watcher.process import WatcherProcess
 from tests.dcgm_station import DOUBLE, DoubleEngine
 from tests.nvml.library import World, build, uuid_of
 from tests.telemetry_record import make_attempt
@@ -28,15 +28,15 @@ class Node:
     engine: DoubleEngine
     world: World
 
-    def watch(self, seconds: float, **order: Any) -> tuple[dict[str, Any], pa.Table]:
+    def watch(self, seconds: float, **launch: Any) -> tuple[dict[str, Any], pa.Table]:
         """A watcher process of this node: its ready record and what it read."""
         known = {
             "period_ms": 100,
             "dcgm_bindings": str(DOUBLE),
             "dcgm_address": self.engine.address,
         }
-        run, attempt = make_attempt(self.folder / "results", order={**known, **order})
-        with Watch(run.results, run.run_id, attempt.number, "n1") as watch:
+        run, attempt = make_attempt(self.folder / "results", launch={**known, **launch})
+        with WatcherProcess(run.results, run.run_id, attempt.number, "n1") as watch:
             ready = watch.wait_ready()
             time.sleep(seconds)
         tables = [pq.read_table(part.path) for part in list_parts(attempt.samples_shard("n1"))]
@@ -122,9 +122,9 @@ def test_auto_takes_nvml_alone_where_no_engine_runs_and_says_why(node: Node) -> 
     ],
 )
 def test_auto_takes_nvml_alone_where_dcgm_cannot_serve(
-    node: Node, order: dict[str, Any], reason: str
+    node: Node, launch: dict[str, Any], reason: str
 ) -> None:
-    ready, _ = node.watch(0.2, telemetry="auto", **order)
+    ready, _ = node.watch(0.2, telemetry="auto", **launch)
     assert ready["source"]["chosen"] == "nvml"
     assert reason in ready["source"]["not_dcgm"]
 

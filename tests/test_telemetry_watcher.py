@@ -17,17 +17,17 @@ import pytest
 import telemetry.clock
 from telemetry.clock import HostClock, wall_us
 from telemetry.record.files import read_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts, read_stream, shard_metadata
 from telemetry.sources.base import Assignment
 from telemetry.watcher.loop import Watcher
-from telemetry.watcher.process import Watch
+from telemetry.watcher.process import WatcherProcess
 from telemetry.watcher.select_source import open_source
 from telemetry.watcher.stop_signal import StopSignal
 from tests.conftest import REPOSITORY
-from tests.telemetry_record import ORDER, make_attempt, register_rank
+from tests.telemetry_record import LAUNCH, make_attempt, register_rank
 
 BUSY = "while True: sum(range(10_000))"
 
@@ -64,9 +64,9 @@ def values(table: pa.Table, device: str, field: str) -> list[Any]:
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[tuple[AttemptPaths, Watch]]:
+def started(tmp_path: Path) -> Iterator[tuple[AttemptPaths, WatcherProcess]]:
     run, attempt = make_attempt(tmp_path)
-    with Watch(tmp_path, run.run_id, 1, "n1") as watch:
+    with WatcherProcess(tmp_path, run.run_id, 1, "n1") as watch:
         watch.wait_ready(30)
         yield attempt, watch
 
@@ -85,7 +85,7 @@ def watcher_command(run: RunPaths, host: str = "n1") -> list[str]:
 
 
 def test_ready_record_is_written_after_the_first_readings_are_on_disk(
-    started: tuple[AttemptPaths, Watch],
+    started: tuple[AttemptPaths, WatcherProcess],
 ) -> None:
     attempt, watch = started
     record = read_json(attempt.host("n1"))
@@ -98,7 +98,7 @@ def test_ready_record_is_written_after_the_first_readings_are_on_disk(
 
 
 def test_a_row_is_on_disk_within_a_second_of_its_reading(
-    started: tuple[AttemptPaths, Watch],
+    started: tuple[AttemptPaths, WatcherProcess],
 ) -> None:
     attempt, _ = started
     offset_us = read_json(attempt.host("n1"))["clock_offset_us"]
@@ -111,7 +111,7 @@ def test_a_row_is_on_disk_within_a_second_of_its_reading(
 
 
 def test_shard_says_that_it_is_simulated_and_by_which_model(
-    started: tuple[AttemptPaths, Watch],
+    started: tuple[AttemptPaths, WatcherProcess],
 ) -> None:
     attempt, watch = started
     assert watch.stop() == 0
@@ -127,7 +127,7 @@ def test_shard_says_that_it_is_simulated_and_by_which_model(
 
 
 def test_power_follows_the_real_work_of_a_rank_and_falls_when_it_ends(
-    started: tuple[AttemptPaths, Watch], busy_process: subprocess.Popen[bytes]
+    started: tuple[AttemptPaths, WatcherProcess], busy_process: subprocess.Popen[bytes]
 ) -> None:
     attempt, watch = started
     register_rank(attempt, 0, pid=busy_process.pid)
@@ -146,7 +146,7 @@ def test_power_follows_the_real_work_of_a_rank_and_falls_when_it_ends(
 
 
 def test_owner_that_lets_go_ends_the_watcher_with_its_part_closed(
-    started: tuple[AttemptPaths, Watch],
+    started: tuple[AttemptPaths, WatcherProcess],
 ) -> None:
     attempt, watch = started
     assert watch.stop() == 0
@@ -157,7 +157,7 @@ def test_owner_that_lets_go_ends_the_watcher_with_its_part_closed(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_takes_a_last_reading_and_exits_with_0(
-    started: tuple[AttemptPaths, Watch], number: signal.Signals
+    started: tuple[AttemptPaths, WatcherProcess], number: signal.Signals
 ) -> None:
     attempt, watch = started
     before_us = max(samples(attempt)["t_us"].to_pylist())
@@ -168,7 +168,9 @@ def test_signal_takes_a_last_reading_and_exits_with_0(
     assert read_json(attempt.watchers / "n1.json")["end_reason"] == number.name
 
 
-def test_slurm_s_warning_signal_does_not_end_it(started: tuple[AttemptPaths, Watch]) -> None:
+def test_slurm_s_warning_signal_does_not_end_it(
+    started: tuple[AttemptPaths, WatcherProcess],
+) -> None:
     _, watch = started
     os.kill(watch.pid, signal.SIGUSR2)
     os.kill(watch.pid, signal.SIGUSR1)
@@ -178,7 +180,7 @@ def test_slurm_s_warning_signal_does_not_end_it(started: tuple[AttemptPaths, Wat
 
 def test_killed_watcher_leaves_its_rows_and_its_owner_records_it(tmp_path: Path) -> None:
     run, attempt = make_attempt(tmp_path)
-    with Watch(tmp_path, run.run_id, 1, "n1", max_restarts=0) as watch:
+    with WatcherProcess(tmp_path, run.run_id, 1, "n1", max_restarts=0) as watch:
         watch.wait_ready(30)
         time.sleep(0.8)
         os.kill(watch.pid, signal.SIGKILL)
@@ -195,9 +197,9 @@ from pathlib import Path
 from telemetry.source import Assignment
 from telemetry.sources import open_source
 from telemetry.stop import StopSignal
-from telemetry.watch import Watch
+from telemetry.watcher.process import WatcherProcess
 from telemetry.watcher import Watcher
-watch = Watch(Path(sys.argv[1]), sys.argv[2], 1, "n1")
+watch = WatcherProcess(Path(sys.argv[1]), sys.argv[2], 1, "n1")
 watch.wait_ready(30)
 if sys.argv[3] == "forked" and os.fork() == 0:
     time.sleep(8)  # holds the pipe open after the owner's death, as a forked data loader does
@@ -237,7 +239,9 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_second_watcher_of_the_same_host_refuses(started: tuple[AttemptPaths, Watch]) -> None:
+def test_second_watcher_of_the_same_host_refuses(
+    started: tuple[AttemptPaths, WatcherProcess],
+) -> None:
     attempt, watch = started
     run = RunPaths(results=attempt.folder.parent.parent, run_id=attempt.folder.parent.name)
     second = subprocess.run(
@@ -253,11 +257,13 @@ def test_second_watcher_of_the_same_host_refuses(started: tuple[AttemptPaths, Wa
     assert watch.alive()
 
 
-def test_dead_watcher_does_not_block_the_next(started: tuple[AttemptPaths, Watch]) -> None:
+def test_dead_watcher_does_not_block_the_next(started: tuple[AttemptPaths, WatcherProcess]) -> None:
     attempt, watch = started
     os.kill(watch.pid, signal.SIGKILL)
     watch.stop()
-    with Watch(attempt.folder.parent.parent, attempt.folder.parent.name, 1, "n1") as following:
+    with WatcherProcess(
+        attempt.folder.parent.parent, attempt.folder.parent.name, 1, "n1"
+    ) as following:
         following.wait_ready(30)
     assert [part.path.name for part in list_parts(attempt.samples_shard("n1"))] == [
         "part-00000.arrows",
@@ -290,14 +296,14 @@ def test_watcher_never_imports_torch_or_hydra() -> None:
 def test_wait_ready_tells_the_watcher_s_last_words(tmp_path: Path) -> None:
     run, attempt = make_attempt(tmp_path, spec={"gpu": "cpu"})
     with (
-        Watch(tmp_path, run.run_id, 1, "n1") as watch,
+        WatcherProcess(tmp_path, run.run_id, 1, "n1") as watch,
         pytest.raises(RuntimeError, match=r"ended with 4 instead: [\s\S]*`gpu` must be one of"),
     ):
         watch.wait_ready(30)
     assert read_json(attempt.watchers / "n1.exit.json")["early"] is True
 
 
-def test_stop_twice_is_stop_once(started: tuple[AttemptPaths, Watch]) -> None:
+def test_stop_twice_is_stop_once(started: tuple[AttemptPaths, WatcherProcess]) -> None:
     attempt, watch = started
     assert watch.stop() == 0
     before = (attempt.watchers / "n1.exit.json").read_bytes()
@@ -313,7 +319,7 @@ class StopAfter(StopSignal):
         self._steps = steps
 
     def wait(self, timeout_us: float) -> str | None:
-        assert timeout_us <= ORDER["period_ms"] * 1_000
+        assert timeout_us <= LAUNCH["period_ms"] * 1_000
         self._ticks -= 1
         if self._ticks == 2:
             self._steps.append(7_000_000)
@@ -329,7 +335,7 @@ def test_step_of_the_wall_clock_is_in_the_log_and_moves_no_stamp(
     assignment = Assignment(
         attempt=attempt,
         spec=RunSpec.read(run.spec),
-        order=LaunchOrder.read(attempt.launch),
+        launch=LaunchConfig.read(attempt.launch),
         host="n1",
         clock=HostClock.set_now(),
     )
@@ -344,7 +350,7 @@ def test_step_of_the_wall_clock_is_in_the_log_and_moves_no_stamp(
 
 
 def test_paused_watcher_counts_the_readings_it_missed_and_makes_none_up(
-    started: tuple[AttemptPaths, Watch],
+    started: tuple[AttemptPaths, WatcherProcess],
 ) -> None:
     attempt, watch = started
     os.kill(watch.pid, signal.SIGSTOP)

@@ -18,10 +18,10 @@ from workers.checkpoints.reader import Checkpoint
 from workers.distributed.rank import Rank
 from workers.models.random_weights import shard
 from workers.planning.parameters import parameter_sizes, part_size
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 # Its two tables are 33 MB each in fp16; an eighth of one is 4 MB.
-WIDE = Shape(name="wide", dim=1024, layers=1, heads=8, norm_eps=1e-6, vocab=16_000)
+WIDE = ModelShape(name="wide", dim=1024, layers=1, heads=8, norm_eps=1e-6, vocab=16_000)
 BALLAST_BYTES = 5_000_000
 
 
@@ -30,7 +30,7 @@ def read_all(
     rank: int = 0,
     degree: int = 1,
     *,
-    shape: Shape = TINY,
+    shape: ModelShape = TINY,
     dtype: torch.dtype = torch.float16,
     strip_bytes: int = 1,
 ) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from telemetry.record.files import read_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from tests.attempt import TEXTS, make_attempt, make_spec
@@ -21,7 +21,7 @@ WINDOW_S = 5.0
 
 
 def swaying_rates(
-    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+    rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
     """A rank that sees other rates than the others: alone it would never stop, or stop at once."""
     import workers.session.measurement  # noqa: PLC0415
@@ -32,7 +32,7 @@ def swaying_rates(
         return float(next(rates))
 
     setattr(workers.session.measurement, "rate_of", rate)  # noqa: B010
-    run_rank(spec, order, results, attempt, rank)
+    run_rank(spec, launch, results, attempt, rank)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, Attempt
     """Two ranks that answer five short prompts until the window is full."""
     results = tmp_path_factory.mktemp("results")
     spec = make_spec(RunSpec.from_mapping(SPEC), gpus=2, gpus_per_node=2, max_gen_len=4)
-    attempt, order = make_attempt(results, spec, idle_s=0.0, min_window_s=WINDOW_S)
-    values_of(run_gang(2, work, spec, order, results, attempt))
+    attempt, launch = make_attempt(results, spec, idle_s=0.0, min_window_s=WINDOW_S)
+    values_of(run_gang(2, work, spec, launch, results, attempt))
     return spec, attempt
 
 
@@ -118,8 +118,8 @@ def test_memory_on_cpu_is_null_with_its_reason_beside_the_estimate(
 
 def test_rank_0_decides_for_all_when_the_machine_is_steady(spec: RunSpec, tmp_path: Path) -> None:
     pair = make_spec(spec, gpus=2, gpus_per_node=2, max_gen_len=2, prompts=5, batch_size=2)
-    attempt, order = make_attempt(tmp_path, pair, idle_s=0.0, max_warmup_batches=10)
-    values_of(run_gang(2, swaying_rates, pair, order, tmp_path, attempt))
+    attempt, launch = make_attempt(tmp_path, pair, idle_s=0.0, max_warmup_batches=10)
+    values_of(run_gang(2, swaying_rates, pair, launch, tmp_path, attempt))
     warmup = read_json(attempt.model)["warmup"]
     assert warmup["rates_tokens_per_s"] == [10.0, 20.0, 30.0, 30.0, 30.0]
     assert warmup["steady"] is True
@@ -133,8 +133,8 @@ def test_a_warm_up_that_cannot_say_whether_it_is_steady_says_why(
     spec: RunSpec, tmp_path: Path, changes: dict[str, Any], batches: int
 ) -> None:
     one = make_spec(spec, max_gen_len=2)
-    attempt, order = make_attempt(tmp_path, one, idle_s=0.0, **changes)
-    run_rank(one, order, tmp_path, attempt, make_rank(0, 1))
+    attempt, launch = make_attempt(tmp_path, one, idle_s=0.0, **changes)
+    run_rank(one, launch, tmp_path, attempt, make_rank(0, 1))
     warmup = read_json(attempt.model)["warmup"]
     assert (warmup["batches"], warmup["steady"]) == (batches, None)
     assert warmup["reason"] == "fewer than 3 batches were answered"

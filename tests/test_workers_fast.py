@@ -13,9 +13,9 @@ from tests.conftest import SPEC
 from tests.gang import make_rank, run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.engine import Engine
-from workers.engines.base.generation import Answers
+from workers.engines.base.generation import Generation
 from workers.engines.registry import ENGINES
 from workers.models.llama.model import Llama
 from workers.models.loading import load_model
@@ -51,7 +51,7 @@ def make(spec: RunSpec, rank: int = 0, eos_id: int = NEVER) -> Engine:
     return kind.make(spec, model, eos_id, CPU)
 
 
-def answer(engine: Engine, prompts: list[list[int]], seed: int = 1) -> Answers:
+def answer(engine: Engine, prompts: list[list[int]], seed: int = 1) -> Generation:
     engine.prefill(prompts, seed)
     return engine.decode()
 
@@ -59,8 +59,8 @@ def answer(engine: Engine, prompts: list[list[int]], seed: int = 1) -> Answers:
 def compare(rank: Rank, folder: Path) -> dict[str, Any]:
     """Both engines' logits and greedy answers on one rank."""
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
         torch.inference_mode(),
     ):
         engines = {
@@ -126,8 +126,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("alone")
     with (
-        open_meeting(make_rank(0, 1), folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=1, device=CPU),
+        open_rendezvous(make_rank(0, 1), folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=1, device=CPU),
         torch.inference_mode(),
     ):
         yield engine

@@ -4,7 +4,7 @@ import torch
 from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from tests.gang import make_rank
-from workers.distributed.out_of_memory import MemoryShortageError
+from workers.distributed.out_of_memory import RankOutOfMemoryError
 from workers.planning.memory import estimate
 from workers.session.memory_usage import describe_footprints, read_footprint, shortages_told
 
@@ -50,7 +50,7 @@ def test_without_a_gpu_every_reading_is_null_with_the_reason(spec: RunSpec) -> N
 
 def test_a_shortage_tells_phase_rank_request_and_estimate(spec: RunSpec) -> None:
     with (
-        pytest.raises(MemoryShortageError) as caught,
+        pytest.raises(RankOutOfMemoryError) as caught,
         shortages_told(spec, make_rank(1, 2), CPU, lambda: Phase.WARMUP),
     ):
         # More than any machine's address space holds: torch's own allocator says no.
@@ -65,7 +65,7 @@ def test_a_shortage_tells_phase_rank_request_and_estimate(spec: RunSpec) -> None
 
 def test_a_shortage_is_told_though_its_clean_up_failed_too(spec: RunSpec) -> None:
     with (
-        pytest.raises(MemoryShortageError) as caught,
+        pytest.raises(RankOutOfMemoryError) as caught,
         shortages_told(spec, make_rank(0, 1), CPU, lambda: Phase.WARMUP),
     ):
         fail_to_clean_up()

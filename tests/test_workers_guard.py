@@ -3,9 +3,9 @@ import time
 from pathlib import Path
 
 from tests.gang import run_gang, values_of
-from workers.distributed.peer_watchdog import EXIT_CODE, FailureGuard
+from workers.distributed.peer_watchdog import EXIT_CODE, PeerWatchdog
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import SharedFailure, open_meeting
+from workers.distributed.rendezvous import SharedFailure, open_rendezvous
 
 GRACE_S = 1.0
 
@@ -13,11 +13,11 @@ GRACE_S = 1.0
 def wait_in_vain(rank: Rank, folder: Path) -> None:
     """Rank 1 fails; rank 0 waits as in a kernel, where no exception reaches it."""
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        FailureGuard(meeting, grace_s=GRACE_S),
-        SharedFailure(meeting),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        PeerWatchdog(rendezvous, grace_s=GRACE_S),
+        SharedFailure(rendezvous),
     ):
-        meeting.exchange("number", "")
+        rendezvous.exchange("number", "")
         if rank.rank == 1:
             raise KeyError("only here")
         time.sleep(60.0)
@@ -25,13 +25,13 @@ def wait_in_vain(rank: Rank, folder: Path) -> None:
 
 def notice(rank: Rank, folder: Path) -> str:
     """Rank 1 fails; rank 0 leaves its block within the grace and works on for longer."""
-    with open_meeting(rank, folder / "rendezvous.json") as meeting:
+    with open_rendezvous(rank, folder / "rendezvous.json") as rendezvous:
         with (
             contextlib.suppress(KeyError, RuntimeError),
-            FailureGuard(meeting, grace_s=2.0),
-            SharedFailure(meeting),
+            PeerWatchdog(rendezvous, grace_s=2.0),
+            SharedFailure(rendezvous),
         ):
-            meeting.exchange("number", "")
+            rendezvous.exchange("number", "")
             if rank.rank == 1:
                 raise KeyError("only here")
             time.sleep(1.5)
@@ -43,13 +43,13 @@ def notice(rank: Rank, folder: Path) -> str:
 def work_long(rank: Rank, folder: Path) -> str:
     """Nobody fails, and one rank waits long for a word of the other through the store."""
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        FailureGuard(meeting, grace_s=0.1),
-        SharedFailure(meeting),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        PeerWatchdog(rendezvous, grace_s=0.1),
+        SharedFailure(rendezvous),
     ):
         if rank.rank == 1:
             time.sleep(2.5)
-        meeting.exchange("number", "")
+        rendezvous.exchange("number", "")
     return "ended by itself"
 
 

@@ -12,10 +12,10 @@ from tests.gang import run_gang, values_of
 from tests.oracle import Logits, our_logits, their_logits
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.models.llama.model import Attention, build, rotate
 from workers.planning.memory import estimate
-from workers.planning.shapes import SHAPES, Shape
+from workers.planning.shapes import SHAPES, ModelShape
 
 CPU = torch.device("cpu")
 
@@ -49,10 +49,10 @@ def test_half_formats_stay_near_the_oracle(
 
 def build_uneven(rank: Rank, folder: Path) -> None:
     # 6 heads do not divide by 4, while dim, ffn and vocab do: FairScale alone would build it.
-    uneven = Shape(name="uneven", dim=96, layers=1, heads=6, norm_eps=1e-6, vocab=64)
+    uneven = ModelShape(name="uneven", dim=96, layers=1, heads=6, norm_eps=1e-6, vocab=64)
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
     ):
         build(uneven, dtype="fp32", device=CPU, max_batch=1, max_len=8)
 
@@ -71,8 +71,8 @@ def build_65b(rank: Rank, folder: Path) -> dict[str, Any]:
     initializer = fairscale_layers._initialize_affine_weight
     process = psutil.Process()
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
     ):
         before_bytes = process.memory_info().rss
         with _unfilled(torch.float16):
@@ -114,8 +114,8 @@ def test_rotation_turns_neighbours_and_keeps_their_length() -> None:
 
 def weigh(rank: Rank, folder: Path, spec: RunSpec) -> tuple[int, int]:
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
     ):
         model = build(
             SHAPES[spec.model],
@@ -144,8 +144,8 @@ def test_a_rank_takes_the_memory_that_was_estimated(
 
 def run_past_the_cache(rank: Rank, folder: Path) -> None:
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=1, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=1, device=CPU),
     ):
         model = build(SHAPES["nano"], dtype="fp32", device=CPU, max_batch=1, max_len=8)
         model(torch.zeros(1, 3, dtype=torch.int64), 6)

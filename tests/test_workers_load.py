@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from telemetry.record.files import read_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from tests.attempt import make_attempt, make_spec
@@ -25,7 +25,7 @@ from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import ENGINES, make_engine
 from workers.models.llama.model import Attention
 from workers.models.loading import load_model, open_weights
@@ -35,7 +35,7 @@ from workers.planning.shapes import SHAPES
 from workers.run import run_rank
 
 CPU = torch.device("cpu")
-Planned = Callable[..., tuple[RunSpec, LaunchOrder, Path, Path]]
+Planned = Callable[..., tuple[RunSpec, LaunchConfig, Path, Path]]
 IDS = [[3, 1, 4, 1, 5, 9, 2, 6], [5, 3, 5, 8, 9, 7, 9, 3]]
 
 
@@ -50,8 +50,8 @@ def nano(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def logits_of(rank: Rank, folder: Path, checkpoint: Path) -> NDArray[np.float32]:
     source = Checkpoint(find_files(checkpoint), TINY, rank=rank.rank, degree=rank.world)
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
         torch.inference_mode(),
     ):
         model = load_model(TINY, source, dtype="fp32", device=CPU, max_batch=2, max_len=8)
@@ -89,8 +89,8 @@ def answers_of(rank: Rank, folder: Path, checkpoint: Path) -> dict[str, list[lis
     shape, prompts = SHAPES["nano"], [[1, 5, 9, 200], [1, 7, 30_000, 12, 9, 9]]
     found = {}
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
         torch.inference_mode(),
     ):
         for name, kind in ENGINES.items():
@@ -124,22 +124,22 @@ def test_all_engines_give_the_same_answers_where_norms_are_not_one(
 
 
 def follow_loading(rank: Rank, folder: Path) -> dict[str, Any]:
-    order: list[str] = []
+    launch: list[str] = []
     on_device: list[int] = []
 
     class Following(RandomWeights):
         def fill(self, name: str, weight: Tensor) -> None:
-            order.append(name)
+            launch.append(name)
             super().fill(name, weight)
 
     def prepare(name: str, module: nn.Module) -> None:
-        order.append(f"prepare {name}")
+        launch.append(f"prepare {name}")
         on_device.append(sum(not weight.is_meta for weight in module.parameters()))
         fuse_attention(name, module)
 
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=1, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=1, device=CPU),
     ):
         source = Following(TINY, 1, rank=0, degree=1)
         model = load_model(
@@ -147,7 +147,7 @@ def follow_loading(rank: Rank, folder: Path) -> dict[str, Any]:
         )
     caches = [module.keys.numel() for module in model.modules() if isinstance(module, Attention)]
     return {
-        "order": order,
+        "order": launch,
         "on_device": on_device,
         "kept": {name: weight.dtype for name, weight in model.state_dict().items()},
         "left": [name for name, weight in model.named_parameters() if weight.is_meta],
@@ -209,15 +209,15 @@ def test_random_weights_are_refused_where_their_strips_cannot_be_shared() -> Non
 def planned(tmp_path: Path, spec: RunSpec, nano: Path) -> Planned:
     """A run of nano with a checkpoint that the launcher has hashed."""
 
-    def plan(**changes: Any) -> tuple[RunSpec, LaunchOrder, Path, Path]:
+    def plan(**changes: Any) -> tuple[RunSpec, LaunchConfig, Path, Path]:
         results, folder = tmp_path / "results", tmp_path / "nano"
         shutil.copytree(nano, folder)
         record = hash_files(find_files(folder))
         results.mkdir()
         record.write(results)
         mine = make_spec(spec, weights=record.digest)
-        _, order = make_attempt(results, mine, weights_path=str(folder), **changes)
-        return mine, order, results, folder
+        _, launch = make_attempt(results, mine, weights_path=str(folder), **changes)
+        return mine, launch, results, folder
 
     return plan
 
@@ -225,8 +225,8 @@ def planned(tmp_path: Path, spec: RunSpec, nano: Path) -> Planned:
 def test_a_worker_takes_the_checkpoint_that_was_planned_and_says_how_it_knows(
     planned: Planned,
 ) -> None:
-    spec, order, results, _ = planned()
-    about = open_weights(spec, order, results, make_rank(0, 1)).describe()
+    spec, launch, results, _ = planned()
+    about = open_weights(spec, launch, results, make_rank(0, 1)).describe()
     assert about["kind"] == "checkpoint"
     assert about["digest"] == spec.weights
     assert about["verified"].startswith("size and time of last change")
@@ -237,58 +237,58 @@ def test_a_worker_takes_the_checkpoint_that_was_planned_and_says_how_it_knows(
 
 
 def test_a_worker_hashes_again_when_asked(planned: Planned) -> None:
-    spec, order, results, folder = planned(verify_weights=True)
+    spec, launch, results, folder = planned(verify_weights=True)
     path = folder / "params.json"
     path.write_bytes(path.read_bytes())
-    about = open_weights(spec, order, results, make_rank(0, 1)).describe()
+    about = open_weights(spec, launch, results, make_rank(0, 1)).describe()
     assert about["verified"].startswith("SHA-256 of every file")
 
 
 def test_a_worker_hashes_what_only_the_nodes_can_see(planned: Planned) -> None:
-    spec, order, results, folder = planned()
+    spec, launch, results, folder = planned()
     for path in (results / "checkpoints").iterdir():
         path.unlink()
-    about = open_weights(spec, order, results, make_rank(0, 1)).describe()
+    about = open_weights(spec, launch, results, make_rank(0, 1)).describe()
     assert about["verified"].startswith("SHA-256 of every file")
     (folder / "params.json").write_text((folder / "params.json").read_text() + "\n")
     with pytest.raises(ValueError, match=rf"must be {spec.weights} as in the spec, but .* is sha"):
-        open_weights(spec, order, results, make_rank(0, 1))
+        open_weights(spec, launch, results, make_rank(0, 1))
 
 
 def test_a_checkpoint_that_changed_since_it_was_planned_is_refused(planned: Planned) -> None:
-    spec, order, results, folder = planned()
+    spec, launch, results, folder = planned()
     path = folder / "params.json"
     path.write_bytes(path.read_bytes())
     with pytest.raises(ValueError, match=r"must not change once planned, but the mtime_ns of"):
-        open_weights(spec, order, results, make_rank(0, 1))
+        open_weights(spec, launch, results, make_rank(0, 1))
 
 
 def test_a_checkpoint_hashed_anew_for_another_run_is_not_taken_for_the_old(
     planned: Planned,
 ) -> None:
-    spec, order, results, folder = planned()
+    spec, launch, results, folder = planned()
     (folder / "params.json").write_text((folder / "params.json").read_text() + "\n")
     record = hash_files(find_files(folder), CheckpointRecord.read(results, folder))
     record.write(results)
     with pytest.raises(
         ValueError, match=rf"be {spec.weights} as in the spec, but .* is {record.digest}"
     ):
-        open_weights(spec, order, results, make_rank(0, 1))
+        open_weights(spec, launch, results, make_rank(0, 1))
 
 
 def test_an_order_without_a_folder_gives_random_weights_alone(
     tmp_path: Path, spec: RunSpec
 ) -> None:
-    _, order = make_attempt(tmp_path, make_spec(spec))
+    _, launch = make_attempt(tmp_path, make_spec(spec))
     named = make_spec(spec, weights="sha256-0123456789abcdef")
     with pytest.raises(ValueError, match="`weights` must be random without a checkpoint"):
-        open_weights(named, order, tmp_path, make_rank(0, 1))
+        open_weights(named, launch, tmp_path, make_rank(0, 1))
 
 
 def work(
-    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+    rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
-    run_rank(spec, order, results, attempt, rank)
+    run_rank(spec, launch, results, attempt, rank)
 
 
 def test_ranks_answer_with_a_checkpoint_s_weights_and_the_record_names_its_files(
@@ -301,10 +301,10 @@ def test_ranks_answer_with_a_checkpoint_s_weights_and_the_record_names_its_files
     pair = make_spec(
         spec, weights=record.digest, gpus=2, gpus_per_node=2, max_gen_len=2, max_prompt_len=8
     )
-    attempt, order = make_attempt(
+    attempt, launch = make_attempt(
         results, pair, weights_path=str(nano), idle_s=0.0, logit_error=False
     )
-    values_of(run_gang(2, work, pair, order, results, attempt))
+    values_of(run_gang(2, work, pair, launch, results, attempt))
     said = read_json(attempt.model)["weights"]
     assert said["digest"] == pair.weights
     assert (said["stored_as"], said["filled_as"]) == (["fp16"], ["fp32"])
@@ -315,8 +315,8 @@ def test_a_checkpoint_that_is_gone_stops_every_rank_before_its_first_span(
     tmp_path: Path, spec: RunSpec
 ) -> None:
     pair = make_spec(spec, weights="sha256-0123456789abcdef", gpus=2, gpus_per_node=2)
-    attempt, order = make_attempt(tmp_path, pair, weights_path=str(tmp_path / "gone"))
-    for outcome in run_gang(2, work, pair, order, tmp_path, attempt):
+    attempt, launch = make_attempt(tmp_path, pair, weights_path=str(tmp_path / "gone"))
+    for outcome in run_gang(2, work, pair, launch, tmp_path, attempt):
         assert "all ranks must be ready, but: rank 0 on here: `weights` must" in str(outcome.error)
         assert f"{tmp_path / 'gone'} does not exist" in str(outcome.error)
     assert not attempt.shards("spans").exists()

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.gang import run_gang, values_of
 from tests.oracle import Logits, draw_ids
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.engine import Model
 from workers.engines.registry import ENGINES
 from workers.models.llama.model import DTYPES
@@ -26,12 +26,12 @@ from workers.models.loading import load_model
 from workers.models.logit_error import PROBE_TOKENS, LogitProbe, fp32_logits, take_probe
 from workers.models.quantization import dequantize, quantize
 from workers.models.random_weights import RandomWeights, WeightSource
-from workers.planning.shapes import SHAPES, Shape
+from workers.planning.shapes import SHAPES, ModelShape
 from workers.planning.weight_formats import group_size
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]
-ORDER = LaunchOrder(
+LAUNCH = LaunchConfig(
     device="cpu",
     threads=1,
     prompts_sha256="0" * 64,
@@ -87,15 +87,15 @@ def measure_all(rank: Rank, folder: Path) -> Errors:
     prompts = draw_ids()[:1].tolist()
     errors = {}
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
     ):
         for dtype, quantization in CASES:
             spec = make_spec(
                 dtype=dtype, quantization=quantization, gpus=rank.world, gpus_per_node=rank.world
             )
-            order = dataclasses.replace(ORDER, logit_error=True)
-            probe = take_probe(spec, order, source=source, prompts=prompts, device=CPU)
+            launch = dataclasses.replace(LAUNCH, logit_error=True)
+            probe = take_probe(spec, launch, source=source, prompts=prompts, device=CPU)
             errors[dtype, quantization] = probe.compare(fast_model(spec, source))
     return errors
 
@@ -216,9 +216,9 @@ def test_what_is_not_measured_is_null_with_the_reason_and_costs_no_model(
 ) -> None:
     script = Script([])
     source = RandomWeights(NANO, 1, rank=0, degree=1)
-    order = dataclasses.replace(ORDER, logit_error=asked)
+    launch = dataclasses.replace(LAUNCH, logit_error=asked)
     # No process group is there: a model that was made all the same would fail.
-    probe = take_probe(make_spec(dtype=dtype), order, source=source, prompts=[[1]], device=CPU)
+    probe = take_probe(make_spec(dtype=dtype), launch, source=source, prompts=[[1]], device=CPU)
     error = probe.compare(script)
     assert script.fed == []
     assert error["reason"] == reason
@@ -229,8 +229,8 @@ def stream(rank: Rank, folder: Path) -> tuple[Logits, Logits, int, str]:
     """Logits streamed and of a whole model, the probe's length, and the precision left behind."""
     source = RandomWeights(NANO, 1, rank=rank.rank, degree=rank.world)
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
         torch.inference_mode(),
     ):
         torch.set_float32_matmul_precision("high")
@@ -243,7 +243,7 @@ def stream(rank: Rank, folder: Path) -> tuple[Logits, Logits, int, str]:
         ]
         spec = make_spec(dtype="bf16", gpus=rank.world, gpus_per_node=rank.world)
         long = [[3] * 50, [4] * 50]
-        probe = take_probe(spec, ORDER, source=source, prompts=long, device=CPU)
+        probe = take_probe(spec, LAUNCH, source=source, prompts=long, device=CPU)
         assert probe.ids.tolist() == [3] * 50 + [4] * 14
     precision = torch.get_float32_matmul_precision()
     return streamed.numpy(), torch.cat(whole).numpy(), len(probe.ids), precision
@@ -281,14 +281,14 @@ class Watched:
 
 
 # Thin tables and many layers: a layer is the largest part.
-DEEP = Shape(name="deep", dim=256, layers=12, heads=32, norm_eps=1e-6, vocab=512)
+DEEP = ModelShape(name="deep", dim=256, layers=12, heads=32, norm_eps=1e-6, vocab=512)
 
 
 def read_watched(rank: Rank, folder: Path) -> tuple[int, list[str]]:
     source = Watched()
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
     ):
         fp32_logits(DEEP, source, torch.arange(8), 2, CPU)
     return source.most_bytes, source.names
@@ -313,8 +313,8 @@ def differ(rank: Rank, folder: Path) -> list[float]:
     ids = draw_ids()[0]
     errors = []
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU),
         torch.inference_mode(),
     ):
         for quantization in ("int8", "int4"):

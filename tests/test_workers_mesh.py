@@ -15,25 +15,25 @@ from telemetry.record.files import read_json, write_json
 from tests.gang import make_rank, run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import Meeting, SharedLeave, open_meeting
+from workers.distributed.rendezvous import ExitBarrier, Rendezvous, open_rendezvous
 
 CPU = torch.device("cpu")
 
 
 @contextlib.contextmanager
-def _meet(rank: Rank, folder: Path) -> Iterator[Meeting]:
-    with open_meeting(rank, folder / "rendezvous.json") as meeting:
+def _meet(rank: Rank, folder: Path) -> Iterator[Rendezvous]:
+    with open_rendezvous(rank, folder / "rendezvous.json") as rendezvous:
         # Rank 0 must not raise and be gone before the others have come.
-        assert meeting.exchange("number", str(rank.rank)) == [str(n) for n in range(rank.world)]
-        yield meeting
+        assert rendezvous.exchange("number", str(rank.rank)) == [str(n) for n in range(rank.world)]
+        yield rendezvous
 
 
 def join(rank: Rank, folder: Path, degree: int) -> tuple[str, bool, bool, bool]:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         with (
-            _meet(rank, folder) as meeting,
-            open_mesh(meeting, degree=degree, device=CPU) as mesh,
+            _meet(rank, folder) as rendezvous,
+            open_mesh(rendezvous, degree=degree, device=CPU) as mesh,
         ):
             mesh.barrier()
             agree = mesh.agree(7), mesh.agree(rank.rank)
@@ -53,8 +53,8 @@ def test_ranks_join_without_a_fixed_port_and_leave_nothing_behind(tmp_path: Path
 
 def hear_the_first(rank: Rank, folder: Path) -> int:
     with (
-        _meet(rank, folder) as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU) as mesh,
+        _meet(rank, folder) as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU) as mesh,
     ):
         return mesh.first_says(40 + rank.rank)
 
@@ -65,7 +65,7 @@ def test_all_ranks_hold_to_what_rank_0_says(tmp_path: Path) -> None:
 
 def test_two_runs_share_a_host(tmp_path: Path) -> None:
     one, two = tmp_path / "one.json", tmp_path / "two.json"
-    with open_meeting(make_rank(0, 1), one), open_meeting(make_rank(0, 1), two):
+    with open_rendezvous(make_rank(0, 1), one), open_rendezvous(make_rank(0, 1), two):
         assert _port(one) != _port(two)
 
 
@@ -91,8 +91,8 @@ def test_a_degree_that_fairscale_silently_lowers_is_refused(tmp_path: Path) -> N
 
 def raise_inside(rank: Rank, folder: Path, failing: int) -> None:
     with (
-        _meet(rank, folder) as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU) as mesh,
+        _meet(rank, folder) as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU) as mesh,
     ):
         if rank.rank == failing:
             raise KeyError("only here")
@@ -114,8 +114,8 @@ def test_a_failure_on_one_rank_fails_all_at_once_with_its_reason(
 
 def die_inside(rank: Rank, folder: Path) -> None:
     with (
-        _meet(rank, folder) as meeting,
-        open_mesh(meeting, degree=rank.world, device=CPU) as mesh,
+        _meet(rank, folder) as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=CPU) as mesh,
     ):
         if rank.rank == 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -133,7 +133,7 @@ def test_a_missing_rank_0_is_named_after_the_deadline(tmp_path: Path) -> None:
     began_s = time.monotonic()
     with (
         pytest.raises(RuntimeError, match=r"rendezvous.json must lead to rank 0 within 0.3 s"),
-        open_meeting(make_rank(1, 2), tmp_path / "rendezvous.json", timeout_s=0.3),
+        open_rendezvous(make_rank(1, 2), tmp_path / "rendezvous.json", timeout_s=0.3),
     ):
         pass
     assert time.monotonic() - began_s < 5.0
@@ -141,22 +141,22 @@ def test_a_missing_rank_0_is_named_after_the_deadline(tmp_path: Path) -> None:
 
 def test_a_rank_that_says_nothing_is_named(tmp_path: Path) -> None:
     with (
-        open_meeting(make_rank(0, 2), tmp_path / "rendezvous.json", timeout_s=0.3) as meeting,
+        open_rendezvous(make_rank(0, 2), tmp_path / "rendezvous.json", timeout_s=0.3) as rendezvous,
         pytest.raises(RuntimeError, match="rank 1 must say its readiness to rank 0"),
     ):
-        meeting.exchange("readiness", "ready")
+        rendezvous.exchange("readiness", "ready")
 
 
 @pytest.mark.parametrize("alive", [False, True])
 def test_a_rendezvous_left_by_an_earlier_job_is_not_followed(tmp_path: Path, alive: bool) -> None:
     stale = {"host": "127.0.0.1", "port": 9, "token": "of another job"}
-    with open_meeting(make_rank(0, 1), tmp_path / "other.json"):
+    with open_rendezvous(make_rank(0, 1), tmp_path / "other.json"):
         if alive:
             stale["port"] = _port(tmp_path / "other.json")
         write_json(tmp_path / "rendezvous.json", stale)
         with (
             pytest.raises(RuntimeError, match=r"belongs to another run|nobody answers"),
-            open_meeting(make_rank(1, 2), tmp_path / "rendezvous.json", timeout_s=1.0),
+            open_rendezvous(make_rank(1, 2), tmp_path / "rendezvous.json", timeout_s=1.0),
         ):
             pass
 
@@ -178,9 +178,9 @@ class SlowToHear:
 
 
 def leave_after_hearing(rank: Rank, folder: Path) -> list[str]:
-    with open_meeting(rank, folder / "rendezvous.json") as meeting:
-        store = meeting.store if rank.rank == 0 else cast(Any, SlowToHear(meeting.store))
-        late = Meeting(rank=rank, store=store)
+    with open_rendezvous(rank, folder / "rendezvous.json") as rendezvous:
+        store = rendezvous.store if rank.rank == 0 else cast(Any, SlowToHear(rendezvous.store))
+        late = Rendezvous(rank=rank, store=store)
         return late.exchange("news", f"from {rank.rank}")
 
 
@@ -190,7 +190,7 @@ def test_rank_0_stays_until_all_have_heard(tmp_path: Path) -> None:
 
 
 def leave_after(rank: Rank, folder: Path, slow: int, failing: int) -> float:
-    with open_meeting(rank, folder / "rendezvous.json") as meeting, SharedLeave(meeting):
+    with open_rendezvous(rank, folder / "rendezvous.json") as rendezvous, ExitBarrier(rendezvous):
         if rank.rank == slow:
             time.sleep(1.0)
         if rank.rank == failing:

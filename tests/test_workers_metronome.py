@@ -8,9 +8,9 @@ from telemetry.clock import HostClock
 from telemetry.record.clock_offset import HostOffset
 from telemetry.record.paths import AttemptPaths
 from tests.gang import run_gang, values_of
-from workers.distributed.clock_sync import Metronome, answer, ask
+from workers.distributed.clock_sync import ClockSync, answer_time, ask_time
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 
 # The same in every process of a gang: clocks that each set for itself differ by microseconds.
 CLOCK = HostClock(offset_us=1_700_000_000_000_000)
@@ -24,16 +24,16 @@ def ahead(offset_us: int) -> HostClock:
 
 @pytest.mark.parametrize("offset_us", [0, AHEAD_US, -AHEAD_US])
 def test_a_host_s_true_offset_lies_within_the_stated_error(offset_us: int) -> None:
-    with answer(CLOCK, "127.0.0.1") as where:
-        reading = ask(ahead(offset_us), where)
+    with answer_time(CLOCK, "127.0.0.1") as where:
+        reading = ask_time(ahead(offset_us), where)
     assert abs(reading.offset_us - offset_us) <= reading.error_us
     assert reading.round_trip_us // 2 <= reading.error_us <= reading.round_trip_us // 2 + 2
     assert abs(reading.t_us - ahead(offset_us).now_us()) < 10_000_000
 
 
 def test_more_pings_never_make_the_bound_worse_than_their_shortest_round_trip() -> None:
-    with answer(CLOCK, "127.0.0.1") as where:
-        readings = [ask(CLOCK, where, pings=count) for count in (1, 200)]
+    with answer_time(CLOCK, "127.0.0.1") as where:
+        readings = [ask_time(CLOCK, where, pings=count) for count in (1, 200)]
     # A loopback's round trip is some 50 us; a millisecond leaves room for a busy machine.
     assert readings[1].error_us < 1_000
     for reading in readings:
@@ -41,18 +41,18 @@ def test_more_pings_never_make_the_bound_worse_than_their_shortest_round_trip() 
 
 
 def test_who_does_not_know_the_token_is_told_nothing_and_the_others_are_served() -> None:
-    with answer(CLOCK, "127.0.0.1") as where:
+    with answer_time(CLOCK, "127.0.0.1") as where:
         token, _, place = where.partition("@")
         with pytest.raises(ConnectionError):
-            ask(CLOCK, f"{'00' * (len(token) // 2)}@{place}")
-        assert ask(CLOCK, where).error_us >= 0
+            ask_time(CLOCK, f"{'00' * (len(token) // 2)}@{place}")
+        assert ask_time(CLOCK, where).error_us >= 0
 
 
 def test_nobody_at_the_address_is_an_os_error() -> None:
-    with answer(CLOCK, "127.0.0.1") as where:
+    with answer_time(CLOCK, "127.0.0.1") as where:
         pass
     with pytest.raises(OSError, match="refused"):
-        ask(CLOCK, where)
+        ask_time(CLOCK, where)
 
 
 def two_nodes(rank: Rank, folder: Path, offset_us: int, only_start: bool) -> None:
@@ -68,13 +68,13 @@ def two_nodes(rank: Rank, folder: Path, offset_us: int, only_start: bool) -> Non
         # Both must be names that can be listened on and connected to.
         host=("localhost", socket.gethostname())[node],
     )
-    with open_meeting(there, folder / "rendezvous.json") as meeting:
+    with open_rendezvous(there, folder / "rendezvous.json") as rendezvous:
         clock = ahead(offset_us if node else 0)
-        metronome = Metronome(meeting, clock, AttemptPaths(folder=folder))
-        metronome.measure_start()
+        clock_sync = ClockSync(rendezvous, clock, AttemptPaths(folder=folder))
+        clock_sync.measure_start()
         if not only_start:
-            metronome.measure_end()
-        meeting.exchange("farewell", "")
+            clock_sync.measure_end()
+        rendezvous.exchange("farewell", "")
 
 
 @pytest.mark.parametrize("only_start", [True, False])
@@ -95,11 +95,11 @@ def test_local_rank_0_of_each_node_writes_its_host_s_offset(
 
 
 def one_node(rank: Rank, folder: Path) -> None:
-    with open_meeting(rank, folder / "rendezvous.json") as meeting:
-        metronome = Metronome(meeting, CLOCK, AttemptPaths(folder=folder))
-        metronome.measure_start()
-        metronome.measure_end()
-        meeting.exchange("farewell", "")
+    with open_rendezvous(rank, folder / "rendezvous.json") as rendezvous:
+        clock_sync = ClockSync(rendezvous, CLOCK, AttemptPaths(folder=folder))
+        clock_sync.measure_start()
+        clock_sync.measure_end()
+        rendezvous.exchange("farewell", "")
 
 
 def test_a_run_of_one_node_has_no_offsets(tmp_path: Path) -> None:

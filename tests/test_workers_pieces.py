@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.checkpoints import TINY, write_hugging_face, write_meta
 from workers.checkpoints.files import find_files
-from workers.checkpoints.tensors import check_pieces, open_pieces
+from workers.checkpoints.tensors import check_tensors, open_tensors
 
 WQ = "layers.0.attention.wq.weight"
 Change = Callable[[dict[str, Tensor]], object]
@@ -21,7 +21,7 @@ Change = Callable[[dict[str, Tensor]], object]
 
 def look(folder: Path) -> None:
     files = find_files(folder)
-    check_pieces(files, open_pieces(files), TINY)
+    check_tensors(files, open_tensors(files), TINY)
 
 
 def rewrite(path: Path, change: Change) -> None:

@@ -11,11 +11,11 @@ from telemetry.clock import HostClock
 from telemetry.record.files import read_json
 from telemetry.record.schema import Phase
 from workers.engines.base.step_clock import StepClock
-from workers.session.progress import Progress, line_of
+from workers.session.progress import RankProgress, line_of
 
 
-def open_progress(folder: Path, prompts: int, min_window_s: float = 0.0) -> Progress:
-    return Progress(folder / "progress.json", HostClock.set_now(), prompts, min_window_s)
+def open_progress(folder: Path, prompts: int, min_window_s: float = 0.0) -> RankProgress:
+    return RankProgress(folder / "progress.json", HostClock.set_now(), prompts, min_window_s)
 
 
 def until(found: Callable[[], Any]) -> Any:

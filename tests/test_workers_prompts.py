@@ -13,9 +13,9 @@ import pytest
 from telemetry.record.spec import _NAME
 from workers.prompts.corpus import CORPORA, file_prompts
 from workers.prompts.selection import (
+    PromptOrigin,
     PromptSource,
     Selection,
-    Source,
     cache_folder,
     identify,
     read_prompts,
@@ -54,13 +54,13 @@ def rows(selection: Selection) -> list[int]:
 def test_auto_takes_a_file_that_is_given_before_anything_else(tmp_path: Path) -> None:
     path = write_questions(tmp_path, "a")
     stage(CORPORA["gsm8k"], tmp_path, origins=[path])
-    assert resolve(tmp_path, path=path).source is Source.FILE
+    assert resolve(tmp_path, path=path).source is PromptOrigin.FILE
 
 
 def test_auto_takes_a_staged_copy_before_the_sample_and_the_hub(tmp_path: Path) -> None:
     stage(CORPORA["gsm8k"], tmp_path, origins=[write_questions(tmp_path, "a")])
-    assert resolve(tmp_path, local=True).source is Source.STAGED
-    assert resolve(tmp_path, local=False).source is Source.STAGED
+    assert resolve(tmp_path, local=True).source is PromptOrigin.STAGED
+    assert resolve(tmp_path, local=False).source is PromptOrigin.STAGED
 
 
 def test_auto_takes_the_sample_for_local_work_and_the_hub_for_the_rest(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from telemetry.record.files import read_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts, shard_metadata
@@ -23,13 +23,13 @@ def read_shard(folder: Path) -> pa.Table:
 
 
 def work(
-    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+    rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
-    run_rank(spec, order, results, attempt, rank)
+    run_rank(spec, launch, results, attempt, rank)
 
 
 def fail_loading(
-    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+    rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
     import workers.session.lifecycle  # noqa: PLC0415
 
@@ -38,11 +38,11 @@ def fail_loading(
 
     if rank.rank == 1:
         setattr(workers.session.lifecycle, "load_model", fail)  # noqa: B010
-    run_rank(spec, order, results, attempt, rank)
+    run_rank(spec, launch, results, attempt, rank)
 
 
 def sample_apart(
-    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+    rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
     import workers.session.measurement  # noqa: PLC0415
 
@@ -50,7 +50,7 @@ def sample_apart(
         return rank.rank
 
     setattr(workers.session.measurement, "batch_seed", seed_of_its_own)  # noqa: B010
-    run_rank(spec, order, results, attempt, rank)
+    run_rank(spec, launch, results, attempt, rank)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, Attemp
 
     results = tmp_path_factory.mktemp("results")
     spec = make_spec(RunSpec.from_mapping(SPEC), gpus=2, gpus_per_node=2, max_prompt_len=12)
-    attempt, order = make_attempt(results, spec)
-    values_of(run_gang(2, work, spec, order, results, attempt))
+    attempt, launch = make_attempt(results, spec)
+    values_of(run_gang(2, work, spec, launch, results, attempt))
     return spec, attempt
 
 
@@ -215,8 +215,8 @@ def test_a_rank_that_raises_brings_the_other_down_within_seconds(
     spec: RunSpec, tmp_path: Path
 ) -> None:
     pair = make_spec(spec, gpus=2, gpus_per_node=2)
-    attempt, order = make_attempt(tmp_path, pair)
-    outcomes = run_gang(2, fail_loading, pair, order, tmp_path, attempt, timeout_s=30.0)
+    attempt, launch = make_attempt(tmp_path, pair)
+    outcomes = run_gang(2, fail_loading, pair, launch, tmp_path, attempt, timeout_s=30.0)
     assert "this rank fails" in (outcomes[1].error or "")
     reason = "another rank failed first: rank 1 on here: RuntimeError: this rank fails"
     assert reason in (outcomes[0].error or "")
@@ -225,8 +225,8 @@ def test_a_rank_that_raises_brings_the_other_down_within_seconds(
 
 def test_ranks_that_choose_different_tokens_stop_the_run(spec: RunSpec, tmp_path: Path) -> None:
     pair = make_spec(spec, gpus=2, gpus_per_node=2)
-    attempt, order = make_attempt(tmp_path, pair, idle_s=0.0, warmup_batches=0)
-    for outcome in run_gang(2, sample_apart, pair, order, tmp_path, attempt, timeout_s=30.0):
+    attempt, launch = make_attempt(tmp_path, pair, idle_s=0.0, warmup_batches=0)
+    for outcome in run_gang(2, sample_apart, pair, launch, tmp_path, attempt, timeout_s=30.0):
         assert "all ranks must choose the same tokens, but differ in batch 0" in (
             outcome.error or ""
         )
@@ -234,8 +234,8 @@ def test_ranks_that_choose_different_tokens_stop_the_run(spec: RunSpec, tmp_path
 
 def test_a_failed_rank_leaves_its_spans_up_to_the_failure(spec: RunSpec, tmp_path: Path) -> None:
     pair = make_spec(spec, gpus=2, gpus_per_node=2)
-    attempt, order = make_attempt(tmp_path, pair, idle_s=0.0)
-    run_gang(2, fail_loading, pair, order, tmp_path, attempt, timeout_s=30.0)
+    attempt, launch = make_attempt(tmp_path, pair, idle_s=0.0)
+    run_gang(2, fail_loading, pair, launch, tmp_path, attempt, timeout_s=30.0)
     phases = read_shard(attempt.rank_shard("spans", 1))["phase"].to_pylist()
     assert phases == ["startup", "load"]
 
@@ -252,8 +252,8 @@ def test_a_gpu_that_is_shared_or_missing_stops_all_ranks_before_the_run(
     spec: RunSpec, tmp_path: Path, gpu_uuids: list[str], message: str
 ) -> None:
     pair = make_spec(spec, gpus=2, gpus_per_node=2)
-    attempt, order = make_attempt(tmp_path, pair, gpu_uuids=gpu_uuids)
-    outcomes = run_gang(2, work, pair, order, tmp_path, attempt, timeout_s=30.0)
+    attempt, launch = make_attempt(tmp_path, pair, gpu_uuids=gpu_uuids)
+    outcomes = run_gang(2, work, pair, launch, tmp_path, attempt, timeout_s=30.0)
     for outcome in outcomes:
         assert "RuntimeError: all ranks must be ready" in (outcome.error or "")
         assert message in (outcome.error or "")
@@ -275,19 +275,19 @@ def test_what_a_worker_cannot_do_is_refused_before_the_run(
     spec: RunSpec, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     strange = make_spec(spec, **changes)
-    attempt, order = make_attempt(tmp_path, strange)
+    attempt, launch = make_attempt(tmp_path, strange)
     with pytest.raises(RuntimeError) as caught:
-        run_rank(strange, order, tmp_path, attempt, make_rank(0, 1))
+        run_rank(strange, launch, tmp_path, attempt, make_rank(0, 1))
     assert message in str(caught.value)
 
 
 def test_changed_prompts_are_refused(spec: RunSpec, tmp_path: Path) -> None:
     one = make_spec(spec)
-    attempt, order = make_attempt(tmp_path, one)
+    attempt, launch = make_attempt(tmp_path, one)
     prompts = next((tmp_path / "prompts").iterdir())
     prompts.write_bytes(prompts.read_bytes().replace(b"river", b"lake!"))
     with pytest.raises(RuntimeError, match="all ranks must be ready"):
-        run_rank(one, order, tmp_path, attempt, make_rank(0, 1))
+        run_rank(one, launch, tmp_path, attempt, make_rank(0, 1))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from workers.engines.base.generation import Answers
+from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding
 from workers.engines.reference.engine import ReferenceEngine
 
@@ -50,7 +50,7 @@ def _answers(
     temperature: float = 0.0,
     ignore_eos: bool = False,
     seed: int = 0,
-) -> Answers:
+) -> Generation:
     decoding = Decoding(
         max_gen_len=max_gen_len,
         temperature=temperature,

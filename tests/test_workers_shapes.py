@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from workers.planning.shapes import SHAPES, Shape, find_shape, parallel_fault
+from workers.planning.shapes import SHAPES, ModelShape, find_shape, parallel_fault
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_parallel_fault_shows_both_operands() -> None:
 
 
 def test_micro_is_about_four_times_the_work_of_nano() -> None:
-    def work(shape: Shape) -> int:
+    def work(shape: ModelShape) -> int:
         return shape.layers * shape.layer_matrix_params + shape.vocab * shape.dim
 
     assert 3.5 < work(SHAPES["micro"]) / work(SHAPES["nano"]) < 4.5
@@ -52,7 +52,7 @@ def test_micro_is_about_four_times_the_work_of_nano() -> None:
 
 def test_an_odd_head_dim_is_refused() -> None:
     with pytest.raises(ValueError, match="`dim` must be an even multiple of `heads`"):
-        Shape(name="odd", dim=24, layers=1, heads=8, norm_eps=1e-6)
+        ModelShape(name="odd", dim=24, layers=1, heads=8, norm_eps=1e-6)
 
 
 def test_an_unknown_model_is_refused_with_the_list() -> None:

@@ -12,13 +12,13 @@ import torch
 
 from launcher.jobs.job import RecordedEnd
 from telemetry.record.files import read_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from tests.attempt import make_attempt, make_spec
 from tests.gang import run_gang
 from workers.distributed.out_of_memory import (
-    MemoryShortageError,
+    RankOutOfMemoryError,
     asked_bytes,
     is_of_host,
     is_shortage,
@@ -37,17 +37,17 @@ def limit_memory(room_bytes: int = ROOM_BYTES) -> None:
 
 
 def work_in_little_memory(
-    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+    rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
     """What a job does around its rank's work; rank 1 alone has too little memory."""
     if rank.rank == 1:
         limit_memory()
     with RecordedEnd(attempt, rank.rank):
-        run_rank(spec, order, results, attempt, rank)
+        run_rank(spec, launch, results, attempt, rank)
 
 
 def run_out_while_answering(
-    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+    rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
     """The last rank's Python fails to allocate in the middle of the second batch."""
     import workers.session.measurement  # noqa: PLC0415
@@ -62,15 +62,15 @@ def run_out_while_answering(
 
     setattr(workers.session.measurement, "batch_seed", greedy)  # noqa: B010
     with RecordedEnd(attempt, rank.rank):
-        run_rank(spec, order, results, attempt, rank)
+        run_rank(spec, launch, results, attempt, rank)
 
 
 def test_a_rank_that_cannot_load_ends_the_attempt_with_the_figures_that_explain_it(
     spec: RunSpec, tmp_path: Path
 ) -> None:
     pair = make_spec(spec, gpus=2, gpus_per_node=2, **LARGE)
-    attempt, order = make_attempt(tmp_path, pair, idle_s=0.0, warmup_batches=0)
-    outcomes = run_gang(2, work_in_little_memory, pair, order, tmp_path, attempt, timeout_s=60.0)
+    attempt, launch = make_attempt(tmp_path, pair, idle_s=0.0, warmup_batches=0)
+    outcomes = run_gang(2, work_in_little_memory, pair, launch, tmp_path, attempt, timeout_s=60.0)
     ended = read_json(attempt.ended)
     assert ended["state"] == "failed"
     assert ended["reason"].startswith("out of memory: ")
@@ -80,7 +80,7 @@ def test_a_rank_that_cannot_load_ends_the_attempt_with_the_figures_that_explain_
     assert memory["asked_bytes"] == 512 * 512 * 128 * 4
     assert memory["estimated"]["kv_cache_bytes"] == 8 * memory["asked_bytes"]
     assert memory["free_bytes"] > 0
-    assert "MemoryShortageError" in (outcomes[1].error or "")
+    assert "RankOutOfMemoryError" in (outcomes[1].error or "")
     assert outcomes[0].error is not None
     assert abs(outcomes[0].seconds - outcomes[1].seconds) < 5.0
 
@@ -89,8 +89,8 @@ def test_memory_that_runs_out_while_answering_is_told_with_the_phase(
     spec: RunSpec, tmp_path: Path
 ) -> None:
     pair = make_spec(spec, gpus=2, gpus_per_node=2)
-    attempt, order = make_attempt(tmp_path, pair, idle_s=0.0, warmup_batches=0)
-    run_gang(2, run_out_while_answering, pair, order, tmp_path, attempt, timeout_s=60.0)
+    attempt, launch = make_attempt(tmp_path, pair, idle_s=0.0, warmup_batches=0)
+    run_gang(2, run_out_while_answering, pair, launch, tmp_path, attempt, timeout_s=60.0)
     ended = read_json(attempt.ended)
     assert ended["reason"].startswith("out of memory: ")
     assert ended["memory"]["phase"] == "prefill"
@@ -119,7 +119,7 @@ def test_want_of_memory_is_known_whoever_tells_it(error: BaseException) -> None:
         OSError(errno.ENOSPC, "No space left on device"),
         RuntimeError("CUDA error: an illegal memory access was encountered"),
         ValueError("out of memory"),
-        MemoryShortageError("another rank failed first: out of memory", {}),
+        RankOutOfMemoryError("another rank failed first: out of memory", {}),
     ],
 )
 def test_other_faults_are_no_want_of_memory(error: BaseException) -> None:
@@ -154,4 +154,4 @@ def test_whose_memory_ran_out_is_told_apart(error: BaseException, of_host: bool)
 
 def test_the_figures_of_a_shortage_are_json() -> None:
     facts: dict[str, Any] = {"rank": 1, "asked_bytes": None}
-    assert json.loads(json.dumps(MemoryShortageError("x", facts).facts)) == facts
+    assert json.loads(json.dumps(RankOutOfMemoryError("x", facts).facts)) == facts

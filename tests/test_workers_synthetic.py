@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import RunPaths, prompts_folder
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
@@ -33,7 +33,7 @@ def test_every_prompt_has_exactly_the_tokens_asked_for(tmp_path: Path, prompt_le
     )
     selection = prompts.select(identify(tmp_path, prompt_len), prompts=3, seed=spec.seed)
     sha256, _ = prompts.write_prompts(selection, prompts_folder(tmp_path))
-    order = LaunchOrder(
+    launch = LaunchConfig(
         device="cpu",
         threads=1,
         prompts_sha256=sha256,
@@ -43,7 +43,7 @@ def test_every_prompt_has_exactly_the_tokens_asked_for(tmp_path: Path, prompt_le
         idle_s=0.0,
         warmup_batches=0,
     )
-    questions = read_questions(spec, order, tmp_path)
+    questions = read_questions(spec, launch, tmp_path)
     assert [len(ids) for ids in questions.ids] == [prompt_len] * 3
     assert RunPaths(results=tmp_path, run_id=spec.run_id).prompts(sha256).is_file()
 

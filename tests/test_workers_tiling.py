@@ -17,7 +17,7 @@ from workers.engines.fast.tiling import (
     Tiling,
     tiling,
 )
-from workers.planning.shapes import SHAPES, Shape, parallel_fault
+from workers.planning.shapes import SHAPES, ModelShape, parallel_fault
 from workers.planning.weight_formats import group_size
 
 REAL = ("7b", "13b", "30b", "65b")
@@ -27,7 +27,7 @@ SHARED_BYTES = 227 * 1024
 ROWS = range(1, 65)
 
 
-def degrees(shape: Shape) -> list[int]:
+def degrees(shape: ModelShape) -> list[int]:
     """Powers of two, as ranks of a node come, that split a model."""
     return [degree for degree in (1, 2, 4, 8, 16, 32) if parallel_fault(shape, degree) is None]
 

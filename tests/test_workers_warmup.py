@@ -1,8 +1,8 @@
 import pytest
 
-from telemetry.record.launch import LaunchOrder
-from tests.telemetry_record import ORDER
-from workers.engines.base.generation import Answers
+from telemetry.record.launch import LaunchConfig
+from tests.telemetry_record import LAUNCH
+from workers.engines.base.generation import Generation
 from workers.session.warmup import WarmupRule, rate_of, spread_of
 
 RULE = WarmupRule(least=2, most=6, spread=0.02, most_s=60.0)
@@ -30,7 +30,7 @@ def test_none_asked_for_is_none_answered() -> None:
 
 
 def test_an_order_that_names_no_most_answers_its_least_alone() -> None:
-    rule = WarmupRule.of(LaunchOrder(**{**ORDER, "warmup_batches": 2}))
+    rule = WarmupRule.of(LaunchConfig(**{**LAUNCH, "warmup_batches": 2}))
     assert (rule.least, rule.most) == (2, 2)
     assert not rule.goes_on([1.0, 2.0], 0.0)
 
@@ -59,14 +59,14 @@ def test_a_steady_run_says_its_rates_and_no_reason() -> None:
 
 
 def test_a_rate_counts_the_tokens_of_all_rows_after_prefills_step() -> None:
-    answers = Answers(
+    answers = Generation(
         ids=[[1], []], ended=[True, True], first_steps=[0, 0], step_us=[900, 1_000, 1_100]
     )
     assert rate_of(answers) == pytest.approx(2 * 2 / 200e-6)
 
 
 def test_a_rate_of_one_step_is_prefills() -> None:
-    answers = Answers(ids=[[1]], ended=[False], first_steps=[0], step_us=[500])
+    answers = Generation(ids=[[1]], ended=[False], first_steps=[0], step_us=[500])
     assert rate_of(answers) == pytest.approx(1 / 500e-6)
 
 

@@ -20,12 +20,12 @@ from workers.planning import workspace
 from workers.planning.memory import ITEM_BYTES
 from workers.planning.shapes import SHAPES
 from workers.planning.weight_formats import group_size
-from workers.planning.workspace import Work, cublas_bytes, pass_bytes, reference_bytes
+from workers.planning.workspace import RankWork, cublas_bytes, pass_bytes, reference_bytes
 
 META = torch.device("meta")
 
 
-def fullest_bytes(work: Work, dtype: str) -> int:
+def fullest_bytes(work: RankWork, dtype: str) -> int:
     """The most that tensors beside weights and caches hold, in prefill and in the last step."""
     with pretended_peers(work.degree), torch.no_grad():
         model = build(
@@ -57,7 +57,7 @@ class KernelShapes:
         return None
 
 
-def fast_fullest_bytes(work: Work) -> int:
+def fast_fullest_bytes(work: RankWork) -> int:
     """The most that tensors beside weights and caches hold while `fast` reads its prompts."""
     shape = work.shape
 
@@ -104,7 +104,7 @@ def fast_fullest_bytes(work: Work) -> int:
 def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
     model: str, batch: int, prompt_len: int, degree: int
 ) -> None:
-    work = Work(
+    work = RankWork(
         shape=SHAPES[model],
         degree=degree,
         batch=batch,
@@ -134,7 +134,7 @@ def quantize_shape(whole: torch.Tensor, name: str) -> Quantized:
 def test_quantized_weights_need_room_to_be_widened_for_many_rows(
     quantization: str, batch: int, prompt_len: int
 ) -> None:
-    work = Work(
+    work = RankWork(
         shape=SHAPES["7b"],
         degree=1,
         batch=batch,
@@ -170,7 +170,7 @@ def test_the_reference_engine_needs_what_its_model_s_tensors_hold(
     model: str, dtype: str, sizes: tuple[int, int, int], degree: int
 ) -> None:
     batch, prompt_len, new = sizes
-    work = Work(
+    work = RankWork(
         shape=SHAPES[model],
         degree=degree,
         batch=batch,
@@ -182,7 +182,9 @@ def test_the_reference_engine_needs_what_its_model_s_tensors_hold(
 
 
 def test_a_late_step_of_a_long_answer_copies_a_layer_s_keys() -> None:
-    work = Work(shape=SHAPES["7b"], degree=1, batch=64, prefill_len=16, max_len=2048, item_bytes=2)
+    work = RankWork(
+        shape=SHAPES["7b"], degree=1, batch=64, prefill_len=16, max_len=2048, item_bytes=2
+    )
     assert reference_bytes(work) == pytest.approx(fullest_bytes(work, "fp16"), rel=0.02)
     assert reference_bytes(work) >= 64 * 2048 * 4096 * 2
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from workers.distributed.rank import Rank
@@ -11,7 +11,7 @@ from workers.distributed.rank import Rank
 
 def run_rank(
     spec: RunSpec,
-    order: LaunchOrder,
+    launch: LaunchConfig,
     results: Path,
     attempt: AttemptPaths,
     rank: Rank,
@@ -28,6 +28,6 @@ def run_rank(
         RuntimeError: a watcher, a GPU, a prompt file or another rank is missing or fails.
     """
     # Torch and FairScale are on compute nodes alone, and their import is part of STARTUP.
-    from workers.session.lifecycle import work_shift  # noqa: PLC0415
+    from workers.session.lifecycle import run_session  # noqa: PLC0415
 
-    work_shift(spec, order, results, attempt, rank, read_energy_j=read_energy_j)
+    run_session(spec, launch, results, attempt, rank, read_energy_j=read_energy_j)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.audit.check import Outcome
-from analysis.audit.run import Line, audit_results, to_mapping
+from analysis.audit.run import CheckLine, audit_results, to_mapping
 from analysis.tables.table import report_folder
 from telemetry.record.files import write_json
 
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_FAILED if bad else 0
 
 
-def _print_line(console: Console, line: Line) -> None:
+def _print_line(console: Console, line: CheckLine) -> None:
     style = {
         Outcome.PASSED: "green",
         Outcome.FAILED: "bold red",

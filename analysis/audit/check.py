@@ -1,4 +1,4 @@
-"""Finding: what one check of the audit saw in one run, and the case it looked at."""
+"""Check: what one check of the audit saw in one run, and the case it looked at."""
 
 import csv
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from analysis.energy.run_energy import Account
+from analysis.energy.run_energy import RunEnergy
 from analysis.runs.sealed_runs import Run, open_run
 from analysis.tables.table import report_folder
 from telemetry.record.paths import AttemptPaths, RunPaths
@@ -34,7 +34,9 @@ class Finding:
     """One line of evidence."""
 
     outcome: Outcome
+    """Whether the check holds, does not, or says nothing about the run."""
     evidence: str
+    """What was seen, or why the check does not apply, in one line."""
 
 
 def passed(evidence: str) -> Finding:
@@ -65,6 +67,7 @@ class Case:
     """One run under audit; what a check asks for is read then, and may raise."""
 
     paths: RunPaths
+    """Where the run's record lies."""
 
     @cached_property
     def attempt(self) -> AttemptPaths:
@@ -87,9 +90,9 @@ class Case:
         return run
 
     @cached_property
-    def account(self) -> Account:
+    def run_energy(self) -> RunEnergy:
         """Its energies."""
-        return Account(self.run)
+        return RunEnergy(self.run)
 
     def written_rows(self, table: str) -> list[dict[str, str]]:
         """The run's rows of a table in the report as it stands; empty when none was written."""
@@ -109,3 +112,4 @@ class Check:
     claim: str
     """What must hold, in one sentence."""
     look: Callable[[Case], Finding]
+    """Looks at one run; what it raises on a damaged record counts as failed."""

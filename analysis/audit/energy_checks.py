@@ -1,4 +1,4 @@
-"""Checks of the energies: do they agree, sum up, and stay within what their sensors see?"""
+"""Energy checks: do they agree, sum up, and stay within what their sensors see?"""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from analysis.audit.check import (
 from analysis.energy.curves import Curve
 from analysis.energy.gpu_energy import COUNTER, INTEGRAL, US_PER_MS, WITNESS, Gpu
 from analysis.energy.phase_energy import SHORT_PHASES
-from analysis.energy.run_energy import Account
+from analysis.energy.run_energy import RunEnergy
 from analysis.energy.uncertain import gap_share
 from analysis.tables.rows import phase_rows
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
@@ -43,18 +43,18 @@ PACE_TOLERANCE: Final = 1.5
 
 def phases_sum(case: Case) -> Finding:
     """Each rank's phases sum to the energy between its first and last moment."""
-    account = case.account
-    if account.method is None:
-        return skipped(account.energy.reason or "no energy")
+    run_energy = case.run_energy
+    if run_energy.method is None:
+        return skipped(run_energy.energy.reason or "no energy")
     faults = []
     worst = 0.0
-    method = account.attribution.method
-    for rank in account.ranks:
-        gpu = account.gpu_of(rank)
+    method = run_energy.attribution.method
+    for rank in run_energy.ranks:
+        gpu = run_energy.gpu_of(rank)
         curve = None if gpu is None or method is None else gpu.curve(method)
         if gpu is None or method is None or not isinstance(curve, Curve):
             continue
-        parts = [row.energy.value for row in account.phases if row.rank == rank.rank]
+        parts = [row.energy.value for row in run_energy.phases if row.rank == rank.rank]
         summed = math.fsum(part for part in parts if part is not None)
         start_us, end_us = rank.life_us
         if method == WITNESS:
@@ -75,23 +75,23 @@ def phases_sum(case: Case) -> Finding:
 
 def counter_meets_integral(case: Case) -> Finding:
     """For every GPU the counter and the integral of power tell the same energy."""
-    account = case.account
-    gpus = (*account.gpus, *account.idle_gpus)
-    return _methods_agree(account, gpus, INTEGRAL, GAP_TOLERANCE) or skipped(
-        account.gap.reason or "no GPU has both"
+    run_energy = case.run_energy
+    gpus = (*run_energy.gpus, *run_energy.idle_gpus)
+    return _methods_agree(run_energy, gpus, INTEGRAL, GAP_TOLERANCE) or skipped(
+        run_energy.gap.reason or "no GPU has both"
     )
 
 
 def witness_meets_counter(case: Case) -> Finding:
     """For every GPU its rank's own counter readings and the watcher's tell the same energy."""
-    account = case.account
-    return _methods_agree(account, account.gpus, WITNESS, WITNESS_TOLERANCE) or skipped(
-        account.witness_gap.reason or "no GPU has both"
+    run_energy = case.run_energy
+    return _methods_agree(run_energy, run_energy.gpus, WITNESS, WITNESS_TOLERANCE) or skipped(
+        run_energy.witness_gap.reason or "no GPU has both"
     )
 
 
 def _methods_agree(
-    account: Account, gpus: Sequence[Gpu], method: str, tolerance: float
+    run_energy: RunEnergy, gpus: Sequence[Gpu], method: str, tolerance: float
 ) -> Finding | None:
     """How far `method` lies from the counter, GPU by GPU; None when no GPU has both.
 
@@ -104,11 +104,11 @@ def _methods_agree(
     compared = 0
     for gpu in gpus:
         counter = (
-            gpu.best_counter(account.window_us)
+            gpu.best_counter(run_energy.window_us)
             if method == INTEGRAL
-            else gpu.energy(COUNTER, account.window_us)
+            else gpu.energy(COUNTER, run_energy.window_us)
         )
-        gap = gap_share(counter, gpu.energy(method, account.window_us), names=(COUNTER, method))
+        gap = gap_share(counter, gpu.energy(method, run_energy.window_us), names=(COUNTER, method))
         if gap.value is None:
             continue
         blur = gap.plus_minus or 0.0
@@ -130,32 +130,28 @@ def _methods_agree(
 
 def idle_gpus_charged(case: Case) -> Finding:
     """Every GPU that the job held worked, or its energy is known and charged."""
-    account = case.account
-    held = len(account.gpus) + len(account.idle_gpus)
+    run_energy = case.run_energy
+    held = len(run_energy.gpus) + len(run_energy.idle_gpus)
     if not held:
         return skipped("no rank has a GPU")
-    if not account.idle_gpus:
+    if not run_energy.idle_gpus:
         return passed(f"all {held} allocated GPUs have a rank")
-    idle = account.idle_energy
+    idle, count = run_energy.idle_energy, len(run_energy.idle_gpus)
     if idle.value is None:
-        return failed(
-            f"{len(account.idle_gpus)} GPUs had no rank, and their energy is unknown: {idle.reason}"
-        )
-    return passed(
-        f"{len(account.idle_gpus)} of {held} GPUs had no rank and took {idle.value:.4g} J, charged"
-    )
+        return failed(f"{count} GPUs had no rank, and their energy is unknown: {idle.reason}")
+    return passed(f"{count} of {held} GPUs had no rank and took {idle.value:.4g} J, charged")
 
 
 def sensor_keeps_pace(case: Case) -> Finding:
     """Counters change as often as the sensor's update period that uncertainties rest on."""
-    account = case.account
+    run_energy = case.run_energy
     faults = []
     seen = []
-    for gpu in (*account.gpus, *account.idle_gpus):
+    for gpu in (*run_energy.gpus, *run_energy.idle_gpus):
         stated = [one for one in gpu.behaviours if one.field == COUNTER_FIELD]
         if not stated:
             continue
-        inside = account.series(gpu.host, gpu.uuid, COUNTER_FIELD).between(*account.window_us)
+        inside = run_energy.series(gpu.host, gpu.uuid, COUNTER_FIELD).between(*run_energy.window_us)
         changed = inside.t_us[1:][np.diff(inside.value) != 0]
         if len(changed) < LEAST_CHANGES:
             continue
@@ -169,26 +165,26 @@ def sensor_keeps_pace(case: Case) -> Finding:
             )
     if not seen:
         return skipped("no counter changed often enough in the window to tell")
-    known = all(gpu.sensor.known for gpu in account.gpus)
+    known = all(gpu.sensor.known for gpu in run_energy.gpus)
     table = "" if known else "; a GPU is in no table, taken as slow as the slowest"
     return judged(faults, f"counters changed every {max(seen) / US_PER_MS:.0f} ms or less{table}")
 
 
 def short_phases_say_so(case: Case) -> Finding:
     """No phase that is too short for its GPU's sensor carries a number, and every number a ±."""
-    account = case.account
-    if account.method is None:
-        return skipped(account.energy.reason or "no energy")
-    spans = {str(rank.rank): rank for rank in account.ranks}
+    run_energy = case.run_energy
+    if run_energy.method is None:
+        return skipped(run_energy.energy.reason or "no energy")
+    spans = {str(rank.rank): rank for rank in run_energy.ranks}
     rows = case.written_rows("phases") or [
         {name: "" if value is None else str(value) for name, value in row.items()}
-        for row in phase_rows(account)
+        for row in phase_rows(run_energy)
     ]
     faults = []
     withheld = 0
     for row in rows:
         rank = spans.get(row["rank"])
-        gpu = None if rank is None else account.gpu_of(rank)
+        gpu = None if rank is None else run_energy.gpu_of(rank)
         if rank is None or gpu is None or row["phase"] == SHORT_PHASES:
             continue
         where = f"rank {rank.rank}, {row['phase']}"
@@ -199,17 +195,17 @@ def short_phases_say_so(case: Case) -> Finding:
                 faults.append(f"{where} has no energy and no reason")
         elif not row["energy_uncertainty_j"]:
             faults.append(f"{where} has an energy and no uncertainty")
-        elif not gpu.attributable(account.attribution.method, seconds):
-            shortness = gpu.shortness(account.attribution.method, seconds)
+        elif not gpu.attributable(run_energy.attribution.method, seconds):
+            shortness = gpu.shortness(run_energy.attribution.method, seconds)
             faults.append(f"{where} has an energy, but is {shortness}")
     return judged(faults, f"{len(rows)} phases, {withheld} not attributable or without a reading")
 
 
 def power_plausible(case: Case) -> Finding:
     """Mean power of every working GPU lies between its idle power and its limit."""
-    account = case.account
-    if account.method is None:
-        return skipped(account.energy.reason or "no energy")
+    run_energy = case.run_energy
+    if run_energy.method is None:
+        return skipped(run_energy.energy.reason or "no energy")
     limits = {
         gpu["uuid"]: gpu.get("power_limit_w")
         for host in case.run.hosts.values()
@@ -217,10 +213,10 @@ def power_plausible(case: Case) -> Finding:
     }
     faults = []
     powers = []
-    for gpu in account.gpus:
-        energy_j = gpu.energy(account.method, account.window_us).value
+    for gpu in run_energy.gpus:
+        energy_j = gpu.energy(run_energy.method, run_energy.window_us).value
         assert energy_j is not None
-        power_w = energy_j / account.duration_s
+        power_w = energy_j / run_energy.duration_s
         powers.append(power_w)
         limit_w = limits.get(gpu.uuid)
         if limit_w is not None and power_w > float(limit_w) * (1 + LIMIT_TOLERANCE):
@@ -237,10 +233,10 @@ def cap_in_force(case: Case) -> Finding:
     if asked is None:
         return skipped("no power cap was asked for")
     faults = []
-    for gpu in case.account.gpus:
-        readings = case.account.series(gpu.host, gpu.uuid, "power_limit_w")
+    for gpu in case.run_energy.gpus:
+        readings = case.run_energy.series(gpu.host, gpu.uuid, "power_limit_w")
         # A limit is read seldom: any reading before the window may be the one in force.
-        inside = readings.holding(*case.account.window_us, case.account.window_us[0]).value
+        inside = readings.holding(*case.run_energy.window_us, case.run_energy.window_us[0]).value
         seen = {float(value) for value in inside} or _stated_limits(case, gpu.uuid)
         if not seen:
             faults.append(f"{gpu.uuid}: no limit is on record")
@@ -249,7 +245,7 @@ def cap_in_force(case: Case) -> Finding:
             for limit in sorted(seen)
             if abs(limit - asked) > CAP_TOLERANCE_W
         ]
-    return judged(faults, f"{asked:g} W on {len(case.account.gpus)} GPUs")
+    return judged(faults, f"{asked:g} W on {len(case.run_energy.gpus)} GPUs")
 
 
 def _stated_limits(case: Case, uuid: str) -> set[float]:

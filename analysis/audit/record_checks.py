@@ -1,4 +1,4 @@
-"""Checks of the record: is it whole, unchanged, ordered and complete?"""
+"""Record checks: is it whole, unchanged, ordered and complete?"""
 
 import shutil
 import tempfile
@@ -135,12 +135,12 @@ def inside_lifetime(case: Case) -> Finding:
 
 def readings_complete(case: Case) -> Finding:
     """In the measured window no GPU sensor missed more than one reading in twenty."""
-    if not case.account.gpus:
+    if not case.run_energy.gpus:
         return skipped("no rank has a GPU")
-    covered = list(case.account.coverage())
+    covered = list(case.run_energy.coverage())
     faults = [
         f"{gpu.uuid} has no reading of power or energy"
-        for gpu in case.account.gpus
+        for gpu in case.run_energy.gpus
         if not any(one.device == gpu.uuid for one in covered)
     ]
     for one in covered:
@@ -162,7 +162,7 @@ def spans_tile(case: Case) -> Finding:
     """Phases of every rank follow each other without a hole or an overlap."""
     faults = []
     count = 0
-    for rank in case.account.ranks:
+    for rank in case.run_energy.ranks:
         count += len(rank.start_us)
         if (rank.end_us < rank.start_us).any():
             faults.append(f"rank {rank.rank}: a span ends before it starts")
@@ -174,7 +174,7 @@ def spans_tile(case: Case) -> Finding:
                 f"rank {rank.rank}: a {kind} of {abs(int(holes_us[at]))} us "
                 f"before {rank.phase[at + 1]}"
             )
-    return judged(faults, f"{count} spans of {len(case.account.ranks)} ranks tile their time")
+    return judged(faults, f"{count} spans of {len(case.run_energy.ranks)} ranks tile their time")
 
 
 def all_present(case: Case) -> Finding:
@@ -182,11 +182,11 @@ def all_present(case: Case) -> Finding:
     spec = case.run.spec
     registered = [int(rank["rank"]) for rank in case.run.manifest["ranks"]]
     hosts = set(case.run.hosts)
-    wrote = {rank.host for rank in case.account.ranks}
+    wrote = {rank.host for rank in case.run_energy.ranks}
     faults = []
     for what, found in (
         ("registered", sorted(registered)),
-        ("with spans", [rank.rank for rank in case.account.ranks]),
+        ("with spans", [rank.rank for rank in case.run_energy.ranks]),
     ):
         if found != list(range(spec.gpus)):
             faults.append(f"ranks {what} must be 0 to {spec.gpus - 1}, but are {found} instead")
@@ -200,13 +200,13 @@ def all_present(case: Case) -> Finding:
 def gpus_distinct(case: Case) -> Finding:
     """No GPU is counted for two ranks, and spans, registrations and hosts name the same one."""
     registered = {int(rank["rank"]): rank for rank in case.run.manifest["ranks"]}
-    uuids = [rank.gpu_uuid for rank in case.account.ranks if rank.gpu_uuid is not None]
+    uuids = [rank.gpu_uuid for rank in case.run_energy.ranks if rank.gpu_uuid is not None]
     if not uuids:
         return skipped("no rank has a GPU")
     faults = [
         f"{uuid} belongs to two ranks" for uuid in sorted(set(uuids)) if uuids.count(uuid) > 1
     ]
-    for rank in case.account.ranks:
+    for rank in case.run_energy.ranks:
         own = registered.get(rank.rank, {})
         seen = {rank.gpu_uuid, own.get("gpu_uuid"), _inventory_uuid(case, own)}
         if len(seen) > 1:

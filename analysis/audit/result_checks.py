@@ -1,4 +1,4 @@
-"""Checks of the results: do tokens, words, labels and identities agree with each other?"""
+"""Result checks: do tokens, words, labels and identities agree with each other?"""
 
 import json
 import math
@@ -84,11 +84,11 @@ def prompts_answered(case: Case) -> Finding:
 def identities_hold(case: Case) -> Finding:
     """Energy, power, rates and single GPUs agree, in the written tables when there are some."""
     written = case.written_rows("runs")
-    row: Mapping[str, Any] = written[0] if written else run_row(case.account)
+    row: Mapping[str, Any] = written[0] if written else run_row(case.run_energy)
     names = ("power_w", "energy_j", "energy_per_token_j", "energy_per_response_j", "duration_s")
     if any(row[name] in (None, "") for name in names):
         return skipped(str(row["energy_reason"] or "no tokens"))
-    gpus: Sequence[Mapping[str, Any]] = case.written_rows("gpus") or gpu_rows(case.account)
+    gpus: Sequence[Mapping[str, Any]] = case.written_rows("gpus") or gpu_rows(case.run_energy)
     working = math.fsum(float(gpu["energy_j"] or 0) for gpu in gpus if _has_rank(gpu))
     idle = math.fsum(float(gpu["energy_j"] or 0) for gpu in gpus if not _has_rank(gpu))
     number = {name: float(row[name] or 0) for name in (*names, "tokens_per_s", "responses")}

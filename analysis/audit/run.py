@@ -24,11 +24,13 @@ _TABLES_CLAIM: Final = "the report's tables come out again"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CheckLine:
     """What one check saw over all runs."""
 
     name: str
+    """The check's short name, stable: it stands in audit.json."""
     claim: str
+    """What the check says must hold, in one sentence."""
     findings: tuple[tuple[str, Finding], ...]
     """By run id; the results folder's own check has the empty one."""
 
@@ -53,11 +55,11 @@ class Line:
         return deciding[0].evidence
 
 
-def audit_results(results: Path) -> list[Line]:
+def audit_results(results: Path) -> list[CheckLine]:
     """Every check over every sealed run of a results folder; damaged input fails, never raises."""
     cases = [Case(run) for run in find_runs(results) if is_sealed(run)]
     lines = [
-        Line(
+        CheckLine(
             name=check.name,
             claim=check.claim,
             findings=tuple((case.paths.run_id, _look(check, case)) for case in cases),
@@ -67,7 +69,7 @@ def audit_results(results: Path) -> list[Line]:
     ]
     if cases:
         finding = _report_tables(results)
-        lines.append(Line(name=_TABLES_CHECK, claim=_TABLES_CLAIM, findings=(("", finding),)))
+        lines.append(CheckLine(name=_TABLES_CHECK, claim=_TABLES_CLAIM, findings=(("", finding),)))
     return lines
 
 
@@ -87,7 +89,7 @@ def seals_digest(results: Path) -> str:
     return digest.hexdigest()
 
 
-def to_mapping(results: Path, lines: Sequence[Line]) -> dict[str, Any]:
+def to_mapping(results: Path, lines: Sequence[CheckLine]) -> dict[str, Any]:
     """The audit's JSON form; the same record gives the same bytes."""
     return {
         "schema_version": SCHEMA_VERSION,

@@ -1,4 +1,4 @@
-"""Checks of the work: do steps, windows, memory and bytes agree, and with physics too?"""
+"""Work checks: do steps, windows, memory and bytes agree, and with physics too?"""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
-from analysis.performance.model_record import ModelRecord
+from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import STATED, Performance
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.series import US_PER_S, IntArray
@@ -34,7 +34,7 @@ def steps_agree(case: Case) -> Finding:
     steps = case.run.steps
     if steps is None:
         return skipped("not recorded: the run is from before steps were")
-    rank = next(rank for rank in case.account.ranks if rank.rank == 0)
+    rank = next(rank for rank in case.run_energy.ranks if rank.rank == 0)
     faults: list[str] = []
     tokens = 0
     batches = sorted({*_whole(steps, "batch"), *_whole(case.run.responses, "batch")})
@@ -102,8 +102,8 @@ def _time_faults(steps: pa.Table, rank: RankSpans, number: int) -> list[str]:
 
 def window_filled(case: Case) -> Finding:
     """The measured window is as long as was ordered, of whole passes through the prompts."""
-    window = ModelRecord(case.run).part("window")
-    least_s = case.run.order.get("min_window_s")
+    window = ModelFacts(case.run).part("window")
+    least_s = case.run.launch.get("min_window_s")
     if not window or not isinstance(least_s, int | float):
         return skipped("not recorded: the run is from before windows were ordered")
     passes, answered = window.get("passes"), case.run.responses.num_rows
@@ -112,7 +112,7 @@ def window_filled(case: Case) -> Finding:
         faults.append(f"{answered} answers to {case.run.spec.prompts} prompts in {passes} passes")
     if window.get("min_window_s") != least_s:
         faults.append(f"{least_s} s were ordered, {window.get('min_window_s')} s went by")
-    seconds = case.account.duration_s
+    seconds = case.run_energy.duration_s
     if seconds < least_s - WINDOW_SLACK_S:
         faults.append(f"{seconds:.3f} s were measured, {least_s:g} s ordered")
     return judged(faults, f"{seconds:.1f} s in {passes} passes, ordered were {least_s:g} s")
@@ -120,7 +120,7 @@ def window_filled(case: Case) -> Finding:
 
 def warmup_told(case: Case) -> Finding:
     """The warm-up ended steady, and its rates say so; one that did not is told, not failed."""
-    warmup = ModelRecord(case.run).part("warmup")
+    warmup = ModelFacts(case.run).part("warmup")
     rates, steady = warmup.get("rates_tokens_per_s"), warmup.get("steady")
     if not isinstance(rates, list):
         return skipped("not recorded: the run is from before warm-ups were")
@@ -139,7 +139,7 @@ def warmup_told(case: Case) -> Finding:
 
 def memory_planned(case: Case) -> Finding:
     """What torch took of a GPU is what the plan had estimated; a plan that is off is told."""
-    performance = Performance(case.account)
+    performance = Performance(case.run_energy)
     estimated = estimated_bytes(performance)
     allocated = performance.model.number("memory", "peak_allocated_bytes")
     if estimated is None or allocated is None:
@@ -151,7 +151,7 @@ def memory_planned(case: Case) -> Finding:
 
 def bytes_counted(case: Case) -> Finding:
     """The bytes that a step reads, as the run counted its tensors, are those of the formula."""
-    model = ModelRecord(case.run)
+    model = ModelFacts(case.run)
     if isinstance(model.sizes, str):
         return skipped(model.sizes)
     faults = []
@@ -173,13 +173,13 @@ def bytes_counted(case: Case) -> Finding:
 
 def bound_not_beaten(case: Case) -> Finding:
     """No phase was faster than its GPUs' stated peaks allow."""
-    performance = Performance(case.account)
+    performance = Performance(case.run_energy)
     if performance.reason is not None:
         return skipped(performance.reason)
     shares = {}
     for phase in (Phase.PREFILL, Phase.DECODE):
         least_s = performance.least_s(phase, STATED)
-        seconds = case.account.phase_seconds(phase)
+        seconds = case.run_energy.phase_seconds(phase)
         for name, share in zip(
             ("bandwidth", "operations"), performance.utilization(phase, STATED), strict=True
         ):

@@ -1,4 +1,4 @@
-"""Energy of a window from what a sensor said: pure arrays, no files.
+"""Curves: pure arrays, no files.
 
 Three curves of energy over time may exist for a GPU. The counter is the board's own running total
 as the watcher read it. The witness is the same counter as the GPU's rank read it at the edges of
@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.energy.uncertain import Amount
+from analysis.energy.uncertain import Uncertain
 from analysis.runs.series import US_PER_S, FloatArray, IntArray, Series
 
 # A window shorter than this many sensor periods holds too few independent readings: at two
@@ -94,25 +94,25 @@ class Curve:
         """True when readings were missed for longer than the sensor is allowed to be silent."""
         return bool(np.diff(self.t_us).max() > GAP_PERIODS * self.resolution_us)
 
-    def between(self, start_us: int, end_us: int) -> Amount:
+    def between(self, start_us: int, end_us: int) -> Uncertain:
         """Energy of one window in joules."""
         edges_us = np.array([start_us, end_us], dtype=np.int64)
         edges = self.at(edges_us)
         if np.isnan(edges[0]):
             late_s = (int(self.t_us[0]) - start_us) / US_PER_S
             if late_s > 0:
-                return Amount.unknown(f"readings begin {late_s:.3f} s after the window")
+                return Uncertain.unknown(f"readings begin {late_s:.3f} s after the window")
         if np.isnan(edges).any():
             early_s = (end_us - int(self.t_us[-1])) / US_PER_S
-            return Amount.unknown(f"readings end {early_s:.3f} s before the window")
-        return Amount.of(edges[1] - edges[0], self.plus_minus_j(edges_us[:1], edges_us[1:]))
+            return Uncertain.unknown(f"readings end {early_s:.3f} s before the window")
+        return Uncertain.of(edges[1] - edges[0], self.plus_minus_j(edges_us[:1], edges_us[1:]))
 
-    def summed(self, start_us: IntArray, end_us: IntArray) -> Amount:
+    def summed(self, start_us: IntArray, end_us: IntArray) -> Uncertain:
         """Energy of several windows together; shape (n,) each."""
         energies = self.at(end_us) - self.at(start_us)
         if np.isnan(energies).any():
-            return Amount.unknown("readings do not reach over the whole phase")
-        return Amount.of(float(energies.sum()), self.plus_minus_j(start_us, end_us))
+            return Uncertain.unknown("readings do not reach over the whole phase")
+        return Uncertain.of(float(energies.sum()), self.plus_minus_j(start_us, end_us))
 
     def plus_minus_j(self, start_us: IntArray, end_us: IntArray) -> float:
         """Expanded uncertainty (k = 2) of the energy of several windows together.

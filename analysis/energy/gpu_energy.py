@@ -1,4 +1,4 @@
-"""Gpu: one GPU of a run, its energy over time and what its sensor can resolve."""
+"""GPU energy: one GPU of a run, its energy over time and what its sensor can resolve."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from analysis.energy.curves import ATTRIBUTABLE_PERIODS, Curve
-from analysis.energy.uncertain import Amount
+from analysis.energy.uncertain import Uncertain
 from analysis.runs.series import US_PER_S, FloatArray
 from telemetry.boards.sensor_timing import Sensor, Timing
 
@@ -32,6 +32,7 @@ class Behaviour:
     """How one reading of a GPU behaves in time, and how that is known."""
 
     field: str
+    """The reading's name in `telemetry.fields.FIELDS`: a power or the counter."""
     tabulated: Timing
     """By architecture, `telemetry.boards.sensor_timing`."""
     measured_us: int | None
@@ -75,37 +76,43 @@ class Gpu:
     """One GPU that the run was given."""
 
     uuid: str
+    """Joins it to the spans' `gpu_uuid` and the samples' `device`."""
     host: str
+    """Node that it sits in, as the record names it."""
     name: str
     """Product, as the source has it."""
     driver: str | None
+    """Driver version; None when it is not on record."""
     shared: bool
     """True when MIG is on: what it reads is the whole board's."""
     rank: int | None
     """The rank that works on it; None for a GPU that was allocated and left idle."""
     sensor: Sensor
+    """How its readings behave by the table, from its product and driver."""
     behaviours: tuple[Behaviour, ...]
     """Of every power field and counter with readings."""
     counter: Curve | str
     """The curve, or why there is none."""
     witness: Curve | str
+    """The counter's curve as its rank read it at its spans' edges, or why there is none."""
     integral: Curve | str
-    idle_power: Amount
+    """The curve under its power readings, or why there is none."""
+    idle_power: Uncertain
     """Mean power in the settled part of the run's own IDLE phase, watts."""
 
     def curve(self, method: str) -> Curve | str:
         """The curve that `method`, one of `METHODS`, names."""
         return {COUNTER: self.counter, WITNESS: self.witness, INTEGRAL: self.integral}[method]
 
-    def energy(self, method: str, window_us: tuple[int, int]) -> Amount:
+    def energy(self, method: str, window_us: tuple[int, int]) -> Uncertain:
         """Energy in a window by one method."""
         curve = self.curve(method)
-        amount = Amount.unknown(curve) if isinstance(curve, str) else curve.between(*window_us)
+        amount = Uncertain.unknown(curve) if isinstance(curve, str) else curve.between(*window_us)
         if amount.value is None:
-            return Amount.unknown(f"{self.uuid}: {amount.reason}")
+            return Uncertain.unknown(f"{self.uuid}: {amount.reason}")
         return amount
 
-    def best_counter(self, window_us: tuple[int, int]) -> Amount:
+    def best_counter(self, window_us: tuple[int, int]) -> Uncertain:
         """Energy in a window by the board's counter: as its rank read it, else as it was polled."""
         witness = self.energy(WITNESS, window_us)
         return witness if witness.value is not None else self.energy(COUNTER, window_us)

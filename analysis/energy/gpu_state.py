@@ -1,4 +1,4 @@
-"""GpuState: how warm and how fast a GPU was at both ends of the measured window, and what held it.
+"""GPU state: how warm and how fast a GPU was at both ends of the measured window, and what held it.
 
 A reading counts for an edge that lies within two of its periods; a clock's mean and what held it
 are those of the readings inside and of the last one before.
@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from analysis.energy.curves import EDGE_PERIODS
-from analysis.energy.uncertain import Amount
+from analysis.energy.uncertain import Uncertain
 from analysis.runs.series import Series
 
 TEMPERATURE: Final = "gpu_temperature_c"
@@ -35,14 +35,17 @@ _HOLDS: Final = {
 class GpuState:
     """The state of one GPU around a window."""
 
-    temperature_start: Amount
+    temperature_start: Uncertain
     """Degrees Celsius."""
-    temperature_end: Amount
-    sm_clock_start: Amount
+    temperature_end: Uncertain
+    """Degrees Celsius."""
+    sm_clock_start: Uncertain
     """MHz."""
-    sm_clock_end: Amount
-    sm_clock_mean: Amount
-    held_share: Amount
+    sm_clock_end: Uncertain
+    """MHz."""
+    sm_clock_mean: Uncertain
+    """MHz, over the readings inside the window and the last one before."""
+    held_share: Uncertain
     """Share of the readings inside the window at which something held the clock down."""
     held_by: str | None
     """What did, the commonest first; None when nothing did or nothing says."""
@@ -62,7 +65,7 @@ def gpu_state(
 ) -> GpuState:
     """The state of a GPU whose readings of a field `read` gives."""
 
-    def edge(field: str, index: int) -> Amount:
+    def edge(field: str, index: int) -> Uncertain:
         return _at(read(field), window_us[index], int(EDGE_PERIODS * period_us(field)))
 
     def inside_of(field: str) -> Series:
@@ -70,9 +73,9 @@ def gpu_state(
 
     inside = inside_of(SM_CLOCK)
     mean = (
-        Amount.of(float(inside.value.mean()))
+        Uncertain.of(float(inside.value.mean()))
         if len(inside)
-        else Amount.unknown(_why(read(SM_CLOCK)))
+        else Uncertain.unknown(_why(read(SM_CLOCK)))
     )
     share, held_by = _held(inside_of(THROTTLE), _why(read(THROTTLE)))
     return GpuState(
@@ -86,25 +89,25 @@ def gpu_state(
     )
 
 
-def _at(series: Series, t_us: int, reach_us: int) -> Amount:
+def _at(series: Series, t_us: int, reach_us: int) -> Uncertain:
     """The reading next to a moment, no further away than `reach_us`."""
     if not len(series):
-        return Amount.unknown(_why(series))
+        return Uncertain.unknown(_why(series))
     at = int(np.argmin(np.abs(series.t_us - t_us)))
     if abs(int(series.t_us[at]) - t_us) > reach_us:
-        return Amount.unknown("no reading within two periods of the window's edge")
-    return Amount.of(float(series.value[at]))
+        return Uncertain.unknown("no reading within two periods of the window's edge")
+    return Uncertain.of(float(series.value[at]))
 
 
-def _held(inside: Series, otherwise: str) -> tuple[Amount, str | None]:
+def _held(inside: Series, otherwise: str) -> tuple[Uncertain, str | None]:
     if not len(inside):
-        return Amount.unknown(otherwise), None
+        return Uncertain.unknown(otherwise), None
     bits = inside.value.astype(np.int64)
     shares = {name: float(np.mean((bits & bit) != 0)) for bit, name in _HOLDS.items()}
     named = sorted((name for name in shares if shares[name] > 0), key=lambda name: -shares[name])
     held = float(np.mean((bits & sum(_HOLDS)) != 0))
     texts = [f"{name} {shares[name]:.0%}" for name in named]
-    return Amount.of(held), ", ".join(texts) or None
+    return Uncertain.of(held), ", ".join(texts) or None
 
 
 def _why(series: Series) -> str:

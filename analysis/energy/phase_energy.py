@@ -1,4 +1,4 @@
-"""PhaseEnergy: what each rank's GPU took in each phase of the job, and what idle GPUs took."""
+"""Phase energy: what each rank's GPU took in each phase of the job, and what idle GPUs took."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.energy.curves import Curve
 from analysis.energy.gpu_energy import METHODS, WITNESS, Gpu
-from analysis.energy.uncertain import Amount, net_energy
+from analysis.energy.uncertain import Uncertain, net_energy
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.series import US_PER_S, IntArray
 
@@ -25,13 +25,19 @@ class PhaseEnergy:
     rank: int | None
     """None for a GPU that no rank works on."""
     host: str
+    """Node of the rank, or of the idle GPU."""
     gpu_uuid: str | None
+    """The GPU's UUID; None when the rank has no GPU."""
     phase: str
+    """A value of `telemetry.schema.Phase`, `SHORT_PHASES` or `NO_RANK`."""
     spans: int
+    """How many spans are summed; 1 for an idle GPU's whole job."""
     seconds: float
-    energy: Amount
+    """Length of all of them together."""
+    energy: Uncertain
     """Gross joules of the GPU."""
-    net: Amount
+    net: Uncertain
+    """Joules beyond what the GPU takes at rest in the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +47,14 @@ class Attribution:
     method: str | None
     """One of `analysis.energy.gpu_energy.METHODS`; None when there is none, for `reason`."""
     reason: str
+    """Why there is no method; empty when there is one."""
 
-    def energy(self, rank: RankSpans, gpu: Gpu | None, chosen: IntArray) -> Amount:
+    def energy(self, rank: RankSpans, gpu: Gpu | None, chosen: IntArray) -> Uncertain:
         """Energy of a rank's GPU in the chosen spans, if its sensor can tell them from others."""
         if not len(chosen):
-            return Amount.unknown("no such phase")
+            return Uncertain.unknown("no such phase")
         if gpu is not None and not gpu.attributable(self.method, rank.seconds(chosen)):
-            return Amount.unknown(gpu.shortness(self.method, rank.seconds(chosen)))
+            return Uncertain.unknown(gpu.shortness(self.method, rank.seconds(chosen)))
         return self._summed(rank, gpu, chosen)
 
     def rows(self, rank: RankSpans, gpu: Gpu | None) -> Iterator[PhaseEnergy]:
@@ -62,14 +69,14 @@ class Attribution:
             chosen = np.sort(np.concatenate(pooled))
             yield _row(rank, gpu, SHORT_PHASES, chosen, self._summed(rank, gpu, chosen))
 
-    def _summed(self, rank: RankSpans, gpu: Gpu | None, chosen: IntArray) -> Amount:
+    def _summed(self, rank: RankSpans, gpu: Gpu | None, chosen: IntArray) -> Uncertain:
         if gpu is None:
-            return Amount.unknown("the rank has no GPU")
+            return Uncertain.unknown("the rank has no GPU")
         if self.method is None:
-            return Amount.unknown(self.reason)
+            return Uncertain.unknown(self.reason)
         curve = gpu.curve(self.method)
         if isinstance(curve, str):
-            return Amount.unknown(f"{gpu.uuid}: {curve}")
+            return Uncertain.unknown(f"{gpu.uuid}: {curve}")
         return curve.summed(rank.start_us[chosen], rank.end_us[chosen])
 
 
@@ -102,7 +109,7 @@ def attribution(
     return Attribution(method=finest, reason="")
 
 
-def idle_row(gpu: Gpu, life_us: tuple[int, int], energy: Amount) -> PhaseEnergy:
+def idle_row(gpu: Gpu, life_us: tuple[int, int], energy: Uncertain) -> PhaseEnergy:
     """A GPU that was allocated and left idle, over the job's life."""
     return PhaseEnergy(
         rank=None,
@@ -112,12 +119,12 @@ def idle_row(gpu: Gpu, life_us: tuple[int, int], energy: Amount) -> PhaseEnergy:
         spans=1,
         seconds=(life_us[1] - life_us[0]) / US_PER_S,
         energy=energy,
-        net=Amount.unknown("no rank worked on it: all of it is idle energy"),
+        net=Uncertain.unknown("no rank worked on it: all of it is idle energy"),
     )
 
 
 def _row(
-    rank: RankSpans, gpu: Gpu | None, phase: str, chosen: IntArray, energy: Amount
+    rank: RankSpans, gpu: Gpu | None, phase: str, chosen: IntArray, energy: Uncertain
 ) -> PhaseEnergy:
     seconds = float(rank.seconds(chosen).sum())
     net = energy if gpu is None else net_energy(energy, gpu.idle_power, seconds)

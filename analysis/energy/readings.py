@@ -15,7 +15,7 @@ from analysis.energy.curves import (
     integral_curve,
 )
 from analysis.energy.gpu_energy import WITNESS, Behaviour, Gpu
-from analysis.energy.uncertain import Amount, total
+from analysis.energy.uncertain import Uncertain, total
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import US_PER_S, Series
@@ -30,7 +30,9 @@ class Readings:
     """All power and energy readings of a run, by GPU."""
 
     run: Run
+    """The run whose samples these are."""
     series: Mapping[tuple[str, str, str], Series]
+    """By host, device and field."""
 
     def of(self, host: str, device: str, field: str) -> Series:
         """The readings of one device and field; empty when there are none."""
@@ -88,12 +90,12 @@ class Readings:
             idle_power=_idle_power(rank, (counter, integral, witness)),
         )
 
-    def host_energy(self, name: str, window_us: tuple[int, int], *, nothing: str) -> Amount:
+    def host_energy(self, name: str, window_us: tuple[int, int], *, nothing: str) -> Uncertain:
         """Energy in a window by all hosts' readings of one field, a counter or a power.
 
         `nothing` is why there is none when no host has the field at all.
         """
-        amounts: list[Amount] = []
+        amounts: list[Uncertain] = []
         for (host, device, field), series in sorted(self.series.items()):
             if field != name:
                 continue
@@ -108,9 +110,11 @@ class Readings:
                     series, field=name, edge_us=edge_us, window_us=0, resolution_us=sampling_us
                 )
             )
-            amount = Amount.unknown(curve) if isinstance(curve, str) else curve.between(*window_us)
+            amount = (
+                Uncertain.unknown(curve) if isinstance(curve, str) else curve.between(*window_us)
+            )
             if amount.value is None:
-                amount = Amount.unknown(f"{host}, {device}: {amount.reason}")
+                amount = Uncertain.unknown(f"{host}, {device}: {amount.reason}")
             amounts.append(amount)
         return total(amounts, nothing=nothing)
 
@@ -203,7 +207,7 @@ def _witness(
     )
 
 
-def _idle_power(rank: RankSpans | None, curves: tuple[Curve | str, ...]) -> Amount:
+def _idle_power(rank: RankSpans | None, curves: tuple[Curve | str, ...]) -> Uncertain:
     """Mean power in the settled part of the rank's IDLE phase, by the first curve that knows it.
 
     The first half is left to the sensor's lag and to what still settles after start-up; two of the
@@ -211,12 +215,12 @@ def _idle_power(rank: RankSpans | None, curves: tuple[Curve | str, ...]) -> Amou
     readings at the phase's edges alone and takes the whole of it.
     """
     if rank is None:
-        return Amount.unknown("no rank works on it")
+        return Uncertain.unknown("no rank works on it")
     idle = rank.of(Phase.IDLE)
     if not len(idle):
-        return Amount.unknown("the run has no idle phase")
+        return Uncertain.unknown("the run has no idle phase")
     begun_us, ended_us = int(rank.start_us[idle[0]]), int(rank.end_us[idle[0]])
-    shortest: Amount | None = None
+    shortest: Uncertain | None = None
     for curve in curves:
         if not isinstance(curve, Curve):
             continue
@@ -226,7 +230,7 @@ def _idle_power(rank: RankSpans | None, curves: tuple[Curve | str, ...]) -> Amou
             start_us, end_us = (begun_us + ended_us) // 2, ended_us - least_us
         seconds = (end_us - start_us) / US_PER_S
         if end_us - start_us < least_us:
-            shortest = shortest or Amount.unknown(
+            shortest = shortest or Uncertain.unknown(
                 f"the settled part of the idle phase is {max(0.0, seconds):.3f} s, "
                 "under two sensor periods"
             )
@@ -234,4 +238,4 @@ def _idle_power(rank: RankSpans | None, curves: tuple[Curve | str, ...]) -> Amou
         amount = curve.between(start_us, end_us)
         if amount.value is not None:
             return amount.over(seconds)
-    return shortest or Amount.unknown("no reading in the idle phase")
+    return shortest or Uncertain.unknown("no reading in the idle phase")

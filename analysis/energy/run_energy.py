@@ -1,4 +1,4 @@
-"""Account: one run's energy by GPU and phase, joined on GPU UUID and time."""
+"""Run energy: one run's energy by GPU and phase, joined on GPU UUID and time."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from analysis.energy.gpu_energy import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
 from analysis.energy.gpu_state import STATE_FIELDS, GpuState, gpu_state
 from analysis.energy.phase_energy import Attribution, PhaseEnergy, attribution, idle_row
 from analysis.energy.readings import Readings
-from analysis.energy.uncertain import Amount, gap_share, net_energy, total
+from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
 from analysis.runs.rank_spans import RankSpans, rank_spans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import US_PER_S, Series
@@ -35,7 +35,9 @@ class Covered:
     """How complete one reading of one GPU is in the measured window."""
 
     device: str
+    """UUID of the GPU."""
     field: str
+    """The reading's name in `telemetry.fields.FIELDS`."""
     share: float
     """Of the readings expected."""
     gap_us: int
@@ -46,7 +48,7 @@ class Covered:
     """Readings expected that did not come."""
 
 
-class Account:
+class RunEnergy:
     """The energies of one run, each a number or the reason why there is none.
 
     The energy of a run is the sum over every GPU that a rank works on, of all nodes. One method is
@@ -141,14 +143,14 @@ class Account:
         """The same of the phases."""
         return self._text_of(self.attribution.method)
 
-    def energy_by(self, method: str) -> Amount:
+    def energy_by(self, method: str) -> Uncertain:
         """Energy of all working GPUs in the window by one method."""
         return total(
             [gpu.energy(method, self.window_us) for gpu in self.gpus], nothing="no rank has a GPU"
         )
 
     @cached_property
-    def energy(self) -> Amount:
+    def energy(self) -> Uncertain:
         """Energy of all working GPUs in the window, gross."""
         # The integral is the last resort, so its reason is the one that matters.
         return self.energy_by(self.method or INTEGRAL)
@@ -168,38 +170,38 @@ class Account:
         )
 
     @cached_property
-    def idle_energy(self) -> Amount:
+    def idle_energy(self) -> Uncertain:
         """Energy in the window of the GPUs that were allocated and left idle; 0 when none was."""
         if not self.idle_gpus:
-            return Amount.of(0.0, 0.0)
+            return Uncertain.of(0.0, 0.0)
         amounts = [idle_gpu_energy(gpu, self.window_us) for gpu in self.idle_gpus]
         return total(amounts, nothing="no GPU was idle")
 
     @property
-    def charged(self) -> Amount:
+    def charged(self) -> Uncertain:
         """Energy of every GPU that the job held, at work or idle, in the window."""
         return total([self.energy, self.idle_energy], nothing="no GPU")
 
     @property
-    def gap(self) -> Amount:
+    def gap(self) -> Uncertain:
         """How far the integral lies from the counters, as a share, over all working GPUs."""
         counters = [gpu.best_counter(self.window_us) for gpu in self.gpus]
         reference = total(counters, nothing="no rank has a GPU")
         return gap_share(reference, self.energy_by(INTEGRAL), names=(COUNTER, INTEGRAL))
 
     @property
-    def witness_gap(self) -> Amount:
+    def witness_gap(self) -> Uncertain:
         """How far the ranks' own readings lie from the watcher's, as a share."""
         names = (COUNTER, WITNESS)
         return gap_share(self.energy_by(COUNTER), self.energy_by(WITNESS), names=names)
 
     @property
-    def idle_power(self) -> Amount:
+    def idle_power(self) -> Uncertain:
         """Power of all working GPUs at rest."""
         return total([gpu.idle_power for gpu in self.gpus], nothing="no rank has a GPU")
 
     @property
-    def net(self) -> Amount:
+    def net(self) -> Uncertain:
         """Energy in the window less what the same GPUs draw at rest in the same time."""
         return net_energy(self.energy, self.idle_power, self.duration_s)
 
@@ -234,7 +236,7 @@ class Account:
         sums = [float(rank.seconds(rank.measured(phase)).sum()) for rank in self.ranks]
         return sum(sums) / len(sums)
 
-    def phase_energy(self, phase: Phase) -> Amount:
+    def phase_energy(self, phase: Phase) -> Uncertain:
         """Energy of all working GPUs in a phase's measured batches."""
         amounts = [
             self.attribution.energy(rank, self.gpu_of(rank), rank.measured(phase))
@@ -244,24 +246,24 @@ class Account:
         return total(amounts, nothing="no rank has a GPU")
 
     @property
-    def zone_energy(self) -> Amount:
+    def zone_energy(self) -> Uncertain:
         """Energy of all hosts' processors and their memory in the window (Linux powercap)."""
         return self._readings.host_energy(
             _ZONE_FIELD, self.window_us, nothing="the host shows no energy zone"
         )
 
     @property
-    def node_energy(self) -> Amount:
+    def node_energy(self) -> Uncertain:
         """Energy of all nodes in the window, by their service processors' power (IPMI)."""
         nothing = "no node's service processor gave its power"
         energy = self._readings.host_energy(_NODE_FIELD, self.window_us, nothing=nothing)
         told = {host for host, _, field in self._readings.series if field == _NODE_FIELD}
         if energy.value is not None and (silent := sorted(set(self.run.hosts) - told)):
-            return Amount.unknown(f"{silent[0]}: {nothing}")
+            return Uncertain.unknown(f"{silent[0]}: {nothing}")
         return energy
 
     @property
-    def utilization(self) -> Amount:
+    def utilization(self) -> Uncertain:
         """Share of the window in which a kernel ran: the mean over working GPUs and readings."""
         means = [
             float(inside.value.mean())
@@ -273,8 +275,8 @@ class Account:
             )
         ]
         if not means or len(means) < len(self.gpus):
-            return Amount.unknown("not every GPU has a reading in the window")
-        return Amount.of(sum(means) / len(means))
+            return Uncertain.unknown("not every GPU has a reading in the window")
+        return Uncertain.of(sum(means) / len(means))
 
     def state(self, gpu: Gpu) -> GpuState:
         """How warm and how fast a GPU was at both ends of the window."""
@@ -357,7 +359,7 @@ class Account:
         return " and ".join(sorted(curves))
 
 
-def idle_gpu_energy(gpu: Gpu, window_us: tuple[int, int]) -> Amount:
+def idle_gpu_energy(gpu: Gpu, window_us: tuple[int, int]) -> Uncertain:
     """Energy of a GPU without a rank: by its counter, else by the integral of its power."""
     counter = gpu.energy(COUNTER, window_us)
     return counter if counter.value is not None else gpu.energy(INTEGRAL, window_us)

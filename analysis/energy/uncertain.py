@@ -1,4 +1,4 @@
-"""Amount: a number with its uncertainty, or the reason why there is none."""
+"""Uncertain: a number with its uncertainty, or the reason why there is none."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Self
 
 
 @dataclass(frozen=True, kw_only=True)
-class Amount:
+class Uncertain:
     """A number, or the reason why there is none."""
 
     value: float | None
@@ -42,58 +42,58 @@ class Amount:
         """No number, and why."""
         return cls(value=None, reason=reason)
 
-    def over(self, divisor: float) -> "Amount":
+    def over(self, divisor: float) -> "Uncertain":
         """This amount over an exact, positive number; unknown when that is not positive."""
         if self.value is None:
             return self
         if divisor <= 0:
-            return Amount.unknown(f"there is nothing to divide by: {divisor:g}")
+            return Uncertain.unknown(f"there is nothing to divide by: {divisor:g}")
         width = None if self.plus_minus is None else self.plus_minus / divisor
-        return Amount.of(self.value / divisor, width)
+        return Uncertain.of(self.value / divisor, width)
 
 
-def total(amounts: Sequence[Amount], *, nothing: str) -> Amount:
+def total(amounts: Sequence[Uncertain], *, nothing: str) -> Uncertain:
     """The sum; unknown with the first reason when any is unknown, since a part is no total.
 
     Uncertainties of different boards, and of different edges in time, are independent: their
     squares add.
     """
     if not amounts:
-        return Amount.unknown(nothing)
+        return Uncertain.unknown(nothing)
     for amount in amounts:
         if amount.reason is not None:
             return amount
-    return Amount.of(
+    return Uncertain.of(
         math.fsum(amount.value for amount in amounts if amount.value is not None),
         _root_sum_square([amount.plus_minus for amount in amounts]),
     )
 
 
-def net_energy(gross: Amount, idle_power: Amount, seconds: float) -> Amount:
+def net_energy(gross: Uncertain, idle_power: Uncertain, seconds: float) -> Uncertain:
     """Gross energy less what the same GPU draws at rest in the same time, in joules."""
     if gross.value is None:
         return gross
     if idle_power.value is None:
         return idle_power
     rest = None if idle_power.plus_minus is None else idle_power.plus_minus * seconds
-    return Amount.of(
+    return Uncertain.of(
         gross.value - idle_power.value * seconds, _root_sum_square([gross.plus_minus, rest])
     )
 
 
-def gap_share(reference: Amount, other: Amount, *, names: tuple[str, str]) -> Amount:
+def gap_share(reference: Uncertain, other: Uncertain, *, names: tuple[str, str]) -> Uncertain:
     """How far `other` lies from `reference`, as a share of the reference; signed.
 
     `names` are what the two are called when one of them is missing.
     """
     if reference.value is None:
-        return Amount.unknown(f"no {names[0]}: {reference.reason}")
+        return Uncertain.unknown(f"no {names[0]}: {reference.reason}")
     if other.value is None:
-        return Amount.unknown(f"no {names[1]}: {other.reason}")
+        return Uncertain.unknown(f"no {names[1]}: {other.reason}")
     if reference.value == 0:
-        return Amount.unknown(f"the {names[0]} did not move in the window")
+        return Uncertain.unknown(f"the {names[0]} did not move in the window")
     width = _root_sum_square([reference.plus_minus, other.plus_minus])
-    return Amount.of(
+    return Uncertain.of(
         other.value / reference.value - 1.0,
         None if width is None else width / abs(reference.value),
     )

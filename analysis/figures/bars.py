@@ -11,7 +11,7 @@ from analysis.figures.canvas import (
     HATCHES,
     INK,
     PALETTE,
-    Drawn,
+    DrawnFigure,
     new_figure,
     nothing,
     plain,
@@ -27,7 +27,7 @@ _MOST_ROWS: Final = 48
 _GAP: Final = 0.6
 
 
-def energy_per_token(tables: Tables) -> Drawn:
+def energy_per_token(tables: Tables) -> DrawnFigure:
     """Joules a generated token, one bar a grid point."""
     return _bars(
         tables,
@@ -39,7 +39,7 @@ def energy_per_token(tables: Tables) -> Drawn:
     )
 
 
-def throughput(tables: Tables) -> Drawn:
+def throughput(tables: Tables) -> DrawnFigure:
     """Words, tokens and responses a second, one bar a grid point."""
     return _bars(
         tables,
@@ -56,7 +56,7 @@ def throughput(tables: Tables) -> Drawn:
 
 def _bars(
     tables: Tables, *, key: str, title: str, caption: str, metrics: Sequence[tuple[str, str]]
-) -> Drawn:
+) -> DrawnFigure:
     names = [name for name, _ in metrics]
     rows = [row for row in tables.groups.rows if all(known(row, name) for name in names)]
     if not rows:
@@ -104,7 +104,7 @@ def _bars(
         figure.legend(handles, texts, loc="outside lower center", ncols=len(datasets))
     else:
         caption += f" Prompts: {datasets[0]}."
-    return Drawn(
+    return DrawnFigure(
         key=key,
         title=title,
         caption=caption,

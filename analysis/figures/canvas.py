@@ -1,4 +1,4 @@
-"""Drawing: how every figure looks, and how it becomes SVG that is the same every time.
+"""Canvas: how every figure looks, and how it becomes SVG that is the same every time.
 
 Colours are those of Okabe and Ito, which people with any colour vision tell apart. Text and axes
 take the page's own colour, so a figure is readable in light and in dark.
@@ -66,12 +66,13 @@ _WIDTH_IN: Final = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class DrawnFigure:
     """One figure of the report."""
 
     key: str
     """File name without its ending, and prefix of its ids."""
     title: str
+    """Heading of the figure, without a full stop."""
     caption: str
     """What is seen, in one or two sentences."""
     svg: str | None
@@ -79,6 +80,7 @@ class Drawn:
     reason: str | None
     """Why there is nothing to draw; None when there is."""
     simulated: bool
+    """True when anything drawn is simulated; False when nothing is drawn."""
 
 
 @contextmanager
@@ -135,9 +137,9 @@ def standalone(svg: str) -> str:
     return head + end + _PAPER + rest.replace("currentColor", _PAGE_INK)
 
 
-def nothing(key: str, title: str, reason: str) -> Drawn:
+def nothing(key: str, title: str, reason: str) -> DrawnFigure:
     """A figure that has nothing to show, and why."""
-    return Drawn(key=key, title=title, caption="", svg=None, reason=reason, simulated=False)
+    return DrawnFigure(key=key, title=title, caption="", svg=None, reason=reason, simulated=False)
 
 
 def plain(text: str) -> str:

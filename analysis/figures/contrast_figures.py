@@ -1,4 +1,4 @@
-"""Figures of grid points side by side: engines, numbers of GPUs, formats."""
+"""Contrast figures: engines, numbers of GPUs, formats."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,7 +19,7 @@ from analysis.figures.canvas import (
     INK,
     MARKERS,
     PALETTE,
-    Drawn,
+    DrawnFigure,
     new_figure,
     nothing,
     plain,
@@ -46,7 +46,7 @@ _MORE: Final = (
 )
 
 
-def engines(tables: Tables) -> Drawn:
+def engines(tables: Tables) -> DrawnFigure:
     """Joules a token and tokens a second under both engines."""
     key, title = "engines", "Two engines, the same work"
     rows = [
@@ -105,7 +105,7 @@ def engines(tables: Tables) -> Drawn:
     panels[0].set_title(title)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     more = f" The first {len(shown)} of {len(rows)}." if len(rows) > len(shown) else ""
-    return Drawn(
+    return DrawnFigure(
         key=key,
         title=title,
         caption="Energy per generated token, and tokens a second of the whole window with their "
@@ -116,7 +116,7 @@ def engines(tables: Tables) -> Drawn:
     )
 
 
-def sharding(tables: Tables) -> Drawn:
+def sharding(tables: Tables) -> DrawnFigure:
     """Joules a token, watts and share of the bound against the number of GPUs."""
     key, title = "sharding", "One model on more GPUs"
     lines: dict[tuple[str, str, str], list[Row]] = {}
@@ -160,7 +160,7 @@ def sharding(tables: Tables) -> Drawn:
             watermark(panel, small=True)
     panels[0].set_title(title)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return Drawn(
+    return DrawnFigure(
         key=key,
         title=title,
         caption="Energy per generated token, power of all working GPUs"
@@ -172,7 +172,7 @@ def sharding(tables: Tables) -> Drawn:
     )
 
 
-def formats(tables: Tables) -> Drawn:
+def formats(tables: Tables) -> DrawnFigure:
     """Joules a token against the logits' error, one point a format."""
     key, title = "formats", "What fewer bits save and cost"
     rows = [
@@ -214,7 +214,7 @@ def formats(tables: Tables) -> Drawn:
     if any(row["simulated"] for row in rows):
         watermark(panel)
     figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return Drawn(
+    return DrawnFigure(
         key=key,
         title=title,
         caption="Energy per generated token against the logits' difference from fp32 with the same "

@@ -1,4 +1,4 @@
-"""Figures: what the tables say, drawn; a figure without data gives its reason instead."""
+"""Draw all: what the tables say, drawn; a figure without data gives its reason instead."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,14 +7,14 @@ import numpy as np
 from matplotlib.ticker import EngFormatter
 
 from analysis.energy.phase_energy import NO_RANK, SHORT_PHASES
-from analysis.energy.run_energy import Account
+from analysis.energy.run_energy import RunEnergy
 from analysis.figures.bars import energy_per_token, known, number_of, throughput
 from analysis.figures.canvas import (
     HATCHES,
     INK,
     MARKERS,
     PALETTE,
-    Drawn,
+    DrawnFigure,
     new_figure,
     nothing,
     plain,
@@ -37,7 +37,7 @@ _MOST_LINES: Final = 8
 _PHASES: Final = (*(phase.value for phase in Phase), SHORT_PHASES, NO_RANK)
 
 
-def draw_all(loaded: Loaded, tables: Tables) -> list[Drawn]:
+def draw_all(loaded: Loaded, tables: Tables) -> list[DrawnFigure]:
     """Every figure, in the report's order."""
     with style():
         return [
@@ -52,24 +52,28 @@ def draw_all(loaded: Loaded, tables: Tables) -> list[Drawn]:
         ]
 
 
-def _power_over_time(loaded: Loaded) -> Drawn:
+def _power_over_time(loaded: Loaded) -> DrawnFigure:
     key, title = "power-over-time", "GPU power over time"
     for run in sorted(loaded.runs, key=lambda run: (-run.spec.gpus, run.run_id)):
         try:
-            account = Account(run)
-            curves = [(gpu.uuid, *account.power_series(gpu.host, gpu.uuid)) for gpu in account.gpus]
+            run_energy = RunEnergy(run)
+            curves = [
+                (gpu.uuid, *run_energy.power_series(gpu.host, gpu.uuid)) for gpu in run_energy.gpus
+            ]
         except UNREADABLE:
             continue
         curves = [curve for curve in curves if len(curve[2])]
         if curves:
-            return _power_of(run, account, curves)
+            return _power_of(run, run_energy, curves)
     return nothing(key, title, "no run has a reading of GPU power")
 
 
-def _power_of(run: Run, account: Account, curves: Sequence[tuple[str, str, Any]]) -> Drawn:
+def _power_of(
+    run: Run, run_energy: RunEnergy, curves: Sequence[tuple[str, str, Any]]
+) -> DrawnFigure:
     key, title = "power-over-time", "GPU power over time"
     figure, (panel,) = new_figure(1, 3.6)
-    rank = account.ranks[0]
+    rank = run_energy.ranks[0]
     zero_us = int(rank.start_us[0])
     shades: dict[str, str] = {}
     for phase, start_us, end_us in zip(rank.phase, rank.start_us, rank.end_us, strict=True):
@@ -97,7 +101,7 @@ def _power_of(run: Run, account: Account, curves: Sequence[tuple[str, str, Any]]
             )
     else:
         lines = f"the mean of {len(curves)} GPUs and the band from the least to the greatest"
-        grid_us = np.linspace(*account.life_us, _MOST_POINTS)
+        grid_us = np.linspace(*run_energy.life_us, _MOST_POINTS)
         powers = np.array([np.interp(grid_us, one.t_us, one.value) for _, _, one in curves])
         seconds = (grid_us - zero_us) / US_PER_S
         panel.fill_between(
@@ -112,7 +116,7 @@ def _power_of(run: Run, account: Account, curves: Sequence[tuple[str, str, Any]]
     if run.simulated:
         watermark(panel)
     figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return Drawn(
+    return DrawnFigure(
         key=key,
         title=title,
         caption=f"Run {run.run_id}: {lines}, by {curves[0][1]}; shaded by what rank 0 was doing.",
@@ -122,7 +126,7 @@ def _power_of(run: Run, account: Account, curves: Sequence[tuple[str, str, Any]]
     )
 
 
-def _energy_by_phase(tables: Tables) -> Drawn:
+def _energy_by_phase(tables: Tables) -> DrawnFigure:
     key, title = "energy-by-phase", "Energy by phase"
     sums: dict[str, dict[str, float]] = {}
     simulated: dict[str, bool] = {}
@@ -163,7 +167,7 @@ def _energy_by_phase(tables: Tables) -> Drawn:
         watermark(panel)
     figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     more = f" The first {len(runs)} of {len(sums)} runs." if len(sums) > len(runs) else ""
-    return Drawn(
+    return DrawnFigure(
         key=key,
         title=title,
         caption="Loading and rest are outside the measured window; 'too short' pools phases that "
@@ -174,7 +178,7 @@ def _energy_by_phase(tables: Tables) -> Drawn:
     )
 
 
-def _energy_against_batch(tables: Tables) -> Drawn:
+def _energy_against_batch(tables: Tables) -> DrawnFigure:
     key, title = "energy-against-batch", "Energy per token against batch size"
     lines: dict[str, list[Row]] = {}
     for row in tables.groups.rows:
@@ -213,7 +217,7 @@ def _energy_against_batch(tables: Tables) -> Drawn:
     if simulated:
         watermark(panel)
     figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return Drawn(
+    return DrawnFigure(
         key=key,
         title=title,
         caption="Mean over repeats; one line for each model, data set and GPUs.",

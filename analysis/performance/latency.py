@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import pyarrow.compute as pc
 
-from analysis.performance.roofline import Row
+from analysis.performance.roofline import RowWork
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import US_PER_S, FloatArray, IntArray
@@ -37,6 +37,7 @@ class Batch:
     """One batch's requests and steps."""
 
     number: int
+    """Its `batch` in the responses, counted from 0."""
     begun_us: int
     """Begin of its PREFILL span on rank 0."""
     prompt: IntArray
@@ -81,10 +82,10 @@ class Batch:
         return np.diff(self.step_us) / US_PER_S, np.maximum(0, waited[1:])
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[RowWork]:
         """What each prompt asked for and got, with what decoding had to read of the prompts."""
         return [
-            Row(prompt=int(p), generated=int(g), ended=bool(e), first_step=int(s))
+            RowWork(prompt=int(p), generated=int(g), ended=bool(e), first_step=int(s))
             for p, g, e, s in zip(
                 self.prompt, self.generated, self.ended, self.first_steps, strict=True
             )
@@ -96,6 +97,7 @@ class Latency:
     """How long requests waited for tokens."""
 
     batches: tuple[Batch, ...]
+    """Every measured batch, by number."""
 
     @cached_property
     def _first_token_s(self) -> FloatArray:

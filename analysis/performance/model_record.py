@@ -1,4 +1,4 @@
-"""ModelRecord: what a run says it worked with (model.json), or why it does not say."""
+"""Model record: what a run says it worked with (model.json), or why it does not say."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ NOT_RECORDED: Final = "not recorded: the run is from before model.json"
 
 
 @dataclass(frozen=True)
-class ModelRecord:
+class ModelFacts:
     """model.json of one run; a part that is missing is an empty one."""
 
     run: Run
+    """The sealed run whose model.json it is."""
 
     @property
     def there(self) -> bool:

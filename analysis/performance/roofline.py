@@ -32,9 +32,11 @@ class Sizes:
     dim: int
     """Width of the residual stream."""
     layers: int
+    """Transformer layers."""
     ffn: int
     """Width of the feed-forward layer."""
     vocab: int
+    """Ids of the vocabulary: rows of the embedding and of the output matrix."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "layers", "ffn", "vocab"):
@@ -100,7 +102,7 @@ def _group(inputs: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class RowWork:
     """What one prompt asked for and got."""
 
     prompt: int
@@ -124,7 +126,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class PhaseWork:
     """What one phase has to do at least, over all ranks."""
 
     steps: int = 0
@@ -139,14 +141,14 @@ class Work:
     """Rows of logits."""
 
     @classmethod
-    def prefill(cls, rows: Sequence[Row]) -> Self:
+    def prefill(cls, rows: Sequence[RowWork]) -> Self:
         """One pass over the prompts of a batch."""
         tokens = sum(row.read for row in rows)
         met = sum(row.read * (row.read + 1) // 2 for row in rows)
         return cls(steps=1, tokens=tokens, met=met, touched=tokens, logits=len(rows))
 
     @classmethod
-    def decode(cls, rows: Sequence[Row]) -> Self:
+    def decode(cls, rows: Sequence[RowWork]) -> Self:
         """Token by token up to the longest answer of a batch; rows that ended cost nothing."""
         tokens = sum(row.steps for row in rows)
         met = sum(row.steps * row.read + row.steps * (row.steps + 1) // 2 for row in rows)

@@ -1,4 +1,4 @@
-"""Performance: how fast a run was, phase by phase, and how near to what its GPUs allow."""
+"""Run performance: how fast a run was, phase by phase, and how near to what its GPUs allow."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,10 @@ from typing import Final
 
 import pyarrow.compute as pc
 
-from analysis.energy.run_energy import Account
+from analysis.energy.run_energy import RunEnergy
 from analysis.performance.latency import Latency, read_latency
-from analysis.performance.model_record import ModelRecord
-from analysis.performance.roofline import Row, Sizes, Work
+from analysis.performance.model_record import ModelFacts
+from analysis.performance.roofline import PhaseWork, RowWork, Sizes
 from telemetry.boards.peaks import Peaks, peaks_of
 from telemetry.record.schema import Phase
 
@@ -27,6 +27,7 @@ class Limits:
     bytes_per_s: float | None
     """None when nobody stated or measured it."""
     flop_per_s: float | None
+    """Of the run's number format, a multiply-add is two; None when nobody says."""
 
     def least_s(self, moved: int, flops: int) -> float | None:
         """The least time for so many bytes and operations; None when a limit is not known."""
@@ -38,15 +39,15 @@ class Limits:
 class Performance:
     """The speed of one run."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.run = account.run
-        self.model = ModelRecord(self.run)
+    def __init__(self, run_energy: RunEnergy) -> None:
+        self.run_energy = run_energy
+        self.run = run_energy.run
+        self.model = ModelFacts(self.run)
 
     @cached_property
     def latency(self) -> Latency | str:
         """When tokens were chosen, or why that is not known."""
-        first = next((rank for rank in self.account.ranks if rank.rank == 0), None)
+        first = next((rank for rank in self.run_energy.ranks if rank.rank == 0), None)
         return "rank 0 has no spans" if first is None else read_latency(self.run, first)
 
     @cached_property
@@ -56,7 +57,7 @@ class Performance:
             peaks_of(entry)
             for host in self.run.hosts.values()
             for entry in host.get("gpus", [])
-            if entry.get("uuid") in {gpu.uuid for gpu in self.account.gpus}
+            if entry.get("uuid") in {gpu.uuid for gpu in self.run_energy.gpus}
         ]
         if not found:
             return "no rank has a GPU"
@@ -94,7 +95,7 @@ class Performance:
         """Tokens of prompts that PREFILL read; None when no step says."""
         return self.latency.prefilled_tokens if isinstance(self.latency, Latency) else None
 
-    def work(self, phase: Phase) -> Work | None:
+    def work(self, phase: Phase) -> PhaseWork | None:
         """What PREFILL or DECODE had to do, as the run shared prompts out between them."""
         if isinstance(self.latency, str):
             return None
@@ -104,7 +105,7 @@ class Performance:
     def utilization(self, phase: Phase, kind: str) -> tuple[float | None, float | None]:
         """Share of the peak bandwidth, and of the peak operations, that a phase needed."""
         work, sizes, limits = self.work(phase), self.model.sizes, self.limits(kind)
-        seconds = self.account.phase_seconds(phase)
+        seconds = self.run_energy.phase_seconds(phase)
         weights, kv = self.model.weight_bytes, self.model.kv_bytes
         if work is None or isinstance(sizes, str) or weights is None or kv is None or seconds <= 0:
             return None, None
@@ -166,16 +167,16 @@ class Performance:
         return later / least_s
 
 
-def _least_s(work: Work, sizes: Sizes, limits: Limits, weights: int, kv: int) -> float | None:
+def _least_s(work: PhaseWork, sizes: Sizes, limits: Limits, weights: int, kv: int) -> float | None:
     return limits.least_s(work.bytes(weights, kv), work.flops(sizes))
 
 
-def _sum(works: Sequence[Work]) -> Work:
+def _sum(works: Sequence[PhaseWork]) -> PhaseWork:
     names = ("steps", "tokens", "met", "touched", "logits")
-    return Work(**{name: sum(getattr(work, name) for work in works) for name in names})
+    return PhaseWork(**{name: sum(getattr(work, name) for work in works) for name in names})
 
 
-_MAKE: Final[dict[Phase, Callable[[Sequence[Row]], Work]]] = {
-    Phase.PREFILL: Work.prefill,
-    Phase.DECODE: Work.decode,
+_MAKE: Final[dict[Phase, Callable[[Sequence[RowWork]], PhaseWork]]] = {
+    Phase.PREFILL: PhaseWork.prefill,
+    Phase.DECODE: PhaseWork.decode,
 }

@@ -1,4 +1,4 @@
-"""Cells: numbers and their absence as people read them."""
+"""Formatting: numbers and their absence as people read them."""
 
 import math
 from typing import Final

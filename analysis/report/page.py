@@ -1,4 +1,4 @@
-"""Report: one page with every result, that opens offline and says what it does not know.
+"""Page: one page with every result, that opens offline and says what it does not know.
 
 The page loads nothing, escapes everything, and is the same to the byte for the same sealed runs
 and the same audit.
@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from analysis.audit.run import seals_digest
-from analysis.figures.canvas import Drawn, standalone
+from analysis.figures.canvas import DrawnFigure, standalone
 from analysis.figures.contrast_figures import tables_side_by_side
 from analysis.figures.draw_all import draw_all
 from analysis.report.formatting import (
@@ -48,8 +48,11 @@ class Written:
     """What a call of `write_report` left."""
 
     page: Path
+    """Path of the HTML page."""
     tables: Tables
-    figures: tuple[Drawn, ...]
+    """All tables, as they were written beside the page."""
+    figures: tuple[DrawnFigure, ...]
+    """All figures of the page, in its order; those without a drawing say why."""
 
 
 def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
@@ -79,7 +82,10 @@ def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
 
 
 def render(
-    loaded: Loaded, tables: Tables, figures: tuple[Drawn, ...], audit: Mapping[str, Any] | None
+    loaded: Loaded,
+    tables: Tables,
+    figures: tuple[DrawnFigure, ...],
+    audit: Mapping[str, Any] | None,
 ) -> str:
     """The page as HTML."""
     environment = Environment(

@@ -1,4 +1,4 @@
-"""RankSpans: what each rank did and when, as arrays."""
+"""Rank spans: what each rank did and when, as arrays."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,18 +17,27 @@ class RankSpans:
     """What one rank did, by time; arrays of shape (spans,)."""
 
     rank: int
+    """Number among all ranks, counted from 0."""
     host: str
+    """Node that the rank ran on."""
     gpu_uuid: str | None
+    """The rank's GPU; None when it has none, real or simulated."""
     start_us: IntArray
+    """When each span began, int64, not falling, on the reference host's clock."""
     end_us: IntArray
+    """When each span ended, int64, on the same clock."""
     phase: tuple[str, ...]
+    """What the rank was doing in each, a value of `telemetry.schema.Phase`."""
     batch: tuple[int | None, ...]
+    """Number of each one's batch: None outside batches, negative in the warm-up."""
     energy_start_j: FloatArray
     """The GPU's counter as the rank read it at each start; NaN where it did not."""
     energy_end_j: FloatArray
+    """The same at each end."""
     start_late_us: IntArray
     """The counter was read between each start and this long after; 0 in a record from before."""
     end_late_us: IntArray
+    """The same of each end."""
     energy_reason: str | None
     """The first reason why one of the two is NaN; None when none is."""
 

@@ -1,4 +1,4 @@
-"""Loaded: the sealed runs of a results folder, and by name everything that does not count.
+"""Sealed runs: the sealed runs of a results folder, and by name everything that does not count.
 
 Loading trusts the seal's presence and reads lazily; whether the hashes still match is what
 `analysis.audit` finds out.
@@ -46,9 +46,13 @@ class Run:
     """One sealed run; its tables are read when first asked for."""
 
     paths: RunPaths
+    """Where the run's record lies."""
     attempt: AttemptPaths
+    """The one attempt that is sealed."""
     spec: RunSpec
+    """What was run."""
     manifest: dict[str, Any]
+    """What the merge found: the sealed attempt's manifest.json."""
 
     @property
     def run_id(self) -> str:
@@ -92,7 +96,7 @@ class Run:
             return {}
 
     @cached_property
-    def order(self) -> dict[str, Any]:
+    def launch(self) -> dict[str, Any]:
         """How the attempt was to be carried out; empty when nothing readable says so."""
         try:
             return read_json(self.attempt.launch)
@@ -186,10 +190,13 @@ class NotCounted:
     """A run or an attempt that is no part of any result."""
 
     run_id: str
+    """The run's name in its results folder."""
     attempt: int | None
     """None when the run as a whole is meant."""
     state: str
+    """Where the attempt stands, or `unreadable`, or `planned` for a run without one."""
     reason: str
+    """Why it does not count, in one line; empty when nothing says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +204,7 @@ class Loaded:
     """A results folder as analysis sees it."""
 
     results: Path
+    """The folder that was looked through."""
     runs: tuple[Run, ...]
     """Sealed and readable, by name."""
     not_counted: tuple[NotCounted, ...]

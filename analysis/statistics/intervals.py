@@ -21,10 +21,13 @@ class Interval:
     """The mean of repeats and where the true mean lies with 95 % confidence."""
 
     n: int
+    """How many repeats there are."""
     mean: float
+    """Their mean, in their own unit."""
     low: float | None
     """None with fewer than two repeats."""
     high: float | None
+    """None with fewer than two repeats."""
     reason: str | None
     """Why there is no interval; None when there is one."""
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from analysis.performance.model_record import ModelRecord
+from analysis.performance.model_record import ModelFacts
 from analysis.runs.sealed_runs import Run
 from analysis.tables.columns import POINT
 from analysis.tables.groups import ENGINES, engine_order, format_order
@@ -85,7 +85,7 @@ def format_rows(groups: Sequence[Row], runs: Mapping[str, Run]) -> list[Row]:
         if len(family) < _SEVERAL:
             continue
         for group in sorted(family, key=format_order):
-            members = [ModelRecord(runs[run_id]) for run_id in str(group["runs"]).split()]
+            members = [ModelFacts(runs[run_id]) for run_id in str(group["runs"]).split()]
             row = _contrasted(group)
             row |= _error_of(members)
             row["weight_bytes_per_step"] = next(
@@ -126,7 +126,7 @@ def _contrasted(group: Row) -> Row:
     return row
 
 
-def _error_of(members: Sequence[ModelRecord]) -> Row:
+def _error_of(members: Sequence[ModelFacts]) -> Row:
     """The logit error of a point: the same weights and probe give the same in every repeat."""
     row: Row = {}
     for name in ("relative_rms", "max_abs", "argmax_agreement", "probe_tokens"):

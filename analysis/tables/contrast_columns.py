@@ -1,4 +1,4 @@
-"""Columns of the tables that set grid points side by side: engines, GPUs, formats of numbers."""
+"""Contrast columns: engines, GPUs, formats of numbers."""
 
 from typing import Final
 

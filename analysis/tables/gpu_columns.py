@@ -1,4 +1,4 @@
-"""Columns of the tables that tell of single GPUs: phases, energies and sensors."""
+"""GPU columns: phases, energies and sensors."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Columns of the tables over runs: grid points, the paper's numbers, and what does not count."""
+"""Group columns: grid points, the paper's numbers, and what does not count."""
 
 from typing import Final
 

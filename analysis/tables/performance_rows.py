@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analysis.energy.uncertain import Amount
+from analysis.energy.uncertain import Uncertain
 from analysis.performance.latency import Latency
 from analysis.performance.run_performance import KINDS, MEASURED, STATED, Performance
 from analysis.tables.rows import Row
@@ -15,9 +15,9 @@ _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 def performance_row(performance: Performance, run_row: Row) -> Row:
     """One run's row of `performance_columns.PERFORMANCE`; `run_row` is its row of runs."""
-    account, spec = performance.account, performance.run.spec
+    run_energy, spec = performance.run_energy, performance.run.spec
     latency, peaks = performance.latency, performance.peaks
-    prefill_s = account.phase_seconds(Phase.PREFILL)
+    prefill_s = run_energy.phase_seconds(Phase.PREFILL)
     prefilled = performance.prefilled_tokens
     row: Row = {
         "run_id": performance.run.run_id,
@@ -49,19 +49,19 @@ def performance_row(performance: Performance, run_row: Row) -> Row:
 
 def conditions_row(performance: Performance) -> Row:
     """One run's row of `performance_columns.CONDITIONS`."""
-    account, model = performance.account, performance.model
-    states = [account.state(gpu) for gpu in account.gpus]
+    run_energy, model = performance.run_energy, performance.model
+    states = [run_energy.state(gpu) for gpu in run_energy.gpus]
     steady = model.flag("warmup", "steady")
     estimated = estimated_bytes(performance)
     allocated = model.number("memory", "peak_allocated_bytes")
     batches, passes = model.number("warmup", "batches"), model.number("window", "passes")
     return {
-        "run_id": account.run.run_id,
-        "simulated": account.run.simulated,
+        "run_id": run_energy.run.run_id,
+        "simulated": run_energy.run.simulated,
         "warmup_batches": None if batches is None else int(batches),
         "warmup": None if steady is None else ("steady" if steady else "not steady"),
         "passes": None if passes is None else int(passes),
-        "duration_s": account.duration_s,
+        "duration_s": run_energy.duration_s,
         "min_window_s": model.number("window", "min_window_s"),
         "temperature_start_c": _mean([state.temperature_start for state in states]),
         "temperature_end_c": _mean([state.temperature_end for state in states]),
@@ -113,7 +113,7 @@ def _against(performance: Performance, kind: str, run_row: Row) -> Row:
     return row
 
 
-def _mean(amounts: Sequence[Amount]) -> float | None:
+def _mean(amounts: Sequence[Uncertain]) -> float | None:
     known = [amount.value for amount in amounts if amount.value is not None]
     return sum(known) / len(known) if known and len(known) == len(amounts) else None
 

@@ -25,19 +25,25 @@ class Published:
     kind: str
     """`printed`, or `digitised` (read off a figure, about ±2 %)."""
     model: str
+    """Name of the model's shape, such as `65b`."""
     gpu: str
+    """Kind of GPU, such as `v100`."""
     gpus: int
+    """GPUs over which the model was sharded."""
     datasets: tuple[str, ...]
     """More than one: the paper's number is their mean."""
     batch_size: int
+    """Prompts answered together."""
     max_gen_lens: tuple[int, ...]
     """More than one: the paper's number is their mean."""
     power_cap_w: float
+    """Power limit of each GPU."""
     against_power_cap_w: float | None
     """Given: the number is the change in per cent against that cap."""
     metric: str
     """Column of the runs table."""
     value: float
+    """The number, in the unit of that column, or in per cent for a change."""
 
     @property
     def source_text(self) -> str:

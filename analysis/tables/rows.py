@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from analysis.energy.curves import Curve
 from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
-from analysis.energy.run_energy import Account, idle_gpu_energy
-from analysis.energy.uncertain import Amount, gap_share
+from analysis.energy.run_energy import RunEnergy, idle_gpu_energy
+from analysis.energy.uncertain import Uncertain, gap_share
 from analysis.performance.run_performance import Performance
 from analysis.runs.series import US_PER_S
 from telemetry.record.schema import Phase
@@ -20,24 +20,24 @@ Row = dict[str, Cell]
 _NAMES: Final = (COUNTER, INTEGRAL)
 
 
-def run_row(account: Account) -> Row:
+def run_row(run_energy: RunEnergy) -> Row:
     """One run's row of `columns.RUNS`."""
-    run = account.run
+    run = run_energy.run
     spec = run.spec
     responses = run.responses
     answered = responses.num_rows
     tokens = int(pc.sum(responses["generated_tokens"]).as_py() or 0)
     words = int(pc.sum(responses["words"]).as_py() or 0)
-    duration_s = account.duration_s
-    energy, net = account.energy, account.net
-    charged, idle_gpus = account.charged, account.idle_energy
+    duration_s = run_energy.duration_s
+    energy, net = run_energy.energy, run_energy.net
+    charged, idle_gpus = run_energy.charged, run_energy.idle_energy
     per_token = energy.over(tokens)
-    prefill, decode = (account.phase_energy(phase) for phase in (Phase.PREFILL, Phase.DECODE))
-    decode_s = account.phase_seconds(Phase.DECODE)
-    gap, idle = account.gap, account.idle_power
-    zone, node = account.zone_energy, account.node_energy
-    counter, witness = account.energy_by(COUNTER), account.energy_by(WITNESS)
-    covered = list(account.coverage())
+    prefill, decode = (run_energy.phase_energy(phase) for phase in (Phase.PREFILL, Phase.DECODE))
+    decode_s = run_energy.phase_seconds(Phase.DECODE)
+    gap, idle = run_energy.gap, run_energy.idle_power
+    zone, node = run_energy.zone_energy, run_energy.node_energy
+    counter, witness = run_energy.energy_by(COUNTER), run_energy.energy_by(WITNESS)
+    covered = list(run_energy.coverage())
     return {
         "run_id": run.run_id,
         "model": spec.model,
@@ -54,13 +54,13 @@ def run_row(account: Account) -> Row:
         "repeat": spec.repeat,
         "simulated": run.simulated,
         "duration_s": duration_s,
-        "energy_method": account.method_text,
+        "energy_method": run_energy.method_text,
         **_pair("energy", energy),
-        "energy_gain_uncertainty_j": account.gain_j,
+        "energy_gain_uncertainty_j": run_energy.gain_j,
         "power_w": energy.over(duration_s).value,
         **_pair("energy_per_token", per_token),
         "energy_per_response_j": energy.over(answered).value,
-        "idle_gpus": len(account.idle_gpus),
+        "idle_gpus": len(run_energy.idle_gpus),
         "idle_gpus_energy_j": idle_gpus.value,
         **_pair("charged_energy", charged),
         "charged_energy_per_token_j": charged.over(tokens).value,
@@ -71,28 +71,28 @@ def run_row(account: Account) -> Row:
         "generated_tokens": tokens,
         "words": words,
         "prompt_tokens": int(pc.sum(responses["prompt_tokens"]).as_py() or 0),
-        "prefill_s": account.phase_seconds(Phase.PREFILL),
+        "prefill_s": run_energy.phase_seconds(Phase.PREFILL),
         "decode_s": decode_s,
         "decode_tokens_per_s": (
-            Performance(account).decoded_tokens / decode_s if decode_s > 0 else None
+            Performance(run_energy).decoded_tokens / decode_s if decode_s > 0 else None
         ),
-        "phase_energy_method": account.phase_method_text,
+        "phase_energy_method": run_energy.phase_method_text,
         **_pair("prefill_energy", prefill),
         **_pair("decode_energy", decode),
         **_pair("idle_power", idle, unit="w"),
         **_pair("net_energy", net),
         "net_energy_per_token_j": net.over(tokens).value,
         "counter_energy_j": counter.value,
-        "integral_energy_j": account.energy_by(INTEGRAL).value,
+        "integral_energy_j": run_energy.energy_by(INTEGRAL).value,
         "integral_over_counter": gap.value,
         "integral_over_counter_uncertainty": gap.plus_minus,
         "witness_energy_j": witness.value,
-        "witness_over_counter": account.witness_gap.value,
+        "witness_over_counter": run_energy.witness_gap.value,
         "zone_energy_j": zone.value,
         "node_energy_j": node.value,
         "coverage_worst": min((one.share for one in covered), default=None),
         "largest_gap_s": max((one.gap_us / US_PER_S for one in covered), default=None),
-        "gpu_utilization": account.utilization.value,
+        "gpu_utilization": run_energy.utilization.value,
         "attempt": run.attempt.number,
         "energy_reason": energy.reason,
         "prefill_reason": prefill.reason,
@@ -106,38 +106,38 @@ def run_row(account: Account) -> Row:
     }
 
 
-def phase_rows(account: Account) -> list[Row]:
+def phase_rows(run_energy: RunEnergy) -> list[Row]:
     """One run's rows of `gpu_columns.PHASES`."""
     return [
         {
-            "run_id": account.run.run_id,
+            "run_id": run_energy.run.run_id,
             "rank": phase.rank,
             "host": phase.host,
             "gpu_uuid": phase.gpu_uuid,
             "phase": phase.phase,
-            "simulated": account.run.simulated,
+            "simulated": run_energy.run.simulated,
             "spans": phase.spans,
             "seconds": phase.seconds,
             **_pair("energy", phase.energy),
             "power_w": phase.energy.over(phase.seconds).value,
             **_pair("net_energy", phase.net),
-            "energy_method": account.phase_method_text if phase.rank is not None else COUNTER,
+            "energy_method": run_energy.phase_method_text if phase.rank is not None else COUNTER,
             "reason": phase.energy.reason or phase.net.reason,
         }
-        for phase in account.phases
+        for phase in run_energy.phases
     ]
 
 
-def gpu_rows(account: Account) -> list[Row]:
+def gpu_rows(run_energy: RunEnergy) -> list[Row]:
     """One run's rows of `gpu_columns.GPUS`."""
-    return [_gpu_row(account, gpu) for gpu in (*account.gpus, *account.idle_gpus)]
+    return [_gpu_row(run_energy, gpu) for gpu in (*run_energy.gpus, *run_energy.idle_gpus)]
 
 
-def sensor_rows(account: Account) -> list[Row]:
+def sensor_rows(run_energy: RunEnergy) -> list[Row]:
     """One run's rows of `gpu_columns.SENSORS`: its GPUs that behave alike share one."""
     alike = Counter(
         (gpu.name, gpu.driver, gpu.sensor.architecture, gpu.sensor.source, behaviour)
-        for gpu in (*account.gpus, *account.idle_gpus)
+        for gpu in (*run_energy.gpus, *run_energy.idle_gpus)
         for behaviour in gpu.behaviours
     )
     return [
@@ -145,7 +145,7 @@ def sensor_rows(account: Account) -> list[Row]:
             "product": product,
             "driver": driver,
             "architecture": architecture,
-            "simulated": account.run.simulated,
+            "simulated": run_energy.run.simulated,
             "field": behaviour.field,
             "gpus": gpus,
             "tabulated_period_s": behaviour.tabulated.update_us / US_PER_S,
@@ -156,7 +156,7 @@ def sensor_rows(account: Account) -> list[Row]:
             "window_s": behaviour.tabulated.window_us / US_PER_S,
             "resolution_s": behaviour.resolution_us / US_PER_S,
             "source": source,
-            "runs": account.run.run_id,
+            "runs": run_energy.run.run_id,
         }
         for (product, driver, architecture, source, behaviour), gpus in alike.items()
     ]
@@ -178,24 +178,24 @@ def pooled(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _gpu_row(account: Account, gpu: Gpu) -> Row:
-    window_us = account.window_us
+def _gpu_row(run_energy: RunEnergy, gpu: Gpu) -> Row:
+    window_us = run_energy.window_us
     counter, integral, witness = (
         gpu.energy(method, window_us) for method in (COUNTER, INTEGRAL, WITNESS)
     )
     if gpu.rank is None:
         energy = idle_gpu_energy(gpu, window_us)
     else:
-        energy = gpu.energy(account.method or INTEGRAL, window_us)
+        energy = gpu.energy(run_energy.method or INTEGRAL, window_us)
     curve = gpu.integral
     field = curve.method.removeprefix(f"{INTEGRAL} of ") if isinstance(curve, Curve) else None
     return {
-        "run_id": account.run.run_id,
+        "run_id": run_energy.run.run_id,
         "host": gpu.host,
         "gpu_uuid": gpu.uuid,
         "product": gpu.name,
         "rank": gpu.rank,
-        "simulated": account.run.simulated,
+        "simulated": run_energy.run.simulated,
         **_pair("energy", energy),
         **_pair("counter_energy", counter),
         **_pair("integral_energy", integral),
@@ -206,7 +206,7 @@ def _gpu_row(account: Account, gpu: Gpu) -> Row:
         ).value,
         "witness_over_counter": gap_share(counter, witness, names=(COUNTER, WITNESS)).value,
         **_pair("idle_power", gpu.idle_power, unit="w"),
-        **_state_cells(account, gpu),
+        **_state_cells(run_energy, gpu),
         "reason": energy.reason,
         "counter_reason": counter.reason,
         "integral_reason": integral.reason,
@@ -214,8 +214,8 @@ def _gpu_row(account: Account, gpu: Gpu) -> Row:
     }
 
 
-def _state_cells(account: Account, gpu: Gpu) -> Row:
-    state = account.state(gpu)
+def _state_cells(run_energy: RunEnergy, gpu: Gpu) -> Row:
+    state = run_energy.state(gpu)
     return {
         "temperature_start_c": state.temperature_start.value,
         "temperature_end_c": state.temperature_end.value,
@@ -228,6 +228,6 @@ def _state_cells(account: Account, gpu: Gpu) -> Row:
     }
 
 
-def _pair(stem: str, amount: Amount, *, unit: str = "j") -> Row:
+def _pair(stem: str, amount: Uncertain, *, unit: str = "j") -> Row:
     """An amount's cell and that of its uncertainty."""
     return {f"{stem}_{unit}": amount.value, f"{stem}_uncertainty_{unit}": amount.plus_minus}

@@ -1,4 +1,4 @@
-"""Tables: rows of numbers made from sealed runs, written as CSV and Parquet."""
+"""Table: rows of numbers made from sealed runs, written as CSV and Parquet."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.energy.run_energy import Account
+from analysis.energy.run_energy import RunEnergy
 from analysis.performance.run_performance import Performance
 from analysis.runs.sealed_runs import UNREADABLE, Loaded, NotCounted, Run, shortened
 from analysis.tables.column import Column
@@ -41,8 +41,11 @@ class Table:
     name: str
     """File name without its ending."""
     title: str
+    """Heading of the table in the report."""
     columns: tuple[Column, ...]
+    """What each column means, in the order of the file."""
     rows: tuple[Row, ...]
+    """Values by column name; None or a missing name is an empty cell."""
 
     def to_csv(self) -> bytes:
         """The table as CSV (RFC 4180); null is an empty cell, numbers keep all digits."""
@@ -74,7 +77,9 @@ class Tables:
     """All tables of a results folder."""
 
     runs: Table
+    """One row a sealed run."""
     groups: Table
+    """One row a grid point, over its repeats."""
     engines: Table
     """Grid points that differ in the engine alone."""
     sharding: Table
@@ -82,12 +87,19 @@ class Tables:
     formats: Table
     """Grid points that differ in the format of numbers and weights."""
     performance: Table
+    """One row a sealed run: how fast, and how near to what its GPUs allow."""
     conditions: Table
+    """One row a sealed run: what it was measured under."""
     phases: Table
+    """One row a rank and phase, and one a GPU that was left idle."""
     gpus: Table
+    """One row a GPU that a run was given, at work or idle."""
     sensors: Table
+    """One row a kind of GPU, driver and reading."""
     comparison: Table
+    """One row a number of the paper that runs of ours have the conditions of."""
     not_counted: Table
+    """One row an attempt that was not sealed, or a run that could not be read."""
     notes: tuple[tuple[str, str], ...]
     """(run, sentence) of what a reader of its energies has to know."""
 
@@ -119,13 +131,13 @@ def build_tables(loaded: Loaded) -> Tables:
     others = list(loaded.not_counted)
     for run in sorted(loaded.runs, key=run_order):
         try:
-            account = Account(run)
-            row = run_row(account)
-            performance = Performance(account)
+            run_energy = RunEnergy(run)
+            row = run_row(run_energy)
+            performance = Performance(run_energy)
             speed = performance_row(performance, row)
             condition = conditions_row(performance)
-            own = [phase_rows(account), gpu_rows(account), sensor_rows(account)]
-            own_notes = [(run.run_id, note) for note in account.notes]
+            own = [phase_rows(run_energy), gpu_rows(run_energy), sensor_rows(run_energy)]
+            own_notes = [(run.run_id, note) for note in run_energy.notes]
         except UNREADABLE as error:
             others.append(
                 NotCounted(

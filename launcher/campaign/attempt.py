@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from launcher.config.errors import BadInputError
-from launcher.plan.grid import Entry
+from launcher.plan.grid import PlannedPoint
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.bulk_files import json_text, replace_text
 from telemetry.record.files import read_json
@@ -41,7 +41,7 @@ def open_results(results: Path) -> None:
 
 
 def create_attempt(
-    results: Path, entry: Entry, prompts_sha256: str, provenance: str, submitted: str
+    results: Path, point: PlannedPoint, prompts_sha256: str, provenance: str, submitted: str
 ) -> AttemptPaths | None:
     """Write a run's spec and its next attempt's intent; None when another call was faster.
 
@@ -51,7 +51,7 @@ def create_attempt(
 
     Args:
         results: the results folder.
-        entry: the point.
+        point: what is to run.
         prompts_sha256: names its prompts.
         provenance: text of its provenance.json.
         submitted: text of its submitted.json for as long as it has no job.
@@ -60,15 +60,15 @@ def create_attempt(
         ValueError: the run's folder holds another spec.
         OSError: the results folder is full or cannot be written.
     """
-    run = RunPaths(results=results, run_id=entry.spec.run_id)
-    attempt = run.attempt(entry.attempts + 1)
-    order = dataclasses.replace(entry.order, prompts_sha256=prompts_sha256)
+    run = RunPaths(results=results, run_id=point.spec.run_id)
+    attempt = run.attempt(point.attempts + 1)
+    launch = dataclasses.replace(point.launch, prompts_sha256=prompts_sha256)
     intent = _Intent(
-        launch=json_text(order.to_mapping()), provenance=provenance, submitted=submitted
+        launch=json_text(launch.to_mapping()), provenance=provenance, submitted=submitted
     )
-    spec = json_text(entry.spec.to_mapping())
+    spec = json_text(point.spec.to_mapping())
     mine = f"{socket.gethostname()}-{os.getpid()}"
-    if not entry.attempts:
+    if not point.attempts:
         # A run's first attempt appears together with the run.
         folder = results / f".{run.run_id}-{mine}"
         with _taken_back_on_failure(folder):
@@ -79,9 +79,9 @@ def create_attempt(
                 return attempt
     if not run.spec.is_file():
         replace_text(run.spec, spec)
-    elif run.spec.read_text() != spec and read_json(run.spec) != entry.spec.to_mapping():
+    elif run.spec.read_text() != spec and read_json(run.spec) != point.spec.to_mapping():
         raise ValueError(f"{run.spec} must hold the spec of {run.run_id}, but holds another")
-    if entry.attempts and not _close(run.attempt(entry.attempts)):
+    if point.attempts and not _close(run.attempt(point.attempts)):
         return None
     folder = run.folder / f".{attempt.folder.name}-{mine}"
     with _taken_back_on_failure(folder):
@@ -94,8 +94,11 @@ class _Intent:
     """What lies in an attempt's folder before its job starts: the texts of its files."""
 
     launch: str
+    """Of launch.json: the `LaunchOrder`."""
     provenance: str
+    """Of provenance.json: who started it, with which code and configuration."""
     submitted: str
+    """Of submitted.json for as long as there is no job."""
 
     def write(self, folder: Path) -> None:
         folder.mkdir(mode=FOLDER_MODE)

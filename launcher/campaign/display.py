@@ -13,7 +13,7 @@ from rich.text import Text
 
 from launcher.campaign.point_status import read_progress
 from launcher.jobs.shapes import Trial
-from launcher.plan.grid import Entry, Grid, Verdict
+from launcher.plan.grid import Grid, PlannedPoint, Verdict
 
 _GB: Final = 1e9
 _STYLES: Final = {
@@ -39,13 +39,13 @@ def plan_table(grid: Grid) -> Group:
     Points that differ in batch and lengths alone share a row where there are many.
     """
     # What is the same in every row stands in the title, or nowhere for engine reference.
-    engines = {_engine(entry) for entry in grid.entries} != {"reference"}
-    datasets = sorted({entry.spec.dataset for entry in grid.entries})
-    kinds = sorted({entry.spec.gpu for entry in grid.entries})
-    prompts = {entry.spec.prompts for entry in grid.entries}
+    engines = {_engine(point) for point in grid.points} != {"reference"}
+    datasets = sorted({point.spec.dataset for point in grid.points})
+    kinds = sorted({point.spec.gpu for point in grid.points})
+    prompts = {point.spec.prompts for point in grid.points}
     alike = [f"{min(prompts)}"] if len(prompts) == 1 else []
     alike += datasets if len(datasets) == 1 else []
-    title = f"{len(grid.entries)} point{'s' if len(grid.entries) > 1 else ''}"
+    title = f"{len(grid.points)} point{'s' if len(grid.points) > 1 else ''}"
     title += f" of {' '.join(alike)} prompts" if alike else ""
     title += f" on {kinds[0]}" if len(kinds) == 1 else ""
     # The box has a blank of its own: two between columns let most grids into 80.
@@ -62,38 +62,36 @@ def plan_table(grid: Grid) -> Group:
     for heading in ("batch", "new", "GB/GPU"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=len("too large"))
-    rows = [[entry] for entry in grid.entries]
+    rows = [[point] for point in grid.points]
     if len(rows) > _MOST_ROWS:
-        shared: dict[tuple[object, ...], list[Entry]] = {}
-        for entry in grid.entries:
-            spec = entry.spec
-            key = (spec.model, _engine(entry), spec.dataset, spec.gpu, spec.gpus, spec.nodes)
-            shared.setdefault((*key, entry.verdict), []).append(entry)
+        shared: dict[tuple[object, ...], list[PlannedPoint]] = {}
+        for point in grid.points:
+            spec = point.spec
+            key = (spec.model, _engine(point), spec.dataset, spec.gpu, spec.gpus, spec.nodes)
+            shared.setdefault((*key, point.verdict), []).append(point)
         rows = list(shared.values())
     reasons: dict[str, int] = {}
-    for entries in rows[:_MOST_ROWS]:
-        spec, kind = entries[0].spec, entries[0].verdict
-        verdict = Text(f"{len(entries)} " if len(entries) > 1 else "", style=_STYLES[kind])
+    for points in rows[:_MOST_ROWS]:
+        spec, kind = points[0].spec, points[0].verdict
+        verdict = Text(f"{len(points)} " if len(points) > 1 else "", style=_STYLES[kind])
         verdict.append(str(kind))
-        if reason := entries[0].reason:
+        if reason := points[0].reason:
             verdict.append(f" ({reasons.setdefault(reason, len(reasons) + 1)})")
         nodes = f" on {spec.nodes} nodes" if spec.nodes > 1 else ""
-        memory = [round(entry.memory.total_bytes / _GB, 1) for entry in entries]
+        memory = [round(point.memory.total_bytes / _GB, 1) for point in points]
         table.add_row(
             spec.model,
-            *((_engine(entries[0]),) if engines else ()),
-            *((_span([entry.spec.prompts for entry in entries]),) if len(prompts) > 1 else ()),
+            *((_engine(points[0]),) if engines else ()),
+            *((_span([point.spec.prompts for point in points]),) if len(prompts) > 1 else ()),
             *((Text(spec.dataset),) if len(datasets) > 1 else ()),
             Text(f"{spec.gpus}{f' {spec.gpu}' if len(kinds) > 1 else ''}{nodes}"),
-            _span([entry.spec.batch_size for entry in entries]),
-            _span([entry.spec.max_gen_len for entry in entries]),
+            _span([point.spec.batch_size for point in points]),
+            _span([point.spec.max_gen_len for point in points]),
             _span(memory),
             verdict,
         )
     notes = [Text(f" ({number}) {reason}") for reason, number in reasons.items()]
-    checkpoints = {
-        entry.weights: entry.spec.model for entry in grid.entries if entry.weights.folder
-    }
+    checkpoints = {point.weights: point.spec.model for point in grid.points if point.weights.folder}
     for weights, model in checkpoints.items():
         notes.append(
             Text(f" weights of {model}: {weights.digest} in {weights.folder} ({weights.about})")
@@ -104,8 +102,8 @@ def plan_table(grid: Grid) -> Group:
     return Group(Text(f"{title} for {grid.results}", style="italic"), table, *notes)
 
 
-def _engine(entry: Entry) -> str:
-    spec = entry.spec
+def _engine(point: PlannedPoint) -> str:
+    spec = point.spec
     return spec.engine if spec.quantization == "none" else f"{spec.engine} {spec.quantization}"
 
 
@@ -114,13 +112,13 @@ def _span(values: Sequence[float]) -> str:
     return f"{low}" if low == high else f"{low}-{high}"
 
 
-def plan_summary(entries: Sequence[Entry]) -> str:
+def plan_summary(points: Sequence[PlannedPoint]) -> str:
     """How many points have which verdict, in one line."""
-    counts = Counter(entry.verdict for entry in entries)
+    counts = Counter(point.verdict for point in points)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
 
 
-class Progress:
+class CampaignProgress:
     """Where the points of a campaign stand, live on a terminal, line by line elsewhere."""
 
     def __init__(self, console: Console, total: int) -> None:
@@ -145,7 +143,7 @@ class Progress:
         """Show how far a running attempt is."""
         phase, share, rate = read_progress(trial.attempt)
         number = self._done + 1
-        name = trial.entry.spec.run_id
+        name = trial.point.spec.run_id
         if self._live is not None:
             filled = int(share * _BAR_CELLS)
             bar = "━" * filled + "╌" * (_BAR_CELLS - filled)
@@ -159,7 +157,7 @@ class Progress:
         self._done += 1
         self._last_phase = ""
         good = state == "sealed"
-        line = Text(f"[{self._done}/{self._total}] {trial.entry.spec.run_id} ")
+        line = Text(f"[{self._done}/{self._total}] {trial.point.spec.run_id} ")
         line.append(state, style="green" if good else "bold red")
         if reason:
             line.append(f": {reason}")

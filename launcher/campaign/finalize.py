@@ -1,4 +1,4 @@
-"""Closing: an attempt that ended is merged and, when it completed, sealed.
+"""Finalize: an attempt that ended is merged and, when it completed, sealed.
 
     python -m launcher.campaign.finalize RESULTS --campaign NAME --array NUMBER
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from launcher.slurm.job_arrays import JobArray, list_arrays
-from launcher.slurm.reconcile import LAG_US, settle
+from launcher.slurm.reconcile import LAG_US, reconcile
 from launcher.slurm.record import record_accounting
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.attempt_state import attempt_state
@@ -50,7 +50,7 @@ def close_array(array: JobArray) -> int:
     """Close every attempt of an array whose jobs have ended; how many could not be merged."""
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
-        known = settle(array.results, array.campaign)
+        known = reconcile(array.results, array.campaign)
         waiting = [attempt for attempt in array.attempts() if not attempt.ended.is_file()]
         if not waiting or time.monotonic() > deadline_s:
             break

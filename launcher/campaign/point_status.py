@@ -1,11 +1,11 @@
-"""Standing: where each point of a results folder stands, from its record and Slurm's queue."""
+"""Point status: where each point of a results folder stands, from its record and Slurm's queue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from launcher.slurm.reconcile import Known
+from launcher.slurm.reconcile import SlurmView
 from telemetry.record.attempt_state import QUEUED, RUNNING, attempt_state
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
@@ -23,13 +23,15 @@ _TAIL_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class PointStatus:
     """Where one point stands."""
 
     run_id: str
+    """The run's name in the results folder."""
     engine: str
     """The engine, and the quantization where there is one: a run's name holds neither."""
     attempt: int
+    """Number of the attempt meant: the sealed one, else the last."""
     state: str
     """`sealed`, `merging`, `unsealed`, `queued`, `running`, or how the last attempt ended."""
     detail: str
@@ -43,7 +45,9 @@ class Standing:
         return self.state != SEALED and self.state not in GOING
 
 
-def standings(results: Path, known: Known, campaign: str | None = None) -> list[Standing]:
+def point_statuses(
+    results: Path, known: SlurmView, campaign: str | None = None
+) -> list[PointStatus]:
     """Where the points of a results folder, or of one campaign, stand, by name."""
     wanted = None if campaign is None else set(campaign_points(results, campaign))
     return [
@@ -80,7 +84,7 @@ def last_line(path: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: Known) -> Standing:
+def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView) -> PointStatus:
     sealed = next((attempt for attempt in attempts if attempt.seal.is_file()), None)
     attempt = sealed or attempts[-1]
     state, detail = SEALED, ""
@@ -95,7 +99,7 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: Known) -> 
     spec = read_json(run.spec)
     # A spec of before quantization lacks the key.
     bits = spec.get("quantization", "none")
-    return Standing(
+    return PointStatus(
         run_id=run.run_id,
         engine=spec["engine"] if bits == "none" else f"{spec['engine']} {bits}",
         attempt=attempt.number,
@@ -112,7 +116,7 @@ def _told(line: str, detail: str) -> bool:
 
 
 def _open_state(
-    attempt: AttemptPaths, submitted: Mapping[str, Any], known: Known
+    attempt: AttemptPaths, submitted: Mapping[str, Any], known: SlurmView
 ) -> tuple[str, str]:
     state = attempt_state(attempt)
     if state.state == EndState.COMPLETED:

@@ -1,4 +1,4 @@
-"""Campaign: a checked grid is written down, submitted, waited for, merged and sealed."""
+"""Run: a checked grid is written down, submitted, waited for, merged and sealed."""
 
 import os
 import re
@@ -18,12 +18,12 @@ from rich.console import Console
 
 from launcher.campaign import provenance
 from launcher.campaign.attempt import FOLDER_MODE, create_attempt, open_results, remove_attempt
-from launcher.campaign.display import Progress, plan_summary
+from launcher.campaign.display import CampaignProgress, plan_summary
 from launcher.campaign.finalize import close_attempt
 from launcher.campaign.point_status import last_line
 from launcher.config.errors import BadInputError
 from launcher.jobs.job import process_identity
-from launcher.jobs.shapes import Shape, Trial, by_shape
+from launcher.jobs.shapes import JobShape, Trial, by_shape
 from launcher.jobs.submit import (
     RefusedError,
     arrays_of,
@@ -31,7 +31,7 @@ from launcher.jobs.submit import (
     submit_array,
     submit_each,
 )
-from launcher.plan.grid import Entry, Grid, Verdict
+from launcher.plan.grid import Grid, PlannedPoint, Verdict
 from launcher.plan.running_order import RunningOrder
 from launcher.slurm.job_arrays import JobArray
 from launcher.slurm.record import record_accounting
@@ -51,10 +51,11 @@ SelectionKey = tuple[prompts.PromptSource, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class CampaignOutcome:
     """What came of a campaign."""
 
     sealed: int
+    """Points run on this machine that ended sealed."""
     failed: tuple[str, ...]
     """Run ids of the points that did not end sealed."""
     queued: int
@@ -67,7 +68,7 @@ class Outcome:
     """The campaign's name; None when there was nothing to start."""
 
 
-def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcome:
+def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> CampaignOutcome:
     """Run every point of `grid` that is to run; on a batch system, queue it.
 
     Raises:
@@ -76,34 +77,34 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
         OSError: the disk is full or gone; what was sealed is whole.
         KeyboardInterrupt: somebody stopped it; running jobs are cancelled and labelled.
     """
-    order = RunningOrder(seed=grid.entries[0].spec.seed)
-    entries = sorted(grid.having(Verdict.RUN), key=lambda entry: order.key(entry.spec))
-    require_slurm_path(grid.results, entries)
+    order = RunningOrder(seed=grid.points[0].spec.seed)
+    points = sorted(grid.having(Verdict.RUN), key=lambda point: order.key(point.spec))
+    require_slurm_path(grid.results, points)
     call = provenance.collect(command, allow_dirty=grid.allow_dirty)
-    selections = _select_prompts(entries)
+    selections = _select_prompts(points)
     open_results(grid.results)
     hashes = _write_prompts(grid.results, selections)
-    folder = _campaign_folder(grid, call, order.to_mapping([entry.spec for entry in entries]))
-    for entry in grid.having(Verdict.MERGE):
-        _settle(grid.results, entry)
+    folder = _campaign_folder(grid, call, order.to_mapping([point.spec for point in points]))
+    for point in grid.having(Verdict.MERGE):
+        _settle(grid.results, point)
     with _interrupted_by_sigterm():
-        trials = _create_attempts(grid, entries, hashes, call)
-        if beaten := len(entries) - len(trials):
+        trials = _create_attempts(grid, points, hashes, call)
+        if beaten := len(points) - len(trials):
             console.print(f"{beaten} points were started by another call meanwhile: skipped")
         shapes = by_shape(trials)
         batch = {shape: members for shape, members in shapes.items() if shape.cluster.slurm}
         queued, refused = _queue(grid.results, folder.name, batch)
         # Not shape by shape: the number of ranks is an axis that drift must not follow either.
-        here = [trial for trial in trials if trial.entry.cluster.slurm is None]
+        here = [trial for trial in trials if trial.point.cluster.slurm is None]
         sealed, failed = 0, []
-        for trial, reason in _run_each(folder, here, Progress(console, len(here))):
+        for trial, reason in _run_each(folder, here, CampaignProgress(console, len(here))):
             if reason is None:
                 sealed += 1
             else:
-                failed.append(trial.entry.spec.run_id)
+                failed.append(trial.point.spec.run_id)
     if refused and not queued and not sealed + len(failed):
         shutil.rmtree(folder, ignore_errors=True)
-    return Outcome(
+    return CampaignOutcome(
         sealed=sealed,
         failed=tuple(failed),
         queued=queued,
@@ -115,7 +116,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Outcom
 
 def _create_attempts(
     grid: Grid,
-    entries: Sequence[Entry],
+    points: Sequence[PlannedPoint],
     hashes: Mapping[SelectionKey, str],
     call: Mapping[str, Any],
 ) -> list[Trial]:
@@ -125,16 +126,16 @@ def _create_attempts(
     submitted = json_text({"t_us": wall_us(), "executor": None, **process_identity()})
     trials = []
     try:
-        for entry in entries:
+        for point in points:
             attempt = create_attempt(
                 grid.results,
-                entry,
-                hashes[_selection(entry)],
-                of_run.text({"overrides": entry.overrides, "config": entry.config}),
+                point,
+                hashes[_selection(point)],
+                of_run.text({"overrides": point.overrides, "config": point.config}),
                 submitted,
             )
             if attempt is not None:
-                trials.append(Trial(entry=entry, attempt=attempt))
+                trials.append(Trial(point=point, attempt=attempt))
         flush(grid.results)
     except (OSError, KeyboardInterrupt):
         for trial in trials:
@@ -143,13 +144,15 @@ def _create_attempts(
     return trials
 
 
-def _queue(results: Path, campaign: str, shapes: dict[Shape, list[Trial]]) -> tuple[int, list[str]]:
+def _queue(
+    results: Path, campaign: str, shapes: dict[JobShape, list[Trial]]
+) -> tuple[int, list[str]]:
     """Queue all arrays; how many points are, and what Slurm said of those that it did not take.
 
     Attempts of a refused array are taken back, as if they had never been.
     """
     queued, refused = 0, []
-    before: tuple[Shape, str] | None = None
+    before: tuple[JobShape, str] | None = None
     arrays = arrays_of(results, campaign, shapes)
     for array, _, _ in arrays:
         create_json(array.path, array.to_mapping())
@@ -182,7 +185,7 @@ def _queue(results: Path, campaign: str, shapes: dict[Shape, list[Trial]]) -> tu
 
 
 def _run_each(
-    folder: Path, trials: Sequence[Trial], progress: Progress
+    folder: Path, trials: Sequence[Trial], progress: CampaignProgress
 ) -> list[tuple[Trial, str | None]]:
     """Run trials one after the other; each with the reason why it is not sealed, or None."""
     ended: list[tuple[Trial, str | None]] = []
@@ -195,7 +198,7 @@ def _run_each(
                     progress.update(trial)
                     time.sleep(_POLL_S)
                 _label_silent_end(trial, last_line(Path(str(job.paths.stderr))))
-                state, reason = _settle(Path(trial.attempt.folder.parent.parent), trial.entry)
+                state, reason = _settle(Path(trial.attempt.folder.parent.parent), trial.point)
                 progress.finish(trial, state, reason)
                 ended.append((trial, None if state == "sealed" else reason or state))
                 waiting.remove(trial)
@@ -208,9 +211,9 @@ def _run_each(
     return ended
 
 
-def _settle(results: Path, entry: Entry) -> tuple[str, str | None]:
+def _settle(results: Path, point: PlannedPoint) -> tuple[str, str | None]:
     """Merge and, when it completed, seal the last attempt of a run."""
-    run = RunPaths(results=results, run_id=entry.spec.run_id)
+    run = RunPaths(results=results, run_id=point.spec.run_id)
     attempt = run.attempts()[-1]
     submitted = read_json(attempt.submitted) if attempt.submitted.is_file() else {}
     if "array" in submitted:
@@ -239,14 +242,14 @@ def _cancel(job: Any) -> None:
         process.kill()
 
 
-def _selection(entry: Entry) -> SelectionKey:
-    return entry.source, entry.spec.prompts, entry.spec.seed
+def _selection(point: PlannedPoint) -> SelectionKey:
+    return point.source, point.spec.prompts, point.spec.seed
 
 
-def _select_prompts(entries: Sequence[Entry]) -> dict[SelectionKey, prompts.Selection]:
+def _select_prompts(points: Sequence[PlannedPoint]) -> dict[SelectionKey, prompts.Selection]:
     """The prompts of all entries, each distinct selection once, before anything is written."""
     choices: dict[prompts.PromptSource, list[tuple[int, int]]] = {}
-    for source, count, seed in sorted({_selection(entry) for entry in entries}, key=repr):
+    for source, count, seed in sorted({_selection(point) for point in points}, key=repr):
         choices.setdefault(source, []).append((count, seed))
     try:
         return {
@@ -280,16 +283,16 @@ def _campaign_folder(grid: Grid, call: Mapping[str, Any], order: Mapping[str, An
         "t_us": call["t_us"],
         "user": call["user"],
         "launcher": process_identity(),
-        "summary": plan_summary(grid.entries),
+        "summary": plan_summary(grid.points),
         "order": order,
         "points": [
             {
-                "run_id": entry.spec.run_id,
-                "verdict": str(entry.verdict),
-                "reason": entry.reason,
-                "overrides": list(entry.overrides),
+                "run_id": point.spec.run_id,
+                "verdict": str(point.verdict),
+                "reason": point.reason,
+                "overrides": list(point.overrides),
             }
-            for entry in grid.entries
+            for point in grid.points
         ],
     }
     replace_text(folder / "campaign.json", json_text(content))

@@ -1,4 +1,4 @@
-"""The door: command line in, composed points out, one clear line for what is not allowed."""
+"""Command line: command line in, composed points out, one clear line for what is not allowed."""
 
 import os
 import re

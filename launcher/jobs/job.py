@@ -17,12 +17,12 @@ from launcher.slurm.signals import Stopped, heed_no_more, heed_slurm, slurm_verd
 from telemetry.clock import wall_us
 from telemetry.record.attempt_state import record_end
 from telemetry.record.files import read_json, write_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
 from telemetry.record.spec import RunSpec
-from telemetry.watcher.process import Watch
-from workers.distributed.out_of_memory import MemoryShortageError
+from telemetry.watcher.process import WatcherProcess
+from workers.distributed.out_of_memory import RankOutOfMemoryError
 from workers.distributed.rank import Rank
 from workers.run import run_rank
 
@@ -43,8 +43,11 @@ class Job:
     """One attempt at a run; called once on every rank."""
 
     results: str
+    """Path of the results folder."""
     run_id: str
+    """The run's name in the results folder."""
     attempt: int
+    """The attempt's number, counted from 1."""
 
     def __call__(self) -> None:
         """Watch the node (local rank 0), do the rank's work, and record the end."""
@@ -52,7 +55,7 @@ class Job:
         paths = RunPaths(results=results, run_id=self.run_id)
         attempt = paths.attempt(self.attempt)
         spec = RunSpec.read(paths.spec)
-        order = LaunchOrder.read(attempt.launch)
+        launch = LaunchConfig.read(attempt.launch)
         rank = read_rank(spec)
         heed_slurm()
         with RecordedEnd(attempt, rank.rank):
@@ -65,10 +68,10 @@ class Job:
             with contextlib.ExitStack() as stack:
                 if rank.local_rank == 0:
                     watch = stack.enter_context(
-                        Watch(results, self.run_id, self.attempt, rank.host)
+                        WatcherProcess(results, self.run_id, self.attempt, rank.host)
                     )
                     watch.wait_ready()
-                run_rank(spec, order, results, attempt, rank)
+                run_rank(spec, launch, results, attempt, rank)
 
 
 def require_open(attempt: AttemptPaths) -> None:
@@ -130,7 +133,7 @@ class RecordedEnd:
             record_end(self._attempt, EndState.FAILED, reason, who)
         else:
             first_line = (str(error).strip() or "(no message)").splitlines()[0]
-            if isinstance(error, MemoryShortageError):
+            if isinstance(error, RankOutOfMemoryError):
                 reason = f"out of memory: {first_line}"
                 record_end(self._attempt, EndState.FAILED, reason, who, memory=error.facts)
                 return

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from launcher.plan.cluster import Cluster
-from launcher.plan.grid import Entry
+from launcher.plan.grid import PlannedPoint
 from telemetry.record.paths import AttemptPaths
 
 
@@ -12,17 +12,22 @@ from telemetry.record.paths import AttemptPaths
 class Trial:
     """An entry of the grid and the attempt at it."""
 
-    entry: Entry
+    point: PlannedPoint
+    """The point that is tried."""
     attempt: AttemptPaths
+    """Where the attempt's record lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class JobShape:
     """What jobs must have in common to be one job array."""
 
     cluster: Cluster
+    """Where they run."""
     nodes: int
+    """Nodes that each asks for."""
     ranks_per_node: int
+    """Ranks of each on a node, one task each."""
 
     @property
     def gpus_per_node(self) -> int:
@@ -30,15 +35,17 @@ class Shape:
         return self.ranks_per_node if self.cluster.device == "cuda" else 0
 
 
-def by_shape(trials: Sequence[Trial]) -> dict[Shape, list[Trial]]:
+def by_shape(trials: Sequence[Trial]) -> dict[JobShape, list[Trial]]:
     """The trials by the resources that their jobs ask for, in order."""
-    shapes: dict[Shape, list[Trial]] = {}
+    shapes: dict[JobShape, list[Trial]] = {}
     for trial in trials:
         shapes.setdefault(shape_of(trial), []).append(trial)
     return shapes
 
 
-def shape_of(trial: Trial) -> Shape:
+def shape_of(trial: Trial) -> JobShape:
     """The resources that a trial's job asks for."""
-    spec = trial.entry.spec
-    return Shape(cluster=trial.entry.cluster, nodes=spec.nodes, ranks_per_node=spec.gpus_per_node)
+    spec = trial.point.spec
+    return JobShape(
+        cluster=trial.point.cluster, nodes=spec.nodes, ranks_per_node=spec.gpus_per_node
+    )

@@ -19,11 +19,18 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from launcher.config.errors import BadInputError
 from launcher.jobs.job import Job, process_identity, run_job
-from launcher.jobs.shapes import Shape, Trial, shape_of
+from launcher.jobs.shapes import JobShape, Trial, shape_of
 from launcher.plan.cluster import Cluster
-from launcher.plan.grid import Entry
+from launcher.plan.grid import PlannedPoint
 from launcher.slurm.job_arrays import JobArray, Submission, record_submission
-from launcher.slurm.queue import SlurmError, ask, cluster_name, configuration, one_line, queued
+from launcher.slurm.queue import (
+    SlurmError,
+    ask_slurm,
+    cluster_name,
+    configuration,
+    one_line,
+    queued,
+)
 from telemetry.clock import wall_us
 from telemetry.record.bulk_files import replace_text
 from telemetry.record.files import write_json
@@ -41,7 +48,7 @@ class RefusedError(RuntimeError):
     """Slurm does not take an array; the message is its own words on one line."""
 
 
-def require_slurm_path(results: Path, entries: Sequence[Entry]) -> None:
+def require_slurm_path(results: Path, points: Sequence[PlannedPoint]) -> None:
     """Refuse a results folder whose name Slurm would read as more than a name.
 
     Slurm fills in %-patterns and takes a backslash for their escape in the names of logs, and a
@@ -50,7 +57,7 @@ def require_slurm_path(results: Path, entries: Sequence[Entry]) -> None:
     Raises:
         BadInputError: the path holds such a character and a point is for Slurm.
     """
-    if not any(entry.cluster.slurm for entry in entries):
+    if not any(point.cluster.slurm for point in points):
         return
     strangers = sorted({c for c in str(results) if c in "%\\" or not c.isprintable()})
     if strangers:
@@ -61,13 +68,13 @@ def require_slurm_path(results: Path, entries: Sequence[Entry]) -> None:
 
 
 def arrays_of(
-    results: Path, campaign: str, shapes: dict[Shape, list[Trial]]
-) -> list[tuple[JobArray, Shape, list[Trial]]]:
+    results: Path, campaign: str, shapes: dict[JobShape, list[Trial]]
+) -> list[tuple[JobArray, JobShape, list[Trial]]]:
     """The job arrays of a campaign: one for each shape, more where Slurm's limit is smaller."""
     size = _MAX_ARRAY
     if any(shape.cluster.slurm for shape in shapes):
         size = int(configuration().get("MaxArraySize", _MAX_ARRAY))
-    arrays: list[tuple[JobArray, Shape, list[Trial]]] = []
+    arrays: list[tuple[JobArray, JobShape, list[Trial]]] = []
     for shape, trials in shapes.items():
         for start in range(0, len(trials), size):
             members = trials[start : start + size]
@@ -88,7 +95,9 @@ def arrays_of(
     return arrays
 
 
-def submit_array(array: JobArray, shape: Shape, trials: Sequence[Trial], after: str | None) -> str:
+def submit_array(
+    array: JobArray, shape: JobShape, trials: Sequence[Trial], after: str | None
+) -> str:
     """Queue an array and the job that closes it; Slurm's number for the array.
 
     The intent is on the disk before and Slurm's answer after, so that a launcher killed in between
@@ -151,7 +160,7 @@ def submit_each(folder: Path, trials: Sequence[Trial]) -> Iterator[tuple[Trial, 
         yield trial, job
 
 
-def _executor(folder: Path, shape: Shape, name: str) -> Any:
+def _executor(folder: Path, shape: JobShape, name: str) -> Any:
     cluster = shape.cluster
     executor = submitit.AutoExecutor(folder=folder, cluster=cluster.executor)
     executor.update_parameters(
@@ -225,7 +234,7 @@ def _submit_closing(array: JobArray, cluster: Cluster, job_id: str) -> str:
     ):
         if value is not None:
             command.append(f"--{option}={value}")
-    return ask([*command, str(script)]).strip().partition(";")[0]
+    return ask_slurm([*command, str(script)]).strip().partition(";")[0]
 
 
 def _submit_time(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Weights: what `weights=` names becomes a digest and a folder, checked before anything starts."""
+"""Checkpoints: what `weights=` names becomes a digest and a folder, before anything starts."""
 
 import importlib.util
 import re
@@ -10,7 +10,7 @@ from typing import Final
 from launcher.config.errors import BadInputError
 from workers.checkpoints.digests import CheckpointRecord, check_list, hash_files
 from workers.checkpoints.files import CheckpointFiles, Format, check_model, find_files
-from workers.checkpoints.tensors import check_pieces, open_pieces
+from workers.checkpoints.tensors import check_tensors, open_tensors
 from workers.planning.parameters import RANDOM
 from workers.planning.shapes import find_shape
 from workers.tokenizers import tokenizer
@@ -96,7 +96,7 @@ class WeightFinder:
         reader = "torch" if files.format is Format.META else "safetensors"
         seen = importlib.util.find_spec(reader) is not None
         if seen:
-            check_pieces(files, open_pieces(files), shape)
+            check_tensors(files, open_tensors(files), shape)
         found = self._digest(files)
         if digest not in (None, found):
             raise BadInputError(

@@ -26,10 +26,15 @@ class SlurmRequest:
     """What every job of a Slurm cluster asks for beside its shape; None leaves Slurm's default."""
 
     partition: str | None
+    """Partition that jobs queue in."""
     account: str | None
+    """Account that jobs are charged to."""
     qos: str | None
+    """Slurm's quality of service."""
     constraint: str | None
+    """Features that nodes must have, in Slurm's own words."""
     cpus_per_task: int
+    """CPUs of each rank, as Slurm counts them."""
     exclusive: bool
     """Nobody else on the nodes: the energy of a shared node is nobody's."""
     setup: tuple[str, ...]
@@ -79,11 +84,13 @@ class Cluster:
     """A place to run jobs, from conf/cluster."""
 
     name: str
+    """Its name in conf/cluster."""
     executor: str
     """`local` for this machine, `slurm` for a batch system."""
     device: str
     """Where ranks compute, `cpu` or `cuda`."""
     gpus_per_node: int
+    """GPUs of each node, real or simulated: the most ranks that one holds."""
     timeout_min: int
     """Time limit of one point's job."""
     threads: int | None

@@ -19,9 +19,9 @@ from launcher.plan.limits import (
     too_large,
     too_long,
 )
-from launcher.slurm.reconcile import Known
+from launcher.slurm.reconcile import SlurmView
 from telemetry.record.attempt_state import QUEUED, attempt_state
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
 from telemetry.record.spec import RunSpec
@@ -89,22 +89,29 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class PlannedPoint:
     """One point of the grid and what becomes of it."""
 
     spec: RunSpec
+    """What the point is."""
     cluster: Cluster
+    """Where its job runs."""
     source: prompts.PromptSource
-    order: LaunchOrder
+    """Where its prompts come from."""
+    launch: LaunchConfig
     """How its job is carried out; `NOT_SELECTED` stands for the prompts until they are."""
     config: Mapping[str, Any]
     """The resolved configuration the point came from."""
     overrides: tuple[str, ...]
+    """What set the point apart from the configuration's defaults, such as `gpus=8`."""
     verdict: Verdict
+    """Whether it runs, and if not, which kind of reason keeps it."""
     reason: str | None
     """Why it does not run; None when it runs."""
     memory: MemoryEstimate
+    """What it will need of each of its GPUs."""
     weights: Weights
+    """The digest and folder of what the model is filled with."""
     attempts: int
     """Attempts there were when it was checked: the next has the number after."""
 
@@ -114,18 +121,24 @@ class Grid:
     """All points of one call, checked as a whole."""
 
     results: Path
-    entries: tuple[Entry, ...]
+    """The results folder, absolute."""
+    points: tuple[PlannedPoint, ...]
+    """Each point once, in the order in which they were composed."""
     plan_only: bool
+    """True: the plan is shown and nothing is started."""
     allow_dirty: bool
+    """True: a source tree with uncommitted changes may start it."""
     wait: bool
     """Stay until the last job of a batch system has ended."""
 
-    def having(self, *verdicts: Verdict) -> list[Entry]:
+    def having(self, *verdicts: Verdict) -> list[PlannedPoint]:
         """The entries with one of those verdicts, in order."""
-        return [entry for entry in self.entries if entry.verdict in verdicts]
+        return [point for point in self.points if point.verdict in verdicts]
 
 
-def check(points: Sequence[Point], known: Known | None = None, tell: Tell = tell_nobody) -> Grid:
+def check(
+    points: Sequence[Point], known: SlurmView | None = None, tell: Tell = tell_nobody
+) -> Grid:
     """Turn composed points into a checked grid; equal points are kept once.
 
     `known` is what Slurm knows of the results folder's open jobs; `tell` hears how far the hashing
@@ -148,18 +161,18 @@ def check(points: Sequence[Point], known: Known | None = None, tell: Tell = tell
             f"the grid must have at most {MAX_POINTS} points, but has {sum(repeats)} instead"
         )
     finder = WeightFinder(results, again=first["verify_weights"], tell=tell)
-    checker = _Checker(results, first["retry"], known or Known(), finder)
-    entries: dict[str, Entry] = {}
+    checker = _Checker(results, first["retry"], known or SlurmView(), finder)
+    planned: dict[str, PlannedPoint] = {}
     for point, count in zip(points, repeats, strict=True):
         for repeat in range(count):
             try:
-                entry = checker.entry(point, repeat)
+                one = checker.point(point, repeat)
             except (ValueError, OSError) as error:
                 raise BadInputError(str(error)) from error
-            entries.setdefault(entry.spec.run_id, entry)
+            planned.setdefault(one.spec.run_id, one)
     return Grid(
         results=results,
-        entries=tuple(entries.values()),
+        points=tuple(planned.values()),
         plan_only=first["plan"],
         allow_dirty=first["allow_dirty"],
         wait=first["wait"],
@@ -190,7 +203,9 @@ def _repeats(config: Mapping[str, Any]) -> int:
 class _Checker:
     """Checks points one by one; what thousands of them share is looked at once."""
 
-    def __init__(self, results: Path, retry: object, known: Known, weights: WeightFinder) -> None:
+    def __init__(
+        self, results: Path, retry: object, known: SlurmView, weights: WeightFinder
+    ) -> None:
         if retry is not None and retry not in list(Retry):
             raise BadInputError(
                 f"`retry` must be null or one of {', '.join(Retry)}, but is {retry!r} instead"
@@ -205,7 +220,7 @@ class _Checker:
         self._tokenizers: dict[Path | None, str] = {}
         self._engines = group_options("engine")
 
-    def entry(self, point: Point, repeat: int) -> Entry:
+    def point(self, point: Point, repeat: int) -> PlannedPoint:
         """A point's spec and verdict.
 
         Raises:
@@ -242,11 +257,11 @@ class _Checker:
         verdict, reason = self._verdict(
             run=run, attempts=attempts, spec=spec, cluster=cluster, memory=memory, fault=fault
         )
-        return Entry(
+        return PlannedPoint(
             spec=spec,
             cluster=cluster,
             source=source,
-            order=_order(spec, cluster, config, tokenizer_path, weights),
+            launch=_launch_config(spec, cluster, config, tokenizer_path, weights),
             config=config,
             overrides=point.overrides,
             verdict=verdict,
@@ -342,16 +357,16 @@ def _gpus_per_node(gpus: object, cluster: Cluster) -> tuple[object, str | None]:
     )
 
 
-def _order(
+def _launch_config(
     spec: RunSpec,
     cluster: Cluster,
     config: Mapping[str, Any],
     tokenizer_path: Path | None,
     weights: Weights,
-) -> LaunchOrder:
+) -> LaunchConfig:
     watch = config["telemetry"]
     idle_s = watch["idle_s"]
-    order = LaunchOrder(
+    launch = LaunchConfig(
         device=cluster.device,
         threads=cluster.threads,
         prompts_sha256=NOT_SELECTED,
@@ -371,5 +386,5 @@ def _order(
         verify_weights=config["verify_weights"],
         logit_error=config["logit_error"],
     )
-    check_period(spec, order)
-    return order
+    check_period(spec, launch)
+    return launch

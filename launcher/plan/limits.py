@@ -8,7 +8,7 @@ import psutil
 from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
 from telemetry.boards.kinds import GPU_KINDS
-from telemetry.record.launch import SOURCES, LaunchOrder
+from telemetry.record.launch import SOURCES, LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.planning.memory import MemoryEstimate, flops
 from workers.planning.weight_formats import QUANTIZATIONS
@@ -78,19 +78,19 @@ def telemetry_source(spec: RunSpec, asked: object) -> str:
     return str(asked)
 
 
-def check_period(spec: RunSpec, order: LaunchOrder) -> None:
+def check_period(spec: RunSpec, launch: LaunchConfig) -> None:
     """Refuse to poll a GPU's power faster than its sensor has anything new.
 
     Raises:
         BadInputError: the readings would be repeats.
     """
-    if order.telemetry not in {"auto", "dcgm", "nvml"}:
+    if launch.telemetry not in {"auto", "dcgm", "nvml"}:
         return
     least_ms = GPU_KINDS[spec.gpu_kind].sensor_period_ms
-    if order.period_ms < least_ms:
+    if launch.period_ms < least_ms:
         raise BadInputError(
             f"`telemetry.period_ms` must be at least {least_ms} for gpu {spec.gpu}, whose power "
-            f"sensor has nothing new before, but is {order.period_ms} instead"
+            f"sensor has nothing new before, but is {launch.period_ms} instead"
         )
 
 

@@ -1,4 +1,4 @@
-"""RunningOrder: in which order the points of a campaign run, so that drift hits no axis.
+"""Running order: in which order the points of a campaign run, so that drift hits no axis.
 
 A board warms up, a room heats, a neighbour comes and goes: where points run in the grid's order,
 the last value of an axis gets the hottest hour. So points run shuffled: the first repeat of all of

@@ -1,4 +1,4 @@
-"""Ledger: the job arrays that a results folder knows of, and what became of their submission.
+"""Job arrays: the job arrays that a results folder knows of, and what became of their submission.
 
 results/campaigns/<campaign>/
   campaign.json               the call: command, who, where, its points
@@ -43,8 +43,11 @@ class JobArray:
     """The attempts of one job array; its job name is in no other campaign."""
 
     results: Path
+    """The results folder whose ledger holds it."""
     campaign: str
+    """Name of the campaign's folder."""
     number: int
+    """Which of the campaign's arrays it is, counted from 1."""
     name: str
     """The jobs' name in Slurm: the campaign's and the array's number."""
     cluster: str
@@ -52,8 +55,11 @@ class JobArray:
     host: str
     """Who submits it: host, process and its start."""
     pid: int
+    """Process id of the launcher on that host."""
     pid_created_us: int
+    """When that process started: ids are used again."""
     t_us: int
+    """When the array was made up, by that host's clock."""
     members: tuple[tuple[str, int], ...]
     """Run id and attempt number of each element, in order."""
 

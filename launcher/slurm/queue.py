@@ -48,15 +48,18 @@ class JobState:
     job_id: str
     """Number, with the element's for an array: `12` or `12_3`."""
     name: str
+    """The job's name as it was submitted: that of its array."""
     state: str
     """Slurm's word, such as PENDING or NODE_FAIL."""
     reason: str
     """Why it waits, or its exit code."""
     submit_time: str
+    """When it was submitted, in Slurm's own words."""
     nodes: str
+    """Its nodes in Slurm's short form, such as `n[1-4]`; no name before it has any."""
 
 
-def ask(command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
+def ask_slurm(command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
     """What a Slurm command prints.
 
     Raises:
@@ -105,7 +108,7 @@ def queued(names: Sequence[str]) -> dict[str, JobState]:
     """
     if not names:
         return {}
-    text = ask(
+    text = ask_slurm(
         [
             "squeue",
             "--noheader",
@@ -125,7 +128,7 @@ def accounted(job_ids: Sequence[str], name: str) -> dict[str, JobState]:
     """
     if not job_ids:
         return {}
-    found = ask([*_SACCT, f"--jobs={','.join(job_ids)}"])
+    found = ask_slurm([*_SACCT, f"--jobs={','.join(job_ids)}"])
     # A number that was given out again has more than one job, each with its own name.
     return _states("\n".join(line for line in found.splitlines() if f"|{name}|" in line))
 
@@ -138,7 +141,7 @@ def accounted_since(name: str, t_us: int) -> dict[str, JobState]:
     """
     # A day before: Slurm's clock and this machine's may differ, their time zones too.
     since = datetime.fromtimestamp(t_us / 1e6, UTC) - timedelta(days=1)
-    return _states(ask([*_SACCT, f"--name={name}", f"--starttime={since:%Y-%m-%dT%H:%M:%S}"]))
+    return _states(ask_slurm([*_SACCT, f"--name={name}", f"--starttime={since:%Y-%m-%dT%H:%M:%S}"]))
 
 
 def cluster_name() -> str | None:
@@ -149,7 +152,7 @@ def cluster_name() -> str | None:
 def configuration() -> Mapping[str, str]:
     """Slurm's configuration as `scontrol show config` prints it; empty where it does not."""
     try:
-        text = ask(["scontrol", "show", "config"])
+        text = ask_slurm(["scontrol", "show", "config"])
     except SlurmError:
         return {}
     pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)

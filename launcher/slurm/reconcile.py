@@ -1,4 +1,4 @@
-"""Settle: what Slurm knows of a job that is gone becomes the end of its attempt.
+"""Reconcile: what Slurm knows of a job that is gone becomes the end of its attempt.
 
 A killed node, a time limit or a cancelled job may leave an attempt without a last word. Every call
 that reads a results folder asks Slurm first: the launcher, status, cancel and the job that merges.
@@ -47,7 +47,7 @@ _ENDS: Final = {
 
 
 @dataclass(kw_only=True)
-class Known:
+class SlurmView:
     """What Slurm knows about the open attempts of a results folder."""
 
     jobs: dict[Path, JobState] = field(default_factory=dict)
@@ -60,9 +60,9 @@ class Known:
     """Attempts whose end this call recorded."""
 
 
-def settle(results: Path, campaign: str | None = None) -> Known:
+def reconcile(results: Path, campaign: str | None = None) -> SlurmView:
     """Record the end of every attempt whose job Slurm no longer has; what it has of the others."""
-    known = Known()
+    known = SlurmView()
     arrays = [array for array in list_arrays(results, campaign) if _open(array)]
     if not arrays:
         return known
@@ -91,7 +91,7 @@ def _open(array: JobArray) -> bool:
 
 
 def _settle_array(
-    array: JobArray, submission: Submission, live: dict[str, JobState], known: Known
+    array: JobArray, submission: Submission, live: dict[str, JobState], known: SlurmView
 ) -> None:
     gone: list[tuple[AttemptPaths, str]] = []
     closing = any(job.name == array.closing_name for job in live.values())
@@ -147,7 +147,7 @@ def _reason(job: JobState) -> str:
     return what
 
 
-def _adopt(array: JobArray, live: dict[str, JobState], known: Known) -> Submission | None:
+def _adopt(array: JobArray, live: dict[str, JobState], known: SlurmView) -> Submission | None:
     """The submission of an array whose launcher was cut off after sbatch; None when unknown.
 
     The job's name tells: no other array has it.

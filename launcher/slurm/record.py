@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from launcher.slurm.job_arrays import JobArray
-from launcher.slurm.queue import PATIENCE_S, SlurmError, ask, elements
+from launcher.slurm.queue import PATIENCE_S, SlurmError, ask_slurm, elements
 from telemetry.clock import wall_us
 from telemetry.record.files import create_json, write_json
 from telemetry.record.paths import AttemptPaths
@@ -122,7 +122,7 @@ def record_accounting(array: JobArray) -> None:
 
 def _ask(command: list[str], patience_s: float = PATIENCE_S) -> tuple[str | None, str | None]:
     try:
-        return ask(command, patience_s), None
+        return ask_slurm(command, patience_s), None
     except SlurmError as error:
         return None, str(error)
 

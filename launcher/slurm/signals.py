@@ -1,4 +1,4 @@
-"""Stopped: how a running job learns that Slurm ends it, and what Slurm says why.
+"""Signals: how a running job learns that Slurm ends it, and what Slurm says why.
 
 Slurm sends SIGTERM to every task at a time limit, a cancellation, a preemption and when a node of
 the job fails, then SIGKILL after KillWait. The signal is the same for all four, the record must not
@@ -35,7 +35,9 @@ class SlurmVerdict:
     """How Slurm ended a job."""
 
     state: EndState
+    """How the attempt ended by it: at its limit, cancelled or lost."""
     reason: str
+    """What Slurm did and why, in one line."""
 
 
 def heed_slurm() -> None:

@@ -1,4 +1,4 @@
-"""The kinds of GPU the project knows: memory, limits and how their power sensor behaves."""
+"""Kinds: memory, limits and how their power sensor behaves."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +14,7 @@ class GpuKind:
     name: str
     """Short name used in specs."""
     product: str
+    """Name and memory of the board, for people."""
     driver_names: tuple[str, ...]
     """What nvmlDeviceGetName calls boards of this kind, old drivers and new."""
     memory_bytes: int
@@ -25,6 +26,7 @@ class GpuKind:
     min_power_limit_w: float
     """Lowest power limit the board takes."""
     max_sm_clock_mhz: int
+    """Highest clock of the SMs; they run at it in simulation unless locked lower."""
     sensor_period_ms: int
     """Time between two updates of the power sensor."""
     sensor_window_ms: int

@@ -1,4 +1,4 @@
-"""Sensors: how a board's power readings behave: how often they change, and what they average over.
+"""Sensor timing: how often a board's power readings change, and what they average over.
 
 Measured by Z. Yang, K. Adamek and W. Armour (arXiv 2312.02741; data: Overall_Results.xlsx of
 github.com/JimZeyuYang/GPU_Power_Benchmark) against external meters; what that work does not have
@@ -55,6 +55,7 @@ class Sensor:
     """How the readings of one architecture behave."""
 
     architecture: str
+    """Line of the table, such as `Hopper GH100`; `unknown` for a board in none."""
     source: str
     """Where the figures come from; for an unknown board the rule that stands in."""
     timings: Mapping[str, Timing]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from telemetry.merge.attempt import merge_results
-from telemetry.merge.progress_bar import Bar
+from telemetry.merge.progress_bar import ProgressBar
 
 EXIT_INCOMPLETE: Final = 1
 """An attempt could not be merged; the others were."""
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"merge: `results` must be a folder, but {results} is not\n")
         return EXIT_NO_RESULTS
     failed = merged = 0
-    with Bar() as bar:
+    with ProgressBar() as bar:
         for outcome in merge_results(results, bar.show):
             failed += outcome.failed
             merged += not outcome.failed

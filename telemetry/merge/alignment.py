@@ -1,4 +1,4 @@
-"""Clocks: the stamps of every node on the reference host's time.
+"""Alignment: the stamps of every node on the reference host's time.
 
 An offset is what `telemetry.record.clock_offset` measured in the job: linear between the two
 measurements, constant outside them. Where none was measured the host's own stamps stand, and the

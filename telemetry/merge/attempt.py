@@ -71,18 +71,20 @@ def merge_attempt(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class MergeOutcome:
     """What became of one attempt."""
 
     run_id: str
+    """The run's name in the results folder."""
     attempt: int
+    """The attempt's number, counted from 1."""
     text: str
     """One line for people."""
     failed: bool = False
     """True when it should have been merged and could not be."""
 
 
-def merge_results(results: Path, progress: ReportRows | None = None) -> Iterator[Outcome]:
+def merge_results(results: Path, progress: ReportRows | None = None) -> Iterator[MergeOutcome]:
     """Merge every ended attempt of a results folder and seal the completed ones, one by one."""
     for run in list_runs(results):
         for attempt in run.attempts():
@@ -90,7 +92,7 @@ def merge_results(results: Path, progress: ReportRows | None = None) -> Iterator
                 text, failed = _merge_and_seal(run, attempt, progress), False
             except UNREADABLE as error:
                 text, failed = f"not merged: {error}", True
-            yield Outcome(run_id=run.run_id, attempt=attempt.number, text=text, failed=failed)
+            yield MergeOutcome(run_id=run.run_id, attempt=attempt.number, text=text, failed=failed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +100,17 @@ class _Merging:
     """One attempt on its way from shards to tables."""
 
     run: RunPaths
+    """Where the run's record lies."""
     attempt: AttemptPaths
+    """Where its shards lie and its tables go."""
     clocks: Clocks
+    """How each host's times are told on the reference host's clock."""
     surveys: dict[str, list[Survey]]
+    """What the parts of each table hold; damage that is found on the way is noted here."""
     simulated: bool
+    """True when the spec or any shard says that values come from a model."""
     report: "_Rows"
+    """Told of every row that is merged."""
 
     def write_samples(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Write the samples in one pass; what the manifest says about them, and their coverage."""

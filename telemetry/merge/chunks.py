@@ -1,4 +1,4 @@
-"""Chunk: a stretch of a part that is read at once, with the first key it holds."""
+"""Chunks: a stretch of a part that is read at once, with the first key it holds."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -31,12 +31,15 @@ class Chunk:
     """Some neighbouring rows of one part."""
 
     kind: str
+    """The table, named in `telemetry.schema.TABLES`."""
     schema: pa.Schema
     """The table's, as old as the part is."""
     part: Part
+    """The file that holds them."""
     index: int
     """Which row group of a Parquet part, or which stretch of a stream."""
     rows: int
+    """How many there are; of a piece of a split chunk, its even share."""
     first_key: int
     """Least value of the table's first sort key, as the writer stamped it."""
     last_key: int

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from telemetry.merge.sample_arrays import Remark, Samples
+from telemetry.merge.sample_arrays import NullReason, Samples
 from telemetry.merge.series_keys import Codes, Key
 from telemetry.record.fields import FIELDS, Subject
 
@@ -40,7 +40,7 @@ class Coverage:
         self._last_us = np.empty(0, dtype=np.int64)
         self._gap_us = np.empty(0, dtype=np.int64)
 
-    def add(self, rows: Samples, remarks: Sequence[Remark]) -> None:
+    def add(self, rows: Samples, remarks: Sequence[NullReason]) -> None:
         """Count a block that follows those before it in time; `remarks` are all by number."""
         if len(rows) == 0:
             return

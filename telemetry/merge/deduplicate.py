@@ -1,4 +1,4 @@
-"""Duplicates: one row for each time, host, device and field.
+"""Deduplicate: one row for each time, host, device and field.
 
 Of several rows a value stands before a null, the smaller value before the larger, one that is not a
 number last, the reason by alphabet, none last. So which row is kept does not depend on who was read
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from telemetry.merge.sample_arrays import Remark, Samples
+from telemetry.merge.sample_arrays import NullReason, Samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,9 @@ class Deduplicated:
     """Rows that are all different."""
 
     rows: Samples
+    """Those kept, by time, host, device and field."""
     dropped: int
+    """Rows left out, as another tells of the same time, host, device and field."""
     conflicts: int
     """How many of the dropped rows said something else than the row kept."""
 
@@ -28,7 +30,7 @@ def take_once(
     rows: Samples,
     order: npt.NDArray[np.intp],
     repeats: npt.NDArray[np.bool_],
-    remarks: Sequence[Remark],
+    remarks: Sequence[NullReason],
 ) -> Deduplicated:
     """The rows in `order`, each reading once.
 
@@ -58,7 +60,9 @@ def take_once(
     return Deduplicated(rows=result, dropped=dropped, conflicts=int(np.count_nonzero(~same)))
 
 
-def _by_statement(rows: Samples, group: npt.NDArray[np.intp], remarks: Sequence[Remark]) -> Samples:
+def _by_statement(
+    rows: Samples, group: npt.NDArray[np.intp], remarks: Sequence[NullReason]
+) -> Samples:
     """The rows of each group, the one to keep first."""
     # numpy sorts what is not a number behind all numbers.
     if rows.remark is None:
@@ -70,7 +74,7 @@ def _by_statement(rows: Samples, group: npt.NDArray[np.intp], remarks: Sequence[
     return rows.take(np.lexsort((place[rows.remark], rows.value, is_null[rows.remark], group)))
 
 
-def _statement(remark: Remark) -> tuple[bool, bool, str]:
+def _statement(remark: NullReason) -> tuple[bool, bool, str]:
     """Where a remark stands among those of one value: by null, then reason, none last."""
     is_null, reason = remark
     return is_null, reason is None, reason or ""

@@ -8,7 +8,7 @@ from telemetry.merge.alignment import Clocks
 from telemetry.merge.part_index import Survey
 from telemetry.record.attempt_state import AttemptState
 from telemetry.record.files import read_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SCHEMA_VERSION
 from telemetry.record.spec import RunSpec
@@ -33,7 +33,7 @@ def build_manifest(
         ValueError: the spec, the order or a registration is not what it must be.
     """
     spec = RunSpec.read(run.spec)
-    order = LaunchOrder.read(attempt.launch)
+    launch = LaunchConfig.read(attempt.launch)
     hosts = {path.stem: read_json(path) for path in _json_files(attempt.hosts)}
     ranks = [read_json(path) for path in _json_files(attempt.ranks)]
     answers = _responses_metadata(surveys["responses"])
@@ -51,7 +51,7 @@ def build_manifest(
         "run_id": run.run_id,
         "attempt": attempt.number,
         "simulated": is_simulated(spec, surveys),
-        "device": order.device,
+        "device": launch.device,
         "state": state.state,
         "state_reason": state.reason,
         "hosts": hosts,
@@ -61,7 +61,7 @@ def build_manifest(
         "parts": parts,
         "coverage": list(coverage),
         "prompts": {
-            "sha256": order.prompts_sha256,
+            "sha256": launch.prompts_sha256,
             "count": spec.prompts,
             "cut": answers.get("prompts", {}).get("cut"),
         },

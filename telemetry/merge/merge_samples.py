@@ -1,4 +1,4 @@
-"""Windowed merge: many shards in, one sorted sequence of blocks out, in bounded memory.
+"""Merge samples: many shards in, one sorted sequence of blocks out, in bounded memory.
 
 Chunks are read in the order of their first time. Whatever lies before the first time of the next
 chunk is complete and can be given out; the rest waits, sorted, 20 bytes a row. Nothing is assumed
@@ -20,8 +20,8 @@ from telemetry.merge.alignment import Clocks
 from telemetry.merge.chunks import UNREADABLE, Chunk, damage_of
 from telemetry.merge.deduplicate import Deduplicated, take_once
 from telemetry.merge.packing import Packed, pack
-from telemetry.merge.sample_arrays import Remarks, Samples
-from telemetry.merge.series_keys import Codebook
+from telemetry.merge.sample_arrays import NullReasons, Samples
+from telemetry.merge.series_keys import SeriesKeys
 
 # Enough rows for sorting to cost more than the calls around it, few enough for a core's cache.
 BLOCK_ROWS: Final = 1 << 18
@@ -48,8 +48,8 @@ class Window:
         *,
         block_rows: int = BLOCK_ROWS,
     ) -> None:
-        self.codebook: Final = Codebook()
-        self.remarks: Final = Remarks()
+        self.codebook: Final = SeriesKeys()
+        self.remarks: Final = NullReasons()
         self._clocks = clocks
         self._on_damage = on_damage
         self._block_rows = block_rows

@@ -1,4 +1,4 @@
-"""Ordered merge: all but samples in sorted blocks; they are a few rows a batch of prompts."""
+"""Merge sorted: all but samples in sorted blocks; they are a few rows a batch of prompts."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from telemetry.merge.alignment import Clocks
-from telemetry.merge.sample_arrays import PLAIN, Remark, Remarks, Samples
-from telemetry.merge.series_keys import Codebook, Codes, Key, ranks
+from telemetry.merge.sample_arrays import PLAIN, NullReason, NullReasons, Samples
+from telemetry.merge.series_keys import Codes, Key, SeriesKeys, ranks
 
 _Integers = npt.NDArray[np.int64]
 
@@ -29,9 +29,11 @@ class Packed:
     rows: Samples
     """`code` is a place in `keys`, `remark` one in `remarks`."""
     keys: Sequence[Key]
-    remarks: Sequence[Remark]
+    """Host, device and field of each code."""
+    remarks: Sequence[NullReason]
+    """Whether null, and the reason, of each number; empty when all are plain values."""
 
-    def encoded(self, codebook: Codebook, remarks: Remarks) -> Samples:
+    def encoded(self, codebook: SeriesKeys, remarks: NullReasons) -> Samples:
         """The rows by the codes and remarks of a whole table."""
         rows = self.rows
         remark = None
@@ -118,7 +120,7 @@ def _values(table: pa.Table) -> npt.NDArray[np.float64]:
     return value
 
 
-def _remarks(table: pa.Table) -> tuple[Codes | None, list[Remark]]:
+def _remarks(table: pa.Table) -> tuple[Codes | None, list[NullReason]]:
     """The place of each row's remark and the remarks; None when all are plain values."""
     value, reason = _flat(table["value"]), _flat(table["reason"])
     if value.null_count == 0 and reason.null_count == len(reason):
@@ -126,7 +128,7 @@ def _remarks(table: pa.Table) -> tuple[Codes | None, list[Remark]]:
     rows = np.flatnonzero(pc.or_(pc.is_null(value), pc.is_valid(reason)).to_numpy(False))
     some = pa.array(rows)
     said = zip(pc.is_null(value.take(some)).to_pylist(), reason.take(some).to_pylist(), strict=True)
-    places: dict[Remark, int] = {PLAIN: 0}
+    places: dict[NullReason, int] = {PLAIN: 0}
     remark = np.zeros(len(value), dtype=np.int32)
     remark[rows] = [places.setdefault(one, len(places)) for one in said]
     return remark, list(places)

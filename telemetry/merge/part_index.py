@@ -1,4 +1,4 @@
-"""Survey: what a part holds, found before its rows are read.
+"""Part index: what a part holds, found before its rows are read.
 
 A Parquet part's chunks are its row groups, found by its footer alone. The stream of a dead writer
 is looked through once, batch by batch, and cut into stretches as long as a row group. So a merge
@@ -25,8 +25,11 @@ class Survey:
     """What a part holds, found without keeping its rows."""
 
     part: Part
+    """The file that was looked through."""
     rows: int
+    """Rows of all its chunks."""
     chunks: tuple[Chunk, ...]
+    """Its rows as stretches that are read one by one, in the file's order."""
     metadata: dict[str, Any] | None
     """The writer's metadata; None when it cannot be read."""
     damage: str | None

@@ -1,4 +1,4 @@
-"""Bar: how far a merge is, for whoever waits at a terminal."""
+"""Progress bar: how far a merge is, for whoever waits at a terminal."""
 
 import time
 from typing import Final, Self
@@ -10,7 +10,7 @@ from rich.progress import Progress
 _BAR_AFTER_S: Final = 2.0
 
 
-class Bar:
+class ProgressBar:
     """A bar for people who wait, on a terminal alone; lines for everyone."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Samples: rows of the samples table as arrays of numbers, 20 bytes a row.
+"""Sample arrays: rows of the samples table as arrays of numbers, 20 bytes a row.
 
 Host, device and field are one code. The few rows that are not just a value, but null or with a
 reason, have a remark.
@@ -28,25 +28,25 @@ CODED: Final = pa.schema(
 )
 """The samples table's columns with words as codes: Parquet stores both the same."""
 
-Remark = tuple[bool, str | None]
+NullReason = tuple[bool, str | None]
 """Whether the value is null, and the reason."""
 
-PLAIN: Final[Remark] = (False, None)
+PLAIN: Final[NullReason] = (False, None)
 """The remark of a row that is a value without a reason: number 0."""
 
 
-class Remarks:
+class NullReasons:
     """One small whole number for each different pair of being null and the reason."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Remark, int] = {PLAIN: 0}
+        self._numbers: dict[NullReason, int] = {PLAIN: 0}
 
-    def encode(self, remarks: Sequence[Remark]) -> Codes:
+    def encode(self, remarks: Sequence[NullReason]) -> Codes:
         """The numbers of `remarks`; new ones get the next."""
         numbers = self._numbers
         return np.array([numbers.setdefault(one, len(numbers)) for one in remarks], dtype=np.int32)
 
-    def listed(self) -> list[Remark]:
+    def listed(self) -> list[NullReason]:
         """All remarks, by number."""
         return list(self._numbers)
 
@@ -56,12 +56,13 @@ class Samples:
     """Some rows of the samples table."""
 
     t_us: _Integers
+    """Time of each row, int64 of shape (n,), on the reference host's clock."""
     code: Codes
-    """Host, device and field, by a `Codebook`."""
+    """Host, device and field, by a `SeriesKeys`."""
     value: npt.NDArray[np.float64]
     """NaN where it is null."""
     remark: Codes | None
-    """Number in `Remarks`; None when all are plain values."""
+    """Number in `NullReasons`; None when all are plain values."""
 
     def __len__(self) -> int:
         return len(self.t_us)
@@ -141,7 +142,7 @@ class Samples:
         key += code_ranks[self.code]
         return key
 
-    def to_table(self, alphabet: Alphabet, remarks: Sequence[Remark]) -> pa.Table:
+    def to_table(self, alphabet: Alphabet, remarks: Sequence[NullReason]) -> pa.Table:
         """The rows under `CODED`; `alphabet` and `remarks` are of all codes and remarks."""
         words = [
             pa.DictionaryArray.from_arrays(pa.array(indices[self.code]), different, safe=False)

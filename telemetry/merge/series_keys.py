@@ -1,4 +1,4 @@
-"""Codebook: one small whole number for each host, device and field that a table has met.
+"""Series keys: one small whole number for each host, device and field that a table has met.
 
 Codes are given in the order in which keys are met, which a merge keeps the same each time.
 """
@@ -28,7 +28,7 @@ class Alphabet:
     """For each code its host's, device's and field's place in `words`."""
 
 
-class Codebook:
+class SeriesKeys:
     """Keys by code and codes by key."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""TableFile: a merged table on its way to disk, in place only when it is whole.
+"""Table file: a merged table on its way to disk, in place only when it is whole.
 
 Row groups are full however rows come, so that merging again gives the same bytes, and one other
 thread encodes and compresses them.
@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telemetry.merge.sample_arrays import CODED, Remark, Samples
+from telemetry.merge.sample_arrays import CODED, NullReason, Samples
 from telemetry.merge.series_keys import Alphabet
 from telemetry.shards.writer import ROW_GROUP_ROWS
 
@@ -67,13 +67,13 @@ class SamplesFile:
         )
         self._rest: list[Samples] = []
         self._rest_rows = 0
-        self._said: tuple[Alphabet, Sequence[Remark]] | None = None
+        self._said: tuple[Alphabet, Sequence[NullReason]] | None = None
 
     def __enter__(self) -> Self:
         self._file.open()
         return self
 
-    def write(self, rows: Samples, alphabet: Alphabet, remarks: Sequence[Remark]) -> None:
+    def write(self, rows: Samples, alphabet: Alphabet, remarks: Sequence[NullReason]) -> None:
         """Append rows; `alphabet` and `remarks` are of all codes and remarks so far.
 
         Raises:

@@ -1,4 +1,4 @@
-"""AttemptState: where an attempt stands, from its files and the processes behind them."""
+"""Attempt state: where an attempt stands, from its files and the processes behind them."""
 
 import os
 import socket

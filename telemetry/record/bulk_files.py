@@ -1,4 +1,4 @@
-"""Text: thousands of small files written at once, and put on the disk once."""
+"""Bulk files: thousands of small files written at once, and put on the disk once."""
 
 import ctypes
 import json

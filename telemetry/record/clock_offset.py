@@ -1,4 +1,4 @@
-"""HostOffset: how far a host's clock is ahead of the reference host's, measured in the job.
+"""Clock offset: how far a host's clock is ahead of the reference host's, measured in the job.
 
 Every stamp of a host is on its own steady clock (`telemetry.clock`). In a run of several nodes
 local rank 0 of each asks the reference host (that of rank 0) for its time and keeps the exchange
@@ -62,8 +62,11 @@ class HostOffset:
     """A host's clock against the reference host's, at both ends of an attempt."""
 
     host: str
+    """Whose clock it is."""
     reference_host: str
+    """Rank 0's host, on whose clock the tables are."""
     start: OffsetReading
+    """As measured when the ranks had met."""
     end: OffsetReading | None
     """None when the attempt ended before it was measured."""
 

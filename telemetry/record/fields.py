@@ -1,4 +1,4 @@
-"""Every reading that may stand in a samples table: one line each, with unit and meaning.
+"""Fields: one line each, with unit and meaning.
 
 Bind by id, name by our own column: NVIDIA renames fields between DCGM releases (155 is
 DCGM_FI_DEV_POWER_USAGE up to 4.5 and DCGM_FI_DEV_BOARD_POWER_WATTS from 4.6 on), ids stay.
@@ -35,10 +35,13 @@ class Field:
     name: str
     """Value of the samples table's `field` column; ends in its unit."""
     subject: Subject
+    """What it is a reading of."""
     kind: Kind
+    """Whether it is a level or a running total."""
     unit: str
     """SI unit, `1` for a ratio; MHz for clocks as the whole field writes them."""
     meaning: str
+    """Definition of the value, in one sentence."""
     dcgm_id: int | None = None
     """Source: dcgm_fields.h of github.com/NVIDIA/DCGM; None when DCGM has no such field."""
     nvml: str | None = None

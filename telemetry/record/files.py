@@ -1,4 +1,4 @@
-"""Atomic files: what a reader finds is whole or not there."""
+"""Files: what a reader finds is whole or not there."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""LaunchOrder: what a job needs beside its RunSpec, written by the launcher before submission."""
+"""Launch: what a job needs beside its RunSpec, written by the launcher before submission."""
 
 import dataclasses
 import re
@@ -30,7 +30,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LaunchOrder:
+class LaunchConfig:
     """How the job of one attempt is carried out; nothing here changes the GPUs' work."""
 
     device: str

@@ -12,6 +12,7 @@ class AttemptPaths:
     """Where one job's try at a run keeps its record."""
 
     folder: Path
+    """The attempt's own folder, named attempt-NNN."""
 
     @property
     def number(self) -> int:
@@ -121,7 +122,9 @@ class RunPaths:
     """Where one run's record lies in a results folder."""
 
     results: Path
+    """Folder of all runs, with their prompts and campaigns."""
     run_id: str
+    """`RunSpec.run_id`, which names the run's folder."""
 
     @property
     def folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""RunSpec: what a grid point is. RunPaths and AttemptPaths: where its record lies.
+"""Spec: what a grid point is. RunPaths and AttemptPaths: where its record lies.
 
 results/
   prompts/<sha256>.jsonl            the prompts of one or more runs, by content

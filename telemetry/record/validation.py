@@ -1,4 +1,4 @@
-"""Bounds: what a number of a spec or an order must be."""
+"""Validation: what a number of a spec or an order must be."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Stream: the Arrow IPC file of an open part, readable up to its last whole batch."""
+"""Reader: the Arrow IPC file of an open part, readable up to its last whole batch."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Shard: what one writer wrote. Rows are on disk when `write` returns and survive a kill -9.
+"""Writer: what one writer wrote. Rows are on disk when `write` returns and survive a kill -9.
 
 The open part is an Arrow IPC stream, `part-00000.arrows`: a schema message, then one message per
 batch, so whatever a dead writer left is readable up to its last whole batch. A full part becomes
@@ -148,6 +148,7 @@ class Part:
     """One file of a shard."""
 
     path: Path
+    """A Parquet file, or the stream that becomes one when its writer closes it."""
 
     @property
     def closed(self) -> bool:
@@ -184,6 +185,7 @@ class Salvage:
     """What a stream part held."""
 
     table: pa.Table
+    """Its rows up to the last whole batch."""
     damage: str | None
     """Why bytes after the last whole batch could not be read; None when all could."""
 

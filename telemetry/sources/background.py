@@ -1,4 +1,4 @@
-"""Aside: a slow sensor polled in a thread of its own, so that it holds no other reading up."""
+"""Background: a slow sensor polled in a thread of its own, so that it holds no other reading up."""
 
 import threading
 from collections import deque
@@ -11,7 +11,7 @@ from telemetry.sources.base import Reading
 _US_PER_S: Final = 1e6
 
 
-class Aside:
+class BackgroundPoller:
     """Calls `poll` every `period_us` and keeps what it gives until it is fetched."""
 
     def __init__(

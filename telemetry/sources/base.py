@@ -1,4 +1,4 @@
-"""Source: where readings come from; every sensor stands behind this one Protocol."""
+"""Base: where readings come from; every sensor stands behind this one Protocol."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from telemetry.clock import HostClock
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
-from telemetry.sources.previous_watcher import Predecessor
+from telemetry.sources.previous_watcher import PreviousWatcher
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +37,7 @@ class Remark:
     what: str
     """A word such as `counter_reset`."""
     details: Mapping[str, Any]
+    """What belongs to it, in JSON, such as `device` and `reason`."""
 
 
 class Remarks:
@@ -65,13 +66,16 @@ class Assignment:
     attempt: AttemptPaths
     """Where the ranks of the attempt register."""
     spec: RunSpec
-    order: LaunchOrder
+    """The work that is watched."""
+    launch: LaunchConfig
+    """Which source is asked, how often and for what."""
     host: str
     """Name under which this node stands in the record."""
     clock: HostClock
+    """The steady clock that all readings of the host are stamped with."""
     remarks: Remarks = field(default_factory=Remarks)
     """What the source tells the watcher's log."""
-    before: Predecessor | None = None
+    before: PreviousWatcher | None = None
     """What a watcher that died left for this one; None for a node's first watcher."""
 
 

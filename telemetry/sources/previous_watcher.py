@@ -1,4 +1,4 @@
-"""Predecessor: what a watcher that died left behind for the one that follows it."""
+"""Previous watcher: what a watcher that died left behind for the one that follows it."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _LAST_BATCHES: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predecessor:
+class PreviousWatcher:
     """The last words of a dead watcher of this attempt and host."""
 
     record: Mapping[str, Any]

@@ -1,16 +1,16 @@
-"""Succession: how a watcher follows one that died, and what was lost between the two."""
+"""Restart gap: how a watcher follows one that died, and what was lost between the two."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from telemetry.sources.base import Reading
-from telemetry.sources.previous_watcher import Predecessor
+from telemetry.sources.previous_watcher import PreviousWatcher
 
 
-class Succession:
+class RestartGap:
     """A watcher after another, for the record."""
 
-    def __init__(self, before: Predecessor) -> None:
+    def __init__(self, before: PreviousWatcher) -> None:
         self._before = before
 
     def gaps(self, readings: Sequence[Reading], periods_us: Mapping[str, int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Cadence: how often each reading of a GPU is asked for, of the driver or of an engine.
+"""Schedule: how often each reading of a GPU is asked for, of the driver or of an engine.
 
 A question costs its caller 0.04 to 4.5 ms of CPU inside the driver of an H200 (the table is in
 tests/benchmarks/NOTES.md): at 10 Hz each, the readings of eight GPUs take a fifth of a core. What
@@ -76,7 +76,7 @@ def cadence_us(name: str, period_us: int, *, sampled: bool) -> int:
     return max(period_us, least_us)
 
 
-class Turns:
+class Schedule:
     """When several things are due next, each on a schedule of its own that never drifts."""
 
     def __init__(self, slack_us: int) -> None:

@@ -20,11 +20,11 @@ from typing import Final
 import pyarrow as pa
 
 from telemetry.clock import HostClock
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import RunPaths
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment
-from telemetry.sources.previous_watcher import Predecessor
+from telemetry.sources.previous_watcher import PreviousWatcher
 from telemetry.watcher.loop import EXIT_NO_SOURCE, EXIT_SECOND, EXIT_VANISHED, Watcher, claim
 from telemetry.watcher.select_source import open_source
 from telemetry.watcher.stop_signal import StopSignal
@@ -57,11 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     pa.set_io_thread_count(1)
     with lock:
         stop = StopSignal()
-        before = Predecessor.find(attempt, given.host)
+        before = PreviousWatcher.find(attempt, given.host)
         assignment = Assignment(
             attempt=attempt,
             spec=RunSpec.read(run.spec),
-            order=LaunchOrder.read(attempt.launch),
+            launch=LaunchConfig.read(attempt.launch),
             host=given.host,
             clock=HostClock.set_now()
             if before is None

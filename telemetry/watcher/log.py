@@ -1,4 +1,4 @@
-"""WatchLog: how the watching itself went; ClockGuard: steps of the wall clock."""
+"""Log: how the watching itself went; ClockGuard: steps of the wall clock."""
 
 import contextlib
 from typing import Any, Final

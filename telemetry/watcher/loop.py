@@ -16,7 +16,7 @@ from telemetry.record.schema import SAMPLES
 from telemetry.shards.writer import ShardWriter
 from telemetry.sources.base import Assignment, Source
 from telemetry.sources.host.source import describe_platform
-from telemetry.sources.restart_gap import Succession
+from telemetry.sources.restart_gap import RestartGap
 from telemetry.watcher.log import ClockGuard, WatchLog
 from telemetry.watcher.spool import Spool
 from telemetry.watcher.stop_signal import StopSignal
@@ -44,7 +44,7 @@ class Watcher:
         self._attempt = assignment.attempt
         self._source = source
         self._stop = stop
-        self._period_us = assignment.order.period_ms * _US_PER_MS
+        self._period_us = assignment.launch.period_ms * _US_PER_MS
         self._description = source.describe()
         clock = assignment.clock
         now_us = clock.now_us()
@@ -70,7 +70,7 @@ class Watcher:
         self._spool = Spool(writer, assignment.host, self._log)
         self._guard = ClockGuard(clock)
         self._ready = False
-        self._succession = None if before is None else Succession(before)
+        self._succession = None if before is None else RestartGap(before)
 
     def run(self) -> str:
         """Watch until the stop; why it stopped.
@@ -148,7 +148,7 @@ class Watcher:
                 "clock_offset_us": clock.offset_us,
                 "source": self._description.to_mapping(),
                 "simulated": self._description.simulated,
-                "period_ms": self._assignment.order.period_ms,
+                "period_ms": self._assignment.launch.period_ms,
                 "platform": dict(describe_platform()),
                 "gpus": [dict(gpu) for gpu in self._description.gpus],
             },

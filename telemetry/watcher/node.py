@@ -1,4 +1,4 @@
-"""NodeSource: all of a node: the host's own readings and its GPUs' by one or more sensors."""
+"""Node: all of a node: the host's own readings and its GPUs' by one or more sensors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol

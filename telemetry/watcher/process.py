@@ -1,4 +1,4 @@
-"""Watch: the owner's side of a watcher; a rank holds it while its node is watched."""
+"""Process: the owner's side of a watcher; a rank holds it while its node is watched."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ _PAUSE_S: Final = 1.0
 _UNCAUGHT: Final = 1
 
 
-class Watch:
+class WatcherProcess:
     """A running watcher process of one node; ends it on leaving.
 
     A watcher that dies takes nobody with it: another follows it at once, `max_restarts` times at

@@ -11,7 +11,7 @@ from telemetry.sources.host.source import BESIDE_GPUS_US, HostSource
 from telemetry.sources.nvml.library import Driver
 from telemetry.sources.nvml.queries import POWER_SAMPLE
 from telemetry.sources.nvml.source import NvmlReadings
-from telemetry.sources.nvml.visible_gpus import VISIBLE, read_allotment
+from telemetry.sources.nvml.visible_gpus import VISIBLE, read_visible_gpus
 from telemetry.sources.simulated.source import SimulatedSource
 from telemetry.watcher.node import GpuReadings, NodeSource
 
@@ -23,7 +23,7 @@ def open_source(assignment: Assignment) -> Source:
         ValueError: there is no such source, or it does not fit the spec.
         RuntimeError: its sensors are not there.
     """
-    name = assignment.order.telemetry
+    name = assignment.launch.telemetry
     if name == "host":
         return HostSource(assignment)
     if name == "simulated":
@@ -40,7 +40,7 @@ def open_source(assignment: Assignment) -> Source:
 
 def _open_auto(assignment: Assignment) -> Source:
     """DCGM's fields and the driver's power samples where an engine runs, else NVML alone."""
-    asked = assignment.order.gpu_fields
+    asked = assignment.launch.gpu_fields
     wants_samples = asked is None or POWER_SAMPLE in asked
     try:
         uuids, rule = _job_uuids(assignment)
@@ -71,7 +71,7 @@ def _node(
     assignment: Assignment, parts: Sequence[GpuReadings], choice: dict[str, Any] | None = None
 ) -> Source:
     host = HostSource(assignment, least_us=BESIDE_GPUS_US)
-    return NodeSource(assignment.order.telemetry, host, parts, choice)
+    return NodeSource(assignment.launch.telemetry, host, parts, choice)
 
 
 def _job_uuids(assignment: Assignment) -> tuple[list[str] | None, str]:
@@ -96,5 +96,5 @@ def _job_uuids(assignment: Assignment) -> tuple[list[str] | None, str]:
         return words, f"{VISIBLE}={asked}"
     with driver:
         incomplete = assignment.before is not None
-        allotment = read_allotment(driver, os.environ, incomplete=incomplete)
-        return [gpu.uuid for gpu in allotment.gpus], allotment.rule
+        visible = read_visible_gpus(driver, os.environ, incomplete=incomplete)
+        return [gpu.uuid for gpu in visible.gpus], visible.rule

@@ -1,4 +1,4 @@
-"""StopSignal: how a watcher learns that it is to end."""
+"""Stop signal: how a watcher learns that it is to end."""
 
 import ctypes
 import os

@@ -198,7 +198,7 @@ def _open(seat: _Seat) -> Iterator[Runner]:
 def _our_engine(seat: _Seat) -> Iterator[Runner]:
     from tests.gang import make_rank  # noqa: PLC0415
     from workers.distributed.process_group import open_mesh  # noqa: PLC0415
-    from workers.distributed.rendezvous import open_meeting  # noqa: PLC0415
+    from workers.distributed.rendezvous import open_rendezvous  # noqa: PLC0415
     from workers.engines.registry import ENGINES, make_engine  # noqa: PLC0415
     from workers.models.loading import load_model  # noqa: PLC0415
     from workers.models.random_weights import RandomWeights  # noqa: PLC0415
@@ -212,8 +212,8 @@ def _our_engine(seat: _Seat) -> Iterator[Runner]:
     device = take_device(place, case.device)
     shape = find_shape(case.model)
     with (
-        open_meeting(place, seat.folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=case.gpus, device=device),
+        open_rendezvous(place, seat.folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=case.gpus, device=device),
     ):
         model = load_model(
             shape,

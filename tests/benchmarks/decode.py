@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from telemetry.watcher.process import Watch
+from telemetry.watcher.process import WatcherProcess
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.contenders import Answered, Contender
 from tests.benchmarks.meter import Meter
@@ -207,9 +207,9 @@ def _cost_of_watching(stage: _Stage, names: Sequence[str], rounds: int, seconds:
             bare = [_tokens_per_s(stage.turn(name, seconds))]
             with tempfile.TemporaryDirectory() as folder:
                 source = "nvml" if stage.case.device == "cuda" else "host"
-                order = {"telemetry": source, "period_ms": 100}
-                run, _ = make_attempt(Path(folder), order=order)
-                with Watch(Path(folder), run.run_id, 1, "n1") as watch:
+                launch = {"telemetry": source, "period_ms": 100}
+                run, _ = make_attempt(Path(folder), launch=launch)
+                with WatcherProcess(Path(folder), run.run_id, 1, "n1") as watch:
                     watch.wait_ready(60)
                     watched = _tokens_per_s(stage.turn(name, seconds))
             bare.append(_tokens_per_s(stage.turn(name, seconds)))

@@ -30,7 +30,7 @@ from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.models.random_weights import RandomWeights, WeightSource
 from workers.planning.parameters import parameter_sizes, part_size
-from workers.planning.shapes import SHAPES, Shape
+from workers.planning.shapes import SHAPES, ModelShape
 
 SEED = 1
 
@@ -70,7 +70,7 @@ def main() -> int:
     return int(bool(wrong))
 
 
-def _rooms(shape: Shape, degree: int, device: torch.device) -> dict[str, Tensor]:
+def _rooms(shape: ModelShape, degree: int, device: torch.device) -> dict[str, Tensor]:
     return {
         name: torch.empty(part_size(name, size, degree), dtype=torch.float16, device=device)
         for name, size in parameter_sizes(shape)
@@ -82,7 +82,7 @@ def _fill(source: WeightSource, weights: dict[str, Tensor]) -> None:
         source.fill(name, weight)
 
 
-def _write(folder: Path, shape: Shape, files: int, device: torch.device) -> None:
+def _write(folder: Path, shape: ModelShape, files: int, device: torch.device) -> None:
     """Write random weights in Meta's layout, one file at a time."""
     for number in range(files):
         weights = _rooms(shape, files, device)

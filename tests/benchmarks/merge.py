@@ -53,7 +53,7 @@ SPEC: Final = {
     **{"temperature": 0.0, "top_p": 1.0, "ignore_eos": True, "seed": 0, "power_cap_w": None},
     **{"sm_clock_mhz": None, "repeat": 0},
 }
-ORDER: Final = {
+LAUNCH: Final = {
     **{"device": "cpu", "threads": 1, "prompts_sha256": "0" * 64, "tokenizer_path": None},
     **{"telemetry": "host", "period_ms": 100, "idle_s": 0.0, "warmup_batches": 0},
 }
@@ -70,7 +70,7 @@ def generate(results: Path, rows: int, parts: int, *, clocks: bool = True) -> Ru
     attempt = run.attempt(1)
     attempt.folder.mkdir(parents=True)
     write_json(run.spec, spec.to_mapping())
-    write_json(attempt.launch, ORDER)
+    write_json(attempt.launch, LAUNCH)
     end = {"state": "failed", "reason": "a benchmark", "t_us": 0, "by": "benchmark"}
     write_json(attempt.ended, end)
     ticks = max(parts, round(rows / (HOSTS * GPUS * len(FIELDS) * (1 + DOUBLED))))

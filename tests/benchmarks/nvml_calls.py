@@ -20,7 +20,7 @@ from typing import Any
 import pynvml
 
 from telemetry.sources.nvml.gpm import METRICS, Gpm
-from telemetry.sources.nvml.library import Driver, ask
+from telemetry.sources.nvml.library import Driver, ask_nvml
 from telemetry.sources.nvml.queries import CALLS
 from telemetry.sources.schedule import cadence_us
 
@@ -154,7 +154,7 @@ def _calls(handle: Any) -> dict[str, Callable[[], Any]]:
 def _tell_buffers(handle: Any) -> None:
     """How much of each reading the driver keeps."""
     for name, kind in _BUFFERS.items():
-        answer, reason = ask(pynvml.nvmlDeviceGetSamples, handle, kind, 0)
+        answer, reason = ask_nvml(pynvml.nvmlDeviceGetSamples, handle, kind, 0)
         if reason is not None:
             sys.stdout.write(f"buffer of {name}: {reason}\n")
             continue

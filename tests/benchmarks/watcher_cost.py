@@ -23,7 +23,7 @@ from telemetry.boards.sensor_timing import POWER_SAMPLE
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.shards.writer import list_parts, read_stream, shard_metadata
-from telemetry.watcher.process import Watch
+from telemetry.watcher.process import WatcherProcess
 from tests.nvml.library import World, build
 from tests.telemetry_record import make_attempt
 
@@ -52,9 +52,9 @@ def main() -> int:
             library = build(folder)
             world = World(folder / "world", gpus=given.gpus, energy_call_us=3000)
             os.environ |= {**world.environment, "LD_LIBRARY_PATH": str(library.parent)}
-        order = {"telemetry": given.telemetry, "period_ms": given.period_ms}
-        run, attempt = make_attempt(folder, order=order)
-        with Watch(folder, run.run_id, 1, "n1") as watch:
+        launch = {"telemetry": given.telemetry, "period_ms": given.period_ms}
+        run, attempt = make_attempt(folder, launch=launch)
+        with WatcherProcess(folder, run.run_id, 1, "n1") as watch:
             watch.wait_ready(60)
             time.sleep(_SETTLE_S)
             process = psutil.Process(watch.pid)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.shards.writer import list_parts, read_stream
-from telemetry.watcher.process import Watch
+from telemetry.watcher.process import WatcherProcess
 from tests.nvml.library import World, build
 from tests.telemetry_record import make_attempt
 
@@ -57,9 +57,9 @@ def main() -> int:
             library = build(folder)
             world = World(folder / "world", gpus=given.gpus)
             os.environ |= {**world.environment, "LD_LIBRARY_PATH": str(library.parent)}
-        run, attempt = make_attempt(folder, order={"telemetry": "nvml", "period_ms": 100})
+        run, attempt = make_attempt(folder, launch={"telemetry": "nvml", "period_ms": 100})
         followed_s = []
-        with Watch(folder, run.run_id, 1, "n1", max_restarts=given.kills) as watch:
+        with WatcherProcess(folder, run.run_id, 1, "n1", max_restarts=given.kills) as watch:
             watch.wait_ready(60)
             for _ in range(given.kills):
                 time.sleep(moments.uniform(*_BETWEEN_S))

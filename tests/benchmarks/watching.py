@@ -24,13 +24,13 @@ import torch
 from telemetry.clock import HostClock
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts
-from telemetry.sources.nvml.energy_counter import Witness
-from telemetry.watcher.process import Watch
+from telemetry.sources.nvml.energy_counter import EnergyCounter
+from telemetry.watcher.process import WatcherProcess
 from tests.conftest import SPEC
 from tests.gang import make_rank
 from tests.telemetry_record import make_attempt
 from workers.distributed.process_group import open_mesh
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import make_engine
 from workers.models.llama.model import build
 from workers.models.random_weights import fill_random
@@ -51,8 +51,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with (
-            open_meeting(make_rank(0, 1), folder / "rendezvous.json") as meeting,
-            open_mesh(meeting, degree=1, device=device),
+            open_rendezvous(make_rank(0, 1), folder / "rendezvous.json") as rendezvous,
+            open_mesh(rendezvous, degree=1, device=device),
             torch.inference_mode(),
         ):
             decode = _decoder(given.model, device)
@@ -127,7 +127,7 @@ def _compare_energies(
             torch.cuda.synchronize()
             time.sleep(0.15)
 
-    witness = Witness(uuid)
+    witness = EnergyCounter(uuid)
     for name, load in (("idle", idle), ("busy", busy), ("bursty", bursty)):
         place = folder / name
         with _watched(place) as clock:
@@ -147,8 +147,8 @@ def _compare_energies(
 @contextmanager
 def _watched(results: Path) -> Iterator[HostClock]:
     results.mkdir()
-    run, _ = make_attempt(results, order={"telemetry": "nvml", "period_ms": 100})
-    with Watch(results, run.run_id, 1, "n1") as watch:
+    run, _ = make_attempt(results, launch={"telemetry": "nvml", "period_ms": 100})
+    with WatcherProcess(results, run.run_id, 1, "n1") as watch:
         ready = watch.wait_ready(60)
         yield HostClock(offset_us=ready["clock_offset_us"])
 

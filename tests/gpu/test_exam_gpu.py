@@ -8,7 +8,7 @@ import torch
 
 from launcher.jobs.job import RecordedEnd
 from telemetry.record.files import read_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from tests.attempt import make_attempt, make_spec
@@ -33,25 +33,25 @@ def gpu_uuids(count: int) -> list[str]:
 
 
 def make(
-    folder: Path, gpus: int, order: dict[str, Any], **spec: Any
-) -> tuple[RunSpec, AttemptPaths, LaunchOrder]:
+    folder: Path, gpus: int, launch: dict[str, Any], **spec: Any
+) -> tuple[RunSpec, AttemptPaths, LaunchConfig]:
     uuids = gpu_uuids(gpus)
     of_gpu = {"gpu": "h200", "gpus": gpus, "gpus_per_node": gpus, "dtype": "fp16"}
     made = make_spec(RunSpec.from_mapping(SPEC), **{**of_gpu, **spec})
     base = {"device": "cuda", "telemetry": "nvml", "idle_s": 0.0}
-    attempt, ordered = make_attempt(folder, made, gpu_uuids=uuids, **{**base, **order})
+    attempt, ordered = make_attempt(folder, made, gpu_uuids=uuids, **{**base, **launch})
     return made, attempt, ordered
 
 
 def run(
-    folder: Path, gpus: int, function: Any, order: dict[str, Any], **spec: Any
+    folder: Path, gpus: int, function: Any, launch: dict[str, Any], **spec: Any
 ) -> tuple[AttemptPaths, list[Outcome]]:
-    made, attempt, ordered = make(folder, gpus, order, **spec)
+    made, attempt, ordered = make(folder, gpus, launch, **spec)
     return attempt, run_gang(gpus, function, made, ordered, folder, attempt, timeout_s=240)
 
 
 def work_on_a_full_gpu(
-    rank: Rank, spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths
+    rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
     """The last rank's GPU has 1 GB left for a model that takes more."""
     held: list[torch.Tensor] = []
@@ -60,7 +60,7 @@ def work_on_a_full_gpu(
         free, _ = torch.cuda.mem_get_info(device)
         held.append(torch.empty(free - 1_000_000_000, dtype=torch.uint8, device=device))
     with RecordedEnd(attempt, rank.rank):
-        run_rank(spec, order, results, attempt, rank)
+        run_rank(spec, launch, results, attempt, rank)
 
 
 @pytest.mark.parametrize("engine", ["reference", "fast"])
@@ -68,9 +68,9 @@ def work_on_a_full_gpu(
 def test_a_rank_s_record_tells_steps_memory_warmth_and_joules(
     tmp_path: Path, engine: str, gpus: int
 ) -> None:
-    order = {"max_warmup_batches": 20, "min_window_s": WINDOW_S}
+    launch = {"max_warmup_batches": 20, "min_window_s": WINDOW_S}
     more = {"model": "micro", "engine": engine, "max_gen_len": 64, "ignore_eos": True}
-    attempt, outcomes = run(tmp_path, gpus, work, order, **more)
+    attempt, outcomes = run(tmp_path, gpus, work, launch, **more)
     values_of(outcomes)
     record = read_json(attempt.model)
     spans = read_shard(attempt.rank_shard("spans", 0)).to_pylist()
@@ -109,8 +109,8 @@ def test_a_rank_s_record_tells_steps_memory_warmth_and_joules(
 def test_a_gpu_without_room_ends_the_attempt_with_its_figures_and_all_ranks_soon(
     tmp_path: Path, gpus: int
 ) -> None:
-    order = {"warmup_batches": 0, "logit_error": False}
-    attempt, outcomes = run(tmp_path, gpus, work_on_a_full_gpu, order, model="7b")
+    launch = {"warmup_batches": 0, "logit_error": False}
+    attempt, outcomes = run(tmp_path, gpus, work_on_a_full_gpu, launch, model="7b")
     ended = read_json(attempt.ended)
     print(ended, [outcome.seconds for outcome in outcomes])  # noqa: T201
     assert ended["reason"].startswith("out of memory: ")

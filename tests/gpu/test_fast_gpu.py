@@ -10,8 +10,8 @@ from tests.gpu.test_quantization_gpu import SLIM, fast_engine, make_spec
 from tests.gpu.test_workers_gpu import need_gpus
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
-from workers.engines.base.generation import Answers
+from workers.distributed.rendezvous import open_rendezvous
+from workers.engines.base.generation import Generation
 from workers.models.random_weights import RandomWeights
 from workers.planning.shapes import SHAPES
 from workers.session.placement import take_device
@@ -27,7 +27,7 @@ LATE = 10
 
 def answer(
     rank: Rank, device: torch.device, prompts: list[list[int]], eos_id: int, *, ignore_eos: bool
-) -> Answers:
+) -> Generation:
     """What a new engine of the same weights answers, likeliest tokens only."""
     spec = make_spec(
         SLIM,
@@ -48,15 +48,15 @@ def answer(
     return answers
 
 
-def answer_all(rank: Rank, folder: Path) -> tuple[int, Answers, Answers, Answers]:
+def answer_all(rank: Rank, folder: Path) -> tuple[int, Generation, Generation, Generation]:
     """An id, answers that ignore it, answers that it ends, and those of rows that all end."""
     SHAPES[SLIM.name] = SLIM
     device = take_device(rank, "cuda")
     drawn = torch.Generator().manual_seed(3)
     prompts = [torch.randint(3, SLIM.vocab, (n,), generator=drawn).tolist() for n in LENGTHS]
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=device),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=device),
         torch.inference_mode(),
     ):
         whole = answer(rank, device, prompts, 2, ignore_eos=True)

@@ -14,7 +14,7 @@ from tests.benchmarks.cases import Case, prompts_of
 from tests.gang import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import ENGINES, make_engine
 from workers.models.loading import load_model
 from workers.models.random_weights import RandomWeights
@@ -53,8 +53,8 @@ def _used(rank: Rank, folder: Path, case: Case, name: str) -> dict[str, float]:
     device = take_device(rank, "cuda")
     free_before = torch.cuda.mem_get_info()[0]
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=case.gpus, device=device) as mesh,
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=case.gpus, device=device) as mesh,
         torch.inference_mode(),
     ):
         shape = find_shape(case.model)

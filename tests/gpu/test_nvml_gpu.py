@@ -12,10 +12,10 @@ import pynvml
 import pytest
 
 from telemetry.sources.base import Reading
-from telemetry.sources.nvml.energy_counter import Witness
+from telemetry.sources.nvml.energy_counter import EnergyCounter
 from telemetry.sources.nvml.library import Driver
 from telemetry.sources.nvml.source import NVML_FIELDS, NvmlReadings
-from telemetry.watcher.process import Watch
+from telemetry.watcher.process import WatcherProcess
 from tests.nvml.station import make_assignment, watch
 from tests.telemetry_record import make_attempt
 
@@ -150,7 +150,7 @@ def test_setting_a_limit_without_permission_changes_nothing() -> None:
 def test_witness_moves_with_the_watcher_s_counter() -> None:
     with Driver():
         uuid = str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(0)))
-    with Witness(uuid) as witness:
+    with EnergyCounter(uuid) as witness:
         first_j = witness.energy_j()
         time.sleep(1.0)
         drawn_j = witness.energy_j() - first_j
@@ -160,8 +160,8 @@ def test_witness_moves_with_the_watcher_s_counter() -> None:
 
 @pytest.mark.parametrize("telemetry", ["nvml", "auto"])
 def test_watcher_process_is_ready_and_closes_its_part(tmp_path: Path, telemetry: str) -> None:
-    run, attempt = make_attempt(tmp_path, order={"telemetry": telemetry, "period_ms": 100})
-    with Watch(tmp_path, run.run_id, 1, "n1") as watching:
+    run, attempt = make_attempt(tmp_path, launch={"telemetry": telemetry, "period_ms": 100})
+    with WatcherProcess(tmp_path, run.run_id, 1, "n1") as watching:
         record = watching.wait_ready(60)
         time.sleep(2.0)
         assert watching.stop() == 0

@@ -9,29 +9,29 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.gang import run_gang, values_of
 from tests.gpu.test_workers_gpu import need_gpus
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.engine import Engine, Model
 from workers.engines.registry import ENGINES, make_engine
 from workers.models.loading import load_model
 from workers.models.logit_error import PROBE_TOKENS, LogitProbe, take_probe
 from workers.models.quantization import dequantize, linear, quantize
 from workers.models.random_weights import RandomWeights, WeightSource
-from workers.planning.shapes import SHAPES, Shape
+from workers.planning.shapes import SHAPES, ModelShape
 from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
 from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 
 # 7B's widths, so its kernels; w2 has groups of 128, 128, 64 and 32 at 1, 2, 4 and 8 ranks.
-SLIM = Shape(name="slim", dim=4096, layers=2, heads=32, norm_eps=1e-6)
-ORDER = LaunchOrder(
+SLIM = ModelShape(name="slim", dim=4096, layers=2, heads=32, norm_eps=1e-6)
+LAUNCH = LaunchConfig(
     device="cuda",
     threads=1,
     prompts_sha256="0" * 64,
@@ -71,7 +71,7 @@ class Scaled:
         return {"kind": "scaled"}
 
 
-def make_spec(shape: Shape, world: int, **changes: Any) -> RunSpec:
+def make_spec(shape: ModelShape, world: int, **changes: Any) -> RunSpec:
     fixed = {"model": shape.name, "engine": "fast", "gpu": "h200", "gpus": world}
     return RunSpec.from_mapping({**SPEC, **fixed, "gpus_per_node": world, **changes})
 
@@ -154,8 +154,8 @@ def compare_all(rank: Rank, folder: Path) -> Found:
     ids = torch.randint(3, SLIM.vocab, (48,), generator=torch.Generator().manual_seed(1)).tolist()
     found: Found = {"kernels": {}, "fast": {}, "plain": {}, "folded": {}}
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=device),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=device),
         torch.inference_mode(),
     ):
         for case in CASES:
@@ -164,13 +164,13 @@ def compare_all(rank: Rank, folder: Path) -> Found:
                 SLIM, rank.world, dtype=dtype, quantization=quantization, batch_size=batch
             )
             # Norms of one: folded or not, the very same weights are rounded.
-            probe = take_probe(spec, ORDER, source=even, prompts=[ids], device=device)
+            probe = take_probe(spec, LAUNCH, source=even, prompts=[ids], device=device)
             truth = read_truth(plain_model(spec, even, device), probe.ids)
             beside = LogitProbe(ids=probe.ids, rows=batch, truth=truth, reason=None)
             found["kernels"][case] = relative_rms(beside, fast_model(spec, even, device))
             if batch == TRUE_BATCH:
                 source = Scaled(even)
-                probe = take_probe(spec, ORDER, source=source, prompts=[ids], device=device)
+                probe = take_probe(spec, LAUNCH, source=source, prompts=[ids], device=device)
                 found["fast"][case] = relative_rms(probe, fast_model(spec, source, device))
                 for kind, folded in (("plain", False), ("folded", True)):
                     model = plain_model(spec, source, device, folded=folded)
@@ -263,18 +263,18 @@ def cost_of_truth(rank: Rank, folder: Path, model: str) -> dict[str, float]:
     source = RandomWeights(shape, 1, rank=rank.rank, degree=rank.world)
     costs: dict[str, float] = {}
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=device) as mesh,
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=device) as mesh,
         torch.inference_mode(),
     ):
         spec = make_spec(shape, rank.world, dtype="fp16", batch_size=64, max_prompt_len=128)
         text = [list(range(100, 100 + PROBE_TOKENS))]
         # The first call pays for cuBLAS and NCCL.
-        probe = take_probe(spec, ORDER, source=source, prompts=text, device=device)
+        probe = take_probe(spec, LAUNCH, source=source, prompts=text, device=device)
         mesh.barrier()
         torch.cuda.reset_peak_memory_stats()
         started = time.monotonic()
-        probe = take_probe(spec, ORDER, source=source, prompts=text, device=device)
+        probe = take_probe(spec, LAUNCH, source=source, prompts=text, device=device)
         torch.cuda.synchronize()
         costs["probe s"] = time.monotonic() - started
         costs["probe peak GB"] = torch.cuda.max_memory_allocated() / 1e9

@@ -15,17 +15,17 @@ from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.models.loading import load_model
 from workers.models.random_weights import RandomWeights
 from workers.planning.parameters import parameter_sizes, part_size
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 
 # 12 layers of 25 MB in fp16, and two tables of 65 MB.
-TALL = Shape(name="tall", dim=1024, layers=12, heads=8, norm_eps=1e-6)
+TALL = ModelShape(name="tall", dim=1024, layers=12, heads=8, norm_eps=1e-6)
 
 
 def fill_on(rank: Rank, folder: Path) -> list[str]:
@@ -57,8 +57,8 @@ def test_a_gpu_gets_the_numbers_that_a_cpu_gets(
 def peak_of(rank: Rank, folder: Path) -> dict[str, int]:
     device = take_device(rank, "cuda")
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=1, device=device),
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=1, device=device),
     ):
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

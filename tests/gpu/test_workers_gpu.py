@@ -13,7 +13,7 @@ from tests.gang import run_gang, values_of
 from tests.oracle import our_logits
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import make_engine
 from workers.models.llama.model import build
 from workers.models.random_weights import fill_random
@@ -66,8 +66,8 @@ def reference_rate(rank: Rank, folder: Path, model: str) -> dict[str, float]:
     )
     device = take_device(rank, "cuda")
     with (
-        open_meeting(rank, folder / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=rank.world, device=device) as mesh,
+        open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=rank.world, device=device) as mesh,
         torch.inference_mode(),
     ):
         started = time.monotonic()

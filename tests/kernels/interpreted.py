@@ -21,7 +21,7 @@ from torch import Tensor
 
 from tests.gang import make_rank
 from workers.distributed.process_group import open_mesh
-from workers.distributed.rendezvous import open_meeting
+from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.fast import (
     fused_decoder as fast_fused,
 )
@@ -51,7 +51,7 @@ from workers.models.llama.model import rotate
 from workers.models.loading import load_model
 from workers.models.quantization import Quantized, dequantize, quantize
 from workers.models.random_weights import RandomWeights
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 Measured = Iterator[tuple[str, float]]
 
@@ -62,7 +62,7 @@ ROWS, DIM, HEADS, HEAD_DIM, PLACES = 5, 192, 6, 32, 40
 POSITIONS: Final = torch.tensor([3, 0, 7, PLACES - 1, 20], dtype=torch.int32)
 EPS: Final = 1e-6
 NOTHING: Final = torch.zeros(1)
-TINY: Final = Shape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
+TINY: Final = ModelShape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
 # Outputs of a program: large ones, as the interpreter takes 20 ms for any.
 ONE_ROW_TILE, TILE = 32, 64
 
@@ -407,8 +407,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with (
         tempfile.TemporaryDirectory() as folder,
-        open_meeting(make_rank(0, 1), Path(folder) / "rendezvous.json") as meeting,
-        open_mesh(meeting, degree=1, device=CPU),
+        open_rendezvous(make_rank(0, 1), Path(folder) / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=1, device=CPU),
         torch.inference_mode(),
     ):
         json.dump(dict(measure()), sys.stdout)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.clock import HostClock
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment, Reading
 from telemetry.sources.nvml.source import NvmlReadings
@@ -14,13 +14,13 @@ from tests.telemetry_record import make_attempt
 LOOK_S = 0.1
 
 
-def make_assignment(folder: Path, **order: Any) -> Assignment:
+def make_assignment(folder: Path, **launch: Any) -> Assignment:
     """A node to be watched by NVML."""
-    run, attempt = make_attempt(folder, order={"telemetry": "nvml", "period_ms": 100, **order})
+    run, attempt = make_attempt(folder, launch={"telemetry": "nvml", "period_ms": 100, **launch})
     return Assignment(
         attempt=attempt,
         spec=RunSpec.read(run.spec),
-        order=LaunchOrder.read(attempt.launch),
+        launch=LaunchConfig.read(attempt.launch),
         host="n1",
         clock=HostClock.set_now(),
     )

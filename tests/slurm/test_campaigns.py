@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from launcher.slurm.job_arrays import JobArray, list_arrays
-from launcher.slurm.reconcile import LAG_US, settle
+from launcher.slurm.reconcile import LAG_US, reconcile
 from telemetry.clock import wall_us
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
@@ -302,7 +302,7 @@ def test_a_number_that_slurm_gives_out_again_is_not_taken_for_ours(
     old_us = wall_us() - LAG_US - 1
     write_json(array.beside("submitted.json"), {**content, "job_id": other, "t_us": old_us})
     held.slurm("scancel", f"--name={array.name}")
-    settle(results)
+    reconcile(results)
     assert read_json(attempt.ended)["state"] == EndState.LOST
     stopped = run_module(held, "launcher.cancel", results)
     assert "0 of 0" in stopped.stdout

@@ -1,4 +1,4 @@
-"""Checkpoint record: the SHA-256 of every file of a checkpoint, kept beside the results.
+"""Digests: the SHA-256 of every file of a checkpoint, kept beside the results.
 
 Hashing a hundred gigabytes takes minutes, so what was hashed once is known again by its path, size,
 time of last change and inode. The digest that names a checkpoint in `RunSpec.weights` can be had
@@ -45,10 +45,13 @@ class HashedFile:
     """One file as it was when it was hashed."""
 
     name: str
+    """File name within the checkpoint's folder."""
     bytes: int
+    """Its size."""
     mtime_ns: int
     """Time of last change, since 1970 in UTC."""
     inode: int
+    """Its number in the file system; another node may see another one."""
     sha256: str
     """64 hex digits."""
 
@@ -58,6 +61,7 @@ class CheckpointRecord:
     """All files of one checkpoint as they were when they were hashed."""
 
     folder: Path
+    """The checkpoint's folder, whose path names the record."""
     files: tuple[HashedFile, ...]
     """By name."""
 

@@ -1,4 +1,4 @@
-"""Checkpoint files: which files of a folder are a LLaMA checkpoint, and of which model.
+"""Files: which files of a folder are a LLaMA checkpoint, and of which model.
 
 Two kinds of folder are read: `consolidated.NN.pth` with `params.json` as Meta published them, and
 `config.json` with `.safetensors` as the Hugging Face hub holds them. No torch here: a login node
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from telemetry.record.files import read_json
-from workers.planning.shapes import ROPE_THETA, Shape
+from workers.planning.shapes import ROPE_THETA, ModelShape
 
 _SHARD: Final = re.compile(r"consolidated\.(\d+)\.pth")
 _SINGLE: Final = "model.safetensors"
@@ -41,7 +41,9 @@ class CheckpointFiles:
     """The files of one checkpoint, all of them there."""
 
     folder: Path
+    """Where all of them lie."""
     format: Format
+    """Whose layout they have."""
     weights: tuple[str, ...]
     """Names of the files that hold parameters, in order."""
     settings: tuple[str, ...]
@@ -90,7 +92,7 @@ def find_files(folder: Path) -> CheckpointFiles:
     return files
 
 
-def check_model(files: CheckpointFiles, shape: Shape) -> None:
+def check_model(files: CheckpointFiles, shape: ModelShape) -> None:
     """Refuse a checkpoint of another model than `shape`.
 
     Raises:
@@ -145,7 +147,7 @@ def _hugging_face_files(folder: Path, names: set[str]) -> CheckpointFiles:
     )
 
 
-def _meta_sizes(params: Mapping[str, Any], shape: Shape) -> Iterator[tuple[str, Any, Any]]:
+def _meta_sizes(params: Mapping[str, Any], shape: ModelShape) -> Iterator[tuple[str, Any, Any]]:
     """What params.json says and what it must say; the names are its own."""
     yield "dim", params.get("dim"), shape.dim
     yield "n_layers", params.get("n_layers"), shape.layers
@@ -167,7 +169,9 @@ def _meta_sizes(params: Mapping[str, Any], shape: Shape) -> Iterator[tuple[str, 
     yield "list of other settings", sorted(set(params) - known), []
 
 
-def _hugging_face_sizes(config: Mapping[str, Any], shape: Shape) -> Iterator[tuple[str, Any, Any]]:
+def _hugging_face_sizes(
+    config: Mapping[str, Any], shape: ModelShape
+) -> Iterator[tuple[str, Any, Any]]:
     """What config.json says and what it must say; the names are its own."""
     yield "model_type", config.get("model_type"), "llama"
     yield "hidden_size", config.get("hidden_size"), shape.dim

@@ -10,13 +10,13 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from workers.checkpoints.stored_tensor import Piece
+from workers.checkpoints.stored_tensor import StoredTensor
 
 FORMAT_NAMES: Final = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
 """Number formats of weights by torch's own, as `RunSpec.dtype` calls them."""
 
 
-def open_pth(path: Path) -> dict[str, Piece]:
+def open_pth(path: Path) -> dict[str, StoredTensor]:
     """The file's tensors by name; their numbers are read when they are asked for.
 
     Raises:
@@ -46,7 +46,7 @@ def open_pth(path: Path) -> dict[str, Piece]:
             )
         if tensor.layout is not torch.strided or tensor.device.type != "cpu":
             raise ValueError(f"{path} must hold plain tensors alone, but {name} is none")
-        pieces[name] = Piece(
+        pieces[name] = StoredTensor(
             file=path.name,
             size=tuple(tensor.shape),
             format=FORMAT_NAMES.get(tensor.dtype, str(tensor.dtype).removeprefix("torch.")),

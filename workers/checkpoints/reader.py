@@ -1,4 +1,4 @@
-"""Checkpoint: a released model's weights, of which each rank reads its own slices alone.
+"""Reader: a released model's weights, of which each rank reads its own slices alone.
 
 However many files Meta cut a matrix for, and however many ranks share it here: a rank's slice is
 put together from the parts of the files' slices that fall into it, strip by strip, so that no more
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from workers.checkpoints.files import CheckpointFiles, Format, check_model
 from workers.checkpoints.pth import FORMAT_NAMES
-from workers.checkpoints.stored_tensor import Piece
-from workers.checkpoints.tensors import check_pieces, open_pieces
+from workers.checkpoints.stored_tensor import StoredTensor
+from workers.checkpoints.tensors import check_tensors, open_tensors
 from workers.planning.parameters import parameter_sizes, part_size, split_dim
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 # Small beside any GPU, large beside a disk's read-ahead and the cost of starting a copy.
 STRIP_BYTES: Final = 16 << 20
@@ -41,7 +41,7 @@ class Checkpoint:
     def __init__(
         self,
         files: CheckpointFiles,
-        shape: Shape,
+        shape: ModelShape,
         *,
         rank: int,
         degree: int,
@@ -49,8 +49,8 @@ class Checkpoint:
         strip_bytes: int = STRIP_BYTES,
     ) -> None:
         check_model(files, shape)
-        self._pieces = open_pieces(files)
-        check_pieces(files, self._pieces, shape)
+        self._pieces = open_tensors(files)
+        check_tensors(files, self._pieces, shape)
         self._files = files
         self._shape = shape
         self._rank = rank
@@ -106,7 +106,7 @@ class Checkpoint:
 
     def _overlaps(
         self, name: str, mine: tuple[int, ...]
-    ) -> Iterator[tuple[Piece, tuple[slice, ...], tuple[slice, ...]]]:
+    ) -> Iterator[tuple[StoredTensor, tuple[slice, ...], tuple[slice, ...]]]:
         """The pieces that this rank's slice is of: each with the box in it and in the slice."""
         pieces = self._pieces[name]
         dim = split_dim(name)

@@ -1,4 +1,4 @@
-"""Pieces: the tensors of a checkpoint's files, by the released names, none of them read yet.
+"""Tensors: the tensors of a checkpoint's files, by the released names, none of them read yet.
 
 Meta's files each hold one slice of every matrix, cut as its ranks shared it, and every norm whole;
 a Hugging Face folder holds each parameter once, under other names and, for queries and keys, with
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from workers.checkpoints.files import CheckpointFiles, Format
-from workers.checkpoints.stored_tensor import Piece
+from workers.checkpoints.stored_tensor import StoredTensor
 from workers.planning.parameters import parameter_sizes, part_size, split_dim
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 FORMATS: Final = {"F16": "fp16", "BF16": "bf16", "F32": "fp32"}
 """Number formats that weights may be stored in: by their names in safetensors, as here."""
@@ -40,7 +40,7 @@ _THEIR_NAMES: Final = {
 }
 
 
-def open_pieces(files: CheckpointFiles) -> dict[str, list[Piece]]:
+def open_tensors(files: CheckpointFiles) -> dict[str, list[StoredTensor]]:
     """What the files hold by released name: one piece, or one for each of Meta's files in order.
 
     The files are mapped into memory, not read. Meta's need torch.
@@ -49,7 +49,7 @@ def open_pieces(files: CheckpointFiles) -> dict[str, list[Piece]]:
         ValueError: a file is not whole, not of its kind, or holds what is no parameter of LLaMA.
         OSError: a file cannot be read.
     """
-    found: dict[str, list[Piece]] = {}
+    found: dict[str, list[StoredTensor]] = {}
     for file in files.weights:
         path = files.folder / file
         if files.format is Format.META:
@@ -69,7 +69,9 @@ def open_pieces(files: CheckpointFiles) -> dict[str, list[Piece]]:
     return found
 
 
-def check_pieces(files: CheckpointFiles, pieces: Mapping[str, list[Piece]], shape: Shape) -> None:
+def check_tensors(
+    files: CheckpointFiles, pieces: Mapping[str, list[StoredTensor]], shape: ModelShape
+) -> None:
     """Refuse files that do not make up the parameters of `shape`, each once.
 
     Raises:
@@ -97,7 +99,7 @@ def check_pieces(files: CheckpointFiles, pieces: Mapping[str, list[Piece]], shap
 
 
 def _check_piece(
-    files: CheckpointFiles, name: str, size: tuple[int, ...], piece: Piece, parts: int
+    files: CheckpointFiles, name: str, size: tuple[int, ...], piece: StoredTensor, parts: int
 ) -> None:
     path = files.folder / piece.file
     if piece.format not in FORMATS.values():
@@ -123,7 +125,7 @@ def _check_piece(
     )
 
 
-def _open_safetensors(path: Path) -> dict[str, Piece]:
+def _open_safetensors(path: Path) -> dict[str, StoredTensor]:
     import safetensors  # noqa: PLC0415 (a login node with random weights alone may lack it)
 
     framework = "pt" if importlib.util.find_spec("torch") else "np"
@@ -138,7 +140,7 @@ def _open_safetensors(path: Path) -> dict[str, Piece]:
     # A handle, not a dict: it has keys and no iterator.
     for name in handle.keys():  # noqa: SIM118
         stored = handle.get_slice(name)
-        pieces[name] = Piece(
+        pieces[name] = StoredTensor(
             file=path.name,
             size=tuple(stored.get_shape()),
             format=FORMATS.get(stored.get_dtype(), stored.get_dtype()),

@@ -1,4 +1,4 @@
-"""Metronome: the hosts of a run measure their clocks against rank 0's, at start and end.
+"""Clock sync: the hosts of a run measure their clocks against rank 0's, at start and end.
 
 Rank 0 answers on a TCP port of its own with its clock; local rank 0 of every other node asks many
 times and keeps the answer with the shortest round trip. It was stamped somewhere within that round
@@ -23,7 +23,7 @@ import torch.distributed as dist
 from telemetry.clock import HostClock
 from telemetry.record.clock_offset import HostOffset, OffsetReading
 from telemetry.record.paths import AttemptPaths
-from workers.distributed.rendezvous import Meeting
+from workers.distributed.rendezvous import Rendezvous
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ _PING: Final = b"?"
 _STAMP: Final = struct.Struct("!q")
 
 
-class Metronome:
+class ClockSync:
     """One rank's part in measuring the clocks of its run's hosts."""
 
-    def __init__(self, meeting: Meeting, clock: HostClock, attempt: AttemptPaths) -> None:
-        self._meeting = meeting
+    def __init__(self, rendezvous: Rendezvous, clock: HostClock, attempt: AttemptPaths) -> None:
+        self._meeting = rendezvous
         self._clock = clock
         self._attempt = attempt
         self._start: OffsetReading | None = None
@@ -68,14 +68,14 @@ class Metronome:
         address, done = f"clock {moment}", f"clock {moment} done"
         if rank.rank == 0:
             others = [f"{done}/{node}" for node in range(1, rank.nodes)]
-            with answer(self._clock, rank.host) as where:
+            with answer_time(self._clock, rank.host) as where:
                 store.set(address, where)
                 store.wait(others)
             here = self._clock.now_us()
             return OffsetReading(t_us=here, offset_us=0, error_us=0, round_trip_us=0)
         where = bytes(store.get(address)).decode()
         try:
-            return ask(self._clock, where)
+            return ask_time(self._clock, where)
         except OSError as error:
             # A record that says nothing of its clock is worth more than a run that stops for it.
             _LOG.warning("the clock of %s is not measured: %s: %s", rank.host, where, error)
@@ -103,7 +103,7 @@ class Metronome:
 
 
 @contextmanager
-def answer(clock: HostClock, host: str) -> Iterator[str]:
+def answer_time(clock: HostClock, host: str) -> Iterator[str]:
     """Answer every ping with `clock` while the block runs; where to ask: `token@host:port`."""
     token = secrets.token_bytes(_TOKEN_BYTES)
     with socket.create_server((host, 0)) as server:
@@ -118,7 +118,7 @@ def answer(clock: HostClock, host: str) -> Iterator[str]:
             server_thread.join(_PATIENCE_S)
 
 
-def ask(clock: HostClock, where: str, pings: int = PINGS) -> OffsetReading:
+def ask_time(clock: HostClock, where: str, pings: int = PINGS) -> OffsetReading:
     """The offset of `clock` against the clock that answers at `where`.
 
     Raises:

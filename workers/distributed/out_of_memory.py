@@ -1,4 +1,4 @@
-"""Shortage: a rank that is out of memory, told with what it asked for and what there was.
+"""Out of memory: a rank that is out of memory, told with what it asked for and what there was.
 
 No torch at import: the launcher writes a shortage into an attempt's end.
 """
@@ -20,7 +20,7 @@ _UNITS: Final = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _ASKED: Final = re.compile(r"[Tt]ried to allocate ([\d.]+) (bytes|[KMG]iB)")
 
 
-class MemoryShortageError(RuntimeError):
+class RankOutOfMemoryError(RuntimeError):
     """A rank was out of memory; `facts` is what the attempt's end says of it beside the text."""
 
     def __init__(self, text: str, facts: Mapping[str, Any]) -> None:
@@ -34,7 +34,7 @@ def is_shortage(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    if not isinstance(error, RuntimeError) or isinstance(error, MemoryShortageError):
+    if not isinstance(error, RuntimeError) or isinstance(error, RankOutOfMemoryError):
         return False
     text = str(error).casefold()
     return any(word in text for word in _WORDS)

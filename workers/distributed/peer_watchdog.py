@@ -1,4 +1,4 @@
-"""Guard: ends a rank that waits in vain for one that failed.
+"""Peer watchdog: ends a rank that waits in vain for one that failed.
 
 A rank whose peer is gone may hang inside a collective: NCCL's kernels and the project's own sums
 wait on the GPU for words that never come, and no exception reaches Python there. A thread asks rank
@@ -14,7 +14,7 @@ from typing import Final
 
 import torch.distributed as dist
 
-from workers.distributed.rendezvous import FAILURE_KEY, Meeting
+from workers.distributed.rendezvous import FAILURE_KEY, Rendezvous
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -25,13 +25,13 @@ GRACE_S: Final = 10.0
 EXIT_CODE: Final = 70
 
 
-class FailureGuard:
+class PeerWatchdog:
     """Watches over a block of this rank's from a thread of its own."""
 
-    def __init__(self, meeting: Meeting, grace_s: float = GRACE_S) -> None:
-        self._rank = meeting.rank
+    def __init__(self, rendezvous: Rendezvous, grace_s: float = GRACE_S) -> None:
+        self._rank = rendezvous.rank
         # A connection of its own: the meeting's is held by whoever waits for a word.
-        self._store = meeting.store.clone()  # type: ignore[attr-defined]
+        self._store = rendezvous.store.clone()  # type: ignore[attr-defined]
         self._grace_s = grace_s
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)

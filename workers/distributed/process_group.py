@@ -1,4 +1,4 @@
-"""Mesh: the ranks of a run joined by torch.distributed and FairScale's model parallelism."""
+"""Process group: a run's ranks joined by torch.distributed and FairScale's model parallelism."""
 
 import contextlib
 import os
@@ -12,12 +12,12 @@ import torch
 import torch.distributed as dist
 from fairscale.nn.model_parallel import initialize as fairscale_groups
 
-from workers.distributed.peer_watchdog import FailureGuard
+from workers.distributed.peer_watchdog import PeerWatchdog
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import Meeting, SharedFailure
+from workers.distributed.rendezvous import Rendezvous, SharedFailure
 
 BACKENDS: Final = {"cpu": "gloo", "cuda": "nccl"}
-"""How ranks talk, by `LaunchOrder.device`."""
+"""How ranks talk, by `LaunchConfig.device`."""
 
 # Longest that one rank may wait for another inside a collective. Ranks do equal work and differ by
 # load times only; torch's own 10 and 30 minutes would burn a dead job's GPU hours.
@@ -29,6 +29,7 @@ class Mesh:
     """The joined ranks as one of them sees them."""
 
     rank: Rank
+    """Which of them this one is."""
     device: torch.device
     """Where this rank computes."""
 
@@ -61,7 +62,7 @@ class Mesh:
 
 @contextlib.contextmanager
 def open_mesh(
-    meeting: Meeting,
+    rendezvous: Rendezvous,
     *,
     degree: int,
     device: torch.device,
@@ -70,13 +71,13 @@ def open_mesh(
     """Join all ranks and split the model over `degree` of them; undone in reverse order.
 
     When the block fails on CPU the connections close and the peers' next collective raises at once;
-    NCCL has no such news, so there `FailureGuard` ends the peers.
+    NCCL has no such news, so there `PeerWatchdog` ends the peers.
 
     Raises:
         ValueError: `degree` is not the number of ranks.
         RuntimeError: a rank did not come in time, or FairScale made other groups.
     """
-    rank = meeting.rank
+    rank = rendezvous.rank
     if degree != rank.world:
         raise ValueError(
             f"`gpus` must be the number of ranks, but is {degree} with {rank.world} ranks instead"
@@ -84,7 +85,7 @@ def open_mesh(
     with _loopback(rank):
         dist.init_process_group(
             BACKENDS[device.type],
-            store=meeting.torch_store(),
+            store=rendezvous.torch_store(),
             rank=rank.rank,
             world_size=rank.world,
             timeout=timedelta(seconds=timeout_s),
@@ -92,7 +93,7 @@ def open_mesh(
         failed = True
         try:
             # Told before the connections close, so that whoever notices can already read why.
-            with FailureGuard(meeting), SharedFailure(meeting), _model_parallel(degree):
+            with PeerWatchdog(rendezvous), SharedFailure(rendezvous), _model_parallel(degree):
                 mesh = Mesh(rank=rank, device=device)
                 yield mesh
                 # Nobody leaves while another still needs rank 0's store.

@@ -1,4 +1,4 @@
-"""Meeting: where the ranks of a run find each other and talk before there is any device.
+"""Rendezvous: where the ranks of a run find each other and talk before there is any device.
 
 No port is fixed: rank 0 listens on a free one and publishes it in the attempt's folder, so that any
 number of jobs may share a node.
@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
 from telemetry.record.files import read_json, write_json
-from workers.distributed.out_of_memory import MemoryShortageError
+from workers.distributed.out_of_memory import RankOutOfMemoryError
 from workers.distributed.rank import Rank
 
 # Slurm starts a step's tasks within seconds, but their imports from a busy file system do not end
@@ -41,10 +41,11 @@ _TOKEN_KEY: Final = "token"  # noqa: S105 (a key's name)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meeting:
+class Rendezvous:
     """All ranks of a run, as one of them can reach them."""
 
     rank: Rank
+    """Which of them this one is."""
     store: Store
     """Rank 0's key-value store."""
 
@@ -82,11 +83,11 @@ class SharedFailure:
 
     Raises:
         RuntimeError: this rank failed after another one did; the message says which and why.
-        MemoryShortageError: the same, and that other one was out of memory.
+        RankOutOfMemoryError: the same, and that other one was out of memory.
     """
 
-    def __init__(self, meeting: Meeting) -> None:
-        self._meeting = meeting
+    def __init__(self, rendezvous: Rendezvous) -> None:
+        self._meeting = rendezvous
 
     def __enter__(self) -> None:
         pass
@@ -101,7 +102,7 @@ class SharedFailure:
             return
         rank, store = self._meeting.rank, self._meeting.store
         text = f"rank {rank.rank} on {rank.host}: {kind.__name__}: {error}"
-        facts = error.facts if isinstance(error, MemoryShortageError) else None
+        facts = error.facts if isinstance(error, RankOutOfMemoryError) else None
         mine = json.dumps({"text": text, "facts": facts})
         try:
             first = bytes(store.compare_set(FAILURE_KEY, "", mine)).decode()
@@ -115,11 +116,11 @@ class SharedFailure:
         told = json.loads(first)
         reason = f"another rank failed first: {told['text']}"
         if told["facts"] is not None:
-            raise MemoryShortageError(reason, told["facts"]) from error
+            raise RankOutOfMemoryError(reason, told["facts"]) from error
         raise RuntimeError(reason) from error
 
 
-class SharedLeave:
+class ExitBarrier:
     """A block that no rank leaves before all have come to its end, so that watchers outlive ranks.
 
     A rank that fails leaves at once and says so.
@@ -128,8 +129,8 @@ class SharedLeave:
         RuntimeError: another rank failed within its block; the message says which and why.
     """
 
-    def __init__(self, meeting: Meeting) -> None:
-        self._meeting = meeting
+    def __init__(self, rendezvous: Rendezvous) -> None:
+        self._meeting = rendezvous
 
     def __enter__(self) -> None:
         pass
@@ -153,9 +154,9 @@ class SharedLeave:
 
 
 @contextlib.contextmanager
-def open_meeting(
+def open_rendezvous(
     rank: Rank, rendezvous: Path, timeout_s: float = START_TIMEOUT_S
-) -> Iterator[Meeting]:
+) -> Iterator[Rendezvous]:
     """Meet the other ranks through `rendezvous`, the file that says where rank 0 listens.
 
     Rank 0 keeps the store until its block ends, so nobody else's block may outlive that.
@@ -164,7 +165,7 @@ def open_meeting(
         RuntimeError: rank 0 cannot be found in time.
     """
     if rank.rank != 0:
-        yield Meeting(rank=rank, store=_find_store(rendezvous, timeout_s))
+        yield Rendezvous(rank=rank, store=_find_store(rendezvous, timeout_s))
         return
     host = "127.0.0.1" if rank.nodes == 1 else rank.host
     store = TCPStore(
@@ -174,7 +175,7 @@ def open_meeting(
     store.set(_TOKEN_KEY, token)
     write_json(rendezvous, {"host": host, "port": store.port, "token": token})
     try:
-        yield Meeting(rank=rank, store=store)
+        yield Rendezvous(rank=rank, store=store)
     finally:
         # The file would point to a port where nobody listens.
         rendezvous.unlink(missing_ok=True)

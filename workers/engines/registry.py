@@ -1,4 +1,4 @@
-"""Engines: the ways to turn a batch of prompts into answers, by the name specs use."""
+"""Registry: the ways to turn a batch of prompts into answers, by the name specs use."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Load: a rank's model comes to be on its device, module by module.
+"""Loading: a rank's model comes to be on its device, module by module.
 
 A module is given memory, filled and handed to the engine, which may fuse or quantize it, before the
 next one is made: the most that is ever held is the finished model and one layer.
@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import nn
 
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.checkpoints.digests import verify
 from workers.checkpoints.files import find_files
@@ -21,14 +21,14 @@ from workers.distributed.rank import Rank
 from workers.models.llama.model import Llama, skeleton
 from workers.models.random_weights import RandomWeights, WeightSource
 from workers.planning.parameters import RANDOM
-from workers.planning.shapes import Shape, find_shape
+from workers.planning.shapes import ModelShape, find_shape
 
 Prepare = Callable[[str, nn.Module], None]
 """Fuses or quantizes a filled part of a model, called with its name and the part."""
 _LOG: Final = logging.getLogger(__name__)
 
 
-def open_weights(spec: RunSpec, order: LaunchOrder, results: Path, rank: Rank) -> WeightSource:
+def open_weights(spec: RunSpec, launch: LaunchConfig, results: Path, rank: Rank) -> WeightSource:
     """The weights that a spec asks for, checked before any memory of a GPU is taken.
 
     Raises:
@@ -36,21 +36,23 @@ def open_weights(spec: RunSpec, order: LaunchOrder, results: Path, rank: Rank) -
         RuntimeError: they cannot be read.
     """
     shape = find_shape(spec.model)
-    if order.weights_path is None:
+    if launch.weights_path is None:
         if spec.weights != RANDOM:
             raise ValueError(
                 f"`weights` must be {RANDOM} without a checkpoint, but is {spec.weights} instead"
             )
         return RandomWeights(shape, spec.seed, rank=rank.rank, degree=rank.world)
-    files = find_files(Path(order.weights_path))
+    files = find_files(Path(launch.weights_path))
     # One rank of each node hashes; what it finds, all hear before any of them begins.
     leads = rank.local_rank == 0
-    about = verify(files, spec.weights, results, again=order.verify_weights, leads=leads, tell=_log)
+    about = verify(
+        files, spec.weights, results, again=launch.verify_weights, leads=leads, tell=_log
+    )
     return Checkpoint(files, shape, rank=rank.rank, degree=rank.world, about=about)
 
 
 def load_model(
-    shape: Shape,
+    shape: ModelShape,
     source: WeightSource,
     *,
     dtype: str,

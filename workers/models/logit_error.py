@@ -18,11 +18,11 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor, nn
 
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.models.llama.model import Llama, skeleton
 from workers.models.random_weights import WeightSource
-from workers.planning.shapes import Shape, find_shape
+from workers.planning.shapes import ModelShape, find_shape
 
 # 48 decoded positions x 32,000 logits: the rms of a run's error then varies by a few percent from
 # text to text, and the slowest engine decodes them in about a second at 7B.
@@ -82,7 +82,7 @@ class LogitProbe:
 
 def take_probe(
     spec: RunSpec,
-    order: LaunchOrder,
+    launch: LaunchConfig,
     *,
     source: WeightSource,
     prompts: Sequence[Sequence[int]],
@@ -96,7 +96,7 @@ def take_probe(
         ValueError: the weights do not fit the model.
         RuntimeError: the weights cannot be read.
     """
-    if reason := _unwanted(spec, order):
+    if reason := _unwanted(spec, launch):
         return LogitProbe(ids=torch.empty(0), rows=1, truth=torch.empty(0), reason=reason)
     started_s = time.monotonic()
     most = min(PROBE_TOKENS, spec.max_prompt_len + spec.max_gen_len)
@@ -115,7 +115,7 @@ def take_probe(
 
 
 def fp32_logits(
-    shape: Shape, source: WeightSource, ids: Tensor, first: int, device: torch.device
+    shape: ModelShape, source: WeightSource, ids: Tensor, first: int, device: torch.device
 ) -> Tensor:
     """Logits of a text after `first` of its tokens, after one more and so on, fp32.
 
@@ -146,11 +146,11 @@ def fp32_logits(
     return logits
 
 
-def _unwanted(spec: RunSpec, order: LaunchOrder) -> str | None:
+def _unwanted(spec: RunSpec, launch: LaunchConfig) -> str | None:
     """Why the error is not measured; None when it is."""
-    if order.logit_error is False:
+    if launch.logit_error is False:
         return "the order was not to measure it"
-    if order.logit_error is None and spec.dtype == "fp32" and spec.quantization == "none":
+    if launch.logit_error is None and spec.dtype == "fp32" and spec.quantization == "none":
         return "the run computes in fp32 itself"
     return None
 

@@ -1,4 +1,4 @@
-"""Weights: where a rank's parameters come from, and how ranks share them.
+"""Random weights: where a rank's parameters come from, and how ranks share them.
 
 Random ones are a function of the seed alone, and not of how many ranks share them: every matrix is
 cut into `BLOCKS` strips along the dimension that ranks share; each strip has a seed of its own, so
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.planning.parameters import RANDOM, parameter_sizes, split_dim
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 # A multiple of every power-of-two degree up to 64, and a divisor of each shape's dim, ffn, vocab.
 BLOCKS: Final = 64
@@ -41,7 +41,7 @@ class RandomWeights:
     The numbers are those of `draw_whole` on that kind of device: CPU and CUDA draw differently.
     """
 
-    def __init__(self, shape: Shape, seed: int, *, rank: int, degree: int) -> None:
+    def __init__(self, shape: ModelShape, seed: int, *, rank: int, degree: int) -> None:
         if BLOCKS % degree:
             raise ValueError(
                 f"`gpus` must divide {BLOCKS} for random weights, but is {degree} instead"
@@ -74,7 +74,9 @@ class RandomWeights:
         return {"kind": RANDOM, "seed": self._seed}
 
 
-def draw_whole(shape: Shape, seed: int, device: torch.device | None = None) -> dict[str, Tensor]:
+def draw_whole(
+    shape: ModelShape, seed: int, device: torch.device | None = None
+) -> dict[str, Tensor]:
     """All random weights of the whole model in fp32."""
     whole = {
         name: torch.empty(size, dtype=torch.float32, device=device)
@@ -86,7 +88,7 @@ def draw_whole(shape: Shape, seed: int, device: torch.device | None = None) -> d
     return whole
 
 
-def fill_random(model: nn.Module, shape: Shape, seed: int, *, rank: int, degree: int) -> None:
+def fill_random(model: nn.Module, shape: ModelShape, seed: int, *, rank: int, degree: int) -> None:
     """Draw this rank's slices of the random weights in place, on the model's own device.
 
     Raises:
@@ -107,7 +109,7 @@ def shard(whole: Mapping[str, Tensor], rank: int, degree: int) -> dict[str, Tens
     return slices
 
 
-def _std(name: str, shape: Shape) -> float:
+def _std(name: str, shape: ModelShape) -> float:
     """Standard deviation that keeps every activation near 1, far below fp16's 65504.
 
     A product over n inputs of unit size has unit size at 1/sqrt(n); the two that add to the

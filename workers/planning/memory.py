@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from telemetry.record.spec import RunSpec
-from workers.planning.shapes import Shape, find_shape
+from workers.planning.shapes import ModelShape, find_shape
 from workers.planning.weight_formats import matrix_bytes
 from workers.planning.workspace import (
-    Work,
+    RankWork,
     cublas_bytes,
     cublas_workspaces,
     fast_bytes,
@@ -69,7 +69,7 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
     shape = find_shape(spec.model)
     item_bytes = ITEM_BYTES[spec.dtype]
     fast = spec.engine == "fast"
-    work = Work(
+    work = RankWork(
         shape=shape,
         degree=spec.gpus,
         batch=spec.batch_size,
@@ -125,7 +125,7 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     return spec.prompts * (matrices + attention + logits)
 
 
-def _layer_bytes(shape: Shape, spec: RunSpec, item_bytes: int) -> int:
+def _layer_bytes(shape: ModelShape, spec: RunSpec, item_bytes: int) -> int:
     """One rank's seven matrices of a layer, with their scales."""
     dim, width, inner = shape.dim, _part(shape.dim, spec.gpus), _part(shape.ffn, spec.gpus)
     return sum(

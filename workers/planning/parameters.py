@@ -1,9 +1,9 @@
-"""Parameters of the released LLaMA checkpoints: names, sizes and the dimension ranks share."""
+"""Parameters: names, sizes and the dimension ranks share."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 RANDOM: Final = "random"
 """What `RunSpec.weights` holds for weights that are drawn."""
@@ -28,7 +28,7 @@ def split_dim(name: str) -> int | None:
     return _SPLIT_DIM.get(name.split(".")[-2])
 
 
-def parameter_sizes(shape: Shape) -> Iterator[tuple[str, tuple[int, ...]]]:
+def parameter_sizes(shape: ModelShape) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Every parameter of the whole model: name and size."""
     yield "tok_embeddings.weight", (shape.vocab, shape.dim)
     for layer in range(shape.layers):

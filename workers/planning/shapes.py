@@ -1,4 +1,4 @@
-"""Shape: the sizes of a LLaMA model. No torch here: a login node plans with these."""
+"""Shapes: the sizes of a LLaMA model. No torch here: a login node plans with these."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ ROPE_THETA: Final = 10_000.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class ModelShape:
     """The sizes that decide a LLaMA model's parameters and work."""
 
     name: str
@@ -21,11 +21,13 @@ class Shape:
     dim: int
     """Width of the residual stream."""
     layers: int
+    """Transformer layers."""
     heads: int
     """Attention heads, each with its own keys and values."""
     norm_eps: float
     """Added to the mean square under RMSNorm's root."""
     vocab: int = VOCAB_SIZE
+    """Ids of the vocabulary: rows of the embedding and of the output matrix."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "layers", "heads", "vocab"):
@@ -75,21 +77,21 @@ class Shape:
 _ALL: Final = (
     # Our own, for CPUs: 32 heads and dimensions that divide by 32, so that 32 ranks are legal.
     # A token of nano is a few milliseconds of one CPU core, micro is about four times that.
-    Shape(name="nano", dim=256, layers=4, heads=32, norm_eps=1e-6),
-    Shape(name="micro", dim=512, layers=8, heads=32, norm_eps=1e-6),
+    ModelShape(name="nano", dim=256, layers=4, heads=32, norm_eps=1e-6),
+    ModelShape(name="micro", dim=512, layers=8, heads=32, norm_eps=1e-6),
     # arXiv 2302.13971, table 2, for dim, layers and heads. norm_eps is not in the paper: 1e-6 and,
     # for 65B alone, 1e-5 is what careful copies of the released params.json hold.
-    Shape(name="7b", dim=4096, layers=32, heads=32, norm_eps=1e-6),
-    Shape(name="13b", dim=5120, layers=40, heads=40, norm_eps=1e-6),
-    Shape(name="30b", dim=6656, layers=60, heads=52, norm_eps=1e-6),
-    Shape(name="65b", dim=8192, layers=80, heads=64, norm_eps=1e-5),
+    ModelShape(name="7b", dim=4096, layers=32, heads=32, norm_eps=1e-6),
+    ModelShape(name="13b", dim=5120, layers=40, heads=40, norm_eps=1e-6),
+    ModelShape(name="30b", dim=6656, layers=60, heads=52, norm_eps=1e-6),
+    ModelShape(name="65b", dim=8192, layers=80, heads=64, norm_eps=1e-5),
 )
 
 SHAPES: Final = {shape.name: shape for shape in _ALL}
 """All shapes by name."""
 
 
-def find_shape(model: str) -> Shape:
+def find_shape(model: str) -> ModelShape:
     """The shape of that name.
 
     Raises:
@@ -101,7 +103,7 @@ def find_shape(model: str) -> Shape:
     return shape
 
 
-def parallel_fault(shape: Shape, gpus: int) -> str | None:
+def parallel_fault(shape: ModelShape, gpus: int) -> str | None:
     """Why a model cannot be split over so many GPUs; None when it can.
 
     FairScale checks matrices but not heads: 40 heads over 16 ranks build, then fail inside the

@@ -1,4 +1,4 @@
-"""Formats: how quantized weights lie in memory. No torch here: a login node plans with these.
+"""Weight formats: how quantized weights lie in memory, told without torch.
 
 `int8`: one signed byte a weight, -127 to 127, and one fp32 scale a row (an output). `int4`: two
 weights a byte and one scale in the run's number format for each group of neighbours in a row.

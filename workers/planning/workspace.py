@@ -9,7 +9,7 @@ counts decide what lives; tests hold them against the live bytes of the real mod
 from dataclasses import dataclass
 from typing import Final
 
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 _FP32: Final = 4
 _INT64: Final = 8
@@ -39,13 +39,15 @@ _WIDENING_BYTES: Final = {"int8": 2 * _FP32, "int4": 2 * _FP32 + 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class RankWork:
     """What one rank does at a time, as far as its memory hangs on it."""
 
-    shape: Shape
+    shape: ModelShape
+    """The whole model's sizes."""
     degree: int
     """Ranks that share the model."""
     batch: int
+    """Prompts answered together."""
     prefill_len: int
     """Tokens of every row in the first forward pass."""
     max_len: int
@@ -86,7 +88,7 @@ class Work:
         return self.shape.heads // self.degree
 
 
-def reference_bytes(work: Work) -> int:
+def reference_bytes(work: RankWork) -> int:
     """The workspace of engine `reference`."""
     item = work.item_bytes
     # `.float()` copies what is not fp32 already.
@@ -116,12 +118,12 @@ def reference_bytes(work: Work) -> int:
     return max(norm, turn, product, softmax, gated, down, late, joined, chosen)
 
 
-def fast_bytes(work: Work) -> int:
+def fast_bytes(work: RankWork) -> int:
     """The workspace of engine `fast` on a GPU: the pass over its prompts beside its steps' own."""
     return pass_bytes(work) + _step_bytes(work)
 
 
-def pass_bytes(work: Work) -> int:
+def pass_bytes(work: RankWork) -> int:
     """What `fast` holds while it reads all prompts in one pass."""
     item, dim, width = work.item_bytes, work.shape.dim, work.width
     # Each token's id, row and position, as int64.
@@ -141,7 +143,7 @@ def pass_bytes(work: Work) -> int:
     return places + max(numbers * item, _widening_bytes(work, held * item, some))
 
 
-def _widening_bytes(work: Work, held_bytes: int, some: int) -> int:
+def _widening_bytes(work: RankWork, held_bytes: int, some: int) -> int:
     """While gates and ups, the largest matrix, are widened, or are there and multiply; else 0."""
     if not work.quantized:
         return 0
@@ -152,7 +154,7 @@ def _widening_bytes(work: Work, held_bytes: int, some: int) -> int:
     return held_bytes + before + max(widening, gates * item + 2 * some * work.inner * item)
 
 
-def _step_bytes(work: Work) -> int:
+def _step_bytes(work: RankWork) -> int:
     """What `fast` keeps for its steps: one row of each activation, logits, and partial sums."""
     item, dim, width = work.item_bytes, work.shape.dim, work.width
     row = (dim + 2 * width + work.inner) * item + dim * _FP32
@@ -160,7 +162,7 @@ def _step_bytes(work: Work) -> int:
     return work.batch * row + work.logits * _FP32 + gathered
 
 
-def loading_bytes(work: Work, layer_bytes: int) -> int:
+def loading_bytes(work: RankWork, layer_bytes: int) -> int:
     """The most that is held while `fast` fuses its last layer, of `layer_bytes` once finished.
 
     Weights without the head, which comes after: the embedding, all layers before, and this one
@@ -175,11 +177,11 @@ def loading_bytes(work: Work, layer_bytes: int) -> int:
     return table + (shape.layers - 1) * layer_bytes + attention + gates * item + down + extra
 
 
-def _layer_numbers(work: Work) -> int:
+def _layer_numbers(work: RankWork) -> int:
     return work.shape.dim * (4 * work.width + 3 * work.inner)
 
 
-def cublas_workspaces(work: Work, engine: str) -> int:
+def cublas_workspaces(work: RankWork, engine: str) -> int:
     """How many of its workspaces cuBLAS keeps: one for each stream that multiplies.
 
     Steps of `fast` that are left to cuBLAS run in two streams more: one to warm up, one to capture.

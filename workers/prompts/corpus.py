@@ -34,6 +34,7 @@ class Corpus:
     sample: Path | None
     """The bundled stand-in with the same columns, written for this project; None without one."""
     about: str
+    """What its texts are and where they come from, in one line."""
     synthetic: bool = False
     """True when its texts are made up on the spot (`workers.prompts.synthetic`) and come from
     nowhere."""

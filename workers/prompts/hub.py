@@ -1,4 +1,4 @@
-"""The Hugging Face hub: how its datasets are read, with its library quiet and in its place.
+"""Hub: how its datasets are read, with its library quiet and in its place.
 
 Downloads go to <cache>/huggingface. A fetch sends the name of a public dataset and the releases of
 the libraries that ask, never the user's token. A hub out of reach is given up after the library's

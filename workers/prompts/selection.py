@@ -1,4 +1,4 @@
-"""Prompts: which texts a run answers, from a named source, in an order that a seed decides.
+"""Selection: which texts a run answers, from a named source, in an order that a seed decides.
 
     auto:  a path is given -> file; a staged copy is there -> staged; else sample when the work is
            local, hub when it is not; a corpus with neither wants its file; `fixed` is synthetic
@@ -27,7 +27,7 @@ from workers.prompts.synthetic import RULE, SYNTHETIC, fixed_prompts
 _AUTO: Final = "auto"
 
 
-class Source(StrEnum):
+class PromptOrigin(StrEnum):
     """Where prompts come from."""
 
     HUB = "hub"
@@ -47,10 +47,13 @@ class PromptSource:
     """A resolved source: what `select` will read."""
 
     corpus: str
-    source: Source
+    """Name in `workers.corpus.CORPORA`."""
+    source: PromptOrigin
+    """Which kind of place its texts are read from."""
     dataset: str
     """What `RunSpec.dataset` holds: `gsm8k`, `gsm8k-sample` or `gsm8k-` and 8 hex digits."""
     columns: tuple[str, ...]
+    """Columns that make a prompt, as dotted paths; empty for synthetic texts."""
     path: Path | None
     """The file, or the staged copy's folder; None for the hub."""
     cache: Path
@@ -64,6 +67,7 @@ class Prompt:
     """One prompt and where it stood."""
 
     text: str
+    """What the model is to read, before it is tokenized and cut."""
     source_row: int
     """Row of the unshuffled dataset, counted from 0, empty rows included."""
 
@@ -73,8 +77,11 @@ class Selection:
     """The prompts of a run, in the order in which they are answered."""
 
     source: PromptSource
+    """What they were selected from."""
     seed: int
+    """Seed of the shuffle, or of the words of synthetic texts."""
     prompts: tuple[Prompt, ...]
+    """Each text, with its row of the source."""
     available: int
     """Prompts there were to choose from."""
     empty: int
@@ -107,7 +114,7 @@ def identify(
 
     Args:
         corpus: a name of `CORPORA`.
-        source: a `Source`, or `auto` for the rule at the top of this module.
+        source: a `PromptOrigin`, or `auto` for the rule at the top of this module.
         path: a file of the user's, None for none.
         columns: dotted columns of that file, None for the corpus' own.
         cache: folder of staged copies.
@@ -124,7 +131,7 @@ def identify(
         )
     staged = StagedCopy.read(cache, known)
     chosen = _resolve(known, source, path, staged, local=local)
-    if chosen is Source.FILE:
+    if chosen is PromptOrigin.FILE:
         return _identify_file(known, path, columns, cache)
     if path is not None or columns is not None:
         given = f"`path` {quoted(path)}" if path is not None else f"`columns` {columns!r}"
@@ -133,14 +140,14 @@ def identify(
         )
     where: Path | None = None
     dataset = corpus
-    if chosen is Source.STAGED:
+    if chosen is PromptOrigin.STAGED:
         if staged is None:
             raise ValueError(
                 f"{quoted(cache / corpus)} must be a staged copy of {corpus}, but there is none; "
                 f"type `{staging_command(known)}`"
             )
         dataset, where = staged.dataset, cache / corpus
-    elif chosen is Source.SAMPLE:
+    elif chosen is PromptOrigin.SAMPLE:
         if known.sample is None:
             raise ValueError(
                 f"`source` must not be sample for {corpus!r}, which has none; name a file in `path`"
@@ -184,7 +191,7 @@ def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Ite
                 raise ValueError(
                     f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
                 )
-        if source.source is Source.SYNTHETIC:
+        if source.source is PromptOrigin.SYNTHETIC:
             yield _make_up(source, prompts, seed)
             continue
         if loaded is None:
@@ -215,8 +222,11 @@ class _Loaded:
     """A source's prompts in memory."""
 
     dataset: Any
+    """A `datasets.Dataset` of `prompt` and `source_row`, not shuffled, without empty rows."""
     empty: int
+    """Rows left out because they hold no text."""
     origin: Mapping[str, Any]
+    """Where they come from, for the provenance record."""
 
 
 def _load(source: PromptSource) -> _Loaded:
@@ -268,22 +278,22 @@ def read_prompts(path: Path, sha256: str) -> list[str]:
 
 def _resolve(
     corpus: Corpus, source: str, path: Path | None, staged: StagedCopy | None, *, local: bool
-) -> Source:
+) -> PromptOrigin:
     if source != _AUTO:
-        known = [_AUTO, *(one for one in Source if one is not Source.SYNTHETIC)]
+        known = [_AUTO, *(one for one in PromptOrigin if one is not PromptOrigin.SYNTHETIC)]
         if source not in known:
             raise ValueError(
                 f"`source` must be one of {', '.join(known)} for {corpus.name!r}, "
                 f"but is {source!r} instead"
             )
-        return Source(source)
+        return PromptOrigin(source)
     if path is not None or not corpus.columns:
-        return Source.FILE
+        return PromptOrigin.FILE
     if staged is not None:
-        return Source.STAGED
+        return PromptOrigin.STAGED
     if local and corpus.sample is not None:
-        return Source.SAMPLE
-    return Source.FILE if corpus.hub is None else Source.HUB
+        return PromptOrigin.SAMPLE
+    return PromptOrigin.FILE if corpus.hub is None else PromptOrigin.HUB
 
 
 def _identify_synthetic(
@@ -296,7 +306,7 @@ def _identify_synthetic(
     prompt_len: int | None,
 ) -> PromptSource:
     for name, value, allowed in (
-        ("source", source, (_AUTO, Source.SYNTHETIC)),
+        ("source", source, (_AUTO, PromptOrigin.SYNTHETIC)),
         ("path", path, (None,)),
         ("columns", columns, (None,)),
     ):
@@ -308,7 +318,7 @@ def _identify_synthetic(
             )
     return PromptSource(
         corpus=corpus.name,
-        source=Source.SYNTHETIC,
+        source=PromptOrigin.SYNTHETIC,
         dataset=SYNTHETIC,
         columns=(),
         path=None,
@@ -344,7 +354,7 @@ def _identify_file(
         )
     return PromptSource(
         corpus=corpus.name,
-        source=Source.FILE,
+        source=PromptOrigin.FILE,
         dataset=f"{corpus.name}-{files_digest([path], names)}",
         columns=names,
         path=path,
@@ -354,9 +364,9 @@ def _identify_file(
 
 def _texts(source: PromptSource) -> tuple[list[str], Mapping[str, Any]]:
     corpus = find_corpus(source.corpus)
-    if source.source is Source.HUB:
+    if source.source is PromptOrigin.HUB:
         return hub_texts(corpus, source.cache), hub_origin(corpus)
-    if source.source is Source.STAGED:
+    if source.source is PromptOrigin.STAGED:
         staged = StagedCopy.read(source.cache, corpus)
         if staged is None or staged.dataset != source.dataset:
             raise ValueError(

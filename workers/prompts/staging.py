@@ -1,4 +1,4 @@
-"""StagedCopy: a corpus' prompts on disk, for machines without internet.
+"""Staging: a corpus' prompts on disk, for machines without internet.
 
 <cache>/<corpus>/
   staged.json      what it is and where it came from, with the SHA-256 of its prompts
@@ -31,6 +31,7 @@ class StagedCopy:
     """What a staged copy holds; the content of its staged.json."""
 
     corpus: str
+    """Its name, also of the copy's folder."""
     dataset: str
     """What `RunSpec.dataset` holds: the bare name for the hub's content, else with a digest."""
     rows: int
@@ -40,6 +41,7 @@ class StagedCopy:
     sha256: str
     """SHA-256 of all rows as canonical lines (`canonical_lines`)."""
     columns: list[str]
+    """Columns that made a prompt, as dotted paths."""
     origin: dict[str, Any]
     """Hub name, configuration, split and revision, or the files' names and SHA-256."""
 

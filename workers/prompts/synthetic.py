@@ -1,4 +1,4 @@
-"""Synthetic prompts: texts of a fixed number of words, for comparing engines at equal shapes.
+"""Synthetic: texts of a fixed number of words, for comparing engines at equal shapes.
 
 Real prompts are ragged: at `max_prompt_len=128` most of GSM8K's have 40 to 90 tokens, so a batch's
 work hangs on which prompts it drew. A synthetic prompt says nothing; it only has the right length.

@@ -1,9 +1,9 @@
-"""Questions: the run's prompts as token ids, cut to length and counted."""
+"""Tokenized: the run's prompts as token ids, cut to length and counted."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import RunPaths
 from telemetry.record.spec import RunSpec
 from workers.planning.shapes import VOCAB_SIZE
@@ -13,7 +13,7 @@ from workers.tokenizers.tokenizer import Tokenizer, load
 
 
 @dataclass(frozen=True, kw_only=True)
-class Questions:
+class TokenizedPrompts:
     """All that a run is asked, and the tokenizer that says how."""
 
     ids: list[list[int]]
@@ -21,15 +21,16 @@ class Questions:
     cut: int
     """Prompts that were longer."""
     tokenizer: Tokenizer
+    """Made the ids, and turns those of answers into text."""
 
 
-def read_questions(spec: RunSpec, order: LaunchOrder, results: Path) -> Questions:
+def read_questions(spec: RunSpec, launch: LaunchConfig, results: Path) -> TokenizedPrompts:
     """Read and tokenize the run's prompts.
 
     Raises:
         ValueError: the prompts or the tokenizer are not those of the spec.
     """
-    path = None if order.tokenizer_path is None else Path(order.tokenizer_path)
+    path = None if launch.tokenizer_path is None else Path(launch.tokenizer_path)
     tokenizer = load(path)
     if tokenizer.name != spec.tokenizer:
         raise ValueError(
@@ -41,7 +42,7 @@ def read_questions(spec: RunSpec, order: LaunchOrder, results: Path) -> Question
             f"but {tokenizer.name} has {tokenizer.vocab_size} instead"
         )
     run = RunPaths(results=results, run_id=spec.run_id)
-    texts = read_prompts(run.prompts(order.prompts_sha256), order.prompts_sha256)
+    texts = read_prompts(run.prompts(launch.prompts_sha256), launch.prompts_sha256)
     if len(texts) != spec.prompts:
         raise ValueError(
             f"`prompts` must be {spec.prompts} as in the spec, but are {len(texts)} instead"
@@ -53,7 +54,7 @@ def read_questions(spec: RunSpec, order: LaunchOrder, results: Path) -> Question
             f"`prompts` must each have {spec.max_prompt_len} tokens as {SYNTHETIC} promises, "
             f"but one has {shortest} under {tokenizer.name} instead"
         )
-    return Questions(
+    return TokenizedPrompts(
         ids=[ids[: spec.max_prompt_len] for ids in whole],
         cut=sum(len(ids) > spec.max_prompt_len for ids in whole),
         tokenizer=tokenizer,

@@ -1,4 +1,4 @@
-"""Grant: which GPUs Slurm gave a job, against those that a rank would take.
+"""Granted GPUs: which GPUs Slurm gave a job, against those that a rank would take.
 
 A rank that finds nothing in its environment sees every GPU of the node, its neighbours' too, where
 the site does not confine devices by cgroups; and would measure and disturb somebody else's.

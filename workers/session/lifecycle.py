@@ -1,4 +1,4 @@
-"""Shift: all that one rank does in an attempt, phase by phase, from startup to shutdown."""
+"""Lifecycle: all that one rank does in an attempt, phase by phase, from startup to shutdown."""
 
 import contextlib
 import functools
@@ -15,48 +15,55 @@ import psutil
 import torch
 
 from telemetry.clock import monotonic_us, wall_us
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import RESPONSES, STEPS, Phase
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
-from telemetry.sources.nvml.energy_counter import Witness
-from workers.distributed.clock_sync import Metronome
+from telemetry.sources.nvml.energy_counter import EnergyCounter
+from workers.distributed.clock_sync import ClockSync
 from workers.distributed.process_group import BACKENDS, Mesh, open_mesh
 from workers.distributed.rank import Rank
-from workers.distributed.rendezvous import Meeting, SharedLeave, open_meeting
+from workers.distributed.rendezvous import ExitBarrier, Rendezvous, open_rendezvous
 from workers.engines.base.engine import Engine
 from workers.engines.registry import ENGINES, engine_fault, make_engine
 from workers.models.loading import load_model, open_weights
 from workers.models.logit_error import take_probe
 from workers.models.random_weights import WeightSource
 from workers.planning.shapes import find_shape, parallel_fault
-from workers.prompts.tokenized import Questions, read_questions
-from workers.session.measurement import Book, Exam
+from workers.prompts.tokenized import TokenizedPrompts, read_questions
+from workers.session.measurement import AnswerShards, Measurement
 from workers.session.memory_usage import shortages_told
 from workers.session.model_record import ModelRecord
-from workers.session.placement import Station, gpu_fault, take_station
-from workers.session.progress import Progress
+from workers.session.placement import Placement, gpu_fault, take_placement
+from workers.session.progress import RankProgress
 from workers.session.spans import SpanRecorder
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Shift:
+class _Session:
     """What one rank holds while it works."""
 
     spec: RunSpec
-    order: LaunchOrder
+    """The work."""
+    launch: LaunchConfig
+    """How the job carries it out."""
     attempt: AttemptPaths
+    """Where the record of it lies."""
     rank: Rank
-    station: Station
-    questions: Questions
+    """Which rank this is and where it stands."""
+    placement: Placement
+    """Its device, its host's clock and its GPU."""
+    questions: TokenizedPrompts
+    """The run's prompts as token ids."""
     weights: WeightSource
+    """Where its slices of the parameters come from."""
 
     def metadata(self, kind: str, **more: Any) -> dict[str, Any]:
         """What stands in the metadata of this rank's shards."""
-        gpu = self.station.gpu
+        gpu = self.placement.gpu
         return {
             "kind": kind,
             "run_id": self.spec.run_id,
@@ -68,23 +75,23 @@ class _Shift:
                 "name": "rank",
                 "torch": torch.__version__,
                 "fairscale": fairscale.__version__,
-                "backend": BACKENDS[self.order.device],
-                "threads": self.station.threads,
+                "backend": BACKENDS[self.launch.device],
+                "threads": self.placement.threads,
             },
             "periods_us": {},
             "clock": {
                 "wall_us": wall_us(),
                 "monotonic_us": monotonic_us(),
-                "offset_us": self.station.clock.offset_us,
+                "offset_us": self.placement.clock.offset_us,
             },
             "gpus": [] if gpu is None else [dict(gpu)],
             **more,
         }
 
 
-def work_shift(
+def run_session(
     spec: RunSpec,
-    order: LaunchOrder,
+    launch: LaunchConfig,
     results: Path,
     attempt: AttemptPaths,
     rank: Rank,
@@ -96,28 +103,30 @@ def work_shift(
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("workers").setLevel(logging.INFO)
     with contextlib.ExitStack() as stack:
-        meeting = stack.enter_context(open_meeting(rank, attempt.rendezvous))
-        shift = _prepare(spec, order, results, attempt, meeting)
-        metronome = Metronome(meeting, shift.station.clock, attempt)
-        metronome.measure_start()
+        rendezvous = stack.enter_context(open_rendezvous(rank, attempt.rendezvous))
+        shift = _prepare(spec, launch, results, attempt, rendezvous)
+        clock_sync = ClockSync(rendezvous, shift.placement.clock, attempt)
+        clock_sync.measure_start()
         # The rank that leads a node takes its watcher along, so none goes before all are done.
-        stack.enter_context(SharedLeave(meeting))
+        stack.enter_context(ExitBarrier(rendezvous))
         spans = stack.enter_context(_open_spans(shift, stack, read_energy_j))
         mesh = stack.enter_context(
-            open_mesh(meeting, degree=spec.gpus, device=shift.station.device)
+            open_mesh(rendezvous, degree=spec.gpus, device=shift.placement.device)
         )
         mesh.barrier()
         progress = None
         if rank.rank == 0:
-            told = Progress(attempt.progress, shift.station.clock, spec.prompts, order.min_window_s)
+            told = RankProgress(
+                attempt.progress, shift.placement.clock, spec.prompts, launch.min_window_s
+            )
             progress = stack.enter_context(told)
         stack.enter_context(shortages_told(spec, rank, mesh.device, lambda: spans.phase))
         _rest(shift, spans, mesh, progress)
         engine, logit_error = _load(shift, spans, mesh, progress)
         stack.callback(engine.close)
-        exam = Exam(
+        measurement = Measurement(
             spec=spec,
-            order=order,
+            launch=launch,
             questions=shift.questions,
             mesh=mesh,
             engine=engine,
@@ -127,62 +136,66 @@ def work_shift(
         record = ModelRecord(
             path=attempt.model,
             spec=spec,
-            meeting=meeting,
+            rendezvous=rendezvous,
             weights=shift.weights,
             engine=engine,
             device=mesh.device,
             logit_error=logit_error,
         )
-        warmup = exam.warm_up()
+        warmup = measurement.warm_up()
         record.write("when warm", warmup=warmup, window=None)
         with contextlib.ExitStack() as shards:
-            window = exam.answer(_open_book(shift, shards) if rank.rank == 0 else None)
+            window = measurement.answer(_open_book(shift, shards) if rank.rank == 0 else None)
             _enter(Phase.SHUTDOWN, spans, progress)
         record.write("at the end", warmup=warmup, window=window)
-        metronome.measure_end()
+        clock_sync.measure_end()
 
 
 def _prepare(
-    spec: RunSpec, order: LaunchOrder, results: Path, attempt: AttemptPaths, meeting: Meeting
-) -> _Shift:
+    spec: RunSpec,
+    launch: LaunchConfig,
+    results: Path,
+    attempt: AttemptPaths,
+    rendezvous: Rendezvous,
+) -> _Session:
     """Gather what the rank needs; what one rank lacks, all ranks hear and none begins."""
-    rank = meeting.rank
-    station, questions, weights, fault = None, None, None, None
+    rank = rendezvous.rank
+    placement, questions, weights, fault = None, None, None, None
     try:
         shape_fault = parallel_fault(find_shape(spec.model), spec.gpus)
         if spec_fault := shape_fault or engine_fault(spec):
             raise ValueError(spec_fault)
-        questions = read_questions(spec, order, results)
-        weights = open_weights(spec, order, results, rank)
+        questions = read_questions(spec, launch, results)
+        weights = open_weights(spec, launch, results, rank)
         # The last: it makes the GPU's context, and a fault in files is to cost no GPU memory.
-        station = take_station(spec, order, attempt, rank)
+        placement = take_placement(spec, launch, attempt, rank)
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         fault = f"rank {rank.rank} on {rank.host}: {error}"
-    mine = {"fault": fault, "gpu_uuid": station.gpu_uuid if station else None}
-    said = [json.loads(text) for text in meeting.exchange("readiness", json.dumps(mine))]
+    mine = {"fault": fault, "gpu_uuid": placement.gpu_uuid if placement else None}
+    said = [json.loads(text) for text in rendezvous.exchange("readiness", json.dumps(mine))]
     faults = [str(one["fault"]) for one in said if one["fault"] is not None]
     if one_gpu := gpu_fault([one["gpu_uuid"] for one in said]):
         faults.append(one_gpu)
-    if station is None or questions is None or weights is None or faults:
+    if placement is None or questions is None or weights is None or faults:
         raise RuntimeError(f"all ranks must be ready, but: {'; '.join(faults)}")
-    return _Shift(
+    return _Session(
         spec=spec,
-        order=order,
+        launch=launch,
         attempt=attempt,
         rank=rank,
-        station=station,
+        placement=placement,
         questions=questions,
         weights=weights,
     )
 
 
 def _open_spans(
-    shift: _Shift, stack: contextlib.ExitStack, read_energy_j: Callable[[str], float] | None
+    shift: _Session, stack: contextlib.ExitStack, read_energy_j: Callable[[str], float] | None
 ) -> SpanRecorder:
     """The rank's spans, with its own GPU's counter at their edges where there is one."""
-    station = shift.station
-    uuid = station.gpu_uuid
-    on_gpu = station.device.type == "cuda"
+    placement = shift.placement
+    uuid = placement.gpu_uuid
+    on_gpu = placement.device.type == "cuda"
     read_own_j: Callable[[], float] | None = None
     energy_reason = "the work was done on CPU"
     if on_gpu and uuid is not None:
@@ -190,32 +203,32 @@ def _open_spans(
             read_own_j = functools.partial(read_energy_j, uuid)
         else:
             try:
-                read_own_j = stack.enter_context(Witness(uuid)).energy_j
+                read_own_j = stack.enter_context(EnergyCounter(uuid)).energy_j
             except RuntimeError as error:
                 energy_reason = str(error)
     # A process that began before its host was watched has no energy to tell of until then.
-    process_us = station.clock.from_wall_us(int(psutil.Process().create_time() * 1e6))
-    begun_us = max(process_us, station.ready_us)
+    process_us = placement.clock.from_wall_us(int(psutil.Process().create_time() * 1e6))
+    begun_us = max(process_us, placement.ready_us)
     return SpanRecorder(
         shift.attempt.rank_shard("spans", shift.rank.rank),
         shift.metadata("spans"),
-        clock=station.clock,
+        clock=placement.clock,
         host=shift.rank.host,
         rank=shift.rank.rank,
         gpu_uuid=uuid,
         synchronize=torch.cuda.synchronize if on_gpu else _done_already,
         read_energy_j=read_own_j,
         energy_reason=energy_reason,
-        start_us=min(begun_us, station.clock.now_us()),
+        start_us=min(begun_us, placement.clock.now_us()),
     )
 
 
-def _open_book(shift: _Shift, stack: contextlib.ExitStack) -> Book:
+def _open_book(shift: _Session, stack: contextlib.ExitStack) -> AnswerShards:
     tokenizer = shift.questions.tokenizer
     metadata = shift.metadata(
         "responses",
         prompts={
-            "sha256": shift.order.prompts_sha256,
+            "sha256": shift.launch.prompts_sha256,
             "count": len(shift.questions.ids),
             "cut": shift.questions.cut,
         },
@@ -227,28 +240,28 @@ def _open_book(shift: _Shift, stack: contextlib.ExitStack) -> Book:
     )
     responses = shift.attempt.rank_shard("responses", shift.rank.rank)
     steps = shift.attempt.rank_shard("steps", shift.rank.rank)
-    return Book(
+    return AnswerShards(
         responses=stack.enter_context(ShardWriter(responses, RESPONSES, metadata)),
         steps=stack.enter_context(ShardWriter(steps, STEPS, shift.metadata("steps"))),
     )
 
 
-def _rest(shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None) -> None:
-    if shift.order.idle_s == 0.0:
+def _rest(shift: _Session, spans: SpanRecorder, mesh: Mesh, progress: RankProgress | None) -> None:
+    if shift.launch.idle_s == 0.0:
         return
     _enter(Phase.IDLE, spans, progress)
-    time.sleep(shift.order.idle_s)
+    time.sleep(shift.launch.idle_s)
     mesh.barrier()
 
 
 def _load(
-    shift: _Shift, spans: SpanRecorder, mesh: Mesh, progress: Progress | None
+    shift: _Session, spans: SpanRecorder, mesh: Mesh, progress: RankProgress | None
 ) -> tuple[Engine, dict[str, Any]]:
     """The engine with its model, and how far its logits are from fp32's."""
     _enter(Phase.LOAD, spans, progress)
     spec, questions = shift.spec, shift.questions
     probe = take_probe(
-        spec, shift.order, source=shift.weights, prompts=questions.ids, device=mesh.device
+        spec, shift.launch, source=shift.weights, prompts=questions.ids, device=mesh.device
     )
     kind = ENGINES[spec.engine]
     model = load_model(
@@ -266,7 +279,7 @@ def _load(
     return engine, logit_error
 
 
-def _enter(phase: Phase, spans: SpanRecorder, progress: Progress | None) -> None:
+def _enter(phase: Phase, spans: SpanRecorder, progress: RankProgress | None) -> None:
     spans.enter(phase)
     if progress is not None:
         progress.enter(phase)

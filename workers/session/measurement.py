@@ -1,4 +1,4 @@
-"""Exam: the batches that a rank answers, thrown away until the machine is steady, then kept.
+"""Measurement: the batches that a rank answers, thrown away until the machine is steady, then kept.
 
 The prompts are answered as a whole, again and again until the order's time is measured: batch
 numbers go on, and with them the seeds. Rank 0 decides, as ranks may see other times.
@@ -14,15 +14,15 @@ from typing import Any, Final
 
 import torch
 
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from workers.distributed.process_group import Mesh
 from workers.engines.base.engine import Engine
-from workers.engines.base.generation import Answers
-from workers.prompts.tokenized import Questions
-from workers.session.progress import Progress
+from workers.engines.base.generation import Generation
+from workers.prompts.tokenized import TokenizedPrompts
+from workers.session.progress import RankProgress
 from workers.session.responses import Responses
 from workers.session.spans import NO_COUNTS, WARMUP_BATCH, Counts, SpanRecorder
 from workers.session.warmup import WarmupRule, rate_of
@@ -31,29 +31,37 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Book:
+class AnswerShards:
     """Where rank 0 writes what is answered."""
 
     responses: ShardWriter
+    """Shard of what was generated, a row a prompt."""
     steps: ShardWriter
+    """Shard of when tokens were chosen, a row a step."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exam:
+class Measurement:
     """One rank's part in answering a run's questions."""
 
     spec: RunSpec
-    order: LaunchOrder
-    questions: Questions
+    """The work: prompts a batch, tokens a prompt and the seed."""
+    launch: LaunchConfig
+    """How long to warm up and how long to measure."""
+    questions: TokenizedPrompts
+    """The run's prompts as token ids, in order."""
     mesh: Mesh
+    """The joined ranks, which must agree on every token."""
     engine: Engine
+    """This rank's part of the loaded model."""
     spans: SpanRecorder
-    progress: Progress | None
+    """Where it is written which phase began when."""
+    progress: RankProgress | None
     """None on ranks other than 0."""
 
     def warm_up(self) -> dict[str, Any]:
         """Answer batches by the order's rule and throw them away; what the record says of it."""
-        rule, started_s = WarmupRule.of(self.order), time.monotonic()
+        rule, started_s = WarmupRule.of(self.launch), time.monotonic()
         rates: list[float] = []
         if rule.least == 0:
             return rule.describe(rates, 0.0)
@@ -76,7 +84,7 @@ class Exam:
             _LOG.info("warm-up: %d batches, %s", len(rates), steady)
         return record
 
-    def answer(self, book: Book | None) -> dict[str, Any]:
+    def answer(self, book: AnswerShards | None) -> dict[str, Any]:
         """Answer all prompts, in as many passes as fill the window; what the record says of it.
 
         Raises:
@@ -98,21 +106,21 @@ class Exam:
                 seconds = (ended_us - began_us) / 1e6
                 batch += 1
             passes += 1
-            goes_on = self._decide(seconds < self.order.min_window_s)
+            goes_on = self._decide(seconds < self.launch.min_window_s)
         return {
-            "min_window_s": self.order.min_window_s,
+            "min_window_s": self.launch.min_window_s,
             "passes": passes,
             "batches": batch,
             "seconds": seconds,
         }
 
-    def _warm_with(self, prompts: Sequence[Sequence[int]]) -> Answers:
+    def _warm_with(self, prompts: Sequence[Sequence[int]]) -> Generation:
         with torch.inference_mode():
             self.engine.prefill(prompts, batch_seed(self.spec.seed, WARMUP_BATCH))
             return self.engine.decode()
 
     def _answer(
-        self, batch: int, first: int, prompts: Sequence[Sequence[int]], book: Book | None
+        self, batch: int, first: int, prompts: Sequence[Sequence[int]], book: AnswerShards | None
     ) -> tuple[int, int]:
         """Answer a batch; when its PREFILL began and its DECODE ended."""
         lens = [len(prompt) for prompt in prompts]

@@ -1,4 +1,4 @@
-"""Footprint: the memory that one rank takes of its GPU, beside what was estimated."""
+"""Memory usage: the memory that one rank takes of its GPU, beside what was estimated."""
 
 import dataclasses
 import os
@@ -13,7 +13,7 @@ import torch
 from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from workers.distributed.out_of_memory import (
-    MemoryShortageError,
+    RankOutOfMemoryError,
     asked_bytes,
     find_shortage,
     is_of_host,
@@ -89,7 +89,7 @@ def shortages_told(
     """A block in which memory that runs out is told with the figures that explain it.
 
     Raises:
-        MemoryShortageError: memory ran out, of the GPU or of the host.
+        RankOutOfMemoryError: memory ran out, of the GPU or of the host.
     """
     try:
         yield
@@ -101,7 +101,7 @@ def shortages_told(
 
 def _tell(
     spec: RunSpec, rank: Rank, device: torch.device, phase: Phase | None, error: BaseException
-) -> MemoryShortageError:
+) -> RankOutOfMemoryError:
     on_gpu = device.type == "cuda" and not is_of_host(error)
     asked = asked_bytes(error)
     facts: dict[str, Any] = {
@@ -132,7 +132,7 @@ def _tell(
     )
     if limit := facts.get("limit_bytes"):
         text += f", {_gb(limit)} allowed to the process"
-    return MemoryShortageError(text, facts)
+    return RankOutOfMemoryError(text, facts)
 
 
 def _limit_bytes() -> int | None:

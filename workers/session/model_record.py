@@ -1,4 +1,4 @@
-"""ModelRecord: what a run worked with (model.json): weights, engine, memory, warm-up and window.
+"""Model record: what a run worked with (model.json): weights, engine, memory, warm-up and window.
 
 Rank 0 writes it when the model is warm, and once more when the last batch is answered: then with
 the measured window and with memory as it was at the end.
@@ -14,7 +14,7 @@ import torch
 
 from telemetry.record.files import write_json
 from telemetry.record.spec import RunSpec
-from workers.distributed.rendezvous import Meeting
+from workers.distributed.rendezvous import Rendezvous
 from workers.engines.base.engine import Engine
 from workers.models.random_weights import WeightSource
 from workers.planning.memory import ITEM_BYTES
@@ -27,11 +27,17 @@ class ModelRecord:
     """What is known of a run's model once it is loaded; every rank has one, rank 0 writes."""
 
     path: Path
+    """The attempt's model.json."""
     spec: RunSpec
-    meeting: Meeting
+    """What was asked for: the model and its number formats."""
+    rendezvous: Rendezvous
+    """Through which every rank tells rank 0 of its memory."""
     weights: WeightSource
+    """Where this rank's weights came from."""
     engine: Engine
+    """What generates tokens, and counts the bytes of weights that a step reads."""
     device: torch.device
+    """Where this rank computes and whose memory is told of."""
     logit_error: dict[str, Any]
     """What `LogitProbe.compare` found."""
 
@@ -42,9 +48,9 @@ class ModelRecord:
             RuntimeError: a rank said nothing in time.
         """
         mine = {"memory": read_footprint(self.device), "weight_bytes": self.engine.weight_bytes}
-        said = self.meeting.exchange(f"footprint {moment}", json.dumps(mine))
+        said = self.rendezvous.exchange(f"footprint {moment}", json.dumps(mine))
         ranks = [json.loads(text) for text in said]
-        if self.meeting.rank.rank != 0:
+        if self.rendezvous.rank.rank != 0:
             return
         write_json(
             self.path,

@@ -1,4 +1,4 @@
-"""Station: what a rank stands on: its host's clock, its GPU and its threads, registered."""
+"""Placement: what a rank stands on: its host's clock, its GPU and its threads, registered."""
 
 import os
 import time
@@ -10,7 +10,7 @@ import torch
 
 from telemetry.clock import HostClock
 from telemetry.record.files import read_json, write_json
-from telemetry.record.launch import LaunchOrder
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from workers.distributed.rank import Rank
@@ -22,10 +22,11 @@ _POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Station:
+class Placement:
     """Where one rank works."""
 
     rank: Rank
+    """Which rank it is and where it stands."""
     device: torch.device
     """Where it computes."""
     clock: HostClock
@@ -43,19 +44,21 @@ class Station:
         return None if self.gpu is None else str(self.gpu["uuid"])
 
 
-def take_station(spec: RunSpec, order: LaunchOrder, attempt: AttemptPaths, rank: Rank) -> Station:
+def take_placement(
+    spec: RunSpec, launch: LaunchConfig, attempt: AttemptPaths, rank: Rank
+) -> Placement:
     """Find what the rank works with and write its registration.
 
     Raises:
         RuntimeError: the host is not watched, or the rank's GPU is not there or not watched.
     """
     host = _read_host(attempt, rank)
-    if order.device == "cuda" and (fault := grant_fault(os.environ)):
+    if launch.device == "cuda" and (fault := grant_fault(os.environ)):
         raise RuntimeError(fault)
-    device = take_device(rank, order.device)
-    threads = order.threads or max(1, len(os.sched_getaffinity(0)) // rank.local_world)
+    device = take_device(rank, launch.device)
+    threads = launch.threads or max(1, len(os.sched_getaffinity(0)) // rank.local_world)
     torch.set_num_threads(threads)
-    station = Station(
+    placement = Placement(
         rank=rank,
         device=device,
         clock=HostClock(offset_us=host["clock_offset_us"]),
@@ -72,11 +75,11 @@ def take_station(spec: RunSpec, order: LaunchOrder, attempt: AttemptPaths, rank:
             "host": rank.host,
             "pid": os.getpid(),
             "threads": threads,
-            "gpu_uuid": station.gpu_uuid,
-            "started_us": station.clock.now_us(),
+            "gpu_uuid": placement.gpu_uuid,
+            "started_us": placement.clock.now_us(),
         },
     )
-    return station
+    return placement
 
 
 def gpu_fault(gpu_uuids: list[str | None]) -> str | None:

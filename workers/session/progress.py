@@ -33,10 +33,15 @@ class _Batch:
     """A batch that is being answered."""
 
     number: int
+    """Its number in the run, counted from 0."""
     prompts: int
+    """Prompts that are answered together in it."""
     most_steps: int
+    """Steps that it takes at most; at least 1."""
     most_tokens: int
+    """Tokens that it generates at most."""
     clock: StepClock
+    """The engine's, which knows how many of its steps are done."""
 
     @property
     def share(self) -> float:
@@ -49,17 +54,22 @@ class _Moment:
     """Where the run stands; replaced whole, so that the thread sees no half of it."""
 
     phase: Phase
+    """What rank 0 is doing."""
     passes: int = 1
+    """Which pass over the prompts it is, counted from 1."""
     prompts: int = 0
     """Prompts answered in this pass."""
     prompts_before: int = 0
     """Prompts answered in the passes before."""
     tokens: int = 0
+    """Tokens generated in all batches that are answered."""
     begun_s: float | None = None
+    """When measured batches began, by `time.monotonic`; None before."""
     batch: _Batch | None = None
+    """The batch under way; None outside batches."""
 
 
-class Progress:
+class RankProgress:
     """Writes `progress.json` and the log's lines while its block runs; on rank 0."""
 
     def __init__(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from telemetry.shards.writer import ShardWriter
-from workers.engines.base.generation import Answers
-from workers.session.token_times import Timing
+from workers.engines.base.generation import Generation
+from workers.session.token_times import TokenTimes
 from workers.tokenizers.tokenizer import Tokenizer
 
 
@@ -20,9 +20,9 @@ class Responses:
     """Line of the run's prompts file that the first row answers, counted from 0."""
     prompt_tokens: Sequence[int]
     """Tokens of each row's prompt."""
-    answers: Answers
+    answers: Generation
     """The engine's answers."""
-    timing: Timing
+    timing: TokenTimes
     """When they were made."""
     texts: Sequence[str]
     """Each row's answer as text, without its prompt."""
@@ -35,7 +35,7 @@ class Responses:
         batch: int,
         first_prompt: int,
         prompts: Sequence[Sequence[int]],
-        answers: Answers,
+        answers: Generation,
         begun_us: int,
     ) -> "Responses":
         """The answers with their texts; the batch was begun at `begun_us`."""
@@ -44,7 +44,7 @@ class Responses:
             first_prompt=first_prompt,
             prompt_tokens=[len(prompt) for prompt in prompts],
             answers=answers,
-            timing=Timing.of(answers, begun_us),
+            timing=TokenTimes.of(answers, begun_us),
             texts=[tokenizer.decode(ids) for ids in answers.ids],
         )
 

@@ -1,4 +1,4 @@
-"""SpanRecorder: what a rank was doing from when to when, without a hole between.
+"""Spans: what a rank was doing from when to when, without a hole between.
 
 Counts stand where their work is: `prompts` and `prompt_tokens` on a batch's PREFILL,
 `generated_tokens` and `words` on its DECODE. All ranks work on the same tokens, so rank 0 alone
@@ -30,16 +30,21 @@ class Counts:
     """What was worked on in a span; all zero on ranks other than 0."""
 
     prompts: int = 0
+    """Prompts of the batch, on its PREFILL."""
     prompt_tokens: int = 0
+    """Their tokens, as cut to `max_prompt_len`, on its PREFILL."""
     generated_tokens: int = 0
+    """Token ids chosen and kept, on its DECODE."""
     words: int = 0
+    """Words of the generated text, split on white space, on its DECODE."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class CounterReading:
     """A GPU's own energy counter at an edge."""
 
     energy_j: float | None
+    """The running total; None when it could not be read."""
     late_us: int | None
     """It was read between the edge and this long after; None without a reading."""
     reason: str | None
@@ -52,7 +57,7 @@ class Edge:
 
     t_us: int
     """On the host's clock."""
-    reading: Future[Reading]
+    reading: Future[CounterReading]
     """The GPU's own energy counter soon after, once the recorder's thread has read it."""
 
 
@@ -208,16 +213,16 @@ class SpanRecorder:
             self._written.result()
 
 
-def _read(read_energy_j: Callable[[], float], clock: HostClock, edge_us: int) -> Reading:
+def _read(read_energy_j: Callable[[], float], clock: HostClock, edge_us: int) -> CounterReading:
     try:
         energy_j = read_energy_j()
     except RuntimeError as error:
-        return Reading(energy_j=None, late_us=None, reason=str(error))
+        return CounterReading(energy_j=None, late_us=None, reason=str(error))
     # The clock is read after the call: the counter stood so at some moment since the edge.
-    return Reading(energy_j=energy_j, late_us=clock.now_us() - edge_us, reason=None)
+    return CounterReading(energy_j=energy_j, late_us=clock.now_us() - edge_us, reason=None)
 
 
-def _no_reading(reason: str) -> Future[Reading]:
-    reading: Future[Reading] = Future()
-    reading.set_result(Reading(energy_j=None, late_us=None, reason=reason))
+def _no_reading(reason: str) -> Future[CounterReading]:
+    reading: Future[CounterReading] = Future()
+    reading.set_result(CounterReading(energy_j=None, late_us=None, reason=reason))
     return reading

@@ -1,14 +1,14 @@
-"""Timing: when a batch's tokens were chosen, on the run's clock."""
+"""Token times: when a batch's tokens were chosen, on the run's clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from workers.engines.base.generation import Answers
+from workers.engines.base.generation import Generation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timing:
+class TokenTimes:
     """The moments of one batch; lists by row have one item for each prompt.
 
     Steps are dated by the begin of the batch's PREFILL span on the host's clock, plus the time that
@@ -26,7 +26,7 @@ class Timing:
     """By row: when the last id kept was chosen."""
 
     @classmethod
-    def of(cls, answers: Answers, begun_us: int) -> Self:
+    def of(cls, answers: Generation, begun_us: int) -> Self:
         """The moments of `answers` to a batch that was begun at `begun_us`.
 
         Raises:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Final
 
-from telemetry.record.launch import LaunchOrder
-from workers.engines.base.generation import Answers
+from telemetry.record.launch import LaunchConfig
+from workers.engines.base.generation import Generation
 
 WINDOW: Final = 3
 """Batches whose rates must agree: two agree by chance on a machine that drifts."""
@@ -30,13 +30,13 @@ class WarmupRule:
     """No batch beyond `least` begins later than this."""
 
     @classmethod
-    def of(cls, order: LaunchOrder) -> "WarmupRule":
+    def of(cls, launch: LaunchConfig) -> "WarmupRule":
         """The rule of an order."""
         return cls(
-            least=order.warmup_batches,
-            most=order.most_warmup_batches,
-            spread=order.warmup_spread,
-            most_s=order.max_warmup_s,
+            least=launch.warmup_batches,
+            most=launch.most_warmup_batches,
+            spread=launch.warmup_spread,
+            most_s=launch.max_warmup_s,
         )
 
     def goes_on(self, rates: Sequence[float], elapsed_s: float) -> bool:
@@ -80,7 +80,7 @@ class WarmupRule:
         }
 
 
-def rate_of(answers: Answers) -> float:
+def rate_of(answers: Generation) -> float:
     """Tokens chosen a second: by all rows after prefill's step, or by prefill's where it is all.
 
     Tokens that an end-of-sequence id cuts off count too: choosing them took as long.

@@ -1,4 +1,4 @@
-"""Trains the bundled tokenizer on the prose that a Python installation carries: docs and comments.
+"""Train: docs and comments.
 
 `python -m workers.tokenizers.train` makes `bundled/tokenizer.model` again, byte by byte for
 the same Python and SentencePiece releases; `tokenizer.json` beside it says which those were. No

@@ -1,4 +1,4 @@
-"""DcgmBindings: NVIDIA's own Python bindings of DCGM, found, loaded and held to one folder.
+"""Bindings: NVIDIA's own Python bindings of DCGM, found, loaded and held to one folder.
 
 They are flat modules that import each other by bare name, so their folder goes on `sys.path`. Only
 the watcher loads them. Calls used are the same in DCGM 3.0 to 4.6 (testing/python3 of
@@ -34,11 +34,15 @@ class DcgmBindings:
     """The loaded modules."""
 
     folder: Path
+    """Where all of them were loaded from."""
     version: str
     """What libdcgm says of itself, such as `4.4.2`."""
     pydcgm: Any
+    """Module of that name: connections to the engine as objects."""
     agent: Any
+    """Module dcgm_agent: the library's own calls."""
     structs: Any
+    """Module dcgm_structs: constants, structures and errors of those calls."""
     error: type[Exception]
     """Base of everything that the bindings raise for a failed call."""
 

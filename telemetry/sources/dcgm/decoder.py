@@ -1,4 +1,4 @@
-"""DcgmDecoder: an engine's values as readings, each absence and each reset of a counter once."""
+"""Decoder: an engine's values as readings, each absence and each reset of a counter once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""DcgmSession: one connection to an engine: a group of GPUs, its field groups and its watches."""
+"""Session: one connection to an engine: a group of GPUs, its field groups and its watches."""
 
 import contextlib
 import uuid as unique

@@ -1,4 +1,4 @@
-"""DcgmReadings: what a DCGM engine samples of this job's GPUs, every sample with its own time.
+"""Source: what a DCGM engine samples of this job's GPUs, every sample with its own time.
 
 A thread of its own talks to the engine, as a call may hang for a minute; the watcher goes on
 meanwhile and writes down that it does.
@@ -64,20 +64,20 @@ class DcgmReadings:
         `embed` allows an engine in this process where none runs; `sampled` says that the driver's
         own power samples are taken as well, and the engine's need not carry the energy.
         """
-        order = assignment.order
+        launch = assignment.launch
         self._clock = assignment.clock
         self._remarks = assignment.remarks
-        self._address = order.dcgm_address
+        self._address = launch.dcgm_address
         self._uuids = uuids
         self._embed = embed
         self._sampled = sampled
         self._before = assignment.before
-        self._period_us = order.period_ms * _US_PER_MS
-        self._fields = dcgm_fields(order.gpu_fields)
+        self._period_us = launch.period_ms * _US_PER_MS
+        self._fields = dcgm_fields(launch.gpu_fields)
         self._decoder = DcgmDecoder(
             self._fields, self._remarks, self._before.last if self._before else None
         )
-        self._bindings: DcgmBindings = load_bindings(find_bindings(order.dcgm_bindings))
+        self._bindings: DcgmBindings = load_bindings(find_bindings(launch.dcgm_bindings))
         self._queue: deque[Reading] = deque()
         self._last_us = self._news_us = self._clock.now_us()
         # When the engine was asked something that it has not answered yet.

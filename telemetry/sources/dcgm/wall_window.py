@@ -1,4 +1,4 @@
-"""WallWindow: the engine's wall-clock stamps on the host's steady clock, across steps of the wall.
+"""Wall window: the engine's wall-clock stamps on the host's steady clock, across steps of the wall.
 
 DCGM stamps with the wall clock and is asked for values since a wall time. A step of that clock
 would lose values (forwards) or place them an hour off (backwards) if the two were taken as one.

@@ -26,11 +26,17 @@ class _Zone:
     """One counter and how often it wrapped; it changes with every reading."""
 
     folder: Path
+    """The zone's folder among those of powercap."""
     device: str
+    """Its name in the record, such as `package-0` or `dram-0`."""
     range_uj: int | None = None
+    """Where the counter wraps, in microjoules; None before the first reading."""
     last_uj: int | None = None
+    """What the counter showed last, in microjoules; None before the first reading."""
     last_us: int = 0
+    """When that was, on the host's steady clock; 0 before the first reading."""
     wrapped_uj: int = 0
+    """What the counter has lost by wraps and new beginnings, in microjoules."""
 
     def read_j(self, t_us: int) -> float:
         """Energy since the counter's own zero, wraps undone.

@@ -1,4 +1,4 @@
-"""RankProcesses: CPU time and memory of the ranks of one host, from the moment they register."""
+"""Rank processes: CPU time and memory of the ranks of one host, from the moment they register."""
 
 import ctypes
 import os
@@ -28,7 +28,9 @@ class RankUse:
     device: str
     """`rank-00003`."""
     rank: int
+    """Number among all ranks, counted from 0."""
     local_rank: int
+    """Number among the ranks of its node, counted from 0."""
     utilization: float
     """CPU time over elapsed time and threads, from 0 to 1."""
     memory_bytes: int
@@ -40,7 +42,9 @@ class LostRank:
     """A registered rank whose process cannot be read, and why."""
 
     device: str
+    """`rank-00003`."""
     reason: str
+    """What is wrong with its registration or its process, in one line."""
 
 
 class RankProcesses:

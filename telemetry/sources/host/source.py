@@ -1,4 +1,4 @@
-"""HostSource: what a node knows of itself: its CPUs, ranks, CPU packages, rails and own power."""
+"""Source: what a node knows of itself: its CPUs, ranks, CPU packages, rails and own power."""
 
 import os
 import platform
@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import psutil
 
-from telemetry.sources.background import Aside
+from telemetry.sources.background import BackgroundPoller
 from telemetry.sources.base import Absences, Assignment, Description, Reading
 from telemetry.sources.host.dcmi import NODE_FIELD, Dcmi
 from telemetry.sources.host.dcmi import PERIOD_US as DCMI_PERIOD_US
 from telemetry.sources.host.hwmon import HWMON_ROOT, POWER_FIELD, Hwmon
 from telemetry.sources.host.powercap import POWERCAP_ROOT, ZONE_FIELD, Powercap
 from telemetry.sources.host.rank_processes import RankProcesses, RankUse
-from telemetry.sources.schedule import Turns
+from telemetry.sources.schedule import Schedule
 
 HOST_DEVICE: Final = "host"
 """Value of the samples table's `device` column for the node as a whole."""
@@ -42,9 +42,9 @@ class HostSource:
     ) -> None:
         """CPUs and memory are looked at no more often than every `least_us`."""
         self._clock = assignment.clock
-        self._period_us = assignment.order.period_ms * _US_PER_MS
+        self._period_us = assignment.launch.period_ms * _US_PER_MS
         self._use_us = max(self._period_us, least_us)
-        self._turns = Turns(self._period_us // 2)
+        self._schedule = Schedule(self._period_us // 2)
         self._ranks = RankProcesses(assignment.attempt.ranks, assignment.host)
         self._powercap = Powercap(powercap_root)
         self._hwmon = Hwmon(hwmon_root, self._clock)
@@ -53,11 +53,15 @@ class HostSource:
             [self._period_us, *(rail.interval_us or 0 for rail in self._hwmon.rails)]
         )
         # Firmware answers when it likes, and what is not there needs no thread to say so.
-        self._asides: list[Aside] = []
+        self._asides: list[BackgroundPoller] = []
         if self._hwmon.rails:
-            self._asides.append(Aside("hwmon", self._clock, self._rail_us, self._hwmon.read))
+            self._asides.append(
+                BackgroundPoller("hwmon", self._clock, self._rail_us, self._hwmon.read)
+            )
         if self._dcmi.missing is None:
-            self._asides.append(Aside("dcmi", self._clock, DCMI_PERIOD_US, self._dcmi.read))
+            self._asides.append(
+                BackgroundPoller("dcmi", self._clock, DCMI_PERIOD_US, self._dcmi.read)
+            )
         self._absences = Absences()
         self._busy_s, self._total_s = _cpu_seconds()
 
@@ -87,7 +91,7 @@ class HostSource:
         """What is due at this moment, under one stamp."""
         t_us = self._clock.now_us()
         each_look = self._use_us == self._period_us
-        if each_look or self._turns.take(HOST_DEVICE, self._use_us, t_us):
+        if each_look or self._schedule.take(HOST_DEVICE, self._use_us, t_us):
             return self.read_at(t_us)[0]
         return self._read_power(t_us)
 

@@ -1,4 +1,4 @@
-"""Board: the readings of one GPU by NVML, each with its own pace, and why one is missing."""
+"""Device: the readings of one GPU by NVML, each with its own pace, and why one is missing."""
 
 from collections.abc import Container, Mapping, Sequence
 from typing import Final
@@ -8,7 +8,7 @@ import pynvml
 from telemetry.clock import HostClock
 from telemetry.sources.base import Absences, Reading, Remarks
 from telemetry.sources.nvml.gpm import Gpm
-from telemetry.sources.nvml.library import ask, code_reason, is_permanent
+from telemetry.sources.nvml.library import ask_nvml, code_reason, is_permanent
 from telemetry.sources.nvml.power_samples import VALUE_OF_TYPE, SampleBuffer
 from telemetry.sources.nvml.queries import (
     CALLS,
@@ -19,8 +19,8 @@ from telemetry.sources.nvml.queries import (
     W_PER_MW,
     plain_power,
 )
-from telemetry.sources.nvml.visible_gpus import Allotted
-from telemetry.sources.schedule import Turns, cadence_us
+from telemetry.sources.nvml.visible_gpus import VisibleGpu
+from telemetry.sources.schedule import Schedule, cadence_us
 
 # A reading that failed is asked for again this much later; one that the board does not have, later
 # still, as a driver may be replaced under a long run.
@@ -38,12 +38,12 @@ _PLAIN_POWER: Final = "nvmlDeviceGetPowerUsage"
 _LAST_INSTANT: Final = (8, 0)
 
 
-class Board:
+class Device:
     """One GPU, asked by one thread."""
 
     def __init__(
         self,
-        gpu: Allotted,
+        gpu: VisibleGpu,
         clock: HostClock,
         remarks: Remarks,
         *,
@@ -60,7 +60,7 @@ class Board:
         self._wanted = wanted
         self._period_us = period_us
         # Looks come a little early or late: what is due before the next one is due now.
-        self._turns = Turns(period_us // 2)
+        self._schedule = Schedule(period_us // 2)
         self._absences = Absences()
         self._energy_j: float | None = None
         self._lost = False
@@ -88,7 +88,7 @@ class Board:
     def read(self) -> list[Reading]:
         """Everything whose turn it is: gauges, counter, what the driver has kept, monitors."""
         t_us = self._clock.now_us()
-        if self._turns.nobodys(t_us):
+        if self._schedule.nobodys(t_us):
             return []
         readings = self._read_field_values(t_us)
         readings += self._poll(t_us)
@@ -102,14 +102,16 @@ class Board:
 
     def hurry(self) -> None:
         """Read everything at the next call, whoever's turn it is."""
-        self._turns.hurry(self._clock.now_us())
+        self._schedule.hurry(self._clock.now_us())
 
     def close(self) -> None:
         """Let go of what NVML has set aside."""
         self._gpm.close()
 
     def _has_turn(self, name: str, t_us: int) -> bool:
-        return self._turns.take(name, cadence_us(name, self._period_us, sampled=self.sampled), t_us)
+        return self._schedule.take(
+            name, cadence_us(name, self._period_us, sampled=self.sampled), t_us
+        )
 
     def _poll(self, t_us: int) -> list[Reading]:
         """The gauges whose turn it is, as of now, `t_us`."""
@@ -168,12 +170,12 @@ class Board:
         if buffer.reason is not None:
             readings += self._absences.note(t_us, self.uuid, POWER_SAMPLE, buffer.reason)
             if buffer.permanent:
-                self._turns.put_off(POWER_SAMPLE, t_us + _NEVER_MIND_US)
+                self._schedule.put_off(POWER_SAMPLE, t_us + _NEVER_MIND_US)
         readings += [self._value(sample_us, POWER_SAMPLE, value) for sample_us, value in samples]
         if samples or buffer.reason is not None:
             if self.sampled and not samples:
                 # What is left carries the energy from now on.
-                self._turns.hurry(t_us)
+                self._schedule.hurry(t_us)
             self.sampled = bool(samples)
         return readings
 
@@ -190,13 +192,13 @@ class Board:
 
     def _take_plain_power(self) -> None:
         """Where a driver has no power by field id, take the older call for what it means."""
-        capability, reason = ask(pynvml.nvmlDeviceGetCudaComputeCapability, self._handle)
+        capability, reason = ask_nvml(pynvml.nvmlDeviceGetCudaComputeCapability, self._handle)
         if reason is not None:
             return
         name = "power_instant_w" if tuple(capability) <= _LAST_INSTANT else "power_average_w"
         if name not in self._field_values:
             return
-        told, reason = ask(
+        told, reason = ask_nvml(
             pynvml.nvmlDeviceGetFieldValues, self._handle, [(self._field_values[name][0], 0)]
         )
         code = pynvml.NVML_SUCCESS if reason is not None else told[0].nvmlReturn
@@ -234,7 +236,7 @@ class Board:
         return Reading(t_us=t_us, device=self.uuid, field=name, value=value)
 
     def _miss(self, t_us: int, name: str, code: int) -> list[Reading]:
-        self._turns.put_off(name, t_us + (_NEVER_MIND_US if is_permanent(code) else _AGAIN_US))
+        self._schedule.put_off(name, t_us + (_NEVER_MIND_US if is_permanent(code) else _AGAIN_US))
         lost = code == pynvml.NVML_ERROR_GPU_IS_LOST
         if lost and not self._lost:
             self._remarks.note(t_us, "gpu_lost", device=self.uuid, reason=code_reason(code))

@@ -1,4 +1,4 @@
-"""Witness: a rank's own look at its GPU's energy counter, beside and without any watcher."""
+"""Energy counter: a rank's own look at its GPU's energy counter, beside and without any watcher."""
 
 from typing import Any, Final, Self
 
@@ -9,7 +9,7 @@ from telemetry.sources.nvml.library import Driver, reason_of
 _J_PER_MJ: Final = 1e-3
 
 
-class Witness:
+class EnergyCounter:
     """The energy counter of one GPU as this process reads it, open until `close`.
 
     A call takes about 3 ms on an H200, and the counter moves every 100 ms.

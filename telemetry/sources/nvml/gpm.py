@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pynvml
 
-from telemetry.sources.nvml.library import ask, code_reason
+from telemetry.sources.nvml.library import ask_nvml, code_reason
 
 _PERCENT: Final = 0.01
 _BYTES_PER_MIB: Final = float(1 << 20)
@@ -35,12 +35,12 @@ class Gpm:
         self._lacking: str | None = None
         if not self._names:
             return
-        support, reason = ask(pynvml.nvmlGpmQueryDeviceSupport, handle)
+        support, reason = ask_nvml(pynvml.nvmlGpmQueryDeviceSupport, handle)
         if reason is None and not support.isSupportedDevice:
             reason = "this board has no performance monitors that NVML can read (GPM)"
         for _ in range(2):
             if reason is None:
-                sample, reason = ask(pynvml.nvmlGpmSampleAlloc)
+                sample, reason = ask_nvml(pynvml.nvmlGpmSampleAlloc)
                 if reason is None:
                     self._samples.append(sample)
         self._lacking = reason
@@ -61,7 +61,7 @@ class Gpm:
             return {}, {}
         if self._lacking is not None:
             return {}, dict.fromkeys(self._names, self._lacking)
-        _, reason = ask(pynvml.nvmlGpmSampleGet, self._handle, self._samples[1])
+        _, reason = ask_nvml(pynvml.nvmlGpmSampleGet, self._handle, self._samples[1])
         if reason is not None:
             self._seen = False
             return {}, dict.fromkeys(self._names, reason)
@@ -70,7 +70,7 @@ class Gpm:
             self._seen = True
             return {}, {}
         self._asked.sample1, self._asked.sample2 = self._samples[1], self._samples[0]
-        _, reason = ask(pynvml.nvmlGpmMetricsGet, self._asked)
+        _, reason = ask_nvml(pynvml.nvmlGpmMetricsGet, self._asked)
         if reason is not None:
             return {}, dict.fromkeys(self._names, reason)
         values, reasons = {}, {}
@@ -85,5 +85,5 @@ class Gpm:
     def close(self) -> None:
         """Give back the two places that NVML keeps for the samples."""
         for sample in self._samples:
-            ask(pynvml.nvmlGpmSampleFree, sample)
+            ask_nvml(pynvml.nvmlGpmSampleFree, sample)
         self._samples.clear()

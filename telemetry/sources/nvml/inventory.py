@@ -6,13 +6,13 @@ from typing import Any, Final
 import pynvml
 
 from telemetry.boards.kinds import GPU_KINDS
-from telemetry.sources.nvml.library import Driver, ask
-from telemetry.sources.nvml.visible_gpus import Allotted
+from telemetry.sources.nvml.library import Driver, ask_nvml
+from telemetry.sources.nvml.visible_gpus import VisibleGpu
 
 _W_PER_MW: Final = 1e-3
 
 
-def describe_gpu(driver: Driver, gpu: Allotted) -> dict[str, Any]:
+def describe_gpu(driver: Driver, gpu: VisibleGpu) -> dict[str, Any]:
     """Everything that decides what the readings of `gpu` mean.
 
     What the board does not tell is null, and `unavailable` has the reason by key.
@@ -24,7 +24,7 @@ def describe_gpu(driver: Driver, gpu: Allotted) -> dict[str, Any]:
     def tell(
         key: str, call: Callable[..., Any], change: Callable[[Any], Any] = lambda value: value
     ) -> None:
-        value, reason = ask(call, handle)
+        value, reason = ask_nvml(call, handle)
         told[key] = None if reason else change(value)
         if reason:
             unavailable[key] = reason
@@ -42,7 +42,7 @@ def describe_gpu(driver: Driver, gpu: Allotted) -> dict[str, Any]:
     tell("power_limit_w", pynvml.nvmlDeviceGetEnforcedPowerLimit, _watts)
     tell("power_limit_requested_w", pynvml.nvmlDeviceGetPowerManagementLimit, _watts)
     tell("power_limit_default_w", pynvml.nvmlDeviceGetPowerManagementDefaultLimit, _watts)
-    bounds, reason = ask(pynvml.nvmlDeviceGetPowerManagementLimitConstraints, handle)
+    bounds, reason = ask_nvml(pynvml.nvmlDeviceGetPowerManagementLimitConstraints, handle)
     for key, place in (("power_limit_min_w", 0), ("power_limit_max_w", 1)):
         told[key] = None if reason else _watts(bounds[place])
         if reason:

@@ -1,4 +1,4 @@
-"""Driver: NVIDIA's management library (NVML) as this machine has it, and what its errors mean.
+"""Library: NVIDIA's management library (NVML) as this machine has it, and what its errors mean.
 
 NVML is opened in two kinds of process alone: the watcher, and a rank that reads its own GPU's
 counter (`telemetry.sources.nvml.energy_counter`).
@@ -33,12 +33,12 @@ class Driver:
 
     def version(self) -> str | None:
         """The driver's version; None when it does not tell."""
-        version: str | None = ask(pynvml.nvmlSystemGetDriverVersion)[0]
+        version: str | None = ask_nvml(pynvml.nvmlSystemGetDriverVersion)[0]
         return version
 
     def nvml_version(self) -> str | None:
         """The library's version; None when it does not tell."""
-        version: str | None = ask(pynvml.nvmlSystemGetNVMLVersion)[0]
+        version: str | None = ask_nvml(pynvml.nvmlSystemGetNVMLVersion)[0]
         return version
 
     def count(self) -> int:
@@ -67,7 +67,7 @@ class Driver:
         self.close()
 
 
-def ask(call: Callable[..., Any], *given: Any) -> tuple[Any, str | None]:
+def ask_nvml(call: Callable[..., Any], *given: Any) -> tuple[Any, str | None]:
     """What an NVML call answers, or None and why it does not."""
     try:
         return call(*given), None

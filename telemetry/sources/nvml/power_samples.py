@@ -1,4 +1,4 @@
-"""Buffer: the power samples that NVIDIA's driver keeps by itself, with their own times.
+"""Power samples: the power samples that NVIDIA's driver keeps by itself, with their own times.
 
 Read off an H200 (driver 580): 119 power samples 20 ms apart, kept for 2.4 s; whoever asks once a
 second gets all of them. A sample's time is the wall clock's when it was taken.

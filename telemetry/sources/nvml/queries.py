@@ -1,4 +1,4 @@
-"""Calls: how NVIDIA's management library is asked for each reading of a GPU."""
+"""Queries: how NVIDIA's management library is asked for each reading of a GPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ class Call:
     """One NVML call and the readings it gives."""
 
     names: tuple[str, ...]
+    """Names in `telemetry.fields.FIELDS`, in the order of the call's values."""
     read: Callable[[Any], tuple[float, ...]]
     """From a handle to one value for each name."""
 

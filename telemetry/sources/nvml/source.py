@@ -1,4 +1,4 @@
-"""NvmlReadings: GPU readings by NVIDIA's management library, for nodes with or without DCGM.
+"""Source: GPU readings by NVIDIA's management library, for nodes with or without DCGM.
 
 Power comes from the driver's own buffer too, about 50 samples a second for one call a second.
 """
@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from telemetry.record.fields import FIELDS, Subject
 from telemetry.sources.base import Absences, Assignment, Description, Reading
-from telemetry.sources.nvml.device import Board
+from telemetry.sources.nvml.device import Device
 from telemetry.sources.nvml.inventory import describe_gpu, lost_gpu
 from telemetry.sources.nvml.library import Driver
 from telemetry.sources.nvml.queries import POWER_SAMPLE
 from telemetry.sources.nvml.update_periods import PROBE_S, Pace, learn_paces, read_paces
-from telemetry.sources.nvml.visible_gpus import Allotment, read_allotment
+from telemetry.sources.nvml.visible_gpus import VisibleGpus, read_visible_gpus
 from telemetry.sources.nvml.xid import XID, XidReports
-from telemetry.sources.schedule import Turns, cadence_us
+from telemetry.sources.schedule import Schedule, cadence_us
 
 NVML_FIELDS: Final = tuple(
     field.name
@@ -41,22 +41,22 @@ class NvmlReadings:
 
     def __init__(self, assignment: Assignment, fields: Collection[str] = NVML_FIELDS) -> None:
         """Read `fields`, or those among them that the order names."""
-        order = assignment.order
-        asked = order.gpu_fields
+        launch = assignment.launch
+        asked = launch.gpu_fields
         self._wanted = frozenset(name for name in fields if asked is None or name in asked)
         self._clock = assignment.clock
-        self._period_us = order.period_ms * _US_PER_MS
+        self._period_us = launch.period_ms * _US_PER_MS
         before = assignment.before
         self._driver = Driver()
         try:
-            self._allotment = read_allotment(
+            self._allotment = read_visible_gpus(
                 self._driver, os.environ, incomplete=before is not None
             )
             self._inventory = [describe_gpu(self._driver, gpu) for gpu in self._allotment.gpus]
             self._paces = self._learn(before.record if before else None)
             start_us = self._clock.now_us()
             self._boards = [
-                Board(
+                Device(
                     gpu,
                     self._clock,
                     assignment.remarks,
@@ -92,7 +92,7 @@ class NvmlReadings:
             if XID in self._wanted
             else None
         )
-        self._turns = Turns(self._period_us // 2)
+        self._schedule = Schedule(self._period_us // 2)
         self.sampled = all(
             board.sampled
             for board, known in zip(self._boards, self._inventory, strict=False)
@@ -132,14 +132,14 @@ class NvmlReadings:
         for board in self._boards:
             readings += board.read()
         now_us = self._clock.now_us()
-        if self._turns.take(XID, self._asked_us(XID), now_us):
+        if self._schedule.take(XID, self._asked_us(XID), now_us):
             readings += self._report(now_us)
         return readings
 
     def finish(self) -> Sequence[Reading]:
         """The last gauges, and the samples up to now."""
         time.sleep(_LATE_S)
-        self._turns.hurry(self._clock.now_us())
+        self._schedule.hurry(self._clock.now_us())
         for board in self._boards:
             board.hurry()
         return self.read()
@@ -187,7 +187,7 @@ class NvmlReadings:
         return periods_us
 
 
-def _gone(record: Mapping[str, Any], allotment: Allotment) -> list[Mapping[str, Any]]:
+def _gone(record: Mapping[str, Any], visible: VisibleGpus) -> list[Mapping[str, Any]]:
     """GPUs that an earlier watcher described and that are not there any more."""
-    there = {gpu.uuid for gpu in allotment.gpus}
+    there = {gpu.uuid for gpu in visible.gpus}
     return [gpu for gpu in record.get("gpus", []) if gpu["uuid"] not in there]

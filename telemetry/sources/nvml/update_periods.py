@@ -1,4 +1,4 @@
-"""Pace: how often each reading of a board changes, and what a call costs, found by asking."""
+"""Update periods: how often a board's readings change and what a call costs, by asking."""
 
 import statistics
 import time
@@ -10,7 +10,7 @@ from typing import Any, Final
 import pynvml
 
 from telemetry.clock import monotonic_us
-from telemetry.sources.nvml.library import ask
+from telemetry.sources.nvml.library import ask_nvml
 from telemetry.sources.nvml.queries import CALLS, ENERGY, FIELD_VALUES, POWER_SAMPLE
 
 # A dozen updates of a sensor of 100 ms, and six of one of 200 ms, the slowest seen on an H200.
@@ -33,6 +33,7 @@ class Pace:
     update_us: int | None
     """Time between two updates; None when it changed too seldom to tell."""
     changes: int
+    """Changes of its value that were seen; of a buffer, steps between its samples."""
     call_us: float
     """Median time that a call took; 0 for a buffer."""
     cpu_us: float
@@ -55,7 +56,7 @@ class _Track:
     def look(self, call: Any) -> None:
         """Ask once and note what has changed."""
         start_us, start_cpu_s = monotonic_us(), time.thread_time()
-        values, reason = ask(call)
+        values, reason = ask_nvml(call)
         self.cpu_s += time.thread_time() - start_cpu_s
         self.calls_us.append(monotonic_us() - start_us)
         if reason is not None:
@@ -149,7 +150,9 @@ def _field_value(handle: Any, name: str) -> dict[str, float]:
 
 def _buffer_pace(handle: Any) -> Pace | None:
     """The time between two samples of a buffer; None when there are too few."""
-    answer, reason = ask(pynvml.nvmlDeviceGetSamples, handle, pynvml.NVML_TOTAL_POWER_SAMPLES, 0)
+    answer, reason = ask_nvml(
+        pynvml.nvmlDeviceGetSamples, handle, pynvml.NVML_TOTAL_POWER_SAMPLES, 0
+    )
     if reason is not None:
         return None
     stamps = sorted(sample.timeStamp for sample in answer[1] if sample.timeStamp)

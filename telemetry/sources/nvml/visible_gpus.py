@@ -1,4 +1,4 @@
-"""Allotment: which of a node's GPUs are this job's."""
+"""Visible GPUs: which of a node's GPUs are this job's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,28 +13,30 @@ VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Allotted:
+class VisibleGpu:
     """One GPU of the job."""
 
     uuid: str
+    """NVML's name of the board, under which it stands in the record."""
     handle: Any
     """NVML's own; good until the driver is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Allotment:
+class VisibleGpus:
     """The GPUs of this job in CUDA's order, which is that of local ranks."""
 
-    gpus: tuple[Allotted, ...]
+    gpus: tuple[VisibleGpu, ...]
+    """Those that are there, in that order."""
     rule: str
     """By what they were chosen."""
     missing: Mapping[str, str]
     """GPUs that do not tell who they are or are not there, by number or name, with the reason."""
 
 
-def read_allotment(
+def read_visible_gpus(
     driver: Driver, environment: Mapping[str, str], *, incomplete: bool = False
-) -> Allotment:
+) -> VisibleGpus:
     """The GPUs that `environment` names, all of the node when it names none.
 
     Numbers count as NVML does, by PCI bus; CUDA does the same among equal boards. `incomplete`
@@ -43,22 +45,22 @@ def read_allotment(
     Raises:
         RuntimeError: there is no GPU, or one that is named is not there or is a part of one (MIG).
     """
-    found: dict[int, Allotted] = {}
+    found: dict[int, VisibleGpu] = {}
     missing: dict[str, str] = {}
     for index in range(driver.count()):
         try:
             handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            found[index] = Allotted(uuid=str(pynvml.nvmlDeviceGetUUID(handle)), handle=handle)
+            found[index] = VisibleGpu(uuid=str(pynvml.nvmlDeviceGetUUID(handle)), handle=handle)
         except pynvml.NVMLError as error:
             missing[str(index)] = reason_of(error)
     asked = environment.get(VISIBLE)
-    gpus: list[Allotted] = []
+    gpus: list[VisibleGpu] = []
     if asked is None:
         gpus = list(found.values())
         if not gpus and not incomplete:
             lost = "; ".join(f"GPU {word}: {reason}" for word, reason in missing.items())
             raise RuntimeError(f"the node must have a GPU, but has none{lost and ': '}{lost}")
-        return Allotment(gpus=tuple(gpus), rule="all GPUs of the node", missing=missing)
+        return VisibleGpus(gpus=tuple(gpus), rule="all GPUs of the node", missing=missing)
     words = [word.strip() for word in asked.split(",") if word.strip()]
     if not words or words == ["-1"]:
         raise RuntimeError(f"`{VISIBLE}` must name a GPU, but is {asked!r} instead")
@@ -71,10 +73,10 @@ def read_allotment(
             missing.setdefault(word, str(error))
     if len({gpu.uuid for gpu in gpus}) < len(gpus):
         raise RuntimeError(f"`{VISIBLE}` must name each GPU once, but is {asked!r} instead")
-    return Allotment(gpus=tuple(gpus), rule=f"{VISIBLE}={asked}", missing=missing)
+    return VisibleGpus(gpus=tuple(gpus), rule=f"{VISIBLE}={asked}", missing=missing)
 
 
-def _find(word: str, found: Mapping[int, Allotted], missing: Mapping[str, str]) -> Allotted:
+def _find(word: str, found: Mapping[int, VisibleGpu], missing: Mapping[str, str]) -> VisibleGpu:
     if word.isdecimal():
         index = int(word)
         if index in found:

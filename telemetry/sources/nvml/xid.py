@@ -7,8 +7,8 @@ from typing import Any, Final
 import pynvml
 
 from telemetry.sources.base import Absences, Reading, Remarks
-from telemetry.sources.nvml.library import ask, reason_of
-from telemetry.sources.nvml.visible_gpus import Allotted
+from telemetry.sources.nvml.library import ask_nvml, reason_of
+from telemetry.sources.nvml.visible_gpus import VisibleGpu
 
 XID: Final = "xid"
 # No wait: what has been reported is told, the rest comes with the next look.
@@ -20,17 +20,17 @@ _MOST: Final = 100
 class XidReports:
     """XID errors of some GPUs since the watching began, in the order they were reported."""
 
-    def __init__(self, gpus: Sequence[Allotted], remarks: Remarks) -> None:
+    def __init__(self, gpus: Sequence[VisibleGpu], remarks: Remarks) -> None:
         self._remarks = remarks
         self._absences = Absences()
         self._uuids = {_address(gpu.handle): gpu.uuid for gpu in gpus}
         self._lacking: dict[str, str] = {}
         self._told = False
-        self._set, reason = ask(pynvml.nvmlEventSetCreate)
+        self._set, reason = ask_nvml(pynvml.nvmlEventSetCreate)
         for gpu in gpus:
             why = reason
             if why is None:
-                _, why = ask(
+                _, why = ask_nvml(
                     pynvml.nvmlDeviceRegisterEvents,
                     gpu.handle,
                     pynvml.nvmlEventTypeXidCriticalError,
@@ -71,7 +71,7 @@ class XidReports:
     def close(self) -> None:
         """Listen no more."""
         if self._set is not None:
-            ask(pynvml.nvmlEventSetFree, self._set)
+            ask_nvml(pynvml.nvmlEventSetFree, self._set)
 
 
 def _address(handle: Any) -> int | None:

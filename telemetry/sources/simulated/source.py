@@ -1,4 +1,4 @@
-"""SimulatedSource: a stated power model of named GPUs, driven by the ranks' real CPU work.
+"""Source: a stated power model of named GPUs, driven by the ranks' real CPU work.
 
 The ranks really compute, on CPU; what a GPU would have drawn meanwhile is a model and is labelled
 so. Board power follows the rank's CPU utilization u since the last poll:
@@ -50,7 +50,7 @@ class SimulatedSource:
         self._spec = spec
         self._clock = assignment.clock
         self._before = assignment.before
-        self._period_us = assignment.order.period_ms * _US_PER_MS
+        self._period_us = assignment.launch.period_ms * _US_PER_MS
         self._limit_w = power_in_force_w(self._kind, spec.power_cap_w)
         self._sm_clock_mhz = min(
             spec.sm_clock_mhz or self._kind.max_sm_clock_mhz, self._kind.max_sm_clock_mhz

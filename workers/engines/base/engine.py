@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from telemetry.record.spec import RunSpec
-from workers.engines.base.generation import Answers
+from workers.engines.base.generation import Generation
 from workers.engines.base.step_clock import StepClock
 from workers.models.llama.model import Llama
 from workers.models.loading import Prepare
@@ -33,7 +33,7 @@ class Engine(Protocol):
     def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
         """Read the prompts, up to the first token chosen: step 0."""
 
-    def decode(self) -> Answers:
+    def decode(self) -> Generation:
         """Choose the tokens that follow."""
 
     def describe(self) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Answers: what an engine makes of one batch of prompts, and when."""
+"""Generation: what an engine makes of one batch of prompts, and when."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
+class Generation:
     """A batch's answers; lists by row have one item for each prompt."""
 
     ids: list[list[int]]

@@ -1,4 +1,4 @@
-"""StepClock: when each decoding step's tokens were there, without stopping the device to ask."""
+"""Step clock: when each decoding step's tokens were there, without stopping the device to ask."""
 
 import time
 from typing import Final

@@ -1,4 +1,4 @@
-"""RankSum: the sum over the ranks that ends each half of a layer, added to the residual stream.
+"""All reduce: the sum over the ranks that ends each half of a layer, added to the residual stream.
 
 A decode step of 65B holds 160 of them, a megabyte each at 64 rows: the time of one is latency.
 Where all ranks are GPUs of one node that read each other's memory, a kernel of ours does it in one

@@ -1,4 +1,4 @@
-"""Steps: a batch's state on its device and the step that moves it on, captured where it can be."""
+"""Decode steps: a batch's state on its device and the step that moves it on."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Protocol

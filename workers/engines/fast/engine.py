@@ -14,7 +14,7 @@ from torch import Tensor
 
 from telemetry.record.spec import RunSpec
 from workers.engines.base.engine import Model
-from workers.engines.base.generation import Answers
+from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding
 from workers.engines.base.step_clock import StepClock
 from workers.engines.fast.decode_steps import Steps, make_steps
@@ -58,7 +58,7 @@ class FastEngine:
         self._now = steps
         self.clock.mark()
 
-    def decode(self) -> Answers:
+    def decode(self) -> Generation:
         """Go on until every row has ended or has `max_gen_len` tokens; the answers.
 
         Raises:
@@ -80,7 +80,7 @@ class FastEngine:
             taken += 1
         step_us = self.clock.read_us()
         ids, ended = steps.answers(taken)
-        return Answers(ids=ids, ended=ended, first_steps=[0] * len(ids), step_us=step_us)
+        return Generation(ids=ids, ended=ended, first_steps=[0] * len(ids), step_us=step_us)
 
     def describe(self) -> dict[str, Any]:
         """How it works, for the record."""

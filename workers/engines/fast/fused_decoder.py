@@ -1,4 +1,4 @@
-"""FusedDecoder: a step's logits by one kernel for each matrix, with all else folded into them."""
+"""Fused decoder: a step's logits by one kernel for each matrix, with all else folded into them."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -27,7 +27,7 @@ from workers.engines.fast.tiling import (
     tiling,
 )
 from workers.models.quantization import Quantized
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 # Rows beyond which cuBLAS and separate kernels win for 16-bit weights: products are bound by
 # arithmetic there, no longer by reading weights.
@@ -60,7 +60,7 @@ class FusedDecoder:
 
     def __init__(
         self,
-        shape: Shape,
+        shape: ModelShape,
         weights: FusedWeights,
         *,
         caches: list[tuple[Tensor, Tensor]],

@@ -49,6 +49,7 @@ class FusedWeights:
     table: Tensor
     """The embedding, [vocab, dim], whole."""
     layers: list[FusedLayer]
+    """Each layer's matrices, from the first layer to the last."""
     head: Tensor
     """[this rank's vocab, dim], with the last norm multiplied in; never quantized."""
 

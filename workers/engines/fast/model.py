@@ -1,4 +1,4 @@
-"""FastModel: a rank's fused weights with its caches; prefill of ragged prompts in one pass.
+"""Model: a rank's fused weights with its caches; prefill of ragged prompts in one pass.
 
 Prompts of any lengths lie one behind the other, so that products waste nothing on padding;
 attention alone is over rows padded to the longest. The last layer goes on with each prompt's last
@@ -22,7 +22,7 @@ from torch import distributed as dist
 from workers.engines.fast import ops_torch as fast_plain
 from workers.engines.fast.all_reduce import sum_over_ranks
 from workers.engines.fast.fused_weights import FusedLayer, FusedWeights
-from workers.planning.shapes import Shape
+from workers.planning.shapes import ModelShape
 
 # Tokens of a pass through the feed-forward layer: its inner width is what prefill holds most of.
 _INNER_TOKENS: Final = 16_384
@@ -33,7 +33,7 @@ class FastModel:
 
     def __init__(
         self,
-        shape: Shape,
+        shape: ModelShape,
         weights: FusedWeights,
         turns: Tensor,
         *,

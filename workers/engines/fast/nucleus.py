@@ -1,4 +1,4 @@
-"""Nucleus sampling without a sort: draw from all tokens, draw again until one is in the nucleus.
+"""Nucleus: draw from all tokens, draw again until one is in the nucleus.
 
 Of the tokens by falling probability, the nucleus is the fewest whose mass reaches `top_p` (arXiv
 1904.09751). A token is in it when the mass before it is below `top_p`, which one sum tells; a draw

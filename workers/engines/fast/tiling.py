@@ -65,9 +65,11 @@ class Product:
     """What is to be multiplied."""
 
     rows: int
+    """Rows of inputs: one a prompt of the batch."""
     outputs: int
     """Of SWIGLU: gates, as many as ups."""
     inputs: int
+    """Width of a row, and of the matrix."""
     epilogue: int
     """What follows: RESIDUAL, PLAIN, QKV, SWIGLU or LOGITS."""
     bits: int
@@ -81,13 +83,17 @@ class Tiling:
     """A program's block, and how many work on one."""
 
     rows: int
+    """Rows of a block."""
     outputs: int
+    """Outputs of a block; of SWIGLU so many gates and so many ups."""
     inputs: int
+    """Inputs of a block; with one row of 4 bits a weight, bytes of two inputs each."""
     splits: int
     """Programs that share a block's inputs."""
     stages: int
     """Blocks in flight."""
     warps: int = 4
+    """Warps that carry out one program."""
     left: bool = False
     """Weights are the matrix unit's left operand; those that are widened always are."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from workers.engines.base.engine import Model
-from workers.engines.base.generation import Answers
+from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding, sample
 from workers.engines.base.step_clock import StepClock
 
@@ -71,7 +71,7 @@ class ReferenceEngine:
         self._at = 0
         self._step_to(min(lens))
 
-    def decode(self) -> Answers:
+    def decode(self) -> Generation:
         """Go on token by token to the batch's full length; the answers.
 
         A row's first token is chosen as many steps after prefill's as its prompt is longer than
@@ -82,7 +82,7 @@ class ReferenceEngine:
         rows = zip(self._ids.tolist(), self._prompt_lens, strict=True)
         answers = [_answer(row, prompt_len, self._decoding) for row, prompt_len in rows]
         shortest = min(self._prompt_lens)
-        return Answers(
+        return Generation(
             ids=[ids for ids, _ in answers],
             ended=[ended for _, ended in answers],
             first_steps=[prompt_len - shortest for prompt_len in self._prompt_lens],

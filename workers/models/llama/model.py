@@ -15,7 +15,7 @@ from fairscale.nn.model_parallel import layers as fairscale_layers
 from fairscale.nn.model_parallel.initialize import get_model_parallel_world_size
 from torch import Tensor, nn
 
-from workers.planning.shapes import ROPE_THETA, Shape, parallel_fault
+from workers.planning.shapes import ROPE_THETA, ModelShape, parallel_fault
 
 DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Torch's number formats by `RunSpec.dtype`."""
@@ -39,7 +39,7 @@ class RootMeanSquareNorm(nn.Module):
 class Attention(nn.Module):
     """Causal self-attention over this rank's heads, with the keys and values of all positions."""
 
-    def __init__(self, shape: Shape, degree: int) -> None:
+    def __init__(self, shape: ModelShape, degree: int) -> None:
         super().__init__()
         self.heads = shape.heads // degree
         self.head_dim = shape.head_dim
@@ -75,7 +75,7 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     """SwiGLU: silu of the gate times the up projection, projected down."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         self.w1 = _column(shape.dim, shape.ffn)
         self.w2 = _row(shape.ffn, shape.dim)
@@ -89,7 +89,7 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """One layer: attention and feed-forward, each added to what it normed."""
 
-    def __init__(self, shape: Shape, degree: int) -> None:
+    def __init__(self, shape: ModelShape, degree: int) -> None:
         super().__init__()
         self.attention = Attention(shape, degree)
         self.feed_forward = FeedForward(shape)
@@ -108,7 +108,7 @@ class Llama(nn.Module):
     Parameters have the names of the released checkpoints.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         self.degree = get_model_parallel_world_size()
         if fault := parallel_fault(shape, self.degree):
@@ -161,7 +161,7 @@ class Llama(nn.Module):
         return cast(Tensor, self.output(self.norm(x[:, -1]))).float()
 
 
-def skeleton(shape: Shape, dtype: str) -> Llama:
+def skeleton(shape: ModelShape, dtype: str) -> Llama:
     """A rank's model whose parameters have size and format, but no memory yet: device `meta`.
 
     Raises:
@@ -173,7 +173,9 @@ def skeleton(shape: Shape, dtype: str) -> Llama:
     return model.to_empty(device="meta").requires_grad_(False).eval()
 
 
-def build(shape: Shape, *, dtype: str, device: torch.device, max_batch: int, max_len: int) -> Llama:
+def build(
+    shape: ModelShape, *, dtype: str, device: torch.device, max_batch: int, max_len: int
+) -> Llama:
     """A rank's model with room for weights that are still to be filled.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Triton kernel: one new token's attention over each row's own past."""
+"""Attention: one new token's attention over each row's own past."""
 
 import triton
 import triton.language as tl

@@ -1,4 +1,4 @@
-"""Triton functions: what a decode step does with a product before it leaves the registers."""
+"""Epilogue: what a decode step does with a product before it leaves the registers."""
 
 import triton
 import triton.language as tl

@@ -1,4 +1,4 @@
-"""Triton kernels: a decode step's matrix products, with what follows each one folded in.
+"""Linear: a decode step's matrix products, with what follows each one folded in.
 
 At a few dozen rows a product costs what reading its weights costs, so each kernel reads them once
 and does the rest (norm's scale, rotation, cache write, SwiGLU, residual sum) on its way out.

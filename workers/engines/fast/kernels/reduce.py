@@ -1,4 +1,4 @@
-"""Triton kernel: the sum over a node's GPUs through their peers' memory, added to the residual."""
+"""Reduce: the sum over a node's GPUs through their peers' memory, added to the residual."""
 
 import triton
 import triton.language as tl

@@ -1,4 +1,4 @@
-"""Triton kernels: what stands between matrix products, one program a row of the residual stream."""
+"""Rows: what stands between matrix products, one program a row of the residual stream."""
 
 import triton
 import triton.language as tl

@@ -1,4 +1,4 @@
-"""Triton kernel: the next token of each row by nucleus sampling, without sorting the vocabulary."""
+"""Sampling: the next token of each row by nucleus sampling, without sorting the vocabulary."""
 
 import triton
 import triton.language as tl
