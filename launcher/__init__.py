@@ -1,1 +1,14 @@
-"""From a grid to jobs: Hydra points become RunSpecs, RunSpecs become submitit jobs."""
+"""From a grid to jobs: Hydra points become RunSpecs, RunSpecs become submitit jobs.
+
+- `__main__`: `python -m launcher -m model=7b,13b,65b gpus=1,8,32`: check the grid, run it, seal
+  it.
+- `campaign/`: a checked grid is written down, run, closed, and can be looked at.
+- `cancel`: `python -m launcher.cancel RESULTS`: stop what is queued or running, from any shell.
+- `config/`: command line in, composed points out; Hydra lives here alone.
+- `jobs/`: attempts become jobs; what a job runs on every rank.
+- `plan/`: points become specs, each with a verdict, before anything starts.
+- `slurm/`: what Slurm knows and how it is asked.
+- `stage`: `python -m launcher.stage gsm8k alpaca`, once, where there is internet.
+- `status`: `python -m launcher.status RESULTS`: where a campaign stands, from any shell, any
+  day.
+"""

@@ -1,1 +1,13 @@
-"""The record: run identity, schemas, watching a node, and merging what was written."""
+"""The record: run identity, schemas, watching a node, and merging what was written.
+
+- `boards/`: what is known of GPU boards from datasheets and papers: one row a board.
+- `clock`: one steady clock for all processes of a host, so that a step of the wall clock moves
+  nothing.
+- `merge/`: shards of an ended attempt become sorted tables and a manifest.
+- `record/`: what a run is and where its record lies: the contract that all packages share.
+- `shards/`: what one writer wrote: parts on disk that survive a kill -9.
+- `sources/`: what every sensor gives and how it is asked.
+- `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
+
+Public: `HostClock`, `monotonic_us`, `wall_us`.
+"""

@@ -1,88 +1,276 @@
-"""Imports go one way, and heavy libraries stay in their rooms."""
+"""Imports go one way, rooms have doors, and heavy libraries stay where they belong."""
 
 import ast
+import graphlib
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.conftest import REPOSITORY
 
-PACKAGES = ("launcher", "workers", "telemetry", "analysis")
-MAY_IMPORT = {
-    "launcher": {"launcher", "workers", "telemetry", "conf"},
-    "workers": {"workers", "telemetry"},
-    "telemetry": {"telemetry"},
-    "analysis": {"analysis", "telemetry"},
+PACKAGES: Final = ("launcher", "workers", "telemetry", "analysis")
+
+# Whom a room may import, beside itself. `package/` stands for all rooms of a package.
+MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
+    # The record, watching, merging: knows neither torch nor Hydra.
+    "telemetry": set(),
+    "telemetry.boards": {"telemetry"},
+    "telemetry.record": {"telemetry"},
+    "telemetry.shards": {"telemetry", "telemetry.record"},
+    "telemetry.sources": {"telemetry", "telemetry.record", "telemetry.shards"},
+    "telemetry.sources.host": {"telemetry", "telemetry.record", "telemetry.sources"},
+    "telemetry.sources.nvml": {
+        *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.sources"),
+    },
+    "telemetry.sources.dcgm": {
+        *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.sources"),
+    },
+    "telemetry.sources.simulated": {
+        *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.sources"),
+        "telemetry.sources.host",
+    },
+    "telemetry.watcher": {
+        *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.shards"),
+        *("telemetry.sources", "telemetry.sources.dcgm", "telemetry.sources.host"),
+        *("telemetry.sources.nvml", "telemetry.sources.simulated"),
+    },
+    "telemetry.merge": {"telemetry", "telemetry.record", "telemetry.shards"},
+    # What one rank does.
+    "workers": {"telemetry.record", "workers.distributed", "workers.session"},
+    "workers.planning": {"telemetry.boards", "telemetry.record"},
+    "workers.tokenizers": {"telemetry.record", "workers.planning"},
+    "workers.checkpoints": {"telemetry.record", "workers.planning"},
+    "workers.prompts": {"telemetry.record", "workers.planning", "workers.tokenizers"},
+    "workers.distributed": {"telemetry", "telemetry.record"},
+    "workers.models": {
+        *("telemetry.record", "workers.checkpoints", "workers.distributed"),
+        *("workers.models.llama", "workers.planning"),
+    },
+    "workers.models.llama": {"workers.planning"},
+    "workers.engines.base": {"telemetry.record", "workers.models", "workers.models.llama"},
+    "workers.engines.reference": {"workers.engines.base"},
+    "workers.engines.fast": {
+        *("telemetry.record", "workers.engines.base", "workers.engines.fast.kernels"),
+        *("workers.models", "workers.models.llama", "workers.planning"),
+    },
+    "workers.engines.fast.kernels": set(),
+    "workers.engines": {
+        *("telemetry.record", "workers.engines.base", "workers.engines.fast"),
+        *("workers.engines.reference", "workers.models", "workers.models.llama"),
+    },
+    "workers.session": {
+        *("telemetry", "telemetry.record", "telemetry.shards", "telemetry.sources.nvml"),
+        *("workers.distributed", "workers.engines", "workers.engines.base", "workers.models"),
+        *("workers.planning", "workers.prompts", "workers.tokenizers"),
+    },
+    # The composition root.
+    "launcher.config": {"conf"},
+    "launcher.slurm": {"telemetry", "telemetry.record"},
+    "launcher.plan": {
+        *("launcher.config", "launcher.slurm", "telemetry.boards", "telemetry.record"),
+        *("workers.checkpoints", "workers.planning", "workers.prompts", "workers.tokenizers"),
+    },
+    "launcher.jobs": {
+        *("launcher.config", "launcher.plan", "launcher.slurm", "telemetry", "telemetry.record"),
+        *("telemetry.watcher", "workers", "workers.distributed"),
+    },
+    "launcher.campaign": {
+        *("launcher.config", "launcher.jobs", "launcher.plan", "launcher.slurm"),
+        *("telemetry", "telemetry.merge", "telemetry.record", "workers.prompts"),
+    },
+    "launcher": {
+        *("launcher.campaign", "launcher.config", "launcher.plan", "launcher.slurm"),
+        *("telemetry", "telemetry.record", "workers.prompts"),
+    },
+    # A laptop: no torch, no Hydra, no Slurm.
+    "analysis.runs": {"telemetry", "telemetry.record"},
+    "analysis.energy": {"analysis.runs", "telemetry", "telemetry.boards", "telemetry.record"},
+    "analysis.performance": {
+        *("analysis.energy", "analysis.runs", "telemetry", "telemetry.boards", "telemetry.record"),
+    },
+    "analysis.statistics": set(),
+    "analysis.tables": {
+        *("analysis.energy", "analysis.performance", "analysis.runs", "analysis.statistics"),
+        *("telemetry", "telemetry.boards", "telemetry.record"),
+    },
+    "analysis.figures": {
+        *("analysis.energy", "analysis.runs", "analysis.tables", "telemetry", "telemetry.record"),
+    },
+    "analysis.audit": {
+        *("analysis.energy", "analysis.performance", "analysis.runs", "analysis.tables"),
+        *("telemetry", "telemetry.boards", "telemetry.merge", "telemetry.record"),
+        "telemetry.shards",
+    },
+    "analysis.report": {
+        *("analysis.audit", "analysis.figures", "analysis.runs", "analysis.tables"),
+        *("telemetry", "telemetry.boards", "telemetry.record"),
+    },
+    "analysis": {"analysis.report", "analysis.runs", "analysis.tables", "telemetry.record"},
 }
-NEVER = {
+NEVER: Final = {
     "workers": {"hydra", "omegaconf", "submitit"},
     "telemetry": {"torch", "fairscale", "hydra", "omegaconf", "submitit", "datasets"},
     "analysis": {"torch", "fairscale", "hydra", "omegaconf", "submitit", "datasets"},
+    "launcher": {"torch", "fairscale"},
 }
-# Modules of the watcher, and the one by which a rank reads its own GPU's counter.
-MAY_SEE_NVML = {
-    *("allotment", "board", "buffer", "calls", "driver", "gpm", "inventory", "pace"),
-    *("witness", "xid"),
-}
-VAGUE = {"utils", "helpers", "common", "manager", "misc", "types"}
-MOST_LINES = 400
+# Hydra stops at its door.
+MAY_SEE_HYDRA: Final = {"launcher.config"}
+MAY_SEE_NVML: Final = {"telemetry.sources.nvml"}
+# What a login node and an auditor's laptop load: neither torch nor NVIDIA's library.
+LIGHT: Final = (
+    *("telemetry.record", "telemetry.shards", "telemetry.boards", "telemetry.merge"),
+    *("telemetry.sources", "telemetry.sources.host", "telemetry.sources.simulated"),
+    *("telemetry.sources.dcgm", "workers.planning", "workers.prompts", "workers.tokenizers"),
+    *("workers.checkpoints", "launcher.config", "launcher.plan", "launcher.campaign"),
+    *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
+    *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
+    *("analysis.report", "analysis.audit"),
+)
+# Meta's own format needs torch, and who reads a checkpoint's tensors has it.
+HEAVY_MODULES: Final = {"workers.checkpoints.pth", "workers.checkpoints.reader"}
+VAGUE: Final = {"utils", "helpers", "common", "manager", "misc", "types"}
+MOST_LINES: Final = 400
 
 
-def modules(package: str) -> list[Path]:
-    return sorted((REPOSITORY / package).rglob("*.py"))
+def _modules() -> dict[str, Path]:
+    """Every module of the packages by dotted name; a folder's is its `__init__`."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            name = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
 
 
-def imported(path: Path) -> Iterator[str]:
+MODULES: Final = _modules()
+
+
+def room_of(module: str) -> str:
+    """The folder of a module, dotted."""
+    return module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+ROOMS: Final = sorted({room_of(module) for module in MODULES})
+
+
+def imports(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Modules that a file imports, lazily or not, and the name that it takes of each."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (name.name.split(".")[0] for name in node.names)
+            yield from ((name.name, None) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             assert node.module is not None
-            yield node.module.split(".")[0]
+            for name in node.names:
+                inner = f"{node.module}.{name.name}"
+                yield (inner, None) if inner in MODULES else (node.module, name.name)
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
-    for path in modules(package):
-        siblings = set(imported(path)) & {*PACKAGES, "conf", "tests"}
-        assert siblings <= MAY_IMPORT[package], path
+def libraries(path: Path) -> set[str]:
+    return {module.split(".")[0] for module, _ in imports(path)}
+
+
+def test_every_room_is_in_the_table_and_every_line_of_it_is_a_room() -> None:
+    assert {room for room in ROOMS if room not in MAY_IMPORT} == set()
+    assert {room for room in MAY_IMPORT if room not in ROOMS} == set()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
+    for module, path in MODULES.items():
+        if room_of(module) != room:
+            continue
+        for other, _ in imports(path):
+            top = other.split(".")[0]
+            if top == "conf":
+                assert "conf" in MAY_IMPORT[room], path
+            elif top in {*PACKAGES, "tests"}:
+                assert other in MODULES, f"{path} imports {other}"
+                assert room_of(other) in {room, *MAY_IMPORT[room]}, f"{path} imports {other}"
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    graph = {
+        module: {other for other, _ in imports(path) if other in MODULES and other != module}
+        for module, path in MODULES.items()
+    }
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_no_room_imports_itself_by_way_of_others() -> None:
+    graph: dict[str, set[str]] = defaultdict(set)
+    for module, path in MODULES.items():
+        rooms = {room_of(other) for other, _ in imports(path) if other in MODULES}
+        graph[room_of(module)] |= rooms - {room_of(module)}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def _map(room: str) -> str:
+    text = ast.get_docstring(ast.parse((MODULES[room]).read_text()))
+    assert text is not None, room
+    return text
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_a_room_s_map_calls_public_is_what_others_import(room: str) -> None:
+    taken: set[str] = set()
+    for module, path in MODULES.items():
+        if room_of(module) == room:
+            continue
+        for other, name in imports(path):
+            if other in MODULES and room_of(other) == room and other != room:
+                taken.add(name or other.rpartition(".")[2])
+    _, _, public = _map(room).partition("\nPublic: ")
+    assert set(re.findall(r"`(\w+)`", public)) == taken
+    assert not {name for name in taken if name.startswith("_")}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_s_map_has_a_line_for_each_module_and_no_code(room: str) -> None:
+    folder = MODULES[room].parent
+    there = {path.stem for path in folder.glob("*.py") if path.name != "__init__.py"}
+    there |= {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+    assert set(re.findall(r"^- `([\w/]+)`: \S", _map(room), re.MULTILINE)) == there
+    assert len(ast.parse(MODULES[room].read_text()).body) == 1, f"{room} is a map, no code"
 
 
 @pytest.mark.parametrize("package", sorted(NEVER))
 def test_heavy_libraries_stay_out_of(package: str) -> None:
-    for path in modules(package):
-        assert not set(imported(path)) & NEVER[package], path
+    for module, path in MODULES.items():
+        if module.split(".")[0] == package:
+            assert not libraries(path) & NEVER[package], path
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_nvidia_s_library_is_seen_by_the_watcher_and_the_witness_alone(package: str) -> None:
-    for path in modules(package):
-        if "pynvml" in imported(path):
-            assert path.parent.name == "telemetry", path
-            assert path.stem in MAY_SEE_NVML, path
+def test_hydra_and_nvidia_s_library_are_seen_in_one_room_each() -> None:
+    for module, path in MODULES.items():
+        if libraries(path) & {"hydra", "omegaconf"}:
+            assert room_of(module) in MAY_SEE_HYDRA, path
+        if "pynvml" in libraries(path):
+            assert room_of(module) in MAY_SEE_NVML, path
+
+
+def test_importing_all_light_rooms_loads_neither_torch_nor_nvidia_s_library() -> None:
+    names = [name for name in MODULES if room_of(name) in LIGHT and not name.endswith("__main__")]
+    names = [name for name in names if name not in HEAVY_MODULES]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    assert not {'torch', 'pynvml'} & set(sys.modules), name\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
-    "module",
-    [
-        "telemetry.watcher.process",
-        "telemetry.merge",
-        "analysis.audit",
-        "launcher.jobs.job",
-        "workers.distributed.rank",
-    ],
+    "module", ["telemetry.watcher.__main__", "telemetry.merge.__main__", "analysis.audit.__main__"]
 )
-def test_importing_loads_no_nvidia_library(module: str) -> None:
-    code = f"import sys, {module}; print('pynvml' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
-
-
-@pytest.mark.parametrize("module", ["telemetry.watcher", "telemetry.merge", "analysis.audit"])
 def test_importing_loads_no_torch_and_no_hydra(module: str) -> None:
     code = (
         f"import sys, {module}; "
@@ -94,15 +282,37 @@ def test_importing_loads_no_torch_and_no_hydra(module: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_modules_are_short_and_named_for_one_thing(package: str) -> None:
-    for path in modules(package):
-        assert path.stem not in VAGUE, path
-        assert len(path.read_text().splitlines()) <= MOST_LINES, path
+    for module, path in MODULES.items():
+        if module.split(".")[0] == package:
+            assert path.stem not in VAGUE, path
+            assert len(path.read_text().splitlines()) <= MOST_LINES, path
+
+
+def test_no_class_s_name_stands_for_two_things() -> None:
+    stands: dict[str, list[str]] = defaultdict(list)
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                stands[node.name].append(module)
+    assert {name: where for name, where in stands.items() if len(where) > 1} == {}
+
+
+def test_every_field_of_a_dataclass_says_what_it_is() -> None:
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            if not any("dataclass" in ast.unparse(one) for one in node.decorator_list):
+                continue
+            for here, after in zip(node.body, [*node.body[1:], None], strict=True):
+                if isinstance(here, ast.AnnAssign):
+                    told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                    assert told, f"{path}: {node.name}.{ast.unparse(here.target)}"
 
 
 def test_no_module_swallows_every_exception() -> None:
-    for package in PACKAGES:
-        for path in modules(package):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ExceptHandler):
-                    assert node.type is not None, path
-                    assert ast.unparse(node.type) not in {"Exception", "BaseException"}, path
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler):
+                assert node.type is not None, path
+                assert ast.unparse(node.type) not in {"Exception", "BaseException"}, path

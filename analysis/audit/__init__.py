@@ -1,1 +1,12 @@
-"""Every claim again, from files."""
+"""Every claim again, from files.
+
+- `__main__`: every claim a sealed run makes, checked from its files again.
+- `check`: what one check of the audit saw in one run, and the case it looked at.
+- `energy_checks`: do they agree, sum up, and stay within what their sensors see?.
+- `record_checks`: is it whole, unchanged, ordered and complete?.
+- `result_checks`: do tokens, words, labels and identities agree with each other?.
+- `run`: every check over every sealed run, from files alone.
+- `work_checks`: do steps, windows, memory and bytes agree, and with physics too?.
+
+Public: `seals_digest`.
+"""

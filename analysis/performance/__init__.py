@@ -1,1 +1,9 @@
-"""Latency, rates and the share of the bound."""
+"""Latency, rates and the share of the bound.
+
+- `latency`: when a run's tokens were chosen, request by request and step by step.
+- `model_record`: what a run says it worked with (model.json), or why it does not say.
+- `roofline`: the least time in which the same answers could be had, from bytes and arithmetic.
+- `run_performance`: how fast a run was, phase by phase, and how near to what its GPUs allow.
+
+Public: `KINDS`, `Latency`, `MEASURED`, `ModelFacts`, `Performance`, `STATED`.
+"""

@@ -1,1 +1,10 @@
-"""Sealed runs as arrays."""
+"""Sealed runs as arrays.
+
+- `rank_spans`: what each rank did and when, as arrays.
+- `sealed_runs`: the sealed runs of a results folder, and by name everything that does not
+  count.
+- `series`: one reading of one GPU over time, as arrays.
+
+Public: `FloatArray`, `IntArray`, `Loaded`, `NotCounted`, `RankSpans`, `Run`, `Series`,
+`UNREADABLE`, `US_PER_S`, `find_runs`, `load`, `open_run`, `rank_spans`, `shortened`.
+"""

@@ -1,1 +1,13 @@
-"""A checked grid is written down, run, closed, and can be looked at."""
+"""A checked grid is written down, run, closed, and can be looked at.
+
+- `attempt`: a run's folder and one numbered try at it, made whole or not at all.
+- `display`: the plan as a table, and a campaign's progress while one waits.
+- `finalize`: an attempt that ended is merged and, when it completed, sealed.
+- `point_status`: where each point of a results folder stands, from its record and Slurm's
+  queue.
+- `provenance`: who starts what from where with which code, written before a job is submitted.
+- `run`: a checked grid is written down, submitted, waited for, merged and sealed.
+
+Public: `CampaignOutcome`, `GOING`, `PointStatus`, `SEALED`, `campaign_points`, `campaigns`,
+`plan_summary`, `plan_table`, `point_statuses`, `run_campaign`.
+"""

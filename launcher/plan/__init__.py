@@ -1,1 +1,10 @@
-"""Points become specs, each with a verdict, before anything starts."""
+"""Points become specs, each with a verdict, before anything starts.
+
+- `checkpoints`: what `weights=` names becomes a digest and a folder, before anything starts.
+- `cluster`: where jobs run and what they may ask for there.
+- `grid`: composed points become specs, each with a verdict, before anything starts.
+- `limits`: what this version, a cluster and a GPU's memory allow of a point.
+- `running_order`: in which order the points of a campaign run, so that drift hits no axis.
+
+Public: `Cluster`, `Grid`, `PlannedPoint`, `RunningOrder`, `Verdict`, `check`, `results_folder`.
+"""

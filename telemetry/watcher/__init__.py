@@ -1,1 +1,13 @@
-"""One process a node that polls a source onto disk, and the handle its owner holds."""
+"""One process a node that polls a source onto disk, and the handle its owner holds.
+
+- `__main__`: one process per node that polls a source and writes what it reads.
+- `log`: how the watching itself went; ClockGuard: steps of the wall clock.
+- `loop`: polls a source and writes what it reads, until the owner lets go.
+- `node`: all of a node: the host's own readings and its GPUs' by one or more sensors.
+- `process`: the owner's side of a watcher; a rank holds it while its node is watched.
+- `select_source`: which source an order names, and what `auto` is on this node.
+- `spool`: readings on their way to disk, kept while the disk is full.
+- `stop_signal`: how a watcher learns that it is to end.
+
+Public: `WatcherProcess`.
+"""

@@ -196,7 +196,7 @@ def _open(seat: _Seat) -> Iterator[Runner]:
 
 @contextlib.contextmanager
 def _our_engine(seat: _Seat) -> Iterator[Runner]:
-    from tests.gang import make_rank  # noqa: PLC0415
+    from tests.support.ranks import make_rank  # noqa: PLC0415
     from workers.distributed.process_group import open_mesh  # noqa: PLC0415
     from workers.distributed.rendezvous import open_rendezvous  # noqa: PLC0415
     from workers.engines.registry import ENGINES, make_engine  # noqa: PLC0415

@@ -19,7 +19,7 @@ import psutil
 
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
-from tests.dcgm_station import Watched
+from tests.doubles.dcgm.station import Watched
 
 _SETTLE_S = 2.0
 _POLL_S = 0.1

@@ -34,7 +34,7 @@ from telemetry.watcher.process import WatcherProcess
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.contenders import Answered, Contender
 from tests.benchmarks.meter import Meter
-from tests.telemetry_record import make_attempt
+from tests.support.watched_attempts import make_attempt
 from workers.planning.memory import ITEM_BYTES, estimate
 from workers.planning.shapes import find_shape
 

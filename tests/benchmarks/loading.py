@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tests.checkpoints import write_params
+from tests.support.checkpoints import write_params
 from workers.checkpoints.digests import hash_files
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint

@@ -26,8 +26,8 @@ from unittest import mock
 
 import torch
 
-from tests.operators import operators_of
-from tests.pretended import pretended_peers
+from tests.support.counted_operators import operators_of
+from tests.support.fake_group import pretended_peers
 from workers.models.llama.model import build
 from workers.planning.shapes import ModelShape
 

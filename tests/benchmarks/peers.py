@@ -16,7 +16,7 @@ class Transformers:
         import torch  # noqa: PLC0415
         from transformers import LlamaForCausalLM, __version__  # noqa: PLC0415
 
-        from tests.checkpoints import hugging_face_config  # noqa: PLC0415
+        from tests.support.checkpoints import hugging_face_config  # noqa: PLC0415
         from workers.models.llama.model import DTYPES  # noqa: PLC0415
         from workers.planning.shapes import find_shape  # noqa: PLC0415
 

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import Phase
-from tests.slurm.site import LONG_POINT, POINT, TWO_NODES, Site, job_id, kill_rank
+from tests.system.slurm.site import LONG_POINT, POINT, TWO_NODES, Site, job_id, kill_rank
 
 PROGRAM = Path(__file__).resolve().parents[2] / "slurm" / "devcluster"
 

@@ -24,8 +24,8 @@ from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.shards.writer import list_parts, read_stream, shard_metadata
 from telemetry.watcher.process import WatcherProcess
-from tests.nvml.library import World, build
-from tests.telemetry_record import make_attempt
+from tests.doubles.nvml.library import World, build
+from tests.support.watched_attempts import make_attempt
 
 _BOUND = 0.01
 # Imports and the probe are over, and the first part is open.

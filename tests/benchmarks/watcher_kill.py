@@ -25,8 +25,8 @@ from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.shards.writer import list_parts, read_stream
 from telemetry.watcher.process import WatcherProcess
-from tests.nvml.library import World, build
-from tests.telemetry_record import make_attempt
+from tests.doubles.nvml.library import World, build
+from tests.support.watched_attempts import make_attempt
 
 # A kill in every second or third on average hits each moment of the drains' and flushes' cycle.
 _BETWEEN_S = (1.2, 3.2)

@@ -27,8 +27,8 @@ from telemetry.shards.writer import list_parts
 from telemetry.sources.nvml.energy_counter import EnergyCounter
 from telemetry.watcher.process import WatcherProcess
 from tests.conftest import SPEC
-from tests.gang import make_rank
-from tests.telemetry_record import make_attempt
+from tests.support.ranks import make_rank
+from tests.support.watched_attempts import make_attempt
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import make_engine

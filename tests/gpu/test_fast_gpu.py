@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.gang import run_gang, values_of
 from tests.gpu.test_quantization_gpu import SLIM, fast_engine, make_spec
 from tests.gpu.test_workers_gpu import need_gpus
+from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous

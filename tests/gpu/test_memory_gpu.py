@@ -11,7 +11,7 @@ import torch
 
 from telemetry.boards.kinds import kind_of
 from tests.benchmarks.cases import Case, prompts_of
-from tests.gang import run_gang, values_of
+from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous

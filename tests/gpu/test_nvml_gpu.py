@@ -16,8 +16,8 @@ from telemetry.sources.nvml.energy_counter import EnergyCounter
 from telemetry.sources.nvml.library import Driver
 from telemetry.sources.nvml.source import NVML_FIELDS, NvmlReadings
 from telemetry.watcher.process import WatcherProcess
-from tests.nvml.station import make_assignment, watch
-from tests.telemetry_record import make_attempt
+from tests.doubles.nvml.station import make_assignment, watch
+from tests.support.watched_attempts import make_attempt
 
 pytestmark = pytest.mark.gpu
 

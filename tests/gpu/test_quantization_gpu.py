@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
-from tests.gang import run_gang, values_of
 from tests.gpu.test_workers_gpu import need_gpus
+from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.checkpoints import TINY, write_hugging_face, write_meta
-from tests.fused import fuse_attention
-from tests.gang import run_gang, values_of
 from tests.gpu.test_workers_gpu import need_gpus
+from tests.support.checkpoints import TINY, write_hugging_face, write_meta
+from tests.support.fuse import fuse_attention
+from tests.support.ranks import run_gang, values_of
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.process_group import open_mesh

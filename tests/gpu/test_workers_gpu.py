@@ -9,8 +9,8 @@ import torch
 
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
-from tests.gang import run_gang, values_of
-from tests.oracle import our_logits
+from tests.support.logits import our_logits
+from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous

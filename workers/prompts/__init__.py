@@ -1,1 +1,12 @@
-"""Which texts a run answers."""
+"""Which texts a run answers.
+
+- `corpus`: a dataset that prompts are taken from, and how its rows become text.
+- `hub`: how its datasets are read, with its library quiet and in its place.
+- `selection`: which texts a run answers, from a named source, in an order that a seed decides.
+- `staging`: a corpus' prompts on disk, for machines without internet.
+- `synthetic`: texts of a fixed number of words, for comparing engines at equal shapes.
+- `tokenized`: the run's prompts as token ids, cut to length and counted.
+
+Public: `CORPORA`, `StagedCopy`, `TokenizedPrompts`, `cache_folder`, `read_questions`,
+`selection`, `stage`.
+"""

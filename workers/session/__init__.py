@@ -1,1 +1,19 @@
-"""One rank's life in an attempt, phase by phase, and what it writes."""
+"""One rank's life in an attempt, phase by phase, and what it writes.
+
+- `granted_gpus`: which GPUs Slurm gave a job, against those that a rank would take.
+- `lifecycle`: all that one rank does in an attempt, phase by phase, from startup to shutdown.
+- `measurement`: the batches that a rank answers, thrown away until the machine is steady, then
+  kept.
+- `memory_usage`: the memory that one rank takes of its GPU, beside what was estimated.
+- `model_record`: what a run worked with (model.json): weights, engine, memory, warm-up and
+  window.
+- `placement`: what a rank stands on: its host's clock, its GPU and its threads, registered.
+- `progress`: how far a run is, for the people who wait for it; no result depends on it.
+- `responses`: what a batch was asked and answered, one row per prompt, and its steps.
+- `spans`: what a rank was doing from when to when, without a hole between.
+- `token_times`: when a batch's tokens were chosen, on the run's clock.
+- `warmup`: warm-up: batches are answered and thrown away until they take equally long, by a
+  stated rule.
+
+Public: `run_session`.
+"""

@@ -1,1 +1,14 @@
-"""One job's GPUs by a DCGM engine."""
+"""One job's GPUs by a DCGM engine.
+
+- `bindings`: NVIDIA's own Python bindings of DCGM, found, loaded and held to one folder.
+- `connection`: where an engine is, who listens there, and a connection to it.
+- `decoder`: an engine's values as readings, each absence and each reset of a counter once.
+- `fields`: which fields of the table DCGM reads, and how often each may be asked for.
+- `session`: one connection to an engine: a group of GPUs, its field groups and its watches.
+- `source`: what a DCGM engine samples of this job's GPUs, every sample with its own time.
+- `values`: what DCGM hands out, as numbers in SI units or as an absence with its reason.
+- `wall_window`: the engine's wall-clock stamps on the host's steady clock, across steps of the
+  wall.
+
+Public: `DcgmReadings`.
+"""

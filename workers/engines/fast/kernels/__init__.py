@@ -1,1 +1,11 @@
-"""Triton's kernels of the fast engine."""
+"""Triton's kernels of the fast engine.
+
+- `attention`: one new token's attention over each row's own past.
+- `epilogue`: what a decode step does with a product before it leaves the registers.
+- `linear`: a decode step's matrix products, with what follows each one folded in.
+- `reduce`: the sum over a node's GPUs through their peers' memory, added to the residual.
+- `rows`: what stands between matrix products, one program a row of the residual stream.
+- `sampling`: the next token of each row by nucleus sampling, without sorting the vocabulary.
+
+Public: `attention`, `linear`, `reduce`, `rows`, `sampling`.
+"""

@@ -1,0 +1,418 @@
+"""What the Triton kernels compute on CPUs, where `TRITON_INTERPRET=1` has them interpreted.
+
+Prints a JSON object of measured differences from plain torch, by name. Triton decides at import
+whether a kernel is compiled or interpreted, so this has a process of its own. Not here: the sum
+over peers, whose flags are PTX, and all that only Hopper does (`pytest -m gpu` has both).
+"""
+
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from tests.support.ranks import make_rank
+from workers.distributed.process_group import open_mesh
+from workers.distributed.rendezvous import open_rendezvous
+from workers.engines.fast import (
+    fused_decoder as fast_fused,
+)
+from workers.engines.fast import (
+    ops_torch as fast_plain,
+)
+from workers.engines.fast import (
+    ops_triton as fast_triton,
+)
+from workers.engines.fast.all_reduce import LibrarySum
+from workers.engines.fast.fused_weights import Fuser, take_fused
+from workers.engines.fast.kernels import (
+    attention as kernels_attention,
+)
+from workers.engines.fast.kernels import (
+    linear as kernels_linear,
+)
+from workers.engines.fast.kernels import (
+    rows as kernels_rows,
+)
+from workers.engines.fast.kernels import (
+    sampling as kernels_sampling,
+)
+from workers.engines.fast.model import FastModel, SeparateDecoder
+from workers.engines.fast.tiling import LOGITS, PLAIN, QKV, RESIDUAL, SWIGLU, power_of_two
+from workers.models.llama.model import rotate
+from workers.models.loading import load_model
+from workers.models.quantization import Quantized, dequantize, quantize
+from workers.models.random_weights import RandomWeights
+from workers.planning.shapes import ModelShape
+
+Measured = Iterator[tuple[str, float]]
+
+CPU: Final = torch.device("cpu")
+# 192 inputs are three groups of 64, and no power of two.
+ROWS, DIM, HEADS, HEAD_DIM, PLACES = 5, 192, 6, 32, 40
+# First and last position, and a row alone at the beginning.
+POSITIONS: Final = torch.tensor([3, 0, 7, PLACES - 1, 20], dtype=torch.int32)
+EPS: Final = 1e-6
+NOTHING: Final = torch.zeros(1)
+TINY: Final = ModelShape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
+# Outputs of a program: large ones, as the interpreter takes 20 ms for any.
+ONE_ROW_TILE, TILE = 32, 64
+
+
+def turn() -> tuple[Tensor, Tensor]:
+    """Cosine and sine by position."""
+    angles = torch.outer(
+        torch.arange(PLACES).float(), 10_000.0 ** -(torch.arange(0, HEAD_DIM, 2) / HEAD_DIM)
+    )
+    return angles.cos().contiguous(), angles.sin().contiguous()
+
+
+def _multiply(
+    x: Tensor,
+    matrix: Tensor | Quantized,
+    epilogue: int,
+    out: Tensor,
+    *,
+    splits: int = 1,
+    block_inputs: int = 32,
+    left: bool = False,
+    residual: Tensor = NOTHING,
+    sums_out: Tensor = NOTHING,
+    caches: tuple[Tensor, Tensor] = (NOTHING, NOTHING),
+) -> None:
+    """One launch of `linear`, or of `vector` for a single row."""
+    rows, inputs = x.shape
+    # Two partial sums, as a kernel of several programs leaves them behind.
+    half = inputs // 2
+    sums = torch.stack([part.float().square().sum(1) for part in (x[:, :half], x[:, half:])])
+    outputs = matrix.shape[0] // 2 if epilogue == SWIGLU else matrix.shape[0]
+    packed, scale, bits, group = matrix, NOTHING, 16, 0
+    if isinstance(matrix, Quantized):
+        packed, scale, bits, group = matrix.packed, matrix.scale, matrix.bits, matrix.group
+    if epilogue == LOGITS:
+        residual = x
+    common = (scale, out, residual, sums, sums_out, *caches, POSITIONS, *turn())
+    shared = (2, 2, HEAD_DIM, PLACES, 2)
+    if rows == 1:
+        kernels_linear.vector[(-(-outputs // ONE_ROW_TILE),)](
+            x, packed, *common, EPS, outputs, inputs, ONE_ROW_TILE, 64, epilogue, bits, group,
+            *shared, False,
+        )  # fmt: skip
+        return
+    tiles = -(-outputs // TILE)
+    partials = torch.full((tiles * splits * 2 * 16 * TILE,), math.nan)
+    arrived = torch.zeros(tiles, dtype=torch.int32)
+    kernels_linear.linear[(tiles * splits, 1)](
+        x, packed, packed, *common, partials, arrived, EPS, rows, outputs, inputs, 16, TILE,
+        group if bits == 4 else block_inputs, splits, epilogue, bits, *shared, False, left, 0,
+    )  # fmt: skip
+    assert not arrived.any(), "counters must be 0 again for the next launch"
+
+
+def apart(found: Tensor, expected: Tensor) -> float:
+    """Largest difference, relative to the root mean square of what is expected."""
+    wide = expected.double()
+    error = (found.double() - wide).abs().max() / wide.square().mean().sqrt()
+    return float(error)
+
+
+def normed(x: Tensor) -> Tensor:
+    """X at unit root mean square, in fp32."""
+    return x.float() * torch.rsqrt(x.float().square().mean(1, keepdim=True) + EPS)
+
+
+def matrix_of(outputs: int, quantization: str, kind: torch.dtype) -> tuple[Any, Tensor]:
+    """A matrix as a kernel takes it, and in fp32 what it stands for."""
+    weight = (torch.randn(outputs, DIM) / math.sqrt(DIM)).to(kind)
+    if quantization == "none":
+        return weight, weight.float()
+    quantized = quantize(weight, quantization)
+    return quantized, dequantize(quantized, torch.float32)
+
+
+def products(
+    rows: int, splits: int, quantization: str, kind: torch.dtype, *, left: bool = False
+) -> Measured:
+    """Every epilogue of a product; `left`: weights are the left operand."""
+    side = " left" if left else ""
+    label = f"{rows} rows, {splits} splits, {quantization}{side}, {str(kind)[6:]}"
+    multiply = partial(_multiply, left=left)
+    x = torch.randn(rows, DIM).to(kind)
+
+    # 72 outputs: the last block is not whole.
+    matrix, weight = matrix_of(72, quantization, kind)
+    out = torch.zeros(rows, 72, dtype=kind)
+    multiply(x, matrix, PLAIN, out, splits=splits)
+    yield f"plain: {label}", apart(out, x.float() @ weight.T)
+
+    matrix, weight = matrix_of(DIM, quantization, kind)
+    residual = torch.randn(rows, DIM).to(kind)
+    expected = residual.float() + x.float() @ weight.T
+    # In place, as the residual stream is.
+    sums = torch.zeros(DIM // (ONE_ROW_TILE if rows == 1 else TILE), rows)
+    multiply(x, matrix, RESIDUAL, residual, splits=splits, residual=residual, sums_out=sums)
+    yield f"residual: {label}", apart(residual, expected)
+    yield f"sums of squares: {label}", apart(sums.sum(0), residual.float().square().sum(1))
+
+    matrix, weight = matrix_of(2 * 96, quantization, kind)
+    out = torch.zeros(rows, 96, dtype=kind)
+    multiply(x, matrix, SWIGLU, out, splits=splits)
+    gates, ups = (normed(x) @ weight.T).chunk(2, 1)
+    yield f"swiglu: {label}", apart(out, nnf.silu(gates) * ups)
+
+    matrix, weight = matrix_of(3 * DIM, quantization, kind)
+    queries = torch.zeros(rows, DIM, dtype=kind)
+    room = (rows, HEADS, PLACES, HEAD_DIM)
+    caches = (torch.zeros(room, dtype=kind), torch.zeros(room, dtype=kind))
+    multiply(x, matrix, QKV, queries, splits=splits, caches=caches)
+    q, k, v = (normed(x) @ weight.T).view(rows, 3, HEADS, HEAD_DIM).unbind(1)
+    at = POSITIONS[:rows].long()
+    turns = torch.complex(*turn())[at][:, None]
+    written = (torch.arange(rows), slice(None), at)
+    yield f"queries: {label}", apart(queries, rotate(q, turns).flatten(1))
+    yield f"keys: {label}", apart(caches[0][written], rotate(k, turns))
+    yield f"values: {label}", apart(caches[1][written], v)
+    for cache in caches:
+        cache[written] = 0
+    yield f"cache elsewhere: {label}", max(float(cache.abs().max()) for cache in caches)
+
+    if quantization == "none":
+        matrix, weight = matrix_of(72, quantization, kind)
+        logits = torch.zeros(rows, 72)
+        multiply(x, matrix, LOGITS, logits, splits=splits)
+        yield f"logits: {label}", apart(logits, normed(x) @ weight.T)
+
+
+def uneven_inputs() -> Measured:
+    """Inputs that are no whole blocks: what follows the matrix in memory must not be read in."""
+    for rows in (1, ROWS):
+        room = torch.full((rows + 1, 96), math.inf)
+        room[:rows] = torch.randn(rows, 96)
+        around = torch.full((73, 96), math.inf)
+        around[:72] = torch.randn(72, 96)
+        x, weight = room[:rows], around[:72]
+        out = torch.zeros(rows, 72)
+        _multiply(x, weight, PLAIN, out, block_inputs=64)
+        yield f"uneven inputs: {rows} rows", apart(out, x @ weight.T)
+
+
+def attention() -> Measured:
+    """One token a row over its own past, by one program and by several."""
+    queries = torch.randn(ROWS, HEADS, HEAD_DIM)
+    keys, values = (torch.randn(ROWS, HEADS, PLACES, HEAD_DIM) for _ in range(2))
+    for row, at in enumerate(POSITIONS.tolist()):
+        # What lies behind a row's own position is another batch's.
+        keys[row, :, at + 1 :] = math.nan
+        values[row, :, at + 1 :] = math.nan
+    expected = torch.stack(
+        [
+            nnf.scaled_dot_product_attention(
+                queries[row][:, None], keys[row, :, : at + 1], values[row, :, : at + 1]
+            )[:, 0]
+            for row, at in enumerate(POSITIONS.tolist())
+        ]
+    )
+    for splits in (1, 4):
+        out = torch.zeros(ROWS, HEADS, HEAD_DIM)
+        partials = torch.full((ROWS * HEADS * splits * (HEAD_DIM + 2),), math.nan)
+        arrived = torch.zeros(ROWS * HEADS, dtype=torch.int32)
+        kernels_attention.attend[(ROWS * HEADS, splits)](
+            queries, keys, values, POSITIONS, out, partials, arrived, 1 / math.sqrt(HEAD_DIM),
+            HEADS, HEAD_DIM, PLACES, 16, splits, 2, False,
+        )  # fmt: skip
+        assert not arrived.any(), "counters must be 0 again for the next launch"
+        yield f"attention: {splits} splits", apart(out, expected)
+
+
+def rows_between() -> Measured:
+    """What stands between products."""
+    table = torch.randn(50, DIM)
+    ids = torch.tensor([7, 0, 49, 7, 3])
+    x, sums = torch.zeros(ROWS, DIM), torch.zeros(1, ROWS)
+    kernels_rows.embed[(ROWS,)](ids, table, x, sums, ROWS, DIM, power_of_two(DIM), False)
+    yield "embed", apart(x, table[ids])
+    yield "embed's sums", apart(sums[0], table[ids].square().sum(1))
+
+    added, plain = torch.randn(ROWS, DIM), x.clone()
+    expected = fast_plain.add_norm(plain, added, EPS)
+    yield "add and norm", apart(fast_triton.add_norm(x, added, EPS), expected)
+    yield "add and norm's residual", apart(x, plain)
+    yield "norm alone", apart(fast_triton.add_norm(x, None, EPS), fast_plain.add_norm(x, None, EPS))
+
+    kernels_rows.add_squares[(ROWS,)](x, added, sums, DIM, power_of_two(DIM))
+    yield "add and squares", apart(x, plain + added)
+    yield "add and squares' sums", apart(sums[0], (plain + added).square().sum(1))
+
+    # 688 is no multiple of a block, as 7B's 11008 on 16 ranks.
+    both = torch.randn(ROWS, 2 * 688)
+    yield "gate", apart(fast_triton.gate(both), fast_plain.gate(both))
+
+
+def placing() -> Measured:
+    """Tokens of ragged prompts, and one a row, go where plain torch puts them."""
+    for name, places, rows, positions in (
+        ("packed", 6, torch.tensor([0, 0, 0, 1, 2]), torch.tensor([0, 1, 2, 0, 5])),
+        ("steps", 1, torch.arange(ROWS), POSITIONS.long()),
+    ):
+        # Three heads: as 30B's 13 on 4 ranks, no power of two.
+        heads = 3
+        fused = torch.randn(ROWS, 3 * heads * HEAD_DIM)
+        results = []
+        for place in (fast_triton.place, fast_plain.place):
+            queries = torch.zeros(ROWS, heads, places, HEAD_DIM)
+            caches = (
+                torch.zeros(ROWS, heads, PLACES, HEAD_DIM),
+                torch.zeros(ROWS, heads, PLACES, HEAD_DIM),
+            )
+            place(fused, queries, caches, rows=rows, positions=positions, turn=turn())
+            results.append((queries, *caches))
+        for what, found, expected in zip(("queries", "keys", "values"), *results, strict=True):
+            yield f"place {name}: {what}", apart(found, expected)
+
+
+def sampling() -> Measured:
+    """The nucleus, by enough draws to see a wrong one."""
+    vocab, draws, few, temperature, top_p = 20, 200, 10, 0.8, 0.9
+    # Two ranks' slices, and rows that are all alike: each row is a draw of its own.
+    row = 2 * torch.randn(vocab)
+    row[4:8] = row[12]
+    logits = row.view(2, 1, vocab // 2).expand(2, draws, vocab // 2).contiguous()
+    chosen = torch.zeros(draws, dtype=torch.int64)
+    seed, step = torch.tensor([7]), torch.zeros(1, dtype=torch.int32)
+
+    def choose(programs: int, *, greedy: bool = False) -> None:
+        kernels_sampling.choose[(programs,)](
+            logits, chosen, seed, step, 1 / temperature, top_p, draws, vocab, vocab // 2, 32,
+            greedy, False,
+        )  # fmt: skip
+
+    choose(draws)
+    chances = torch.softmax(row.double() / temperature, 0)
+    falling, order = chances.sort(descending=True, stable=True)
+    kept = falling * ((falling.cumsum(0) - falling) < top_p)
+    wanted = torch.zeros_like(chances).scatter(0, order, kept / kept.sum())
+    counts = chosen.bincount(minlength=vocab).double()
+    yield "drawn outside the nucleus", float(counts[wanted == 0].sum())
+    there = wanted > 0
+    expected = wanted[there] * draws
+    freedom = int(there.sum()) - 1
+    chi_square = float(((counts[there] - expected) ** 2 / expected).sum())
+    # Wilson and Hilferty's cube root makes it nearly a standard normal number.
+    spread = 2 / (9 * freedom)
+    yield "draws' standard score", ((chi_square / freedom) ** (1 / 3) - 1 + spread) / spread**0.5
+    first = chosen.clone()
+    choose(few)
+    yield "one seed's draws that differ", float((chosen != first).sum())
+    step += 1
+    choose(few)
+    yield "next step's draws that differ", float((chosen != first).sum())
+    choose(few, greedy=True)
+    yield "greedy's wrong choices", float((chosen[:few] != row.argmax()).sum())
+
+
+def advancing() -> Measured:
+    """Chosen tokens are written, rows that go on move, and those that ended stay."""
+    for ignore_eos in (False, True):
+        eos, last = 2, 9
+        chosen = torch.tensor([5, eos, 7, 8, 6])
+        tokens = torch.zeros(ROWS, dtype=torch.int64)
+        positions = torch.tensor([0, 4, 9, 3, 1], dtype=torch.int32)
+        done = torch.tensor([0, 0, 0, 1, 0], dtype=torch.int32)
+        written = torch.zeros(3, ROWS, dtype=torch.int64)
+        step, alive = torch.ones(1, dtype=torch.int32), torch.zeros(1, dtype=torch.int32)
+        kernels_sampling.advance[(1,)](
+            chosen, tokens, positions, done, written, step, alive, eos, ROWS, last, ignore_eos, 16,
+            False,
+        )  # fmt: skip
+        now_done = [0, 0, 0, 1, 0] if ignore_eos else [0, 1, 0, 1, 0]
+        now_at = [1, 5, 9, 3, 2] if ignore_eos else [1, 4, 9, 3, 2]
+        wrong = [
+            tokens.tolist() != chosen.tolist(),
+            written.tolist() != [[0] * ROWS, chosen.tolist(), [0] * ROWS],
+            done.tolist() != now_done,
+            positions.tolist() != now_at,
+            (step.item(), alive.item()) != (2, ROWS - sum(now_done)),
+        ]
+        yield f"advance, {'ignoring' if ignore_eos else 'heeding'} the end", float(sum(wrong))
+
+
+def whole_steps() -> Measured:
+    """A step of a whole small model by the fused kernels, beside plain torch on the same caches."""
+    prompts = [[3, 1, 4], [1, 5, 9, 2, 6], [5]]
+    cases = ((1, "int4"), (3, "none"), (3, "int8"))
+    for rows, quantization in cases:
+        model = load_model(
+            TINY,
+            RandomWeights(TINY, 1, rank=0, degree=1),
+            dtype="fp16",
+            device=CPU,
+            max_batch=0,
+            max_len=16,
+            prepare=Fuser(quantization),
+        )
+        fused = take_fused(model)
+        fast = FastModel(TINY, fused, model.turns, max_batch=rows, max_len=16)
+        plain = fast.prefill(prompts[:rows])
+        if quantization == "none":
+            fast.math = fast_triton
+            yield f"prefill: {rows} rows", apart(fast.prefill(prompts[:rows]), plain)
+            fast.math = fast_plain
+        fault = fast_fused.unfit(fused)
+        assert fault is None, fault
+        decoder = fast_fused.FusedDecoder(
+            TINY,
+            fused,
+            caches=fast.caches,
+            turn=fast.turn,
+            rank_sum=LibrarySum(rows, TINY.dim, torch.float16, CPU),
+            rows=rows,
+        )
+        tokens = torch.tensor([8, 100, 127])[:rows]
+        positions = torch.tensor([len(prompt) for prompt in prompts[:rows]], dtype=torch.int32)
+        found = decoder.logits(tokens, positions).clone()
+        again = decoder.logits(tokens, positions)
+        label = f"{rows} rows, {quantization}"
+        yield f"step: {label}", apart(found, SeparateDecoder(fast, rows).logits(tokens, positions))
+        yield f"step again: {label}", float((again != found).sum())
+
+
+def measure() -> Measured:
+    """All of it."""
+    for quantization in ("none", "int8", "int4"):
+        yield from products(1, 1, quantization, torch.float32)
+        yield from products(ROWS, 3, quantization, torch.float32)
+    yield from products(ROWS, 1, "none", torch.float32)
+    yield from products(ROWS, 3, "none", torch.float32, left=True)
+    yield from products(ROWS, 1, "none", torch.float16, left=True)
+    for quantization in ("int8", "int4"):
+        # Widened by other means than in fp32. Not bf16, in which the interpreter has no numbers.
+        yield from products(ROWS, 1, quantization, torch.float16)
+    for part in (uneven_inputs, attention, rows_between, placing, sampling, advancing, whole_steps):
+        yield from part()
+
+
+def main() -> None:
+    """Print what was measured."""
+    if os.environ.get("TRITON_INTERPRET") != "1":
+        raise RuntimeError("`TRITON_INTERPRET` must be 1 before Triton is imported, but is not")
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_rendezvous(make_rank(0, 1), Path(folder) / "rendezvous.json") as rendezvous,
+        open_mesh(rendezvous, degree=1, device=CPU),
+        torch.inference_mode(),
+    ):
+        json.dump(dict(measure()), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""One real Slurm cluster for all tests of this folder: four nodes on this machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.system.slurm.site import Site
+
+PROGRAM = REPOSITORY / "slurm" / "devcluster"
+DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder carry the mark `slurm`."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slurm)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """A running cluster; the tests are skipped where Slurm's packages are not installed."""
+    path = f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin"
+    if absent := [name for name in DAEMONS if shutil.which(name, path=path) is None]:
+        pytest.skip(f"no real Slurm here: {', '.join(absent)} missing; see slurm/packages.txt")
+    # Unix sockets have short paths: not below pytest's own folder.
+    with tempfile.TemporaryDirectory(prefix="jg-") as folder:
+        command = [sys.executable, str(PROGRAM), "--folder", folder]
+        done = subprocess.run([*command, *Site.up], capture_output=True, text=True, check=False)
+        try:
+            assert done.returncode == 0, done.stderr
+            yield Site(folder=Path(folder), command=command)
+        finally:
+            subprocess.run([*command, "down", "--purge"], capture_output=True, check=False)
+            Path(folder).mkdir(exist_ok=True)
+
+
+@pytest.fixture
+def cluster(site: Site) -> Iterator[Site]:
+    """The cluster with nothing queued, all nodes up; what a test leaves is cancelled."""
+    yield site
+    site.recover()

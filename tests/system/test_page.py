@@ -1,0 +1,127 @@
+"""The page in a real browser, opened from disk."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from analysis.report.page import write_report
+from analysis.runs.sealed_runs import load
+from tests.support.records import Plan, build_run
+
+CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+_ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1280,900",
+)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The page of three simulated runs, open in Chromium."""
+    for program in (CHROMIUM, DRIVER):
+        if shutil.which(program) is None:
+            pytest.skip(f"no browser to open the page in: {program} is absent")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    results = tmp_path_factory.mktemp("results")
+    for batch_size in (1, 2, 4):
+        build_run(results, Plan(spec={"batch_size": batch_size}))
+    page = write_report(load(results)).page
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in _ARGUMENTS:
+        options.add_argument(argument)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(executable_path=DRIVER)
+    )
+    driver.get(page.as_uri())
+    yield driver
+    driver.quit()
+
+
+def column(browser: Any, name: str) -> list[float]:
+    """A column of the results table as it stands on the page."""
+    script = """
+      const table = document.querySelector('#results table');
+      const names = [...table.tHead.rows[0].cells].map((cell) => cell.innerText.trim());
+      const index = names.findIndex((name) => name.startsWith(arguments[0]));
+      return [...table.tBodies[0].rows].map((row) => Number(row.cells[index].dataset.key));
+    """
+    values: list[float] = browser.execute_script(script, name)
+    return values
+
+
+def header(browser: Any, name: str) -> Any:
+    path = f"//section[@id='results']//th[starts-with(normalize-space(.), '{name}')]"
+    return browser.find_element("xpath", path)
+
+
+def test_the_page_opens_without_an_error_and_asks_the_network_for_nothing(browser: Any) -> None:
+    assert browser.get_log("browser") == []
+    resources = browser.execute_script(
+        "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+    )
+    assert resources == []
+
+
+def test_a_header_sorts_by_number_up_and_down(browser: Any) -> None:
+    for direction, reverse in (("ascending", False), ("descending", True)):
+        header(browser, "J / token").find_element("tag name", "button").click()
+        assert header(browser, "J / token").get_attribute("aria-sort") == direction
+        values = column(browser, "J / token")
+        assert len(set(values)) == 3
+        assert values == sorted(values, reverse=reverse)
+
+
+def test_a_header_sorts_by_the_keyboard_too(browser: Any) -> None:
+    button = header(browser, "batch").find_element("tag name", "button")
+    browser.execute_script("arguments[0].focus()", button)
+    button.send_keys("\n")
+    assert column(browser, "batch") == [1, 2, 4]
+    assert header(browser, "J / token").get_attribute("aria-sort") == "none"
+
+
+def test_the_banner_is_seen_wherever_one_scrolls(browser: Any) -> None:
+    banner = browser.find_element("id", "banner")
+    browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+    assert banner.is_displayed()
+    assert "SIMULATED" in banner.text
+    top = browser.execute_script("return arguments[0].getBoundingClientRect().top", banner)
+    assert top == 0
+
+
+def test_every_figure_has_a_size_and_ink_that_differs_from_the_paper(browser: Any) -> None:
+    figures = browser.find_elements("css selector", "figure svg")
+    assert len(figures) == 5
+    for figure in figures:
+        assert figure.size["width"] > 300
+        assert figure.size["height"] > 100
+    for scheme in ("light", "dark"):
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        ink, paper = browser.execute_script(
+            "const svg = document.querySelector('figure svg');"
+            "return [getComputedStyle(svg).color,"
+            " getComputedStyle(document.body).backgroundColor]"
+        )
+        assert ink != paper
+
+
+def test_the_page_is_no_wider_than_the_window(browser: Any) -> None:
+    widths = browser.execute_script(
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert widths[0] <= widths[1]

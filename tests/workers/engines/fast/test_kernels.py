@@ -1,0 +1,127 @@
+"""The Triton kernels compute what plain torch does, by Triton's interpreter, on any machine."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+# Differences relative to the root mean square of what is expected. fp32: sums of a few hundred
+# products in another order, 4.4e-6 measured. fp16: rounding of the result, 2**-11 of a number that
+# is up to four times the root mean square, 2.2e-3 measured; a whole step of
+# several such products 2.3e-3 measured.
+MOST = {"float32": 2e-5, "float16": 5e-3}
+MOST_STEP = 1e-2
+
+PRODUCTS = [
+    *("1 rows, 1 splits, none, float32", "5 rows, 1 splits, none, float32"),
+    *("5 rows, 3 splits, none, float32", "1 rows, 1 splits, int8, float32"),
+    *("5 rows, 3 splits, int8, float32", "5 rows, 1 splits, int8, float16"),
+    *("1 rows, 1 splits, int4, float32", "5 rows, 3 splits, int4, float32"),
+    *("5 rows, 1 splits, int4, float16", "5 rows, 3 splits, none left, float32"),
+    "5 rows, 1 splits, none left, float16",
+]
+EPILOGUES = ["plain", "residual", "sums of squares", "swiglu", "queries", "keys", "values"]
+
+
+@pytest.fixture(scope="module")
+def measured() -> Mapping[str, float]:
+    """What `tests.doubles.triton` printed; fails with its words where Triton is missing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.doubles.triton"],
+        cwd=REPOSITORY,
+        env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("case", PRODUCTS)
+@pytest.mark.parametrize("epilogue", EPILOGUES)
+def test_a_product_and_what_follows_it_are_right(
+    measured: Mapping[str, float], epilogue: str, case: str
+) -> None:
+    assert measured[f"{epilogue}: {case}"] <= MOST[case.rsplit(", ", 1)[1]]
+
+
+@pytest.mark.parametrize("case", PRODUCTS)
+def test_keys_and_values_go_nowhere_else_in_the_cache(
+    measured: Mapping[str, float], case: str
+) -> None:
+    assert measured[f"cache elsewhere: {case}"] == 0
+
+
+@pytest.mark.parametrize("case", [case for case in PRODUCTS if "none" in case])
+def test_logits_are_right(measured: Mapping[str, float], case: str) -> None:
+    assert measured[f"logits: {case}"] <= MOST["float32"]
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_inputs_that_are_no_whole_blocks_read_nothing_beyond_their_end(
+    measured: Mapping[str, float], rows: int
+) -> None:
+    assert measured[f"uneven inputs: {rows} rows"] <= MOST["float32"]
+
+
+@pytest.mark.parametrize("splits", [1, 4])
+def test_attention_sees_a_row_s_own_past_and_no_more(
+    measured: Mapping[str, float], splits: int
+) -> None:
+    assert measured[f"attention: {splits} splits"] <= MOST["float32"]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("embed", "embed's sums", "add and norm", "add and norm's residual", "norm alone"),
+        *("add and squares", "add and squares' sums", "gate"),
+        *("place packed: queries", "place packed: keys", "place packed: values"),
+        *("place steps: queries", "place steps: keys", "place steps: values"),
+    ],
+)
+def test_what_stands_between_products_is_right(measured: Mapping[str, float], what: str) -> None:
+    assert measured[what] <= MOST["float32"]
+
+
+def test_no_token_outside_the_nucleus_is_drawn(measured: Mapping[str, float]) -> None:
+    assert measured["drawn outside the nucleus"] == 0
+
+
+def test_draws_have_the_nucleus_chances(measured: Mapping[str, float]) -> None:
+    # A standard score beyond 4 comes 6 times in 100,000 seeds, and the seed is fixed.
+    assert abs(measured["draws' standard score"]) < 4
+
+
+def test_a_seed_and_a_step_decide_a_draw(measured: Mapping[str, float]) -> None:
+    assert measured["one seed's draws that differ"] == 0
+    assert measured["next step's draws that differ"] > 0
+
+
+def test_a_temperature_of_zero_takes_the_likeliest(measured: Mapping[str, float]) -> None:
+    assert measured["greedy's wrong choices"] == 0
+
+
+@pytest.mark.parametrize("how", ["heeding", "ignoring"])
+def test_rows_that_ended_stay_where_they_are(measured: Mapping[str, float], how: str) -> None:
+    assert measured[f"advance, {how} the end"] == 0
+
+
+def test_prefill_of_ragged_prompts_is_plain_torch_s(measured: Mapping[str, float]) -> None:
+    assert measured["prefill: 3 rows"] <= MOST_STEP
+
+
+@pytest.mark.parametrize("case", ["1 rows, int4", "3 rows, none", "3 rows, int8"])
+def test_a_whole_step_is_plain_torch_s_and_the_same_again(
+    measured: Mapping[str, float], case: str
+) -> None:
+    assert measured[f"step: {case}"] <= MOST_STEP
+    assert measured[f"step again: {case}"] == 0

@@ -1,0 +1,205 @@
+"""What an engine needs beside weights and cache is what its own tensors hold, byte for byte.
+
+The real model runs on the `meta` device, as one rank of a group whose peers are pretended.
+"""
+
+import re
+
+import pytest
+import torch
+
+from tests.conftest import REPOSITORY
+from tests.support.fake_group import pretended_peers
+from tests.support.live_bytes import LiveBytes
+from workers.engines.fast import ops_torch as fast_plain
+from workers.engines.fast.fused_weights import FusedLayer, FusedWeights, Matrix
+from workers.engines.fast.model import FastModel
+from workers.models.llama.model import Llama, build
+from workers.models.quantization import Quantized
+from workers.planning import workspace
+from workers.planning.memory import ITEM_BYTES
+from workers.planning.shapes import SHAPES
+from workers.planning.weight_formats import group_size
+from workers.planning.workspace import RankWork, cublas_bytes, pass_bytes, reference_bytes
+
+META = torch.device("meta")
+
+
+def fullest_bytes(work: RankWork, dtype: str) -> int:
+    """The most that tensors beside weights and caches hold, in prefill and in the last step."""
+    with pretended_peers(work.degree), torch.no_grad():
+        model = build(
+            work.shape, dtype=dtype, device=META, max_batch=work.batch, max_len=work.max_len
+        )
+        with LiveBytes(held_for_good(model)) as counter:
+            ids = torch.zeros(work.batch, work.max_len, dtype=torch.int64, device=META)
+            model(ids[:, : work.prefill_len], 0)
+            model(ids[:, -1:], work.max_len - 1)
+            peak: int = counter.peak
+            return peak
+
+
+class KernelShapes:
+    """In the place of the Triton kernels, which need a GPU: results of their sizes, no more."""
+
+    product = staticmethod(fast_plain.product)
+
+    @staticmethod
+    def add_norm(x: torch.Tensor, *_: object) -> torch.Tensor:
+        return torch.empty_like(x)
+
+    @staticmethod
+    def gate(both: torch.Tensor) -> torch.Tensor:
+        return torch.empty(len(both), both.shape[1] // 2, dtype=both.dtype, device=both.device)
+
+    @staticmethod
+    def place(*_: object, **__: object) -> None:
+        return None
+
+
+def fast_fullest_bytes(work: RankWork) -> int:
+    """The most that tensors beside weights and caches hold while `fast` reads its prompts."""
+    shape = work.shape
+
+    def half(*room: int) -> torch.Tensor:
+        return torch.empty(room, dtype=torch.float16, device=META)
+
+    def matrix(outputs: int, inputs: int) -> Matrix:
+        whole = half(outputs, inputs)
+        return quantize_shape(whole, work.quantization) if work.quantized else whole
+
+    layer = FusedLayer(
+        qkv=matrix(3 * work.width, shape.dim),
+        wo=matrix(shape.dim, work.width),
+        gate_up=matrix(2 * work.inner, shape.dim),
+        down=matrix(shape.dim, work.inner),
+    )
+    weights = FusedWeights(
+        table=half(shape.vocab, shape.dim),
+        layers=[layer] * shape.layers,
+        head=half(shape.vocab // work.degree, shape.dim),
+    )
+    turns = torch.empty(work.max_len, shape.head_dim // 2, dtype=torch.complex64, device=META)
+    with pretended_peers(work.degree), torch.no_grad():
+        model = FastModel(shape, weights, turns, max_batch=work.batch, max_len=work.max_len)
+        model.math = KernelShapes  # type: ignore[assignment]
+        # Flash attention's result, as CUDA lays it out; on `meta` torch would spell out scores.
+        room = (work.batch, work.prefill_len, work.heads, shape.head_dim)
+        model._attend_all = lambda *_: half(*room).transpose(1, 2)  # type: ignore[method-assign]
+        matrices: list[torch.Tensor] = [weights.table, weights.head]
+        for one in (layer.qkv, layer.wo, layer.gate_up, layer.down):
+            matrices += [one.packed, one.scale] if isinstance(one, Quantized) else [one]
+        caches = [cache for pair in model.caches for cache in pair]
+        with LiveBytes([*matrices, *caches, *model.turn]) as counter:
+            model.prefill([[1] * work.prefill_len] * work.batch)
+            peak: int = counter.peak
+            return peak
+
+
+@pytest.mark.parametrize("degree", [1, 8])
+@pytest.mark.parametrize(
+    ("model", "batch", "prompt_len"),
+    [("7b", 64, 128), ("7b", 512, 128), ("7b", 1, 2048), ("65b", 64, 512)],
+)
+def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
+    model: str, batch: int, prompt_len: int, degree: int
+) -> None:
+    work = RankWork(
+        shape=SHAPES[model],
+        degree=degree,
+        batch=batch,
+        prefill_len=prompt_len,
+        max_len=prompt_len + 128,
+        item_bytes=2,
+    )
+    assert pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
+
+
+def quantize_shape(whole: torch.Tensor, name: str) -> Quantized:
+    """A quantized matrix of its size; `meta` has no numbers to round."""
+    outputs, inputs = whole.shape
+    if name == "int8":
+        packed = torch.empty(outputs, inputs, dtype=torch.int8, device=META)
+        return Quantized(
+            bits=8, packed=packed, scale=torch.empty(outputs, device=META), group=inputs
+        )
+    group = group_size(inputs)
+    packed = torch.empty(outputs, inputs // 2, dtype=torch.uint8, device=META)
+    scale = torch.empty(outputs, inputs // group, dtype=torch.float16, device=META)
+    return Quantized(bits=4, packed=packed, scale=scale, group=group)
+
+
+@pytest.mark.parametrize("quantization", ["int8", "int4"])
+@pytest.mark.parametrize(("batch", "prompt_len"), [(1, 128), (64, 128), (512, 128)])
+def test_quantized_weights_need_room_to_be_widened_for_many_rows(
+    quantization: str, batch: int, prompt_len: int
+) -> None:
+    work = RankWork(
+        shape=SHAPES["7b"],
+        degree=1,
+        batch=batch,
+        prefill_len=prompt_len,
+        max_len=prompt_len + 128,
+        item_bytes=2,
+        quantization=quantization,
+    )
+    assert pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
+
+
+def held_for_good(model: Llama) -> list[torch.Tensor]:
+    caches = [
+        cache
+        for block in model.layers
+        for cache in (block.attention.keys, block.attention.values)  # type: ignore[union-attr]
+    ]
+    return [*model.parameters(), *caches, model.turns]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("degree", [1, 2, 8])
+@pytest.mark.parametrize(
+    ("model", "dtype", "sizes"),
+    [
+        ("7b", "fp16", (64, 128, 128)),
+        ("7b", "fp16", (8, 1024, 1024)),
+        ("7b", "fp16", (512, 128, 128)),
+        ("7b", "fp32", (64, 128, 128)),
+        ("65b", "bf16", (64, 512, 512)),
+    ],
+)
+def test_the_reference_engine_needs_what_its_model_s_tensors_hold(
+    model: str, dtype: str, sizes: tuple[int, int, int], degree: int
+) -> None:
+    batch, prompt_len, new = sizes
+    work = RankWork(
+        shape=SHAPES[model],
+        degree=degree,
+        batch=batch,
+        prefill_len=prompt_len,
+        max_len=prompt_len + new,
+        item_bytes=ITEM_BYTES[dtype],
+    )
+    assert reference_bytes(work) == pytest.approx(fullest_bytes(work, dtype), rel=0.01)
+
+
+def test_a_late_step_of_a_long_answer_copies_a_layer_s_keys() -> None:
+    work = RankWork(
+        shape=SHAPES["7b"], degree=1, batch=64, prefill_len=16, max_len=2048, item_bytes=2
+    )
+    assert reference_bytes(work) == pytest.approx(fullest_bytes(work, "fp16"), rel=0.02)
+    assert reference_bytes(work) >= 64 * 2048 * 4096 * 2
+
+
+def test_older_boards_keep_less_for_cublas() -> None:
+    assert cublas_bytes("v100") == cublas_bytes("a100") < cublas_bytes("h200") == 32 << 20
+
+
+def test_the_plan_knows_at_how_many_rows_and_tokens_the_engine_changes_its_way() -> None:
+    # Read as text: the kernels' modules need Triton, which comes with torch's CUDA builds alone.
+    for module, name, known in (
+        ("fast_model", "_INNER_TOKENS", workspace._INNER_TOKENS),
+        ("fast_fused", "MOST_ROWS", workspace._FUSED_ROWS),
+    ):
+        text = (REPOSITORY / "workers" / f"{module}.py").read_text()
+        found = re.search(rf"^{name}: Final = ([\d_]+)$", text, re.MULTILINE)
+        assert found is not None, name
+        assert int(found[1]) == known
