@@ -13,7 +13,7 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.sources.dcgm.bindings import DcgmMissingError, build_info, find_bindings
 from telemetry.sources.dcgm.fields import dcgm_fields, is_profiling
 from tests.support.watched_attempts import LAUNCH
-from tests.test_architecture import PACKAGES, imported, modules
+from tests.test_architecture import MODULES, libraries
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,7 @@ def test_build_info_is_read_as_keys_and_values() -> None:
 
 def test_nvidia_s_bindings_are_loaded_by_one_module_of_the_watcher_alone() -> None:
     flat = {"pydcgm", "dcgm_agent", "dcgm_structs", "dcgm_fields", "DcgmHandle"}
-    for package in PACKAGES:
-        for path in modules(package):
-            assert not set(imported(path)) & flat, path
-            names_them = "import_module" in path.read_text() and package == "telemetry"
-            assert not names_them or path.stem == "dcgm_bindings", path
+    for module, path in MODULES.items():
+        assert not libraries(path) & flat, path
+        names_them = "import_module" in path.read_text() and module.startswith("telemetry.")
+        assert not names_them or module == "telemetry.sources.dcgm.bindings", path
