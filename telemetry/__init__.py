@@ -1,6 +1,7 @@
 """The record: run identity, schemas, watching a node, and merging what was written.
 
-- `boards/`: what is known of GPU boards from datasheets and papers: one row a board.
+- `boards/`: what is known of GPU boards from datasheets, papers and boards that were read: one
+  row a board.
 - `clock`: one steady clock for all processes of a host, so that a step of the wall clock moves
   nothing.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.

@@ -19,8 +19,9 @@ from analysis.energy.uncertain import Uncertain, total
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import US_PER_S, Series
+from telemetry.boards.lookup import sensor_of
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
-from telemetry.boards.sensor_timing import POWER_FIELDS, Sensor, sensor_of
+from telemetry.boards.sensor_timing import POWER_FIELDS, Sensor
 from telemetry.record.fields import FIELDS, Kind
 from telemetry.record.schema import Phase
 

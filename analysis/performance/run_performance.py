@@ -11,7 +11,8 @@ from analysis.energy.run_energy import RunEnergy
 from analysis.performance.latency import Latency, read_latency
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.roofline import PhaseWork, RowWork, Sizes
-from telemetry.boards.peaks import Peaks, peaks_of
+from telemetry.boards.lookup import peaks_of
+from telemetry.boards.peaks import Peaks
 from telemetry.record.schema import Phase
 
 STATED: Final = "stated"

@@ -7,7 +7,7 @@ import psutil
 
 from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
-from telemetry.boards.kinds import GPU_KINDS
+from telemetry.boards.table import BOARDS
 from telemetry.record.launch import SOURCES, LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.planning.memory import MemoryEstimate, flops
@@ -26,8 +26,8 @@ def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
     Raises:
         BadInputError: it is neither.
     """
-    if spec.gpu != "cpu" and spec.gpu_kind not in GPU_KINDS:
-        kinds = [*GPU_KINDS, *(f"simulated-{kind}" for kind in GPU_KINDS)]
+    if spec.gpu != "cpu" and spec.gpu_kind not in BOARDS:
+        kinds = [*BOARDS, *(f"simulated-{kind}" for kind in BOARDS)]
         raise BadInputError(
             f"`gpu` must be one of cpu, {', '.join(kinds)}, but is {spec.gpu!r} instead"
         )
@@ -86,7 +86,7 @@ def check_period(spec: RunSpec, launch: LaunchConfig) -> None:
     """
     if launch.telemetry not in {"auto", "dcgm", "nvml"}:
         return
-    least_ms = GPU_KINDS[spec.gpu_kind].sensor_period_ms
+    least_ms = BOARDS[spec.gpu_kind].sensor_period_ms
     if launch.period_ms < least_ms:
         raise BadInputError(
             f"`telemetry.period_ms` must be at least {least_ms} for gpu {spec.gpu}, whose power "
@@ -97,15 +97,15 @@ def check_period(spec: RunSpec, launch: LaunchConfig) -> None:
 def too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | None:
     """Why a point does not fit the memory; None when it does."""
     if spec.gpu != "cpu":
-        kind = GPU_KINDS[spec.gpu_kind]
-        room_bytes = kind.memory_bytes * MEMORY_SHARE
+        board = BOARDS[spec.gpu_kind]
+        room_bytes = board.memory_bytes * MEMORY_SHARE
         if memory.total_bytes > room_bytes:
             over_bytes = memory.total_bytes - room_bytes
             return (
                 f"weights {memory.weights_bytes / _GB:.1f} GB, KV cache "
                 f"{memory.kv_cache_bytes / _GB:.1f}, work {memory.workspace_bytes / _GB:.1f}, "
                 f"context {memory.context_bytes / _GB:.1f}: {over_bytes / _GB:.1f} GB more than "
-                f"the {room_bytes / _GB:.1f} that {kind.product} has room for"
+                f"the {room_bytes / _GB:.1f} that {board.product} has room for"
             )
     if cluster.device == "cpu" and cluster.executor == "local":
         needed_bytes = spec.gpus * (memory.total_bytes - memory.context_bytes + RANK_OVERHEAD_BYTES)

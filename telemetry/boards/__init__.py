@@ -1,9 +1,20 @@
-"""What is known of GPU boards from datasheets and papers: one row a board.
+"""What is known of GPU boards from datasheets, papers and boards that were read: one row a board.
 
-- `kinds`: memory, limits and how their power sensor behaves.
+- `ada`: rows of the L4, L40S, RTX 4090 and RTX 6000 Ada.
+- `ampere`: rows of the A100, A30, A40 and A10.
+- `blackwell`: rows of the B200 and the RTX 5090.
+- `board`: one kind of GPU board: memory, limits, clocks, peaks and how its power sensor
+  behaves.
+- `hopper`: rows of the H100, GH200 and H200.
+- `lookup`: what is known of a GPU that a host's inventory tells of.
 - `peaks`: the most that a board can move and compute in a second, as stated and as measured.
 - `sensor_timing`: how often a board's power readings change, and what they average over.
+- `sensors_only`: only how their power sensor behaves was looked up.
+- `simulation`: what the simulated source takes of a board's row, and writes into the record.
+- `table`: every board that the project knows, by short name and by what its driver calls it.
+- `volta`: rows of the V100.
 
-Public: `COUNTER`, `GAIN_SHARE`, `GPU_KINDS`, `GpuKind`, `POWER_FIELDS`, `Peaks`, `Sensor`,
-`Timing`, `peaks_of`, `sensor_of`.
+Public: `ASSUMED_CONTEXT_BYTES`, `ASSUMED_NCCL_BYTES`, `BOARDS`, `COUNTER`,
+`CUBLAS_WORKSPACE_BYTES`, `GAIN_SHARE`, `POWER_FIELDS`, `Peaks`, `Sensor`, `SimulatedBoard`,
+`Timing`, `board_of`, `peaks_of`, `sensor_of`.
 """

@@ -29,6 +29,9 @@ from telemetry.watcher.loop import EXIT_NO_SOURCE, EXIT_SECOND, EXIT_VANISHED, W
 from telemetry.watcher.select_source import open_source
 from telemetry.watcher.stop_signal import StopSignal
 
+# A host names a folder and a file.
+_HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Watch one node of one attempt; the exit code."""
@@ -83,14 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
-# A host names a folder and a file.
-_HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
 class _WithoutPandas(MetaPathFinder):
     """Hides pandas from this process.
 
@@ -104,3 +99,7 @@ class _WithoutPandas(MetaPathFinder):
         del path, target
         if fullname == "pandas":
             raise ModuleNotFoundError(fullname)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

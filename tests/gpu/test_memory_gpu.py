@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from telemetry.boards.kinds import kind_of
+from telemetry.boards.table import board_of
 from tests.benchmarks.cases import Case, prompts_of
 from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
@@ -105,7 +105,7 @@ def test_what_is_allocated_is_within_5_percent_of_the_estimate(
         pytest.skip("needs a GPU, CUDA sees none")
     if name.partition("-")[0] not in ENGINES:
         pytest.skip(f"there is no engine {name} in this version")
-    kind = kind_of(torch.cuda.get_device_name())
+    kind = board_of(torch.cuda.get_device_name())
     room = (kind.memory_bytes if kind else 0) * 0.94
     if estimate(case.spec(*_parts(name))).total_bytes > room:
         pytest.skip(f"{case.name} does not fit {torch.cuda.get_device_name()}")

@@ -8,6 +8,8 @@ against what the driver says is used.
 from dataclasses import dataclass
 from typing import Final
 
+from telemetry.boards.board import ASSUMED_CONTEXT_BYTES, ASSUMED_NCCL_BYTES
+from telemetry.boards.table import BOARDS
 from telemetry.record.spec import RunSpec
 from workers.planning.shapes import ModelShape, find_shape
 from workers.planning.weight_formats import matrix_bytes
@@ -22,14 +24,6 @@ from workers.planning.workspace import (
 
 ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of one number, by `RunSpec.dtype`."""
-
-# What is used of a GPU but not reserved by torch: the CUDA context with its kernels, and NCCL's
-# buffers once there are peers. H200: the same in sixteen runs (driver 580.159, torch 2.11, NCCL
-# 2.28; `model.json` in tests/recorded). Of others an assumption, not a reading.
-_CONTEXT_BYTES: Final = {"h200": 1_310_000_000}
-_NCCL_BYTES: Final = {"h200": 810_000_000}
-_ASSUMED_CONTEXT_BYTES: Final = 600_000_000
-_ASSUMED_NCCL_BYTES: Final = 900_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +86,10 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         workspace += cublas_workspaces(work, spec.engine) * cublas_bytes(spec.gpu_kind)
     if fast:
         workspace = max(workspace, loading_bytes(work, layer) - weights - cache)
-    context = _CONTEXT_BYTES.get(spec.gpu_kind, _ASSUMED_CONTEXT_BYTES)
+    board = BOARDS.get(spec.gpu_kind)
+    context = ASSUMED_CONTEXT_BYTES if board is None else board.context_bytes
     if spec.gpus > 1:
-        context += _NCCL_BYTES.get(spec.gpu_kind, _ASSUMED_NCCL_BYTES)
+        context += ASSUMED_NCCL_BYTES if board is None else board.nccl_bytes
     return MemoryEstimate(
         weights_bytes=weights,
         kv_cache_bytes=cache,

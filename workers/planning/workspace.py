@@ -9,14 +9,12 @@ counts decide what lives; tests hold them against the live bytes of the real mod
 from dataclasses import dataclass
 from typing import Final
 
+from telemetry.boards.board import CUBLAS_WORKSPACE_BYTES
+from telemetry.boards.table import BOARDS
 from workers.planning.shapes import ModelShape
 
 _FP32: Final = 4
 _INT64: Final = 8
-# What cuBLAS asks torch's allocator for: 32 MiB on Hopper, 8.125 MiB on older boards
-# (torch/aten/src/ATen/cuda/CublasHandlePool.cpp); a card that is not known is taken for a new one.
-_CUBLAS_BYTES: Final = {"v100": 8_519_680, "a100": 8_519_680}
-_CUBLAS_DEFAULT_BYTES: Final = 32 << 20
 # Of each logit while a token is chosen, all fp32 but the order, which is int64: logits,
 # probabilities, sorted, order, mass before, kept and the exponential draws.
 _CHOOSING_BYTES: Final = 6 * _FP32 + _INT64
@@ -192,4 +190,5 @@ def cublas_workspaces(work: RankWork, engine: str) -> int:
 
 def cublas_bytes(gpu_kind: str) -> int:
     """What cuBLAS keeps of a GPU of that kind for its own work."""
-    return _CUBLAS_BYTES.get(gpu_kind, _CUBLAS_DEFAULT_BYTES)
+    board = BOARDS.get(gpu_kind)
+    return CUBLAS_WORKSPACE_BYTES if board is None else board.cublas_workspace_bytes

@@ -5,7 +5,7 @@ import uuid as unique
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from telemetry.boards.kinds import GPU_KINDS
+from telemetry.boards.table import board_of
 from telemetry.clock import HostClock
 from telemetry.record.fields import Field
 from telemetry.sources.dcgm.bindings import DcgmBindings, error_code
@@ -219,12 +219,13 @@ def _name() -> str:
 def _inventory(gpu: int, attributes: Any) -> Mapping[str, Any]:
     identifiers, limits = attributes.identifiers, attributes.powerLimits
     name = str(identifiers.deviceName)
+    board = board_of(name)
     mebibytes = _known(attributes.memoryUsage.fbTotal)
     return {
         "dcgm_id": gpu,
         "uuid": str(identifiers.uuid),
         "name": name,
-        "kind": next((kind.name for kind in GPU_KINDS.values() if name in kind.driver_names), None),
+        "kind": None if board is None else board.name,
         "pci_bus_id": str(identifiers.pciBusId),
         "serial": str(identifiers.serial),
         "vbios": str(identifiers.vbios),

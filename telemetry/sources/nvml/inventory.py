@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pynvml
 
-from telemetry.boards.kinds import GPU_KINDS
+from telemetry.boards.table import board_of
 from telemetry.sources.nvml.library import Driver, ask_nvml
 from telemetry.sources.nvml.visible_gpus import VisibleGpu
 
@@ -61,11 +61,10 @@ def describe_gpu(driver: Driver, gpu: VisibleGpu) -> dict[str, Any]:
 
 
 def _kind(name: str | None) -> tuple[str | None, str | None]:
-    """The kind that a board's own name says it is; None and why when no kind has that name."""
-    for kind in GPU_KINDS.values():
-        if name in kind.driver_names:
-            return kind.name, None
-    return None, f"no kind of GPU that the project knows is called {name!r}"
+    """The board that a GPU's own name says it is; None and why when none has that name."""
+    if board := board_of(name):
+        return board.name, None
+    return None, f"no board that the project knows is called {name!r}"
 
 
 def lost_gpu(known: Mapping[str, Any], reason: str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from telemetry.boards.kinds import GPU_KINDS, GpuKind
+from telemetry.boards.simulation import SimulatedBoard
+from telemetry.boards.table import BOARDS
 from telemetry.sources.base import Assignment, Description, Reading
 from telemetry.sources.host.powercap import POWERCAP_ROOT
 from telemetry.sources.host.source import HostSource
@@ -41,30 +42,30 @@ class SimulatedSource:
 
     def __init__(self, assignment: Assignment, powercap_root: Path = POWERCAP_ROOT) -> None:
         spec = assignment.spec
-        if not spec.simulated or spec.gpu_kind not in GPU_KINDS:
-            known = ", ".join(f"simulated-{name}" for name in GPU_KINDS)
+        if not spec.simulated or spec.gpu_kind not in BOARDS:
+            known = ", ".join(f"simulated-{name}" for name in BOARDS)
             raise ValueError(
                 f"`gpu` must be one of {known} for simulated telemetry, but is {spec.gpu!r} instead"
             )
-        self._kind = GPU_KINDS[spec.gpu_kind]
+        self._board = SimulatedBoard.of(BOARDS[spec.gpu_kind])
         self._spec = spec
         self._clock = assignment.clock
         self._before = assignment.before
         self._period_us = assignment.launch.period_ms * _US_PER_MS
-        self._limit_w = power_in_force_w(self._kind, spec.power_cap_w)
+        self._limit_w = self._board.power_in_force_w(spec.power_cap_w)
         self._sm_clock_mhz = min(
-            spec.sm_clock_mhz or self._kind.max_sm_clock_mhz, self._kind.max_sm_clock_mhz
+            spec.sm_clock_mhz or self._board.max_sm_clock_mhz, self._board.max_sm_clock_mhz
         )
         self._host = HostSource(assignment, powercap_root)
         start_us = self._clock.now_us()
         self._gpus = [
             SimulatedGpu(
-                uuid=f"SIM-{self._kind.name}-{assignment.host}-{index}",
-                kind=self._kind,
+                uuid=f"SIM-{self._board.name}-{assignment.host}-{index}",
+                board=self._board,
                 limit_w=self._limit_w,
                 start_us=start_us,
                 start_j=self._counted_j(
-                    f"SIM-{self._kind.name}-{assignment.host}-{index}", start_us
+                    f"SIM-{self._board.name}-{assignment.host}-{index}", start_us
                 ),
             )
             for index in range(spec.gpus_per_node)
@@ -74,7 +75,7 @@ class SimulatedSource:
     def describe(self) -> Description:
         """The model with every constant, the GPUs it stands for, and the host's own source."""
         host = self._host.describe()
-        sensor_us = self._kind.sensor_period_ms * _US_PER_MS
+        sensor_us = self._board.sensor_period_ms * _US_PER_MS
         return Description(
             name="simulated",
             simulated=True,
@@ -89,7 +90,7 @@ class SimulatedSource:
             },
             identity={
                 "model": _MODEL,
-                "constants": dataclasses.asdict(self._kind),
+                "constants": dataclasses.asdict(self._board),
                 "not_modelled": dict(_NOT_MODELLED),
                 "host_readings": host.to_mapping(),
             },
@@ -140,7 +141,7 @@ class SimulatedSource:
         return energy_j + power_w * (start_us - t_us) / _US_PER_S
 
     def _describe_gpu(self, index: int) -> Mapping[str, Any]:
-        kind = self._kind
+        kind = self._board
         return {
             "uuid": self._gpus[index].uuid,
             "name": f"SIMULATED {kind.product}",
@@ -160,22 +161,28 @@ class SimulatedGpu:
     """One board: its power since the last poll, its counter and its sensor's next update."""
 
     def __init__(
-        self, *, uuid: str, kind: GpuKind, limit_w: float, start_us: int, start_j: float = 0.0
+        self,
+        *,
+        uuid: str,
+        board: SimulatedBoard,
+        limit_w: float,
+        start_us: int,
+        start_j: float = 0.0,
     ) -> None:
         self.uuid = uuid
-        self._kind = kind
+        self._board = board
         self._limit_w = limit_w
-        self._sensor_us = kind.sensor_period_ms * _US_PER_MS
-        self._window_us = kind.sensor_window_ms * _US_PER_MS
+        self._sensor_us = board.sensor_period_ms * _US_PER_MS
+        self._window_us = board.sensor_window_ms * _US_PER_MS
         self._update_us = start_us + self._sensor_us
         # Ends of the stretches of constant power that the sensor's window can still reach, with
         # the energy up to each; before the start the board is idle.
         self._ends_us = [start_us - self._window_us, start_us]
-        self._energies_j = [start_j - kind.idle_w * self._window_us / _US_PER_S, start_j]
+        self._energies_j = [start_j - board.idle_w * self._window_us / _US_PER_S, start_j]
 
     def advance(self, t_us: int, utilization: float) -> list[Reading]:
         """Work at `utilization` until `t_us`; the sensor's updates on the way."""
-        power_w = self._kind.idle_w + (self._limit_w - self._kind.idle_w) * utilization
+        power_w = self._board.idle_w + (self._limit_w - self._board.idle_w) * utilization
         elapsed_s = (t_us - self._ends_us[-1]) / _US_PER_S
         self._energies_j.append(self._energies_j[-1] + power_w * elapsed_s)
         self._ends_us.append(t_us)
@@ -203,10 +210,3 @@ class SimulatedGpu:
                 left_j, right_j = self._energies_j[right - 1], self._energies_j[right]
                 return left_j + (right_j - left_j) * (t_us - left_us) / (right_us - left_us)
         raise AssertionError(f"no stretch of power holds {t_us}")
-
-
-def power_in_force_w(kind: GpuKind, requested_w: float | None) -> float:
-    """The limit a board of that kind takes when asked for `requested_w`; None asks for none."""
-    if requested_w is None:
-        return kind.power_limit_w
-    return min(max(requested_w, kind.min_power_limit_w), kind.power_limit_w)

@@ -3,7 +3,8 @@
 import pytest
 
 from analysis.performance.roofline import PhaseWork, RowWork, Sizes, kv_bytes, weight_bytes
-from telemetry.boards.peaks import Peaks, peaks_of
+from telemetry.boards.lookup import peaks_of
+from telemetry.boards.peaks import Peaks
 from workers.planning.shapes import SHAPES
 from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
 
@@ -104,7 +105,7 @@ def test_a_volta_has_no_peak_of_bf16_and_an_unmeasured_board_no_measured_one() -
 
 
 def test_a_board_that_nobody_looked_up_or_a_modelled_one_has_no_peak_but_a_reason() -> None:
-    assert peaks_of({"name": "NVIDIA B200"}) == "no peak is on file for NVIDIA B200"
+    assert peaks_of({"name": "NVIDIA B300"}) == "no peak is on file for NVIDIA B300"
     assert "done on CPU" in str(peaks_of({"name": "NVIDIA H200", "simulated": True}))
 
 

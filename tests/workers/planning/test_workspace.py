@@ -196,10 +196,10 @@ def test_older_boards_keep_less_for_cublas() -> None:
 def test_the_plan_knows_at_how_many_rows_and_tokens_the_engine_changes_its_way() -> None:
     # Read as text: the kernels' modules need Triton, which comes with torch's CUDA builds alone.
     for module, name, known in (
-        ("fast_model", "_INNER_TOKENS", workspace._INNER_TOKENS),
-        ("fast_fused", "MOST_ROWS", workspace._FUSED_ROWS),
+        ("model", "_INNER_TOKENS", workspace._INNER_TOKENS),
+        ("fused_decoder", "MOST_ROWS", workspace._FUSED_ROWS),
     ):
-        text = (REPOSITORY / "workers" / f"{module}.py").read_text()
+        text = (REPOSITORY / "workers" / "engines" / "fast" / f"{module}.py").read_text()
         found = re.search(rf"^{name}: Final = ([\d_]+)$", text, re.MULTILINE)
         assert found is not None, name
         assert int(found[1]) == known

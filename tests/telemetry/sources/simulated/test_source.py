@@ -6,22 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.boards.kinds import GPU_KINDS
+from telemetry.boards.simulation import SimulatedBoard
+from telemetry.boards.table import BOARDS
 from telemetry.clock import HostClock
 from telemetry.record.fields import FIELDS
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment, Reading
-from telemetry.sources.simulated.source import SimulatedGpu, SimulatedSource, power_in_force_w
+from telemetry.sources.simulated.source import SimulatedGpu, SimulatedSource
 from telemetry.watcher.select_source import open_source
 from tests.support.watched_attempts import LAUNCH, make_attempt
 
-A100 = GPU_KINDS["a100"]
-V100 = GPU_KINDS["v100"]
+A100 = SimulatedBoard.of(BOARDS["a100"])
+V100 = SimulatedBoard.of(BOARDS["v100"])
 
 
 def gpu_at(start_us: int = 0, kind: str = "a100") -> SimulatedGpu:
-    return SimulatedGpu(uuid="SIM-x", kind=GPU_KINDS[kind], limit_w=300.0, start_us=start_us)
+    return SimulatedGpu(
+        uuid="SIM-x", board=SimulatedBoard.of(BOARDS[kind]), limit_w=300.0, start_us=start_us
+    )
 
 
 def by_field(readings: list[Reading], field: str) -> list[tuple[int, float | None]]:
@@ -102,7 +105,7 @@ def test_v100_s_sensor_gives_five_updates_in_a_tenth_of_a_second() -> None:
 def test_power_cap_is_clamped_into_what_the_board_takes(
     requested_w: float | None, in_force_w: float
 ) -> None:
-    assert power_in_force_w(A100, requested_w) == in_force_w
+    assert A100.power_in_force_w(requested_w) == in_force_w
 
 
 def test_requested_cap_and_clock_stand_beside_those_in_force(tmp_path: Path, spec: RunSpec) -> None:
