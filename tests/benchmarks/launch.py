@@ -43,7 +43,7 @@ import hydra
 @hydra.main(config_path={conf!r}, config_name="config", version_base="1.3")
 def main(config):
     pass
-from launcher.multirun import register
+from launcher.config.hydra_plugins import register
 register()
 main()
 """

@@ -290,8 +290,8 @@ except OSError:
 second = launch("seed=2")
 print("SECOND", second.returncode, second.stderr)
 print("LINES", second.stderr.count("\\n"))
-from telemetry.run import list_runs
-from telemetry.seal import verify_seal
+from telemetry.record.paths import list_runs
+from telemetry.record.seal import verify_seal
 for run in list_runs(results):
     if run.sealed():
         print("DIFFERENCES", verify_seal(run, run.sealed()))

@@ -79,7 +79,7 @@ def test_a_controller_that_does_not_answer_has_no_verdict(
 
 TASK = """
 import signal, sys, time
-from launcher.stopped import Stopped, heed_slurm
+from launcher.slurm.signals import Stopped, heed_slurm
 heed_slurm()
 try:
     print("ready", flush=True)

@@ -194,9 +194,9 @@ def test_killed_watcher_leaves_its_rows_and_its_owner_records_it(tmp_path: Path)
 OWNER = """
 import os, sys, time
 from pathlib import Path
-from telemetry.source import Assignment
+from telemetry.sources.base import Assignment
 from telemetry.sources import open_source
-from telemetry.stop import StopSignal
+from telemetry.watcher.stop_signal import StopSignal
 from telemetry.watcher.process import WatcherProcess
 from telemetry.watcher import Watcher
 watch = WatcherProcess(Path(sys.argv[1]), sys.argv[2], 1, "n1")
