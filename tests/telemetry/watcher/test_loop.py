@@ -195,7 +195,7 @@ OWNER = """
 import os, sys, time
 from pathlib import Path
 from telemetry.sources.base import Assignment
-from telemetry.sources import open_source
+from telemetry.watcher.select_source import open_source
 from telemetry.watcher.stop_signal import StopSignal
 from telemetry.watcher.process import WatcherProcess
 from telemetry.watcher import Watcher
