@@ -254,7 +254,7 @@ def test_merge_on_a_full_disk_fails_and_leaves_no_half_a_table(
     run, attempt = completed
     # Beyond its file size limit a process gets an error from write, as on a full disk.
     code = (
-        "import resource, signal, sys; from telemetry.merge import main; "
+        "import resource, signal, sys; from telemetry.merge.__main__ import main; "
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
         "sys.exit(main(sys.argv[1:]))"

@@ -198,7 +198,7 @@ from telemetry.sources.base import Assignment
 from telemetry.watcher.select_source import open_source
 from telemetry.watcher.stop_signal import StopSignal
 from telemetry.watcher.process import WatcherProcess
-from telemetry.watcher import Watcher
+from telemetry.watcher.loop import Watcher
 watch = WatcherProcess(Path(sys.argv[1]), sys.argv[2], 1, "n1")
 watch.wait_ready(30)
 if sys.argv[3] == "forked" and os.fork() == 0:

@@ -247,7 +247,7 @@ def test_a_failed_staging_leaves_the_old_copy(tmp_path: Path) -> None:
 
 def test_the_hub_out_of_reach_is_one_line_with_the_command_to_type(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from workers.prompts import identify, select\n"
+        "from pathlib import Path; from workers.prompts.selection import identify, select\n"
         "s = identify('gsm8k', source='hub', path=None, columns=None,"
         " cache=Path('cache'), local=False)\n"
         "try: select(s, prompts=1, seed=1)\n"
@@ -344,7 +344,7 @@ def test_ranks_read_prompts_without_the_datasets_library(tmp_path: Path) -> None
     sha256, path = write_prompts(choose(resolve(tmp_path), 4), tmp_path)
     code = (
         "import sys; from pathlib import Path\n"
-        "from workers.prompts import identify, read_prompts\n"
+        "from workers.prompts.selection import identify, read_prompts\n"
         "assert len(read_prompts(Path(sys.argv[1]), sys.argv[2])) == 4\n"
         "identify('gsm8k', source='auto', path=None, columns=None, cache=Path('x'), local=True)\n"
         "print({'datasets', 'pyarrow', 'torch', 'huggingface_hub'} & set(sys.modules))"
