@@ -7,7 +7,7 @@ difference refuses the call. What is not plain (lists, interpolations, deletions
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ Config = dict[str, Any]
 Words = tuple[str, ...]
 Path = tuple[str, ...]
 
-_ALIAS: Final = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
+_NAME: Final = re.compile(r"\w+")
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
@@ -205,83 +205,75 @@ class _Quick:
 
 
 class _Combined:
-    """One choice of all groups: plain values are laid over it, and what refers to them resolved."""
+    """One choice of all groups: OmegaConf resolves it, and plain values are laid over it.
+
+    OmegaConf takes 2 to 3 ms to resolve a configuration, against 20 us to lay three values over it
+    (tests/benchmarks/NOTES.md), so it resolves all once, and for each point what refers to a swept
+    value, once for the points that agree in such values.
+    """
 
     def __init__(self, content: Config, paths: Mapping[int, Path]) -> None:
-        self._content = content
+        config = OmegaConf.create(content)
+        assert isinstance(config, DictConfig)
+        self._config = config
         self._paths = paths
-        swept = set(paths.values())
-        self._leaves = [path for path in _interpolated(content) if path not in swept]
-        self._fixed = OmegaConf.create(content)
+        self._base = plain(config)
+        interpolated = dict(_interpolated(content))
+        names = set().union(*interpolated.values())
+        self._referred = [position for position, path in paths.items() if names & set(path)]
+        """Positions whose value may change another: their key's name stands in an interpolation."""
+        self._referring = _referring(interpolated, [paths[position] for position in self._referred])
+        self._resolved: dict[str, dict[Path, Any]] = {}
 
     def with_values(self, values: Mapping[int, Any]) -> Config:
         """The resolved configuration with a value at each swept position."""
-        content = dict(self._content)
+        content = dict(self._base)
         copied: set[Path] = set()
+        for path, value in self._resolve(values).items():
+            _put(content, path, value, copied)
         for position, path in self._paths.items():
             _put(content, path, values[position], copied)
-        live: DictConfig | None = None
-        resolved = {}
-        for path in self._leaves:
-            try:
-                resolved[path] = _follow(content, path)
-            except _NotAnAliasError:
-                if live is None:
-                    live = self._live(values)
-                resolved[path] = _select(live, path)
-        for path, value in resolved.items():
-            _put(content, path, value, copied)
         return content
 
-    def _live(self, values: Mapping[int, Any]) -> DictConfig:
-        assert isinstance(self._fixed, DictConfig)
-        for position, path in self._paths.items():
-            OmegaConf.update(self._fixed, ".".join(path), values[position])
-        return self._fixed
+    def _resolve(self, values: Mapping[int, Any]) -> dict[Path, Any]:
+        """What refers to a swept value, resolved."""
+        # As text, because 1, 1.0 and True are one key of a dict.
+        chosen = repr([values[position] for position in self._referred])
+        if chosen not in self._resolved:
+            for position in self._referred:
+                OmegaConf.update(self._config, ".".join(self._paths[position]), values[position])
+            self._resolved[chosen] = {path: _select(self._config, path) for path in self._referring}
+        return self._resolved[chosen]
 
 
-class _NotAnAliasError(Exception):
-    """A value refers to others in more than a plain `${key}`."""
+def _interpolated(content: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, set[str]]]:
+    """Where values refer to others, and every name in them; a list is one value.
 
-
-def _follow(content: Config, path: Path) -> Any:
-    """What an interpolated value of `content` comes to where it is `${key}` and no more."""
-    value = _get(content, path)
-    # Eight links are more than a configuration has; a circle is OmegaConf's to refuse.
-    for _ in range(8):
-        if not isinstance(value, str) or "${" not in value:
-            if isinstance(value, dict | list):
-                raise _NotAnAliasError
-            return value
-        alias = _ALIAS.fullmatch(value)
-        if alias is None:
-            raise _NotAnAliasError
-        target = tuple(alias[1].split("."))
-        if not _has(content, target):
-            raise _NotAnAliasError
-        value = _get(content, target)
-    raise _NotAnAliasError
-
-
-def _select(config: DictConfig, path: Path) -> Any:
-    value: Any = config
-    for key in path:
-        value = value[key]
-    if OmegaConf.is_config(value):
-        return OmegaConf.to_container(value, resolve=True)
-    return value
-
-
-def _interpolated(content: Mapping[str, Any], above: Path = ()) -> list[Path]:
-    """Where values refer to others; a list is one value."""
-    found = []
+    A key that is made up from values is not among the names: Hydra's sample shows it.
+    """
     for key, value in content.items():
         path = (*above, str(key))
         if isinstance(value, dict):
-            found += _interpolated(value, path)
-        elif (isinstance(value, str | list)) and "${" in str(value):
-            found.append(path)
+            yield from _interpolated(value, path)
+        elif isinstance(value, str | list) and "${" in str(value):
+            yield path, set(_NAME.findall(str(value)))
+
+
+def _referring(interpolated: Mapping[Path, set[str]], swept: Sequence[Path]) -> list[Path]:
+    """The values that refer to swept ones, or to such as do."""
+    changing = set().union(*swept)
+    found: list[Path] = []
+    while more := [
+        path for path, names in interpolated.items() if names & changing and path not in found
+    ]:
+        found += more
+        changing.update(*more)
     return found
+
+
+def _select(config: DictConfig, path: Path) -> Any:
+    value = OmegaConf.select(config, ".".join(path))
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _put(content: Config, path: Path, value: Any, copied: set[Path]) -> None:
@@ -301,12 +293,6 @@ def _has(content: Any, path: Path) -> bool:
             return False
         content = content[key]
     return True
-
-
-def _get(content: Any, path: Path) -> Any:
-    for key in path:
-        content = content[key]
-    return content
 
 
 def _differ_elsewhere(base: Config, other: Config, key: str) -> bool:

@@ -88,6 +88,60 @@ def test_a_value_may_refer_to_a_swept_one() -> None:
     assert (last["alias"], last["chosen"], last["list"]) == (49, 2, [49, 7])
 
 
+def test_a_value_may_refer_to_a_swept_one_by_way_of_another_or_of_a_whole_part() -> None:
+    def compose(words: dict[str, str]) -> dict[str, Any]:
+        part = {"seed": int(words["part.seed"]), "half": "${.seed}"}
+        return {"part": part, "one": "${two}", "two": "${part.half}", "whole": "${part}"}
+
+    configs = compose_all(grid(**{"part.seed": range(50)}), Counted(compose), is_group)
+    assert configs[-1] == {
+        "part": {"seed": 49, "half": 49},
+        "one": 49,
+        "two": 49,
+        "whole": {"seed": 49, "half": 49},
+    }
+
+
+def test_a_swept_value_that_is_referred_to_keeps_its_type() -> None:
+    def compose(words: dict[str, str]) -> dict[str, Any]:
+        value = {"1": 1, "1.0": 1.0, "true": True}[words["value"]]
+        return {"value": value, "alias": "${value}", "seed": int(words["seed"])}
+
+    points = grid(value=["1", "1.0", "true"], seed=range(30))
+    configs = compose_all(points, Counted(compose), is_group)
+    assert [repr(config["alias"]) for config in configs[::30]] == ["1", "1.0", "True"]
+
+
+def test_references_are_resolved_once_for_all_points_that_agree_in_what_is_referred_to() -> None:
+    resolved = []
+
+    def record(value: int) -> int:
+        resolved.append(value)
+        return value
+
+    def compose(words: dict[str, str]) -> dict[str, Any]:
+        of_gpus = "${recorded:${gpus}}"
+        return {"gpus": int(words["gpus"]), "of_gpus": of_gpus, "seed": int(words["seed"])}
+
+    points = grid(gpus=[1, 2], seed=range(500))
+    OmegaConf.register_new_resolver("recorded", record)
+    try:
+        configs = compose_all(points, Counted(compose), is_group)
+    finally:
+        OmegaConf.clear_resolver("recorded")
+    assert [config["of_gpus"] for config in configs] == [1] * 500 + [2] * 500
+    # All once, then once for each number of GPUs, and the sample by Hydra.
+    assert len(resolved) <= 1 + 2 + SAMPLE
+
+
+def test_a_reference_whose_key_is_made_up_from_values_is_refused() -> None:
+    def compose(words: dict[str, str]) -> dict[str, Any]:
+        return {"seed": int(words["seed"]), "name": "seed", "made_up": "${${name}}"}
+
+    with pytest.raises(CompositionError, match="`made_up` of the point"):
+        compose_all(grid(seed=range(50)), Counted(compose), is_group)
+
+
 def test_a_group_that_reaches_beyond_its_own_part_is_composed_with_the_others() -> None:
     def compose(words: dict[str, str]) -> dict[str, Any]:
         part = {"name": words["model"], "small": words["all"] == "x"}
