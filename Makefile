@@ -19,13 +19,14 @@ BENCHMARKS ?= merge launch watcher_cost watcher_kill slurm
 # A folder named by an outer shell must not reach the tests.
 unexport PYTHONPATH
 
-.PHONY: help env demo test check format bench cluster cluster-down constraints clean
+.PHONY: help env demo test check format reference bench cluster cluster-down constraints clean
 
 help:
 	@echo "make demo         a real grid on this machine, merged, sealed, audited, reported"
 	@echo "make test         the tests"
 	@echo "make check        ruff format, ruff, mypy --strict, the tests"
 	@echo "make format       let ruff format"
+	@echo "make reference    write docs/configuration.md from the comments in conf/"
 	@echo "make cluster      a development Slurm on this machine (slurm/README.md)"
 	@echo "make bench        the benchmarks, by hand"
 	@echo "make constraints  write the environment's versions to constraints.txt"
@@ -67,6 +68,10 @@ check: $(KERNELS)
 format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+reference: $(STAMP)
+	@$(BIN)/python -m launcher.config.reference > docs/.configuration.md
+	@mv docs/.configuration.md docs/configuration.md
 
 cluster: $(STAMP)
 	@$(BIN)/python slurm/devcluster up $(or $(NODES),4) $(or $(GPUS),8)

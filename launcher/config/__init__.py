@@ -1,10 +1,12 @@
 """Command line in, composed points out; Hydra lives here alone.
 
 - `command_line`: command line in, composed points out, one clear line for what is not allowed.
+- `comments`: what a file of `conf/` says of itself and of its keys.
 - `composition`: many grid points from few of Hydra's, and Hydra's own on a sample as the truth.
 - `errors`: what a user got wrong, in one line.
 - `hydra_plugins`: Hydra expands the grid and hands all points over at once.
 - `keys`: every key that `conf/` has, and what to say of one that it has not.
+- `reference`: every key of `conf/` in the words that stand beside it there.
 
 Public: `BadInputError`, `MAX_POINTS`, `Point`, `group_options`, `project_folder`, `read_points`.
 """

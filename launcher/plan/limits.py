@@ -27,9 +27,9 @@ def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
         BadInputError: it is neither.
     """
     if spec.gpu != "cpu" and spec.gpu_kind not in BOARDS:
-        kinds = [*BOARDS, *(f"simulated-{kind}" for kind in BOARDS)]
         raise BadInputError(
-            f"`gpu` must be one of cpu, {', '.join(kinds)}, but is {spec.gpu!r} instead"
+            "`gpu` must be auto, cpu, a board's name, or simulated- and a board's name, but is "
+            f"{spec.gpu!r} instead; boards are {', '.join(BOARDS)}"
         )
     real = spec.gpu != "cpu" and not spec.simulated
     if real != (cluster.device == "cuda"):
