@@ -45,6 +45,14 @@ from workers.engines.fast.kernels import (
 from workers.engines.fast.kernels import (
     sampling as kernels_sampling,
 )
+from workers.engines.fast.kernels.arguments import (
+    Cache,
+    Operand,
+    Problem,
+    Residual,
+    Shares,
+    Tile,
+)
 from workers.engines.fast.model import FastModel, SeparateDecoder
 from workers.engines.fast.tiling import LOGITS, PLAIN, QKV, RESIDUAL, SWIGLU, power_of_two
 from workers.models.llama.model import rotate
@@ -94,25 +102,41 @@ def _multiply(
     half = inputs // 2
     sums = torch.stack([part.float().square().sum(1) for part in (x[:, :half], x[:, half:])])
     outputs = matrix.shape[0] // 2 if epilogue == SWIGLU else matrix.shape[0]
-    packed, scale, bits, group = matrix, NOTHING, 16, 0
+    weights, bits, group = Operand(matrix, NOTHING), 16, 0
     if isinstance(matrix, Quantized):
-        packed, scale, bits, group = matrix.packed, matrix.scale, matrix.bits, matrix.group
-    if epilogue == LOGITS:
-        residual = x
-    common = (scale, out, residual, sums, sums_out, *caches, POSITIONS, *turn())
-    shared = (2, 2, HEAD_DIM, PLACES, 2)
-    if rows == 1:
-        kernels_linear.vector[(-(-outputs // ONE_ROW_TILE),)](
-            x, packed, *common, EPS, outputs, inputs, ONE_ROW_TILE, 64, epilogue, bits, group,
-            *shared, False,
-        )  # fmt: skip
+        weights, bits, group = Operand(matrix.packed, matrix.scale), matrix.bits, matrix.group
+    stream = Residual(x if epilogue == LOGITS else residual, sums, sums_out)
+    cache = Cache(*caches, POSITIONS, *turn())
+    problem = Problem(
+        outputs=outputs,
+        inputs=inputs,
+        epilogue=epilogue,
+        bits=bits,
+        group=group,
+        parts=2,
+        parts_room=2,
+        head_dim=HEAD_DIM,
+        max_len=PLACES,
+    )
+    one = rows == 1
+    tile = Tile(
+        rows=1 if one else 16,
+        outputs=ONE_ROW_TILE if one else TILE,
+        inputs=64 if one else group if bits == 4 else block_inputs,
+        splits=splits,
+        stages=2,
+        left=left,
+        tma=False,
+    )
+    tiles = -(-outputs // tile.outputs)
+    if one:
+        kernels_linear.vector[(tiles,)](x, weights, out, stream, cache, EPS, problem, tile, False)
         return
-    tiles = -(-outputs // TILE)
     partials = torch.full((tiles * splits * 2 * 16 * TILE,), math.nan)
     arrived = torch.zeros(tiles, dtype=torch.int32)
     kernels_linear.linear[(tiles * splits, 1)](
-        x, packed, packed, *common, partials, arrived, EPS, rows, outputs, inputs, 16, TILE,
-        group if bits == 4 else block_inputs, splits, epilogue, bits, *shared, False, left, 0,
+        x, weights.packed, weights, out, stream, cache, Shares(partials, arrived), EPS,
+        rows, problem, tile, 0,
     )  # fmt: skip
     assert not arrived.any(), "counters must be 0 again for the next launch"
 

@@ -11,6 +11,14 @@ from workers.engines.fast.all_reduce import RankSum, hopper
 from workers.engines.fast.fused_weights import FusedWeights, Matrix
 from workers.engines.fast.kernels import linear as kernels_linear
 from workers.engines.fast.kernels import rows as kernels_rows
+from workers.engines.fast.kernels.arguments import (
+    Cache,
+    Operand,
+    Problem,
+    Residual,
+    Shares,
+    Tile,
+)
 from workers.engines.fast.ops_triton import attend_into, attend_splits
 from workers.engines.fast.tiling import (
     LEAST_GROUP,
@@ -91,8 +99,10 @@ class FusedDecoder:
         counters = torch.zeros(rows * heads, dtype=torch.int32, device=device)
         self._attend_space = (partials, counters)
         room, programs = self._linear_room()
-        self._partials = torch.empty(room, device=device)
-        self._arrived = torch.zeros(programs, dtype=torch.int32, device=device)
+        self._shares = Shares(
+            torch.empty(room, device=device),
+            torch.zeros(programs, dtype=torch.int32, device=device),
+        )
         self._blocks: dict[tuple[int, tuple[int, int]], Any] = {}
 
     def logits(self, tokens: Tensor, positions: Tensor) -> Tensor:
@@ -153,37 +163,51 @@ class FusedDecoder:
         """
         product, plan = self._planned(matrix, epilogue)
         tiles, above = plan.programs(product)
-        packed, scale = matrix, self._sums
-        if isinstance(matrix, Quantized):
-            packed, scale = matrix.packed, matrix.scale
+        weights = (
+            Operand(matrix.packed, matrix.scale)
+            if isinstance(matrix, Quantized)
+            else Operand(matrix, self._sums)
+        )
+        residual = Residual(self._x, self._sums, self._sums)
+        problem = Problem(
+            outputs=product.outputs,
+            inputs=product.inputs,
+            epilogue=epilogue,
+            bits=product.bits,
+            group=product.group,
+            parts=self._parts,
+            parts_room=power_of_two(self._parts),
+            head_dim=self._head_dim,
+            max_len=self._max_len,
+        )
+        tile = Tile(
+            rows=plan.rows,
+            outputs=plan.outputs,
+            inputs=plan.inputs,
+            splits=plan.splits,
+            stages=plan.stages,
+            left=plan.left,
+            tma=self._tma,
+        )
         # What an epilogue does not touch still needs a pointer.
-        keys, values, positions = (out, out, out) if into is None else into
-        epilogue_pointers = (
-            scale, out, self._x, self._sums, self._sums, keys, values, positions, *self._turn
-        )  # fmt: skip
-        sizes = (product.outputs, product.inputs)
-        shared = (
-            self._parts, power_of_two(self._parts), self._head_dim, self._max_len, plan.stages
-        )  # fmt: skip
+        cache = Cache(*(into or (out, out, out)), *self._turn)
         eps = self._shape.norm_eps
         if self._rows == 1:
             kernels_linear.vector[(tiles,)](
-                inputs, packed, *epilogue_pointers, eps, *sizes, plan.outputs, plan.inputs,
-                epilogue, product.bits, product.group, *shared, self._early,
+                inputs, weights, out, residual, cache, eps, problem, tile, self._early,
                 num_warps=plan.warps, **launch(early=self._early),
             )  # fmt: skip
             return tiles
         inputs_at: Any = inputs
-        weights_at: Any = packed
+        weights_at: Any = weights.packed
         if self._tma:
             # Two weights a byte, whose inputs are fetched half a group at a time.
             columns = plan.inputs // 2 if product.bits == _FOUR_BITS else plan.inputs
             inputs_at = self._block(inputs, plan.rows, columns)
-            weights_at = self._block(packed, plan.outputs, columns)
+            weights_at = self._block(weights.packed, plan.outputs, columns)
         kernels_linear.linear[(tiles * plan.splits, above)](
-            inputs_at, weights_at, packed, *epilogue_pointers, self._partials, self._arrived, eps,
-            self._rows, *sizes, plan.rows, plan.outputs, plan.inputs, plan.splits,
-            epilogue, product.bits, *shared, self._tma, plan.left, self._pdl,
+            inputs_at, weights_at, weights, out, residual, cache, self._shares, eps,
+            self._rows, problem, tile, self._pdl,
             num_warps=plan.warps, num_stages=plan.stages, **launch(early=self._early),
         )  # fmt: skip
         return tiles

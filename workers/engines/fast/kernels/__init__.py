@@ -1,5 +1,6 @@
 """Triton's kernels of the fast engine.
 
+- `arguments`: what the kernels are told, grouped by what it belongs to.
 - `attention`: one new token's attention over each row's own past.
 - `epilogue`: what a decode step does with a product before it leaves the registers.
 - `linear`: a decode step's matrix products, with what follows each one folded in.
@@ -7,5 +8,6 @@
 - `rows`: what stands between matrix products, one program a row of the residual stream.
 - `sampling`: the next token of each row by nucleus sampling, without sorting the vocabulary.
 
-Public: `attention`, `linear`, `reduce`, `rows`, `sampling`.
+Public: `Cache`, `Operand`, `Problem`, `Residual`, `Shares`, `Tile`, `attention`, `linear`,
+`reduce`, `rows`, `sampling`.
 """

@@ -5,29 +5,25 @@ import triton.language as tl
 
 
 @triton.jit
-def _row_scale(
-    sums, rows, fits, eps, DIM: tl.constexpr, ROWS, PARTS: tl.constexpr, P2: tl.constexpr
-):
+def _row_scale(sums, rows, fits, eps, ROWS, PROBLEM: tl.constexpr):
     """1 / rms of each row, from partial sums of squares [PARTS, ROWS]."""
-    part = tl.arange(0, P2)
+    part = tl.arange(0, PROBLEM.parts_room)
     held = tl.load(
         sums + part[None, :] * ROWS + rows[:, None],
-        mask=fits[:, None] & (part[None, :] < PARTS),
+        mask=fits[:, None] & (part[None, :] < PROBLEM.parts),
         other=0.0,
     )
-    return tl.rsqrt(tl.sum(held, 1) / DIM + eps)
+    return tl.rsqrt(tl.sum(held, 1) / PROBLEM.inputs + eps)
 
 
 @triton.jit
-def _turn(
-    x, rows, cols, fits, cosine, sine, at, BM: tl.constexpr, BN: tl.constexpr, D: tl.constexpr
-):
+def _turn(x, cols, fits, cache, at, BM: tl.constexpr, BN: tl.constexpr, D: tl.constexpr):
     """Rotate neighbouring columns by each row's position."""
     even, odd = tl.split(tl.reshape(x, (BM, BN // 2, 2)))
     pair = (tl.min(cols) + 2 * tl.arange(0, BN // 2)) % D // 2
     spot = at[:, None] * (D // 2) + pair[None, :]
-    c = tl.load(cosine + spot, mask=fits[:, None], other=1.0)
-    s = tl.load(sine + spot, mask=fits[:, None], other=0.0)
+    c = tl.load(cache.cosine + spot, mask=fits[:, None], other=1.0)
+    s = tl.load(cache.sine + spot, mask=fits[:, None], other=0.0)
     return tl.reshape(tl.join(even * c - odd * s, even * s + odd * c), (BM, BN))
 
 
@@ -41,65 +37,55 @@ def finish(
     fits,
     out,
     residual,
-    sums_in,
-    sums_out,
-    keys,
-    values,
-    positions,
-    cosine,
-    sine,
+    cache,
     eps,
     ROWS,
-    N: tl.constexpr,
-    K: tl.constexpr,
-    BM: tl.constexpr,
-    BN: tl.constexpr,
-    EPILOGUE: tl.constexpr,
-    PARTS: tl.constexpr,
-    P2: tl.constexpr,
-    D: tl.constexpr,
-    MAX_LEN: tl.constexpr,
+    PROBLEM: tl.constexpr,
+    TILE: tl.constexpr,
 ):
     """Do what EPILOGUE says (`workers.engines.fast.tiling`) with a block [BM, BN] of a product.
 
     The block is stored, too.
     """
+    N: tl.constexpr = PROBLEM.outputs
+    EPILOGUE: tl.constexpr = PROBLEM.epilogue
+    D: tl.constexpr = PROBLEM.head_dim
     inside = fits[:, None] & (cols < N)[None, :]
     place = rows[:, None] * N + cols[None, :]
     if EPILOGUE == 0:
-        total = tl.load(residual + place, mask=inside, other=0.0).to(tl.float32) + acc
+        total = tl.load(residual.stream + place, mask=inside, other=0.0).to(tl.float32) + acc
         kept = total.to(out.dtype.element_ty)
         tl.store(out + place, kept, mask=inside)
         wide = tl.where(inside, kept.to(tl.float32), 0.0)
-        tl.store(sums_out + tile * ROWS + rows, tl.sum(wide * wide, 1), mask=fits)
+        tl.store(residual.sums_out + tile * ROWS + rows, tl.sum(wide * wide, 1), mask=fits)
     elif EPILOGUE == 1:
         tl.store(out + place, acc.to(out.dtype.element_ty), mask=inside)
     elif EPILOGUE == 4:
-        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
+        scale = _row_scale(residual.sums_in, rows, fits, eps, ROWS, PROBLEM)
         tl.store(out + place, acc * scale[:, None], mask=inside)
     elif EPILOGUE == 3:
-        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
+        scale = _row_scale(residual.sums_in, rows, fits, eps, ROWS, PROBLEM)
         gate = acc * scale[:, None]
         up = acc2 * scale[:, None]
         tl.store(out + place, (gate * tl.sigmoid(gate) * up).to(out.dtype.element_ty), mask=inside)
     else:
-        scale = _row_scale(sums_in, rows, fits, eps, K, ROWS, PARTS, P2)
+        scale = _row_scale(residual.sums_in, rows, fits, eps, ROWS, PROBLEM)
         x = acc * scale[:, None]
-        at = tl.load(positions + rows, mask=fits, other=0)
+        at = tl.load(cache.positions + rows, mask=fits, other=0)
         # A third of the columns each: queries, keys, values. A tile never straddles two.
         W: tl.constexpr = N // 3
         first = tl.min(cols)
         column = cols % W
         if first < 2 * W:
-            x = _turn(x, rows, cols, fits, cosine, sine, at, BM, BN, D)
+            x = _turn(x, cols, fits, cache, at, TILE.rows, TILE.outputs, D)
         kept = x.to(out.dtype.element_ty)
         if first < W:
             tl.store(out + rows[:, None] * W + column[None, :], kept, mask=inside)
         else:
             head = column // D
-            slot = (rows[:, None] * (W // D) + head[None, :]).to(tl.int64) * MAX_LEN + at[:, None]
-            slot = slot * D + (column % D)[None, :]
+            row = (rows[:, None] * (W // D) + head[None, :]).to(tl.int64)
+            slot = (row * PROBLEM.max_len + at[:, None]) * D + (column % D)[None, :]
             if first < 2 * W:
-                tl.store(keys + slot, kept, mask=inside)
+                tl.store(cache.past_keys + slot, kept, mask=inside)
             else:
-                tl.store(values + slot, kept, mask=inside)
+                tl.store(cache.past_values + slot, kept, mask=inside)

@@ -100,36 +100,15 @@ def _from_nibble(w, kind: tl.constexpr):
 def linear(
     x_ptr,
     w_ptr,
-    raw_ptr,
-    scale_ptr,
+    weights,
     out,
     residual,
-    sums_in,
-    sums_out,
-    keys,
-    values,
-    positions,
-    cosine,
-    sine,
-    partials,
-    arrived,
+    cache,
+    shares,
     eps,
     ROWS,
-    N: tl.constexpr,
-    K: tl.constexpr,
-    BM: tl.constexpr,
-    BN: tl.constexpr,
-    BK: tl.constexpr,
-    SPLIT: tl.constexpr,
-    EPILOGUE: tl.constexpr,
-    BITS: tl.constexpr,
-    PARTS: tl.constexpr,
-    P2: tl.constexpr,
-    D: tl.constexpr,
-    MAX_LEN: tl.constexpr,
-    STAGES: tl.constexpr,
-    TMA: tl.constexpr,
-    LEFT: tl.constexpr,
+    PROBLEM: tl.constexpr,
+    TILE: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """[ROWS, K] by weights [N, K] (SWIGLU: [2 N, K], gates above ups), then EPILOGUE.
@@ -139,6 +118,16 @@ def linear(
     w_ptr are tensor descriptors of blocks [BM, BK] and [BN, BK], which Hopper's copy unit fetches
     by itself. Beyond a row's end both are 0: 7B's down has 2752 = 21.5 x 128 inputs on 4 ranks.
     """
+    N: tl.constexpr = PROBLEM.outputs
+    K: tl.constexpr = PROBLEM.inputs
+    EPILOGUE: tl.constexpr = PROBLEM.epilogue
+    BITS: tl.constexpr = PROBLEM.bits
+    BM: tl.constexpr = TILE.rows
+    BN: tl.constexpr = TILE.outputs
+    BK: tl.constexpr = TILE.inputs
+    SPLIT: tl.constexpr = TILE.splits
+    STAGES: tl.constexpr = TILE.stages
+    TMA: tl.constexpr = TILE.tma
     TILES: tl.constexpr = (N + BN - 1) // BN
     BLOCKS: tl.constexpr = (K + BK - 1) // BK
     tile = tl.program_id(0) % TILES
@@ -161,14 +150,19 @@ def linear(
         if PDL == 2 and BITS == 16:
             near = tl.arange(0, BK * 2 // 128) * 64
             for block in tl.range(begin, tl.minimum(begin + STAGES - 1, end)):
-                _prefetch(raw_ptr + safe.to(tl.int64)[:, None] * K + block * BK + near[None, :])
+                _prefetch(
+                    weights.packed + safe.to(tl.int64)[:, None] * K + block * BK + near[None, :]
+                )
                 if EPILOGUE == 3:
                     _prefetch(
-                        raw_ptr + (N + safe).to(tl.int64)[:, None] * K + block * BK + near[None, :]
+                        weights.packed
+                        + (N + safe).to(tl.int64)[:, None] * K
+                        + block * BK
+                        + near[None, :]
                     )
         gdc_wait()
-    kind: tl.constexpr = out.dtype.element_ty if EPILOGUE != 4 else residual.dtype.element_ty
-    if BITS == 16 and not LEFT:
+    kind: tl.constexpr = out.dtype.element_ty if EPILOGUE != 4 else residual.stream.dtype.element_ty
+    if BITS == 16 and not TILE.left:
         for block in tl.range(begin, end, num_stages=STAGES):
             x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
             acc = tl.dot(x, _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA).T, acc)
@@ -198,9 +192,9 @@ def linear(
                 if EPILOGUE == 3:
                     w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
                     turned2 = tl.dot(_from_int8(w, kind), x.T, turned2)
-            turned *= tl.load(scale_ptr + safe)[:, None]
+            turned *= tl.load(weights.scale + safe)[:, None]
             if EPILOGUE == 3:
-                turned2 *= tl.load(scale_ptr + N + safe)[:, None]
+                turned2 *= tl.load(weights.scale + N + safe)[:, None]
         else:
             HALF: tl.constexpr = BK // 2
             for block in tl.range(begin, end, num_stages=STAGES):
@@ -209,13 +203,13 @@ def linear(
                 w = _weights(w_ptr, tile * BN, block * HALF, N, K // 2, BN, HALF, TMA)
                 part = tl.dot(_from_nibble(w & 15, kind), low.T)
                 part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
-                scale = tl.load(scale_ptr + safe * (K // BK) + block).to(tl.float32)
+                scale = tl.load(weights.scale + safe * (K // BK) + block).to(tl.float32)
                 turned += part * scale[:, None]
                 if EPILOGUE == 3:
                     w = _weights(w_ptr, N + tile * BN, block * HALF, 2 * N, K // 2, BN, HALF, TMA)
                     part = tl.dot(_from_nibble(w & 15, kind), low.T)
                     part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
-                    scale = tl.load(scale_ptr + (N + safe) * (K // BK) + block).to(tl.float32)
+                    scale = tl.load(weights.scale + (N + safe) * (K // BK) + block).to(tl.float32)
                     turned2 += part * scale[:, None]
         acc = tl.trans(turned)
         if EPILOGUE == 3:
@@ -226,30 +220,26 @@ def linear(
         WAYS: tl.constexpr = 2 if EPILOGUE == 3 else 1
         cell = tl.arange(0, BM)[:, None] * BN + tl.arange(0, BN)[None, :]
         spot = above * TILES + tile
-        mine = partials + ((spot * SPLIT + split) * WAYS) * BM * BN
+        mine = shares.partials + ((spot * SPLIT + split) * WAYS) * BM * BN
         tl.store(mine + cell, acc)
         if EPILOGUE == 3:
             tl.store(mine + BM * BN + cell, acc2)
         tl.debug_barrier()
-        before = tl.atomic_add(arrived + spot, 1, sem="acq_rel", scope="gpu")
+        before = tl.atomic_add(shares.arrived + spot, 1, sem="acq_rel", scope="gpu")
         if before == SPLIT - 1:
             acc = tl.zeros((BM, BN), dtype=tl.float32)
             acc2 = acc
             for share in tl.static_range(SPLIT):
-                from_share = partials + ((spot * SPLIT + share) * WAYS) * BM * BN
+                from_share = shares.partials + ((spot * SPLIT + share) * WAYS) * BM * BN
                 acc += tl.load(from_share + cell, cache_modifier=".cg")
                 if EPILOGUE == 3:
                     acc2 += tl.load(from_share + BM * BN + cell, cache_modifier=".cg")
-            tl.store(arrived + spot, 0)
+            tl.store(shares.arrived + spot, 0)
             finish(
-                acc, acc2, tile, rows, cols, fits, out, residual, sums_in, sums_out, keys, values,
-                positions, cosine, sine, eps, ROWS, N, K, BM, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
-            )  # fmt: skip
+                acc, acc2, tile, rows, cols, fits, out, residual, cache, eps, ROWS, PROBLEM, TILE
+            )
     else:
-        finish(
-            acc, acc2, tile, rows, cols, fits, out, residual, sums_in, sums_out, keys, values,
-            positions, cosine, sine, eps, ROWS, N, K, BM, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
-        )  # fmt: skip
+        finish(acc, acc2, tile, rows, cols, fits, out, residual, cache, eps, ROWS, PROBLEM, TILE)
 
 
 @triton.jit
@@ -263,33 +253,24 @@ def _group_sums(w, low, high, BN: tl.constexpr, GROUPS: tl.constexpr, HALF: tl.c
 @triton.jit
 def vector(
     x_ptr,
-    w_ptr,
-    scale_ptr,
+    weights,
     out,
     residual,
-    sums_in,
-    sums_out,
-    keys,
-    values,
-    positions,
-    cosine,
-    sine,
+    cache,
     eps,
-    N: tl.constexpr,
-    K: tl.constexpr,
-    BN: tl.constexpr,
-    BK: tl.constexpr,
-    EPILOGUE: tl.constexpr,
-    BITS: tl.constexpr,
-    GROUP: tl.constexpr,
-    PARTS: tl.constexpr,
-    P2: tl.constexpr,
-    D: tl.constexpr,
-    MAX_LEN: tl.constexpr,
-    STAGES: tl.constexpr,
+    PROBLEM: tl.constexpr,
+    TILE: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """`linear` for a single row: no matrix unit, weights go from memory to registers once."""
+    N: tl.constexpr = PROBLEM.outputs
+    K: tl.constexpr = PROBLEM.inputs
+    EPILOGUE: tl.constexpr = PROBLEM.epilogue
+    BITS: tl.constexpr = PROBLEM.bits
+    GROUP: tl.constexpr = PROBLEM.group
+    BN: tl.constexpr = TILE.outputs
+    BK: tl.constexpr = TILE.inputs
+    STAGES: tl.constexpr = TILE.stages
     tile = tl.program_id(0)
     rows = tl.arange(0, 1)
     fits = rows < 1
@@ -319,12 +300,12 @@ def vector(
             there = (group < K // GROUP)[None, :]
             spot = safe[:, None] * (K // 2) + byte[None, :]
             scale_spot = safe[:, None] * (K // GROUP) + group[None, :]
-            w = tl.load(w_ptr + spot, mask=whole[None, :], other=0)
-            s = tl.load(scale_ptr + scale_spot, mask=there, other=0.0).to(tl.float32)
+            w = tl.load(weights.packed + spot, mask=whole[None, :], other=0)
+            s = tl.load(weights.scale + scale_spot, mask=there, other=0.0).to(tl.float32)
             sums += _group_sums(w, low, high, BN, GROUPS, HALF) * s
             if EPILOGUE == 3:
-                w = tl.load(w_ptr + N * (K // 2) + spot, mask=whole[None, :], other=0)
-                s = tl.load(scale_ptr + N * (K // GROUP) + scale_spot, mask=there, other=0.0)
+                w = tl.load(weights.packed + N * (K // 2) + spot, mask=whole[None, :], other=0)
+                s = tl.load(weights.scale + N * (K // GROUP) + scale_spot, mask=there, other=0.0)
                 sums2 += _group_sums(w, low, high, BN, GROUPS, HALF) * s.to(tl.float32)
         total = tl.sum(sums, 1)
         total2 = tl.sum(sums2, 1)
@@ -334,10 +315,10 @@ def vector(
             whole = k < K
             x = tl.load(x_ptr + k, mask=whole, other=0.0).to(tl.float32)
             spot = safe[:, None] * K + k[None, :]
-            w = tl.load(w_ptr + spot, mask=whole[None, :], other=0.0)
+            w = tl.load(weights.packed + spot, mask=whole[None, :], other=0.0)
             acc += w.to(tl.float32) * x[None, :]
             if EPILOGUE == 3:
-                w2 = tl.load(w_ptr + N * K + spot, mask=whole[None, :], other=0.0)
+                w2 = tl.load(weights.packed + N * K + spot, mask=whole[None, :], other=0.0)
                 acc2 += w2.to(tl.float32) * x[None, :]
         total = tl.sum(acc, 1)
         total2 = total
@@ -346,10 +327,10 @@ def vector(
     if PDL:
         gdc_launch_dependents()
     if BITS == 8:
-        total *= tl.load(scale_ptr + safe)
+        total *= tl.load(weights.scale + safe)
         if EPILOGUE == 3:
-            total2 *= tl.load(scale_ptr + N + safe)
+            total2 *= tl.load(weights.scale + N + safe)
     finish(
-        total[None, :], total2[None, :], tile, rows, cols, fits, out, residual, sums_in, sums_out,
-        keys, values, positions, cosine, sine, eps, 1, N, K, 1, BN, EPILOGUE, PARTS, P2, D, MAX_LEN,
+        total[None, :], total2[None, :], tile, rows, cols, fits, out, residual, cache,
+        eps, 1, PROBLEM, TILE,
     )  # fmt: skip
