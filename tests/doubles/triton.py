@@ -46,11 +46,13 @@ from workers.engines.fast.kernels import (
     sampling as kernels_sampling,
 )
 from workers.engines.fast.kernels.arguments import (
+    BatchState,
     Cache,
     Operand,
     Problem,
     Residual,
     Shares,
+    Span,
     Tile,
 )
 from workers.engines.fast.model import FastModel, SeparateDecoder
@@ -249,8 +251,9 @@ def attention() -> Measured:
         partials = torch.full((ROWS * HEADS * splits * (HEAD_DIM + 2),), math.nan)
         arrived = torch.zeros(ROWS * HEADS, dtype=torch.int32)
         kernels_attention.attend[(ROWS * HEADS, splits)](
-            queries, keys, values, POSITIONS, out, partials, arrived, 1 / math.sqrt(HEAD_DIM),
-            HEADS, HEAD_DIM, PLACES, 16, splits, 2, False,
+            queries, keys, values, POSITIONS, out, Shares(partials, arrived),
+            1 / math.sqrt(HEAD_DIM), HEADS, HEAD_DIM, PLACES,
+            Span(block=16, splits=splits, stages=2), False,
         )  # fmt: skip
         assert not arrived.any(), "counters must be 0 again for the next launch"
         yield f"attention: {splits} splits", apart(out, expected)
@@ -353,8 +356,8 @@ def advancing() -> Measured:
         written = torch.zeros(3, ROWS, dtype=torch.int64)
         step, alive = torch.ones(1, dtype=torch.int32), torch.zeros(1, dtype=torch.int32)
         kernels_sampling.advance[(1,)](
-            chosen, tokens, positions, done, written, step, alive, eos, ROWS, last, ignore_eos, 16,
-            False,
+            chosen, BatchState(tokens, positions, done, written, step, alive), eos, ROWS, last,
+            ignore_eos, 16, False,
         )  # fmt: skip
         now_done = [0, 0, 0, 1, 0] if ignore_eos else [0, 1, 0, 1, 0]
         now_at = [1, 5, 9, 3, 2] if ignore_eos else [1, 4, 9, 3, 2]

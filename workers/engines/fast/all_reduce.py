@@ -19,6 +19,7 @@ from fairscale.nn.model_parallel.initialize import (
 from torch import Tensor
 from torch import distributed as dist
 
+from workers.engines.fast.kernels.arguments import BufferLayout, Peers
 from workers.engines.fast.tiling import launch, power_of_two
 
 # Compute capability of the first GPUs that fetch whole blocks by a unit of their own and start a
@@ -109,7 +110,9 @@ class PeerSum:
         self._one_shot = rows < self.degree or rows * dim * item <= _ONE_SHOT_BYTES
         self.name = f"peer memory, {'one' if self._one_shot else 'two'}-shot"
         # Two parts in turn: a rank may be a call ahead while another still reads.
-        self._part_at, self._whole_at, self._flags_at = (0, size), 2 * size, 3 * size
+        self._layouts = [
+            BufferLayout(part_at, whole_at=2 * size, flags_at=3 * size) for part_at in (0, size)
+        ]
         memory: Tensor = symmetric.empty(
             3 * size + 4 * _FLAG_WORDS, dtype=torch.uint8, device=device
         )
@@ -117,10 +120,13 @@ class PeerSum:
         group = get_model_parallel_group()
         handle: Any = symmetric.rendezvous(memory, group)
         self._memory = memory
-        self._bases = torch.tensor(handle.buffer_ptrs, dtype=torch.int64, device=device)
-        self._epochs = torch.zeros(self.parts, dtype=torch.int32, device=device)
+        self._peers = Peers(
+            torch.tensor(handle.buffer_ptrs, dtype=torch.int64, device=device),
+            torch.zeros(self.parts, dtype=torch.int32, device=device),
+        )
         self._views = [
-            memory[at : at + rows * dim * item].view(kind).view(rows, dim) for at in self._part_at
+            memory[layout.part_at :][: rows * dim * item].view(kind).view(rows, dim)
+            for layout in self._layouts
         ]
         self._turn = 0
         # No rank may raise a flag before all have cleared theirs.
@@ -136,13 +142,10 @@ class PeerSum:
         self._turn = 1 - turn
         yield self._views[turn]
         kernels_reduce.sum_over_peers[(self.parts,)](
-            self._bases,
-            self._epochs,
+            self._peers,
             x,
             sums,
-            self._part_at[turn],
-            self._whole_at,
-            self._flags_at,
+            self._layouts[turn],
             self._rows,
             self._dim,
             self._rank,

@@ -9,6 +9,7 @@ from torch import distributed as dist
 
 from workers.engines.base.sampling import Decoding
 from workers.engines.fast.all_reduce import LibrarySum, PeerSum, RankSum, hopper, peer_fault
+from workers.engines.fast.kernels.arguments import BatchState
 from workers.engines.fast.model import FastModel, SeparateDecoder
 from workers.engines.fast.nucleus import draw
 from workers.engines.fast.tiling import launch, power_of_two
@@ -117,15 +118,17 @@ class CapturedSteps:
         self._kernels = kernels_sampling
         self._fast, self._decoding, self._rows = fast, decoding, rows
         device = fast.device
-        self._tokens = torch.zeros(rows, dtype=torch.int64, device=device)
         self._chosen = torch.zeros(rows, dtype=torch.int64, device=device)
-        self._positions = torch.zeros(rows, dtype=torch.int32, device=device)
-        self._done = torch.zeros(rows, dtype=torch.int32, device=device)
-        self._step = torch.zeros(1, dtype=torch.int32, device=device)
-        self._alive = torch.zeros(1, dtype=torch.int32, device=device)
         self._seed = torch.zeros(1, dtype=torch.int64, device=device)
         most = decoding.max_gen_len
-        self._written = torch.zeros(most, rows, dtype=torch.int64, device=device)
+        self._state = BatchState(
+            tokens=torch.zeros(rows, dtype=torch.int64, device=device),
+            positions=torch.zeros(rows, dtype=torch.int32, device=device),
+            done=torch.zeros(rows, dtype=torch.int32, device=device),
+            written=torch.zeros(most, rows, dtype=torch.int64, device=device),
+            step=torch.zeros(1, dtype=torch.int32, device=device),
+            alive=torch.zeros(1, dtype=torch.int32, device=device),
+        )
         self._alive_host = torch.zeros(most, dtype=torch.int32, pin_memory=True)
         self._noted: list[torch.cuda.Event] = []
         quantized = fast.weights.layers[0].qkv
@@ -155,9 +158,9 @@ class CapturedSteps:
     def begin(self, lens: Sequence[int], seed: int) -> None:
         """As `Steps.begin`."""
         self._seed.fill_(seed)
-        self._step.zero_()
-        self._done.zero_()
-        self._positions.copy_(torch.tensor(lens, dtype=torch.int32) - 1)
+        self._state.step.zero_()
+        self._state.done.zero_()
+        self._state.positions.copy_(torch.tensor(lens, dtype=torch.int32) - 1)
 
     def choose(self, logits: Tensor) -> None:
         """As `Steps.choose`."""
@@ -169,7 +172,7 @@ class CapturedSteps:
             logits,
             self._chosen,
             self._seed,
-            self._step,
+            self._state.step,
             1.0 / (decoding.temperature or 1.0),
             decoding.top_p,
             rows,
@@ -183,12 +186,7 @@ class CapturedSteps:
         )
         self._kernels.advance[(1,)](
             self._chosen,
-            self._tokens,
-            self._positions,
-            self._done,
-            self._written,
-            self._step,
-            self._alive,
+            self._state,
             decoding.eos_id,
             rows,
             self._fast.max_len - 1,
@@ -204,8 +202,8 @@ class CapturedSteps:
 
     def logits_at(self, tokens: Tensor, position: int) -> Tensor:
         """As `Steps.logits_at`."""
-        self._positions.fill_(position)
-        return self._decoder.logits(tokens, self._positions)
+        self._state.positions.fill_(position)
+        return self._decoder.logits(tokens, self._state.positions)
 
     def note_alive(self, step: int) -> None:
         """As `Steps.note_alive`."""
@@ -213,7 +211,7 @@ class CapturedSteps:
             return
         while len(self._noted) <= step:
             self._noted.append(torch.cuda.Event())  # type: ignore[no-untyped-call]
-        self._alive_host[step : step + 1].copy_(self._alive, non_blocking=True)
+        self._alive_host[step : step + 1].copy_(self._state.alive, non_blocking=True)
         self._noted[step].record()
 
     def was_alive(self, step: int) -> bool:
@@ -223,7 +221,7 @@ class CapturedSteps:
 
     def answers(self, taken: int) -> tuple[list[list[int]], list[bool]]:
         """As `Steps.answers`."""
-        return _kept(self._written[:taken].cpu(), self._decoding)
+        return _kept(self._state.written[:taken].cpu(), self._decoding)
 
     def describe(self) -> dict[str, Any]:
         """As `Steps.describe`."""
@@ -237,8 +235,8 @@ class CapturedSteps:
 
     def _capture(self) -> torch.cuda.CUDAGraph:
         """Run the step until all is compiled and connected, then record it."""
-        self._step.zero_()
-        self._positions.zero_()
+        self._state.step.zero_()
+        self._state.positions.zero_()
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
@@ -253,7 +251,9 @@ class CapturedSteps:
         return graph
 
     def _whole_step(self) -> None:
-        self.choose(self._fast.gather(self._decoder.logits(self._tokens, self._positions)))
+        self.choose(
+            self._fast.gather(self._decoder.logits(self._state.tokens, self._state.positions))
+        )
 
 
 def _rank_sum(fast: FastModel, rows: int, nodes: int) -> tuple[RankSum, str | None]:

@@ -97,7 +97,7 @@ class FusedDecoder:
         splits = attend_splits(rows, heads)
         partials = torch.empty(rows * heads * splits * (self._head_dim + 2), device=device)
         counters = torch.zeros(rows * heads, dtype=torch.int32, device=device)
-        self._attend_space = (partials, counters)
+        self._attend_space = Shares(partials, counters)
         room, programs = self._linear_room()
         self._shares = Shares(
             torch.empty(room, device=device),

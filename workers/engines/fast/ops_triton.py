@@ -10,6 +10,7 @@ from torch import Tensor
 from workers.engines.fast.fused_weights import Matrix
 from workers.engines.fast.kernels import attention as kernels_attention
 from workers.engines.fast.kernels import rows as kernels_rows
+from workers.engines.fast.kernels.arguments import Cache, Shares, Span
 from workers.engines.fast.ops_torch import product as plain_product
 from workers.engines.fast.tiling import launch, power_of_two
 
@@ -63,10 +64,8 @@ def place(
     kernels_rows.place[(len(fused),)](
         fused,
         queries,
-        *caches,
+        Cache(*caches, positions, *turn),
         rows,
-        positions,
-        *turn,
         places,
         heads,
         power_of_two(heads),
@@ -95,32 +94,28 @@ def attend_into(
     caches: tuple[Tensor, Tensor],
     positions: Tensor,
     *,
-    workspace: tuple[Tensor, Tensor] | None,
+    workspace: Shares | None,
     early: bool,
 ) -> None:
     """One token a row over its own past, into `out` [rows, heads x head_dim].
 
-    `workspace` holds partial results fp32 and counters int32 [rows x heads], 0 before and after;
-    None splits nothing. `early` lets the kernel start while the one before it ends.
+    `workspace` has room for each split's result and a counter for each row and head; None splits
+    nothing. `early` lets the kernel start while the one before it ends.
     """
     rows, heads, max_len, head_dim = caches[0].shape
     rows = len(positions)
     splits = 1 if workspace is None else attend_splits(rows, heads)
-    partials, arrived = (out, out) if workspace is None else workspace
     kernels_attention.attend[(rows * heads, splits)](
         queries,
         *caches,
         positions,
         out,
-        partials,
-        arrived,
+        workspace or Shares(out, out),
         1.0 / math.sqrt(head_dim),
         heads,
         head_dim,
         max_len,
-        ATTEND_BLOCK,
-        splits,
-        ATTEND_STAGES,
+        Span(block=ATTEND_BLOCK, splits=splits, stages=ATTEND_STAGES),
         early,
         num_warps=ATTEND_WARPS,
         **launch(early=early),

@@ -56,18 +56,23 @@ class Shares(NamedTuple):
 
 
 class Peers(NamedTuple):
-    """The ranks' shared buffers."""
+    """Where the ranks of a node meet."""
 
     bases: Any
-    """int64 [ranks], the buffers' addresses in this rank's own address space."""
+    """int64 [ranks], their shared buffers' addresses as this rank sees them."""
     epochs: Any
     """int32 [programs], what each program's flags were raised to last."""
+
+
+class BufferLayout(NamedTuple):
+    """What lies where in each rank's shared buffer, in bytes from its beginning."""
+
     part_at: Any
-    """Bytes into a buffer at which its rank's part begins."""
+    """The rank's part."""
     whole_at: Any
-    """As `part_at`, of the sums."""
+    """The sum of all parts."""
     flags_at: Any
-    """As `part_at`, of the flags."""
+    """uint32 [programs, ranks], raised by the others."""
 
 
 class BatchState(NamedTuple):
@@ -127,3 +132,14 @@ class Tile(NamedTuple):
     """Weights are the matrix unit's left operand."""
     tma: bool
     """Hopper's copy unit fetches the blocks, by tensor descriptors."""
+
+
+class Span(NamedTuple):
+    """How a row's positions are cut for attention, as the compiler knows it."""
+
+    block: int
+    """Positions that a program looks at together."""
+    splits: int
+    """Programs that share a row's positions."""
+    stages: int
+    """Blocks in flight."""

@@ -12,21 +12,20 @@ def attend(
     values,
     positions,
     out,
-    partials,
-    arrived,
+    shares,
     scale,
     HEADS: tl.constexpr,
     D: tl.constexpr,
     MAX_LEN: tl.constexpr,
-    BS: tl.constexpr,
-    SPLIT: tl.constexpr,
-    STAGES: tl.constexpr,
+    SPAN: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """Queries [rows, HEADS, D] over caches [rows, HEADS, MAX_LEN, D], each up to its own position.
 
     Program (row and head, split) takes its share of the positions; the last to arrive joins them.
     """
+    BS: tl.constexpr = SPAN.block
+    SPLIT: tl.constexpr = SPAN.splits
     pair = tl.program_id(0)
     split = tl.program_id(1)
     row = pair // HEADS
@@ -45,7 +44,7 @@ def attend(
     best = tl.full((BS,), -1e30, dtype=tl.float32)
     mass = tl.zeros((BS,), dtype=tl.float32)
     acc = tl.zeros((BS, D), dtype=tl.float32)
-    for first in tl.range(begin, end, BS, num_stages=STAGES):
+    for first in tl.range(begin, end, BS, num_stages=SPAN.stages):
         at = first + lane
         live = at < end
         spot = base + at[:, None] * D + d[None, :]
@@ -67,14 +66,14 @@ def attend(
     if SPLIT == 1:
         tl.store(out + pair * D + d, (mixed / total).to(out.dtype.element_ty))
     else:
-        mine = partials + (pair * SPLIT + split) * (D + 2)
+        mine = shares.partials + (pair * SPLIT + split) * (D + 2)
         tl.store(mine + d, mixed)
         tl.store(mine + D, top)
         tl.store(mine + D + 1, total)
         tl.debug_barrier()
-        before = tl.atomic_add(arrived + pair, 1, sem="acq_rel", scope="gpu")
+        before = tl.atomic_add(shares.arrived + pair, 1, sem="acq_rel", scope="gpu")
         if before == SPLIT - 1:
-            theirs = partials + pair * SPLIT * (D + 2)
+            theirs = shares.partials + pair * SPLIT * (D + 2)
             top = -1e30
             for other in tl.static_range(SPLIT):
                 held = tl.load(theirs + other * (D + 2) + D, cache_modifier=".cg")
@@ -86,5 +85,5 @@ def attend(
                 weight = tl.exp2(tl.load(part + D, cache_modifier=".cg") - top)
                 total += weight * tl.load(part + D + 1, cache_modifier=".cg")
                 mixed += weight * tl.load(part + d, cache_modifier=".cg")
-            tl.store(arrived + pair, 0)
+            tl.store(shares.arrived + pair, 0)
             tl.store(out + pair * D + d, (mixed / total).to(out.dtype.element_ty))

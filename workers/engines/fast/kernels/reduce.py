@@ -55,13 +55,10 @@ def _await(addresses, epoch):
 
 @triton.jit
 def sum_over_peers(
-    bases,
-    epochs,
+    peers,
     x,
     sums,
-    part_at,
-    whole_at,
-    flags_at,
+    layout,
     ROWS,
     DIM: tl.constexpr,
     RANK: tl.constexpr,
@@ -73,9 +70,9 @@ def sum_over_peers(
 ):
     """X [ROWS, DIM] += the ranks' parts; sums [DIM / BC, ROWS] = its squares' sums by slice.
 
-    Every rank's part lies `part_at` bytes into its shared buffer. Program s takes columns s * BC
-    on. Two-shot: each rank sums its share of the rows, sends them to all, and all add the whole.
-    One-shot: each rank sums everything, which reads WORLD / 2 times as much and meets once less.
+    Program s takes columns s * BC on. Two-shot: each rank sums its share of the rows, sends them to
+    all, and all add the whole. One-shot: each rank sums everything, which reads WORLD / 2 times as
+    much and meets once less.
     Either way the ranks' parts are added in the order of ranks, so that all ranks hold the same
     bits.
     """
@@ -89,10 +86,10 @@ def sum_over_peers(
     fits = (rows < ROWS)[:, None]
     cols = slot * BC + tl.arange(0, BC)
     place = rows[:, None] * DIM + cols[None, :]
-    epoch = tl.load(epochs + slot)
-    peers = tl.arange(0, WORLD)
-    theirs = tl.load(bases + peers) + flags_at + (slot * WORLD + RANK) * 4
-    ours = tl.load(bases + RANK) + flags_at + (slot * WORLD + peers) * 4
+    epoch = tl.load(peers.epochs + slot)
+    each = tl.arange(0, WORLD)
+    theirs = tl.load(peers.bases + each) + layout.flags_at + (slot * WORLD + RANK) * 4
+    ours = tl.load(peers.bases + RANK) + layout.flags_at + (slot * WORLD + each) * 4
     # What this rank wrote before was another kernel's: all of it is in memory.
     _post(theirs, epoch + 1)
     held = tl.load(x + place, mask=fits, other=0.0).to(tl.float32)
@@ -101,12 +98,12 @@ def sum_over_peers(
     if ONE_SHOT:
         total = tl.zeros((BM, BC), dtype=tl.float32)
         for peer in tl.static_range(WORLD):
-            part = (tl.load(bases + peer) + part_at).to(tl.pointer_type(kind))
+            part = (tl.load(peers.bases + peer) + layout.part_at).to(tl.pointer_type(kind))
             total += tl.load(part + place, mask=fits, other=0.0, cache_modifier=".cg").to(
                 tl.float32
             )
         total = total.to(kind).to(tl.float32)
-        tl.store(epochs + slot, epoch + 1)
+        tl.store(peers.epochs + slot, epoch + 1)
     else:
         SHARE: tl.constexpr = BM // WORLD
         own = RANK * SHARE + tl.arange(0, SHARE)
@@ -114,21 +111,21 @@ def sum_over_peers(
         own_fits = (own < ROWS)[:, None]
         total = tl.zeros((SHARE, BC), dtype=tl.float32)
         for peer in tl.static_range(WORLD):
-            part = (tl.load(bases + peer) + part_at).to(tl.pointer_type(kind))
+            part = (tl.load(peers.bases + peer) + layout.part_at).to(tl.pointer_type(kind))
             total += tl.load(part + mine, mask=own_fits, other=0.0, cache_modifier=".cg").to(
                 tl.float32
             )
         for step in tl.static_range(WORLD):
             peer = (RANK + step) % WORLD
-            whole = (tl.load(bases + peer) + whole_at).to(tl.pointer_type(kind))
+            whole = (tl.load(peers.bases + peer) + layout.whole_at).to(tl.pointer_type(kind))
             tl.store(whole + mine, total.to(kind), mask=own_fits)
         tl.debug_barrier()
         _post(theirs, epoch + 2)
         _await(ours, epoch + 2)
         tl.debug_barrier()
-        whole = (tl.load(bases + RANK) + whole_at).to(tl.pointer_type(kind))
+        whole = (tl.load(peers.bases + RANK) + layout.whole_at).to(tl.pointer_type(kind))
         total = tl.load(whole + place, mask=fits, other=0.0, cache_modifier=".cg").to(tl.float32)
-        tl.store(epochs + slot, epoch + 2)
+        tl.store(peers.epochs + slot, epoch + 2)
     kept = (held + total).to(kind)
     tl.store(x + place, kept, mask=fits)
     wide = tl.where(fits, kept.to(tl.float32), 0.0)

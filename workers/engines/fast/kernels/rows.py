@@ -74,12 +74,8 @@ def _turned(x, c, s, HEADS: tl.constexpr, D: tl.constexpr):
 def place(
     fused,
     queries,
-    keys,
-    values,
+    cache,
     rows,
-    positions,
-    cosine,
-    sine,
     QUERY_STRIDE,
     HEADS: tl.constexpr,
     H2: tl.constexpr,
@@ -93,14 +89,14 @@ def place(
     padded for prefill's attention) or [row, HEADS, D].
     """
     token = tl.program_id(0)
-    at = tl.load(positions + token)
+    at = tl.load(cache.positions + token)
     row = tl.load(rows + token)
     half = tl.arange(0, D // 2)
     d = tl.arange(0, D)[None, :]
     head = tl.arange(0, H2)[:, None]
     whole = head < HEADS
-    c = tl.load(cosine + at * (D // 2) + half)[None, :]
-    s = tl.load(sine + at * (D // 2) + half)[None, :]
+    c = tl.load(cache.cosine + at * (D // 2) + half)[None, :]
+    s = tl.load(cache.sine + at * (D // 2) + half)[None, :]
     source = fused + token.to(tl.int64) * 3 * HEADS * D + head * D + d
     first = (row * HEADS + head).to(tl.int64)
     if PACKED:
@@ -112,5 +108,5 @@ def place(
     k = tl.load(source + HEADS * D, mask=whole, other=0.0)
     v = tl.load(source + 2 * HEADS * D, mask=whole, other=0.0)
     tl.store(queries + to, _turned(q, c, s, H2, D), mask=whole)
-    tl.store(keys + slot, _turned(k, c, s, H2, D), mask=whole)
-    tl.store(values + slot, v, mask=whole)
+    tl.store(cache.past_keys + slot, _turned(k, c, s, H2, D), mask=whole)
+    tl.store(cache.past_values + slot, v, mask=whole)

@@ -60,12 +60,7 @@ def choose(
 @triton.jit
 def advance(
     chosen,
-    tokens,
-    positions,
-    done,
-    written,
-    step_ptr,
-    alive,
+    state,
     eos_id,
     ROWS,
     LAST: tl.constexpr,
@@ -79,16 +74,16 @@ def advance(
     row = tl.arange(0, BLOCK)
     fits = row < ROWS
     token = tl.load(chosen + row, mask=fits, other=0)
-    step = tl.load(step_ptr)
-    ended = tl.load(done + row, mask=fits, other=1)
-    at = tl.load(positions + row, mask=fits, other=0)
-    tl.store(written + step.to(tl.int64) * ROWS + row, token, mask=fits)
-    tl.store(tokens + row, token, mask=fits)
+    step = tl.load(state.step)
+    ended = tl.load(state.done + row, mask=fits, other=1)
+    at = tl.load(state.positions + row, mask=fits, other=0)
+    tl.store(state.written + step.to(tl.int64) * ROWS + row, token, mask=fits)
+    tl.store(state.tokens + row, token, mask=fits)
     if not IGNORE_EOS:
         ended = tl.where(token == eos_id, 1, ended)
-    tl.store(done + row, ended, mask=fits)
+    tl.store(state.done + row, ended, mask=fits)
     # A row that ended stays where it is: its cache is never outgrown.
     moved = tl.minimum(at + 1, LAST)
-    tl.store(positions + row, tl.where(ended != 0, at, moved), mask=fits)
-    tl.store(alive, tl.sum(tl.where(fits & (ended == 0), 1, 0), 0))
-    tl.store(step_ptr, step + 1)
+    tl.store(state.positions + row, tl.where(ended != 0, at, moved), mask=fits)
+    tl.store(state.alive, tl.sum(tl.where(fits & (ended == 0), 1, 0), 0))
+    tl.store(state.step, step + 1)
