@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.conftest import REPOSITORY
+from workers.engines.fast.kernels import arguments
 
 # Differences relative to the root mean square of what is expected. fp32: sums of a few hundred
 # products in another order, 4.4e-6 measured. fp16: rounding of the result, 2**-11 of a number that
@@ -43,6 +44,14 @@ def measured() -> Mapping[str, float]:
     assert done.returncode == 0, done.stderr
     found: dict[str, float] = json.loads(done.stdout)
     return found
+
+
+def test_no_argument_has_a_name_that_triton_s_own_tuple_has() -> None:
+    # A compiled kernel would get that tuple's, with no word said; the interpreter gets ours.
+    groups = [group for group in vars(arguments).values() if hasattr(group, "_fields")]
+    assert arguments.Cache in groups
+    for group in groups:
+        assert not {"values", "type"} & set(group._fields), group
 
 
 @pytest.mark.parametrize("case", PRODUCTS)
