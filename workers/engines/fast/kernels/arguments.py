@@ -1,11 +1,11 @@
 """Arguments: what the kernels are told, grouped by what it belongs to.
 
 Triton takes a tuple apart at the launch: each element is specialised as an argument of its own is,
-and costs nothing more. Two kinds stay out of it: tensor descriptors, which Triton finds only when
-they are arguments themselves, and numbers that only the compiler sees, which are a tuple of their
-own, annotated as a whole. A kernel that needs such a number by name binds it first: an attribute of
-a compile-time tuple is a plain number, which `tl.static_range` and shapes refuse. No field may be
-called `values` or `type`: Triton's own tuple has those.
+and the compiled code is the same. Two kinds stay out of such tuples: tensor descriptors, which
+Triton finds only among the arguments themselves, and numbers that only the compiler sees, which are
+a tuple of their own, annotated as a whole. A kernel binds the latter to `tl.constexpr` names first:
+as an attribute each is a plain number, which `tl.static_range` refuses. No field may be called
+`values` or `type`: Triton's own tuple has those.
 """
 
 from typing import Any, NamedTuple
