@@ -73,6 +73,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "launcher.config": {"conf"},
     "launcher.slurm": {"telemetry", "telemetry.record"},
     "launcher.plan": {
+        "telemetry.sources.nvml",
         *("launcher.config", "launcher.slurm", "telemetry.boards", "telemetry.record"),
         *("workers.checkpoints", "workers.planning", "workers.prompts", "workers.tokenizers"),
     },

@@ -1,5 +1,6 @@
 """Points become specs, each with a verdict, before anything starts.
 
+- `boards`: which GPU `gpu=auto` is here, and where a point's ranks compute.
 - `checkpoints`: what `weights=` names becomes a digest and a folder, before anything starts.
 - `cluster`: where jobs run and what they may ask for there.
 - `grid`: composed points become specs, each with a verdict, before anything starts.

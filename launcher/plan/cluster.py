@@ -9,6 +9,8 @@ from typing import Any, Final, Self
 from launcher.config.errors import BadInputError
 from telemetry.record.launch import DEVICES
 
+AUTO_DEVICE: Final = "auto"
+"""Where a point's GPU decides: on it, or on CPU where it is simulated."""
 EXECUTORS: Final = ("local", "slurm")
 _NAMES: Final = (
     "partition",
@@ -88,7 +90,7 @@ class Cluster:
     executor: str
     """`local` for this machine, `slurm` for a batch system."""
     device: str
-    """Where ranks compute, `cpu` or `cuda`."""
+    """Where ranks compute: `cpu`, `cuda`, or `auto` until a point's GPU is known."""
     gpus_per_node: int
     """GPUs of each node, real or simulated: the most ranks that one holds."""
     timeout_min: int
@@ -113,7 +115,7 @@ class Cluster:
             key: value for key, value in content.items() if key not in {"gpu", "dtype", "typical"}
         }
         _require_fields(cls, own, "cluster")
-        for name, allowed in (("executor", EXECUTORS), ("device", DEVICES)):
+        for name, allowed in (("executor", EXECUTORS), ("device", (AUTO_DEVICE, *DEVICES))):
             if own[name] not in allowed:
                 raise BadInputError(
                     f"`cluster.{name}` must be one of {', '.join(allowed)}, "

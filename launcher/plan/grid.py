@@ -9,6 +9,7 @@ from typing import Any, Final
 from launcher.config.command_line import group_options
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS, Point
+from launcher.plan.boards import BoardFinder
 from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
 from launcher.plan.cluster import Cluster
 from launcher.plan.limits import (
@@ -219,6 +220,7 @@ class _Checker:
         self._sources: dict[str, prompts.PromptSource] = {}
         self._tokenizers: dict[Path | None, str] = {}
         self._engines = group_options("engine")
+        self._boards = BoardFinder()
 
     def point(self, point: Point, repeat: int) -> PlannedPoint:
         """A point's spec and verdict.
@@ -228,7 +230,7 @@ class _Checker:
             OSError: a file that it names cannot be read.
         """
         config = point.config
-        cluster = self._cluster(config["cluster"])
+        gpu, cluster = self._boards.settle(config["gpu"], self._cluster(config["cluster"]))
         source = self._source(config, cluster)
         model = config["model"]["name"]
         weights = self._weights.find(config["weights"], config["weights_digest"], model)
@@ -247,6 +249,7 @@ class _Checker:
                 "gpus_per_node": per_node,
                 "repeat": repeat,
                 **{key: config[key] for key in _SPEC_KEYS},
+                "gpu": gpu,
             }
         )
         check_gpu(spec, cluster)

@@ -43,6 +43,12 @@ def register(board: Board) -> None:
     BOARDS[board.name] = board
 
 
+def adopt(board: Board) -> None:
+    """Know a board that its driver described, for as long as this process lives."""
+    if board.name.startswith(UNLISTED):
+        BOARDS.setdefault(board.name, board)
+
+
 def board_of(driver_name: str | None) -> Board | None:
     """The board that its driver calls `driver_name`; None when it is none of them."""
     if not driver_name:

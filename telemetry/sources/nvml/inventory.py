@@ -47,6 +47,13 @@ def describe_gpu(driver: Driver, gpu: VisibleGpu) -> dict[str, Any]:
         told[key] = None if reason else _watts(bounds[place])
         if reason:
             unavailable[key] = reason
+    for key, clock in (
+        ("max_sm_clock_mhz", pynvml.NVML_CLOCK_SM),
+        ("max_memory_clock_mhz", pynvml.NVML_CLOCK_MEM),
+    ):
+        told[key], reason = ask_nvml(pynvml.nvmlDeviceGetMaxClockInfo, handle, clock)
+        if reason:
+            unavailable[key] = reason
     told["kind"], reason = _kind(told["name"])
     if reason:
         unavailable["kind"] = reason

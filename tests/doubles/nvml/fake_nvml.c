@@ -425,6 +425,11 @@ int nvmlDeviceGetClockInfo(Gpu *gpu, unsigned type, unsigned *clock) {
     *clock = type == 1 ? (is_busy(clock_us()) ? (unsigned)gpu->clock : 345) : 3201;
     return SUCCESS;
 }
+int nvmlDeviceGetMaxClockInfo(Gpu *gpu, unsigned type, unsigned *clock) {
+    MAY("max_clock", gpu);
+    *clock = type == 1 ? 1980 : 3201;
+    return SUCCESS;
+}
 int nvmlDeviceGetTemperature(Gpu *gpu, unsigned sensor, unsigned *temperature) {
     MAY("temperature", gpu);
     if (sensor != 0) return INVALID_ARGUMENT;

@@ -1,0 +1,74 @@
+"""Boards: which GPU `gpu=auto` is here, and where a point's ranks compute."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from launcher.plan.cluster import AUTO_DEVICE, Cluster
+from telemetry.boards.board import Board
+from telemetry.boards.table import BOARDS, adopt
+
+AUTO: Final = "auto"
+"""What `gpu` holds where the driver is to name the board."""
+# The board of arXiv 2310.03003's newer cluster stands in where there is no GPU.
+_STAND_IN: Final = "simulated-a100"
+
+
+class BoardFinder:
+    """Settles `gpu` for a grid's points; the driver is asked once."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._environment = environment
+        self._present: tuple[Board, ...] | None = None
+        self._absent = ""
+
+    def settle(self, asked: object, cluster: Cluster) -> tuple[object, Cluster]:
+        """The board's name in place of `auto`, and the cluster with its device decided.
+
+        A board that is in no row is known from then on by what its driver told. What is neither
+        `auto` nor a name is left for the spec to refuse.
+
+        Raises:
+            ValueError: `auto` is asked of a batch system, or of a node with several kinds of board.
+        """
+        gpu = self._named(cluster) if asked == AUTO else asked
+        if cluster.executor == "local" and isinstance(gpu, str) and gpu not in BOARDS:
+            for board in self._here():
+                if board.name == gpu:
+                    adopt(board)
+        if cluster.device != AUTO_DEVICE:
+            return gpu, cluster
+        on_cpu = gpu == "cpu" or str(gpu).startswith("simulated-")
+        return gpu, dataclasses.replace(cluster, device="cpu" if on_cpu else "cuda")
+
+    def _named(self, cluster: Cluster) -> str:
+        if cluster.executor != "local":
+            raise ValueError(
+                f"`gpu` must name the nodes' board on cluster {cluster.name}, as this node cannot "
+                f"ask their driver, but is {AUTO} instead"
+            )
+        if cluster.device == "cpu":
+            return _STAND_IN
+        names = sorted({board.name for board in self._here()})
+        if len(names) > 1:
+            raise ValueError(
+                f"`gpu` must be one board for all ranks, but {AUTO} finds {', '.join(names)}; "
+                "CUDA_VISIBLE_DEVICES says which to use"
+            )
+        if names:
+            return names[0]
+        if cluster.device == "cuda":
+            raise ValueError(f"`gpu` must be a board that is here, but {self._absent}")
+        return _STAND_IN
+
+    def _here(self) -> tuple[Board, ...]:
+        if self._present is None:
+            # NVIDIA's library is loaded where somebody asks for a board of this node.
+            from telemetry.sources.nvml.present_boards import present_boards  # noqa: PLC0415
+
+            try:
+                self._present = present_boards(self._environment)
+            except (RuntimeError, ValueError) as error:
+                self._present, self._absent = (), str(error)
+        return self._present

@@ -1,0 +1,26 @@
+"""Present boards: which boards the driver of this node names, before anything is planned."""
+
+from collections.abc import Mapping
+
+from telemetry.boards.board import Board
+from telemetry.boards.lookup import seen_board
+from telemetry.sources.nvml.inventory import describe_gpu
+from telemetry.sources.nvml.library import Driver
+from telemetry.sources.nvml.visible_gpus import read_visible_gpus
+
+
+def present_boards(environment: Mapping[str, str]) -> tuple[Board, ...]:
+    """The board of each GPU that `environment` makes visible, in CUDA's order.
+
+    One that is in no row of `telemetry.boards` is made of what its driver tells of it.
+
+    Raises:
+        RuntimeError: there is no driver, no GPU, or a visible one that is not there.
+        ValueError: a GPU is in no row and does not tell its name and memory.
+    """
+    driver = Driver()
+    try:
+        visible = read_visible_gpus(driver, environment)
+        return tuple(seen_board(describe_gpu(driver, gpu)) for gpu in visible.gpus)
+    finally:
+        driver.close()

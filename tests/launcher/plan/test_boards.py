@@ -1,0 +1,86 @@
+"""`gpu=auto` is the board that the driver names; whoever names one is not asked again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.nvml.library import World, build
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("nvml"))
+
+
+def plan(
+    tmp_path: Path, library: Path | None, *words: str, product: str = "NVIDIA H200", **more: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m launcher plan=true`, on a node with two boards where `library` is given."""
+    environment = {**os.environ, "COLUMNS": "160", **more}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    if library is not None:
+        world = World(tmp_path / "world", gpus=2, product=product)
+        environment |= {**world.environment, "LD_LIBRARY_PATH": str(library.parent)}
+    command = [sys.executable, "-m", "launcher", "plan=true", "cluster=local", "prompts=4"]
+    return subprocess.run(
+        [*command, f"results={tmp_path / 'results'}", *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+def test_the_board_of_the_node_is_taken_without_being_named(tmp_path: Path, library: Path) -> None:
+    done = plan(tmp_path, library)
+    assert done.returncode == 0, done.stderr
+    assert " on h200 for" in done.stdout
+
+
+def test_without_a_gpu_the_same_line_simulates_and_says_so(tmp_path: Path) -> None:
+    done = plan(tmp_path, None)
+    assert done.returncode == 0, done.stderr
+    assert " on simulated-a100 for" in done.stdout
+
+
+def test_a_board_that_no_row_knows_runs_under_the_name_its_driver_gives(
+    tmp_path: Path, library: Path
+) -> None:
+    done = plan(tmp_path, library, product="NVIDIA H300 PCIe")
+    assert done.returncode == 0, done.stderr
+    assert " on nvidia-h300-pcie for" in done.stdout
+    named = plan(tmp_path, library, "gpu=nvidia-h300-pcie", product="NVIDIA H300 PCIe")
+    assert " on nvidia-h300-pcie for" in named.stdout
+
+
+def test_a_board_that_no_row_knows_is_held_to_the_memory_its_driver_tells(
+    tmp_path: Path, library: Path
+) -> None:
+    done = plan(tmp_path, library, "model=65b", "dtype=fp32", product="NVIDIA H300 PCIe")
+    assert done.returncode == 0, done.stderr
+    assert "NVIDIA H300 PCIe" in " ".join(done.stdout.split())
+    assert "has room for" in " ".join(done.stdout.split())
+
+
+def test_on_a_node_with_gpus_a_simulated_one_and_none_can_still_be_asked_for(
+    tmp_path: Path, library: Path
+) -> None:
+    done = plan(tmp_path, library, "gpu=cpu,simulated-v100")
+    assert done.returncode == 0, done.stderr
+    assert " 1 cpu " in done.stdout
+    assert " 1 simulated-v100 " in done.stdout
+
+
+def test_a_batch_system_s_boards_cannot_be_asked_from_here(tmp_path: Path) -> None:
+    done = plan(tmp_path, None, "cluster=slurm", "gpu=auto", "dataset=fixed")
+    assert done.returncode == 2
+    assert "`gpu` must name the nodes' board on cluster slurm" in done.stderr
+
+
+def test_a_board_that_is_not_here_and_in_no_row_is_refused(tmp_path: Path, library: Path) -> None:
+    done = plan(tmp_path, library, "gpu=nvidia-h300-pcie")
+    assert done.returncode == 2
+    assert "`gpu` must be auto, cpu, a board's name" in done.stderr
