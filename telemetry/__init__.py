@@ -10,5 +10,5 @@
 - `sources/`: what every sensor gives and how it is asked.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `HostClock`, `monotonic_us`, `wall_us`.
+Public: `HostClock`, `NS_PER_US`, `US_PER_MS`, `US_PER_S`, `monotonic_us`, `wall_us`.
 """

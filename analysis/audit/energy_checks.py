@@ -17,12 +17,13 @@ from analysis.audit.check import (
     skipped,
 )
 from analysis.energy.curves import Curve
-from analysis.energy.gpu_energy import COUNTER, INTEGRAL, US_PER_MS, WITNESS, Gpu
+from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
 from analysis.energy.phase_energy import SHORT_PHASES
 from analysis.energy.run_energy import RunEnergy
 from analysis.energy.uncertain import gap_share
 from analysis.tables.rows import phase_rows
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
+from telemetry.clock import US_PER_MS
 
 # Most that the counter and the integral of power may differ (github.com/SemiAnalysisAI/InferenceX,
 # utils/aggregate_power.py, holds 5 %; zeus' author saw at most 1 %, github.com/ml-energy/zeus 12).

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
 from analysis.energy.curves import GAP_PERIODS
-from analysis.runs.series import US_PER_S
+from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
 from telemetry.record.paths import RunPaths

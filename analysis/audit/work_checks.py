@@ -12,8 +12,9 @@ from analysis.audit.check import Case, Check, Finding, failed, judged, passed, s
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import STATED, Performance
 from analysis.runs.rank_spans import RankSpans
-from analysis.runs.series import US_PER_S, IntArray
+from analysis.runs.series import IntArray
 from analysis.tables.performance_rows import estimated_bytes
+from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 
 # Steps are counted by the device's clock from prefill's begin; against the host's that drifts by

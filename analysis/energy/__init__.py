@@ -10,5 +10,5 @@
 - `uncertain`: a number with its uncertainty, or the reason why there is none.
 
 Public: `COUNTER`, `Curve`, `GAP_PERIODS`, `Gpu`, `INTEGRAL`, `NO_RANK`, `RunEnergy`,
-`SHORT_PHASES`, `US_PER_MS`, `Uncertain`, `WITNESS`, `gap_share`, `idle_gpu_energy`.
+`SHORT_PHASES`, `Uncertain`, `WITNESS`, `gap_share`, `idle_gpu_energy`.
 """

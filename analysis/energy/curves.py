@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.energy.uncertain import Uncertain
-from analysis.runs.series import US_PER_S, FloatArray, IntArray, Series
+from analysis.runs.series import FloatArray, IntArray, Series
+from telemetry.clock import US_PER_S
 
 # A window shorter than this many sensor periods holds too few independent readings: at two
 # periods at least one reading is sure to average over the window alone (arXiv 2312.02741: A100

@@ -7,8 +7,9 @@ import numpy as np
 
 from analysis.energy.curves import ATTRIBUTABLE_PERIODS, Curve
 from analysis.energy.uncertain import Uncertain
-from analysis.runs.series import US_PER_S, FloatArray
+from analysis.runs.series import FloatArray
 from telemetry.boards.sensor_timing import Sensor, Timing
+from telemetry.clock import US_PER_MS, US_PER_S
 
 COUNTER: Final = "counter"
 """The method that takes the board's own running total, as the watcher read it."""
@@ -19,7 +20,6 @@ INTEGRAL: Final = "integral"
 METHODS: Final = (WITNESS, COUNTER, INTEGRAL)
 """In order of preference: a counter loses nothing between two readings, an integral may; and a rank
 reads it at the very edges, where a watcher's polls have to be interpolated."""
-US_PER_MS: Final = 1_000
 # Share of a phase's seconds that must lie in spans the sensor can resolve.
 _ATTRIBUTABLE_SHARE: Final = 0.9
 # Boards of one product were measured up to 4 % apart (arXiv 2312.02741: 100 to 104 ms); a fifth

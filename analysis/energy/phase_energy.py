@@ -10,7 +10,8 @@ from analysis.energy.curves import Curve
 from analysis.energy.gpu_energy import METHODS, WITNESS, Gpu
 from analysis.energy.uncertain import Uncertain, net_energy
 from analysis.runs.rank_spans import RankSpans
-from analysis.runs.series import US_PER_S, IntArray
+from analysis.runs.series import IntArray
+from telemetry.clock import US_PER_S
 
 SHORT_PHASES: Final = "too short"
 """Row of a phase table that pools what is not attributable, so that rows sum to the total."""

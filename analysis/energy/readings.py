@@ -18,10 +18,11 @@ from analysis.energy.gpu_energy import WITNESS, Behaviour, Gpu
 from analysis.energy.uncertain import Uncertain, total
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
-from analysis.runs.series import US_PER_S, Series
+from analysis.runs.series import Series
 from telemetry.boards.lookup import sensor_of
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
 from telemetry.boards.sensor_timing import POWER_FIELDS, Sensor
+from telemetry.clock import US_PER_S
 from telemetry.record.fields import FIELDS, Kind
 from telemetry.record.schema import Phase
 

@@ -16,9 +16,10 @@ from analysis.energy.readings import Readings
 from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
 from analysis.runs.rank_spans import RankSpans, rank_spans
 from analysis.runs.sealed_runs import Run
-from analysis.runs.series import US_PER_S, Series
+from analysis.runs.series import Series
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
 from telemetry.boards.sensor_timing import POWER_FIELDS
+from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 
 _ZONE_FIELD: Final = "zone_energy_j"

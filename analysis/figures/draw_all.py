@@ -24,9 +24,10 @@ from analysis.figures.canvas import (
 )
 from analysis.figures.contrast_figures import engines, formats, sharding
 from analysis.runs.sealed_runs import UNREADABLE, Loaded, Run
-from analysis.runs.series import US_PER_S, FloatArray, IntArray
+from analysis.runs.series import FloatArray, IntArray
 from analysis.tables.rows import Row
 from analysis.tables.table import Tables
+from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 
 # More points than a laptop has pixels across say nothing more.

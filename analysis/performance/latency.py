@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from analysis.performance.roofline import RowWork
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
-from analysis.runs.series import US_PER_S, FloatArray, IntArray
+from analysis.runs.series import FloatArray, IntArray
+from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 
 NOT_RECORDED: Final = "not recorded: the run is from before steps were"

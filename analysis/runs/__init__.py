@@ -6,5 +6,5 @@
 - `series`: one reading of one GPU over time, as arrays.
 
 Public: `FloatArray`, `IntArray`, `Loaded`, `NotCounted`, `RankSpans`, `Run`, `Series`,
-`UNREADABLE`, `US_PER_S`, `find_runs`, `load`, `open_run`, `rank_spans`, `shortened`.
+`UNREADABLE`, `find_runs`, `load`, `open_run`, `rank_spans`, `shortened`.
 """

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.runs.sealed_runs import Run
-from analysis.runs.series import US_PER_S, FloatArray, IntArray
+from analysis.runs.series import FloatArray, IntArray
+from telemetry.clock import US_PER_S
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

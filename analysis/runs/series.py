@@ -1,7 +1,6 @@
 """One reading of one GPU over time, as arrays."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,6 @@ IntArray = NDArray[np.int64]
 
 
 FloatArray = NDArray[np.float64]
-US_PER_S: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
 from analysis.energy.run_energy import RunEnergy, idle_gpu_energy
 from analysis.energy.uncertain import Uncertain, gap_share
 from analysis.performance.run_performance import Performance
-from analysis.runs.series import US_PER_S
+from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 
 Cell = str | int | float | bool | None

@@ -18,6 +18,7 @@ from typing import Final
 from launcher.slurm.job_arrays import JobArray, list_arrays
 from launcher.slurm.reconcile import LAG_US, reconcile
 from launcher.slurm.record import record_accounting
+from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.attempt_state import attempt_state
 from telemetry.record.paths import AttemptPaths, RunPaths
@@ -26,7 +27,7 @@ from telemetry.record.seal import seal_attempt
 
 _POLL_S: Final = 2.0
 # Slurm's accounting is behind its queue by seconds; what it does not know then is lost.
-_PATIENCE_S: Final = LAG_US / 1e6 + 30.0
+_PATIENCE_S: Final = LAG_US / US_PER_S + 30.0
 
 
 def close_attempt(run: RunPaths, attempt: AttemptPaths) -> tuple[str, str | None]:

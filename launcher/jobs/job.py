@@ -14,7 +14,7 @@ from submitit.core.utils import UncompletedJobError
 
 from launcher.slurm.record import record_job
 from launcher.slurm.signals import Stopped, heed_no_more, heed_slurm, slurm_verdict
-from telemetry.clock import wall_us
+from telemetry.clock import US_PER_S, wall_us
 from telemetry.record.attempt_state import record_end
 from telemetry.record.files import read_json, write_json
 from telemetry.record.launch import LaunchConfig
@@ -171,5 +171,5 @@ def process_identity() -> dict[str, str | int]:
     return {
         "host": os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
         "pid": process.pid,
-        "pid_created_us": int(process.create_time() * 1e6),
+        "pid_created_us": int(process.create_time() * US_PER_S),
     }

@@ -31,7 +31,7 @@ from launcher.slurm.queue import (
     one_line,
     queued,
 )
-from telemetry.clock import wall_us
+from telemetry.clock import US_PER_S, wall_us
 from telemetry.record.bulk_files import replace_text
 from telemetry.record.files import write_json
 
@@ -140,7 +140,7 @@ def submit_each(folder: Path, trials: Sequence[Trial]) -> Iterator[tuple[Trial, 
         job = _executor(folder, shape, "joulegrid").submit(run_job, _job(trial))
         # submitit's controller on this machine: while it lives, so does the attempt.
         try:
-            created_us = int(psutil.Process(int(job.job_id)).create_time() * 1e6)
+            created_us = int(psutil.Process(int(job.job_id)).create_time() * US_PER_S)
         except psutil.NoSuchProcess:
             created_us = 0
         host = process_identity()["host"]

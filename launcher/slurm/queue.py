@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from telemetry.clock import US_PER_S
+
 # A controller under load answers in seconds; one that is down makes its clients wait a minute.
 PATIENCE_S: Final = 90.0
 # Slurm's own state words, of jobs that will not run any more.
@@ -140,7 +142,7 @@ def accounted_since(name: str, t_us: int) -> dict[str, JobState]:
         SlurmError: there is no accounting, or it does not answer.
     """
     # A day before: Slurm's clock and this machine's may differ, their time zones too.
-    since = datetime.fromtimestamp(t_us / 1e6, UTC) - timedelta(days=1)
+    since = datetime.fromtimestamp(t_us / US_PER_S, UTC) - timedelta(days=1)
     return _states(ask_slurm([*_SACCT, f"--name={name}", f"--starttime={since:%Y-%m-%dT%H:%M:%S}"]))
 
 

@@ -16,10 +16,10 @@ from telemetry.boards.sensor_timing import (
     read_update_us,
     stand_in,
 )
+from telemetry.clock import US_PER_MS
 
 GIB: Final = 1 << 30
 MIB: Final = 1 << 20
-_US_PER_MS: Final = 1_000
 # Newer drivers put it before a product's name: no part of what the board is.
 _PREFIX: Final = "NVIDIA "
 # What a spec may hold (`RunSpec.gpu`), without room for the mark of simulation.
@@ -187,12 +187,12 @@ class Board:
     @property
     def sensor_period_ms(self) -> int:
         """Time between two updates of the power sensor."""
-        return self.timings()[POWER_INSTANT].update_us // _US_PER_MS
+        return self.timings()[POWER_INSTANT].update_us // US_PER_MS
 
     @property
     def sensor_window_ms(self) -> int:
         """Time that one instantaneous power reading averages over."""
-        return self.timings()[POWER_INSTANT].window_us // _US_PER_MS
+        return self.timings()[POWER_INSTANT].window_us // US_PER_MS
 
     @property
     def cublas_workspace_bytes(self) -> int:

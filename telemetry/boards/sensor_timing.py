@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-_US_PER_MS: Final = 1_000
+from telemetry.clock import US_PER_MS
+
 _YANG: Final = "arXiv 2312.02741"
 
 POWER_SAMPLE: Final = "power_sample_w"
@@ -53,7 +54,7 @@ class Timing:
     @classmethod
     def of_ms(cls, update_ms: int, window_ms: int) -> "Timing":
         """The same in milliseconds, as papers give it."""
-        return cls(update_us=update_ms * _US_PER_MS, window_us=window_ms * _US_PER_MS)
+        return cls(update_us=update_ms * US_PER_MS, window_us=window_ms * US_PER_MS)
 
     @property
     def resolution_us(self) -> int:

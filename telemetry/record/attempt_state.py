@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psutil
 
-from telemetry.clock import wall_us
+from telemetry.clock import US_PER_S, wall_us
 from telemetry.record.files import create_json, read_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import EndState
@@ -82,7 +82,7 @@ def is_alive(pid: int, created_us: int) -> bool:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return abs(process.create_time() - created_us / 1e6) <= _SAME_START_S
+        return abs(process.create_time() - created_us / US_PER_S) <= _SAME_START_S
     except psutil.AccessDenied:
         return True
     except psutil.NoSuchProcess:

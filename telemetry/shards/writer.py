@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telemetry.clock import monotonic_us
+from telemetry.clock import US_PER_S, monotonic_us
 from telemetry.record.schema import METADATA_KEY, SCHEMA_VERSION
 from telemetry.shards.reader import StreamReader
 
@@ -53,7 +53,7 @@ class ShardWriter:
             {METADATA_KEY: json.dumps({"schema_version": SCHEMA_VERSION, **metadata})}
         )
         self._part_rows = part_rows
-        self._part_us = int(part_seconds * 1e6)
+        self._part_us = int(part_seconds * US_PER_S)
         folder.mkdir(parents=True, exist_ok=True)
         self._number = max(_parts(folder), default=-1) + 1
         self._sink: int | None = None

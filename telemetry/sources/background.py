@@ -3,12 +3,9 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
 
-from telemetry.clock import HostClock
+from telemetry.clock import US_PER_S, HostClock
 from telemetry.sources.base import Reading
-
-_US_PER_S: Final = 1e6
 
 
 class BackgroundPoller:
@@ -44,4 +41,4 @@ class BackgroundPoller:
             # A poll that took longer than its period is not made up for.
             late_us = self._clock.now_us() - due_us
             due_us += (late_us // self._period_us + 1) * self._period_us
-            self._ending.wait((due_us - self._clock.now_us()) / _US_PER_S)
+            self._ending.wait((due_us - self._clock.now_us()) / US_PER_S)

@@ -9,29 +9,29 @@ for as often as it can tell something new about an energy.
 from collections.abc import Mapping
 from typing import Final
 
-_US_PER_S: Final = 1_000_000
+from telemetry.clock import US_PER_S
 
 _LEAST_US: Final[Mapping[str, int]] = {
     # The driver keeps 2.4 s (0.7 ms a drain). A watcher that dies just before a drain has rows on
     # disk up to the drain before, as these are written at once: once a second leaves the next one
     # 1.4 s to start in and lose nothing.
-    "power_sample_w": _US_PER_S,
+    "power_sample_w": US_PER_S,
     # A GPU that fails ends the run: its reason should be on record before.
-    "xid": _US_PER_S,
+    "xid": US_PER_S,
     # What moves with the work, and at 0.04 to 0.09 ms each. The driver's own buffer of utilization
     # has all of its 5 values a second, but each of its two drains costs 2.8 ms.
-    "gpu_utilization": 2 * _US_PER_S,
-    "memory_copy_utilization": 2 * _US_PER_S,
-    "sm_clock_mhz": 2 * _US_PER_S,
-    "throttle_reasons": 2 * _US_PER_S,
-    "gpu_memory_used_bytes": 2 * _US_PER_S,
+    "gpu_utilization": 2 * US_PER_S,
+    "memory_copy_utilization": 2 * US_PER_S,
+    "sm_clock_mhz": 2 * US_PER_S,
+    "throttle_reasons": 2 * US_PER_S,
+    "gpu_memory_used_bytes": 2 * US_PER_S,
     # Beside 50 power samples a second these show what the sensor's own means are, no more.
-    "power_instant_w": 5 * _US_PER_S,
-    "power_average_w": 5 * _US_PER_S,
+    "power_instant_w": 5 * US_PER_S,
+    "power_average_w": 5 * US_PER_S,
     # A heat sink takes tens of seconds to follow; a memory clock changes when the board goes idle.
-    "gpu_temperature_c": 5 * _US_PER_S,
-    "memory_temperature_c": 5 * _US_PER_S,
-    "memory_clock_mhz": 5 * _US_PER_S,
+    "gpu_temperature_c": 5 * US_PER_S,
+    "memory_temperature_c": 5 * US_PER_S,
+    "memory_clock_mhz": 5 * US_PER_S,
     # Means since the last look: seldom looks lose detail in time, and no activity. One look at all
     # of them costs 2.3 ms.
     **dict.fromkeys(
@@ -46,14 +46,14 @@ _LEAST_US: Final[Mapping[str, int]] = {
             "nvlink_tx_bytes_per_s",
             "nvlink_rx_bytes_per_s",
         ),
-        10 * _US_PER_S,
+        10 * US_PER_S,
     ),
     # Somebody sets them, or nobody does; the requested one costs 0.55 ms.
-    "power_limit_w": 30 * _US_PER_S,
-    "power_limit_requested_w": 30 * _US_PER_S,
+    "power_limit_w": 30 * US_PER_S,
+    "power_limit_requested_w": 30 * US_PER_S,
     # The dearest of all: 3.4 to 4.5 ms. Beside 50 power samples a second it is the check on their
     # sum; every rank reads its own GPU's at the edges of its spans, the watcher all at its ends.
-    "energy_j": 30 * _US_PER_S,
+    "energy_j": 30 * US_PER_S,
 }
 
 # Where the driver keeps no power samples these carry the energy: power as often as is asked, and
@@ -61,7 +61,7 @@ _LEAST_US: Final[Mapping[str, int]] = {
 _LEAST_ALONE_US: Final[Mapping[str, int]] = {
     "power_instant_w": 0,
     "power_average_w": 0,
-    "energy_j": _US_PER_S,
+    "energy_j": US_PER_S,
 }
 
 

@@ -9,7 +9,7 @@ import os
 import socket
 from typing import Final
 
-from telemetry.clock import monotonic_us
+from telemetry.clock import US_PER_MS, monotonic_us
 from telemetry.record.files import write_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import SAMPLES
@@ -28,7 +28,6 @@ EXIT_VANISHED: Final = 3
 EXIT_NO_SOURCE: Final = 4
 """What the order names cannot be read on this node."""
 
-_US_PER_MS: Final = 1_000
 # Half of the second within which a poll must be on disk; the other half is for a slow disk. What a
 # driver or an engine has kept for longer is written as soon as it is fetched.
 _WAIT_US: Final = 500_000
@@ -44,7 +43,7 @@ class Watcher:
         self._attempt = assignment.attempt
         self._source = source
         self._stop = stop
-        self._period_us = assignment.launch.period_ms * _US_PER_MS
+        self._period_us = assignment.launch.period_ms * US_PER_MS
         self._description = source.describe()
         clock = assignment.clock
         now_us = clock.now_us()

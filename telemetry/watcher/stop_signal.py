@@ -7,9 +7,8 @@ import signal
 from types import FrameType
 from typing import Final
 
-from telemetry.clock import monotonic_us
+from telemetry.clock import US_PER_S, monotonic_us
 
-_US_PER_S: Final = 1e6
 _STDIN: Final = 0
 # linux/prctl.h
 _PR_SET_PDEATHSIG: Final = 1
@@ -44,7 +43,7 @@ class StopSignal:
             left_us = end_us - monotonic_us()
             if left_us <= 0:
                 return None
-            for key, _ in self._selector.select(left_us / _US_PER_S):
+            for key, _ in self._selector.select(left_us / US_PER_S):
                 data = os.read(key.fd, 4096)
                 if key.fd != self._wake_read and not data:
                     self._reason = "the owner let go"

@@ -11,6 +11,7 @@ import psutil
 import pynvml
 import pytest
 
+from telemetry.clock import US_PER_S
 from telemetry.sources.base import Reading
 from telemetry.sources.nvml.energy_counter import EnergyCounter
 from telemetry.sources.nvml.library import Driver
@@ -44,7 +45,7 @@ def watched(
 def series(readings: list[Reading], field: str, device: str) -> np.ndarray:
     """Times in seconds and values of one field, by time."""
     rows = sorted(
-        (reading.t_us / 1e6, reading.value)
+        (reading.t_us / US_PER_S, reading.value)
         for reading in readings
         if (reading.device, reading.field) == (device, field) and reading.value is not None
     )

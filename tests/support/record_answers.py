@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from telemetry.clock import US_PER_S
 from telemetry.record.schema import RESPONSES
 from telemetry.record.spec import RunSpec
 from workers.planning.shapes import SHAPES
@@ -25,7 +26,7 @@ BEFORE_STEPS = pa.schema(
 
 
 def us(seconds: float) -> int:
-    return round(seconds * 1e6)
+    return round(seconds * US_PER_S)
 
 
 def batches_of(spec: RunSpec) -> int:

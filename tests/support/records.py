@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import write_bytes, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths, prompts_folder
@@ -296,7 +297,7 @@ def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> 
     )
     end_s = timeline(plan)[-1][2] + 0.2
     rows: list[dict[str, Any]] = []
-    ticks_s = round(1e6 / plan.period_us)
+    ticks_s = round(US_PER_S / plan.period_us)
     for tick in range(-ticks_s // 5, round(end_s * ticks_s) + 1):
         t_s = tick / ticks_s
         ranks = [node * spec.gpus_per_node + local for local in range(spec.gpus_per_node)]

@@ -14,7 +14,7 @@ import fairscale
 import psutil
 import torch
 
-from telemetry.clock import monotonic_us, wall_us
+from telemetry.clock import US_PER_S, monotonic_us, wall_us
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import RESPONSES, STEPS, Phase
@@ -207,7 +207,7 @@ def _open_spans(
             except RuntimeError as error:
                 energy_reason = str(error)
     # A process that began before its host was watched has no energy to tell of until then.
-    process_us = placement.clock.from_wall_us(int(psutil.Process().create_time() * 1e6))
+    process_us = placement.clock.from_wall_us(int(psutil.Process().create_time() * US_PER_S))
     begun_us = max(process_us, placement.ready_us)
     return SpanRecorder(
         shift.attempt.rank_shard("spans", shift.rank.rank),

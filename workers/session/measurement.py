@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import torch
 
+from telemetry.clock import US_PER_S
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
@@ -103,7 +104,7 @@ class Measurement:
                 prompts = self.questions.ids[first : first + size]
                 batch_began_us, ended_us = self._answer(batch, first, prompts, book)
                 began_us = batch_began_us if began_us is None else began_us
-                seconds = (ended_us - began_us) / 1e6
+                seconds = (ended_us - began_us) / US_PER_S
                 batch += 1
             passes += 1
             goes_on = self._decide(seconds < self.launch.min_window_s)

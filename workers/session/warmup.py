@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Final
 
+from telemetry.clock import US_PER_S
 from telemetry.record.launch import LaunchConfig
 from workers.engines.base.generation import Generation
 
@@ -87,9 +88,9 @@ def rate_of(answers: Generation) -> float:
     """
     rows, step_us = len(answers.ids), answers.step_us
     if len(step_us) > 1 and step_us[-1] > step_us[0]:
-        return rows * (len(step_us) - 1) / (step_us[-1] - step_us[0]) * 1e6
+        return rows * (len(step_us) - 1) / (step_us[-1] - step_us[0]) * US_PER_S
     # A clock of whole microseconds cannot tell less than one.
-    return rows * len(step_us) / max(1, step_us[-1]) * 1e6
+    return rows * len(step_us) / max(1, step_us[-1]) * US_PER_S
 
 
 def spread_of(rates: Sequence[float]) -> float | None:

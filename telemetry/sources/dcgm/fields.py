@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
+from telemetry.clock import US_PER_S
 from telemetry.record.fields import FIELDS, Field, Subject
 from telemetry.sources.schedule import cadence_us
 
 # An engine cannot be asked for a last value when a run ends: this bounds how old the last one is.
 # Profiling is never polled faster than every 100 ms, which NVIDIA calls invalid on Hopper
 # (github.com/NVIDIA/DCGM/issues/310): its cadence is a second too.
-_SLOWEST_US: Final = 1_000_000
+_SLOWEST_US: Final = US_PER_S
 
 # dcgm_fields.h: profiling fields are 1001 to 1075; what lies above are device fields again.
 _PROFILING_IDS: Final = range(1001, 1076)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from telemetry.clock import monotonic_us
+from telemetry.clock import US_PER_MS, US_PER_S, monotonic_us
 from telemetry.record.fields import Field
 from telemetry.sources.base import Assignment, Description, Reading
 from telemetry.sources.dcgm.bindings import DcgmBindings, find_bindings, load_bindings
@@ -19,8 +19,6 @@ from telemetry.sources.dcgm.fields import dcgm_fields, watch_period_us
 from telemetry.sources.dcgm.session import KEEP_S, DcgmSession
 from telemetry.sources.dcgm.wall_window import OVERLAP_US
 
-_US_PER_MS: Final = 1_000
-_US_PER_S: Final = 1_000_000
 # A row must be on disk within two seconds of its reading: the watcher's own tick and flush take
 # up to 0.6 s of them.
 _DRAIN_S: Final = 1.0
@@ -31,7 +29,7 @@ _POLL_S: Final = 0.1
 # The first watch makes the engine read every field once: 3 ms a field and GPU, plus the connection.
 _OPEN_S: Final = 20.0
 # A drain of 8 GPUs x 20 fields takes 0.1 s; an engine that takes fifty times that hangs.
-_HUNG_US: Final = 5 * _US_PER_S
+_HUNG_US: Final = 5 * US_PER_S
 # Beyond the last period, what an answering engine needs for the last drain.
 _LAST_DRAIN_S: Final = 3.0
 
@@ -72,7 +70,7 @@ class DcgmReadings:
         self._embed = embed
         self._sampled = sampled
         self._before = assignment.before
-        self._period_us = launch.period_ms * _US_PER_MS
+        self._period_us = launch.period_ms * US_PER_MS
         self._fields = dcgm_fields(launch.gpu_fields)
         self._decoder = DcgmDecoder(
             self._fields, self._remarks, self._before.last if self._before else None
@@ -114,7 +112,7 @@ class DcgmReadings:
         """A last drain one period from now, so that values on their way arrive."""
         self._last_drain = True
         self._ending.set()
-        period_s = max(map(self._watch_us, self._fields)) / _US_PER_S
+        period_s = max(map(self._watch_us, self._fields)) / US_PER_S
         self._thread.join(period_s + _LAST_DRAIN_S)
         if self._thread.is_alive():
             self._remarks.note(self._clock.now_us(), "dcgm_left_hanging", reason=_HUNG)
@@ -126,7 +124,7 @@ class DcgmReadings:
         self._thread.join(_LAST_DRAIN_S)
 
     def _wait_until_open(self) -> None:
-        deadline_us = monotonic_us() + _OPEN_S * _US_PER_S
+        deadline_us = monotonic_us() + _OPEN_S * US_PER_S
         while not self._opened.wait(_POLL_S):
             if not self._thread.is_alive():
                 raise RuntimeError("DCGM cannot be watched: its thread died, see the watcher's log")
@@ -157,7 +155,7 @@ class DcgmReadings:
     def _look_for_hang(self) -> None:
         now_us, asked_us = self._clock.now_us(), self._asked_us
         if self._hung_since_us is not None and asked_us != self._hung_since_us:
-            silent_s = (now_us - self._hung_since_us) / _US_PER_S
+            silent_s = (now_us - self._hung_since_us) / US_PER_S
             self._remarks.note(now_us, "dcgm_hang_over", silent_s=silent_s)
             self._hung_since_us = None
         if self._hung_since_us is None and asked_us is not None and now_us - asked_us > _HUNG_US:
@@ -199,7 +197,7 @@ class DcgmReadings:
 
     def _finish(self, session: DcgmSession) -> None:
         if self._last_drain:
-            time.sleep(session.slowest_period_us / _US_PER_S)
+            time.sleep(session.slowest_period_us / US_PER_S)
             try:
                 self._drain(session)
             except self._bindings.error as error:
@@ -213,7 +211,7 @@ class DcgmReadings:
         if self._before is None:
             return self._open(self._clock.now_us(), incomplete=False)
         now_us = self._clock.now_us()
-        since_us = max(self._decoder.since_us(now_us), now_us - int(KEEP_S * _US_PER_S))
+        since_us = max(self._decoder.since_us(now_us), now_us - int(KEEP_S * US_PER_S))
         return self._open(since_us, incomplete=True)
 
     def _open(self, since_us: int, *, incomplete: bool) -> DcgmSession:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from telemetry.clock import HostClock
+from telemetry.clock import US_PER_MS, HostClock
 from telemetry.sources.base import Absences, Reading
 
 HWMON_ROOT: Final = Path("/sys/class/hwmon")
@@ -23,7 +23,6 @@ _GPU_CHIPS: Final = frozenset({"amdgpu", "i915", "nouveau", "nvidia", "radeon", 
 _SENSOR: Final = re.compile(r"power(\d+)_(average|input)")
 _NOT_SLUG: Final = re.compile(r"[^a-z0-9]+")
 _UW_PER_W: Final = 1e6
-_US_PER_MS: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,7 @@ def find_rails(root: Path) -> list[Rail]:
             rails[device] = Rail(
                 device=device,
                 path=path,
-                interval_us=int(interval) * _US_PER_MS if averaged else None,
+                interval_us=int(interval) * US_PER_MS if averaged else None,
             )
     return list(rails.values())
 

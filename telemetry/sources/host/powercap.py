@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from telemetry.clock import US_PER_S
 from telemetry.sources.base import Absences, Reading
 
 POWERCAP_ROOT: Final = Path("/sys/class/powercap")
@@ -16,7 +17,6 @@ ZONE_FIELD: Final = "zone_energy_j"
 _PACKAGE: Final = re.compile(r"intel-rapl:\d+")
 _MEMORY: Final = re.compile(r"(intel-rapl:\d+):\d+")
 _UJ_PER_J: Final = 1e6
-_US_PER_S: Final = 1e6
 # No CPU package draws as much: those of 2025 are sold with 500 W.
 _MOST_W: Final = 2_000.0
 
@@ -50,7 +50,7 @@ class _Zone:
         if self.range_uj is None:
             self.range_uj = int((self.folder / "max_energy_range_uj").read_text())
         now_uj = int((self.folder / "energy_uj").read_text())
-        last_uj, elapsed_s = self.last_uj, (t_us - self.last_us) / _US_PER_S
+        last_uj, elapsed_s = self.last_uj, (t_us - self.last_us) / US_PER_S
         self.last_uj, self.last_us = now_uj, t_us
         if last_uj is not None and now_uj < last_uj:
             # Two readings of one moment may still be an update apart.

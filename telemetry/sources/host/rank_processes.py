@@ -10,9 +10,9 @@ from typing import Final
 
 import psutil
 
+from telemetry.clock import NS_PER_US, US_PER_S
 from telemetry.record.files import read_json
 
-_NS_PER_US: Final = 1_000
 # Ranks register once, at their start; listing a shared folder more often only loads its server.
 _SCAN_US: Final = 500_000
 # A process cannot be younger than its registration; psutil's start times come in clock ticks and
@@ -123,7 +123,7 @@ class _RankProcess:
         try:
             if (
                 psutil.Process(pid).create_time()
-                > registration["started_us"] / 1e6 + _START_SLACK_S
+                > registration["started_us"] / US_PER_S + _START_SLACK_S
             ):
                 raise ProcessLookupError("another process has its pid")
             self._cpu_us = self._cpu_time_us()
@@ -155,7 +155,7 @@ class _RankProcess:
         os.close(self._statm)
 
     def _cpu_time_us(self) -> int:
-        return time.clock_gettime_ns(self._clock_id) // _NS_PER_US
+        return time.clock_gettime_ns(self._clock_id) // NS_PER_US
 
 
 def _cpu_clock(pid: int) -> int:

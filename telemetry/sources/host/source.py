@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import psutil
 
+from telemetry.clock import US_PER_MS, US_PER_S
 from telemetry.sources.background import BackgroundPoller
 from telemetry.sources.base import Absences, Assignment, Description, Reading
 from telemetry.sources.host.dcmi import NODE_FIELD, Dcmi
@@ -20,11 +21,10 @@ from telemetry.sources.schedule import Schedule
 HOST_DEVICE: Final = "host"
 """Value of the samples table's `device` column for the node as a whole."""
 
-BESIDE_GPUS_US: Final = 1_000_000
+BESIDE_GPUS_US: Final = US_PER_S
 """Where GPUs tell what a rank does, its CPU and memory are looked at no more often than this: each
 look makes the kernel write out its counters of all CPUs and interrupts."""
 
-_US_PER_MS: Final = 1_000
 _RANK_FIELDS: Final = ("process_cpu_utilization", "process_memory_bytes")
 
 
@@ -42,7 +42,7 @@ class HostSource:
     ) -> None:
         """CPUs and memory are looked at no more often than every `least_us`."""
         self._clock = assignment.clock
-        self._period_us = assignment.launch.period_ms * _US_PER_MS
+        self._period_us = assignment.launch.period_ms * US_PER_MS
         self._use_us = max(self._period_us, least_us)
         self._schedule = Schedule(self._period_us // 2)
         self._ranks = RankProcesses(assignment.attempt.ranks, assignment.host)

@@ -5,7 +5,7 @@ from typing import Final
 
 import pynvml
 
-from telemetry.clock import HostClock
+from telemetry.clock import US_PER_S, HostClock
 from telemetry.sources.base import Absences, Reading, Remarks
 from telemetry.sources.nvml.gpm import Gpm
 from telemetry.sources.nvml.library import ask_nvml, code_reason, is_permanent
@@ -24,7 +24,7 @@ from telemetry.sources.schedule import Schedule, cadence_us
 
 # A reading that failed is asked for again this much later; one that the board does not have, later
 # still, as a driver may be replaced under a long run.
-_AGAIN_US: Final = 1_000_000
+_AGAIN_US: Final = US_PER_S
 _NEVER_MIND_US: Final = 60_000_000
 # Half of the 100 ms that a counter stands still (`telemetry.boards.sensor_timing`): when a reading
 # that took longer was made is less certain than what it tells. On an H200 one takes 3 ms and,

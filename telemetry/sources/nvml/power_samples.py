@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pynvml
 
-from telemetry.clock import HostClock
+from telemetry.clock import US_PER_S, HostClock
 from telemetry.sources.nvml.library import is_permanent, reason_of
 
 KEPT_US: Final = 2_400_000
@@ -26,7 +26,7 @@ _OLDEST_US: Final = 60_000_000
 # A driver whose clock is a little ahead is believed.
 _FUTURE_US: Final = 200_000
 # From a start on the driver fills its buffer by itself: so many samples of its last second say so.
-_FRESH_US: Final = 1_000_000
+_FRESH_US: Final = US_PER_S
 _FRESH_SAMPLES: Final = 3
 # Places for samples: nine times what an H200 keeps. A driver with more is given more.
 _ROOM: Final = 1024
@@ -103,7 +103,7 @@ class SampleBuffer:
                     newest = max(newest, stamp)
         self._seen_stamp = newest
         if strange_us is not None and not found and not stepped:
-            self.reason = f"the driver's times are {strange_us / 1e6:.0f} s off this host's"
+            self.reason = f"the driver's times are {strange_us / US_PER_S:.0f} s off this host's"
         found.sort()
         kept = []
         for t_us, value in found:
@@ -127,7 +127,7 @@ class SampleBuffer:
                 self.reason = reason_of(error)
                 self.permanent = is_permanent(error.value)
             elif self._clock.now_us() - self._news_us > KEPT_US:
-                self.reason = f"the driver has had no new sample for {KEPT_US / 1e6:g} s"
+                self.reason = f"the driver has had no new sample for {KEPT_US / US_PER_S:g} s"
                 # Its time may have been set back, which hides what is new behind what was seen.
                 self._seen_stamp = 0
             return "", ()

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
+from telemetry.clock import US_PER_MS
 from telemetry.record.fields import FIELDS, Subject
 from telemetry.sources.base import Absences, Assignment, Description, Reading
 from telemetry.sources.nvml.device import Device
@@ -27,7 +28,6 @@ NVML_FIELDS: Final = tuple(
 )
 """All that NVML can tell of a GPU."""
 
-_US_PER_MS: Final = 1_000
 # What was sampled up to now is in the driver's buffer after two of its 20 ms.
 _LATE_S: Final = 0.04
 
@@ -45,7 +45,7 @@ class NvmlReadings:
         asked = launch.gpu_fields
         self._wanted = frozenset(name for name in fields if asked is None or name in asked)
         self._clock = assignment.clock
-        self._period_us = launch.period_ms * _US_PER_MS
+        self._period_us = launch.period_ms * US_PER_MS
         before = assignment.before
         self._driver = Driver()
         try:

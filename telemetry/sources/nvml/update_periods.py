@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pynvml
 
-from telemetry.clock import monotonic_us
+from telemetry.clock import US_PER_S, monotonic_us
 from telemetry.sources.nvml.library import ask_nvml
 from telemetry.sources.nvml.queries import CALLS, ENERGY, FIELD_VALUES, POWER_SAMPLE
 
@@ -23,7 +23,6 @@ _ENERGY_STEPS: Final = 4
 _LEAST_CHANGES: Final = 5
 # Steps that have nothing to do with a period lie a quarter of it from its multiples on average.
 _FIT: Final = 0.2
-_US_PER_S: Final = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,7 @@ class _Track:
             update_us=update_us(changes_us),
             changes=len(changes_us),
             call_us=statistics.median(self.calls_us),
-            cpu_us=round(self.cpu_s * _US_PER_S / len(self.calls_us), 1),
+            cpu_us=round(self.cpu_s * US_PER_S / len(self.calls_us), 1),
         )
 
 

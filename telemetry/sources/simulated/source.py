@@ -16,12 +16,11 @@ from typing import Any, Final
 
 from telemetry.boards.simulation import SimulatedBoard
 from telemetry.boards.table import BOARDS
+from telemetry.clock import US_PER_MS, US_PER_S
 from telemetry.sources.base import Assignment, Description, Reading
 from telemetry.sources.host.powercap import POWERCAP_ROOT
 from telemetry.sources.host.source import HostSource
 
-_US_PER_MS: Final = 1_000
-_US_PER_S: Final = 1e6
 _MODEL: Final = (
     "simulated: power_w = idle_w + (power_limit_w - idle_w) * process_cpu_utilization of the rank "
     "with the GPU's local index, constant between two polls; a power cap limits the simulated "
@@ -51,7 +50,7 @@ class SimulatedSource:
         self._spec = spec
         self._clock = assignment.clock
         self._before = assignment.before
-        self._period_us = assignment.launch.period_ms * _US_PER_MS
+        self._period_us = assignment.launch.period_ms * US_PER_MS
         self._limit_w = self._board.power_in_force_w(spec.power_cap_w)
         self._sm_clock_mhz = min(
             spec.sm_clock_mhz or self._board.max_sm_clock_mhz, self._board.max_sm_clock_mhz
@@ -75,7 +74,7 @@ class SimulatedSource:
     def describe(self) -> Description:
         """The model with every constant, the GPUs it stands for, and the host's own source."""
         host = self._host.describe()
-        sensor_us = self._board.sensor_period_ms * _US_PER_MS
+        sensor_us = self._board.sensor_period_ms * US_PER_MS
         return Description(
             name="simulated",
             simulated=True,
@@ -138,7 +137,7 @@ class SimulatedSource:
             return 0.0
         t_us, energy_j = last[uuid, "energy_j"]
         _, power_w = last[uuid, "power_instant_w"]
-        return energy_j + power_w * (start_us - t_us) / _US_PER_S
+        return energy_j + power_w * (start_us - t_us) / US_PER_S
 
     def _describe_gpu(self, index: int) -> Mapping[str, Any]:
         kind = self._board
@@ -172,18 +171,18 @@ class SimulatedGpu:
         self.uuid = uuid
         self._board = board
         self._limit_w = limit_w
-        self._sensor_us = board.sensor_period_ms * _US_PER_MS
-        self._window_us = board.sensor_window_ms * _US_PER_MS
+        self._sensor_us = board.sensor_period_ms * US_PER_MS
+        self._window_us = board.sensor_window_ms * US_PER_MS
         self._update_us = start_us + self._sensor_us
         # Ends of the stretches of constant power that the sensor's window can still reach, with
         # the energy up to each; before the start the board is idle.
         self._ends_us = [start_us - self._window_us, start_us]
-        self._energies_j = [start_j - board.idle_w * self._window_us / _US_PER_S, start_j]
+        self._energies_j = [start_j - board.idle_w * self._window_us / US_PER_S, start_j]
 
     def advance(self, t_us: int, utilization: float) -> list[Reading]:
         """Work at `utilization` until `t_us`; the sensor's updates on the way."""
         power_w = self._board.idle_w + (self._limit_w - self._board.idle_w) * utilization
-        elapsed_s = (t_us - self._ends_us[-1]) / _US_PER_S
+        elapsed_s = (t_us - self._ends_us[-1]) / US_PER_S
         self._energies_j.append(self._energies_j[-1] + power_w * elapsed_s)
         self._ends_us.append(t_us)
         readings = []
@@ -191,7 +190,7 @@ class SimulatedGpu:
             now_us = self._update_us
             energy_j = self._energy_j(now_us)
             window_j = energy_j - self._energy_j(now_us - self._window_us)
-            instant_w = window_j / (self._window_us / _US_PER_S)
+            instant_w = window_j / (self._window_us / US_PER_S)
             readings += [
                 Reading(t_us=now_us, device=self.uuid, field=name, value=value)
                 for name, value in (("power_instant_w", instant_w), ("energy_j", energy_j))

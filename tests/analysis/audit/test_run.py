@@ -16,6 +16,7 @@ from analysis.audit.check import Outcome
 from analysis.audit.run import audit_results
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
+from telemetry.clock import US_PER_S
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.seal import seal_attempt
@@ -269,7 +270,7 @@ def stall_the_counter(row: dict[str, Any]) -> dict[str, Any]:
     if row["field"] != "energy_j":
         return row
     seen_us = (row["t_us"] - T0_US) // 500_000 * 500_000
-    return {**row, "value": 1000.0 + energy_j(0, seen_us / 1e6)}
+    return {**row, "value": 1000.0 + energy_j(0, seen_us / US_PER_S)}
 
 
 def lose_all(row: dict[str, Any]) -> None:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from analysis.energy.curves import Curve, counter_curve, coverage, integral_curve
 from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
 from analysis.runs.series import Series
+from telemetry.clock import US_PER_S
 
 EDGE_US = 200_000
 RESOLUTION_US = 100_000
 
 
 def series(t_s: list[float], value: list[float], **nulls: object) -> Series:
-    t_us = (np.array(t_s) * 1e6).round().astype(np.int64)
+    t_us = (np.array(t_s) * US_PER_S).round().astype(np.int64)
     return Series(t_us=t_us, value=np.array(value, dtype=np.float64), **nulls)  # type: ignore[arg-type]
 
 
@@ -41,7 +42,7 @@ def integral(t_s: list[float], value: list[float], *, window_us: int = 0) -> Cur
 
 
 def energy_j(curve: Curve, start_s: float, end_s: float) -> float:
-    amount = curve.between(round(start_s * 1e6), round(end_s * 1e6))
+    amount = curve.between(round(start_s * US_PER_S), round(end_s * US_PER_S))
     assert amount.value is not None
     return amount.value
 
@@ -229,7 +230,7 @@ def test_the_truth_lies_within_the_uncertainty_nineteen_times_of_twenty(sensor: 
         else:
             window_j = energy - np.interp(updates_s - 0.025, steps_s, joules)
             curve = integral(list(updates_s), list(window_j / 0.025), window_us=25_000)
-        amount = curve.between(round(start_s * 1e6), round(end_s * 1e6))
+        amount = curve.between(round(start_s * US_PER_S), round(end_s * US_PER_S))
         truth_j = np.diff(np.interp([start_s, end_s], steps_s, joules))[0]
         assert amount.value is not None
         # Stamps are whole microseconds: that alone is half a millijoule each at 600 W.

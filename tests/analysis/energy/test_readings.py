@@ -18,7 +18,7 @@ from analysis.energy.readings import Readings
 from analysis.runs.rank_spans import RankSpans, rank_spans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import Series
-from telemetry.clock import HostClock
+from telemetry.clock import US_PER_S, HostClock
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
@@ -208,7 +208,7 @@ ENTRY = {"uuid": "GPU-0", "name": "NVIDIA H200", "power_limit_w": 700.0}
 def read_late(late_us: list[int]) -> RankSpans:
     """Spans of one second on a board of steady power, each edge's reading so much later."""
     edges_us = BEGUN_US + np.arange(len(late_us)) * 1_000_000
-    joules = POWER_W * (edges_us + np.array(late_us) - BEGUN_US) / 1e6
+    joules = POWER_W * (edges_us + np.array(late_us) - BEGUN_US) / US_PER_S
     known_us = np.array(late_us, dtype=np.int64)
     return RankSpans(
         rank=0,
@@ -247,7 +247,7 @@ def test_a_reading_that_came_late_is_uncertain_by_what_was_drawn_meanwhile(
     for first, start_us in enumerate(edges_us):
         for end_us in edges_us[first + 1 :]:
             amount = gpu.energy(WITNESS, (start_us, end_us))
-            drawn_j = POWER_W * (end_us - start_us) / 1e6
+            drawn_j = POWER_W * (end_us - start_us) / US_PER_S
             assert amount.value == pytest.approx(drawn_j, abs=amount.plus_minus)
 
 

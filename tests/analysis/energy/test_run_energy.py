@@ -12,6 +12,7 @@ from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load, open_run
 from analysis.tables.rows import Row
 from analysis.tables.table import Tables, build_tables
+from telemetry.clock import US_PER_S
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import Phase
@@ -44,7 +45,7 @@ def lose_all(row: dict[str, Any]) -> None:
 
 def die_after(t_s: float) -> Keep:
     """The watcher dies and nobody starts it again."""
-    return lambda row: row if row["t_us"] <= T0_US + t_s * 1e6 else None
+    return lambda row: row if row["t_us"] <= T0_US + t_s * US_PER_S else None
 
 
 @pytest.mark.parametrize("keep", [lose_all, die_after(4.0)], ids=["no trace", "half a trace"])

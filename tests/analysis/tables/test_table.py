@@ -10,6 +10,7 @@ import pytest
 from analysis.runs.sealed_runs import load
 from analysis.tables.rows import Row
 from analysis.tables.table import Tables, build_tables, write_tables
+from telemetry.clock import US_PER_S
 from tests.support.record_answers import T0_US
 from tests.support.records import IDLE_W, STARTUP_S, Plan, build_run, window_s, work_w
 
@@ -64,7 +65,7 @@ def test_without_an_idle_phase_there_is_no_net_energy_and_the_reason_is_said(
 def test_a_spike_as_the_rest_begins_is_no_part_of_the_idle_power(tmp_path: Path) -> None:
     # The GPU is at 450 W for the first 0.2 s of the rest, 80 J more than idle.
     def spike(row: dict[str, Any]) -> dict[str, Any]:
-        into_s = min(0.2, max(0.0, (row["t_us"] - T0_US) / 1e6 - STARTUP_S))
+        into_s = min(0.2, max(0.0, (row["t_us"] - T0_US) / US_PER_S - STARTUP_S))
         extra = into_s * 400.0 if row["field"] == "energy_j" else 0.0
         return {**row, "value": row["value"] + extra}
 

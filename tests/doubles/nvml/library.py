@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from telemetry.clock import HostClock
+from telemetry.clock import US_PER_S, HostClock
 
 _SOURCE = Path(__file__).with_name("fake_nvml.c")
 SONAME = "libnvidia-ml.so.1"
@@ -115,7 +115,7 @@ class World:
         idle_w = self._settings["idle_w"]
         more_w = self._settings["busy_w"] + 10 * index - idle_w
         busy_us = self._busy_us(to_us) - self._busy_us(from_us)
-        return float(idle_w * (to_us - from_us) + more_w * busy_us) / 1e6
+        return float(idle_w * (to_us - from_us) + more_w * busy_us) / US_PER_S
 
     def power_w(self, t_us: int, index: int = 0) -> float:
         """What a board draws at a time of the wall clock."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
@@ -106,7 +107,7 @@ class Site:
     def stopped_us(self, attempt: AttemptPaths) -> int:
         """When Slurm ended the attempt's job, by its books of whole seconds."""
         end = self.slurm("sacct", "-n", "-X", "-P", "-j", job_id(attempt), "-o", "End")
-        return int(datetime.fromisoformat(end).timestamp() * 1e6)
+        return int(datetime.fromisoformat(end).timestamp() * US_PER_S)
 
     def wait_end(self, attempt: AttemptPaths, *states: str) -> str:
         """Wait until accounting has the job in one of `states`; which one."""
@@ -187,7 +188,7 @@ def _decoding(attempt: AttemptPaths) -> bool:
 
 def seconds_since(t_us: int) -> float:
     """Seconds from a stamp until now, both on this machine's one clock."""
-    return time.time() - t_us / 1e6
+    return time.time() - t_us / US_PER_S
 
 
 def count_true(mask: object) -> int:

@@ -6,13 +6,12 @@ from telemetry.boards.board import Board
 from telemetry.boards.lookup import sensor_of
 from telemetry.boards.sensor_timing import COUNTER, POWER_FIELDS, Timing
 from telemetry.boards.table import BOARDS, board_of
+from telemetry.clock import US_PER_MS
 from tests.conftest import REPOSITORY
-
-MS = 1_000
 
 
 def resolution_ms(field: str, **gpu: object) -> float:
-    return sensor_of(gpu).timings[field].resolution_us / MS
+    return sensor_of(gpu).timings[field].resolution_us / US_PER_MS
 
 
 @pytest.mark.parametrize(
@@ -35,7 +34,7 @@ def test_a_board_is_found_by_the_exact_name_of_its_driver(
     sensor = sensor_of({"name": name})
     assert sensor.known
     assert sensor.timings["power_instant_w"] == Timing(
-        update_us=update_ms * MS, window_us=window_ms * MS
+        update_us=update_ms * US_PER_MS, window_us=window_ms * US_PER_MS
     )
 
 
@@ -67,14 +66,16 @@ def test_an_unknown_board_is_as_slow_as_the_slowest_and_says_so(name: str | None
         for field in (*POWER_FIELDS, COUNTER)
     }
     for field, least_ms in slowest.items():
-        assert sensor.timings[field].resolution_us / MS >= least_ms
+        assert sensor.timings[field].resolution_us / US_PER_MS >= least_ms
 
 
 def test_a_simulated_board_has_the_timing_of_its_kind_and_no_error_of_gain() -> None:
     gpu = {"name": "SIMULATED A100 80 GB", "kind": "a100", "simulated": True}
     sensor = sensor_of(gpu)
     assert sensor.gain_share == 0
-    assert sensor.timings["power_instant_w"] == Timing(update_us=100 * MS, window_us=25 * MS)
+    assert sensor.timings["power_instant_w"] == Timing(
+        update_us=100 * US_PER_MS, window_us=25 * US_PER_MS
+    )
     assert sensor_of({"name": "NVIDIA A100-SXM4-80GB"}).gain_share == 0.05
 
 
@@ -82,7 +83,7 @@ def test_a_simulated_board_has_the_timing_of_its_kind_and_no_error_of_gain() -> 
 def test_a_kinds_own_figures_are_those_of_the_table(kind: Board) -> None:
     for name in kind.driver_names:
         assert sensor_of({"name": name}).timings["power_instant_w"] == Timing(
-            update_us=kind.sensor_period_ms * MS, window_us=kind.sensor_window_ms * MS
+            update_us=kind.sensor_period_ms * US_PER_MS, window_us=kind.sensor_window_ms * US_PER_MS
         )
         assert board_of(name) is kind
 
@@ -112,6 +113,6 @@ def test_the_documented_table_is_the_one_in_use() -> None:
         sensor = sensor_of({"name": product})
         assert sensor.architecture == name
         timings = [sensor.timings[field] for field in ("power_instant_w", "power_average_w")]
-        said = [f"{one.update_us // MS} / {one.window_us // MS}" for one in timings]
+        said = [f"{one.update_us // US_PER_MS} / {one.window_us // US_PER_MS}" for one in timings]
         assert documented.pop(name) == (*said, sensor.source)
     assert not documented

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from telemetry.clock import US_PER_S
 from telemetry.record.attempt_state import attempt_state, is_alive, record_end
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths
@@ -22,7 +23,7 @@ def attempt(tmp_path: Path) -> AttemptPaths:
 
 
 def created_us(pid: int) -> int:
-    return int(psutil.Process(pid).create_time() * 1e6)
+    return int(psutil.Process(pid).create_time() * US_PER_S)
 
 
 def start(attempt: AttemptPaths, pid: int, created: int, host: str | None = None) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
@@ -196,7 +197,7 @@ def test_simulated_counter_goes_on_behind_a_death(watched: Callable[..., Watched
     )
     (start_us, start_j), (end_us, end_j) = counter[0], counter[-1]
     # An idle A100 by the model: 50 W.
-    assert end_j - start_j == pytest.approx(50.0 * (end_us - start_us) / 1e6, rel=0.01)
+    assert end_j - start_j == pytest.approx(50.0 * (end_us - start_us) / US_PER_S, rel=0.01)
     assert [value for _, value in counter] == sorted(value for _, value in counter)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from telemetry.clock import US_PER_S
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
@@ -64,9 +65,9 @@ def test_the_window_is_no_shorter_than_ordered_and_ends_with_the_pass_that_fills
     spans = read_shard(attempt.rank_shard("spans", 0)).to_pylist()
     begun_us = min(span["t_start_us"] for span in spans if span["phase"] == "prefill")
     ends_us = [span["t_end_us"] for span in spans if span["phase"] == "decode"]
-    assert ends_us[-1] - begun_us >= WINDOW_S * 1e6
+    assert ends_us[-1] - begun_us >= WINDOW_S * US_PER_S
     # Three batches a pass: the one before the last did not fill it.
-    assert ends_us[-4] - begun_us < WINDOW_S * 1e6
+    assert ends_us[-4] - begun_us < WINDOW_S * US_PER_S
 
 
 def test_batch_numbers_go_on_over_passes_and_every_rank_answers_all(

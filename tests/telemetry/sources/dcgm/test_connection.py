@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.clock import US_PER_S
 from telemetry.record.fields import FIELDS
 from telemetry.record.spec import RunSpec
 from telemetry.sources.dcgm.bindings import find_bindings, load_bindings
@@ -134,7 +135,7 @@ def test_energy_only_grows_and_lies_within_power(
         assert joules == sorted(joules)
         # A driver that is simulated under a real engine need not keep the two together.
         if engine.exact:
-            seconds = (energies[-1].t_us - energies[0].t_us) / 1e6
+            seconds = (energies[-1].t_us - energies[0].t_us) / US_PER_S
             mean_w = (joules[-1] - joules[0]) / seconds
             assert min(powers) <= mean_w <= max(powers)
 

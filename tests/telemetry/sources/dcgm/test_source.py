@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from telemetry.clock import HostClock
+from telemetry.clock import US_PER_S, HostClock
 from telemetry.record.fields import FIELDS
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
@@ -119,7 +119,7 @@ def test_units_are_si(seen: Seen) -> None:
     assert set(watch.values("pcie_tx_bytes_per_s")) == {1e9}
     energies = watch.of("energy_j", A)
     joules = (energies[-1].value or 0) - (energies[0].value or 0)
-    seconds = (energies[-1].t_us - energies[0].t_us) / 1e6
+    seconds = (energies[-1].t_us - energies[0].t_us) / US_PER_S
     assert 99 * seconds < joules < 301 * seconds
 
 
@@ -130,7 +130,7 @@ def test_counter_s_difference_is_the_integral_of_power(seen: Seen) -> None:
     powers = [one for one in powers if energies[0].t_us <= one.t_us <= energies[-1].t_us]
     joules = (energies[-1].value or 0) - (energies[0].value or 0)
     integral = sum(
-        ((before.value or 0) + (after.value or 0)) / 2 * (after.t_us - before.t_us) / 1e6
+        ((before.value or 0) + (after.value or 0)) / 2 * (after.t_us - before.t_us) / US_PER_S
         for before, after in pairwise(powers)
     )
     assert joules == pytest.approx(integral, rel=0.01)

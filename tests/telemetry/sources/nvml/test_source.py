@@ -12,7 +12,7 @@ import pynvml
 import pytest
 
 import telemetry.clock
-from telemetry.clock import HostClock
+from telemetry.clock import US_PER_S, HostClock
 from telemetry.record.fields import FIELDS
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
@@ -89,7 +89,7 @@ def reasons(readings: list[Reading], field: str, device: str = ZERO) -> list[str
 def trapezoid_j(samples: list[tuple[int, float]]) -> float:
     """The integral of power over its samples."""
     t_us, power_w = np.array(samples).T
-    return float(np.trapezoid(power_w, t_us)) / 1e6
+    return float(np.trapezoid(power_w, t_us)) / US_PER_S
 
 
 def test_driver_s_buffer_gives_fifty_samples_a_second_each_once(open_nvml: Open) -> None:
@@ -615,7 +615,7 @@ def test_span_carries_its_gpu_s_energy_without_any_watcher(world: World, tmp_pat
     )
     # The counter stands still for up to 100 ms at either end, and is read a little after it.
     late_us = max(decode["energy_start_late_us"], decode["energy_end_late_us"])
-    within_j = 500 * (100_000 + late_us) / 1e6
+    within_j = 500 * (100_000 + late_us) / US_PER_S
     told_j = decode["energy_end_j"] - decode["energy_start_j"]
     assert told_j == pytest.approx(drawn_j, abs=within_j)
     assert decode["energy_reason"] is None
