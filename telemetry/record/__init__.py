@@ -5,6 +5,7 @@
 - `clock_offset`: how far a host's clock is ahead of the reference host's, measured in the job.
 - `fields`: one line each, with unit and meaning.
 - `files`: what a reader finds is whole or not there.
+- `folders`: one takes the place of another at once, or as nearly so as the file system can.
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
 - `paths`: where a run's record lies: every path of a results folder in one place.
 - `schema`: the tables of a run, their columns and units, and the words they use.
@@ -17,6 +18,6 @@ Public: `AttemptPaths`, `AttemptState`, `DEVICES`, `DTYPES`, `EndState`, `FIELDS
 `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SOURCES`, `SPANS`,
 `STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`, `campaigns_folder`,
 `checkpoints_folder`, `create_json`, `file_sha256`, `flush`, `is_alive`, `json_text`, `list_runs`,
-`prompts_folder`, `read_json`, `record_end`, `replace_text`, `schema_of`, `seal_attempt`,
-`this_host`, `verify_seal`, `write_bytes`, `write_json`.
+`prompts_folder`, `read_json`, `record_end`, `replace_folder`, `replace_text`, `schema_of`,
+`seal_attempt`, `this_host`, `verify_seal`, `write_bytes`, `write_json`.
 """

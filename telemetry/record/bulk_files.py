@@ -29,16 +29,18 @@ def flush(folder: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one, none, or the whole new one.
+    """Write a file so that a reader sees the old one or the whole new one; `flush` makes it last.
 
-    The old one is removed first: a file system such as ext4 writes a file that replaces another to
-    the disk at once, which for thousands takes minutes. `flush` makes them last.
+    ext4 begins to write a file that replaces another to the disk at once, but waits for nothing:
+    1,000 of 2 kB took 0.13 to 1.3 s, and 0.19 to 1.5 s when the old ones were removed before.
+
+    Raises:
+        OSError: the folder is missing, not writable or full; `path` is then as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text)
-        path.unlink(missing_ok=True)
-        temporary.rename(path)
+        temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

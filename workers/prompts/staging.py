@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from telemetry.record.files import file_sha256, read_json, write_json
+from telemetry.record.folders import replace_folder
 from workers.prompts.corpus import Corpus, check_file, file_prompts, quoted
 from workers.prompts.hub import hub_origin, hub_texts, one_line, quiet_datasets, staging_command
 
@@ -171,7 +172,6 @@ def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
     datasets = quiet_datasets(cache)
     target = cache / copy.corpus
     fresh = cache / f".{copy.corpus}.{os.getpid()}.tmp"
-    stale = cache / f".{copy.corpus}.{os.getpid()}.old"
     cache.mkdir(parents=True, exist_ok=True)
     try:
         fresh.mkdir()
@@ -180,10 +180,8 @@ def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
         dataset = datasets.Dataset(table, fingerprint=f"staged-{copy.corpus}")
         dataset.save_to_disk(str(fresh / _DATA))
         write_json(fresh / _RECORD, dataclasses.asdict(copy))
-        # A folder cannot replace a full one in one rename: readers see the old, none, or the new.
-        if target.exists():
-            target.rename(stale)
-        fresh.rename(target)
+        stale = replace_folder(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+    if stale is not None:
         shutil.rmtree(stale, ignore_errors=True)

@@ -14,7 +14,7 @@ from launcher.jobs.job import require_open
 from launcher.plan.grid import PlannedPoint, Verdict, check
 from launcher.slurm.queue import elements
 from telemetry.record.attempt_state import record_end
-from telemetry.record.bulk_files import SharedJson, json_text, replace_text
+from telemetry.record.bulk_files import SharedJson, json_text
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
@@ -114,13 +114,6 @@ def test_shared_and_own_content_make_one_sorted_object() -> None:
     text = SharedJson({"b": [1, {"x": None}], "d": 'a"\n'}).text({"a": 1.5, "c": {"é": True}})
     assert json.loads(text) == {"a": 1.5, "b": [1, {"x": None}], "c": {"é": True}, "d": 'a"\n'}
     assert list(json.loads(text)) == ["a", "b", "c", "d"]
-
-
-def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
-        replace_text(tmp_path / "folder", "text")
-    assert [child.name for child in tmp_path.iterdir()] == ["folder"]
 
 
 @pytest.mark.parametrize(
