@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 from launcher.config.errors import BadInputError
 from telemetry.record.launch import DEVICES
+from telemetry.record.validation import require_whole
 
 AUTO_DEVICE: Final = "auto"
 """Where a point's GPU decides: on it, or on CPU where it is simulated."""
@@ -77,7 +78,7 @@ class SlurmRequest:
                 f"but is {content['exclusive']!r} instead"
             )
         for name in ("cpus_per_task", "array_parallelism"):
-            _require_whole(f"cluster.slurm.{name}", content[name])
+            require_count(f"cluster.slurm.{name}", content[name])
         return cls(**{**content, "setup": tuple(content["setup"])})
 
 
@@ -122,9 +123,9 @@ class Cluster:
                     f"but is {own[name]!r} instead"
                 )
         for name in ("gpus_per_node", "timeout_min"):
-            _require_whole(f"cluster.{name}", own[name])
+            require_count(f"cluster.{name}", own[name])
         if own["threads"] is not None:
-            _require_whole("cluster.threads", own["threads"])
+            require_count("cluster.threads", own["threads"])
         rate = own["core_gflops"]
         if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
             raise BadInputError(
@@ -154,8 +155,13 @@ def _require_fields(
         raise BadInputError(f"`{where}.{missing}` must be given, but is missing")
 
 
-def _require_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise BadInputError(
-            f"`{name}` must be a whole number of at least 1, but is {value!r} instead"
-        )
+def require_count(name: str, value: object) -> None:
+    """Check that a key of the configuration is a whole number of at least 1.
+
+    Raises:
+        BadInputError: it is not.
+    """
+    try:
+        require_whole(name, value, 1)
+    except ValueError as error:
+        raise BadInputError(str(error)) from error

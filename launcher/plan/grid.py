@@ -11,7 +11,7 @@ from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS, Point
 from launcher.plan.boards import BoardFinder
 from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
-from launcher.plan.cluster import Cluster
+from launcher.plan.cluster import Cluster, require_count
 from launcher.plan.limits import (
     check_gpu,
     check_period,
@@ -194,11 +194,8 @@ def results_folder(config: Mapping[str, Any]) -> Path:
 
 def _repeats(config: Mapping[str, Any]) -> int:
     repeats = config["repeats"]
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise BadInputError(
-            f"`repeats` must be a whole number of at least 1, but is {repeats!r} instead"
-        )
-    return repeats
+    require_count("repeats", repeats)
+    return int(repeats)
 
 
 class _Checker:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from telemetry.record.spec import RunSpec
+from telemetry.record.validation import require_whole
 
 RULE: Final = "by repeat, then by the SHA-256 of '<seed>/order/<run_id>'"
 """What `RunningOrder` sorts by: anybody can do it again from a campaign's record."""
@@ -25,10 +26,7 @@ class RunningOrder:
     """The seed of the campaign's first point."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(
-                f"`seed` must be a whole number of at least 0, but is {self.seed!r} instead"
-            )
+        require_whole("seed", self.seed, 0)
 
     def key(self, spec: RunSpec) -> tuple[int, str]:
         """What a point is sorted by; a point keeps its place when others are left out."""

@@ -18,6 +18,6 @@ Public: `AttemptPaths`, `AttemptState`, `DEVICES`, `DTYPES`, `EndState`, `FIELDS
 `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SOURCES`, `SPANS`,
 `STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`, `campaigns_folder`,
 `checkpoints_folder`, `create_json`, `file_sha256`, `flush`, `is_alive`, `json_text`, `list_runs`,
-`prompts_folder`, `read_json`, `record_end`, `replace_folder`, `replace_text`, `schema_of`,
-`seal_attempt`, `this_host`, `verify_seal`, `write_bytes`, `write_json`.
+`prompts_folder`, `read_json`, `record_end`, `replace_folder`, `replace_text`, `require_whole`,
+`schema_of`, `seal_attempt`, `this_host`, `verify_seal`, `write_bytes`, `write_json`.
 """

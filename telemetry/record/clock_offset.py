@@ -22,6 +22,7 @@ from typing import Any, Final, Self
 
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths
+from telemetry.record.validation import require_whole
 
 # A host names a file; one of RFC 1123, whose labels cannot climb out of a folder.
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
@@ -47,14 +48,7 @@ class OffsetReading:
             ("error_us", 0),
             ("round_trip_us", 0),
         ):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or (least is not None and value < least):
-                bound = "" if least is None else f" of at least {least}"
-                raise ValueError(
-                    f"`{name}` must be a whole number of microseconds{bound}, "
-                    f"but is {value!r} instead"
-                )
+            require_whole(name, getattr(self, name), least)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,21 +85,13 @@ class LaunchConfig:
                 f"`prompts_sha256` must be 64 hex digits, but is {self.prompts_sha256!r} instead"
             )
         for name, least in (("period_ms", MIN_PERIOD_MS), ("warmup_batches", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
-                )
+            require_whole(name, getattr(self, name), least)
         if self.telemetry in ("auto", "nvml") and self.period_ms > MAX_NVML_PERIOD_MS:
             raise ValueError(
                 f"`period_ms` must be at most {MAX_NVML_PERIOD_MS} for {self.telemetry}, as the "
                 f"driver keeps its samples for 2.4 s, but is {self.period_ms} instead"
             )
-        if self.threads is not None and (not isinstance(self.threads, int) or self.threads < 1):
-            raise ValueError(
-                f"`threads` must be a whole number of at least 1 or null, "
-                f"but is {self.threads!r} instead"
-            )
+        require_whole("threads", self.threads, 1, null_allowed=True)
         if self.logit_error is not None and not isinstance(self.logit_error, bool):
             raise ValueError(
                 f"`logit_error` must be true, false or null, but is {self.logit_error!r} instead"

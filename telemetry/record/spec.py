@@ -123,8 +123,7 @@ class RunSpec:
             ("repeat", 0),
         ):
             require_whole(name, getattr(self, name), least)
-        if self.sm_clock_mhz is not None:
-            require_whole("sm_clock_mhz", self.sm_clock_mhz, 1)
+        require_whole("sm_clock_mhz", self.sm_clock_mhz, 1, null_allowed=True)
         if self.gpus_per_node > self.gpus or self.gpus % self.gpus_per_node:
             raise ValueError(
                 f"`gpus` must be a multiple of `gpus_per_node`, but {self.gpus} = "

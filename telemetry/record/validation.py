@@ -3,16 +3,21 @@
 import math
 
 
-def require_whole(name: str, value: object, least: int) -> None:
-    """Check that `value` is a whole number of at least `least`.
+def require_whole(
+    name: str, value: object, least: int | None = None, *, null_allowed: bool = False
+) -> None:
+    """Check that `value` is a whole number of at least `least`; None takes any.
 
     Raises:
         ValueError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(
-            f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
-        )
+    if value is None and null_allowed:
+        return
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or (least is not None and value < least):  # type: ignore[operator]
+        bound = "" if least is None else f" of at least {least}"
+        null = " or null" if null_allowed else ""
+        raise ValueError(f"`{name}` must be a whole number{bound}{null}, but is {value!r} instead")
 
 
 def require_number(name: str, value: object, *, low: float, low_allowed: bool, high: float) -> None:

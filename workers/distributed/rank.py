@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from telemetry.record.validation import require_whole
+
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
 
@@ -33,8 +35,7 @@ class Rank:
         for number, total in (("rank", "world"), ("local_rank", "local_world"), ("node", "nodes")):
             value, bound = getattr(self, number), getattr(self, total)
             for name, whole in ((number, value), (total, bound)):
-                if isinstance(whole, bool) or not isinstance(whole, int):
-                    raise ValueError(f"`{name}` must be a whole number, but is {whole!r} instead")
+                require_whole(name, whole)
             if not 0 <= value < bound:
                 raise ValueError(
                     f"`{number}` must be at least 0 and below `{total}`, "

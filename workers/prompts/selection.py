@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from telemetry.record.files import file_sha256, write_bytes
+from telemetry.record.validation import require_whole
 from workers.prompts.corpus import Corpus, file_prompts, find_corpus, quoted
 from workers.prompts.hub import hub_origin, hub_texts, quiet_datasets, staging_command
 from workers.prompts.staging import StagedCopy, canonical_lines, files_digest, files_origin
@@ -186,11 +187,8 @@ def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Ite
     """
     loaded: _Loaded | None = None
     for prompts, seed in choices:
-        for name, value, least in (("prompts", prompts, 1), ("seed", seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"`{name}` must be a whole number of at least {least}, but is {value!r} instead"
-                )
+        require_whole("prompts", prompts, 1)
+        require_whole("seed", seed, 0)
         if source.source is PromptOrigin.SYNTHETIC:
             yield _make_up(source, prompts, seed)
             continue

@@ -7,6 +7,8 @@ work hangs on which prompts it drew. A synthetic prompt says nothing; it only ha
 import hashlib
 from typing import Final
 
+from telemetry.record.validation import require_whole
+
 SYNTHETIC: Final = "fixed-synthetic"
 """What `RunSpec.dataset` holds for these prompts."""
 
@@ -33,8 +35,7 @@ def fixed_prompts(count: int, *, words: int, seed: int) -> list[str]:
     Raises:
         ValueError: `words` is below 1.
     """
-    if isinstance(words, bool) or not isinstance(words, int) or words < 1:
-        raise ValueError(f"`words` must be a whole number of at least 1, but is {words!r} instead")
+    require_whole("words", words, 1)
     return [_text(row, words, seed) for row in range(count)]
 
 
