@@ -158,5 +158,5 @@ def real_engine(config: pytest.Config) -> tuple[str, str | None]:
     """Bindings and address of the real engine that the command line names."""
     bindings = config.getoption("--dcgm-bindings")
     if bindings is None:
-        pytest.fail("a real engine needs --dcgm-bindings DIR; --dcgm-address HOST:PORT may follow")
+        pytest.fail("a real engine needs --dcgm-bindings=DIR; --dcgm-address=HOST:PORT may follow")
     return str(bindings), config.getoption("--dcgm-address")
