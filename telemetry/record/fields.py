@@ -1,4 +1,4 @@
-"""Fields: one line each, with unit and meaning.
+"""Fields: one row each, with unit and meaning.
 
 Bind by id, name by our own column: NVIDIA renames fields between DCGM releases (155 is
 DCGM_FI_DEV_POWER_USAGE up to 4.5 and DCGM_FI_DEV_BOARD_POWER_WATTS from 4.6 on), ids stay.
@@ -57,307 +57,141 @@ class Field:
 # A share is at most 1, rounding aside; DCGM has given 808334905 % (github.com/NVIDIA/
 # dcgm-exporter/issues/418).
 _MOST_SHARE: Final = 1.01
+# DCGM gives energy in mJ, utilization in percent and memory in MiB.
+_MILLI: Final = 1e-3
+_PERCENT: Final = 0.01
+_MIB: Final = float(1 << 20)
 
+
+def _gpu(
+    name: str,
+    unit: str,
+    meaning: str,
+    *,
+    dcgm: tuple[int, str] | None = None,
+    nvml: str | None = None,
+    factor: float = 1.0,
+    total: bool = False,
+    share: bool = False,
+) -> Field:
+    """A reading of a GPU; `dcgm` is its id and the first release that has it."""
+    dcgm_id, dcgm_since = dcgm or (None, None)
+    return Field(
+        name=name,
+        subject=Subject.GPU,
+        kind=Kind.COUNTER if total else Kind.GAUGE,
+        unit=unit,
+        meaning=meaning,
+        dcgm_id=dcgm_id,
+        nvml=nvml,
+        dcgm_factor=factor,
+        dcgm_since=dcgm_since,
+        most=_MOST_SHARE if share else None,
+    )
+
+
+def _node(subject: Subject, name: str, unit: str, meaning: str, *, total: bool = False) -> Field:
+    """A reading of a node, a rank or a part of the node."""
+    kind = Kind.COUNTER if total else Kind.GAUGE
+    return Field(name=name, subject=subject, kind=kind, unit=unit, meaning=meaning)
+
+
+# A row is a field, and its place the order in which fields are written.
+# fmt: off
 _ALL: Final = (
-    Field(
-        name="power_instant_w",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="W",
-        meaning="Board power over the sensor's own short window.",
-        dcgm_id=157,
-        dcgm_since="3.2.5",
-        nvml="NVML_FI_DEV_POWER_INSTANT",
-    ),
-    Field(
-        name="power_average_w",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="W",
-        meaning="Board power averaged over one second on Ampere (but GA100) and newer.",
-        dcgm_id=155,
-        dcgm_since="2.1.4",
-        nvml="NVML_FI_DEV_POWER_AVERAGE",
-    ),
-    Field(
-        name="energy_j",
-        subject=Subject.GPU,
-        kind=Kind.COUNTER,
-        unit="J",
-        meaning="Board energy since the driver was loaded, Volta and newer.",
-        dcgm_id=156,
-        dcgm_factor=1e-3,
-        dcgm_since="2.1.4",
-        nvml="nvmlDeviceGetTotalEnergyConsumption",
-    ),
-    Field(
-        name="gpu_utilization",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Share of time in which a kernel ran: how long, not how much of the GPU.",
-        dcgm_id=203,
-        dcgm_factor=0.01,
-        dcgm_since="2.1.4",
-        most=_MOST_SHARE,
-        nvml="nvmlDeviceGetUtilizationRates.gpu",
-    ),
-    Field(
-        name="gpu_memory_used_bytes",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="B",
-        meaning="Memory taken on the GPU.",
-        dcgm_id=252,
-        dcgm_factor=float(1 << 20),
-        dcgm_since="2.1.4",
-        nvml="nvmlDeviceGetMemoryInfo_v2.used",
-    ),
-    Field(
-        name="sm_clock_mhz",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="MHz",
-        meaning="Clock of the streaming multiprocessors.",
-        dcgm_id=100,
-        dcgm_since="2.1.4",
-        nvml="nvmlDeviceGetClockInfo.sm",
-    ),
-    Field(
-        name="power_limit_w",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="W",
-        meaning="Power limit in force.",
-        dcgm_id=164,
-        dcgm_since="2.1.4",
-        nvml="nvmlDeviceGetEnforcedPowerLimit",
-    ),
-    Field(
-        name="power_sample_w",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="W",
-        meaning="Board power from the driver's own buffer, about 50 samples a second.",
-        nvml="nvmlDeviceGetSamples(NVML_TOTAL_POWER_SAMPLES)",
-    ),
-    Field(
-        name="memory_copy_utilization",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Share of time in which GPU memory was read or written.",
-        dcgm_id=204,
-        dcgm_factor=0.01,
-        dcgm_since="2.1.4",
-        most=_MOST_SHARE,
-        nvml="nvmlDeviceGetUtilizationRates.memory",
-    ),
-    Field(
-        name="memory_clock_mhz",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="MHz",
-        meaning="Clock of the GPU's memory.",
-        dcgm_id=101,
-        dcgm_since="2.1.4",
-        nvml="nvmlDeviceGetClockInfo.mem",
-    ),
-    Field(
-        name="gpu_temperature_c",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="degC",
-        meaning="Temperature of the GPU's die.",
-        dcgm_id=150,
-        dcgm_since="2.1.4",
-        nvml="nvmlDeviceGetTemperature.gpu",
-    ),
-    Field(
-        name="memory_temperature_c",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="degC",
-        meaning="Temperature of the GPU's memory.",
-        dcgm_id=140,
-        dcgm_since="2.1.4",
-        nvml="NVML_FI_DEV_MEMORY_TEMP",
-    ),
-    Field(
-        name="power_limit_requested_w",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="W",
-        meaning="Power limit that was asked of the board.",
-        dcgm_id=160,
-        dcgm_since="2.1.4",
-        nvml="nvmlDeviceGetPowerManagementLimit",
-    ),
-    Field(
-        name="throttle_reasons",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="What holds the clocks down, in bits: 1 idle, 2 set, 4 power cap, 8 hardware.",
-        dcgm_id=112,
-        dcgm_since="2.1.4",
-        nvml="nvmlDeviceGetCurrentClocksEventReasons",
-    ),
-    Field(
-        name="xid",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Latest XID error of the driver; 0 while none was seen.",
-        dcgm_id=230,
-        dcgm_since="2.1.4",
-        nvml="nvmlEventTypeXidCriticalError",
-    ),
-    Field(
-        name="graphics_active",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Share of time in which the graphics or compute engine was active.",
-        dcgm_id=1001,
-        dcgm_since="2.1.4",
-        most=_MOST_SHARE,
-        nvml="NVML_GPM_METRIC_GRAPHICS_UTIL",
-    ),
-    Field(
-        name="sm_active",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Share of time with a warp on a multiprocessor, over all of them.",
-        dcgm_id=1002,
-        dcgm_since="2.1.4",
-        most=_MOST_SHARE,
-        nvml="NVML_GPM_METRIC_SM_UTIL",
-    ),
-    Field(
-        name="sm_occupancy",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Resident warps over the most that the multiprocessors can hold.",
-        dcgm_id=1003,
-        dcgm_since="2.1.4",
-        most=_MOST_SHARE,
-        nvml="NVML_GPM_METRIC_SM_OCCUPANCY",
-    ),
-    Field(
-        name="tensor_active",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Share of time in which a tensor core was active.",
-        dcgm_id=1004,
-        dcgm_since="2.1.4",
-        most=_MOST_SHARE,
-        nvml="NVML_GPM_METRIC_ANY_TENSOR_UTIL",
-    ),
-    Field(
-        name="dram_active",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Share of time in which GPU memory moved data.",
-        dcgm_id=1005,
-        dcgm_since="2.1.4",
-        most=_MOST_SHARE,
-        nvml="NVML_GPM_METRIC_DRAM_BW_UTIL",
-    ),
-    Field(
-        name="pcie_tx_bytes_per_s",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="B/s",
-        meaning="PCIe traffic from the GPU.",
-        dcgm_id=1009,
-        dcgm_since="2.1.4",
-        nvml="NVML_GPM_METRIC_PCIE_TX_PER_SEC",
-    ),
-    Field(
-        name="pcie_rx_bytes_per_s",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="B/s",
-        meaning="PCIe traffic to the GPU.",
-        dcgm_id=1010,
-        dcgm_since="2.1.4",
-        nvml="NVML_GPM_METRIC_PCIE_RX_PER_SEC",
-    ),
-    Field(
-        name="nvlink_tx_bytes_per_s",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="B/s",
-        meaning="NVLink traffic from the GPU over all links.",
-        dcgm_id=1011,
-        dcgm_since="2.1.4",
-        nvml="NVML_GPM_METRIC_NVLINK_TOTAL_TX_PER_SEC",
-    ),
-    Field(
-        name="nvlink_rx_bytes_per_s",
-        subject=Subject.GPU,
-        kind=Kind.GAUGE,
-        unit="B/s",
-        meaning="NVLink traffic to the GPU over all links.",
-        dcgm_id=1012,
-        dcgm_since="2.1.4",
-        nvml="NVML_GPM_METRIC_NVLINK_TOTAL_RX_PER_SEC",
-    ),
-    Field(
-        name="cpu_utilization",
-        subject=Subject.HOST,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="Busy share of all logical CPUs since the previous sample.",
-    ),
-    Field(
-        name="memory_used_bytes",
-        subject=Subject.HOST,
-        kind=Kind.GAUGE,
-        unit="B",
-        meaning="Host memory in use: total less available.",
-    ),
-    Field(
-        name="process_cpu_utilization",
-        subject=Subject.PROCESS,
-        kind=Kind.GAUGE,
-        unit="1",
-        meaning="A rank's CPU time since the previous sample over time and its threads.",
-    ),
-    Field(
-        name="process_memory_bytes",
-        subject=Subject.PROCESS,
-        kind=Kind.GAUGE,
-        unit="B",
-        meaning="A rank's resident memory.",
-    ),
-    Field(
-        name="zone_energy_j",
-        subject=Subject.ZONE,
-        kind=Kind.COUNTER,
-        unit="J",
-        meaning="Energy of a CPU package or its memory by Linux powercap (RAPL), wraps undone.",
-    ),
-    Field(
-        name="zone_power_w",
-        subject=Subject.ZONE,
-        kind=Kind.GAUGE,
-        unit="W",
-        meaning="Power of a rail by Linux hwmon, such as Grace's module; over its own interval.",
-    ),
-    Field(
-        name="node_power_w",
-        subject=Subject.HOST,
-        kind=Kind.GAUGE,
-        unit="W",
-        meaning="Power of the whole node as its service processor tells it (IPMI DCMI).",
-    ),
+    # What the board draws, does and holds.
+    _gpu("power_instant_w", "W", "Board power over the sensor's own short window.",
+         dcgm=(157, "3.2.5"), nvml="NVML_FI_DEV_POWER_INSTANT"),
+    _gpu("power_average_w", "W",
+         "Board power averaged over one second on Ampere (but GA100) and newer.",
+         dcgm=(155, "2.1.4"), nvml="NVML_FI_DEV_POWER_AVERAGE"),
+    _gpu("energy_j", "J", "Board energy since the driver was loaded, Volta and newer.",
+         dcgm=(156, "2.1.4"), nvml="nvmlDeviceGetTotalEnergyConsumption",
+         factor=_MILLI, total=True),
+    _gpu("gpu_utilization", "1",
+         "Share of time in which a kernel ran: how long, not how much of the GPU.",
+         dcgm=(203, "2.1.4"), nvml="nvmlDeviceGetUtilizationRates.gpu",
+         factor=_PERCENT, share=True),
+    _gpu("gpu_memory_used_bytes", "B", "Memory taken on the GPU.",
+         dcgm=(252, "2.1.4"), nvml="nvmlDeviceGetMemoryInfo_v2.used", factor=_MIB),
+    _gpu("sm_clock_mhz", "MHz", "Clock of the streaming multiprocessors.",
+         dcgm=(100, "2.1.4"), nvml="nvmlDeviceGetClockInfo.sm"),
+    _gpu("power_limit_w", "W", "Power limit in force.",
+         dcgm=(164, "2.1.4"), nvml="nvmlDeviceGetEnforcedPowerLimit"),
+    _gpu("power_sample_w", "W",
+         "Board power from the driver's own buffer, about 50 samples a second.",
+         nvml="nvmlDeviceGetSamples(NVML_TOTAL_POWER_SAMPLES)"),
+    _gpu("memory_copy_utilization", "1", "Share of time in which GPU memory was read or written.",
+         dcgm=(204, "2.1.4"), nvml="nvmlDeviceGetUtilizationRates.memory",
+         factor=_PERCENT, share=True),
+    _gpu("memory_clock_mhz", "MHz", "Clock of the GPU's memory.",
+         dcgm=(101, "2.1.4"), nvml="nvmlDeviceGetClockInfo.mem"),
+    _gpu("gpu_temperature_c", "degC", "Temperature of the GPU's die.",
+         dcgm=(150, "2.1.4"), nvml="nvmlDeviceGetTemperature.gpu"),
+    _gpu("memory_temperature_c", "degC", "Temperature of the GPU's memory.",
+         dcgm=(140, "2.1.4"), nvml="NVML_FI_DEV_MEMORY_TEMP"),
+    _gpu("power_limit_requested_w", "W", "Power limit that was asked of the board.",
+         dcgm=(160, "2.1.4"), nvml="nvmlDeviceGetPowerManagementLimit"),
+    _gpu("throttle_reasons", "1",
+         "What holds the clocks down, in bits: 1 idle, 2 set, 4 power cap, 8 hardware.",
+         dcgm=(112, "2.1.4"), nvml="nvmlDeviceGetCurrentClocksEventReasons"),
+    _gpu("xid", "1", "Latest XID error of the driver; 0 while none was seen.",
+         dcgm=(230, "2.1.4"), nvml="nvmlEventTypeXidCriticalError"),
+    # What profiling counts: means since the last look.
+    _gpu("graphics_active", "1",
+         "Share of time in which the graphics or compute engine was active.",
+         dcgm=(1001, "2.1.4"), nvml="NVML_GPM_METRIC_GRAPHICS_UTIL", share=True),
+    _gpu("sm_active", "1", "Share of time with a warp on a multiprocessor, over all of them.",
+         dcgm=(1002, "2.1.4"), nvml="NVML_GPM_METRIC_SM_UTIL", share=True),
+    _gpu("sm_occupancy", "1", "Resident warps over the most that the multiprocessors can hold.",
+         dcgm=(1003, "2.1.4"), nvml="NVML_GPM_METRIC_SM_OCCUPANCY", share=True),
+    _gpu("tensor_active", "1", "Share of time in which a tensor core was active.",
+         dcgm=(1004, "2.1.4"), nvml="NVML_GPM_METRIC_ANY_TENSOR_UTIL", share=True),
+    _gpu("dram_active", "1", "Share of time in which GPU memory moved data.",
+         dcgm=(1005, "2.1.4"), nvml="NVML_GPM_METRIC_DRAM_BW_UTIL", share=True),
+    _gpu("pcie_tx_bytes_per_s", "B/s", "PCIe traffic from the GPU.",
+         dcgm=(1009, "2.1.4"), nvml="NVML_GPM_METRIC_PCIE_TX_PER_SEC"),
+    _gpu("pcie_rx_bytes_per_s", "B/s", "PCIe traffic to the GPU.",
+         dcgm=(1010, "2.1.4"), nvml="NVML_GPM_METRIC_PCIE_RX_PER_SEC"),
+    _gpu("nvlink_tx_bytes_per_s", "B/s", "NVLink traffic from the GPU over all links.",
+         dcgm=(1011, "2.1.4"), nvml="NVML_GPM_METRIC_NVLINK_TOTAL_TX_PER_SEC"),
+    _gpu("nvlink_rx_bytes_per_s", "B/s", "NVLink traffic to the GPU over all links.",
+         dcgm=(1012, "2.1.4"), nvml="NVML_GPM_METRIC_NVLINK_TOTAL_RX_PER_SEC"),
+    # The node, its ranks and its own meters.
+    _node(Subject.HOST, "cpu_utilization", "1",
+          "Busy share of all logical CPUs since the previous sample."),
+    _node(Subject.HOST, "memory_used_bytes", "B", "Host memory in use: total less available."),
+    _node(Subject.PROCESS, "process_cpu_utilization", "1",
+          "A rank's CPU time since the previous sample over time and its threads."),
+    _node(Subject.PROCESS, "process_memory_bytes", "B", "A rank's resident memory."),
+    _node(Subject.ZONE, "zone_energy_j", "J",
+          "Energy of a CPU package or its memory by Linux powercap (RAPL), wraps undone.",
+          total=True),
+    _node(Subject.ZONE, "zone_power_w", "W",
+          "Power of a rail by Linux hwmon, such as Grace's module; over its own interval."),
+    _node(Subject.HOST, "node_power_w", "W",
+          "Power of the whole node as its service processor tells it (IPMI DCMI)."),
 )
+# fmt: on
 
 FIELDS: Final = {field.name: field for field in _ALL}
 """All fields by name."""
+
+
+def add_field(field: Field) -> None:
+    """Take in a field that a sensor source of somebody else's reads.
+
+    Raises:
+        ValueError: another field has its name or its id of DCGM's.
+    """
+    for other in FIELDS.values():
+        if other == field:
+            return
+        if other.name == field.name or (
+            field.dcgm_id is not None and other.dcgm_id == field.dcgm_id
+        ):
+            raise ValueError(
+                f"`field` must have a name and an id of its own, but {field.name!r} "
+                f"has those of {other.name!r}"
+            )
+    FIELDS[field.name] = field
