@@ -71,7 +71,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     # The composition root.
     "launcher.config": {"conf"},
-    "launcher.slurm": {"telemetry", "telemetry.record"},
+    "launcher.slurm": {"telemetry", "telemetry.record", "telemetry.sources.host"},
     "launcher.plan": {
         "telemetry.sources.nvml",
         *("launcher.config", "launcher.slurm", "telemetry.boards", "telemetry.record"),

@@ -14,6 +14,7 @@ from launcher.slurm.queue import PATIENCE_S, SlurmError, ask_slurm, elements
 from telemetry.clock import wall_us
 from telemetry.record.files import create_json, write_json
 from telemetry.record.paths import AttemptPaths
+from telemetry.sources.host.source import cpu_model
 
 # A job does not wait for a controller that is down: its GPUs would.
 _JOB_PATIENCE_S: Final = 10.0
@@ -72,7 +73,7 @@ def record_job(attempt: AttemptPaths, environment: Mapping[str, str] | None = No
             # What a site keeps in other variables is not ours to publish.
             if name.startswith("SLURM_") and "TOKEN" not in name and "JWT" not in name
         },
-        "cpu": _cpu_model(),
+        "cpu": cpu_model() or platform.processor() or None,
         "nodes": hosts.split() if hosts is not None else None,
         "nodes_reason": hosts_reason,
         "version": version.strip() if version is not None else None,
@@ -125,14 +126,3 @@ def _ask(command: list[str], patience_s: float = PATIENCE_S) -> tuple[str | None
         return ask_slurm(command, patience_s), None
     except SlurmError as error:
         return None, str(error)
-
-
-def _cpu_model() -> str | None:
-    try:
-        with open("/proc/cpuinfo") as source:  # noqa: PTH123
-            for line in source:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        return None
-    return platform.processor() or None

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from telemetry.merge.series_keys import Integers
 from telemetry.record.clock_offset import HostOffset
 from telemetry.record.paths import AttemptPaths
 
@@ -18,8 +18,6 @@ from telemetry.record.paths import AttemptPaths
 # chrony's default `maxslewrate`, is 83,333 parts in a million.
 _MAX_DRIFT: Final = 0.1
 _MILLION: Final = 1e6
-
-_Integers = npt.NDArray[np.int64]
 
 
 class Clocks:
@@ -54,7 +52,7 @@ class Clocks:
                 offsets[path.stem] = offset
         return cls(offsets, notes)
 
-    def to_reference(self, host: str, t_us: _Integers) -> _Integers:
+    def to_reference(self, host: str, t_us: Integers) -> Integers:
         """Stamps of `host` on the reference host's clock, in their order."""
         offset = self._offsets.get(host)
         if offset is None:
@@ -67,7 +65,7 @@ class Clocks:
         ahead_us *= _drift(offset)
         ahead_us += start.offset_us
         np.rint(ahead_us, out=ahead_us)
-        moved: _Integers = t_us - ahead_us.astype(np.int64)
+        moved: Integers = t_us - ahead_us.astype(np.int64)
         return moved
 
     def earliest_us(self, t_us: int, hosts: tuple[str, ...] | None) -> int:

@@ -122,7 +122,7 @@ class _Merging:
             for block in window.merge(fit_in_memory(self._chunks("samples"), self.clocks)):
                 rows, remarks = block.rows, window.remarks.listed()
                 self.report.add(len(rows) + block.dropped)
-                table.write(rows, window.codebook.alphabet(), remarks)
+                table.write(rows, window.series_keys.alphabet(), remarks)
                 coverage.add(rows, remarks)
                 facts["rows"] += len(rows)
                 facts["duplicates"] += block.dropped
@@ -131,7 +131,7 @@ class _Merging:
                     facts["t_first_us"] = int(rows.t_us[0])
                 facts["t_last_us"] = int(rows.t_us[-1])
         periods_us = _periods_us(self.surveys["samples"])
-        return facts, coverage.rows(window.codebook.keys(), periods_us)
+        return facts, coverage.rows(window.series_keys.keys(), periods_us)
 
     def write(self, kind: str) -> dict[str, Any]:
         """Write a table other than samples; what the manifest says about it."""

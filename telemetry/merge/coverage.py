@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from telemetry.merge.sample_arrays import NullReason, Samples
-from telemetry.merge.series_keys import Codes, Key
+from telemetry.merge.series_keys import Codes, Integers, Key
 from telemetry.record.fields import FIELDS, Subject
 
-_Integers = npt.NDArray[np.int64]
 _OWN_WINDOW: Final = frozenset(
     name for name, field in FIELDS.items() if field.subject is Subject.PROCESS
 )
@@ -101,7 +100,7 @@ class Coverage:
         return rows
 
     def _count_values(
-        self, here: _Integers, starts: _Integers, ends: _Integers, t_us: _Integers
+        self, here: Integers, starts: Integers, ends: Integers, t_us: Integers
     ) -> None:
         """Count the values of the codes `here`, each from its start to its end, by time."""
         self._first_us[here] = np.minimum(self._first_us[here], t_us[starts])
@@ -133,7 +132,7 @@ def _by_code(code: Codes) -> npt.NDArray[np.intp]:
     return order
 
 
-def _groups(code: Codes) -> tuple[_Integers, _Integers, _Integers]:
+def _groups(code: Codes) -> tuple[Integers, Integers, Integers]:
     """The codes there are, and where each starts and ends when the rows are put by code."""
     counts = np.bincount(code)
     here = np.flatnonzero(counts)

@@ -24,7 +24,7 @@ from telemetry.merge.sample_arrays import NullReasons, Samples
 from telemetry.merge.series_keys import SeriesKeys
 
 # Enough rows for sorting to cost more than the calls around it, few enough for a core's cache.
-BLOCK_ROWS: Final = 1 << 18
+SAMPLES_BLOCK_ROWS: Final = 1 << 18
 # Of each run every so many rows one says where the times lie: a block is that exact per shard.
 _STRIDE_ROWS: Final = 1 << 9
 # Rows read while others are sorted and written, 40 MB: a row group of each of 32 shards.
@@ -46,9 +46,9 @@ class Window:
         clocks: Clocks,
         on_damage: Callable[[Chunk, str], None],
         *,
-        block_rows: int = BLOCK_ROWS,
+        block_rows: int = SAMPLES_BLOCK_ROWS,
     ) -> None:
-        self.codebook: Final = SeriesKeys()
+        self.series_keys: Final = SeriesKeys()
         self.remarks: Final = NullReasons()
         self._clocks = clocks
         self._on_damage = on_damage
@@ -72,7 +72,7 @@ class Window:
                 except UNREADABLE as error:
                     self._on_damage(chunk, damage_of(chunk, error))
                 else:
-                    self._held.append(packed.encoded(self.codebook, self.remarks))
+                    self._held.append(packed.encoded(self.series_keys, self.remarks))
                     fresh += chunk.rows
                 if limit_us is None or fresh >= self._block_rows:
                     fresh = 0
@@ -130,7 +130,7 @@ class Window:
 
     def _sorted(self, runs: list[Samples]) -> Deduplicated:
         rows = Samples.concatenate(runs)
-        order, repeats = rows.order(self.codebook.alphabet().ranks)
+        order, repeats = rows.order(self.series_keys.alphabet().ranks)
         return take_once(rows, order, repeats, self.remarks.listed())
 
 

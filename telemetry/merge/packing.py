@@ -14,9 +14,7 @@ import pyarrow.compute as pc
 
 from telemetry.merge.alignment import Clocks
 from telemetry.merge.sample_arrays import PLAIN, NullReason, NullReasons, Samples
-from telemetry.merge.series_keys import Codes, Key, SeriesKeys, ranks
-
-_Integers = npt.NDArray[np.int64]
+from telemetry.merge.series_keys import Codes, Integers, Key, SeriesKeys, ranks
 
 # A table of this many flags is cheaper than sorting a chunk's rows; 4 MB.
 _MOST_FLAGS: Final = 1 << 22
@@ -33,13 +31,13 @@ class Packed:
     remarks: Sequence[NullReason]
     """Whether null, and the reason, of each number; empty when all are plain values."""
 
-    def encoded(self, codebook: SeriesKeys, remarks: NullReasons) -> Samples:
+    def encoded(self, series_keys: SeriesKeys, remarks: NullReasons) -> Samples:
         """The rows by the codes and remarks of a whole table."""
         rows = self.rows
         remark = None
         if rows.remark is not None:
             remark = remarks.encode(self.remarks)[rows.remark]
-        code = codebook.encode(self.keys)[rows.code]
+        code = series_keys.encode(self.keys)[rows.code]
         return Samples(t_us=rows.t_us, code=code, value=rows.value, remark=remark)
 
 
@@ -82,7 +80,7 @@ def _words(column: pa.ChunkedArray) -> tuple[Codes, list[str]]:
     return array.indices.to_numpy(), array.dictionary.to_pylist()
 
 
-def _different(columns: Sequence[tuple[Codes, int]]) -> tuple[_Integers, Codes]:
+def _different(columns: Sequence[tuple[Codes, int]]) -> tuple[Integers, Codes]:
     """The different rows of columns of codes as one number each, and for each row its place."""
     size = 1
     numbers: npt.NDArray[np.signedinteger] = np.zeros(1, dtype=np.int32)
@@ -102,7 +100,7 @@ def _different(columns: Sequence[tuple[Codes, int]]) -> tuple[_Integers, Codes]:
     return found, place[numbers]
 
 
-def _to_reference(t_us: _Integers, host: Codes, hosts: Sequence[str], clocks: Clocks) -> _Integers:
+def _to_reference(t_us: Integers, host: Codes, hosts: Sequence[str], clocks: Clocks) -> Integers:
     if len(hosts) == 1:
         return clocks.to_reference(hosts[0], t_us)
     moved = t_us.copy()

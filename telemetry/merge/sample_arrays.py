@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from telemetry.merge.series_keys import Alphabet, Codes
+from telemetry.merge.series_keys import Alphabet, Codes, Integers
 from telemetry.record.schema import SAMPLES
 
-_Integers = npt.NDArray[np.int64]
 _Order = npt.NDArray[np.intp]
 
 CODED: Final = pa.schema(
@@ -55,7 +54,7 @@ class NullReasons:
 class Samples:
     """Some rows of the samples table."""
 
-    t_us: _Integers
+    t_us: Integers
     """Time of each row, int64 of shape (n,), on the reference host's clock."""
     code: Codes
     """Host, device and field, by a `SeriesKeys`."""
@@ -103,7 +102,7 @@ class Samples:
             remark=remark,
         )
 
-    def order(self, code_ranks: _Integers) -> tuple[_Order, npt.NDArray[np.bool_]]:
+    def order(self, code_ranks: Integers) -> tuple[_Order, npt.NDArray[np.bool_]]:
         """Positions of the rows by time, host, device and field, and which repeat the one before.
 
         `code_ranks` is each code's place among the sorted keys.
@@ -121,7 +120,7 @@ class Samples:
             same = (t_us[1:] == t_us[:-1]) & (rank[1:] == rank[:-1])
         return order, np.append(False, same)
 
-    def sorted(self, code_ranks: _Integers) -> "Samples":
+    def sorted(self, code_ranks: Integers) -> "Samples":
         """The rows by time, host, device and field; not copied where they stand so."""
         key = self._sort_key(code_ranks)
         if key is not None and bool((key[1:] >= key[:-1]).all()):
@@ -129,7 +128,7 @@ class Samples:
         order = self.order(code_ranks)[0] if key is None else np.argsort(key, kind="stable")
         return self.take(order)
 
-    def _sort_key(self, code_ranks: _Integers) -> _Integers | None:
+    def _sort_key(self, code_ranks: Integers) -> Integers | None:
         """One whole number a row that sorts as the row does; None where 64 bits do not hold it."""
         if len(self) == 0:
             return self.t_us

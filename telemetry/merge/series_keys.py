@@ -14,11 +14,12 @@ Key = tuple[str, str, str]
 """Host, device and field."""
 
 Codes = npt.NDArray[np.int32]
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alphabet:
-    """What the codes of a codebook mean, and their order."""
+    """What the codes of `SeriesKeys` mean, and their order."""
 
     ranks: npt.NDArray[np.int64]
     """Place of each code's key among all keys, sorted."""

@@ -12,5 +12,5 @@
 - `simulated/`: a stated power model in place of GPUs.
 
 Public: `Absences`, `Assignment`, `BackgroundPoller`, `Description`, `PreviousWatcher`, `Reading`,
-`Remarks`, `RestartGap`, `Schedule`, `Source`, `cadence_us`.
+`Remarks`, `Schedule`, `Source`, `cadence_us`, `restart_gap`.
 """

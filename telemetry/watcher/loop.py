@@ -16,7 +16,7 @@ from telemetry.record.schema import SAMPLES
 from telemetry.shards.writer import ShardWriter
 from telemetry.sources.base import Assignment, Source
 from telemetry.sources.host.source import describe_platform
-from telemetry.sources.restart_gap import RestartGap
+from telemetry.sources.restart_gap import restart_gap
 from telemetry.watcher.log import ClockGuard, WatchLog
 from telemetry.watcher.spool import Spool
 from telemetry.watcher.stop_signal import StopSignal
@@ -69,7 +69,7 @@ class Watcher:
         self._spool = Spool(writer, assignment.host, self._log)
         self._guard = ClockGuard(clock)
         self._ready = False
-        self._succession = None if before is None else RestartGap(before)
+        self._followed = before
 
     def run(self) -> str:
         """Watch until the stop; why it stopped.
@@ -85,10 +85,10 @@ class Watcher:
             readings = self._source.read()
             self._spool.add(readings)
             self._log_remarks()
-            if self._succession is not None and readings:
-                gaps = self._succession.gaps(readings, self._description.periods_us)
-                self._log.event("restarted", **gaps)
-                self._succession = None
+            if self._followed is not None and readings:
+                gap = restart_gap(self._followed, readings, self._description.periods_us)
+                self._log.event("restarted", **gap)
+                self._followed = None
             # The owner waits for the first reading, so it goes to disk at once.
             oldest_us = min([oldest_us, *(reading.t_us for reading in readings)])
             if not self._ready or self._assignment.clock.now_us() - oldest_us >= _WAIT_US:

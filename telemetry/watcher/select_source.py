@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from telemetry.boards.sensor_timing import POWER_SAMPLE
 from telemetry.record.launch import SOURCES
 from telemetry.sources.base import Assignment, Source
 from telemetry.sources.dcgm.source import DcgmReadings
 from telemetry.sources.host.source import BESIDE_GPUS_US, HostSource
 from telemetry.sources.nvml.library import Driver
-from telemetry.sources.nvml.queries import POWER_SAMPLE
 from telemetry.sources.nvml.source import NvmlReadings
 from telemetry.sources.nvml.visible_gpus import VISIBLE, read_visible_gpus
 from telemetry.sources.simulated.source import SimulatedSource

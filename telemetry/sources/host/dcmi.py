@@ -21,7 +21,7 @@ PERIOD_US: Final = 5_000_000
 cost, and service processors average over seconds."""
 
 # What ipmitool itself opens.
-DEVICES: Final = (Path("/dev/ipmi0"), Path("/dev/ipmi/0"), Path("/dev/ipmidev/0"))
+IPMI_DEVICES: Final = (Path("/dev/ipmi0"), Path("/dev/ipmi/0"), Path("/dev/ipmidev/0"))
 # A service processor that answers at all answers in this time.
 _PATIENCE_S: Final = 10.0
 _INSTANT: Final = re.compile(r"Instantaneous power reading:\s+(\d+) Watts")
@@ -33,7 +33,7 @@ class Dcmi:
     """The node's own power meter."""
 
     def __init__(
-        self, clock: HostClock, *, tool: str = "ipmitool", devices: Sequence[Path] = DEVICES
+        self, clock: HostClock, *, tool: str = "ipmitool", devices: Sequence[Path] = IPMI_DEVICES
     ) -> None:
         self._clock = clock
         self._absences = Absences()

@@ -53,13 +53,13 @@ class HostSource:
             [self._period_us, *(rail.interval_us or 0 for rail in self._hwmon.rails)]
         )
         # Firmware answers when it likes, and what is not there needs no thread to say so.
-        self._asides: list[BackgroundPoller] = []
+        self._pollers: list[BackgroundPoller] = []
         if self._hwmon.rails:
-            self._asides.append(
+            self._pollers.append(
                 BackgroundPoller("hwmon", self._clock, self._rail_us, self._hwmon.read)
             )
         if self._dcmi.missing is None:
-            self._asides.append(
+            self._pollers.append(
                 BackgroundPoller("dcmi", self._clock, DCMI_PERIOD_US, self._dcmi.read)
             )
         self._absences = Absences()
@@ -117,8 +117,8 @@ class HostSource:
 
     def close(self) -> None:
         """Let go of the ranks' processes and of the slow sensors."""
-        for aside in self._asides:
-            aside.close()
+        for poller in self._pollers:
+            poller.close()
         self._ranks.close()
 
     def _read_power(self, t_us: int) -> list[Reading]:
@@ -128,8 +128,8 @@ class HostSource:
             readings += self._hwmon.read()
         if self._dcmi.missing is not None:
             readings += self._dcmi.read()
-        for aside in self._asides:
-            readings += aside.read()
+        for poller in self._pollers:
+            readings += poller.read()
         return readings
 
     def _read_host(self, t_us: int) -> list[Reading]:
@@ -153,7 +153,7 @@ class HostSource:
 def describe_platform() -> Mapping[str, Any]:
     """What the node is: CPU, memory and kernel."""
     return {
-        "cpu_model": _cpu_model(),
+        "cpu_model": cpu_model(),
         "logical_cpus": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "kernel": f"{platform.system()} {platform.release()}",
@@ -167,9 +167,13 @@ def _cpu_seconds() -> tuple[float, float]:
     return total_s - times.idle - times.iowait, total_s
 
 
-def _cpu_model() -> str | None:
+def cpu_model() -> str | None:
     """The CPU's name as /proc/cpuinfo gives it; None on machines whose kernel gives none."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
         key, _, value = line.partition(":")
         if key.strip() == "model name":
             return value.strip()

@@ -1,6 +1,6 @@
 """One job's GPUs by NVIDIA's management library.
 
-- `device`: the readings of one GPU by NVML, each with its own pace, and why one is missing.
+- `device`: the readings of one GPU by NVML, each on its own schedule, and why one is missing.
 - `energy_counter`: a rank's own look at its GPU's energy counter, beside and without any
   watcher.
 - `gpm`: the performance monitors that Hopper and newer boards have (NVML GPM), without DCGM.
@@ -8,13 +8,11 @@
 - `library`: NVIDIA's management library (NVML) as this machine has it, and what its errors
   mean.
 - `power_samples`: the power samples that NVIDIA's driver keeps by itself, with their own times.
-- `present_boards`: which boards the driver of this node names, before anything is planned.
 - `queries`: how NVIDIA's management library is asked for each reading of a GPU.
 - `source`: GPU readings by NVIDIA's management library, for nodes with or without DCGM.
 - `update_periods`: how often a board's readings change and what a call costs, by asking.
 - `visible_gpus`: which of a node's GPUs are this job's.
 - `xid`: the driver's error reports about GPUs, as they come.
 
-Public: `Driver`, `EnergyCounter`, `NvmlReadings`, `POWER_SAMPLE`, `VISIBLE`, `present_boards`,
-`read_visible_gpus`.
+Public: `Driver`, `EnergyCounter`, `NvmlReadings`, `VISIBLE`, `read_visible_gpus`.
 """

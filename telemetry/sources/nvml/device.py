@@ -1,10 +1,11 @@
-"""Device: the readings of one GPU by NVML, each with its own pace, and why one is missing."""
+"""Device: the readings of one GPU by NVML, each on its own schedule, and why one is missing."""
 
 from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 import pynvml
 
+from telemetry.boards.sensor_timing import POWER_SAMPLE
 from telemetry.clock import US_PER_S, HostClock
 from telemetry.sources.base import Absences, Reading, Remarks
 from telemetry.sources.nvml.gpm import Gpm
@@ -15,7 +16,6 @@ from telemetry.sources.nvml.queries import (
     ENERGY,
     FIELD_VALUES,
     J_PER_MJ,
-    POWER_SAMPLE,
     W_PER_MW,
     plain_power,
 )

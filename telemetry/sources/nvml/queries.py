@@ -7,7 +7,6 @@ from typing import Any, Final
 import pynvml
 
 ENERGY: Final = "energy_j"
-POWER_SAMPLE: Final = "power_sample_w"
 
 W_PER_MW: Final = 1e-3
 """NVML tells power in milliwatts."""

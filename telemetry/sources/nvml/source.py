@@ -9,14 +9,19 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
+from telemetry.boards.sensor_timing import POWER_SAMPLE
 from telemetry.clock import US_PER_MS
 from telemetry.record.fields import FIELDS, Subject
 from telemetry.sources.base import Absences, Assignment, Description, Reading
 from telemetry.sources.nvml.device import Device
 from telemetry.sources.nvml.inventory import describe_gpu, lost_gpu
 from telemetry.sources.nvml.library import Driver
-from telemetry.sources.nvml.queries import POWER_SAMPLE
-from telemetry.sources.nvml.update_periods import PROBE_S, Pace, learn_paces, read_paces
+from telemetry.sources.nvml.update_periods import (
+    PROBE_S,
+    UpdatePeriod,
+    measure_update_periods,
+    read_update_periods,
+)
 from telemetry.sources.nvml.visible_gpus import VisibleGpus, read_visible_gpus
 from telemetry.sources.nvml.xid import XID, XidReports
 from telemetry.sources.schedule import Schedule, cadence_us
@@ -49,13 +54,13 @@ class NvmlReadings:
         before = assignment.before
         self._driver = Driver()
         try:
-            self._allotment = read_visible_gpus(
+            self._visible = read_visible_gpus(
                 self._driver, os.environ, incomplete=before is not None
             )
-            self._inventory = [describe_gpu(self._driver, gpu) for gpu in self._allotment.gpus]
-            self._paces = self._learn(before.record if before else None)
+            self._inventory = [describe_gpu(self._driver, gpu) for gpu in self._visible.gpus]
+            self._update_periods = self._measure(before.record if before else None)
             start_us = self._clock.now_us()
-            self._boards = [
+            self._devices = [
                 Device(
                     gpu,
                     self._clock,
@@ -65,7 +70,7 @@ class NvmlReadings:
                     skip_until_us=before.by_field(gpu.uuid) if before else {},
                     start_us=start_us if before is None else 0,
                 )
-                for gpu, known in zip(self._allotment.gpus, self._inventory, strict=True)
+                for gpu, known in zip(self._visible.gpus, self._inventory, strict=True)
             ]
         except (RuntimeError, ValueError):
             self._driver.close()
@@ -75,8 +80,8 @@ class NvmlReadings:
             for gpu in self._inventory
             if gpu["mig"]
         ]
-        for gpu in _gone(before.record if before else {}, self._allotment):
-            reason = "; ".join(self._allotment.missing.values()) or "the driver lists it no more"
+        for gpu in _gone(before.record if before else {}, self._visible):
+            reason = "; ".join(self._visible.missing.values()) or "the driver lists it no more"
             self._inventory.append(lost_gpu(gpu, reason))
             self._silent.append((gpu["uuid"], reason))
         self._absences = Absences()
@@ -84,7 +89,7 @@ class NvmlReadings:
             XidReports(
                 [
                     gpu
-                    for gpu, known in zip(self._allotment.gpus, self._inventory, strict=False)
+                    for gpu, known in zip(self._visible.gpus, self._inventory, strict=False)
                     if not known["mig"]
                 ],
                 assignment.remarks,
@@ -94,8 +99,8 @@ class NvmlReadings:
         )
         self._schedule = Schedule(self._period_us // 2)
         self.sampled = all(
-            board.sampled
-            for board, known in zip(self._boards, self._inventory, strict=False)
+            device.sampled
+            for device, known in zip(self._devices, self._inventory, strict=False)
             if not known["mig"]
         )
         """True when the driver gave power samples of all boards at the start; one that falls silent
@@ -112,13 +117,18 @@ class NvmlReadings:
                 "driver": self._driver.version(),
                 "nvml": self._driver.nvml_version(),
                 "nvidia_ml_py": version("nvidia-ml-py"),
-                "allotment": self._allotment.rule,
-                "missing": dict(self._allotment.missing),
-                "paces": {name: pace.to_mapping() for name, pace in sorted(self._paces.items())},
+                "allotment": self._visible.rule,
+                "missing": dict(self._visible.missing),
+                "paces": {
+                    name: period.to_mapping()
+                    for name, period in sorted(self._update_periods.items())
+                },
                 "buffered": sorted(self._wanted & {POWER_SAMPLE}),
-                "profiled": sorted({name for board in self._boards for name in board.profiled}),
+                "profiled": sorted({name for device in self._devices for name in device.profiled}),
                 "fallbacks": {
-                    name: call for board in self._boards for name, call in board.fallbacks.items()
+                    name: call
+                    for device in self._devices
+                    for name, call in device.fallbacks.items()
                 },
                 "sampled": self.sampled,
                 "asked_us": {name: self._asked_us(name) for name in sorted(self._wanted)},
@@ -129,8 +139,8 @@ class NvmlReadings:
     def read(self) -> Sequence[Reading]:
         """What is due of each board, as of now or as the driver has kept it."""
         readings: list[Reading] = []
-        for board in self._boards:
-            readings += board.read()
+        for device in self._devices:
+            readings += device.read()
         now_us = self._clock.now_us()
         if self._schedule.take(XID, self._asked_us(XID), now_us):
             readings += self._report(now_us)
@@ -140,14 +150,14 @@ class NvmlReadings:
         """The last gauges, and the samples up to now."""
         time.sleep(_LATE_S)
         self._schedule.hurry(self._clock.now_us())
-        for board in self._boards:
-            board.hurry()
+        for device in self._devices:
+            device.hurry()
         return self.read()
 
     def close(self) -> None:
         """Let go of the GPUs and of NVML."""
-        for board in self._boards:
-            board.close()
+        for device in self._devices:
+            device.close()
         if self._xids is not None:
             self._xids.close()
         self._driver.close()
@@ -163,23 +173,23 @@ class NvmlReadings:
     def _asked_us(self, name: str) -> int:
         return cadence_us(name, self._period_us, sampled=self.sampled)
 
-    def _learn(self, before: Mapping[str, Any] | None) -> dict[str, Pace]:
+    def _measure(self, before: Mapping[str, Any] | None) -> dict[str, UpdatePeriod]:
         """How often readings change: of one board, as those of a node are alike."""
         if before is not None and (known := before["source"].get("nvml", {}).get("paces")):
-            return read_paces(known)
-        for gpu, known_gpu in zip(self._allotment.gpus, self._inventory, strict=True):
+            return read_update_periods(known)
+        for gpu, known_gpu in zip(self._visible.gpus, self._inventory, strict=True):
             if not known_gpu["mig"]:
-                # A buffer's pace stands in its stamps: nothing has to be waited for.
+                # A buffer's period stands in its stamps: nothing has to be waited for.
                 probe_s = PROBE_S if self._wanted - {POWER_SAMPLE} else 0.0
-                return learn_paces(gpu.handle, self._wanted, probe_s)
+                return measure_update_periods(gpu.handle, self._wanted, probe_s)
         return {}
 
     def _periods_us(self) -> dict[str, int]:
         """Time between two new values in the record: the sensor's, or ours if that is longer."""
         periods_us = {}
         for name in sorted(self._wanted - {XID}):
-            pace = self._paces.get(name)
-            update_us = pace.update_us if pace is not None else None
+            known = self._update_periods.get(name)
+            update_us = known.update_us if known is not None else None
             if name == POWER_SAMPLE:
                 periods_us[name] = update_us or self._period_us
             else:

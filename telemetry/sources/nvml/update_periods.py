@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import pynvml
 
+from telemetry.boards.sensor_timing import POWER_SAMPLE
 from telemetry.clock import US_PER_S, monotonic_us
 from telemetry.sources.nvml.library import ask_nvml
-from telemetry.sources.nvml.queries import CALLS, ENERGY, FIELD_VALUES, POWER_SAMPLE
+from telemetry.sources.nvml.queries import CALLS, ENERGY, FIELD_VALUES
 
 # A dozen updates of a sensor of 100 ms, and six of one of 200 ms, the slowest seen on an H200.
 PROBE_S: Final = 1.2
@@ -26,7 +27,7 @@ _FIT: Final = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class UpdatePeriod:
     """How one reading moved while it was looked at."""
 
     update_us: int | None
@@ -65,10 +66,10 @@ class _Track:
                 self.changes_us.setdefault(name, []).append(start_us)
             self.values[name] = value
 
-    def pace(self, name: str) -> Pace:
+    def period(self, name: str) -> UpdatePeriod:
         """What was seen of one reading."""
         changes_us = self.changes_us.get(name, [])
-        return Pace(
+        return UpdatePeriod(
             update_us=update_us(changes_us),
             changes=len(changes_us),
             call_us=statistics.median(self.calls_us),
@@ -76,7 +77,9 @@ class _Track:
         )
 
 
-def learn_paces(handle: Any, wanted: Container[str], probe_s: float = PROBE_S) -> dict[str, Pace]:
+def measure_update_periods(
+    handle: Any, wanted: Container[str], probe_s: float = PROBE_S
+) -> dict[str, UpdatePeriod]:
     """Ask one board as fast as is sensible for `probe_s`, and what that told of each reading."""
     calls: list[tuple[tuple[str, ...], Any]] = [
         (call.names, lambda call=call: dict(zip(call.names, call.read(handle), strict=True)))
@@ -95,17 +98,17 @@ def learn_paces(handle: Any, wanted: Container[str], probe_s: float = PROBE_S) -
             energy.look(lambda: {ENERGY: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)})
         step += 1
         time.sleep(max(0.0, now_s + _STEP_S - time.monotonic()))
-    paces = {
-        name: track.pace(name)
+    periods = {
+        name: track.period(name)
         for names, track in tracks.items()
         for name in names
         if name in wanted
     }
     if energy.calls_us:
-        paces[ENERGY] = energy.pace(ENERGY)
-    if POWER_SAMPLE in wanted and (buffered := _buffer_pace(handle)) is not None:
-        paces[POWER_SAMPLE] = buffered
-    return paces
+        periods[ENERGY] = energy.period(ENERGY)
+    if POWER_SAMPLE in wanted and (buffered := _buffer_period(handle)) is not None:
+        periods[POWER_SAMPLE] = buffered
+    return periods
 
 
 def update_us(changes_us: Sequence[int]) -> int | None:
@@ -135,9 +138,9 @@ def _misfit(steps_us: Sequence[int], period_us: float) -> float:
     return statistics.fmean(abs(step / period_us - _updates(step, period_us)) for step in steps_us)
 
 
-def read_paces(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Pace]:
-    """The paces that an earlier watcher of the node learned."""
-    return {name: Pace(**pace) for name, pace in content.items()}
+def read_update_periods(content: Mapping[str, Mapping[str, Any]]) -> dict[str, UpdatePeriod]:
+    """The update periods that an earlier watcher of the node measured."""
+    return {name: UpdatePeriod(**period) for name, period in content.items()}
 
 
 def _field_value(handle: Any, name: str) -> dict[str, float]:
@@ -147,7 +150,7 @@ def _field_value(handle: Any, name: str) -> dict[str, float]:
     return {name: value.value.ullVal}
 
 
-def _buffer_pace(handle: Any) -> Pace | None:
+def _buffer_period(handle: Any) -> UpdatePeriod | None:
     """The time between two samples of a buffer; None when there are too few."""
     answer, reason = ask_nvml(
         pynvml.nvmlDeviceGetSamples, handle, pynvml.NVML_TOTAL_POWER_SAMPLES, 0
@@ -158,6 +161,6 @@ def _buffer_pace(handle: Any) -> Pace | None:
     steps_us = [after - before for before, after in pairwise(stamps) if after > before]
     if len(steps_us) < _LEAST_CHANGES:
         return None
-    return Pace(
+    return UpdatePeriod(
         update_us=int(statistics.median(steps_us)), changes=len(steps_us), call_us=0.0, cpu_us=0.0
     )

@@ -69,12 +69,12 @@ def naive(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def test_coverage_does_not_depend_on_how_the_table_is_cut(
     rows: Sequence[Row], cuts: Sequence[int]
 ) -> None:
-    coverage, codebook, remarks = Coverage(), SeriesKeys(), NullReasons()
+    coverage, series_keys, remarks = Coverage(), SeriesKeys(), NullReasons()
     edges = [0, *sorted(cuts), len(rows)]
     for start, stop in itertools.pairwise(edges):
         packed = pack(to_table(rows[start:stop]), Clocks({}, {}))
-        coverage.add(packed.encoded(codebook, remarks), remarks.listed())
-    assert coverage.rows(codebook.keys(), PERIODS_US) == naive(rows)
+        coverage.add(packed.encoded(series_keys, remarks), remarks.listed())
+    assert coverage.rows(series_keys.keys(), PERIODS_US) == naive(rows)
 
 
 def test_each_of_more_devices_than_16_bits_can_tell_apart_is_counted() -> None:
@@ -83,9 +83,9 @@ def test_each_of_more_devices_than_16_bits_can_tell_apart_is_counted() -> None:
         for t_us in (0, 10)
         for device in range(66_000)
     ]
-    coverage, codebook, remarks = Coverage(), SeriesKeys(), NullReasons()
+    coverage, series_keys, remarks = Coverage(), SeriesKeys(), NullReasons()
     packed = pack(to_table(rows), Clocks({}, {}))
-    coverage.add(packed.encoded(codebook, remarks), remarks.listed())
-    found = coverage.rows(codebook.keys(), PERIODS_US)
+    coverage.add(packed.encoded(series_keys, remarks), remarks.listed())
+    found = coverage.rows(series_keys.keys(), PERIODS_US)
     assert len(found) == 66_000
     assert {(row["got"], row["largest_gap_us"]) for row in found} == {(2, 10)}

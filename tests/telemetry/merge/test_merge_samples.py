@@ -104,7 +104,7 @@ def merged(
 
 
 def in_words(window: Window, rows: Samples) -> list[Row]:
-    table = rows.to_table(window.codebook.alphabet(), window.remarks.listed())
+    table = rows.to_table(window.series_keys.alphabet(), window.remarks.listed())
     return [tuple(row.values()) for row in table.to_pylist()]
 
 

@@ -16,9 +16,9 @@ AGREED = Clocks({}, {})
 
 
 def there_and_back(rows: Sequence[Row]) -> list[Row]:
-    codebook, remarks = SeriesKeys(), NullReasons()
+    series_keys, remarks = SeriesKeys(), NullReasons()
     packed = pack(pa.Table.from_pydict(sample_columns(rows), schema=SAMPLES), AGREED)
-    table = packed.encoded(codebook, remarks).to_table(codebook.alphabet(), remarks.listed())
+    table = packed.encoded(series_keys, remarks).to_table(series_keys.alphabet(), remarks.listed())
     return [tuple(row.values()) for row in table.to_pylist()]
 
 
@@ -43,8 +43,8 @@ def test_rows_whose_words_are_all_different_come_back(words: int) -> None:
 
 
 def test_code_of_a_key_does_not_change_when_new_keys_come() -> None:
-    codebook = SeriesKeys()
-    first = codebook.encode([("n2", "host", "energy_j"), ("n1", "host", "energy_j")])
-    again = codebook.encode([("n0", "host", "energy_j"), ("n1", "host", "energy_j")])
+    series_keys = SeriesKeys()
+    first = series_keys.encode([("n2", "host", "energy_j"), ("n1", "host", "energy_j")])
+    again = series_keys.encode([("n0", "host", "energy_j"), ("n1", "host", "energy_j")])
     assert (first.tolist(), again.tolist()) == ([0, 1], [2, 1])
-    assert codebook.alphabet().ranks.tolist() == [2, 1, 0]
+    assert series_keys.alphabet().ranks.tolist() == [2, 1, 0]
