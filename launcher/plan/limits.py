@@ -8,7 +8,8 @@ import psutil
 from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
 from telemetry.boards.table import BOARDS
-from telemetry.record.launch import SOURCES, LaunchConfig
+from telemetry.record.launch import LaunchConfig
+from telemetry.record.source_registry import NVIDIA_SOURCES, has_source, source_names
 from telemetry.record.spec import RunSpec
 from workers.planning.memory import MemoryEstimate, flops
 from workers.planning.weight_formats import QUANTIZATIONS
@@ -62,20 +63,21 @@ def telemetry_source(spec: RunSpec, asked: object) -> str:
     """
     if asked == "auto" and (spec.simulated or spec.gpu == "cpu"):
         return "simulated" if spec.simulated else "host"
-    if asked not in SOURCES:
+    if not isinstance(asked, str) or not has_source(asked):
         raise BadInputError(
-            f"`telemetry.source` must be one of {', '.join(SOURCES)}, but is {asked!r} instead"
+            f"`telemetry.source` must be one of {', '.join(source_names())}, "
+            f"but is {asked!r} instead"
         )
     if (asked == "simulated") != spec.simulated:
         raise BadInputError(
             f"`telemetry` must be simulated for a simulated GPU and only then, "
             f"but is {asked} with gpu {spec.gpu} instead"
         )
-    if spec.gpu == "cpu" and asked != "host":
+    if spec.gpu == "cpu" and asked in NVIDIA_SOURCES:
         raise BadInputError(
             f"`telemetry` must be host without a GPU, but is {asked} with gpu cpu instead"
         )
-    return str(asked)
+    return asked
 
 
 def check_period(spec: RunSpec, launch: LaunchConfig) -> None:
@@ -84,7 +86,7 @@ def check_period(spec: RunSpec, launch: LaunchConfig) -> None:
     Raises:
         BadInputError: the readings would be repeats.
     """
-    if launch.telemetry not in {"auto", "dcgm", "nvml"}:
+    if launch.telemetry not in NVIDIA_SOURCES:
         return
     least_ms = BOARDS[spec.gpu_kind].sensor_period_ms
     if launch.period_ms < least_ms:

@@ -10,14 +10,16 @@
 - `paths`: where a run's record lies: every path of a results folder in one place.
 - `schema`: the tables of a run, their columns and units, and the words they use.
 - `seal`: SHA-256 of every file of a completed run, written last and never edited.
+- `source_registry`: which sensor sources there are, and where each one's opener lies.
 - `spec`: what a grid point is.
 - `validation`: what a number of a spec or an order must be.
 
 Public: `AttemptPaths`, `AttemptState`, `DEVICES`, `DTYPES`, `EndState`, `FIELDS`, `Field`,
-`HostOffset`, `Kind`, `LATER`, `LaunchConfig`, `METADATA_KEY`, `OffsetReading`, `Phase`, `QUEUED`,
-`RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SOURCES`, `SPANS`,
-`STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`, `campaigns_folder`,
-`checkpoints_folder`, `create_json`, `file_sha256`, `flush`, `is_alive`, `json_text`, `list_runs`,
-`prompts_folder`, `read_json`, `record_end`, `replace_folder`, `replace_text`, `require_whole`,
-`schema_of`, `seal_attempt`, `this_host`, `verify_seal`, `write_bytes`, `write_json`.
+`HostOffset`, `Kind`, `LATER`, `LaunchConfig`, `METADATA_KEY`, `NVIDIA_SOURCES`, `OffsetReading`,
+`Phase`, `QUEUED`, `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`,
+`SPANS`, `STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`, `campaigns_folder`,
+`checkpoints_folder`, `create_json`, `file_sha256`, `flush`, `has_source`, `is_alive`,
+`json_text`, `list_runs`, `load_opener`, `prompts_folder`, `read_json`, `record_end`,
+`replace_folder`, `replace_text`, `require_whole`, `schema_of`, `seal_attempt`, `source_names`,
+`this_host`, `verify_seal`, `write_bytes`, `write_json`.
 """

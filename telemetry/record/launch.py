@@ -9,10 +9,9 @@ from typing import Any, Self
 
 from telemetry.record.fields import FIELDS, Subject
 from telemetry.record.files import read_json
+from telemetry.record.source_registry import has_source, source_names
 from telemetry.record.validation import require_number, require_whole
 
-SOURCES = ("auto", "dcgm", "host", "nvml", "simulated")
-"""`auto` stands for a real GPU's best source, found on the node."""
 DEVICES = ("cpu", "cuda")
 # Below this a Python process polling a few sensors takes a visible share of a core.
 MIN_PERIOD_MS = 10
@@ -42,7 +41,7 @@ class LaunchConfig:
     tokenizer_path: str | None
     """A user's SentencePiece model; None takes the bundled one."""
     telemetry: str
-    """Which source watches, one of `SOURCES`."""
+    """Which source watches, one of `source_names()`."""
     period_ms: int
     """Time between two readings of a polled sensor."""
     idle_s: float
@@ -75,9 +74,9 @@ class LaunchConfig:
             raise ValueError(
                 f"`device` must be one of {', '.join(DEVICES)}, but is {self.device!r} instead"
             )
-        if self.telemetry not in SOURCES:
+        if not has_source(self.telemetry):
             raise ValueError(
-                f"`telemetry` must be one of {', '.join(SOURCES)}, "
+                f"`telemetry` must be one of {', '.join(source_names())}, "
                 f"but is {self.telemetry!r} instead"
             )
         if not _SHA256.fullmatch(self.prompts_sha256):

@@ -84,7 +84,7 @@ class Description:
     """What a source reads and how; it stands in the metadata of every shard."""
 
     name: str
-    """One of `telemetry.record.launch.SOURCES`."""
+    """One of `telemetry.record.source_registry.source_names()`."""
     simulated: bool
     """True when any value comes from a model and not from a sensor."""
     gpus: Sequence[Mapping[str, Any]] = ()

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from telemetry.boards.sensor_timing import POWER_SAMPLE
-from telemetry.record.launch import SOURCES
+from telemetry.record.source_registry import load_opener
 from telemetry.sources.base import Assignment, Source
 from telemetry.sources.dcgm.source import DcgmReadings
 from telemetry.sources.host.source import BESIDE_GPUS_US, HostSource
 from telemetry.sources.nvml.library import Driver
 from telemetry.sources.nvml.source import NvmlReadings
 from telemetry.sources.nvml.visible_gpus import VISIBLE, read_visible_gpus
-from telemetry.sources.simulated.source import SimulatedSource
 from telemetry.watcher.node import GpuReadings, NodeSource
 
 
@@ -23,22 +22,22 @@ def open_source(assignment: Assignment) -> Source:
         ValueError: there is no such source, or it does not fit the spec.
         RuntimeError: its sensors are not there.
     """
-    name = assignment.launch.telemetry
-    if name == "host":
-        return HostSource(assignment)
-    if name == "simulated":
-        return SimulatedSource(assignment)
-    if name == "nvml":
-        return _node(assignment, [NvmlReadings(assignment)])
-    if name == "dcgm":
-        uuids, rule = _job_uuids(assignment)
-        return _node(assignment, [DcgmReadings(assignment, uuids)], {"allotment": rule})
-    if name == "auto":
-        return _open_auto(assignment)
-    raise ValueError(f"`telemetry` must be one of {', '.join(SOURCES)}, but is {name!r} instead")
+    source: Source = load_opener(assignment.launch.telemetry)(assignment)
+    return source
 
 
-def _open_auto(assignment: Assignment) -> Source:
+def open_nvml(assignment: Assignment) -> Source:
+    """The node and its GPUs by NVML."""
+    return _node(assignment, [NvmlReadings(assignment)])
+
+
+def open_dcgm(assignment: Assignment) -> Source:
+    """The node and its GPUs by a DCGM engine."""
+    uuids, rule = _job_uuids(assignment)
+    return _node(assignment, [DcgmReadings(assignment, uuids)], {"allotment": rule})
+
+
+def open_auto(assignment: Assignment) -> Source:
     """DCGM's fields and the driver's power samples where an engine runs, else NVML alone."""
     asked = assignment.launch.gpu_fields
     wants_samples = asked is None or POWER_SAMPLE in asked
