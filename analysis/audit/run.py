@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Outcome, failed, judged, skipped
-from analysis.audit.energy_checks import ENERGY_CHECKS
-from analysis.audit.record_checks import RECORD_CHECKS
-from analysis.audit.result_checks import RESULT_CHECKS
-from analysis.audit.work_checks import WORK_CHECKS
+from analysis.audit.registry import CHECKS
 from analysis.runs.sealed_runs import UNREADABLE, find_runs, load, shortened
 from analysis.tables.table import build_tables, report_folder
 from telemetry.record.files import file_sha256
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import SCHEMA_VERSION
 
-CHECKS: Final = (*RECORD_CHECKS, *ENERGY_CHECKS, *WORK_CHECKS, *RESULT_CHECKS)
-"""All checks of a run, in order."""
 _TABLES_CHECK: Final = "report-tables"
 _TABLES_CLAIM: Final = "the report's tables come out again"
 

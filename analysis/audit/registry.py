@@ -1,0 +1,21 @@
+"""Registry: which checks the audit makes of every run.
+
+A check is one `Check` in a module of its own subject, and one place in `CHECKS`: the command line,
+audit.json and the report take it from here.
+"""
+
+from typing import Final
+
+from analysis.audit.check import Check
+from analysis.audit.energy_checks import ENERGY_CHECKS
+from analysis.audit.record_checks import RECORD_CHECKS
+from analysis.audit.result_checks import RESULT_CHECKS
+from analysis.audit.work_checks import WORK_CHECKS
+
+CHECKS: Final[list[Check]] = [
+    *RECORD_CHECKS,
+    *ENERGY_CHECKS,
+    *WORK_CHECKS,
+    *RESULT_CHECKS,
+]
+"""All checks of a run, in the order they are made and told; names stand once each."""
