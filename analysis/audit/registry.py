@@ -8,6 +8,7 @@ from typing import Final
 
 from analysis.audit.check import Check
 from analysis.audit.energy_checks import ENERGY_CHECKS
+from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.record_checks import RECORD_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
 from analysis.audit.work_checks import WORK_CHECKS
@@ -16,6 +17,7 @@ CHECKS: Final[list[Check]] = [
     *RECORD_CHECKS,
     *ENERGY_CHECKS,
     *WORK_CHECKS,
+    *MODEL_CHECKS,
     *RESULT_CHECKS,
 ]
 """All checks of a run, in the order they are made and told; names stand once each."""

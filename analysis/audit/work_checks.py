@@ -1,4 +1,4 @@
-"""Work checks: do steps, windows, memory and bytes agree, and with physics too?"""
+"""Work checks: do steps, windows, warm-ups and memory agree?"""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
 from analysis.performance.model_record import ModelFacts
-from analysis.performance.run_performance import STATED, Performance
+from analysis.performance.run_performance import Performance
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.series import IntArray
 from analysis.tables.performance_rows import estimated_bytes
@@ -24,8 +24,6 @@ STEP_SLACK_US: Final = 5_000
 WINDOW_SLACK_S: Final = 0.05
 # A plan that is this near to what was taken can be trusted to fill a GPU.
 MEMORY_TOLERANCE: Final = 0.05
-# Paddings of a layer's scales and rows.
-BYTES_TOLERANCE: Final = 0.01
 # Rates are written in full; their spread comes out again but for rounding.
 SPREAD_TOLERANCE: Final = 1e-6
 
@@ -150,50 +148,6 @@ def memory_planned(case: Case) -> Finding:
     return passed(told) if abs(off) <= MEMORY_TOLERANCE else skipped(f"the plan was off: {told}")
 
 
-def bytes_counted(case: Case) -> Finding:
-    """The bytes that a step reads, as the run counted its tensors, are those of the formula."""
-    model = ModelFacts(case.run)
-    if isinstance(model.sizes, str):
-        return skipped(model.sizes)
-    faults = []
-    compared = 0
-    for name, by_formula in (
-        ("weight_bytes_per_step", model.formula_weight_bytes),
-        ("kv_bytes_per_position", model.formula_kv_bytes),
-    ):
-        counted = model.bytes_read(name)
-        if counted is None or not by_formula:
-            continue
-        compared += 1
-        if abs(counted / by_formula - 1.0) > BYTES_TOLERANCE:
-            faults.append(f"{name} is {counted}, by the formula {by_formula}")
-    if not compared:
-        return skipped("the run counted none")
-    return judged(faults, f"{model.weight_bytes} bytes a step, {model.kv_bytes} a position")
-
-
-def bound_not_beaten(case: Case) -> Finding:
-    """No phase was faster than its GPUs' stated peaks allow."""
-    performance = Performance(case.run_energy)
-    if performance.reason is not None:
-        return skipped(performance.reason)
-    shares = {}
-    for phase in (Phase.PREFILL, Phase.DECODE):
-        least_s = performance.least_s(phase, STATED)
-        seconds = case.run_energy.phase_seconds(phase)
-        for name, share in zip(
-            ("bandwidth", "operations"), performance.utilization(phase, STATED), strict=True
-        ):
-            if share is not None:
-                shares[f"{phase.value}, {name}"] = share
-        if least_s is not None and seconds > 0 and phase is Phase.DECODE:
-            shares["decode, roofline"] = least_s / seconds
-    faults = [f"{name}: {share:.1%} of what the GPUs can do" for name, share in shares.items()]
-    faults = [fault for fault, share in zip(faults, shares.values(), strict=True) if share > 1.0]
-    most = max(shares, key=lambda name: shares[name])
-    return judged(faults, f"at most {shares[most]:.1%} of the stated peak ({most})")
-
-
 def _whole(table: pa.Table, name: str) -> Sequence[int]:
     values: list[int] = table[name].to_pylist()
     return values
@@ -208,7 +162,5 @@ WORK_CHECKS: Final = (
     Check(name="window", claim="the window is as long as ordered", look=window_filled),
     Check(name="warm-up", claim="the warm-up ended steady", look=warmup_told),
     Check(name="memory", claim="memory was as planned", look=memory_planned),
-    Check(name="bytes", claim="bytes that a step reads come out again", look=bytes_counted),
-    Check(name="bound", claim="no run beats what its GPUs can do", look=bound_not_beaten),
 )
 """Checks of the work, in the audit's order."""

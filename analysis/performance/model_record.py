@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from analysis.performance.roofline import Sizes, kv_bytes, weight_bytes
+from analysis.performance.arithmetic import Arithmetic
+from analysis.performance.families import FAMILY_BEFORE, formula_arithmetic
 from analysis.runs.sealed_runs import Run
 
 NOT_RECORDED: Final = "not recorded: the run is from before model.json"
@@ -51,15 +52,25 @@ class ModelFacts:
         return content if isinstance(content, str) else None
 
     @cached_property
-    def sizes(self) -> Sizes | str:
-        """The model's sizes, or why they are not known."""
-        shape = self.part("shape")
-        if not shape:
-            return NOT_RECORDED if not self.there else "model.json has no shape"
+    def arithmetic(self) -> Arithmetic | str:
+        """What the model moves and computes, or why that is not known.
+
+        As the run says; a record from before it did has it by its family's formula.
+        """
+        if "arithmetic" not in self.run.model:
+            return self.formula
         try:
-            return Sizes(**{name: shape[name] for name in ("dim", "layers", "ffn", "vocab")})
-        except (KeyError, ValueError) as error:
+            return Arithmetic.read(self.run.model["arithmetic"])
+        except ValueError as error:
             return f"model.json: {error}"
+
+    @cached_property
+    def formula(self) -> Arithmetic | str:
+        """The same by the family's own formula alone, or why there is none."""
+        if not self.there:
+            return NOT_RECORDED
+        family = self.part("arithmetic").get("family", FAMILY_BEFORE)
+        return formula_arithmetic(str(family), self.part("shape"), self.run.spec)
 
     def bytes_read(self, name: str) -> int | None:
         """What the run counted in its own tensors: a count of bytes of its shape."""
@@ -68,32 +79,16 @@ class ModelFacts:
 
     @cached_property
     def weight_bytes(self) -> int | None:
-        """Bytes of weights that a step reads, over all ranks: as counted, else by the formula."""
+        """Bytes of weights that a step reads, over all ranks: as counted, else by arithmetic."""
         stated = self.bytes_read("weight_bytes_per_step")
-        return self.formula_weight_bytes if stated is None else stated
-
-    @cached_property
-    def formula_weight_bytes(self) -> int | None:
-        """The same by the formula alone."""
-        spec = self.run.spec
-        if isinstance(self.sizes, str):
-            return None
-        try:
-            return weight_bytes(
-                self.sizes, dtype=spec.dtype, quantization=spec.quantization, degree=spec.gpus
-            )
-        except ValueError:
-            return None
+        if stated is not None or isinstance(self.arithmetic, str):
+            return stated
+        return self.arithmetic.weight_bytes_per_step
 
     @cached_property
     def kv_bytes(self) -> int | None:
         """Bytes of one position's keys and values, over all ranks: as counted, else computed."""
         stated = self.bytes_read("kv_bytes_per_position")
-        return self.formula_kv_bytes if stated is None else stated
-
-    @property
-    def formula_kv_bytes(self) -> int | None:
-        """The same by the formula alone."""
-        if isinstance(self.sizes, str):
-            return None
-        return kv_bytes(self.sizes, self.run.spec.dtype)
+        if stated is not None or isinstance(self.arithmetic, str):
+            return stated
+        return self.arithmetic.kv_bytes_per_position

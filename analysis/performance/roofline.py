@@ -3,102 +3,19 @@
 Two sums bound a phase from below, each over what all GPUs can do together:
 
     bytes = steps x weights + positions of keys and values touched x their bytes
-    flops = 2 x matrices x tokens + 4 x dim x layers x positions met + 2 x dim x vocab x logits
+    flops = tokens x flop a token + positions met x flop a position + logits x flop a row
 
-Weights are read once a step: the layers' matrices as they lie in memory, the norms of every rank,
-the output head; of the embedding table only a row a token, which is left out. A decoding step
-reads the keys and values of each live row's positions; prefill writes those of each position once.
-Communication, sampling, activations and the host are free here: the bound can be neared, not met.
+What a step, a token and a position cost is the model's own (`analysis.performance.arithmetic`):
+weights are read once a step. A decoding step reads the keys and values of each live row's
+positions; prefill writes those of each position once. Communication, sampling, activations and the
+host are free here: the bound can be neared, not met.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
-ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
-"""Bytes of one number, by `RunSpec.dtype`."""
-# Keys and values.
-_KV: Final = 2
-# int8 keeps one scale in single precision for each output row.
-_INT8_SCALE_BYTES: Final = 4
-# int4 keeps a scale of the run's dtype for each group of at most this many inputs of a rank.
-_MOST_GROUP: Final = 128
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """Sizes of a LLaMA model as its record has them."""
-
-    dim: int
-    """Width of the residual stream."""
-    layers: int
-    """Transformer layers."""
-    ffn: int
-    """Width of the feed-forward layer."""
-    vocab: int
-    """Ids of the vocabulary: rows of the embedding and of the output matrix."""
-
-    def __post_init__(self) -> None:
-        for name in ("dim", "layers", "ffn", "vocab"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be a whole number of at least 1, but is {value!r} instead"
-                )
-
-    @property
-    def matrix_params(self) -> int:
-        """Parameters of all layers' seven matrices."""
-        return self.layers * (4 * self.dim**2 + 3 * self.dim * self.ffn)
-
-    @property
-    def head_params(self) -> int:
-        """Parameters of the output head."""
-        return self.vocab * self.dim
-
-
-def weight_bytes(sizes: Sizes, *, dtype: str, quantization: str, degree: int) -> int:
-    """Bytes of weights that one step reads, over all `degree` ranks.
-
-    Raises:
-        ValueError: the format is not one that is known here.
-    """
-    item = ITEM_BYTES.get(dtype)
-    if item is None or quantization not in ("none", "int8", "int4"):
-        raise ValueError(
-            f"`dtype` and `quantization` must be known, but are {dtype!r} and {quantization!r}"
-        )
-    norms = (2 * sizes.layers + 1) * sizes.dim * item * degree
-    matrices = sizes.matrix_params * item
-    if quantization != "none":
-        bits = int(quantization.removeprefix("int"))
-        matrices = sizes.matrix_params * bits // 8 + _scale_bytes(sizes, bits, item, degree)
-    return matrices + norms + sizes.head_params * item
-
-
-def kv_bytes(sizes: Sizes, dtype: str) -> int:
-    """Bytes of the keys and values of one position of one row, over all ranks."""
-    return _KV * sizes.layers * sizes.dim * ITEM_BYTES[dtype]
-
-
-def _scale_bytes(sizes: Sizes, bits: int, item: int, degree: int) -> int:
-    """Scales of all layers' matrices over all ranks.
-
-    wq, wk, wv, w1 and w3 are split by outputs and keep all inputs on a rank; wo and w2 are split by
-    inputs, so that each rank has scales for all of their outputs.
-    """
-    dim, ffn = sizes.dim, sizes.ffn
-    whole = 3 * dim + 2 * ffn
-    if bits == 8:  # noqa: PLR2004 - the format's name
-        return sizes.layers * _INT8_SCALE_BYTES * (whole + degree * 2 * dim)
-    of_outputs = whole * (dim // _group(dim))
-    of_inputs = dim * sum(width // _group(width // degree) for width in (dim, ffn))
-    return sizes.layers * item * (of_outputs + of_inputs)
-
-
-def _group(inputs: int) -> int:
-    """The largest power of two up to 128 that divides a rank's inputs."""
-    return min(_MOST_GROUP, inputs & -inputs)
+from analysis.performance.arithmetic import Arithmetic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,11 +72,11 @@ class PhaseWork:
         steps = max((row.steps for row in rows), default=0)
         return cls(steps=steps, tokens=tokens, met=met, touched=met, logits=tokens)
 
-    def flops(self, sizes: Sizes) -> int:
+    def flops(self, arithmetic: Arithmetic) -> int:
         """Floating-point operations; a multiply-add is two."""
-        matrices = 2 * sizes.matrix_params * self.tokens
-        attention = 4 * sizes.dim * sizes.layers * self.met
-        return matrices + attention + 2 * sizes.head_params * self.logits
+        matrices = arithmetic.flop_per_token * self.tokens
+        attention = arithmetic.flop_per_token_and_position * self.met
+        return matrices + attention + arithmetic.flop_per_logit_row * self.logits
 
     def bytes(self, weights: int, kv: int) -> int:
         """Bytes moved; `weights` a step and `kv` a position, over all ranks."""

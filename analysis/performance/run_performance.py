@@ -8,9 +8,10 @@ from typing import Final
 import pyarrow.compute as pc
 
 from analysis.energy.run_energy import RunEnergy
+from analysis.performance.arithmetic import Arithmetic
 from analysis.performance.latency import Latency, read_latency
 from analysis.performance.model_record import ModelFacts
-from analysis.performance.roofline import PhaseWork, RowWork, Sizes
+from analysis.performance.roofline import PhaseWork, RowWork
 from telemetry.boards.lookup import peaks_of
 from telemetry.boards.peaks import Peaks
 from telemetry.record.schema import Phase
@@ -105,12 +106,15 @@ class Performance:
 
     def utilization(self, phase: Phase, kind: str) -> tuple[float | None, float | None]:
         """Share of the peak bandwidth, and of the peak operations, that a phase needed."""
-        work, sizes, limits = self.work(phase), self.model.sizes, self.limits(kind)
+        work, arithmetic = self.work(phase), self.model.arithmetic
+        limits = self.limits(kind)
         seconds = self.run_energy.phase_seconds(phase)
         weights, kv = self.model.weight_bytes, self.model.kv_bytes
-        if work is None or isinstance(sizes, str) or weights is None or kv is None or seconds <= 0:
+        if work is None or isinstance(arithmetic, str) or seconds <= 0:
             return None, None
-        moved, flops = work.bytes(weights, kv), work.flops(sizes)
+        if weights is None or kv is None:
+            return None, None
+        moved, flops = work.bytes(weights, kv), work.flops(arithmetic)
         return (
             None if limits.bytes_per_s is None else moved / seconds / limits.bytes_per_s,
             None if limits.flop_per_s is None else flops / seconds / limits.flop_per_s,
@@ -119,9 +123,11 @@ class Performance:
     @cached_property
     def reason(self) -> str | None:
         """Why there is no bound; None when there is one by the stated peaks."""
-        for known in (self.latency, self.model.sizes, self.peaks):
+        for known in (self.latency, self.model.arithmetic, self.peaks):
             if isinstance(known, str):
                 return known
+        if self.model.weight_bytes is None:
+            return f"nobody says what a step reads in {self.run.spec.quantization}"
         if self.limits(STATED).flop_per_s is None:
             return f"no peak is stated for {self.run.spec.dtype}"
         return None
@@ -133,18 +139,18 @@ class Performance:
         measured and operations in the run's numbers were not, the stated ones stand in: a bound
         looser than need be, and a bound all the same.
         """
-        sizes, limits = self.model.sizes, self.limits(kind)
+        arithmetic, limits = self.model.arithmetic, self.limits(kind)
         if limits.flop_per_s is None:
             limits = replace(limits, flop_per_s=self.limits(STATED).flop_per_s)
         weights, kv = self.model.weight_bytes, self.model.kv_bytes
-        if isinstance(self.latency, str) or isinstance(sizes, str):
+        if isinstance(self.latency, str) or isinstance(arithmetic, str):
             return None
         if weights is None or kv is None:
             return None
         total = 0.0
         for batch in self.latency.batches:
             rows = [replace(row, first_step=0) for row in batch.rows]
-            least_s = _least_s(_MAKE[phase](rows), sizes, limits, weights, kv)
+            least_s = _least_s(_MAKE[phase](rows), arithmetic, limits, weights, kv)
             if least_s is None:
                 return None
             total += least_s
@@ -168,8 +174,10 @@ class Performance:
         return later / least_s
 
 
-def _least_s(work: PhaseWork, sizes: Sizes, limits: Limits, weights: int, kv: int) -> float | None:
-    return limits.least_s(work.bytes(weights, kv), work.flops(sizes))
+def _least_s(
+    work: PhaseWork, arithmetic: Arithmetic, limits: Limits, weights: int, kv: int
+) -> float | None:
+    return limits.least_s(work.bytes(weights, kv), work.flops(arithmetic))
 
 
 def _sum(works: Sequence[PhaseWork]) -> PhaseWork:

@@ -105,6 +105,15 @@ def model_record(spec: RunSpec, passes: int, seconds: float) -> dict[str, Any]:
             "weight_bytes_per_step": read * item,
             "kv_bytes_per_position": 2 * shape.layers * shape.dim * item,
         },
+        "arithmetic": {
+            "family": "llama",
+            "parameters": shape.params,
+            "flop_per_token": 2 * shape.layers * shape.layer_matrix_params,
+            "flop_per_token_and_position": 4 * shape.dim * shape.layers,
+            "flop_per_logit_row": 2 * shape.vocab * shape.dim,
+            "weight_bytes_per_step": read * item if spec.quantization == "none" else None,
+            "kv_bytes_per_position": 2 * shape.layers * shape.dim * item,
+        },
         "logit_error": None,
         "memory": {
             "estimated": {

@@ -95,6 +95,8 @@ class Plan:
     """Changes each row of the steps."""
     model: Mapping[str, Any] = field(default_factory=dict)
     """Changes to the parts of model.json."""
+    without: Sequence[str] = ()
+    """Parts of model.json that a record from before lacks."""
     launch: Mapping[str, Any] = field(default_factory=dict)
     """Changes to launch.json."""
     response: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
@@ -132,7 +134,8 @@ def build_run(results: Path, plan: Plan | None = None, attempt: int = 1) -> RunP
         _write_rank(run, tried, plan, rank)
     if plan.steps:
         model = model_record(spec, plan.passes, window_s(plan))
-        write_json(tried.model, {**model, **plan.model})
+        parts = {**model, **plan.model}
+        write_json(tried.model, {name: parts[name] for name in parts if name not in plan.without})
     end_us = T0_US + us(timeline(plan)[-1][2])
     write_json(
         tried.ended,

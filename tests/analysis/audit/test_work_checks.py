@@ -140,16 +140,3 @@ def test_memory_off_the_plan_is_told_with_numbers_and_not_failed(tmp_path: Path)
     finding = findings(tmp_path, real(model=more))["memory"]
     assert finding.outcome is Outcome.SKIPPED
     assert finding.evidence == "the plan was off: 1.200 GB taken, 1.000 GB planned: +20.0%"
-
-
-def test_bytes_that_no_formula_gives_fail_as_bounds_rest_on_them(tmp_path: Path) -> None:
-    half = part("shape", weight_bytes_per_step=MODEL["shape"]["weight_bytes_per_step"] // 2)
-    assert findings(tmp_path, real(model=half))["bytes"].outcome is Outcome.FAILED
-
-
-def test_a_run_faster_than_its_memory_fails(tmp_path: Path) -> None:
-    # A model of 2 TB read once a step cannot be decoded in a fifth of a second.
-    huge = part("shape", weight_bytes_per_step=2 * 10**12)
-    finding = findings(tmp_path, real(model=huge))["bound"]
-    assert finding.outcome is Outcome.FAILED
-    assert "decode" in finding.evidence

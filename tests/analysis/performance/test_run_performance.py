@@ -170,3 +170,58 @@ def test_levels_that_are_read_more_seldom_than_the_window_is_long_still_tell_its
     assert (row["temperature_start_c"], row["temperature_end_c"]) == (44.0, 54.0)
     assert row["sm_clock_mean_mhz"] == 1400.0
     assert row["held_share"] == 0.0
+
+
+def test_a_family_that_no_formula_is_here_for_has_its_bound_from_its_own_arithmetic(
+    tmp_path: Path,
+) -> None:
+    toy = {
+        "family": "toy",
+        "parameters": 1000,
+        "flop_per_token": 10**9,
+        "flop_per_token_and_position": 10**6,
+        "flop_per_logit_row": 10**3,
+        "weight_bytes_per_step": 10**9,
+        "kv_bytes_per_position": 10**4,
+    }
+    plan = Plan(**{**vars(PLAN), "model": {"arithmetic": toy}, "without": ("shape",)})
+    row = only(tables_of(tmp_path, plan).performance.rows)
+    seconds = BATCHES * PLAN.decode_s
+    moved = BATCHES * ((LENGTH - 1) * 10**9 + ROWS * met() * 10**4)
+    assert row["decode_bandwidth_utilization"] == pytest.approx(moved / seconds / 4.8e12)
+    prompt_met = PROMPT_TOKENS * (PROMPT_TOKENS + 1) // 2
+    flops = BATCHES * ROWS * (10**9 * PROMPT_TOKENS + 10**6 * prompt_met + 10**3)
+    assert row["prefill_flop_utilization"] == pytest.approx(
+        flops / (BATCHES * PLAN.prefill_s) / 989e12
+    )
+    decode = ((LENGTH - 1) * 10**9 + ROWS * met() * 10**4) / 4.8e12
+    prefill = (10**9 + ROWS * PROMPT_TOKENS * 10**4) / 4.8e12
+    assert row["bound_tokens_per_s"] == pytest.approx(ROWS * LENGTH / (prefill + decode))
+    assert row["performance_reason"] in (None, "")
+
+
+def test_a_record_from_before_arithmetic_has_the_same_bound_by_its_family_s_formula(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(**{**vars(PLAN), "without": ("arithmetic",)})
+    now = only(tables_of(tmp_path / "now", PLAN).performance.rows)
+    before = only(tables_of(tmp_path / "before", plan).performance.rows)
+    assert before == now
+
+
+def test_arithmetic_that_is_none_gives_no_bound_and_a_reason(tmp_path: Path) -> None:
+    plan = Plan(**{**vars(PLAN), "model": {"arithmetic": {"family": "llama"}}})
+    row = only(tables_of(tmp_path, plan).performance.rows)
+    assert row["bound_share"] is None
+    assert "`arithmetic` must have `parameters`" in str(row["performance_reason"])
+
+
+def test_a_format_that_nobody_has_bytes_for_gives_no_bound_and_a_reason(tmp_path: Path) -> None:
+    parts = {
+        "shape": {"dim": 256, "layers": 4, "ffn": 768, "vocab": 32000},
+    }
+    spec = {**PLAN.spec, "quantization": "int3"}
+    plan = Plan(**{**vars(PLAN), "spec": spec, "model": parts, "without": ("arithmetic",)})
+    row = only(tables_of(tmp_path, plan).performance.rows)
+    assert row["bound_share"] is None
+    assert row["performance_reason"] == "nobody says what a step reads in int3"

@@ -1,0 +1,93 @@
+"""Model checks: do a model's bytes and operations come out again, and does no run beat them?"""
+
+from typing import Final
+
+from analysis.audit.check import Case, Check, Finding, failed, judged, skipped
+from analysis.performance.arithmetic import COEFFICIENTS, Arithmetic
+from analysis.performance.families import FAMILIES
+from analysis.performance.model_record import ModelFacts
+from analysis.performance.run_performance import STATED, Performance
+from telemetry.record.schema import Phase
+
+# Paddings of a layer's scales and rows.
+BYTES_TOLERANCE: Final = 0.01
+
+
+def bytes_counted(case: Case) -> Finding:
+    """The bytes that a step reads, as the run counted its tensors, are those of the formula.
+
+    A family without an independent formula is held against what its own record works out.
+    """
+    model = ModelFacts(case.run)
+    by_formula = model.formula if isinstance(model.formula, Arithmetic) else model.arithmetic
+    if isinstance(by_formula, str):
+        return skipped(by_formula)
+    faults = []
+    compared = 0
+    for name in ("weight_bytes_per_step", "kv_bytes_per_position"):
+        counted, expected = model.bytes_read(name), getattr(by_formula, name)
+        if counted is None or not expected:
+            continue
+        compared += 1
+        if abs(counted / expected - 1.0) > BYTES_TOLERANCE:
+            faults.append(f"{name} is {counted}, by the formula {expected}")
+    if not compared:
+        return skipped("the run counted none")
+    return judged(faults, f"{model.weight_bytes} bytes a step, {model.kv_bytes} a position")
+
+
+def arithmetic_repeats(case: Case) -> Finding:
+    """Parameters, bytes and operations that the record states come out of its model's shape."""
+    model = ModelFacts(case.run)
+    if "arithmetic" not in case.run.model:
+        return skipped("not recorded: the run is from before a model's arithmetic was")
+    stated = Arithmetic.read(case.run.model["arithmetic"])
+    if stated.family not in FAMILIES:
+        return skipped(str(model.formula))
+    if isinstance(model.formula, str):
+        return failed(model.formula)
+    faults = []
+    for name in COEFFICIENTS:
+        ours, theirs = getattr(model.formula, name), getattr(stated, name)
+        if ours is not None and ours != theirs:
+            faults.append(f"{name} is {theirs}, by the formula {ours}")
+    counted = model.part("shape").get("params", stated.parameters)
+    if counted != stated.parameters:
+        faults.append(f"parameters is {stated.parameters}, the shape's {counted}")
+    return judged(
+        faults, f"{stated.family} of {stated.parameters} parameters, {len(COEFFICIENTS)} numbers"
+    )
+
+
+def bound_not_beaten(case: Case) -> Finding:
+    """No phase was faster than its GPUs' stated peaks allow."""
+    performance = Performance(case.run_energy)
+    if performance.reason is not None:
+        return skipped(performance.reason)
+    shares = {}
+    for phase in (Phase.PREFILL, Phase.DECODE):
+        least_s = performance.least_s(phase, STATED)
+        seconds = case.run_energy.phase_seconds(phase)
+        for name, share in zip(
+            ("bandwidth", "operations"), performance.utilization(phase, STATED), strict=True
+        ):
+            if share is not None:
+                shares[f"{phase.value}, {name}"] = share
+        if least_s is not None and seconds > 0 and phase is Phase.DECODE:
+            shares["decode, roofline"] = least_s / seconds
+    if not shares:
+        return skipped("no rate of the work is known")
+    faults = [f"{name}: {share:.1%} of what the GPUs can do" for name, share in shares.items()]
+    faults = [fault for fault, share in zip(faults, shares.values(), strict=True) if share > 1.0]
+    most = max(shares, key=lambda name: shares[name])
+    return judged(faults, f"at most {shares[most]:.1%} of the stated peak ({most})")
+
+
+MODEL_CHECKS: Final = (
+    Check(name="bytes", claim="bytes that a step reads come out again", look=bytes_counted),
+    Check(
+        name="arithmetic", claim="the model's arithmetic comes out again", look=arithmetic_repeats
+    ),
+    Check(name="bound", claim="no run beats what its GPUs can do", look=bound_not_beaten),
+)
+"""Checks of the model, in the audit's order."""

@@ -1,0 +1,126 @@
+"""LLaMA: the arithmetic of its models from their sizes.
+
+Weights are read once a step: the layers' seven matrices as they lie in memory, the norms of every
+rank, the output head; of the embedding table only a row a token, which is left out. A token meets a
+position by one product with its key and one with its value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from analysis.performance.arithmetic import Arithmetic
+from telemetry.record.spec import RunSpec
+from telemetry.record.validation import require_whole
+
+ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
+"""Bytes of one number, by `RunSpec.dtype`."""
+# Keys and values.
+_KV: Final = 2
+# int8 keeps one scale in single precision for each output row.
+_INT8_SCALE_BYTES: Final = 4
+# int4 keeps a scale of the run's dtype for each group of at most this many inputs of a rank.
+_MOST_GROUP: Final = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaSizes:
+    """Sizes of a LLaMA model as its record has them."""
+
+    dim: int
+    """Width of the residual stream."""
+    layers: int
+    """Transformer layers."""
+    ffn: int
+    """Width of the feed-forward layer."""
+    vocab: int
+    """Ids of the vocabulary: rows of the embedding and of the output matrix."""
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "layers", "ffn", "vocab"):
+            require_whole(name, getattr(self, name), 1)
+
+    @property
+    def matrix_params(self) -> int:
+        """Parameters of all layers' seven matrices."""
+        return self.layers * (4 * self.dim**2 + 3 * self.dim * self.ffn)
+
+    @property
+    def norm_params(self) -> int:
+        """Parameters of all norms: two a layer and one before the head."""
+        return (2 * self.layers + 1) * self.dim
+
+    @property
+    def head_params(self) -> int:
+        """Parameters of the output head."""
+        return self.vocab * self.dim
+
+
+def llama_arithmetic(shape: Mapping[str, Any], spec: RunSpec) -> Arithmetic:
+    """The arithmetic of a LLaMA model whose record has that shape.
+
+    Raises:
+        KeyError: the shape lacks a size.
+        ValueError: a size is none that a model can have.
+    """
+    sizes = LlamaSizes(**{name: shape[name] for name in ("dim", "layers", "ffn", "vocab")})
+    try:
+        read = weight_bytes(
+            sizes, dtype=spec.dtype, quantization=spec.quantization, degree=spec.gpus
+        )
+    except ValueError:
+        read = None
+    return Arithmetic(
+        family="llama",
+        # The embedding table is as large as the output head, and not tied to it.
+        parameters=sizes.matrix_params + sizes.norm_params + 2 * sizes.head_params,
+        flop_per_token=2 * sizes.matrix_params,
+        flop_per_token_and_position=4 * sizes.dim * sizes.layers,
+        flop_per_logit_row=2 * sizes.head_params,
+        weight_bytes_per_step=read,
+        kv_bytes_per_position=kv_bytes(sizes, spec.dtype),
+    )
+
+
+def weight_bytes(sizes: LlamaSizes, *, dtype: str, quantization: str, degree: int) -> int:
+    """Bytes of weights that one step reads, over all `degree` ranks.
+
+    Raises:
+        ValueError: the format is not one that is known here.
+    """
+    item = ITEM_BYTES.get(dtype)
+    if item is None or quantization not in ("none", "int8", "int4"):
+        raise ValueError(
+            f"`dtype` and `quantization` must be known, but are {dtype!r} and {quantization!r}"
+        )
+    norms = sizes.norm_params * item * degree
+    matrices = sizes.matrix_params * item
+    if quantization != "none":
+        bits = int(quantization.removeprefix("int"))
+        matrices = sizes.matrix_params * bits // 8 + _scale_bytes(sizes, bits, item, degree)
+    return matrices + norms + sizes.head_params * item
+
+
+def kv_bytes(sizes: LlamaSizes, dtype: str) -> int:
+    """Bytes of the keys and values of one position of one row, over all ranks."""
+    return _KV * sizes.layers * sizes.dim * ITEM_BYTES[dtype]
+
+
+def _scale_bytes(sizes: LlamaSizes, bits: int, item: int, degree: int) -> int:
+    """Scales of all layers' matrices over all ranks.
+
+    wq, wk, wv, w1 and w3 are split by outputs and keep all inputs on a rank; wo and w2 are split by
+    inputs, so that each rank has scales for all of their outputs.
+    """
+    dim, ffn = sizes.dim, sizes.ffn
+    whole = 3 * dim + 2 * ffn
+    if bits == 8:  # noqa: PLR2004 - the format's name
+        return sizes.layers * _INT8_SCALE_BYTES * (whole + degree * 2 * dim)
+    of_outputs = whole * (dim // _group(dim))
+    of_inputs = dim * sum(width // _group(width // degree) for width in (dim, ffn))
+    return sizes.layers * item * (of_outputs + of_inputs)
+
+
+def _group(inputs: int) -> int:
+    """The largest power of two up to 128 that divides a rank's inputs."""
+    return min(_MOST_GROUP, inputs & -inputs)
