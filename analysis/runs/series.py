@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
-
-
 FloatArray = NDArray[np.float64]
 
 
