@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Outcome, failed, judged, skipped
 from analysis.audit.registry import CHECKS
-from analysis.runs.sealed_runs import UNREADABLE, find_runs, load, shortened
+from analysis.runs.sealed_runs import find_runs, load
+from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.table import build_tables, report_folder
 from telemetry.record.files import file_sha256
 from telemetry.record.paths import RunPaths

@@ -1,6 +1,5 @@
 """Work checks: do steps, windows, warm-ups and memory agree?"""
 
-from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
@@ -9,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
+from analysis.performance.latency import STEPS_NOT_RECORDED
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import Performance
 from analysis.runs.rank_spans import RankSpans
-from analysis.runs.series import IntArray
+from analysis.runs.table_arrays import int_array
 from analysis.tables.performance_rows import estimated_bytes
 from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
@@ -32,15 +32,15 @@ def steps_agree(case: Case) -> Finding:
     """Steps, responses and spans tell the same tokens at the same times."""
     steps = case.run.steps
     if steps is None:
-        return skipped("not recorded: the run is from before steps were")
+        return skipped(STEPS_NOT_RECORDED)
     rank = next(rank for rank in case.run_energy.ranks if rank.rank == 0)
     faults: list[str] = []
     tokens = 0
-    batches = sorted({*_whole(steps, "batch"), *_whole(case.run.responses, "batch")})
+    batches = sorted({*steps["batch"].to_pylist(), *case.run.responses["batch"].to_pylist()})
     for number in batches:
         own = steps.filter(pc.equal(steps["batch"], number))
         answers = case.run.responses.filter(pc.equal(case.run.responses["batch"], number))
-        tokens += sum(_whole(own, "rows"))
+        tokens += sum(own["rows"].to_pylist())
         faults += [f"batch {number}: {fault}" for fault in _step_faults(own, answers)]
         faults += [f"batch {number}: {fault}" for fault in _time_faults(own, rank, number)]
     return judged(faults, f"{steps.num_rows} steps of {len(batches)} batches chose {tokens} tokens")
@@ -48,9 +48,9 @@ def steps_agree(case: Case) -> Finding:
 
 def _step_faults(steps: pa.Table, answers: pa.Table) -> list[str]:
     """How a batch's steps differ from what its responses say."""
-    if _whole(steps, "step") != list(range(steps.num_rows)):
+    if steps["step"].to_pylist() != list(range(steps.num_rows)):
         return ["its steps are not numbered from 0 on"]
-    times = _array(steps, "t_us")
+    times = int_array(steps, "t_us")
     if (np.diff(times) < 0).any():
         return ["a step is earlier than the one before it"]
     kept = answers.filter(pc.greater(answers["generated_tokens"], 0))
@@ -59,18 +59,18 @@ def _step_faults(steps: pa.Table, answers: pa.Table) -> list[str]:
     none = answers.filter(pc.equal(answers["generated_tokens"], 0))
     if none["first_token_us"].null_count < none.num_rows:
         return ["a response has no token and a time of one"]
-    first_us, last_us = _array(kept, "first_token_us"), _array(kept, "last_token_us")
+    first_us, last_us = int_array(kept, "first_token_us"), int_array(kept, "last_token_us")
     if not (np.isin(first_us, times).all() and np.isin(last_us, times).all()):
         return ["a response's first or last token was chosen at no step"]
     # Of steps at one time, a row's first is the earliest and its last the latest.
     first = np.searchsorted(times, first_us, side="left")
     last = np.searchsorted(times, last_us, side="right") - 1
-    if (last - first + 1 < _array(kept, "generated_tokens")).any():
+    if (last - first + 1 < int_array(kept, "generated_tokens")).any():
         return ["a response has more tokens than steps between its first and its last"]
     chosen = np.zeros(steps.num_rows + 1, dtype=np.int64)
     np.add.at(chosen, first, 1)
-    np.add.at(chosen, first + _array(kept, "generated_tokens"), -1)
-    wrong = np.flatnonzero(np.cumsum(chosen)[:-1] != _array(steps, "rows"))
+    np.add.at(chosen, first + int_array(kept, "generated_tokens"), -1)
+    wrong = np.flatnonzero(np.cumsum(chosen)[:-1] != int_array(steps, "rows"))
     return [f"step {wrong[0]} does not count the rows that responses tell"] if len(wrong) else []
 
 
@@ -85,7 +85,7 @@ def _time_faults(steps: pa.Table, rank: RankSpans, number: int) -> list[str]:
     }
     if len(spans) < len((Phase.PREFILL, Phase.DECODE)):
         return ["it has no PREFILL or no DECODE"]
-    times = _array(steps, "t_us")
+    times = int_array(steps, "t_us")
     if not len(times):
         return ["it has no step"]
     faults = []
@@ -146,15 +146,6 @@ def memory_planned(case: Case) -> Finding:
     off = allocated / estimated - 1.0
     told = f"{allocated / 1e9:.3f} GB taken, {estimated / 1e9:.3f} GB planned: {off:+.1%}"
     return passed(told) if abs(off) <= MEMORY_TOLERANCE else skipped(f"the plan was off: {told}")
-
-
-def _whole(table: pa.Table, name: str) -> Sequence[int]:
-    values: list[int] = table[name].to_pylist()
-    return values
-
-
-def _array(table: pa.Table, name: str) -> IntArray:
-    return np.asarray(table[name].to_numpy(), dtype=np.int64)
 
 
 WORK_CHECKS: Final = (

@@ -23,8 +23,9 @@ from analysis.figures.canvas import (
     watermark,
 )
 from analysis.figures.contrast_figures import engines, formats, sharding
-from analysis.runs.sealed_runs import UNREADABLE, Loaded, Run
+from analysis.runs.sealed_runs import Loaded, Run
 from analysis.runs.series import FloatArray, IntArray
+from analysis.runs.unreadable import UNREADABLE
 from analysis.tables.rows import Row
 from analysis.tables.table import Tables
 from telemetry.clock import US_PER_S

@@ -11,5 +11,5 @@
 - `run_performance`: how fast a run was, phase by phase, and how near to what its GPUs allow.
 
 Public: `Arithmetic`, `COEFFICIENTS`, `FAMILIES`, `KINDS`, `Latency`, `MEASURED`, `ModelFacts`,
-`Performance`, `STATED`.
+`Performance`, `STATED`, `STEPS_NOT_RECORDED`.
 """

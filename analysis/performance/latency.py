@@ -15,10 +15,11 @@ from analysis.performance.roofline import RowWork
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray, IntArray
+from analysis.runs.table_arrays import int_array
 from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 
-NOT_RECORDED: Final = "not recorded: the run is from before steps were"
+STEPS_NOT_RECORDED: Final = "not recorded: the run is from before steps were"
 """Why a run has no latency."""
 
 
@@ -141,20 +142,17 @@ def read_latency(run: Run, rank: RankSpans) -> Latency | str:
     """The latencies of a run; `rank` is its rank 0. Why there are none in a record from before."""
     steps = run.steps
     if steps is None:
-        return NOT_RECORDED
+        return STEPS_NOT_RECORDED
     starts = {
         rank.batch[index]: int(rank.start_us[index]) for index in rank.measured(Phase.PREFILL)
     }
     responses = run.responses.sort_by([("batch", "ascending"), ("row", "ascending")])
     numbers = responses["batch"].to_numpy()
-    columns = {
-        name: responses[name].to_numpy().astype(np.int64)
-        for name in ("prompt_tokens", "generated_tokens")
-    }
+    columns = {name: int_array(responses, name) for name in ("prompt_tokens", "generated_tokens")}
     columns["ended"] = pc.fill_null(responses["ended"], False).to_numpy().astype(np.int64)
-    first_us = pc.fill_null(responses["first_token_us"], -1).to_numpy()
+    first_us = int_array(responses, "first_token_us", otherwise=-1)
     step_batch = steps["batch"].to_numpy()
-    step_us, step_rows = steps["t_us"].to_numpy(), steps["rows"].to_numpy().astype(np.int64)
+    step_us, step_rows = int_array(steps, "t_us"), int_array(steps, "rows")
     batches = []
     for number in np.unique(numbers):
         if int(number) not in starts:

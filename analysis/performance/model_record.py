@@ -9,7 +9,7 @@ from analysis.performance.arithmetic import Arithmetic
 from analysis.performance.families import FAMILY_BEFORE, formula_arithmetic
 from analysis.runs.sealed_runs import Run
 
-NOT_RECORDED: Final = "not recorded: the run is from before model.json"
+MODEL_NOT_RECORDED: Final = "not recorded: the run is from before model.json"
 """Why a run does not say."""
 
 
@@ -47,7 +47,7 @@ class ModelFacts:
     def reason(self, part: str) -> str | None:
         """Why a part has no numbers, as the run says; None when it says nothing."""
         if not self.there:
-            return NOT_RECORDED
+            return MODEL_NOT_RECORDED
         content = self.part(part).get("reason")
         return content if isinstance(content, str) else None
 
@@ -68,7 +68,7 @@ class ModelFacts:
     def formula(self) -> Arithmetic | str:
         """The same by the family's own formula alone, or why there is none."""
         if not self.there:
-            return NOT_RECORDED
+            return MODEL_NOT_RECORDED
         family = self.part("arithmetic").get("family", FAMILY_BEFORE)
         return formula_arithmetic(str(family), self.part("shape"), self.run.spec)
 

@@ -26,7 +26,8 @@ from analysis.report.formatting import (
     reason_text,
     sort_key,
 )
-from analysis.runs.sealed_runs import UNREADABLE, Loaded, Run
+from analysis.runs.sealed_runs import Loaded, Run
+from analysis.runs.unreadable import UNREADABLE
 from analysis.tables.column import alike, visible
 from analysis.tables.published import PAPER, published
 from analysis.tables.rows import Row

@@ -4,7 +4,10 @@
 - `sealed_runs`: the sealed runs of a results folder, and by name everything that does not
   count.
 - `series`: one reading of one GPU over time, as arrays.
+- `table_arrays`: columns of the record's tables as arrays.
+- `unreadable`: what a damaged record may raise, and what is refused before anything relies on
+  it.
 
 Public: `FloatArray`, `IntArray`, `Loaded`, `NotCounted`, `RankSpans`, `Run`, `Series`,
-`UNREADABLE`, `find_runs`, `load`, `open_run`, `rank_spans`, `shortened`.
+`UNREADABLE`, `find_runs`, `int_array`, `load`, `open_run`, `rank_spans`, `shortened`.
 """

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray, IntArray
+from analysis.runs.table_arrays import float_array, int_array
 from telemetry.clock import US_PER_S
 
 
@@ -82,19 +82,11 @@ def rank_spans(run: Run) -> Iterator[RankSpans]:
             end_us=own["t_end_us"].to_numpy(),
             phase=tuple(columns["phase"]),
             batch=tuple(columns["batch"]),
-            energy_start_j=_floats(own, "energy_start_j"),
-            energy_end_j=_floats(own, "energy_end_j"),
-            start_late_us=_whole(own, "energy_start_late_us"),
-            end_late_us=_whole(own, "energy_end_late_us"),
+            energy_start_j=float_array(own, "energy_start_j"),
+            energy_end_j=float_array(own, "energy_end_j"),
+            start_late_us=int_array(own, "energy_start_late_us", otherwise=0),
+            end_late_us=int_array(own, "energy_end_late_us", otherwise=0),
             energy_reason=next(
                 (reason for reason in own["energy_reason"].to_pylist() if reason), None
             ),
         )
-
-
-def _whole(spans: pa.Table, name: str) -> IntArray:
-    return np.asarray(pc.fill_null(spans[name], 0).to_numpy(), dtype=np.int64)
-
-
-def _floats(spans: pa.Table, name: str) -> FloatArray:
-    return np.asarray(pc.fill_null(spans[name], np.nan).to_numpy(), dtype=np.float64)

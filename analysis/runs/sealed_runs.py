@@ -16,29 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.runs.series import Series
+from analysis.runs.table_arrays import to_series
+from analysis.runs.unreadable import UNREADABLE, require_columns, require_shape, shortened
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
-from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES, schema_of
+from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
 from telemetry.record.spec import RunSpec
 
-# All that reading foreign JSON or Parquet is known to raise: missing or damaged files, values of
-# another type, keys that are not there, numbers out of range, nesting too deep.
-UNREADABLE: Final = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,
-    RecursionError,
-    MemoryError,
-    pa.ArrowException,
-)
-
 SEALED: Final = "sealed"
-# A reason is one line of a table; Arrow's messages can be pages.
-_REASON_CHARS: Final = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +103,7 @@ class Run:
             ValueError: its columns are not the schema's.
         """
         table = pq.read_table(self.attempt.table(kind), partitioning=None)
-        _require_columns(self.attempt.table(kind), table, kind)
+        require_columns(self.attempt.table(kind), table, kind)
         for field in TABLES[kind]:
             if field.name not in table.column_names:
                 table = table.append_column(field.name, pa.nulls(table.num_rows, field.type))
@@ -227,7 +212,7 @@ def load(results: Path) -> Loaded:
                 run_id=paths.run_id, attempt=attempt.number, state=state, reason=reason or ""
             )
             for attempt in paths.attempts()
-            for state, reason in [attempt_state(attempt)]
+            for state, reason in [attempt_progress(attempt)]
             if state != SEALED
         )
         try:
@@ -276,7 +261,7 @@ def open_run(paths: RunPaths) -> Run | None:
                 f"`schema_version` of the {name} must be {SCHEMA_VERSION}, "
                 f"but is {version!r} instead"
             )
-    _require_shape(manifest)
+    require_shape(manifest)
     spec = RunSpec.read(paths.spec)
     if spec.run_id != paths.run_id:
         raise ValueError(
@@ -285,7 +270,7 @@ def open_run(paths: RunPaths) -> Run | None:
     return Run(paths=paths, attempt=attempt, spec=spec, manifest=manifest)
 
 
-def attempt_state(attempt: AttemptPaths) -> tuple[str, str | None]:
+def attempt_progress(attempt: AttemptPaths) -> tuple[str, str | None]:
     """How far an attempt came, and why it went no further."""
     if attempt.seal.is_file():
         return SEALED, None
@@ -305,66 +290,3 @@ def attempt_state(attempt: AttemptPaths) -> tuple[str, str | None]:
         if path.is_file():
             return state, reason
     return "planned", "not submitted"
-
-
-def to_series(table: pa.Table) -> Series:
-    """A samples table of one device and field as arrays, sorted by time.
-
-    A value that is not finite is no reading and counts as a null.
-    """
-    table = table.sort_by("t_us")
-    readable = pc.fill_null(pc.is_finite(table["value"]), False)
-    valid = table.filter(readable)
-    t_us = valid["t_us"].to_numpy().astype(np.int64)
-    value = valid["value"].to_numpy().astype(np.float64)
-    nulls = table.num_rows - valid.num_rows
-    reason: str | None = None
-    if nulls:
-        counts = pc.value_counts(table.filter(pc.invert(readable))["reason"]).to_pylist()
-        counts.sort(key=lambda entry: (-entry["counts"], str(entry["values"])))
-        reason = str(counts[0]["values"] or "not a number")
-    return Series(t_us=t_us, value=value, nulls=nulls, null_reason=reason)
-
-
-def _require_shape(manifest: dict[str, Any]) -> None:
-    """Refuse a manifest whose parts are of other types than every reader relies on.
-
-    Raises:
-        ValueError: the first part that is.
-    """
-    hosts = manifest.get("hosts")
-    inventories = (
-        [host.get("gpus", []) if isinstance(host, dict) else None for host in hosts.values()]
-        if isinstance(hosts, dict)
-        else [None]
-    )
-    for name, whole in (
-        ("hosts", all(_is_objects(gpus) for gpus in inventories)),
-        ("ranks", _is_objects(manifest.get("ranks"))),
-        ("coverage", _is_objects(manifest.get("coverage"))),
-        ("notes", isinstance(manifest.get("notes"), list)),
-    ):
-        if not whole:
-            raise ValueError(
-                f"`{name}` of the manifest must be as the merge writes it, "
-                f"but is {shortened(ValueError(repr(manifest.get(name))))} instead"
-            )
-
-
-def _is_objects(content: object) -> bool:
-    return isinstance(content, list) and all(isinstance(entry, dict) for entry in content)
-
-
-def _require_columns(path: Path, table: pa.Table, kind: str) -> None:
-    if schema_of(kind, table.schema) is None:
-        raise ValueError(
-            f"{path.name} must have the columns {', '.join(TABLES[kind].names)} "
-            f"of schema version {SCHEMA_VERSION}, but has "
-            f"{', '.join(f'{field.name}: {field.type}' for field in table.schema)} instead"
-        )
-
-
-def shortened(error: BaseException) -> str:
-    """What went wrong, on one line that fits a table."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _REASON_CHARS else text[: _REASON_CHARS - 1] + "…"

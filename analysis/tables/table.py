@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from analysis.energy.run_energy import RunEnergy
 from analysis.performance.run_performance import Performance
-from analysis.runs.sealed_runs import UNREADABLE, Loaded, NotCounted, Run, shortened
+from analysis.runs.sealed_runs import Loaded, NotCounted, Run
+from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.column import Column
 from analysis.tables.columns import RUNS
 from analysis.tables.contrast import engine_rows, format_rows, sharding_rows
