@@ -1,5 +1,6 @@
 """Joules with their uncertainty.
 
+- `coverage`: how complete the readings of a GPU are in a window.
 - `curves`: pure arrays, no files.
 - `gpu_energy`: one GPU of a run, its energy over time and what its sensor can resolve.
 - `gpu_state`: how warm and how fast a GPU was at both ends of the measured window, and what

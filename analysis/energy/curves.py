@@ -259,24 +259,6 @@ def integral_curve(
     )
 
 
-def coverage(series: Series, start_us: int, end_us: int, period_us: int) -> tuple[float, int]:
-    """Share of the expected readings that came in a window, and its largest gap in microseconds.
-
-    The window's edges count as readings' neighbours: a window whose first reading comes late has a
-    gap there. A window that may lie between two readings expects none, and misses none.
-    """
-    if period_us <= 0 or end_us <= start_us:
-        raise ValueError(
-            "`period_us` and the window must be positive, "
-            f"but are {period_us} and {end_us - start_us} us instead"
-        )
-    inside = series.between(start_us, end_us).t_us
-    expected = (end_us - start_us) // period_us
-    share = min(1.0, len(inside) / expected) if expected else 1.0
-    marks = np.concatenate(([start_us], inside, [end_us]))
-    return share, int(np.diff(marks).max())
-
-
 def _over(take: np.ufunc, values: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
     """`take` over `values[low[i] : high[i] + 1]` for each i; `high` is at least `low`."""
     if not len(low):

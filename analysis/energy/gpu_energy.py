@@ -100,6 +100,17 @@ class Gpu:
     idle_power: Uncertain
     """Mean power in the settled part of the run's own IDLE phase, watts."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of its energies has to know, one sentence each."""
+        found = []
+        if self.shared:
+            found.append(f"{self.uuid}: MIG is on, its power and energy are the whole board's")
+        if not self.sensor.known:
+            found.append(f"sensor: {self.sensor.source}")
+        told = [one.note for one in self.behaviours if one.note is not None]
+        return (*found, *(f"sensor of {self.name}: {note}" for note in told))
+
     def curve(self, method: str) -> Curve | str:
         """The curve that `method`, one of `METHODS`, names."""
         return {COUNTER: self.counter, WITNESS: self.witness, INTEGRAL: self.integral}[method]

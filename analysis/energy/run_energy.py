@@ -2,19 +2,19 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 
-from analysis.energy.curves import Curve, coverage
+from analysis.energy.coverage import Covered, covered
+from analysis.energy.curves import Curve
 from analysis.energy.gpu_energy import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
 from analysis.energy.gpu_state import STATE_FIELDS, GpuState, gpu_state
 from analysis.energy.phase_energy import Attribution, PhaseEnergy, attribution, idle_row
 from analysis.energy.readings import Readings
 from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
-from analysis.runs.rank_spans import RankSpans, rank_spans
+from analysis.runs.rank_spans import RankSpans, measured_window_us, rank_spans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import Series
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
@@ -29,24 +29,6 @@ _FIELDS: Final = (
     *(COUNTER_FIELD, *POWER_FIELDS, *_HOST_FIELDS),
     *(*STATE_FIELDS, "gpu_utilization", "power_limit_w"),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Covered:
-    """How complete one reading of one GPU is in the measured window."""
-
-    device: str
-    """UUID of the GPU."""
-    field: str
-    """The reading's name in `telemetry.fields.FIELDS`."""
-    share: float
-    """Of the readings expected."""
-    gap_us: int
-    """Longest time without one."""
-    period_us: int
-    """Time between two readings as the record states it."""
-    missed: int
-    """Readings expected that did not come."""
 
 
 class RunEnergy:
@@ -66,23 +48,13 @@ class RunEnergy:
     def window_us(self) -> tuple[int, int]:
         """From the first prefill's start to the last decode's end over all ranks.
 
-        Warm-up batches (negative numbers) are outside.
-
         Raises:
             ValueError: no batch was answered.
         """
-        starts: list[int] = []
-        ends: list[int] = []
-        for rank in self.ranks:
-            for index, (phase, batch) in enumerate(zip(rank.phase, rank.batch, strict=True)):
-                if batch is not None and batch >= 0:
-                    if phase == Phase.PREFILL:
-                        starts.append(int(rank.start_us[index]))
-                    if phase in (Phase.PREFILL, Phase.DECODE):
-                        ends.append(int(rank.end_us[index]))
-        if not starts or max(ends) <= min(starts):
+        window_us = measured_window_us(self.ranks)
+        if window_us is None:
             raise ValueError(f"`spans` of {self.run.run_id} must hold an answered batch")
-        return min(starts), max(ends)
+        return window_us
 
     @property
     def duration_s(self) -> float:
@@ -288,36 +260,14 @@ class RunEnergy:
         )
 
     def coverage(self) -> Iterator[Covered]:
-        """Completeness of power and counter of every GPU, working or idle.
-
-        A field that a GPU has no reading of is left out.
-        """
-        window_us = self.window_us[1] - self.window_us[0]
+        """Completeness of power and counter of every GPU, working or idle."""
         for gpu in (*self.gpus, *self.idle_gpus):
-            for behaviour in gpu.behaviours:
-                series = self.series(gpu.host, gpu.uuid, behaviour.field)
-                share, gap_us = coverage(series, *self.window_us, behaviour.sampling_us)
-                yield Covered(
-                    device=gpu.uuid,
-                    field=behaviour.field,
-                    share=share,
-                    gap_us=gap_us,
-                    period_us=behaviour.sampling_us,
-                    missed=round((1.0 - share) * (window_us // behaviour.sampling_us)),
-                )
+            yield from covered(self._readings, gpu, self.window_us)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the energies has to know, one sentence each."""
-        found: dict[str, None] = {}
-        for gpu in (*self.gpus, *self.idle_gpus):
-            if gpu.shared:
-                found[f"{gpu.uuid}: MIG is on, its power and energy are the whole board's"] = None
-            if not gpu.sensor.known:
-                found[f"sensor: {gpu.sensor.source}"] = None
-            for behaviour in gpu.behaviours:
-                if behaviour.note is not None:
-                    found[f"sensor of {gpu.name}: {behaviour.note}"] = None
+        found = {note: None for gpu in (*self.gpus, *self.idle_gpus) for note in gpu.notes}
         if self.method == WITNESS:
             polled = [gpu.energy(COUNTER, self.window_us).reason for gpu in self.gpus]
             found |= dict.fromkeys(

@@ -9,5 +9,6 @@
   it.
 
 Public: `FloatArray`, `IntArray`, `Loaded`, `NotCounted`, `RankSpans`, `Run`, `Series`,
-`UNREADABLE`, `find_runs`, `int_array`, `load`, `open_run`, `rank_spans`, `shortened`.
+`UNREADABLE`, `find_runs`, `int_array`, `load`, `measured_window_us`, `open_run`, `rank_spans`,
+`shortened`.
 """

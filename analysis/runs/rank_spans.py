@@ -1,6 +1,6 @@
 """Rank spans: what each rank did and when, as arrays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray, IntArray
 from analysis.runs.table_arrays import float_array, int_array
 from telemetry.clock import US_PER_S
+from telemetry.record.schema import Phase
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,3 +91,19 @@ def rank_spans(run: Run) -> Iterator[RankSpans]:
                 (reason for reason in own["energy_reason"].to_pylist() if reason), None
             ),
         )
+
+
+def measured_window_us(ranks: Iterable[RankSpans]) -> tuple[int, int] | None:
+    """From the first prefill's start to the last decode's end; None when no batch was answered.
+
+    Warm-up batches (negative numbers) are outside.
+    """
+    starts: list[int] = []
+    ends: list[int] = []
+    for rank in ranks:
+        prefill, decode = rank.measured(Phase.PREFILL), rank.measured(Phase.DECODE)
+        starts += rank.start_us[prefill].tolist()
+        ends += [*rank.end_us[prefill].tolist(), *rank.end_us[decode].tolist()]
+    if not starts or max(ends) <= min(starts):
+        return None
+    return min(starts), max(ends)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.energy.curves import Curve, counter_curve, coverage, integral_curve
+from analysis.energy.curves import Curve, counter_curve, integral_curve
 from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
 from analysis.runs.series import Series
 from telemetry.clock import US_PER_S
@@ -122,13 +122,6 @@ def test_the_gap_is_signed_and_a_share_of_the_counter() -> None:
     gap = gap_share(Uncertain.of(200.0), Uncertain.of(190.0), names=names)
     assert gap.value == pytest.approx(-0.05)
     assert gap_share(Uncertain.of(0.0), Uncertain.of(1.0), names=names).value is None
-
-
-def test_coverage_counts_a_silence_at_the_windows_end_as_a_gap() -> None:
-    readings = series([0, 0.1, 0.2, 0.3, 0.4, 0.5], [1] * 6)
-    share, gap_us = coverage(readings, 0, 1_000_000, 100_000)
-    assert share == pytest.approx(0.6)
-    assert gap_us == 500_000
 
 
 def test_an_amount_is_a_number_or_a_reason_and_never_both() -> None:
