@@ -17,8 +17,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from launcher.campaign.point_status import GOING, SEALED, PointStatus, campaigns, point_statuses
+from launcher.campaign.point_status import GOING, PointStatus, campaigns, point_statuses
 from launcher.slurm.reconcile import reconcile
+from telemetry.record.seal import SEALED
 
 # squeue is asked each time: more often would be felt by a controller with many users.
 _WATCH_S: Final = 5.0

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.performance.arithmetic import Arithmetic
-from telemetry.record.spec import RunSpec
+from telemetry.record.spec import ITEM_BYTES, RunSpec
 from telemetry.record.validation import require_whole
 
-ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
-"""Bytes of one number, by `RunSpec.dtype`."""
 # Keys and values.
 _KV: Final = 2
 # int8 keeps one scale in single precision for each output row.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +21,8 @@ from analysis.runs.unreadable import UNREADABLE, require_columns, require_shape,
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
+from telemetry.record.seal import SEALED
 from telemetry.record.spec import RunSpec
-
-SEALED: Final = "sealed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,6 @@
 - `provenance`: who starts what from where with which code, written before a job is submitted.
 - `run`: a checked grid is written down, submitted, waited for, merged and sealed.
 
-Public: `CampaignOutcome`, `GOING`, `PointStatus`, `SEALED`, `campaign_points`, `campaigns`,
-`plan_summary`, `plan_table`, `point_statuses`, `run_campaign`.
+Public: `CampaignOutcome`, `GOING`, `PointStatus`, `campaign_points`, `campaigns`, `plan_summary`,
+`plan_table`, `point_statuses`, `run_campaign`.
 """

@@ -10,8 +10,8 @@ from telemetry.record.attempt_state import QUEUED, RUNNING, attempt_state
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
+from telemetry.record.seal import SEALED
 
-SEALED: Final = "sealed"
 MERGING: Final = "merging"
 """It completed; its tables and seal are still to come."""
 UNSEALED: Final = "unsealed"

@@ -13,10 +13,11 @@
 - `validation`: what a number of a spec or an order must be.
 
 Public: `AttemptPaths`, `AttemptState`, `DEVICES`, `DTYPES`, `EndState`, `FIELDS`, `Field`,
-`HostOffset`, `Kind`, `LATER`, `LaunchConfig`, `METADATA_KEY`, `OffsetReading`, `Phase`, `QUEUED`,
-`RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SOURCES`, `SPANS`,
-`STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`, `campaigns_folder`,
-`checkpoints_folder`, `create_json`, `file_sha256`, `flush`, `is_alive`, `json_text`, `list_runs`,
-`prompts_folder`, `read_json`, `record_end`, `replace_text`, `require_whole`, `schema_of`,
-`seal_attempt`, `this_host`, `verify_seal`, `write_bytes`, `write_json`.
+`HostOffset`, `ITEM_BYTES`, `Kind`, `LATER`, `LaunchConfig`, `METADATA_KEY`, `OffsetReading`,
+`Phase`, `QUEUED`, `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`,
+`SEALED`, `SOURCES`, `SPANS`, `STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`,
+`campaigns_folder`, `checkpoints_folder`, `create_json`, `file_sha256`, `flush`, `is_alive`,
+`json_text`, `list_runs`, `prompts_folder`, `read_json`, `record_end`, `replace_text`,
+`require_whole`, `schema_of`, `seal_attempt`, `this_host`, `verify_seal`, `write_bytes`,
+`write_json`.
 """

@@ -8,6 +8,8 @@ from telemetry.record.files import create_json, file_sha256, read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SCHEMA_VERSION, EndState
 
+SEALED: Final = "sealed"
+"""Where a run stands that has a seal, in the words that it is told in."""
 # What an atomic write that was cut off leaves behind; it was never part of the record.
 _LEFTOVERS: Final = (".tmp", ".new")
 

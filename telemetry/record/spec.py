@@ -36,7 +36,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from telemetry.record.files import read_json
 from telemetry.record.validation import require_number, require_whole
@@ -46,7 +46,9 @@ _ATTEMPT = re.compile(r"attempt-(\d{3,})")
 _RUN_ID_DIGITS = 8
 _SIMULATED_PREFIX = "simulated-"
 
-DTYPES = ("fp32", "fp16", "bf16")
+ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
+"""Bytes of one number in each format."""
+DTYPES = tuple(ITEM_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
