@@ -17,7 +17,8 @@ from analysis.audit.check import (
     skipped,
 )
 from analysis.energy.curves import Curve
-from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
+from analysis.energy.gpu_energy import Gpu
+from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER, in_words
 from analysis.energy.phase_energy import SHORT_PHASES
 from analysis.energy.run_energy import RunEnergy
 from analysis.energy.uncertain import gap_share
@@ -25,11 +26,11 @@ from analysis.tables.rows import phase_rows
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
 from telemetry.clock import US_PER_MS
 
-# Most that the counter and the integral of power may differ (github.com/SemiAnalysisAI/InferenceX,
+# Most that the counter and the power integral may differ (github.com/SemiAnalysisAI/InferenceX,
 # utils/aggregate_power.py, holds 5 %; zeus' author saw at most 1 %, github.com/ml-energy/zeus 12).
 GAP_TOLERANCE: Final = 0.05
 # Two readers of one counter differ by when they read it alone, which the uncertainty covers.
-WITNESS_TOLERANCE: Final = 0.01
+RANK_COUNTER_TOLERANCE: Final = 0.01
 # Two energies that are uncertain by more than this agree whatever they are.
 MOST_BLUR: Final = 0.15
 # A board holds its limit on average, not at every instant; sensors err by 5 % (arXiv 2312.02741).
@@ -58,7 +59,7 @@ def phases_sum(case: Case) -> Finding:
         parts = [row.energy.value for row in run_energy.phases if row.rank == rank.rank]
         summed = math.fsum(part for part in parts if part is not None)
         start_us, end_us = rank.life_us
-        if method == WITNESS:
+        if method == RANK_COUNTER:
             # It knows of nothing before its rank could first read.
             start_us = int(curve.t_us[0])
         whole = gpu.energy(method, (start_us, end_us))
@@ -74,31 +75,36 @@ def phases_sum(case: Case) -> Finding:
     return judged(faults, f"largest relative error {worst:.1e}")
 
 
-def counter_meets_integral(case: Case) -> Finding:
-    """For every GPU the counter and the integral of power tell the same energy."""
+def counter_meets_power_integral(case: Case) -> Finding:
+    """For every GPU the counter and the power integral tell the same energy."""
     run_energy = case.run_energy
     gpus = (*run_energy.gpus, *run_energy.idle_gpus)
-    return _methods_agree(run_energy, gpus, INTEGRAL, GAP_TOLERANCE) or skipped(
+    return _methods_agree(run_energy, gpus, POWER_INTEGRAL, GAP_TOLERANCE) or skipped(
         run_energy.gap.reason or "no GPU has both"
     )
 
 
-def witness_meets_counter(case: Case) -> Finding:
-    """For every GPU its rank's own counter readings and the watcher's tell the same energy."""
+def rank_counter_meets_polled_counter(case: Case) -> Finding:
+    """For every GPU its rank counter and its polled counter tell the same energy."""
     run_energy = case.run_energy
-    return _methods_agree(run_energy, run_energy.gpus, WITNESS, WITNESS_TOLERANCE) or skipped(
-        run_energy.witness_gap.reason or "no GPU has both"
+    gpus = run_energy.gpus
+    return _methods_agree(run_energy, gpus, RANK_COUNTER, RANK_COUNTER_TOLERANCE) or skipped(
+        run_energy.rank_counter_gap.reason or "no GPU has both"
     )
 
 
 def _methods_agree(
     run_energy: RunEnergy, gpus: Sequence[Gpu], method: str, tolerance: float
 ) -> Finding | None:
-    """How far `method` lies from the counter, GPU by GPU; None when no GPU has both.
+    """How far `method` lies from a counter, GPU by GPU; None when no GPU has both.
+
+    The power integral is held against the best counter, the rank counter against the polled one.
 
     What the sensor's timing makes uncertain is allowed on top of `tolerance`, up to `MOST_BLUR`:
     windows may be short, and polls far apart.
     """
+    words = in_words(method)
+    reference = "counter" if method == POWER_INTEGRAL else in_words(POLLED_COUNTER)
     worst = 0.0
     faults = []
     blurred: list[str] = []
@@ -106,22 +112,25 @@ def _methods_agree(
     for gpu in gpus:
         counter = (
             gpu.best_counter(run_energy.window_us)
-            if method == INTEGRAL
-            else gpu.energy(COUNTER, run_energy.window_us)
+            if method == POWER_INTEGRAL
+            else gpu.energy(POLLED_COUNTER, run_energy.window_us)
         )
-        gap = gap_share(counter, gpu.energy(method, run_energy.window_us), names=(COUNTER, method))
+        energy = gpu.energy(method, run_energy.window_us)
+        gap = gap_share(counter, energy, names=(reference, words))
         if gap.value is None:
             continue
         blur = gap.plus_minus or 0.0
         if blur > MOST_BLUR:
-            blurred.append(f"{gpu.uuid}: the {method} and the counter are uncertain by {blur:.0%}")
+            blurred.append(
+                f"{gpu.uuid}: the {words} and the {reference} are uncertain by {blur:.0%}"
+            )
             continue
         compared += 1
         worst = max(worst, gap.value, key=abs)
         most = tolerance + blur
         if abs(gap.value) > most:
             faults.append(
-                f"{gpu.uuid}: the {method} is {gap.value:+.1%} off the counter, most {most:.1%}"
+                f"{gpu.uuid}: the {words} is {gap.value:+.1%} off the {reference}, most {most:.1%}"
             )
     if not compared:
         return skipped(f"{blurred[0]}, at most {MOST_BLUR:.0%}") if blurred else None
@@ -270,9 +279,15 @@ ENERGY_CHECKS: Final = (
         claim="sensors keep the pace that uncertainties rest on",
         look=sensor_keeps_pace,
     ),
-    Check(name="two-energies", claim="counter and integral agree", look=counter_meets_integral),
     Check(
-        name="witness", claim="ranks and watchers read the same counter", look=witness_meets_counter
+        name="power-integral",
+        claim="counter and power integral agree",
+        look=counter_meets_power_integral,
+    ),
+    Check(
+        name="rank-counter",
+        claim="rank counter and polled counter agree",
+        look=rank_counter_meets_polled_counter,
     ),
     Check(
         name="idle-gpus", claim="GPUs that were held and idle are charged", look=idle_gpus_charged

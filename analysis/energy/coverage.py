@@ -29,7 +29,7 @@ class Covered:
 
 
 def covered(readings: Readings, gpu: Gpu, window_us: tuple[int, int]) -> Iterator[Covered]:
-    """Completeness of a GPU's power and counter; a field that it has no reading of is left out."""
+    """How complete a GPU's power and polled counter are; a field without a reading is left out."""
     length_us = window_us[1] - window_us[0]
     for behaviour in gpu.behaviours:
         series = readings.of(gpu.host, gpu.uuid, behaviour.field)

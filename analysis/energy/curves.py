@@ -1,9 +1,9 @@
 """Curves: pure arrays, no files.
 
-Three curves of energy over time may exist for a GPU. The counter is the board's own running total
-as the watcher read it. The witness is the same counter as the GPU's rank read it at the edges of
-its spans. The integral is the trapezoid under its power. Each is evaluated at exact times, so
-energies of windows that tile a span of time sum to the energy of the whole.
+Three curves of energy over time may exist for a GPU. The rank counter is the board's own running
+total as the GPU's rank read it at the edges of its spans. The polled counter is the same total as
+the watcher polled it. The power integral is the trapezoid under its power. Each is evaluated at
+exact times, so energies of windows that tile a span of time sum to the energy of the whole.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL
 from analysis.energy.uncertain import Uncertain
 from analysis.runs.series import FloatArray, IntArray, Series
 from telemetry.clock import US_PER_S
@@ -44,7 +45,7 @@ class Curve:
     """Energy of one GPU over time, known between its first and last reading."""
 
     method: str
-    """How it came about: `counter`, `witness`, or `integral of <field>`."""
+    """How it came about: `rank_counter`, `polled_counter`, or `power_integral of <field>`."""
     t_us: IntArray
     """Shape (n,) with n >= 2, rising."""
     energy_j: FloatArray
@@ -191,7 +192,7 @@ def counter_curve(
     resolution_us: int,
     lag_us: int,
     edge_power_w: float = 0.0,
-    method: str = "counter",
+    method: str = POLLED_COUNTER,
     power: Series | None = None,
 ) -> Curve | str:
     """The curve of an energy counter, or the reason why there is none.
@@ -229,7 +230,7 @@ def counter_curve(
     )
 
 
-def integral_curve(
+def power_integral_curve(
     series: Series, *, field: str, edge_us: int, window_us: int, resolution_us: int
 ) -> Curve | str:
     """The curve under power readings (trapezoid), or the reason why there is none.
@@ -248,7 +249,7 @@ def integral_curve(
     step_w = np.where(width_us > EDGE_PERIODS * resolution_us, np.ptp(value), step_w)
     variance_j2 = np.concatenate(([0.0], np.cumsum((step_w * unseen_s) ** 2 / _EVEN)))
     return Curve(
-        method=f"integral of {field}",
+        method=f"{POWER_INTEGRAL} of {field}",
         t_us=t_us - window_us // 2,
         energy_j=energy_j,
         power_w=value,

@@ -6,20 +6,12 @@ from typing import Final
 import numpy as np
 
 from analysis.energy.curves import ATTRIBUTABLE_PERIODS, Curve
+from analysis.energy.methods import METHODS, POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.energy.uncertain import Uncertain
 from analysis.runs.series import FloatArray
 from telemetry.boards.sensor_timing import Sensor, Timing
 from telemetry.clock import US_PER_MS, US_PER_S
 
-COUNTER: Final = "counter"
-"""The method that takes the board's own running total, as the watcher read it."""
-WITNESS: Final = "witness"
-"""The same running total as the GPU's rank read it at its spans' edges: it needs no trace."""
-INTEGRAL: Final = "integral"
-"""The method that sums power over time."""
-METHODS: Final = (WITNESS, COUNTER, INTEGRAL)
-"""In order of preference: a counter loses nothing between two readings, an integral may; and a rank
-reads it at the very edges, where a watcher's polls have to be interpolated."""
 # Share of a phase's seconds that must lie in spans the sensor can resolve.
 _ATTRIBUTABLE_SHARE: Final = 0.9
 # Boards of one product were measured up to 4 % apart (arXiv 2312.02741: 100 to 104 ms); a fifth
@@ -91,11 +83,11 @@ class Gpu:
     """How its readings behave by the table, from its product and driver."""
     behaviours: tuple[Behaviour, ...]
     """Of every power field and counter with readings."""
-    counter: Curve | str
-    """The curve, or why there is none."""
-    witness: Curve | str
+    polled_counter: Curve | str
+    """The counter's curve as the watcher polled it, or why there is none."""
+    rank_counter: Curve | str
     """The counter's curve as its rank read it at its spans' edges, or why there is none."""
-    integral: Curve | str
+    power_integral: Curve | str
     """The curve under its power readings, or why there is none."""
     idle_power: Uncertain
     """Mean power in the settled part of the run's own IDLE phase, watts."""
@@ -113,7 +105,11 @@ class Gpu:
 
     def curve(self, method: str) -> Curve | str:
         """The curve that `method`, one of `METHODS`, names."""
-        return {COUNTER: self.counter, WITNESS: self.witness, INTEGRAL: self.integral}[method]
+        return {
+            POLLED_COUNTER: self.polled_counter,
+            RANK_COUNTER: self.rank_counter,
+            POWER_INTEGRAL: self.power_integral,
+        }[method]
 
     def energy(self, method: str, window_us: tuple[int, int]) -> Uncertain:
         """Energy in a window by one method."""
@@ -125,8 +121,8 @@ class Gpu:
 
     def best_counter(self, window_us: tuple[int, int]) -> Uncertain:
         """Energy in a window by the board's counter: as its rank read it, else as it was polled."""
-        witness = self.energy(WITNESS, window_us)
-        return witness if witness.value is not None else self.energy(COUNTER, window_us)
+        own = self.energy(RANK_COUNTER, window_us)
+        return own if own.value is not None else self.energy(POLLED_COUNTER, window_us)
 
     def resolution_us(self, method: str | None) -> int:
         """The shortest time that `method` tells apart; the slowest known one for None."""

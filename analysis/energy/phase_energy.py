@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from analysis.energy.curves import Curve
-from analysis.energy.gpu_energy import METHODS, WITNESS, Gpu
+from analysis.energy.gpu_energy import Gpu
+from analysis.energy.methods import METHODS, RANK_COUNTER
 from analysis.energy.uncertain import Uncertain, net_energy
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.series import IntArray
@@ -46,7 +47,7 @@ class Attribution:
     """How phases are told apart: by one method for the whole run."""
 
     method: str | None
-    """One of `analysis.energy.gpu_energy.METHODS`; None when there is none, for `reason`."""
+    """One of `analysis.energy.methods.METHODS`; None when there is none, for `reason`."""
     reason: str
     """Why there is no method; empty when there is one."""
 
@@ -86,7 +87,7 @@ def attribution(
 ) -> Attribution:
     """The method that tells the shortest phases of all GPUs apart over their ranks' lives.
 
-    Of equally fine methods it is the first of `analysis.energy.gpu_energy.METHODS`; one with a gap
+    Of equally fine methods it is the first of `analysis.energy.methods.METHODS`; one with a gap
     in its readings stands back, as it is fine no more there. `otherwise` stands where none reaches
     over every life. `lives_us` are the ranks' of `gpus`, in the same order.
     """
@@ -99,8 +100,10 @@ def attribution(
 
     def has_gap(method: str) -> bool:
         curves = [gpu.curve(method) for gpu in gpus]
-        # A witness reads where it matters: at the edges.
-        return method != WITNESS and any(isinstance(one, Curve) and one.has_gap for one in curves)
+        # A rank reads its counter where it matters: at the edges.
+        return method != RANK_COUNTER and any(
+            isinstance(one, Curve) and one.has_gap for one in curves
+        )
 
     whole = [method for method in METHODS if gpus and reaches(method)]
     if not whole:

@@ -12,9 +12,10 @@ from analysis.energy.curves import (
     MOST_EXTENSION_US,
     Curve,
     counter_curve,
-    integral_curve,
+    power_integral_curve,
 )
-from analysis.energy.gpu_energy import WITNESS, Behaviour, Gpu
+from analysis.energy.gpu_energy import Behaviour, Gpu
+from analysis.energy.methods import RANK_COUNTER
 from analysis.energy.uncertain import Uncertain, total
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
@@ -69,12 +70,12 @@ class Readings:
             for field in (*POWER_FIELDS, COUNTER_FIELD)
             if len(self.of(host, uuid, field))
         }
-        counter = self._counter(host, uuid, sensor)
+        polled_counter = self._polled_counter(host, uuid, sensor)
         limit_w = float(entry.get("power_limit_w") or 0.0)
         update_us = self._behaviour(host, uuid, COUNTER_FIELD, sensor).update_us
         power = self._power(host, uuid, most_us=update_us)
-        witness = _witness(rank, update_us, limit_w, power)
-        integral = self._integral(host, uuid, sensor, window_us)
+        rank_counter = _rank_counter(rank, update_us, limit_w, power)
+        power_integral = self._power_integral(host, uuid, sensor, window_us)
         driver = entry.get("driver") or known.get("driver")
         return Gpu(
             uuid=uuid,
@@ -85,11 +86,11 @@ class Readings:
             rank=None if rank is None else rank.rank,
             sensor=sensor,
             behaviours=tuple(behaviours.values()),
-            counter=counter,
-            witness=witness,
-            integral=integral,
-            # The witness reads at the edges alone: it is the last to know about half a phase.
-            idle_power=_idle_power(rank, (counter, integral, witness)),
+            polled_counter=polled_counter,
+            rank_counter=rank_counter,
+            power_integral=power_integral,
+            # The rank counter is read at edges alone: it is the last to know about half a phase.
+            idle_power=_idle_power(rank, (polled_counter, power_integral, rank_counter)),
         )
 
     def host_energy(self, name: str, window_us: tuple[int, int], *, nothing: str) -> Uncertain:
@@ -108,7 +109,7 @@ class Readings:
                     series, edge_us=edge_us, resolution_us=sampling_us, lag_us=sampling_us
                 )
                 if FIELDS[name].kind is Kind.COUNTER
-                else integral_curve(
+                else power_integral_curve(
                     series, field=name, edge_us=edge_us, window_us=0, resolution_us=sampling_us
                 )
             )
@@ -141,7 +142,7 @@ class Readings:
                 return series
         return None
 
-    def _counter(self, host: str, uuid: str, sensor: Sensor) -> Curve | str:
+    def _polled_counter(self, host: str, uuid: str, sensor: Sensor) -> Curve | str:
         behaviour = self._behaviour(host, uuid, COUNTER_FIELD, sensor)
         seldom = behaviour.sampling_us > EDGE_PERIODS * behaviour.update_us
         return counter_curve(
@@ -152,7 +153,7 @@ class Readings:
             power=self._power(host, uuid) if seldom else None,
         )
 
-    def _integral(
+    def _power_integral(
         self, host: str, uuid: str, sensor: Sensor, window_us: tuple[int, int]
     ) -> Curve | str:
         """The curve under the finest power field that reaches over the window; else the best."""
@@ -160,7 +161,7 @@ class Readings:
         for field in POWER_FIELDS:
             series = self.of(host, uuid, field)
             behaviour = self._behaviour(host, uuid, field, sensor)
-            curve = integral_curve(
+            curve = power_integral_curve(
                 series,
                 field=field,
                 edge_us=self.edge_us(host, uuid, field),
@@ -176,7 +177,7 @@ class Readings:
         return (curves or found or ["0 readings"])[0]
 
 
-def _witness(
+def _rank_counter(
     rank: RankSpans | None, update_us: int, limit_w: float, power: Series | None
 ) -> Curve | str:
     """The counter as the rank read it at its spans' edges, or a little later.
@@ -204,7 +205,7 @@ def _witness(
         resolution_us=update_us,
         lag_us=update_us,
         edge_power_w=limit_w,
-        method=WITNESS,
+        method=RANK_COUNTER,
         power=power,
     )
 
@@ -213,8 +214,8 @@ def _idle_power(rank: RankSpans | None, curves: tuple[Curve | str, ...]) -> Unce
     """Mean power in the settled part of the rank's IDLE phase, by the first curve that knows it.
 
     The first half is left to the sensor's lag and to what still settles after start-up; two of the
-    sensor's periods at the end, in which the load that follows may show already. A witness has
-    readings at the phase's edges alone and takes the whole of it.
+    sensor's periods at the end, in which the load that follows may show already. A rank counter
+    has readings at the phase's edges alone and takes the whole of it.
     """
     if rank is None:
         return Uncertain.unknown("no rank works on it")
@@ -228,7 +229,7 @@ def _idle_power(rank: RankSpans | None, curves: tuple[Curve | str, ...]) -> Unce
             continue
         least_us = int(ATTRIBUTABLE_PERIODS * curve.resolution_us)
         start_us, end_us = begun_us, ended_us
-        if curve.method != WITNESS:
+        if curve.method != RANK_COUNTER:
             start_us, end_us = (begun_us + ended_us) // 2, ended_us - least_us
         seconds = (end_us - start_us) / US_PER_S
         if end_us - start_us < least_us:

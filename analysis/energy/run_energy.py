@@ -9,8 +9,9 @@ import numpy as np
 
 from analysis.energy.coverage import Covered, covered
 from analysis.energy.curves import Curve
-from analysis.energy.gpu_energy import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
+from analysis.energy.gpu_energy import Gpu
 from analysis.energy.gpu_state import STATE_FIELDS, GpuState, gpu_state
+from analysis.energy.methods import METHODS, POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER, in_words
 from analysis.energy.phase_energy import Attribution, PhaseEnergy, attribution, idle_row
 from analysis.energy.readings import Readings
 from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
@@ -125,8 +126,8 @@ class RunEnergy:
     @cached_property
     def energy(self) -> Uncertain:
         """Energy of all working GPUs in the window, gross."""
-        # The integral is the last resort, so its reason is the one that matters.
-        return self.energy_by(self.method or INTEGRAL)
+        # The power integral is the last resort, so its reason is the one that matters.
+        return self.energy_by(self.method or POWER_INTEGRAL)
 
     @property
     def gain_j(self) -> float | None:
@@ -134,7 +135,9 @@ class RunEnergy:
 
         Each board's is its own, but the same in all phases and repeats: no repetition lessens it.
         """
-        parts = [gpu.energy(self.method or INTEGRAL, self.window_us).value for gpu in self.gpus]
+        parts = [
+            gpu.energy(self.method or POWER_INTEGRAL, self.window_us).value for gpu in self.gpus
+        ]
         known = [part for part in parts if part is not None]
         if not parts or len(known) < len(parts):
             return None
@@ -157,16 +160,17 @@ class RunEnergy:
 
     @property
     def gap(self) -> Uncertain:
-        """How far the integral lies from the counters, as a share, over all working GPUs."""
+        """How far the power integral lies from the counters, as a share, over all working GPUs."""
         counters = [gpu.best_counter(self.window_us) for gpu in self.gpus]
         reference = total(counters, nothing="no rank has a GPU")
-        return gap_share(reference, self.energy_by(INTEGRAL), names=(COUNTER, INTEGRAL))
+        names = ("counter", in_words(POWER_INTEGRAL))
+        return gap_share(reference, self.energy_by(POWER_INTEGRAL), names=names)
 
     @property
-    def witness_gap(self) -> Uncertain:
-        """How far the ranks' own readings lie from the watcher's, as a share."""
-        names = (COUNTER, WITNESS)
-        return gap_share(self.energy_by(COUNTER), self.energy_by(WITNESS), names=names)
+    def rank_counter_gap(self) -> Uncertain:
+        """How far the rank counters lie from the polled ones, as a share."""
+        names = (in_words(POLLED_COUNTER), in_words(RANK_COUNTER))
+        return gap_share(self.energy_by(POLLED_COUNTER), self.energy_by(RANK_COUNTER), names=names)
 
     @property
     def idle_power(self) -> Uncertain:
@@ -260,7 +264,7 @@ class RunEnergy:
         )
 
     def coverage(self) -> Iterator[Covered]:
-        """Completeness of power and counter of every GPU, working or idle."""
+        """Completeness of power and polled counter of every GPU, working or idle."""
         for gpu in (*self.gpus, *self.idle_gpus):
             yield from covered(self._readings, gpu, self.window_us)
 
@@ -268,10 +272,10 @@ class RunEnergy:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the energies has to know, one sentence each."""
         found = {note: None for gpu in (*self.gpus, *self.idle_gpus) for note in gpu.notes}
-        if self.method == WITNESS:
-            polled = [gpu.energy(COUNTER, self.window_us).reason for gpu in self.gpus]
+        if self.method == RANK_COUNTER:
+            polled = [gpu.energy(POLLED_COUNTER, self.window_us).reason for gpu in self.gpus]
             found |= dict.fromkeys(
-                f"only the ranks' own counter readings tell the energy: {why}"
+                f"only the rank counters tell the energy: {why}"
                 for why in polled
                 if why is not None
             )
@@ -304,13 +308,15 @@ class RunEnergy:
     def _text_of(self, method: str | None) -> str:
         if method is None:
             return "none"
-        if method != INTEGRAL:
+        if method != POWER_INTEGRAL:
             return method
-        curves = {gpu.integral.method for gpu in self.gpus if isinstance(gpu.integral, Curve)}
+        curves = {
+            gpu.power_integral.method for gpu in self.gpus if isinstance(gpu.power_integral, Curve)
+        }
         return " and ".join(sorted(curves))
 
 
 def idle_gpu_energy(gpu: Gpu, window_us: tuple[int, int]) -> Uncertain:
-    """Energy of a GPU without a rank: by its counter, else by the integral of its power."""
-    counter = gpu.energy(COUNTER, window_us)
-    return counter if counter.value is not None else gpu.energy(INTEGRAL, window_us)
+    """Energy of a GPU without a rank: by its polled counter, else by its power integral."""
+    polled = gpu.energy(POLLED_COUNTER, window_us)
+    return polled if polled.value is not None else gpu.energy(POWER_INTEGRAL, window_us)

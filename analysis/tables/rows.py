@@ -7,7 +7,8 @@ from typing import Final
 import pyarrow.compute as pc
 
 from analysis.energy.curves import Curve
-from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
+from analysis.energy.gpu_energy import Gpu
+from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.energy.run_energy import RunEnergy, idle_gpu_energy
 from analysis.energy.uncertain import Uncertain, gap_share
 from analysis.performance.run_performance import Performance
@@ -17,7 +18,7 @@ from telemetry.record.schema import Phase
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
 
-_NAMES: Final = (COUNTER, INTEGRAL)
+_NAMES: Final = (POLLED_COUNTER, POWER_INTEGRAL)
 
 
 def run_row(run_energy: RunEnergy) -> Row:
@@ -36,7 +37,7 @@ def run_row(run_energy: RunEnergy) -> Row:
     decode_s = run_energy.phase_seconds(Phase.DECODE)
     gap, idle = run_energy.gap, run_energy.idle_power
     zone, node = run_energy.zone_energy, run_energy.node_energy
-    counter, witness = run_energy.energy_by(COUNTER), run_energy.energy_by(WITNESS)
+    counter, witness = run_energy.energy_by(POLLED_COUNTER), run_energy.energy_by(RANK_COUNTER)
     covered = list(run_energy.coverage())
     return {
         "run_id": run.run_id,
@@ -83,11 +84,11 @@ def run_row(run_energy: RunEnergy) -> Row:
         **_pair("net_energy", net),
         "net_energy_per_token_j": net.over(tokens).value,
         "counter_energy_j": counter.value,
-        "integral_energy_j": run_energy.energy_by(INTEGRAL).value,
+        "integral_energy_j": run_energy.energy_by(POWER_INTEGRAL).value,
         "integral_over_counter": gap.value,
         "integral_over_counter_uncertainty": gap.plus_minus,
         "witness_energy_j": witness.value,
-        "witness_over_counter": run_energy.witness_gap.value,
+        "witness_over_counter": run_energy.rank_counter_gap.value,
         "zone_energy_j": zone.value,
         "node_energy_j": node.value,
         "coverage_worst": min((one.share for one in covered), default=None),
@@ -121,7 +122,9 @@ def phase_rows(run_energy: RunEnergy) -> list[Row]:
             **_pair("energy", phase.energy),
             "power_w": phase.energy.over(phase.seconds).value,
             **_pair("net_energy", phase.net),
-            "energy_method": run_energy.phase_method_text if phase.rank is not None else COUNTER,
+            "energy_method": (
+                POLLED_COUNTER if phase.rank is None else run_energy.phase_method_text
+            ),
             "reason": phase.energy.reason or phase.net.reason,
         }
         for phase in run_energy.phases
@@ -181,14 +184,14 @@ def pooled(rows: Sequence[Row]) -> list[Row]:
 def _gpu_row(run_energy: RunEnergy, gpu: Gpu) -> Row:
     window_us = run_energy.window_us
     counter, integral, witness = (
-        gpu.energy(method, window_us) for method in (COUNTER, INTEGRAL, WITNESS)
+        gpu.energy(method, window_us) for method in (POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER)
     )
     if gpu.rank is None:
         energy = idle_gpu_energy(gpu, window_us)
     else:
-        energy = gpu.energy(run_energy.method or INTEGRAL, window_us)
-    curve = gpu.integral
-    field = curve.method.removeprefix(f"{INTEGRAL} of ") if isinstance(curve, Curve) else None
+        energy = gpu.energy(run_energy.method or POWER_INTEGRAL, window_us)
+    curve = gpu.power_integral
+    field = curve.method.removeprefix(f"{POWER_INTEGRAL} of ") if isinstance(curve, Curve) else None
     return {
         "run_id": run_energy.run.run_id,
         "host": gpu.host,
@@ -204,7 +207,9 @@ def _gpu_row(run_energy: RunEnergy, gpu: Gpu) -> Row:
         "integral_over_counter": gap_share(
             gpu.best_counter(window_us), integral, names=_NAMES
         ).value,
-        "witness_over_counter": gap_share(counter, witness, names=(COUNTER, WITNESS)).value,
+        "witness_over_counter": gap_share(
+            counter, witness, names=(POLLED_COUNTER, RANK_COUNTER)
+        ).value,
         **_pair("idle_power", gpu.idle_power, unit="w"),
         **_state_cells(run_energy, gpu),
         "reason": energy.reason,

@@ -76,7 +76,7 @@ class Plan:
     overhead_s: float = 0.3
     idle: bool = True
     counter: bool = True
-    witness: bool = False
+    rank_counter: bool = False
     """True: the ranks read their GPUs' counters at the edges of their spans."""
     idle_gpus: int = 0
     """GPUs of each node that the job holds and no rank works on; they rest at `IDLE_W`."""
@@ -374,11 +374,11 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
                     else sum(row["generated_tokens"] - 1 for row in answered)
                 ),
                 "words": sum(row["words"] for row in answered) if phase == "decode" else 0,
-                "energy_start_j": 1000.0 + energy_j(rank, start_s) if plan.witness else None,
-                "energy_end_j": 1000.0 + energy_j(rank, end_s) if plan.witness else None,
-                "energy_reason": None if plan.witness else "not read in this record",
-                "energy_start_late_us": 0 if plan.witness else None,
-                "energy_end_late_us": 0 if plan.witness else None,
+                "energy_start_j": 1000.0 + energy_j(rank, start_s) if plan.rank_counter else None,
+                "energy_end_j": 1000.0 + energy_j(rank, end_s) if plan.rank_counter else None,
+                "energy_reason": None if plan.rank_counter else "not read in this record",
+                "energy_start_late_us": 0 if plan.rank_counter else None,
+                "energy_end_late_us": 0 if plan.rank_counter else None,
             }
         )
     with ShardWriter(

@@ -26,7 +26,7 @@ BUILT = {
         spec={"gpu": "h200", "dtype": "fp16", "engine": engine},
         gpu={"name": "NVIDIA H200", "kind": "h200"},
         decode_s=decode_s,
-        witness=True,
+        rank_counter=True,
     )
     for engine, decode_s in (("reference", 1.5), ("fast", 0.5))
 }

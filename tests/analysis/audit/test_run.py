@@ -55,9 +55,9 @@ def test_a_record_without_a_fault_fails_no_check(tmp_path: Path) -> None:
     real: dict[str, Any] = {"gpu": "h200", "dtype": "fp16"}
     board = {"name": "NVIDIA H200", "kind": "h200"}
     two = {**real, "gpus": 2, "power_cap_w": 350.0}
-    build_run(tmp_path, Plan(spec=two, gpu=board, witness=True, passes=2))
+    build_run(tmp_path, Plan(spec=two, gpu=board, rank_counter=True, passes=2))
     four = {**real, "gpus": 4, "gpus_per_node": 2, "power_cap_w": 500.0}
-    build_run(tmp_path, Plan(spec=four, gpu=board, witness=True, idle_gpus=1))
+    build_run(tmp_path, Plan(spec=four, gpu=board, rank_counter=True, idle_gpus=1))
     write_report(load(tmp_path))
     assert set(outcomes(tmp_path).values()) == {Outcome.PASSED}
 
@@ -222,7 +222,7 @@ def read_the_wrong_counter(run: RunPaths) -> None:
 @pytest.mark.parametrize(
     ("fault", "check"),
     [
-        (read_the_wrong_counter, "witness"),
+        (read_the_wrong_counter, "rank-counter"),
         (change_a_byte, "seal"),
         (add_a_file, "seal"),
         (remove_a_shard, "seal"),
@@ -250,7 +250,7 @@ def read_the_wrong_counter(run: RunPaths) -> None:
 def test_a_fault_put_into_a_sealed_run_fails_its_check(
     tmp_path: Path, fault: Callable[[RunPaths], None], check: str
 ) -> None:
-    run = build_run(tmp_path, Plan(spec={"gpus": 2}, witness=True))
+    run = build_run(tmp_path, Plan(spec={"gpus": 2}, rank_counter=True))
     fault(run)
     assert outcomes(tmp_path)[check] is Outcome.FAILED
 
@@ -289,7 +289,7 @@ def exceed_the_limit(row: dict[str, Any]) -> dict[str, Any]:
     ("plan", "check"),
     [
         (Plan(sample=drop_a_second), "coverage"),
-        (Plan(sample=double_power), "two-energies"),
+        (Plan(sample=double_power), "power-integral"),
         (Plan(sample=exceed_the_limit), "power"),
         (Plan(sample=stall_the_counter, decode_s=10.0), "sensor"),
         (Plan(sample=lose_the_idle_gpu, idle_gpus=1), "idle-gpus"),
@@ -358,12 +358,12 @@ def test_a_number_written_for_a_phase_too_short_for_the_sensor_is_found(
     assert fault in evidence(tmp_path, "short-phases")
 
 
-def test_a_run_on_its_witness_alone_fails_no_check_of_its_energies(tmp_path: Path) -> None:
-    build_run(tmp_path, Plan(spec={"gpus": 2}, witness=True, sample=lose_all))
+def test_a_run_on_its_rank_counters_alone_fails_no_check_of_its_energies(tmp_path: Path) -> None:
+    build_run(tmp_path, Plan(spec={"gpus": 2}, rank_counter=True, sample=lose_all))
     found = outcomes(tmp_path)
     assert found["phase-sum"] is Outcome.PASSED
     assert found["short-phases"] is Outcome.PASSED
-    assert found["two-energies"] is Outcome.SKIPPED
+    assert found["power-integral"] is Outcome.SKIPPED
     assert found["coverage"] is Outcome.FAILED
 
 
@@ -455,6 +455,6 @@ def test_nothing_to_audit_is_exit_two_and_one_line(
 def test_a_counter_polled_more_seldom_than_the_window_is_long_misses_nothing(
     tmp_path: Path,
 ) -> None:
-    build_run(tmp_path, Plan(witness=True, counter_period_us=5_000_000))
+    build_run(tmp_path, Plan(rank_counter=True, counter_period_us=5_000_000))
     (line,) = [line for line in audit_results(tmp_path) if line.name == "coverage"]
     assert line.outcome is Outcome.PASSED, line.evidence

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.energy.curves import Curve, counter_curve, integral_curve
+from analysis.energy.curves import Curve, counter_curve, power_integral_curve
 from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
 from analysis.runs.series import Series
 from telemetry.clock import US_PER_S
@@ -30,7 +30,7 @@ def counter(t_s: list[float], value: list[float]) -> Curve:
 
 
 def integral(t_s: list[float], value: list[float], *, window_us: int = 0) -> Curve:
-    curve = integral_curve(
+    curve = power_integral_curve(
         series(t_s, value),
         field="power_instant_w",
         edge_us=EDGE_US,
@@ -118,7 +118,7 @@ def test_net_energy_takes_the_idle_power_off() -> None:
 
 
 def test_the_gap_is_signed_and_a_share_of_the_counter() -> None:
-    names = ("counter", "integral")
+    names = ("counter", "power integral")
     gap = gap_share(Uncertain.of(200.0), Uncertain.of(190.0), names=names)
     assert gap.value == pytest.approx(-0.05)
     assert gap_share(Uncertain.of(0.0), Uncertain.of(1.0), names=names).value is None

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.energy.curves import Curve
-from analysis.energy.gpu_energy import COUNTER, INTEGRAL, METHODS, WITNESS, Gpu
+from analysis.energy.gpu_energy import Gpu
+from analysis.energy.methods import METHODS, POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.energy.readings import Readings
 from analysis.runs.rank_spans import RankSpans, rank_spans
 from analysis.runs.sealed_runs import Run
@@ -78,9 +79,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
                 clock=clock,
             )
         )
-        with EnergyCounter(uuid_of(0)) as witness, contextlib.ExitStack() as stack:
+        with EnergyCounter(uuid_of(0)) as energy_counter, contextlib.ExitStack() as stack:
             recorders = [
-                stack.enter_context(record(folder / f"rank-{rank}", rank, clock, witness))
+                stack.enter_context(record(folder / f"rank-{rank}", rank, clock, energy_counter))
                 for rank in range(RANKS)
             ]
             readings = watch(source, recorders)
@@ -119,7 +120,9 @@ def inner_us(rank: RankSpans) -> tuple[int, int]:
     return edges_us[0], edges_us[-1]
 
 
-def record(folder: Path, rank: int, clock: HostClock, witness: EnergyCounter) -> SpanRecorder:
+def record(
+    folder: Path, rank: int, clock: HostClock, energy_counter: EnergyCounter
+) -> SpanRecorder:
     return SpanRecorder(
         folder,
         {},
@@ -128,7 +131,7 @@ def record(folder: Path, rank: int, clock: HostClock, witness: EnergyCounter) ->
         rank=rank,
         gpu_uuid=uuid_of(0),
         synchronize=lambda: None,
-        read_energy_j=witness.energy_j,
+        read_energy_j=energy_counter.energy_j,
         energy_reason="",
     )
 
@@ -186,13 +189,13 @@ def test_the_true_energy_of_windows_lies_within_the_uncertainty(
 def test_the_drivers_samples_are_integrated_and_tell_fifths_of_the_time_apart(
     watched: Watched,
 ) -> None:
-    assert isinstance(watched.gpu.integral, Curve)
-    assert watched.gpu.integral.method == "integral of power_sample_w"
-    assert watched.gpu.resolution_us(INTEGRAL) < watched.gpu.resolution_us(COUNTER) / 4
-    assert watched.gpu.resolution_us(WITNESS) >= 100_000
+    assert isinstance(watched.gpu.power_integral, Curve)
+    assert watched.gpu.power_integral.method == "power_integral of power_sample_w"
+    assert watched.gpu.resolution_us(POWER_INTEGRAL) < watched.gpu.resolution_us(POLLED_COUNTER) / 4
+    assert watched.gpu.resolution_us(RANK_COUNTER) >= 100_000
 
 
-def test_all_three_witnesses_agree_on_what_was_drawn(watched: Watched) -> None:
+def test_all_three_readings_agree_on_what_was_drawn(watched: Watched) -> None:
     window_us = inner_us(watched.ranks[0])
     truth_j = watched.truth_j(*window_us)
     for method in METHODS:
@@ -246,7 +249,7 @@ def test_a_reading_that_came_late_is_uncertain_by_what_was_drawn_meanwhile(
     gpu = Readings(bare, {}).gpu(HOST, ENTRY, rank, rank.life_us)
     for first, start_us in enumerate(edges_us):
         for end_us in edges_us[first + 1 :]:
-            amount = gpu.energy(WITNESS, (start_us, end_us))
+            amount = gpu.energy(RANK_COUNTER, (start_us, end_us))
             drawn_j = POWER_W * (end_us - start_us) / US_PER_S
             assert amount.value == pytest.approx(drawn_j, abs=amount.plus_minus)
 
@@ -261,8 +264,11 @@ def test_a_late_reading_widens_its_own_edges_alone(bare: Run) -> None:
     )
     first_us = (BEGUN_US, BEGUN_US + 3_000_000)
     last_us = (BEGUN_US, BEGUN_US + 5_000_000)
-    assert late.energy(WITNESS, first_us).plus_minus == prompt.energy(WITNESS, first_us).plus_minus
-    widened_j = late.energy(WITNESS, last_us).plus_minus
+    assert (
+        late.energy(RANK_COUNTER, first_us).plus_minus
+        == prompt.energy(RANK_COUNTER, first_us).plus_minus
+    )
+    widened_j = late.energy(RANK_COUNTER, last_us).plus_minus
     assert widened_j is not None
     # 700 W, its limit, over 400 ms, spread evenly, k = 2.
     assert widened_j > 700 * 0.4 / np.sqrt(12) * 2
@@ -271,6 +277,6 @@ def test_a_late_reading_widens_its_own_edges_alone(bare: Run) -> None:
 def test_a_record_without_lateness_is_read_as_if_at_its_edges(bare: Run) -> None:
     rank = read_late([0] * 4)
     gpu = Readings(bare, {}).gpu(HOST, ENTRY, rank, rank.life_us)
-    assert gpu.energy(WITNESS, rank.life_us).value == pytest.approx(3 * POWER_W)
-    assert isinstance(gpu.witness, Curve)
-    assert gpu.witness.edge_us == 0
+    assert gpu.energy(RANK_COUNTER, rank.life_us).value == pytest.approx(3 * POWER_W)
+    assert isinstance(gpu.rank_counter, Curve)
+    assert gpu.rank_counter.edge_us == 0

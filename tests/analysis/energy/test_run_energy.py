@@ -1,4 +1,4 @@
-"""Which witness of a run's energy is heard, how far each can be trusted, and who is charged."""
+"""Which reading of a run's energy is heard, how far each can be trusted, and who is charged."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,41 +52,41 @@ def die_after(t_s: float) -> Keep:
 def test_without_a_trace_the_ranks_own_counter_readings_give_the_energy(
     tmp_path: Path, keep: Keep
 ) -> None:
-    plan = Plan(spec={"gpus": 2}, witness=True, sample=keep)
+    plan = Plan(spec={"gpus": 2}, rank_counter=True, sample=keep)
     tables = tables_of(tmp_path, plan)
     row = only(tables)
-    assert row["energy_method"] == "witness"
+    assert row["energy_method"] == "rank_counter"
     assert row["energy_j"] == pytest.approx((work_w(0) + work_w(1)) * window_s(plan))
     assert row["idle_power_w"] == pytest.approx(2 * IDLE_W)
-    assert any("the ranks' own counter readings" in note for _, note in tables.notes)
+    assert any("only the rank counters tell" in note for _, note in tables.notes)
 
 
 def test_a_counter_read_at_the_edges_stands_before_the_same_one_polled(tmp_path: Path) -> None:
-    tables = tables_of(tmp_path, Plan(witness=True))
+    tables = tables_of(tmp_path, Plan(rank_counter=True))
     row = only(tables)
-    assert row["energy_method"] == "witness"
+    assert row["energy_method"] == "rank_counter"
     assert row["witness_over_counter"] == pytest.approx(0.0, abs=1e-9)
     assert not any("the ranks' own" in note for _, note in tables.notes)
 
 
 @pytest.mark.parametrize(("period_us", "edge_w"), [(100_000, 200.0), (200_000, 300.0)])
-def test_a_witness_is_as_late_as_power_at_its_edges_says_else_as_the_boards_limit(
+def test_a_rank_counter_is_as_late_as_power_at_its_edges_says_else_as_the_boards_limit(
     tmp_path: Path, period_us: int, edge_w: float
 ) -> None:
     # Power that is read more seldom than the counter changes may hide what it was at an edge.
-    row = only(tables_of(tmp_path, Plan(witness=True, period_us=period_us)))
+    row = only(tables_of(tmp_path, Plan(rank_counter=True, period_us=period_us)))
     expected = 2 * edge_w * 0.1 * (2 / 12) ** 0.5
     assert row["energy_uncertainty_j"] == pytest.approx(expected)
 
 
-def test_a_gap_of_the_trace_at_an_edge_leaves_a_witness_to_the_boards_limit(
+def test_a_gap_of_the_trace_at_an_edge_leaves_a_rank_counter_to_the_boards_limit(
     tmp_path: Path,
 ) -> None:
     def lose_start(row: dict[str, Any]) -> dict[str, Any] | None:
         """No power around the window's start at 2.5 s."""
         return None if 2_200_000 < row["t_us"] - T0_US < 2_800_000 else row
 
-    row = only(tables_of(tmp_path, Plan(witness=True, sample=lose_start)))
+    row = only(tables_of(tmp_path, Plan(rank_counter=True, sample=lose_start)))
     start_w, end_w = 300.0, work_w(0)
     lateness = (start_w**2 + end_w**2) / 12 + ((start_w - end_w) / 2) ** 2
     assert row["energy_uncertainty_j"] == pytest.approx(2 * 0.1 * lateness**0.5)
@@ -95,7 +95,7 @@ def test_a_gap_of_the_trace_at_an_edge_leaves_a_witness_to_the_boards_limit(
 def test_polls_too_far_apart_for_the_window_stand_back_behind_the_integral(tmp_path: Path) -> None:
     plan = Plan(counter_period_us=5_000_000, decode_s=3.0)
     row = only(tables_of(tmp_path, plan))
-    assert row["energy_method"] == "integral of power_instant_w"
+    assert row["energy_method"] == "power_integral of power_instant_w"
     assert row["energy_j"] == pytest.approx(work_w(0) * window_s(plan))
 
 
@@ -107,7 +107,7 @@ def test_what_polls_of_a_counter_misplace_is_within_the_uncertainty_that_they_st
     plan = Plan(counter_period_us=us(poll_s), decode_s=2.5)
     run_energy = account_of(tmp_path, plan)
     (gpu,) = run_energy.gpus
-    curve = gpu.curve("counter")
+    curve = gpu.curve("polled_counter")
     assert isinstance(curve, Curve)
     widths = []
     for start_s in (2.0, 2.3, 3.3, 5.0):
@@ -133,9 +133,9 @@ def test_a_phase_shorter_than_two_polls_of_the_only_meter_has_no_energy(tmp_path
 def test_an_idle_gpu_is_charged_by_its_polled_counter_beside_working_ones_read_at_edges(
     tmp_path: Path,
 ) -> None:
-    plan = Plan(witness=True, idle_gpus=1, counter_period_us=1_000_000)
+    plan = Plan(rank_counter=True, idle_gpus=1, counter_period_us=1_000_000)
     tables = tables_of(tmp_path, plan)
-    assert only(tables)["energy_method"] == "witness"
+    assert only(tables)["energy_method"] == "rank_counter"
     (gpu,) = [row for row in tables.gpus.rows if row["rank"] is None]
     assert gpu["energy_j"] == pytest.approx(IDLE_W * window_s(plan))
     # Its power stood still, so where between two polls an edge lies does not matter.
@@ -144,18 +144,18 @@ def test_an_idle_gpu_is_charged_by_its_polled_counter_beside_working_ones_read_a
     )
 
 
-def test_one_gpu_without_a_trace_puts_the_whole_run_on_the_witness(tmp_path: Path) -> None:
+def test_one_gpu_without_a_trace_puts_the_whole_run_on_the_rank_counters(tmp_path: Path) -> None:
     def lose_one(row: dict[str, Any]) -> dict[str, Any] | None:
         return None if row["device"].endswith("node1-0") else row
 
-    row = only(tables_of(tmp_path, Plan(spec={"gpus": 2}, witness=True, sample=lose_one)))
-    assert row["energy_method"] == "witness"
+    row = only(tables_of(tmp_path, Plan(spec={"gpus": 2}, rank_counter=True, sample=lose_one)))
+    assert row["energy_method"] == "rank_counter"
 
 
-def test_the_phases_of_a_witness_are_exact_as_its_readings_lie_on_their_edges(
+def test_the_phases_of_a_rank_counter_are_exact_as_its_readings_lie_on_their_edges(
     tmp_path: Path,
 ) -> None:
-    plan = Plan(witness=True, sample=lose_all)
+    plan = Plan(rank_counter=True, sample=lose_all)
     run_energy = account_of(tmp_path, plan)
     energies = {row.phase: row.energy.value for row in run_energy.phases}
     seconds = dict.fromkeys(energies, 0.0)
@@ -220,8 +220,8 @@ def test_the_drivers_own_samples_resolve_a_phase_that_the_counter_cannot(tmp_pat
         power_field="power_sample_w",
     )
     run_energy = account_of(tmp_path, plan)
-    assert run_energy.method_text == "counter"
-    assert run_energy.phase_method_text == "integral of power_sample_w"
+    assert run_energy.method_text == "polled_counter"
+    assert run_energy.phase_method_text == "power_integral of power_sample_w"
     prefill = run_energy.phase_energy(Phase.PREFILL)
     assert prefill.value == pytest.approx(2 * 0.1 * work_w(0), rel=1e-6)
 
@@ -238,7 +238,7 @@ def test_a_method_with_a_gap_stands_back_when_phases_are_told_apart(tmp_path: Pa
         power_field="power_sample_w",
         sample=lose_samples,
     )
-    assert account_of(tmp_path, plan).phase_method_text == "counter"
+    assert account_of(tmp_path, plan).phase_method_text == "polled_counter"
 
 
 def test_on_a_one_second_average_alone_a_phase_of_one_second_is_not_attributable(
@@ -253,7 +253,7 @@ def test_on_a_one_second_average_alone_a_phase_of_one_second_is_not_attributable
         decode_s=3.0,
     )
     row = only(tables_of(tmp_path, plan))
-    assert row["energy_method"] == "integral of power_average_w"
+    assert row["energy_method"] == "power_integral of power_average_w"
     assert row["prefill_energy_j"] is None
     assert "2 sensor periods (2000 ms)" in str(row["prefill_reason"])
     assert row["decode_energy_j"] == pytest.approx(6.0 * work_w(0), rel=0.05)

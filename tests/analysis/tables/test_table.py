@@ -76,7 +76,7 @@ def test_a_spike_as_the_rest_begins_is_no_part_of_the_idle_power(tmp_path: Path)
 def test_without_a_counter_the_integral_is_taken_and_named(tmp_path: Path) -> None:
     plan = Plan(counter=False)
     row = only(tables_of(tmp_path, plan))
-    assert row["energy_method"] == "integral of power_instant_w"
+    assert row["energy_method"] == "power_integral of power_instant_w"
     assert row["energy_j"] == pytest.approx(work_w(0) * window_s(plan))
     assert row["integral_over_counter"] is None
     assert "no counter" in str(row["gap_reason"])
@@ -88,7 +88,7 @@ def test_one_gpu_without_a_counter_puts_the_whole_run_on_the_integral(tmp_path: 
         return None if lost else row
 
     row = only(tables_of(tmp_path, Plan(spec={"gpus": 2}, sample=drop)))
-    assert row["energy_method"] == "integral of power_instant_w"
+    assert row["energy_method"] == "power_integral of power_instant_w"
 
 
 def test_a_gpu_without_any_reading_leaves_no_energy_rather_than_a_part(tmp_path: Path) -> None:
