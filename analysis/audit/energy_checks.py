@@ -22,7 +22,7 @@ from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.energy.phase_energy import SHORT_PHASES
 from analysis.energy.run_energy import RunEnergy
 from analysis.energy.uncertain import gap_share
-from analysis.tables.rows import phase_rows
+from analysis.tables.phases import phase_rows
 from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
 from telemetry.clock import US_PER_MS
 

@@ -19,7 +19,8 @@ from analysis.audit.check import (
     passed,
     skipped,
 )
-from analysis.tables.rows import gpu_rows, run_row
+from analysis.tables.gpus import gpu_rows
+from analysis.tables.runs import run_row
 from telemetry.record.files import file_sha256, read_json
 from telemetry.record.schema import METADATA_KEY
 from telemetry.record.spec import RunSpec
@@ -164,7 +165,7 @@ def provenance_clean(case: Case) -> Finding:
 
 
 def _has_rank(gpu: Mapping[str, Any]) -> bool:
-    """True for a row of `gpu_columns.GPUS`, written or not, of a GPU that a rank worked on."""
+    """True for a row of the table of GPUS, written or not, of a GPU that a rank worked on."""
     return gpu["rank"] not in (None, "")
 
 

@@ -10,7 +10,8 @@ from analysis.audit.check import Case, Check, Finding, Outcome, failed, judged, 
 from analysis.audit.registry import CHECKS
 from analysis.runs.sealed_runs import find_runs, load
 from analysis.runs.unreadable import UNREADABLE, shortened
-from analysis.tables.table import build_tables, report_folder
+from analysis.tables.build import build_tables
+from analysis.tables.table import report_folder
 from telemetry.record.files import file_sha256
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import SCHEMA_VERSION

@@ -13,7 +13,7 @@ from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import Performance
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.table_arrays import int_array
-from analysis.tables.performance_rows import estimated_bytes
+from analysis.tables.conditions import estimated_bytes
 from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 

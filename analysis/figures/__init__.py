@@ -5,5 +5,5 @@
 - `contrast_figures`: engines, numbers of GPUs, formats.
 - `draw_all`: what the tables say, drawn; a figure without data gives its reason instead.
 
-Public: `DrawnFigure`, `draw_all`, `standalone`, `tables_side_by_side`.
+Public: `DrawnFigure`, `draw_all`, `standalone`.
 """

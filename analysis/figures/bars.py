@@ -18,7 +18,7 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
-from analysis.tables.rows import Row
+from analysis.tables.column import Row
 from analysis.tables.table import Tables
 
 # As many bars as fit on two screens; the tables have all.

@@ -26,12 +26,12 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
-from analysis.tables.contrast import SIDES
-from analysis.tables.rows import Row
-from analysis.tables.table import Table, Tables
+from analysis.tables.column import Row
+from analysis.tables.table import Tables
 
 # As many pairs of bars as fit on two screens; the table has all.
 _MOST_PAIRS: Final = 24
+SIDES = ("reference", "fast")
 _PERCENT: Final = 100.0
 _LINES: Final = {"reference": "--", "fast": "-"}
 # What tells points apart beyond model, GPUs and engine, where it is not the same in all.
@@ -223,11 +223,6 @@ def formats(tables: Tables) -> DrawnFigure:
         reason=None,
         simulated=any(bool(row["simulated"]) for row in rows),
     )
-
-
-def tables_side_by_side(tables: Tables) -> tuple[Table, ...]:
-    """The tables of this kind that have rows."""
-    return tuple(table for table in (tables.engines, tables.sharding, tables.formats) if table.rows)
 
 
 def _label(row: Row, rows: Sequence[Row]) -> str:

@@ -26,7 +26,7 @@ from analysis.figures.contrast_figures import engines, formats, sharding
 from analysis.runs.sealed_runs import Loaded, Run
 from analysis.runs.series import FloatArray, IntArray
 from analysis.runs.unreadable import UNREADABLE
-from analysis.tables.rows import Row
+from analysis.tables.column import Row
 from analysis.tables.table import Tables
 from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase

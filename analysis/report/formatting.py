@@ -3,8 +3,7 @@
 import math
 from typing import Final
 
-from analysis.tables.column import Column
-from analysis.tables.rows import Row
+from analysis.tables.column import Column, Row
 
 _DIGITS: Final = 4
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"

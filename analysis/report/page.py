@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from analysis.audit.run import seals_digest
 from analysis.figures.canvas import DrawnFigure, standalone
-from analysis.figures.contrast_figures import tables_side_by_side
 from analysis.figures.draw_all import draw_all
 from analysis.report.formatting import (
     NOT_ATTRIBUTABLE,
@@ -28,10 +27,12 @@ from analysis.report.formatting import (
 )
 from analysis.runs.sealed_runs import Loaded, Run
 from analysis.runs.unreadable import UNREADABLE
-from analysis.tables.column import alike, visible
+from analysis.tables.build import build_tables
+from analysis.tables.column import Row, alike, visible
+from analysis.tables.point import run_order
 from analysis.tables.published import PAPER, published
-from analysis.tables.rows import Row
-from analysis.tables.table import Tables, build_tables, report_folder, run_order, write_tables
+from analysis.tables.table import Table, Tables, report_folder
+from analysis.tables.write import write_tables
 from telemetry.boards.sensor_timing import GAIN_SHARE
 from telemetry.record.files import read_json, write_bytes
 
@@ -104,8 +105,8 @@ def render(
         summary=summary(tables),
         runs=len(tables.runs.rows),
         simulated=simulated,
-        tables=tables,
-        contrasts=tables_side_by_side(tables),
+        placed=placed(tables),
+        elsewhere=[table for table in tables.all() if not table.kind.section and table.rows],
         figures=[
             {"figure": figure, "svg": Markup(figure.svg or "")}  # noqa: S704 - escaped by matplotlib
             for figure in figures
@@ -120,6 +121,15 @@ def render(
         origins=[origin(run) for run in sorted(loaded.runs, key=run_order)],
         audit=audit,
     )
+
+
+def placed(tables: Tables) -> dict[str, list[Table]]:
+    """Tables with rows by the section that they stand in; a section without any is there too."""
+    found: dict[str, list[Table]] = {table.kind.section: [] for table in tables.all()}
+    for table in tables.all():
+        if table.rows:
+            found[table.kind.section].append(table)
+    return found
 
 
 def summary(tables: Tables) -> list[str]:

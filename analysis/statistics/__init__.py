@@ -2,5 +2,5 @@
 
 - `intervals`: mean and confidence interval of repeats.
 
-Public: `interval_95`, `width_of_mean`.
+Public: `Interval`, `interval_95`, `width_of_mean`.
 """

@@ -1,19 +1,29 @@
 """One module a table: its columns beside how each is computed.
 
-- `column`: what one number of a table means, and how the page shows it.
-- `columns`: columns of the table of runs, and what tells points of a grid apart.
-- `contrast`: grid points that differ in one thing alone, side by side.
-- `contrast_columns`: engines, GPUs, formats of numbers.
-- `gpu_columns`: phases, energies and sensors.
-- `group_columns`: grid points, the paper's numbers, and what does not count.
-- `groups`: runs that differ in nothing but `repeat`, as one row with its intervals.
-- `performance_columns`: columns of the tables of speed and of the conditions that runs had.
-- `performance_rows`: rows of the tables of speed and of conditions.
+- `build`: every table that there is, made from the sealed runs of a results folder.
+- `column`: what one number of a table means, how it is had, and how the page shows it.
+- `comparison`: the table of the paper's numbers beside ours, where the conditions are the same.
+- `conditions`: the table of what each run was measured under.
+- `contrast`: grid points that differ in one thing alone.
+- `engines`: the table of grid points that several engines ran, all else the same.
+- `formats`: the table of grid points that were run in several formats of numbers and weights.
+- `gpus`: the table with one row a GPU that a run was given, at work or idle.
+- `groups`: the table with one row a grid point, over its repeats, with their intervals.
+- `measured`: one sealed run, worked out; what the tables of runs, phases and GPUs are made
+  from.
+- `not_counted`: the table of what is in a results folder and in no number of its tables.
+- `performance`: the table of how fast each run was, and how near to what its GPUs allow.
+- `phases`: the table with one row a rank and phase, and one a GPU that was left idle.
+- `point`: what tells points of a grid apart, and how every table sorts them.
 - `published`: the numbers of arXiv 2310.03003, beside ours where the conditions are the same.
-- `rows`: one run's numbers under the columns of its tables.
-- `table`: rows of numbers made from sealed runs, written as CSV and Parquet.
+- `run_energies`: those columns of the table of runs that are joules and watts.
+- `runs`: the table with one row a sealed run.
+- `sensors`: the table with one row a kind of GPU, driver and reading.
+- `sharding`: the table of models that did the same work on several numbers of GPUs.
+- `table`: a kind of table, and its rows once they are made.
+- `write`: tables as CSV and Parquet.
 
-Public: `Column`, `PAPER`, `Row`, `SIDES`, `Table`, `Tables`, `alike`, `build_tables`,
-`estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `report_folder`, `run_order`, `run_row`,
-`visible`, `write_tables`.
+Public: `Column`, `PAPER`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `estimated_bytes`,
+`gpu_rows`, `phase_rows`, `published`, `report_folder`, `run_order`, `run_row`, `visible`,
+`write_tables`.
 """

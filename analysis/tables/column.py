@@ -1,16 +1,24 @@
-"""Column: what one number of a table means, and how the page shows it."""
+"""Column: what one number of a table means, how it is had, and how the page shows it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar
 
-Row = Mapping[str, str | int | float | bool | None]
+from analysis.energy.uncertain import Uncertain
+
+Cell = str | int | float | bool | None
+"""One value of a table; None is an empty cell."""
+Row = dict[str, Cell]
 """One line of a table, by column name."""
+
+T = TypeVar("T")
+U = TypeVar("U")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of a table."""
+class Column(Generic[T_contra]):
+    """One column of a table whose rows are each about a `T_contra`."""
 
     name: str
     """Header of the CSV and Parquet files; ends in the unit where there is one."""
@@ -20,6 +28,8 @@ class Column:
     """SI unit; empty for text, `1` for counts and ratios."""
     meaning: str
     """Definition with its formula."""
+    value: Callable[[T_contra], Cell]
+    """The cell of what a row is about."""
     type: str = "number"
     """`number`, `count`, `share`, `text` or `flag`."""
     shown: bool = True
@@ -32,70 +42,115 @@ class Column:
     """Column that says why a number is missing."""
 
 
-def text(
-    name: str, label: str, meaning: str, *, shown: bool = True, shown_with: str | None = None
-) -> Column:
-    """A column of words."""
-    return Column(
-        name=name,
-        label=label,
-        unit="",
-        meaning=meaning,
-        type="text",
-        shown=shown,
-        shown_with=shown_with,
-    )
+class ColumnsOf(Generic[T]):
+    """Makes the columns of one table: every one is told the same thing, a `T`."""
 
+    def text(
+        self, name: str, label: str, meaning: str, value: Callable[[T], Cell], **more: Any
+    ) -> Column[T]:
+        """A column of words."""
+        return Column(
+            name=name, label=label, unit="", meaning=meaning, value=value, type="text", **more
+        )
 
-def count(
-    name: str, label: str, meaning: str, *, shown: bool = True, shown_with: str | None = None
-) -> Column:
-    """A column of whole numbers."""
-    return Column(
-        name=name,
-        label=label,
-        unit="1",
-        meaning=meaning,
-        type="count",
-        shown=shown,
-        shown_with=shown_with,
-    )
+    def count(
+        self, name: str, label: str, meaning: str, value: Callable[[T], Cell], **more: Any
+    ) -> Column[T]:
+        """A column of whole numbers."""
+        return Column(
+            name=name, label=label, unit="1", meaning=meaning, value=value, type="count", **more
+        )
 
+    def number(
+        self,
+        name: str,
+        label: str,
+        unit: str,
+        meaning: str,
+        value: Callable[[T], Cell],
+        **more: Any,
+    ) -> Column[T]:
+        """A column of numbers with a unit."""
+        return Column(name=name, label=label, unit=unit, meaning=meaning, value=value, **more)
 
-def number(name: str, label: str, unit: str, meaning: str, **more: Any) -> Column:
-    """A column of numbers with a unit."""
-    return Column(name=name, label=label, unit=unit, meaning=meaning, **more)
+    def share(
+        self, name: str, label: str, meaning: str, value: Callable[[T], Cell], **more: Any
+    ) -> Column[T]:
+        """A column of ratios that the page writes as per cent."""
+        return Column(
+            name=name, label=label, unit="1", meaning=meaning, value=value, type="share", **more
+        )
 
+    def uncertain(
+        self,
+        name: str,
+        label: str,
+        unit: str,
+        meaning: str,
+        amount: Callable[[T], Uncertain],
+        *,
+        width: str = "",
+        **more: Any,
+    ) -> tuple[Column[T], Column[T]]:
+        """A number and its uncertainty, side by side; `width` is what the latter means."""
+        stem, _, ending = name.rpartition("_")
+        beside = f"{stem}_uncertainty_{ending}"
+        said = (
+            width or f"Expanded uncertainty of {name} (k = 2, about 95 %) by the sensor's timing."
+        )
+        return (
+            self.number(
+                name,
+                label,
+                unit,
+                meaning,
+                lambda one: amount(one).value,
+                plus_minus=beside,
+                **more,
+            ),
+            self.number(beside, "±", unit, said, lambda one: amount(one).plus_minus, shown=False),
+        )
 
-def width(of: str, meaning: str = "") -> Column:
-    """The uncertainty of another column; the page shows it in that column's cell."""
-    stem, _, unit = of.rpartition("_")
-    name = f"{stem}_uncertainty_{unit}"
-    said = meaning or f"Expanded uncertainty of {of} (k = 2, about 95 %) by the sensor's timing."
-    return number(name, "±", unit.upper(), said, shown=False)
+    def why(self, name: str, label: str, meaning: str, value: Callable[[T], Cell]) -> Column[T]:
+        """Why a number is missing: the page says so where one points at the number's dash."""
+        return self.text(name, f"{label}: why not", meaning, value, shown=False)
 
+    def run_id(self, value: Callable[[T], Cell]) -> Column[T]:
+        """The run that a row is about."""
+        return self.text("run_id", "run", "Slug and digest of the run's spec.", value)
 
-def share(name: str, label: str, meaning: str, **more: Any) -> Column:
-    """A column of ratios that the page writes as per cent."""
-    return Column(name=name, label=label, unit="1", meaning=meaning, type="share", **more)
+    def simulated(self, value: Callable[[T], Cell]) -> Column[T]:
+        """Whether a row is of a simulation."""
+        return Column(
+            name="simulated",
+            label="simulated",
+            unit="",
+            meaning="True when the GPU is a stated power model driven by work on CPU: no "
+            "measurement.",
+            value=value,
+            type="flag",
+            shown_with="simulated",
+        )
+
+    def reason(self, value: Callable[[T], Cell]) -> Column[T]:
+        """Why a number of a row is missing."""
+        return self.text("reason", "why not", "Why a number of this row is missing.", value)
+
+    def told(self, column: Column[U], part: Callable[[T], U]) -> Column[T]:
+        """A column of something else, told that part of what a row is about."""
+        told: Column[Any] = column
+        return replace(told, value=lambda one: column.value(part(one)))
+
+    def carried(self, column: Column[Any], row: Callable[[T], Row]) -> Column[T]:
+        """A column of another table, its cell taken from a row of that table."""
+        return replace(column, value=lambda one: row(one)[column.name])
 
 
 # What is the same in one row says nothing.
 _SEVERAL: Final = 2
 
-RUN_ID: Final = text("run_id", "run", "Slug and digest of the run's spec.")
-SIMULATED: Final = Column(
-    name="simulated",
-    label="simulated",
-    unit="",
-    meaning="True when the GPU is a stated power model driven by work on CPU: no measurement.",
-    type="flag",
-    shown_with="simulated",
-)
-REASON: Final = text("reason", "why not", "Why a number of this row is missing.")
 
-
-def visible(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+def visible(columns: Sequence[Column[Any]], rows: Sequence[Row]) -> list[Column[Any]]:
     """The columns that the page shows of these rows: the files always have all.
 
     Words that no row has and what is the same in every row take no column of their own.
@@ -110,7 +165,7 @@ def visible(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
     ]
 
 
-def alike(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+def alike(columns: Sequence[Column[Any]], rows: Sequence[Row]) -> list[Column[Any]]:
     """Words and whole numbers that are the same in all of several rows; never the first column."""
     if len(rows) < _SEVERAL:
         return []
@@ -125,6 +180,6 @@ def alike(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
     ]
 
 
-def _wanted(column: Column, rows: Sequence[Row]) -> bool:
+def _wanted(column: Column[Any], rows: Sequence[Row]) -> bool:
     told = column.shown_with is None or any(row.get(column.shown_with) for row in rows)
     return column.shown and told

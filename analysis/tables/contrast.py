@@ -1,153 +1,117 @@
-"""Contrast: grid points that differ in one thing alone, side by side.
+"""Contrast: grid points that differ in one thing alone.
 
 Points belong together when their specs are the same but for what the contrast is about, so that
 nothing else explains a difference.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
 
-from analysis.performance.model_record import ModelFacts
-from analysis.runs.sealed_runs import Run
-from analysis.tables.columns import POINT
-from analysis.tables.groups import ENGINES, engine_order, format_order
-from analysis.tables.rows import Row
+from analysis.tables.column import Cell, Column, ColumnsOf, Row
+from analysis.tables.groups import GROUPS
+from analysis.tables.table import Results
 
-SIDES: Final = ENGINES
-"""Engines that stand side by side."""
-REFERENCE, FAST = SIDES
+T = TypeVar("T")
 
-# What a sharded point differs in from another of the same model and work.
-_SPREAD: Final = ("gpus", "gpus_per_node", "engine")
-_FORMATS: Final = ("dtype", "quantization")
-# Columns of groups that stand for each engine.
-COMPARED: Final = (
-    "energy_per_token_j",
-    "power_w",
-    "tokens_per_s",
-    "decode_tokens_per_s",
-    "bound_share",
-    "bound_share_measured",
-)
 # One point alone is no contrast.
-_SEVERAL: Final = 2
+SEVERAL: Final = 2
+HALF_WIDTH: Final = (
+    "Half of its 95 % interval where there are repeats, else the sensors' expanded uncertainty "
+    "(k = 2)."
+)
+_BY_NAME: Final = {column.name: column for column in GROUPS.columns}
 
 
-def engine_rows(groups: Sequence[Row], runs: Mapping[str, Run]) -> list[Row]:
-    """Rows of `contrast_columns.ENGINES`: points that both engines ran."""
-    rows: list[Row] = []
-    for family in _families(groups, runs, ("engine",)):
-        by_engine = {str(group["engine"]): group for group in family}
-        if not all(side in by_engine for side in SIDES):
-            continue
-        row: Row = {column.name: family[0][column.name] for column in POINT}
-        row["simulated"] = any(bool(group["simulated"]) for group in family)
-        for name in COMPARED:
-            for side in SIDES:
-                row[f"{side}_{name}"] = by_engine[side].get(f"{name}_mean")
-        for side in SIDES:
-            row[f"{side}_n"] = by_engine[side]["n"]
-            row[f"{side}_energy_per_token_uncertainty_j"] = half_width(by_engine[side])
-        for name, stem in (("energy_per_token_j", "energy"), ("tokens_per_s", "rate")):
-            row[f"{stem}_fast_over_reference"] = _ratio(
-                row[f"{FAST}_{name}"], row[f"{REFERENCE}_{name}"]
-            )
-        rows.append(row)
-    return rows
-
-
-def sharding_rows(groups: Sequence[Row], runs: Mapping[str, Run]) -> list[Row]:
-    """Rows of `contrast_columns.SHARDING`: points of one model and work on several counts of GPUs.
-
-    `energy_over_fewest` compares with the same engine on the fewest GPUs that ran.
-    """
-    rows: list[Row] = []
-    for family in _families(groups, runs, _SPREAD):
-        if len({group["gpus"] for group in family}) < _SEVERAL:
-            continue
-        for engine in sorted({str(group["engine"]) for group in family}, key=engine_order):
-            own = [group for group in family if group["engine"] == engine]
-            own.sort(key=lambda group: (int(group["gpus"] or 0), int(group["nodes"] or 0)))
-            for group in own:
-                row = _contrasted(group)
-                row["energy_over_fewest"] = _ratio(
-                    group.get("energy_per_token_j_mean"), own[0].get("energy_per_token_j_mean")
-                )
-                rows.append(row)
-    return rows
-
-
-def format_rows(groups: Sequence[Row], runs: Mapping[str, Run]) -> list[Row]:
-    """Rows of `contrast_columns.FORMATS`: points in several formats of numbers and weights."""
-    rows: list[Row] = []
-    for family in _families(groups, runs, _FORMATS):
-        if len(family) < _SEVERAL:
-            continue
-        for group in sorted(family, key=format_order):
-            members = [ModelFacts(runs[run_id]) for run_id in str(group["runs"]).split()]
-            row = _contrasted(group)
-            row |= _error_of(members)
-            row["weight_bytes_per_step"] = next(
-                (float(one.weight_bytes) for one in members if one.weight_bytes is not None), None
-            )
-            rows.append(row)
-    return rows
+def families(results: Results, but: Iterable[str]) -> list[list[Row]]:
+    """Points that are the same but for `but` and the repeat, in the order of the groups."""
+    left_out = {*but, "repeat"}
+    specs = {run.run_id: run.spec for run in results.runs}
+    found: dict[str, list[Row]] = {}
+    for group in results.rows(GROUPS):
+        spec = specs[str(group["runs"]).split()[0]].to_mapping()
+        rest = {name: value for name, value in spec.items() if name not in left_out}
+        found.setdefault(json.dumps(rest, sort_keys=True), []).append(group)
+    return list(found.values())
 
 
 def half_width(group: Row) -> float | None:
     """Half of a point's interval of energy per token, else its sensors' part."""
-    low, high = group.get("energy_per_token_j_low"), group.get("energy_per_token_j_high")
+    low, high = group["energy_per_token_j_low"], group["energy_per_token_j_high"]
     if low is not None and high is not None:
         return (float(high) - float(low)) / 2.0
-    width = group.get("energy_per_token_j_sensor")
+    width = group["energy_per_token_j_sensor"]
     return None if width is None else float(width)
 
 
-def _families(
-    groups: Sequence[Row], runs: Mapping[str, Run], but: Iterable[str]
-) -> list[list[Row]]:
-    """Points that are the same but for `but` and the repeat, in the groups' own order."""
-    left_out = {*but, "repeat"}
-    families: dict[str, list[Row]] = {}
-    for group in groups:
-        spec = runs[str(group["runs"]).split()[0]].spec.to_mapping()
-        rest = {name: value for name, value in spec.items() if name not in left_out}
-        families.setdefault(json.dumps(rest, sort_keys=True), []).append(group)
-    return list(families.values())
-
-
-def _contrasted(group: Row) -> Row:
-    """A point's own cells, its means under the names of the metrics."""
-    row = dict(group)
-    for name in COMPARED:
-        row[name] = group.get(f"{name}_mean")
-    row["energy_per_token_uncertainty_j"] = half_width(group)
-    return row
-
-
-def _error_of(members: Sequence[ModelFacts]) -> Row:
-    """The logit error of a point: the same weights and probe give the same in every repeat."""
-    row: Row = {}
-    for name in ("relative_rms", "max_abs", "argmax_agreement", "probe_tokens"):
-        value = next(
-            (
-                number
-                for member in members
-                if (number := member.number("logit_error", name)) is not None
-            ),
-            None,
-        )
-        whole = name == "probe_tokens" and value is not None
-        row[f"logit_{name}"] = int(value or 0) if whole else value
-    reasons = [member.reason("logit_error") for member in members]
-    known = next((reason for reason in reasons if reason), None)
-    if row["logit_relative_rms"] is None:
-        row["logit_reason"] = known or "not compared with fp32"
-    return row
-
-
-def _ratio(value: object, base: object) -> float | None:
+def ratio(value: Cell, base: Cell) -> float | None:
+    """One number over another; None when there are not both."""
     if not isinstance(value, int | float) or not isinstance(base, int | float) or not base:
         return None
     return float(value) / float(base)
+
+
+def point_columns(
+    of: ColumnsOf[T], group: Callable[[T], Row], names: Iterable[str]
+) -> tuple[Column[T], ...]:
+    """What tells points apart, as the groups have it."""
+    return tuple(of.carried(_BY_NAME[name], group) for name in names)
+
+
+def own_columns(of: ColumnsOf[T], group: Callable[[T], Row]) -> tuple[Column[T], ...]:
+    """What one point had, by its groups' means."""
+    return (
+        of.simulated(lambda one: group(one)["simulated"]),
+        of.count("n", "repeats", "Sealed runs of the point.", lambda one: group(one)["n"]),
+        of.number(
+            "power_w",
+            "power",
+            "W",
+            "Mean power of all working GPUs together.",
+            lambda one: group(one)["power_w_mean"],
+        ),
+        of.number(
+            "energy_per_token_j",
+            "J / token",
+            "J",
+            "Energy per generated token: mean over repeats.",
+            lambda one: group(one)["energy_per_token_j_mean"],
+            plus_minus="energy_per_token_uncertainty_j",
+        ),
+        of.number(
+            "energy_per_token_uncertainty_j",
+            "±",
+            "J",
+            HALF_WIDTH,
+            lambda one: half_width(group(one)),
+            shown=False,
+        ),
+        of.number(
+            "tokens_per_s",
+            "tokens/s",
+            "1/s",
+            "Generated tokens over the whole window.",
+            lambda one: group(one)["tokens_per_s_mean"],
+        ),
+        of.number(
+            "decode_tokens_per_s",
+            "decode tokens/s",
+            "1/s",
+            "Of DECODE alone.",
+            lambda one: group(one)["decode_tokens_per_s_mean"],
+        ),
+        of.share(
+            "bound_share",
+            "of bound",
+            "tokens_per_s over the roofline bound by the stated peaks.",
+            lambda one: group(one)["bound_share_mean"],
+            shown_with="bound_share",
+        ),
+        of.share(
+            "bound_share_measured",
+            "of bound (measured)",
+            "The same by the peaks measured on such a board.",
+            lambda one: group(one)["bound_share_measured_mean"],
+            shown_with="bound_share_measured",
+        ),
+    )

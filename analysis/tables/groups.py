@@ -1,122 +1,258 @@
-"""Groups: runs that differ in nothing but `repeat`, as one row with its intervals."""
+"""Groups: the table with one row a grid point, over its repeats, with their intervals."""
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from analysis.runs.sealed_runs import Run
-from analysis.statistics.intervals import interval_95, width_of_mean
-from analysis.tables.columns import POINT
-from analysis.tables.group_columns import GROUP_METRICS
-from analysis.tables.rows import Row
-from telemetry.record.spec import DTYPES
+from analysis.statistics.intervals import Interval, interval_95, width_of_mean
+from analysis.tables.column import Cell, Column, ColumnsOf, Row
+from analysis.tables.performance import PERFORMANCE
+from analysis.tables.point import POINT, engine_order, format_order, model_order
+from analysis.tables.runs import RUNS
+from analysis.tables.table import Results, TableKind
 
+HEADLINE: Final = "energy_per_token_j"
+"""The metric whose interval the page shows, and whose uncertainty stands apart."""
+METRICS: Final = (
+    HEADLINE,
+    "charged_energy_per_token_j",
+    "net_energy_per_token_j",
+    "energy_per_response_j",
+    "energy_j",
+    "power_w",
+    "duration_s",
+    "tokens_per_s",
+    "decode_tokens_per_s",
+    "prefill_tokens_per_s",
+    "first_token_mean_s",
+    "first_token_p50_s",
+    "first_token_p95_s",
+    "first_token_p99_s",
+    "inter_token_p50_s",
+    "inter_token_p95_s",
+    "inter_token_p99_s",
+    "prefill_flop_utilization",
+    "prefill_bandwidth_utilization",
+    "decode_flop_utilization",
+    "decode_bandwidth_utilization",
+    "decode_bandwidth_utilization_measured",
+    "bound_share",
+    "bound_share_measured",
+    "decode_bound_share",
+    "decode_bound_share_measured",
+    "words_per_s",
+    "responses_per_s",
+    "gpu_utilization",
+)
+"""Columns of runs and of performance that have a mean and an interval over repeats."""
 # Metrics that are energy times something exact, so that energy's relative uncertainty is theirs.
-_LIKE_ENERGY: Final = ("energy_j", "energy_per_token_j", "energy_per_response_j", "power_w")
-ENGINES: Final = ("reference", "fast")
-"""Engines in the order of every table: the one that others are held against first."""
-QUANTIZATIONS: Final = ("none", "int8", "int4")
-"""Quantizations in the order of every table: the more bits first."""
-# Made-up models have no number of parameters in their names; the smaller stands first.
-_MADE_UP: Final = ("nano", "micro")
+_LIKE_ENERGY: Final = ("energy_j", HEADLINE, "energy_per_response_j", "power_w")
+_BASES: Final[dict[str, Column[Any]]] = {
+    **{column.name: column for column in PERFORMANCE.columns},
+    **{column.name: column for column in RUNS.columns},
+}
+# What the page's first table leaves to the others: the files have all.
+_LEFT_OUT: Final = frozenset(
+    METRICS[METRICS.index("prefill_tokens_per_s") : METRICS.index("gpu_utilization")]
+)
 
 
-def group_rows(runs: Sequence[tuple[Run, Row]]) -> list[Row]:
-    """Rows of `columns.GROUPS`: runs that differ in nothing but `repeat`, with 95 % intervals."""
-    groups: dict[str, list[tuple[Run, Row]]] = {}
-    for run, row in runs:
-        point = {key: value for key, value in run.spec.to_mapping().items() if key != "repeat"}
-        groups.setdefault(json.dumps(point, sort_keys=True), []).append((run, row))
-    made = [_group_row(members) for _, members in sorted(groups.items())]
-    made.sort(key=_group_order)
-    return made
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    """Runs that differ in nothing but `repeat`."""
 
+    runs: tuple[Run, ...]
+    """Its repeats, in the order of the tables."""
+    rows: tuple[Row, ...]
+    """Each run's row of runs and of performance, in one."""
 
-def _group_row(members: Sequence[tuple[Run, Row]]) -> Row:
-    _, first = members[0]
-    row: Row = {
-        **{column.name: first[column.name] for column in POINT},
-        "simulated": any(bool(row["simulated"]) for _, row in members),
-        "n": len(members),
-        "idle_gpus": max(int(row["idle_gpus"] or 0) for _, row in members),
-        "runs": " ".join(run.run_id for run, _ in members),
-        "interval_reason": None,
-    }
-    for name in GROUP_METRICS:
-        values = [member[name] for _, member in members]
-        known = [float(value) for value in values if value is not None]
-        if len(known) < len(values) or not known:
-            reason = f"{len(values) - len(known)} of {len(values)} repeats lack {name}"
-            row["interval_reason"] = row["interval_reason"] or reason
-            continue
-        sensor = _sensor_width([member for _, member in members], name)
-        interval = interval_95(known, sensor)
-        if name == GROUP_METRICS[0]:
-            row[f"{name}_sensor"] = sensor
-            row[f"{name}_gain"] = _gain([member for _, member in members])
-        row[f"{name}_mean"] = interval.mean
-        row[f"{name}_low"] = interval.low
-        row[f"{name}_high"] = interval.high
-        row["interval_reason"] = row["interval_reason"] or interval.reason
-    return row
+    @cached_property
+    def _intervals(self) -> dict[str, Interval | str]:
+        """Of each metric, or why there is not even a mean."""
+        found: dict[str, Interval | str] = {}
+        for name in METRICS:
+            values = [row[name] for row in self.rows]
+            known = [float(value) for value in values if value is not None]
+            if len(known) < len(values) or not known:
+                lacking = len(values) - len(known)
+                found[name] = f"{lacking} of {len(values)} repeats lack {name}"
+            else:
+                found[name] = interval_95(known, self._width(name))
+        return found
 
+    def interval(self, name: str) -> Interval | None:
+        interval = self._intervals[name]
+        return interval if isinstance(interval, Interval) else None
 
-def _sensor_width(rows: Sequence[Row], name: str) -> float | None:
-    """Expanded uncertainty of a metric's mean by the sensors alone; None when it has none."""
-    if name not in _LIKE_ENERGY:
-        return None
-    widths = []
-    for row in rows:
-        value, energy_j, width_j = (row[key] for key in (name, "energy_j", "energy_uncertainty_j"))
-        if value is None or width_j is None or not energy_j:
+    def end(self, name: str, end: str) -> float | None:
+        """`mean`, `low` or `high` of a metric."""
+        interval = self.interval(name)
+        value: float | None = None if interval is None else getattr(interval, end)
+        return value
+
+    @property
+    def interval_reason(self) -> str | None:
+        """The first reason why a metric has no interval."""
+        reasons = (
+            each.reason if isinstance(each, Interval) else each for each in self._intervals.values()
+        )
+        return next(filter(None, reasons), None)
+
+    @property
+    def sensor(self) -> float | None:
+        """Expanded uncertainty of the headline's mean by the sensors alone."""
+        return None if self.interval(HEADLINE) is None else self._width(HEADLINE)
+
+    @property
+    def gain(self) -> float | None:
+        """The most that the boards' gain may come to in a repeat's energy per token."""
+        if self.interval(HEADLINE) is None:
             return None
-        widths.append(abs(float(value) / float(energy_j)) * float(width_j))
-    return width_of_mean(widths)
+        gains = [
+            float(row["energy_gain_uncertainty_j"]) / float(row["generated_tokens"])
+            for row in self.rows
+            if row["energy_gain_uncertainty_j"] is not None and row["generated_tokens"]
+        ]
+        return max(gains, default=None)
+
+    def _width(self, name: str) -> float | None:
+        """Expanded uncertainty of a metric's mean by the sensors alone; None when it has none."""
+        if name not in _LIKE_ENERGY:
+            return None
+        widths = []
+        for row in self.rows:
+            value, energy_j, width_j = (
+                row[key] for key in (name, "energy_j", "energy_uncertainty_j")
+            )
+            if value is None or width_j is None or not energy_j:
+                return None
+            widths.append(abs(float(value) / float(energy_j)) * float(width_j))
+        return width_of_mean(widths)
 
 
-def _gain(rows: Sequence[Row]) -> float | None:
-    """The most that the boards' gain may come to in a repeat's energy per token."""
-    gains = [
-        float(row["energy_gain_uncertainty_j"]) / float(row["generated_tokens"])
-        for row in rows
-        if row["energy_gain_uncertainty_j"] is not None and row["generated_tokens"]
-    ]
-    return max(gains, default=None)
+_OF: Final = ColumnsOf[_Group]()
 
 
-def model_order(model: str) -> tuple[float, str]:
-    """Sorts models by size: those made up for CPUs, then by billions of parameters."""
-    if model in _MADE_UP:
-        return float(_MADE_UP.index(model) - len(_MADE_UP)), model
-    size = model.removesuffix("b")
-    return (float(size) if size.replace(".", "", 1).isdigit() else 0.0), model
+def _interval_columns(name: str) -> tuple[Column[_Group], ...]:
+    base = _BASES[name]
+    headline = name == HEADLINE
 
+    def end(which: str, side: str, word: str) -> Column[_Group]:
+        return _OF.number(
+            f"{name}_{which}",
+            f"{base.label} {word}",
+            base.unit,
+            f"{side} end of {name}'s 95 % interval: Student's t over the repeats, widened in "
+            "quadrature by the sensors' part where the column has one.",
+            lambda group: group.end(name, which),
+            # The page shows the interval of the headline alone, where there are repeats.
+            shown=headline,
+            shown_with=f"{name}_low",
+        )
 
-def engine_order(engine: str) -> tuple[int, str]:
-    """Sorts engines as every table has them."""
-    return _place(engine, ENGINES)
-
-
-def format_order(row: Row) -> tuple[Any, ...]:
-    """Sorts grid points by their formats: the more bits first."""
-    return *_place(row["quantization"], QUANTIZATIONS), *_place(row["dtype"], DTYPES)
-
-
-def _place(name: object, known: Sequence[str]) -> tuple[int, str]:
-    return (known.index(str(name)) if name in known else len(known)), str(name)
-
-
-def _group_order(row: Row) -> tuple[Any, ...]:
-    return (
-        *model_order(str(row["model"])),
-        row["dataset"],
-        row["gpu"],
-        row["gpus"],
-        row["nodes"],
-        row["batch_size"],
-        row["max_gen_len"],
-        row["power_cap_w"] or 0.0,
-        *engine_order(str(row["engine"])),
-        *format_order(row),
-        row["runs"],
+    mean: Column[_Group] = Column(
+        name=f"{name}_mean",
+        label=base.label,
+        unit=base.unit,
+        meaning=f"Mean of {name} over the repeats.",
+        value=lambda group: group.end(name, "mean"),
+        type=base.type,
+        shown=name not in _LEFT_OUT,
+        shown_with=f"{name}_mean" if base.shown_with == name else base.shown_with,
+        plus_minus=f"{name}_sensor" if headline else None,
     )
+    return mean, end("low", "Lower", "from"), end("high", "Upper", "to")
+
+
+def _idle_gpus(group: _Group) -> Cell:
+    return max(int(row["idle_gpus"] or 0) for row in group.rows)
+
+
+_COLUMNS: Final = (
+    *(_OF.told(column, lambda group: group.runs[0].spec) for column in POINT),
+    _OF.simulated(lambda group: any(run.simulated for run in group.runs)),
+    _OF.count(
+        "n",
+        "repeats",
+        "Sealed runs that differ in nothing but `repeat`.",
+        lambda group: len(group.runs),
+    ),
+    _OF.count(
+        "idle_gpus",
+        "idle GPUs",
+        "GPUs that the jobs held and no rank worked on: the most of all repeats.",
+        _idle_gpus,
+        shown_with="idle_gpus",
+    ),
+    *(column for name in METRICS for column in _interval_columns(name)),
+    _OF.number(
+        f"{HEADLINE}_sensor",
+        "±",
+        "J",
+        "Expanded uncertainty (k = 2) of energy_per_token_j_mean by the sensors' timing alone: "
+        "root sum of squares of the repeats' over n. It says nothing of how repeats scatter.",
+        lambda group: group.sensor,
+        shown=False,
+    ),
+    _OF.number(
+        f"{HEADLINE}_gain",
+        "± gain",
+        "J",
+        "What the boards' own errors of gain may come to in energy_per_token_j_mean: "
+        "energy_gain_uncertainty_j / generated_tokens, the most of the repeats, as repeating does "
+        "not lessen it.",
+        lambda group: group.gain,
+        shown_with=f"{HEADLINE}_gain",
+    ),
+    _OF.text(
+        "interval_reason",
+        "no interval",
+        "Why there is no interval.",
+        lambda group: group.interval_reason,
+    ),
+    _OF.text(
+        "runs",
+        "runs",
+        "The runs in this row.",
+        lambda group: " ".join(run.run_id for run in group.runs),
+        shown=False,
+    ),
+)
+
+
+def _grouped(results: Results) -> list[_Group]:
+    groups: dict[str, list[tuple[Run, Row]]] = {}
+    rows = zip(results.rows(PERFORMANCE), results.rows(RUNS), strict=True)
+    for run, (speed, row) in zip(results.runs, rows, strict=True):
+        point = {key: value for key, value in run.spec.to_mapping().items() if key != "repeat"}
+        groups.setdefault(json.dumps(point, sort_keys=True), []).append((run, {**speed, **row}))
+    made = [
+        _Group(runs=tuple(run for run, _ in members), rows=tuple(row for _, row in members))
+        for _, members in sorted(groups.items())
+    ]
+    return sorted(made, key=_group_order)
+
+
+def _group_order(group: _Group) -> tuple[Any, ...]:
+    spec = group.runs[0].spec
+    return (
+        *model_order(spec.model),
+        *(spec.dataset, spec.gpu, spec.gpus, spec.nodes, spec.batch_size, spec.max_gen_len),
+        spec.power_cap_w or 0.0,
+        *engine_order(spec.engine),
+        *format_order(spec.quantization, spec.dtype),
+        " ".join(run.run_id for run in group.runs),
+    )
+
+
+GROUPS: Final = TableKind(
+    name="groups",
+    title="Grid points",
+    columns=_COLUMNS,
+    of_results=_grouped,
+    section="results",
+    label="Results by grid point",
+)
+"""One row a grid point, over its repeats."""

@@ -1,30 +1,19 @@
-"""Table: rows of numbers made from sealed runs, written as CSV and Parquet."""
+"""Table: a kind of table, and its rows once they are made."""
 
 import csv
 import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from analysis.energy.run_energy import RunEnergy
-from analysis.performance.run_performance import Performance
-from analysis.runs.sealed_runs import Loaded, NotCounted, Run
-from analysis.runs.unreadable import UNREADABLE, shortened
-from analysis.tables.column import Column
-from analysis.tables.columns import RUNS
-from analysis.tables.contrast import engine_rows, format_rows, sharding_rows
-from analysis.tables.contrast_columns import ENGINES, FORMATS, SHARDING
-from analysis.tables.gpu_columns import GPUS, PHASES, SENSORS
-from analysis.tables.group_columns import COMPARISON, GROUPS, NOT_COUNTED
-from analysis.tables.groups import engine_order, format_order, group_rows, model_order
-from analysis.tables.performance_columns import CONDITIONS, PERFORMANCE
-from analysis.tables.performance_rows import conditions_row, performance_row
-from analysis.tables.published import compare
-from analysis.tables.rows import Cell, Row, gpu_rows, phase_rows, pooled, run_row, sensor_rows
-from telemetry.record.files import write_bytes
+from analysis.runs.sealed_runs import NotCounted, Run
+from analysis.tables.column import Cell, Column, Row
+from analysis.tables.measured import Measured
+
+T = TypeVar("T")
 
 _ARROW: Final = {
     "number": pa.float64(),
@@ -36,17 +25,82 @@ _ARROW: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """Rows under defined columns."""
+class TableKind(Generic[T]):
+    """What a table is: its columns, what its rows are about, and its place on the page.
+
+    A row is about one `T`: each column's `value` is called with it.
+    """
 
     name: str
     """File name without its ending."""
     title: str
-    """Heading of the table in the report."""
-    columns: tuple[Column, ...]
+    """Heading where the table stands by itself."""
+    columns: tuple[Column[T], ...]
+    """What each column means and how it is had, in the order of the file."""
+    more_columns: Callable[[Sequence[T]], Sequence[Column[T]]] | None = None
+    """Columns that depend on what was run, behind the others; None: there are none."""
+    of_run: Callable[[Measured], Iterable[T]] | None = None
+    """What one run's rows are about; None for a table of all runs together."""
+    pool: Callable[[Sequence[Row]], Sequence[Row]] | None = None
+    """What becomes of all runs' rows; None: they stand one below another."""
+    of_results: Callable[["Results"], Iterable[T]] | None = None
+    """What the rows are about, from all runs and the tables before; None for a table of runs."""
+    section: str = ""
+    """Id of the page's section that it stands in; empty: one of its own."""
+    heading: str = ""
+    """Heading within the section; empty: none."""
+    text: str = ""
+    """Sentence above the table; empty: none."""
+    label: str = ""
+    """What a screen reader calls the table; empty: its title."""
+
+    def __post_init__(self) -> None:
+        if (self.of_run is None) == (self.of_results is None):
+            raise ValueError(
+                "`of_run` or `of_results` must be given, and not both, "
+                f"but they are {self.of_run!r} and {self.of_results!r} instead"
+            )
+
+    def rows(self, subjects: Iterable[T]) -> list[Row]:
+        """A row for each subject, without the columns that depend on what was run."""
+        return [{one.name: one.value(subject) for one in self.columns} for subject in subjects]
+
+    def table(self, subjects: Iterable[T]) -> "Table":
+        """The table of these subjects, with the columns that depend on them."""
+        told = list(subjects)
+        more = () if self.more_columns is None else tuple(self.more_columns(told))
+        columns = (*self.columns, *more)
+        rows = tuple({one.name: one.value(subject) for one in columns} for subject in told)
+        return Table(kind=self, columns=columns, rows=rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows under defined columns."""
+
+    kind: TableKind[Any]
+    """What the table is, and where it stands on the page."""
+    columns: tuple[Column[Any], ...]
     """What each column means, in the order of the file."""
     rows: tuple[Row, ...]
     """Values by column name; None or a missing name is an empty cell."""
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if len(names) > len(set(names)):
+            raise ValueError(f"`columns` of {self.name} must have each name once, but are {names}")
+        for column in self.columns:
+            for other in (column.shown_with, column.plus_minus, column.reason):
+                if other is not None and other not in names:
+                    raise ValueError(
+                        f"`{column.name}` of {self.name} must name columns beside it, "
+                        f"but names {other!r} instead"
+                    )
+
+    @property
+    def name(self) -> str:
+        """File name without its ending."""
+        return self.kind.name
 
     def to_csv(self) -> bytes:
         """The table as CSV (RFC 4180); null is an empty cell, numbers keep all digits."""
@@ -74,167 +128,44 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tables:
-    """All tables of a results folder."""
+class Results:
+    """What tables of all runs are made from."""
 
-    runs: Table
-    """One row a sealed run."""
-    groups: Table
-    """One row a grid point, over its repeats."""
-    engines: Table
-    """Grid points that differ in the engine alone."""
-    sharding: Table
-    """Grid points that differ in the number of GPUs, and in the engine."""
-    formats: Table
-    """Grid points that differ in the format of numbers and weights."""
-    performance: Table
-    """One row a sealed run: how fast, and how near to what its GPUs allow."""
-    conditions: Table
-    """One row a sealed run: what it was measured under."""
-    phases: Table
-    """One row a rank and phase, and one a GPU that was left idle."""
-    gpus: Table
-    """One row a GPU that a run was given, at work or idle."""
-    sensors: Table
-    """One row a kind of GPU, driver and reading."""
-    comparison: Table
-    """One row a number of the paper that runs of ours have the conditions of."""
-    not_counted: Table
-    """One row an attempt that was not sealed, or a run that could not be read."""
+    runs: tuple[Run, ...]
+    """Every run that counts, in the order of the tables."""
+    not_counted: tuple[NotCounted, ...]
+    """Every attempt that was not sealed, and every run that could not be read."""
+    made: Mapping[str, Table]
+    """Tables that are made already, by name: those of single runs, and those registered before."""
+
+    def rows(self, kind: TableKind[Any]) -> tuple[Row, ...]:
+        """The rows of a table that is made already."""
+        return self.made[kind.name].rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """All tables of a results folder; `tables.runs` is the one that is named so."""
+
+    by_name: Mapping[str, Table]
+    """Every table, in the report's order."""
     notes: tuple[tuple[str, str], ...]
     """(run, sentence) of what a reader of its energies has to know."""
 
+    def __getattr__(self, name: str) -> Table:
+        # Asked for before `by_name` is there, as `copy` does, it would look for itself for ever.
+        if name == "by_name" or name not in self.by_name:
+            raise AttributeError(f"there is no table {name!r}")
+        return self.by_name[name]
+
     def all(self) -> tuple[Table, ...]:
         """Every table, in the report's order."""
-        return (
-            *(self.groups, self.engines, self.sharding, self.formats),
-            *(self.runs, self.performance, self.conditions),
-            *(self.phases, self.gpus, self.sensors),
-            *(self.comparison, self.not_counted),
-        )
+        return tuple(self.by_name.values())
 
 
 def report_folder(results: Path) -> Path:
     """Where analysis writes: tables, figures, the page and the audit."""
     return results / "report"
-
-
-def build_tables(loaded: Loaded) -> Tables:
-    """The tables of all sealed runs; a run whose record cannot be read is named, not dropped."""
-    runs: list[Row] = []
-    performances: list[Row] = []
-    conditions: list[Row] = []
-    phases: list[Row] = []
-    gpus: list[Row] = []
-    sensors: list[Row] = []
-    notes: list[tuple[str, str]] = []
-    specs: list[tuple[Run, Row]] = []
-    others = list(loaded.not_counted)
-    for run in sorted(loaded.runs, key=run_order):
-        try:
-            run_energy = RunEnergy(run)
-            row = run_row(run_energy)
-            performance = Performance(run_energy)
-            speed = performance_row(performance, row)
-            condition = conditions_row(performance)
-            own = [phase_rows(run_energy), gpu_rows(run_energy), sensor_rows(run_energy)]
-            own_notes = [(run.run_id, note) for note in run_energy.notes]
-        except UNREADABLE as error:
-            others.append(
-                NotCounted(
-                    run_id=run.run_id,
-                    attempt=run.attempt.number,
-                    state="unreadable",
-                    reason=shortened(error),
-                )
-            )
-            continue
-        runs.append(row)
-        performances.append(speed)
-        conditions.append(condition)
-        for rows, more in zip((phases, gpus, sensors), own, strict=True):
-            rows.extend(more)
-        notes += own_notes
-        specs.append((run, {**speed, **row}))
-    groups = group_rows(specs)
-    counted = {run.run_id: run for run, _ in specs}
-    others.sort(key=lambda other: (other.run_id, other.attempt or 0))
-    return Tables(
-        runs=Table(name="runs", title="Runs", columns=RUNS, rows=tuple(runs)),
-        groups=Table(name="groups", title="Grid points", columns=GROUPS, rows=tuple(groups)),
-        engines=Table(
-            name="engines",
-            title="Engines",
-            columns=ENGINES,
-            rows=tuple(engine_rows(groups, counted)),
-        ),
-        sharding=Table(
-            name="sharding",
-            title="Sharding",
-            columns=SHARDING,
-            rows=tuple(sharding_rows(groups, counted)),
-        ),
-        formats=Table(
-            name="formats",
-            title="Formats",
-            columns=FORMATS,
-            rows=tuple(format_rows(groups, counted)),
-        ),
-        performance=Table(
-            name="performance", title="Speed", columns=PERFORMANCE, rows=tuple(performances)
-        ),
-        conditions=Table(
-            name="conditions", title="Conditions", columns=CONDITIONS, rows=tuple(conditions)
-        ),
-        phases=Table(name="phases", title="Phases", columns=PHASES, rows=tuple(phases)),
-        gpus=Table(name="gpus", title="GPUs", columns=GPUS, rows=tuple(gpus)),
-        sensors=Table(
-            name="sensors", title="Sensors", columns=SENSORS, rows=tuple(pooled(sensors))
-        ),
-        notes=tuple(notes),
-        comparison=Table(
-            name="comparison",
-            title="Against the paper",
-            columns=COMPARISON,
-            rows=tuple(compare(groups, [run.spec for run, _ in specs])),
-        ),
-        not_counted=Table(
-            name="not_counted",
-            title="Not counted",
-            columns=NOT_COUNTED,
-            rows=tuple(
-                {
-                    "run_id": other.run_id,
-                    "attempt": other.attempt,
-                    "state": other.state,
-                    "reason": other.reason,
-                }
-                for other in others
-            ),
-        ),
-    )
-
-
-def write_tables(tables: Tables, folder: Path) -> list[Path]:
-    """Write every table as `<name>.csv` and `<name>.parquet`; equal tables give equal bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for table in tables.all():
-        path = folder / f"{table.name}.csv"
-        write_bytes(path, table.to_csv())
-        sink = io.BytesIO()
-        pq.write_table(table.to_arrow(), sink, compression="zstd")
-        write_bytes(path.with_suffix(".parquet"), sink.getvalue())
-        written += [path, path.with_suffix(".parquet")]
-    return written
-
-
-def run_order(run: Run) -> tuple[Any, ...]:
-    """Sorts runs as every table has them: the smaller model first."""
-    spec = run.spec
-    work = (spec.dataset, spec.gpu, spec.gpus, spec.batch_size, spec.max_gen_len)
-    formats = format_order({"quantization": spec.quantization, "dtype": spec.dtype})
-    return (*model_order(spec.model), *work, *engine_order(spec.engine), *formats, run.run_id)
 
 
 def _csv_cell(value: Cell) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from analysis.runs.sealed_runs import load
-from analysis.tables.rows import Row
-from analysis.tables.table import Tables, build_tables
+from analysis.tables.build import build_tables
+from analysis.tables.column import Row
+from analysis.tables.table import Tables
 from tests.support.record_answers import PROMPT_TOKENS, T0_US
 from tests.support.records import Plan, build_run, window_s
 from workers.planning.shapes import SHAPES

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from analysis.runs.sealed_runs import load
+from analysis.tables.build import build_tables
+from analysis.tables.column import Row
 from analysis.tables.published import published
-from analysis.tables.rows import Row
-from analysis.tables.table import build_tables
 from tests.support.records import Plan, build_run, window_s, work_w
 
 POINT: dict[str, Any] = {

@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.runs.sealed_runs import load
-from analysis.tables.rows import Row
-from analysis.tables.table import Tables, build_tables, write_tables
+from analysis.tables.build import build_tables
+from analysis.tables.column import Row
+from analysis.tables.table import Tables
+from analysis.tables.write import write_tables
 from telemetry.clock import US_PER_S
 from tests.support.record_answers import T0_US
 from tests.support.records import IDLE_W, STARTUP_S, Plan, build_run, window_s, work_w

@@ -1,0 +1,79 @@
+"""Build: every table that there is, made from the sealed runs of a results folder."""
+
+from typing import Any, Final
+
+from analysis.energy.run_energy import RunEnergy
+from analysis.runs.sealed_runs import UNREADABLE, Loaded, NotCounted, Run, shortened
+from analysis.tables.column import Row
+from analysis.tables.comparison import COMPARISON
+from analysis.tables.conditions import CONDITIONS
+from analysis.tables.engines import ENGINES
+from analysis.tables.formats import FORMATS
+from analysis.tables.gpus import GPUS
+from analysis.tables.groups import GROUPS
+from analysis.tables.measured import Measured
+from analysis.tables.not_counted import NOT_COUNTED
+from analysis.tables.performance import PERFORMANCE
+from analysis.tables.phases import PHASES
+from analysis.tables.point import run_order
+from analysis.tables.runs import RUNS
+from analysis.tables.sensors import SENSORS
+from analysis.tables.sharding import SHARDING
+from analysis.tables.table import Results, Table, TableKind, Tables
+
+TABLES: Final[tuple[TableKind[Any], ...]] = (
+    *(GROUPS, ENGINES, SHARDING, FORMATS),
+    *(RUNS, PERFORMANCE, CONDITIONS),
+    *(PHASES, GPUS, SENSORS),
+    *(COMPARISON, NOT_COUNTED),
+)
+"""Every table, in the report's order: one that stands here is written, shown and audited.
+
+A table of all runs together sees those of single runs, and of its own kind those before it.
+"""
+
+
+def build_tables(loaded: Loaded) -> Tables:
+    """The tables of all sealed runs; a run whose record cannot be read is named, not dropped."""
+    of_runs: dict[str, list[Row]] = {kind.name: [] for kind in TABLES if kind.of_run}
+    notes: list[tuple[str, str]] = []
+    counted: list[Run] = []
+    others = list(loaded.not_counted)
+    for run in sorted(loaded.runs, key=run_order):
+        try:
+            run_energy = RunEnergy(run)
+            own = _rows(Measured(run_energy))
+            own_notes = [(run.run_id, note) for note in run_energy.notes]
+        except UNREADABLE as error:
+            others.append(
+                NotCounted(
+                    run_id=run.run_id,
+                    attempt=run.attempt.number,
+                    state="unreadable",
+                    reason=shortened(error),
+                )
+            )
+            continue
+        for name, rows in own.items():
+            of_runs[name] += rows
+        notes += own_notes
+        counted.append(run)
+    others.sort(key=lambda other: (other.run_id, other.attempt or 0))
+    made: dict[str, Table] = {}
+    for kind in TABLES:
+        if kind.of_run is not None:
+            rows = of_runs[kind.name]
+            rows = rows if kind.pool is None else list(kind.pool(rows))
+            made[kind.name] = Table(kind=kind, columns=kind.columns, rows=tuple(rows))
+    results = Results(runs=tuple(counted), not_counted=tuple(others), made=made)
+    for kind in TABLES:
+        if kind.of_results is not None:
+            made[kind.name] = kind.table(kind.of_results(results))
+    return Tables(by_name={kind.name: made[kind.name] for kind in TABLES}, notes=tuple(notes))
+
+
+def _rows(measured: Measured) -> dict[str, list[Row]]:
+    """One run's rows of every table that has such, before any of them counts."""
+    return {
+        kind.name: kind.rows(kind.of_run(measured)) for kind in TABLES if kind.of_run is not None
+    }

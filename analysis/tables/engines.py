@@ -1,0 +1,170 @@
+"""Engines: the table of grid points that several engines ran, all else the same."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+from analysis.tables.column import Cell, Column, ColumnsOf, Row
+from analysis.tables.contrast import (
+    HALF_WIDTH,
+    SEVERAL,
+    families,
+    half_width,
+    point_columns,
+    ratio,
+)
+from analysis.tables.point import POINT, engines_in_order
+from analysis.tables.published import PAPER_ENGINE
+from analysis.tables.table import Results, TableKind
+
+# Where no point was run by two engines the empty file has the header of the commonest pair, so that
+# who reads `engines.csv` of many folders finds the same columns.
+_WHEN_EMPTY: Final = (PAPER_ENGINE, "fast")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Contest:
+    """One grid point under each engine that ran it."""
+
+    by_engine: Mapping[str, Row]
+    """Rows of groups by engine, in the order of the groups."""
+
+    @property
+    def first(self) -> Row:
+        return next(iter(self.by_engine.values()))
+
+    def cell(self, engine: str, name: str) -> Cell:
+        """What an engine had; None when it did not run the point."""
+        group = self.by_engine.get(engine)
+        return None if group is None else group[name]
+
+    def half_width(self, engine: str) -> float | None:
+        group = self.by_engine.get(engine)
+        return None if group is None else half_width(group)
+
+    def over(self, engine: str, base: str, name: str) -> float | None:
+        return ratio(self.cell(engine, name), self.cell(base, name))
+
+
+_OF: Final = ColumnsOf[_Contest]()
+
+
+def _contests(results: Results) -> Iterator[_Contest]:
+    for family in families(results, ("engine",)):
+        by_engine = {str(group["engine"]): group for group in family}
+        if len(by_engine) >= SEVERAL:
+            yield _Contest(by_engine=by_engine)
+
+
+def _sides(contests: Sequence[_Contest]) -> list[Column[_Contest]]:
+    """What each engine had, and each two of them against each other."""
+    engines = engines_in_order(name for one in contests for name in one.by_engine) or _WHEN_EMPTY
+    return [
+        *(column for engine in engines for column in _side(engine)),
+        *(column for pair in combinations(engines, 2) for column in _against(*pair)),
+    ]
+
+
+def _side(engine: str) -> tuple[Column[_Contest], ...]:
+    return (
+        _OF.count(
+            f"{engine}_n",
+            f"{engine} repeats",
+            f"Runs under `{engine}`.",
+            lambda one: one.cell(engine, "n"),
+            shown=False,
+        ),
+        _OF.number(
+            f"{engine}_energy_per_token_j",
+            f"{engine} J / token",
+            "J",
+            f"Energy per generated token under `{engine}`: mean over repeats.",
+            lambda one: one.cell(engine, "energy_per_token_j_mean"),
+            plus_minus=f"{engine}_energy_per_token_uncertainty_j",
+        ),
+        _OF.number(
+            f"{engine}_energy_per_token_uncertainty_j",
+            "±",
+            "J",
+            HALF_WIDTH,
+            lambda one: one.half_width(engine),
+            shown=False,
+        ),
+        _OF.number(
+            f"{engine}_power_w",
+            f"{engine} W",
+            "W",
+            "Mean power of all working GPUs.",
+            lambda one: one.cell(engine, "power_w_mean"),
+        ),
+        _OF.number(
+            f"{engine}_tokens_per_s",
+            f"{engine} tokens/s",
+            "1/s",
+            "Of the whole window.",
+            lambda one: one.cell(engine, "tokens_per_s_mean"),
+        ),
+        _OF.number(
+            f"{engine}_decode_tokens_per_s",
+            f"{engine} decode tokens/s",
+            "1/s",
+            "Of DECODE alone.",
+            lambda one: one.cell(engine, "decode_tokens_per_s_mean"),
+            shown=False,
+        ),
+        _OF.share(
+            f"{engine}_bound_share",
+            f"{engine} of bound",
+            "tokens_per_s over the roofline bound by the stated peaks.",
+            lambda one: one.cell(engine, "bound_share_mean"),
+            shown_with=f"{engine}_bound_share",
+        ),
+        _OF.share(
+            f"{engine}_bound_share_measured",
+            f"{engine} of bound (measured)",
+            "The same by the measured peaks.",
+            lambda one: one.cell(engine, "bound_share_measured_mean"),
+            shown=False,
+        ),
+    )
+
+
+def _against(base: str, engine: str) -> tuple[Column[_Contest], ...]:
+    return (
+        _OF.number(
+            f"energy_{engine}_over_{base}",
+            f"J, {engine} / {base}",
+            "1",
+            f"{engine}_energy_per_token_j / {base}_energy_per_token_j.",
+            lambda one: one.over(engine, base, "energy_per_token_j_mean"),
+        ),
+        _OF.number(
+            f"rate_{engine}_over_{base}",
+            f"tokens/s, {engine} / {base}",
+            "1",
+            f"{engine}_tokens_per_s / {base}_tokens_per_s.",
+            lambda one: one.over(engine, base, "tokens_per_s_mean"),
+        ),
+    )
+
+
+_COLUMNS: Final = (
+    *point_columns(
+        _OF,
+        lambda one: one.first,
+        [column.name for column in POINT if column.name != "engine"],
+    ),
+    _OF.simulated(lambda one: any(bool(group["simulated"]) for group in one.by_engine.values())),
+)
+
+ENGINES: Final = TableKind(
+    name="engines",
+    title="Engines",
+    columns=_COLUMNS,
+    more_columns=_sides,
+    of_results=_contests,
+    section="contrasts",
+    heading="Several engines, the same work",
+)
+"""One row a grid point that several engines ran: all else is the same."""

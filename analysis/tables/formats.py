@@ -1,0 +1,126 @@
+"""Formats: the table of grid points that were run in several formats of numbers and weights."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from analysis.performance.model_record import ModelFacts
+from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.contrast import SEVERAL, families, own_columns, point_columns
+from analysis.tables.point import format_order
+from analysis.tables.table import Results, TableKind
+
+_FORMATS: Final = ("dtype", "quantization")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Formatted:
+    group: Row
+    """The point, as the groups have it."""
+    members: tuple[ModelFacts, ...]
+    """What each of its runs says of its model."""
+
+    def error(self, name: str) -> float | None:
+        """One number of the logit error: the same weights and probe give it in every repeat."""
+        numbers = (member.number("logit_error", name) for member in self.members)
+        return next((number for number in numbers if number is not None), None)
+
+    @property
+    def error_reason(self) -> str | None:
+        if self.error("relative_rms") is not None:
+            return None
+        reasons = (member.reason("logit_error") for member in self.members)
+        return next(filter(None, reasons), None) or "not compared with fp32"
+
+    @property
+    def weight_bytes_per_step(self) -> float | None:
+        counts = (member.weight_bytes for member in self.members)
+        return next((float(count) for count in counts if count is not None), None)
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+_OF: Final = ColumnsOf[_Formatted]()
+
+_COLUMNS: Final = (
+    *point_columns(
+        _OF,
+        lambda one: one.group,
+        (
+            *("model", "dtype", "quantization", "engine", "gpus", "nodes", "gpu", "dataset"),
+            *("batch_size", "max_gen_len", "power_cap_w"),
+        ),
+    ),
+    *own_columns(_OF, lambda one: one.group),
+    _OF.share(
+        "logit_relative_rms",
+        "logit error",
+        "Root mean square of the logits' difference from fp32 over that of fp32's logits, same "
+        "weights, over the probe's tokens.",
+        lambda one: one.error("relative_rms"),
+        reason="logit_reason",
+    ),
+    _OF.number(
+        "logit_max_abs",
+        "largest",
+        "1",
+        "Largest difference of a logit from fp32's.",
+        lambda one: one.error("max_abs"),
+        reason="logit_reason",
+    ),
+    _OF.share(
+        "logit_argmax_agreement",
+        "same choice",
+        "Share of the probe's tokens after which the likeliest token is fp32's.",
+        lambda one: one.error("argmax_agreement"),
+        reason="logit_reason",
+    ),
+    _OF.count(
+        "logit_probe_tokens",
+        "probed",
+        "Tokens compared.",
+        lambda one: _whole(one.error("probe_tokens")),
+        shown=False,
+    ),
+    _OF.number(
+        "weight_bytes_per_step",
+        "weights read",
+        "B",
+        "Weights that a step reads, over all ranks.",
+        lambda one: one.weight_bytes_per_step,
+        shown_with="weight_bytes_per_step",
+    ),
+    _OF.text(
+        "logit_reason",
+        "logit error: why not",
+        "Why it is missing.",
+        lambda one: one.error_reason,
+        shown=False,
+    ),
+)
+
+
+def _formatted(results: Results) -> Iterator[_Formatted]:
+    runs = {run.run_id: run for run in results.runs}
+    for family in families(results, _FORMATS):
+        if len(family) < SEVERAL:
+            continue
+        order = sorted(
+            family, key=lambda group: format_order(str(group["quantization"]), str(group["dtype"]))
+        )
+        for group in order:
+            members = [ModelFacts(runs[run_id]) for run_id in str(group["runs"]).split()]
+            yield _Formatted(group=group, members=tuple(members))
+
+
+FORMATS: Final = TableKind(
+    name="formats",
+    title="Formats",
+    columns=_COLUMNS,
+    of_results=_formatted,
+    section="contrasts",
+    heading="Formats of numbers and weights",
+)
+"""One row a grid point that was run in several formats of numbers and weights."""

@@ -1,0 +1,245 @@
+"""GPUs: the table with one row a GPU that a run was given, at work or idle."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from analysis.energy.curves import Curve
+from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
+from analysis.energy.gpu_state import GpuState
+from analysis.energy.run_energy import RunEnergy, idle_gpu_energy
+from analysis.energy.uncertain import Uncertain, gap_share
+from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.measured import Measured
+from analysis.tables.table import TableKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class _GivenGpu:
+    of: Measured
+    """The run that it is of."""
+    gpu: Gpu
+    """One that the run was given."""
+
+    def by(self, method: str) -> Uncertain:
+        return self.gpu.energy(method, self.of.run_energy.window_us)
+
+    @cached_property
+    def energy(self) -> Uncertain:
+        if self.gpu.rank is None:
+            return idle_gpu_energy(self.gpu, self.of.run_energy.window_us)
+        return self.by(self.of.run_energy.method or INTEGRAL)
+
+    @cached_property
+    def counter(self) -> Uncertain:
+        return self.by(COUNTER)
+
+    @cached_property
+    def witness(self) -> Uncertain:
+        return self.by(WITNESS)
+
+    @cached_property
+    def integral(self) -> Uncertain:
+        return self.by(INTEGRAL)
+
+    @property
+    def integral_field(self) -> str | None:
+        curve = self.gpu.integral
+        return curve.method.removeprefix(f"{INTEGRAL} of ") if isinstance(curve, Curve) else None
+
+    @property
+    def integral_gap(self) -> Uncertain:
+        counter = self.gpu.best_counter(self.of.run_energy.window_us)
+        return gap_share(counter, self.integral, names=(COUNTER, INTEGRAL))
+
+    @property
+    def witness_gap(self) -> Uncertain:
+        return gap_share(self.counter, self.witness, names=(COUNTER, WITNESS))
+
+    @cached_property
+    def state(self) -> GpuState:
+        return self.of.run_energy.state(self.gpu)
+
+
+_OF: Final = ColumnsOf[_GivenGpu]()
+
+_COLUMNS: Final = (
+    _OF.run_id(lambda one: one.of.run_id),
+    _OF.text("host", "host", "Node of the GPU.", lambda one: one.gpu.host),
+    _OF.text("gpu_uuid", "GPU", "UUID of the GPU.", lambda one: one.gpu.uuid),
+    _OF.text("product", "product", "Its name as the source has it.", lambda one: one.gpu.name),
+    _OF.count(
+        "rank",
+        "rank",
+        "The rank that worked on it; empty: none, it was allocated and idle.",
+        lambda one: one.gpu.rank,
+    ),
+    _OF.simulated(lambda one: one.of.simulated),
+    *_OF.uncertain(
+        "energy_j",
+        "energy",
+        "J",
+        "What is charged for it in the window: by the run's method; of an idle GPU by its counter, "
+        "else by the integral of its power.",
+        lambda one: one.energy,
+        reason="reason",
+    ),
+    *_OF.uncertain(
+        "counter_energy_j",
+        "counter",
+        "J",
+        "Difference of its energy counter, as the watcher read it, between the window's edges.",
+        lambda one: one.counter,
+        reason="counter_reason",
+    ),
+    *_OF.uncertain(
+        "integral_energy_j",
+        "integral",
+        "J",
+        "Trapezoid under its power over the window; each reading stands for the middle of the time "
+        "it averages over.",
+        lambda one: one.integral,
+        reason="integral_reason",
+    ),
+    _OF.text(
+        "integral_field",
+        "integral of",
+        "The power reading that was integrated.",
+        lambda one: one.integral_field,
+    ),
+    *_OF.uncertain(
+        "witness_energy_j",
+        "witness",
+        "J",
+        "Difference of its counter as its rank read it at the edges of its spans.",
+        lambda one: one.witness,
+        reason="witness_reason",
+        shown_with="witness_energy_j",
+    ),
+    _OF.share(
+        "integral_over_counter",
+        "integral vs counter",
+        "integral_energy_j over witness_energy_j, else over counter_energy_j, less 1.",
+        lambda one: one.integral_gap.value,
+    ),
+    _OF.share(
+        "witness_over_counter",
+        "witness vs counter",
+        "witness_energy_j / counter_energy_j - 1.",
+        lambda one: one.witness_gap.value,
+    ),
+    *_OF.uncertain(
+        "idle_power_w",
+        "idle power",
+        "W",
+        "Mean power in the settled part of the IDLE phase.",
+        lambda one: one.gpu.idle_power,
+    ),
+    _OF.number(
+        "temperature_start_c",
+        "from",
+        "degC",
+        "Temperature of its die at the window's start: the nearest reading, no further away than "
+        "two of its periods.",
+        lambda one: one.state.temperature_start.value,
+        shown_with="temperature_start_c",
+        reason="state_reason",
+    ),
+    _OF.number(
+        "temperature_end_c",
+        "to",
+        "degC",
+        "The same at the window's end.",
+        lambda one: one.state.temperature_end.value,
+        shown_with="temperature_end_c",
+        reason="state_reason",
+    ),
+    _OF.number(
+        "sm_clock_start_mhz",
+        "clock from",
+        "MHz",
+        "Clock of its multiprocessors at the window's start.",
+        lambda one: one.state.sm_clock_start.value,
+        shown=False,
+        reason="state_reason",
+    ),
+    _OF.number(
+        "sm_clock_end_mhz",
+        "clock to",
+        "MHz",
+        "The same at the window's end.",
+        lambda one: one.state.sm_clock_end.value,
+        shown=False,
+        reason="state_reason",
+    ),
+    _OF.number(
+        "sm_clock_mean_mhz",
+        "clock",
+        "MHz",
+        "Mean over the window's readings.",
+        lambda one: one.state.sm_clock_mean.value,
+        shown_with="sm_clock_mean_mhz",
+        reason="state_reason",
+    ),
+    _OF.share(
+        "held_share",
+        "clock held",
+        "Share of the window's readings at which a power cap, heat, a power brake or another GPU "
+        "held the clock down.",
+        lambda one: one.state.held_share.value,
+        shown_with="sm_clock_mean_mhz",
+        reason="state_reason",
+    ),
+    _OF.text(
+        "held_by",
+        "held by",
+        "What did, with its share; empty: nothing.",
+        lambda one: one.state.held_by,
+    ),
+    _OF.reason(lambda one: one.energy.reason),
+    _OF.why(
+        "state_reason",
+        "state",
+        "Why a temperature or clock is missing.",
+        lambda one: one.state.reason,
+    ),
+    _OF.why(
+        "counter_reason",
+        "counter",
+        "Why counter_energy_j is missing.",
+        lambda one: one.counter.reason,
+    ),
+    _OF.why(
+        "integral_reason",
+        "integral",
+        "Why integral_energy_j is missing.",
+        lambda one: one.integral.reason,
+    ),
+    _OF.why(
+        "witness_reason",
+        "witness",
+        "Why witness_energy_j is missing.",
+        lambda one: one.witness.reason,
+    ),
+)
+
+
+def _gpus(one: Measured) -> list[_GivenGpu]:
+    given = (*one.run_energy.gpus, *one.run_energy.idle_gpus)
+    return [_GivenGpu(of=one, gpu=gpu) for gpu in given]
+
+
+GPUS: Final = TableKind(
+    name="gpus",
+    title="GPUs",
+    columns=_COLUMNS,
+    of_run=_gpus,
+    section="gpus",
+    label="Energy by GPU and witness",
+)
+"""One row a GPU that a run was given, at work or idle."""
+
+
+def gpu_rows(run_energy: RunEnergy) -> list[Row]:
+    """The rows of one run."""
+    return GPUS.rows(_gpus(Measured(run_energy)))

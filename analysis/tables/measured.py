@@ -1,0 +1,143 @@
+"""Measured: one sealed run, worked out; what the tables of runs, phases and GPUs are made from."""
+
+from functools import cached_property
+
+import pyarrow.compute as pc
+
+from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS
+from analysis.energy.run_energy import Covered, RunEnergy
+from analysis.energy.uncertain import Uncertain
+from analysis.performance.run_performance import Performance
+from telemetry.record.schema import Phase
+
+
+class Measured:
+    """One sealed run: its energies, its speed and its counts, each worked out once.
+
+    Raises, on whatever is asked for:
+        ValueError, OSError: the record cannot be read.
+    """
+
+    def __init__(self, run_energy: RunEnergy) -> None:
+        self.run_energy = run_energy
+        self.run = run_energy.run
+        self.spec = run_energy.run.spec
+        self.performance = Performance(run_energy)
+
+    @property
+    def run_id(self) -> str:
+        """Slug and digest of the run's spec."""
+        return self.run.run_id
+
+    @property
+    def simulated(self) -> bool:
+        """True when its GPUs are simulated."""
+        return self.run.simulated
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the measured window."""
+        return self.run_energy.duration_s
+
+    @property
+    def responses(self) -> int:
+        """Prompts answered in the window."""
+        return int(self.run.responses.num_rows)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens generated and kept."""
+        return self._sum("generated_tokens")
+
+    @cached_property
+    def words(self) -> int:
+        """Words generated."""
+        return self._sum("words")
+
+    @cached_property
+    def prompt_tokens(self) -> int:
+        """Tokens of all prompts."""
+        return self._sum("prompt_tokens")
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Generated tokens over the window."""
+        return self.tokens / self.duration_s
+
+    @cached_property
+    def decode_tokens_per_s(self) -> float | None:
+        """Tokens chosen in DECODE over the time in it; None without any."""
+        decode_s = self.seconds(Phase.DECODE)
+        return self.performance.decoded_tokens / decode_s if decode_s > 0 else None
+
+    @property
+    def energy(self) -> Uncertain:
+        """Energy of all working GPUs in the window, gross."""
+        return self.run_energy.energy
+
+    @cached_property
+    def charged(self) -> Uncertain:
+        """The same with that of idle GPUs."""
+        return self.run_energy.charged
+
+    @cached_property
+    def idle_power(self) -> Uncertain:
+        """Power of all working GPUs at rest."""
+        return self.run_energy.idle_power
+
+    @cached_property
+    def net(self) -> Uncertain:
+        """Energy beyond that of the same GPUs at rest."""
+        return self.run_energy.net
+
+    @cached_property
+    def prefill(self) -> Uncertain:
+        """Energy in PREFILL."""
+        return self.run_energy.phase_energy(Phase.PREFILL)
+
+    @cached_property
+    def decode(self) -> Uncertain:
+        """Energy in DECODE."""
+        return self.run_energy.phase_energy(Phase.DECODE)
+
+    @cached_property
+    def counter(self) -> Uncertain:
+        """Energy by the counters as the watchers polled them."""
+        return self.run_energy.energy_by(COUNTER)
+
+    @cached_property
+    def witness(self) -> Uncertain:
+        """Energy by the counters as the ranks read them."""
+        return self.run_energy.energy_by(WITNESS)
+
+    @cached_property
+    def integral(self) -> Uncertain:
+        """Energy by the integral of power."""
+        return self.run_energy.energy_by(INTEGRAL)
+
+    @cached_property
+    def gap(self) -> Uncertain:
+        """How far the integral lies from the counters, as a share."""
+        return self.run_energy.gap
+
+    @cached_property
+    def zone(self) -> Uncertain:
+        """Energy of the hosts' processors and their memory."""
+        return self.run_energy.zone_energy
+
+    @cached_property
+    def node(self) -> Uncertain:
+        """Energy of all nodes."""
+        return self.run_energy.node_energy
+
+    @cached_property
+    def covered(self) -> tuple[Covered, ...]:
+        """How complete each reading of each GPU is."""
+        return tuple(self.run_energy.coverage())
+
+    def seconds(self, phase: Phase) -> float:
+        """Time in a phase's measured batches, mean over ranks."""
+        return self.run_energy.phase_seconds(phase)
+
+    def _sum(self, name: str) -> int:
+        return int(pc.sum(self.run.responses[name]).as_py() or 0)

@@ -1,0 +1,261 @@
+"""Run energies: those columns of the table of runs that are joules and watts."""
+
+from typing import Final
+
+from analysis.tables.column import ColumnsOf
+from analysis.tables.measured import Measured
+
+_OF: Final = ColumnsOf[Measured]()
+
+WINDOW_ENERGY: Final = (
+    _OF.text(
+        "energy_method",
+        "energy from",
+        "`witness`: difference of the GPUs' energy counters as their ranks read them at the very "
+        "edges of the window, taken when every rank did; else `counter`: the same of the counters "
+        "as the watchers polled them, interpolated; else the integral (trapezoid) of the named "
+        "power reading: the driver's buffer, else instantaneous, else average power. A method "
+        "whose readings are further apart than half the window stands back.",
+        lambda one: one.run_energy.method_text,
+    ),
+    *_OF.uncertain(
+        "energy_j",
+        "energy",
+        "J",
+        "Gross energy of all GPUs that a rank worked on, of all nodes, in the window.",
+        lambda one: one.energy,
+        width="Expanded uncertainty of energy_j (k = 2, about 95 %): when the sensor's value "
+        "changed, at the window's edges and between readings; without the boards' own gain, see "
+        "energy_gain_uncertainty_j.",
+        reason="energy_reason",
+    ),
+    _OF.number(
+        "energy_gain_uncertainty_j",
+        "± gain",
+        "J",
+        "What the boards' errors of gain may come to: 5 % of each board's energy (arXiv "
+        "2312.02741), boards independent. The same in all phases and repeats of one board, so it "
+        "is in no ± and no interval; 0 for a simulated board.",
+        lambda one: one.run_energy.gain_j,
+        shown_with="energy_gain_uncertainty_j",
+    ),
+    _OF.number(
+        "power_w",
+        "power",
+        "W",
+        "energy_j / duration_s: the paper's energy per second.",
+        lambda one: one.energy.over(one.duration_s).value,
+    ),
+    *_OF.uncertain(
+        "energy_per_token_j",
+        "J / token",
+        "J",
+        "energy_j / generated_tokens: per decoded token.",
+        lambda one: one.energy.over(one.tokens),
+        reason="energy_reason",
+    ),
+    _OF.number(
+        "energy_per_response_j",
+        "J / response",
+        "J",
+        "energy_j / responses.",
+        lambda one: one.energy.over(one.responses).value,
+        shown=False,
+    ),
+    _OF.count(
+        "idle_gpus",
+        "idle GPUs",
+        "GPUs that the job held and no rank worked on.",
+        lambda one: len(one.run_energy.idle_gpus),
+        shown_with="idle_gpus",
+    ),
+    _OF.number(
+        "idle_gpus_energy_j",
+        "idle GPUs' energy",
+        "J",
+        "Energy of those GPUs in the window, by their counters, else by the integral of their "
+        "power.",
+        lambda one: one.run_energy.idle_energy.value,
+        shown_with="idle_gpus",
+        reason="idle_gpus_reason",
+    ),
+    *_OF.uncertain(
+        "charged_energy_j",
+        "charged",
+        "J",
+        "energy_j + idle_gpus_energy_j: what the allocation took.",
+        lambda one: one.charged,
+        shown_with="idle_gpus",
+        reason="idle_gpus_reason",
+    ),
+    _OF.number(
+        "charged_energy_per_token_j",
+        "charged J / token",
+        "J",
+        "charged_energy_j / generated_tokens.",
+        lambda one: one.charged.over(one.tokens).value,
+        shown_with="idle_gpus",
+        reason="idle_gpus_reason",
+    ),
+)
+"""Energy of the whole window: what worked, what was idle, and both."""
+
+SPLIT_ENERGY: Final = (
+    _OF.text(
+        "phase_energy_method",
+        "phases from",
+        "The method that tells the shortest times apart on every GPU over every rank's life; of "
+        "equally fine ones the first of witness, counter, integral; one with a gap in its "
+        "readings stands back. Phases sum to the total of this method.",
+        lambda one: one.run_energy.phase_method_text,
+        shown=False,
+    ),
+    *_OF.uncertain(
+        "prefill_energy_j",
+        "prefill energy",
+        "J",
+        "Gross energy of all GPUs in PREFILL; not attributable when most of it lies in spans "
+        "shorter than 2 sensor periods.",
+        lambda one: one.prefill,
+        reason="prefill_reason",
+    ),
+    *_OF.uncertain(
+        "decode_energy_j",
+        "decode energy",
+        "J",
+        "Gross energy of all GPUs in DECODE; not attributable when most of it lies in spans "
+        "shorter than 2 sensor periods.",
+        lambda one: one.decode,
+        reason="decode_reason",
+    ),
+    *_OF.uncertain(
+        "idle_power_w",
+        "idle power",
+        "W",
+        "Power of all working GPUs in the settled part of the run's own IDLE phase: its second "
+        "half less two periods of the sensor.",
+        lambda one: one.idle_power,
+        reason="net_reason",
+    ),
+    *_OF.uncertain(
+        "net_energy_j",
+        "net energy",
+        "J",
+        "energy_j - idle_power_w x duration_s.",
+        lambda one: one.net,
+        reason="net_reason",
+    ),
+    _OF.number(
+        "net_energy_per_token_j",
+        "net J / token",
+        "J",
+        "net_energy_j / generated_tokens.",
+        lambda one: one.net.over(one.tokens).value,
+    ),
+    _OF.number(
+        "counter_energy_j",
+        "counter",
+        "J",
+        "Energy in the window by the counters as the watchers polled them.",
+        lambda one: one.counter.value,
+        shown=False,
+    ),
+    _OF.number(
+        "integral_energy_j",
+        "integral",
+        "J",
+        "Energy in the window by the integral of power.",
+        lambda one: one.integral.value,
+        shown=False,
+    ),
+    _OF.share(
+        "integral_over_counter",
+        "integral vs counter",
+        "integral_energy_j over the counters' energy, less 1: of each GPU's counter as its rank "
+        "read it, else as it was polled; two readings of one thing that should agree.",
+        lambda one: one.gap.value,
+        plus_minus="integral_over_counter_uncertainty",
+        reason="gap_reason",
+    ),
+    _OF.share(
+        "integral_over_counter_uncertainty",
+        "±",
+        "Expanded uncertainty of integral_over_counter (k = 2) by the timing of both.",
+        lambda one: one.gap.plus_minus,
+        shown=False,
+    ),
+    _OF.number(
+        "witness_energy_j",
+        "witness",
+        "J",
+        "Energy in the window by the counters as the ranks read them.",
+        lambda one: one.witness.value,
+        shown=False,
+    ),
+    _OF.share(
+        "witness_over_counter",
+        "witness vs counter",
+        "witness_energy_j / counter_energy_j - 1: the rank's readings against the watcher's.",
+        lambda one: one.run_energy.witness_gap.value,
+        shown_with="witness_energy_j",
+        reason="witness_reason",
+    ),
+    _OF.number(
+        "zone_energy_j",
+        "host energy",
+        "J",
+        "Energy of the hosts' processors and their memory in the window (Linux powercap); not part "
+        "of energy_j.",
+        lambda one: one.zone.value,
+        reason="zone_reason",
+        shown_with="zone_energy_j",
+    ),
+    _OF.number(
+        "node_energy_j",
+        "nodes' energy",
+        "J",
+        "Energy of all nodes, GPUs and all, in the window: trapezoid under the power that their "
+        "service processors tell (IPMI DCMI); slow and coarse, to hold energy_j against.",
+        lambda one: one.node.value,
+        shown_with="node_energy_j",
+        reason="node_reason",
+    ),
+)
+"""Energy by phase, net of idling, by each reading alone, and of what stands around the GPUs."""
+
+WHY_NOT: Final = (
+    _OF.why("energy_reason", "energy", "Why energy_j is missing.", lambda one: one.energy.reason),
+    _OF.why(
+        "prefill_reason",
+        "prefill",
+        "Why prefill_energy_j is missing.",
+        lambda one: one.prefill.reason,
+    ),
+    _OF.why(
+        "decode_reason", "decode", "Why decode_energy_j is missing.", lambda one: one.decode.reason
+    ),
+    _OF.why(
+        "idle_gpus_reason",
+        "charged",
+        "Why charged_energy_j is missing.",
+        lambda one: one.run_energy.idle_energy.reason or one.charged.reason,
+    ),
+    _OF.why(
+        "net_reason",
+        "net",
+        "Why net_energy_j is missing.",
+        lambda one: one.net.reason or one.idle_power.reason,
+    ),
+    _OF.why(
+        "gap_reason", "gap", "Why integral_over_counter is missing.", lambda one: one.gap.reason
+    ),
+    _OF.why(
+        "witness_reason",
+        "witness",
+        "Why witness_energy_j is missing.",
+        lambda one: one.witness.reason,
+    ),
+    _OF.why("node_reason", "nodes", "Why node_energy_j is missing.", lambda one: one.node.reason),
+    _OF.why("zone_reason", "host", "Why zone_energy_j is missing.", lambda one: one.zone.reason),
+)
+"""Why each of them is missing."""

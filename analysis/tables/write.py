@@ -1,0 +1,23 @@
+"""Write: tables as CSV and Parquet."""
+
+import io
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from analysis.tables.table import Tables
+from telemetry.record.files import write_bytes
+
+
+def write_tables(tables: Tables, folder: Path) -> list[Path]:
+    """Write every table as `<name>.csv` and `<name>.parquet`; equal tables give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for table in tables.all():
+        path = folder / f"{table.name}.csv"
+        write_bytes(path, table.to_csv())
+        sink = io.BytesIO()
+        pq.write_table(table.to_arrow(), sink, compression="zstd")
+        write_bytes(path.with_suffix(".parquet"), sink.getvalue())
+        written += [path, path.with_suffix(".parquet")]
+    return written
