@@ -1,6 +1,5 @@
 """Bars: figures with one bar a grid point."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -18,6 +17,8 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
+from analysis.figures.labels import known, number_of, short
+from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
 
@@ -27,7 +28,7 @@ _MOST_ROWS: Final = 48
 _GAP: Final = 0.6
 
 
-def energy_per_token(tables: Tables) -> DrawnFigure:
+def energy_per_token(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     """Joules a generated token, one bar a grid point."""
     return _bars(
         tables,
@@ -39,7 +40,7 @@ def energy_per_token(tables: Tables) -> DrawnFigure:
     )
 
 
-def throughput(tables: Tables) -> DrawnFigure:
+def throughput(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     """Words, tokens and responses a second, one bar a grid point."""
     return _bars(
         tables,
@@ -184,20 +185,3 @@ def _point_label(row: Row, rows: Sequence[Row]) -> str:
     )
     parts = [text(row[name]) for name, text in optional if len({other[name] for other in rows}) > 1]
     return plain("\n".join(filter(None, (head, ", ".join(filter(None, parts))))))
-
-
-def short(value: float) -> str:
-    """Three digits of a number, the last of them written though it be 0."""
-    size = math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:,.{max(0, 2 - size)}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def known(row: Row, name: str) -> bool:
-    """True when the grid point has a mean of that metric."""
-    return row.get(f"{name}_mean") is not None
-
-
-def number_of(value: object) -> float:
-    """A cell that holds a number."""
-    assert isinstance(value, int | float)
-    return float(value)

@@ -24,6 +24,8 @@ PALETTE: Final = (
 )
 HATCHES: Final = ("", "//", "..", "xx", "\\\\", "++", "--")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+LINES: Final = (("--", "dashed"), ("-", "full"), (":", "dotted"), ("-.", "dash-dotted"))
+"""Styles of lines by position, and what a caption calls them."""
 
 # The page's ink and paper in light, `report.css`.
 _PAGE_INK: Final = "#1c2128"

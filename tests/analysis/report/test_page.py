@@ -11,7 +11,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.audit.__main__ import main as audit
-from analysis.figures.draw_all import thinned
+from analysis.figures.power import thinned
 from analysis.report.formatting import measured_text, number_text
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
