@@ -1,7 +1,7 @@
 """Formatting: numbers and their absence as people read them."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from analysis.tables.column import Column, Row
 
@@ -20,7 +20,7 @@ NOT_ATTRIBUTABLE: Final = "not attributable"
 """Begins the reason of a number that the sensor is too slow for."""
 
 
-def cell_text(row: Row, column: Column) -> str:
+def cell_text(row: Row, column: Column[Any]) -> str:
     """A cell as people read it; a dash for null."""
     value = row.get(column.name)
     if value is None:
@@ -39,7 +39,7 @@ def cell_text(row: Row, column: Column) -> str:
     return str(value)
 
 
-def reason_text(row: Row, column: Column) -> str:
+def reason_text(row: Row, column: Column[Any]) -> str:
     """Why a cell is empty; empty itself where it is not or nobody said."""
     if column.reason is None or row.get(column.name) is not None:
         return ""
@@ -55,7 +55,7 @@ def measured_text(value: float, width: float) -> str:
     return " ± ".join(texts)
 
 
-def sort_key(row: Row, column: Column) -> str:
+def sort_key(row: Row, column: Column[Any]) -> str:
     """What the page sorts a cell by: the number in full; empty for null."""
     value = row.get(column.name)
     if value is None:

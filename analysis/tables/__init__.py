@@ -23,7 +23,7 @@
 - `table`: a kind of table, and its rows once they are made.
 - `write`: tables as CSV and Parquet.
 
-Public: `Column`, `PAPER`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `estimated_bytes`,
-`gpu_rows`, `phase_rows`, `published`, `report_folder`, `run_order`, `run_row`, `visible`,
-`write_tables`.
+Public: `Column`, `PAPER`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `engines_in_order`,
+`estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `report_folder`, `run_order`, `run_row`,
+`visible`, `write_tables`.
 """
