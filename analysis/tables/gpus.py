@@ -31,30 +31,30 @@ class _GivenGpu:
         return self.by(self.of.run_energy.method or INTEGRAL)
 
     @cached_property
-    def counter(self) -> Uncertain:
+    def polled_counter(self) -> Uncertain:
         return self.by(COUNTER)
 
     @cached_property
-    def witness(self) -> Uncertain:
+    def rank_counter(self) -> Uncertain:
         return self.by(WITNESS)
 
     @cached_property
-    def integral(self) -> Uncertain:
+    def power_integral(self) -> Uncertain:
         return self.by(INTEGRAL)
 
     @property
-    def integral_field(self) -> str | None:
+    def power_integral_field(self) -> str | None:
         curve = self.gpu.integral
         return curve.method.removeprefix(f"{INTEGRAL} of ") if isinstance(curve, Curve) else None
 
     @property
-    def integral_gap(self) -> Uncertain:
+    def power_integral_gap(self) -> Uncertain:
         counter = self.gpu.best_counter(self.of.run_energy.window_us)
-        return gap_share(counter, self.integral, names=(COUNTER, INTEGRAL))
+        return gap_share(counter, self.power_integral, names=(COUNTER, INTEGRAL))
 
     @property
-    def witness_gap(self) -> Uncertain:
-        return gap_share(self.counter, self.witness, names=(COUNTER, WITNESS))
+    def rank_counter_gap(self) -> Uncertain:
+        return gap_share(self.polled_counter, self.rank_counter, names=(COUNTER, WITNESS))
 
     @cached_property
     def state(self) -> GpuState:
@@ -79,54 +79,55 @@ _COLUMNS: Final = (
         "energy_j",
         "energy",
         "J",
-        "What is charged for it in the window: by the run's method; of an idle GPU by its counter, "
-        "else by the integral of its power.",
+        "What is charged for it in the window: by the run's method; of an idle GPU by its "
+        "polled counter, else by the integral of its power.",
         lambda one: one.energy,
         reason="reason",
     ),
     *_OF.uncertain(
-        "counter_energy_j",
-        "counter",
+        "polled_counter_energy_j",
+        "polled counter",
         "J",
         "Difference of its energy counter, as the watcher read it, between the window's edges.",
-        lambda one: one.counter,
-        reason="counter_reason",
+        lambda one: one.polled_counter,
+        reason="polled_counter_reason",
     ),
     *_OF.uncertain(
-        "integral_energy_j",
-        "integral",
+        "power_integral_energy_j",
+        "power integral",
         "J",
         "Trapezoid under its power over the window; each reading stands for the middle of the time "
         "it averages over.",
-        lambda one: one.integral,
-        reason="integral_reason",
+        lambda one: one.power_integral,
+        reason="power_integral_reason",
     ),
     _OF.text(
-        "integral_field",
-        "integral of",
+        "power_integral_field",
+        "power integral of",
         "The power reading that was integrated.",
-        lambda one: one.integral_field,
+        lambda one: one.power_integral_field,
     ),
     *_OF.uncertain(
-        "witness_energy_j",
-        "witness",
+        "rank_counter_energy_j",
+        "rank counter",
         "J",
         "Difference of its counter as its rank read it at the edges of its spans.",
-        lambda one: one.witness,
-        reason="witness_reason",
-        shown_with="witness_energy_j",
+        lambda one: one.rank_counter,
+        reason="rank_counter_reason",
+        shown_with="rank_counter_energy_j",
     ),
     _OF.share(
-        "integral_over_counter",
-        "integral vs counter",
-        "integral_energy_j over witness_energy_j, else over counter_energy_j, less 1.",
-        lambda one: one.integral_gap.value,
+        "power_integral_over_best_counter",
+        "power integral vs counter",
+        "power_integral_energy_j over rank_counter_energy_j, else over polled_counter_energy_j, "
+        "less 1: the best counter that it has.",
+        lambda one: one.power_integral_gap.value,
     ),
     _OF.share(
-        "witness_over_counter",
-        "witness vs counter",
-        "witness_energy_j / counter_energy_j - 1.",
-        lambda one: one.witness_gap.value,
+        "rank_counter_over_polled_counter",
+        "rank vs polled counter",
+        "rank_counter_energy_j / polled_counter_energy_j - 1.",
+        lambda one: one.rank_counter_gap.value,
     ),
     *_OF.uncertain(
         "idle_power_w",
@@ -204,22 +205,22 @@ _COLUMNS: Final = (
         lambda one: one.state.reason,
     ),
     _OF.why(
-        "counter_reason",
-        "counter",
-        "Why counter_energy_j is missing.",
-        lambda one: one.counter.reason,
+        "polled_counter_reason",
+        "polled counter",
+        "Why polled_counter_energy_j is missing.",
+        lambda one: one.polled_counter.reason,
     ),
     _OF.why(
-        "integral_reason",
-        "integral",
-        "Why integral_energy_j is missing.",
-        lambda one: one.integral.reason,
+        "power_integral_reason",
+        "power integral",
+        "Why power_integral_energy_j is missing.",
+        lambda one: one.power_integral.reason,
     ),
     _OF.why(
-        "witness_reason",
-        "witness",
-        "Why witness_energy_j is missing.",
-        lambda one: one.witness.reason,
+        "rank_counter_reason",
+        "rank counter",
+        "Why rank_counter_energy_j is missing.",
+        lambda one: one.rank_counter.reason,
     ),
 )
 
@@ -235,7 +236,7 @@ GPUS: Final = TableKind(
     columns=_COLUMNS,
     of_run=_gpus,
     section="gpus",
-    label="Energy by GPU and witness",
+    label="Energy by GPU and reading",
 )
 """One row a GPU that a run was given, at work or idle."""
 

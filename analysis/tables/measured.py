@@ -101,23 +101,23 @@ class Measured:
         return self.run_energy.phase_energy(Phase.DECODE)
 
     @cached_property
-    def counter(self) -> Uncertain:
+    def polled_counter(self) -> Uncertain:
         """Energy by the counters as the watchers polled them."""
         return self.run_energy.energy_by(COUNTER)
 
     @cached_property
-    def witness(self) -> Uncertain:
+    def rank_counter(self) -> Uncertain:
         """Energy by the counters as the ranks read them."""
         return self.run_energy.energy_by(WITNESS)
 
     @cached_property
-    def integral(self) -> Uncertain:
+    def power_integral(self) -> Uncertain:
         """Energy by the integral of power."""
         return self.run_energy.energy_by(INTEGRAL)
 
     @cached_property
     def gap(self) -> Uncertain:
-        """How far the integral lies from the counters, as a share."""
+        """How far the power integral lies from each GPU's best counter, as a share."""
         return self.run_energy.gap
 
     @cached_property

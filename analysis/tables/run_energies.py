@@ -11,11 +11,11 @@ WINDOW_ENERGY: Final = (
     _OF.text(
         "energy_method",
         "energy from",
-        "`witness`: difference of the GPUs' energy counters as their ranks read them at the very "
-        "edges of the window, taken when every rank did; else `counter`: the same of the counters "
-        "as the watchers polled them, interpolated; else the integral (trapezoid) of the named "
-        "power reading: the driver's buffer, else instantaneous, else average power. A method "
-        "whose readings are further apart than half the window stands back.",
+        "`rank_counter`: difference of the GPUs' energy counters as their ranks read them at the "
+        "very edges of the window, taken when every rank did; else `polled_counter`: the same of "
+        "the counters as the watchers polled them, interpolated; else `power_integral` (trapezoid)"
+        " of the named power reading: the driver's buffer, else instantaneous, else average power."
+        " A method whose readings are further apart than half the window stands back.",
         lambda one: one.run_energy.method_text,
     ),
     *_OF.uncertain(
@@ -73,8 +73,8 @@ WINDOW_ENERGY: Final = (
         "idle_gpus_energy_j",
         "idle GPUs' energy",
         "J",
-        "Energy of those GPUs in the window, by their counters, else by the integral of their "
-        "power.",
+        "Energy of those GPUs in the window, by their polled counters, else by the integral of "
+        "their power.",
         lambda one: one.run_energy.idle_energy.value,
         shown_with="idle_gpus",
         reason="idle_gpus_reason",
@@ -105,8 +105,8 @@ SPLIT_ENERGY: Final = (
         "phase_energy_method",
         "phases from",
         "The method that tells the shortest times apart on every GPU over every rank's life; of "
-        "equally fine ones the first of witness, counter, integral; one with a gap in its "
-        "readings stands back. Phases sum to the total of this method.",
+        "equally fine ones the first of rank counter, polled counter, power integral; one with a "
+        "gap in its readings stands back. Phases sum to the total of this method.",
         lambda one: one.run_energy.phase_method_text,
         shown=False,
     ),
@@ -153,52 +153,53 @@ SPLIT_ENERGY: Final = (
         lambda one: one.net.over(one.tokens).value,
     ),
     _OF.number(
-        "counter_energy_j",
-        "counter",
+        "polled_counter_energy_j",
+        "polled counter",
         "J",
         "Energy in the window by the counters as the watchers polled them.",
-        lambda one: one.counter.value,
+        lambda one: one.polled_counter.value,
         shown=False,
     ),
     _OF.number(
-        "integral_energy_j",
-        "integral",
+        "power_integral_energy_j",
+        "power integral",
         "J",
         "Energy in the window by the integral of power.",
-        lambda one: one.integral.value,
+        lambda one: one.power_integral.value,
         shown=False,
     ),
     _OF.share(
-        "integral_over_counter",
-        "integral vs counter",
-        "integral_energy_j over the counters' energy, less 1: of each GPU's counter as its rank "
+        "power_integral_over_best_counter",
+        "power integral vs counter",
+        "power_integral_energy_j over the energy of each GPU's best counter, less 1: as its rank "
         "read it, else as it was polled; two readings of one thing that should agree.",
         lambda one: one.gap.value,
-        plus_minus="integral_over_counter_uncertainty",
+        plus_minus="power_integral_over_best_counter_uncertainty",
         reason="gap_reason",
     ),
     _OF.share(
-        "integral_over_counter_uncertainty",
+        "power_integral_over_best_counter_uncertainty",
         "±",
-        "Expanded uncertainty of integral_over_counter (k = 2) by the timing of both.",
+        "Expanded uncertainty of power_integral_over_best_counter (k = 2) by the timing of both.",
         lambda one: one.gap.plus_minus,
         shown=False,
     ),
     _OF.number(
-        "witness_energy_j",
-        "witness",
+        "rank_counter_energy_j",
+        "rank counter",
         "J",
         "Energy in the window by the counters as the ranks read them.",
-        lambda one: one.witness.value,
+        lambda one: one.rank_counter.value,
         shown=False,
     ),
     _OF.share(
-        "witness_over_counter",
-        "witness vs counter",
-        "witness_energy_j / counter_energy_j - 1: the rank's readings against the watcher's.",
+        "rank_counter_over_polled_counter",
+        "rank vs polled counter",
+        "rank_counter_energy_j / polled_counter_energy_j - 1: one counter, as its rank and as its "
+        "watcher read it.",
         lambda one: one.run_energy.witness_gap.value,
-        shown_with="witness_energy_j",
-        reason="witness_reason",
+        shown_with="rank_counter_energy_j",
+        reason="rank_counter_reason",
     ),
     _OF.number(
         "zone_energy_j",
@@ -247,13 +248,16 @@ WHY_NOT: Final = (
         lambda one: one.net.reason or one.idle_power.reason,
     ),
     _OF.why(
-        "gap_reason", "gap", "Why integral_over_counter is missing.", lambda one: one.gap.reason
+        "gap_reason",
+        "gap",
+        "Why power_integral_over_best_counter is missing.",
+        lambda one: one.gap.reason,
     ),
     _OF.why(
-        "witness_reason",
-        "witness",
-        "Why witness_energy_j is missing.",
-        lambda one: one.witness.reason,
+        "rank_counter_reason",
+        "rank counter",
+        "Why rank_counter_energy_j is missing.",
+        lambda one: one.rank_counter.reason,
     ),
     _OF.why("node_reason", "nodes", "Why node_energy_j is missing.", lambda one: one.node.reason),
     _OF.why("zone_reason", "host", "Why zone_energy_j is missing.", lambda one: one.zone.reason),

@@ -80,7 +80,7 @@ def test_without_a_counter_the_integral_is_taken_and_named(tmp_path: Path) -> No
     row = only(tables_of(tmp_path, plan))
     assert row["energy_method"] == "power_integral of power_instant_w"
     assert row["energy_j"] == pytest.approx(work_w(0) * window_s(plan))
-    assert row["integral_over_counter"] is None
+    assert row["power_integral_over_best_counter"] is None
     assert "no counter" in str(row["gap_reason"])
 
 
