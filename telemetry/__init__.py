@@ -1,6 +1,7 @@
 """The record: run identity, schemas, watching a node, and merging what was written.
 
-- `boards/`: what is known of GPU boards from datasheets and papers: one row a board.
+- `boards/`: what is known of GPU boards from datasheets, papers and boards that were read: one
+  row a board.
 - `clock`: one steady clock for all processes of a host, so that a step of the wall clock moves
   nothing.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
@@ -9,5 +10,5 @@
 - `sources/`: what every sensor gives and how it is asked.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `HostClock`, `US_PER_MS`, `US_PER_S`, `monotonic_us`, `wall_us`.
+Public: `HostClock`, `NS_PER_US`, `US_PER_MS`, `US_PER_S`, `monotonic_us`, `wall_us`.
 """

@@ -17,9 +17,11 @@ from analysis.figures.canvas import (
     watermark,
 )
 from analysis.figures.phases import PHASES
-from analysis.runs.sealed_runs import UNREADABLE, Loaded, Run
-from analysis.runs.series import US_PER_S, FloatArray, IntArray
+from analysis.runs.sealed_runs import Loaded, Run
+from analysis.runs.series import FloatArray, IntArray
+from analysis.runs.unreadable import UNREADABLE
 from analysis.tables.table import Tables
+from telemetry.clock import US_PER_S
 
 # More points than a laptop has pixels across say nothing more.
 _MOST_POINTS: Final = 1200

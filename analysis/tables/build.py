@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from analysis.energy.run_energy import RunEnergy
-from analysis.runs.sealed_runs import UNREADABLE, Loaded, NotCounted, Run, shortened
+from analysis.runs.sealed_runs import Loaded, NotCounted, Run
+from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.column import Row
 from analysis.tables.comparison import COMPARISON
 from analysis.tables.conditions import CONDITIONS

@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import Final
 
 from analysis.energy.curves import Curve
-from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS, Gpu
+from analysis.energy.gpu_energy import Gpu
 from analysis.energy.gpu_state import GpuState
+from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.energy.run_energy import RunEnergy, idle_gpu_energy
 from analysis.energy.uncertain import Uncertain, gap_share
 from analysis.tables.column import ColumnsOf, Row
@@ -28,33 +29,37 @@ class _GivenGpu:
     def energy(self) -> Uncertain:
         if self.gpu.rank is None:
             return idle_gpu_energy(self.gpu, self.of.run_energy.window_us)
-        return self.by(self.of.run_energy.method or INTEGRAL)
+        return self.by(self.of.run_energy.method or POWER_INTEGRAL)
 
     @cached_property
     def polled_counter(self) -> Uncertain:
-        return self.by(COUNTER)
+        return self.by(POLLED_COUNTER)
 
     @cached_property
     def rank_counter(self) -> Uncertain:
-        return self.by(WITNESS)
+        return self.by(RANK_COUNTER)
 
     @cached_property
     def power_integral(self) -> Uncertain:
-        return self.by(INTEGRAL)
+        return self.by(POWER_INTEGRAL)
 
     @property
     def power_integral_field(self) -> str | None:
-        curve = self.gpu.integral
-        return curve.method.removeprefix(f"{INTEGRAL} of ") if isinstance(curve, Curve) else None
+        curve = self.gpu.power_integral
+        return (
+            curve.method.removeprefix(f"{POWER_INTEGRAL} of ") if isinstance(curve, Curve) else None
+        )
 
     @property
     def power_integral_gap(self) -> Uncertain:
         counter = self.gpu.best_counter(self.of.run_energy.window_us)
-        return gap_share(counter, self.power_integral, names=(COUNTER, INTEGRAL))
+        return gap_share(counter, self.power_integral, names=(POLLED_COUNTER, POWER_INTEGRAL))
 
     @property
     def rank_counter_gap(self) -> Uncertain:
-        return gap_share(self.polled_counter, self.rank_counter, names=(COUNTER, WITNESS))
+        return gap_share(
+            self.polled_counter, self.rank_counter, names=(POLLED_COUNTER, RANK_COUNTER)
+        )
 
     @cached_property
     def state(self) -> GpuState:

@@ -4,8 +4,9 @@ from functools import cached_property
 
 import pyarrow.compute as pc
 
-from analysis.energy.gpu_energy import COUNTER, INTEGRAL, WITNESS
-from analysis.energy.run_energy import Covered, RunEnergy
+from analysis.energy.coverage import Covered
+from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
+from analysis.energy.run_energy import RunEnergy
 from analysis.energy.uncertain import Uncertain
 from analysis.performance.run_performance import Performance
 from telemetry.record.schema import Phase
@@ -103,17 +104,17 @@ class Measured:
     @cached_property
     def polled_counter(self) -> Uncertain:
         """Energy by the counters as the watchers polled them."""
-        return self.run_energy.energy_by(COUNTER)
+        return self.run_energy.energy_by(POLLED_COUNTER)
 
     @cached_property
     def rank_counter(self) -> Uncertain:
         """Energy by the counters as the ranks read them."""
-        return self.run_energy.energy_by(WITNESS)
+        return self.run_energy.energy_by(RANK_COUNTER)
 
     @cached_property
     def power_integral(self) -> Uncertain:
         """Energy by the integral of power."""
-        return self.run_energy.energy_by(INTEGRAL)
+        return self.run_energy.energy_by(POWER_INTEGRAL)
 
     @cached_property
     def gap(self) -> Uncertain:

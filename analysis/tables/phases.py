@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.energy.gpu_energy import COUNTER
+from analysis.energy.methods import POLLED_COUNTER
 from analysis.energy.phase_energy import PhaseEnergy
 from analysis.energy.run_energy import RunEnergy
 from analysis.tables.column import ColumnsOf, Row
@@ -68,7 +68,9 @@ _COLUMNS: Final = (
         "energy_method",
         "energy from",
         "How the phases' energy was had: phase_energy_method of runs.",
-        lambda one: one.of.run_energy.phase_method_text if one.phase.rank is not None else COUNTER,
+        lambda one: (
+            one.of.run_energy.phase_method_text if one.phase.rank is not None else POLLED_COUNTER
+        ),
     ),
     _OF.reason(lambda one: one.phase.energy.reason or one.phase.net.reason),
 )

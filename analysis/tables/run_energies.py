@@ -197,7 +197,7 @@ SPLIT_ENERGY: Final = (
         "rank vs polled counter",
         "rank_counter_energy_j / polled_counter_energy_j - 1: one counter, as its rank and as its "
         "watcher read it.",
-        lambda one: one.run_energy.witness_gap.value,
+        lambda one: one.run_energy.rank_counter_gap.value,
         shown_with="rank_counter_energy_j",
         reason="rank_counter_reason",
     ),

@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Final
 
 from analysis.energy.run_energy import RunEnergy
-from analysis.runs.series import US_PER_S
 from analysis.tables.column import ColumnsOf, Row
 from analysis.tables.measured import Measured
 from analysis.tables.point import POINT
 from analysis.tables.run_energies import SPLIT_ENERGY, WHY_NOT, WINDOW_ENERGY
 from analysis.tables.table import TableKind
+from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 
 _OF: Final = ColumnsOf[Measured]()

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.energy.gpu_energy import Behaviour, Gpu
-from analysis.runs.series import US_PER_S
 from analysis.tables.column import Cell, ColumnsOf, Row
 from analysis.tables.measured import Measured
 from analysis.tables.table import TableKind
+from telemetry.clock import US_PER_S
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@
 - `table`: every board that the project knows, by short name and by what its driver calls it.
 - `volta`: rows of the V100.
 
-Public: `ASSUMED_CONTEXT_BYTES`, `ASSUMED_NCCL_BYTES`, `BOARDS`, `COUNTER`,
+Public: `ASSUMED_CONTEXT_BYTES`, `ASSUMED_NCCL_BYTES`, `BOARDS`, `Board`, `COUNTER`,
 `CUBLAS_WORKSPACE_BYTES`, `GAIN_SHARE`, `POWER_FIELDS`, `POWER_SAMPLE`, `Peaks`, `Sensor`,
-`SimulatedBoard`, `Timing`, `board_of`, `peaks_of`, `sensor_of`.
+`SimulatedBoard`, `Timing`, `adopt`, `board_of`, `peaks_of`, `seen_board`, `sensor_of`.
 """

@@ -8,11 +8,13 @@
 - `library`: NVIDIA's management library (NVML) as this machine has it, and what its errors
   mean.
 - `power_samples`: the power samples that NVIDIA's driver keeps by itself, with their own times.
+- `present_boards`: which boards the driver of this node names, before anything is planned.
 - `queries`: how NVIDIA's management library is asked for each reading of a GPU.
 - `source`: GPU readings by NVIDIA's management library, for nodes with or without DCGM.
 - `update_periods`: how often a board's readings change and what a call costs, by asking.
 - `visible_gpus`: which of a node's GPUs are this job's.
 - `xid`: the driver's error reports about GPUs, as they come.
 
-Public: `Driver`, `EnergyCounter`, `NvmlReadings`, `VISIBLE`, `read_visible_gpus`.
+Public: `Driver`, `EnergyCounter`, `NvmlReadings`, `VISIBLE`, `present_boards`,
+`read_visible_gpus`.
 """
