@@ -33,8 +33,8 @@ def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoubleEn
     engine = DoubleEngine(tmp_path)
     monkeypatch.setenv("DCGM_DOUBLE_STATE", engine.state_path)
     # A test need not wait as long as a run.
-    monkeypatch.setattr("telemetry.sources.dcgm.source._DRAIN_S", 0.2)
-    monkeypatch.setattr("telemetry.sources.dcgm.source._RETRY_S", 0.2)
+    monkeypatch.setattr("telemetry.sources.dcgm.drain_thread._DRAIN_S", 0.2)
+    monkeypatch.setattr("telemetry.sources.dcgm.drain_thread._RETRY_S", 0.2)
     monkeypatch.setattr("telemetry.sources.dcgm.fields._SLOWEST_US", 100_000)
     forget_bindings()
     with engine.listening():
@@ -282,7 +282,7 @@ def test_restarted_engine_is_watched_again_and_the_gap_is_on_record(
 def test_hung_engine_is_on_record_and_holds_nobody_up(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.sources.dcgm.source._HUNG_US", 500_000)
+    monkeypatch.setattr("telemetry.sources.dcgm.liveness._HUNG_US", 500_000)
     with watching() as watch:
         watch.look(0.3)
         double.set(hang=True)
@@ -303,7 +303,7 @@ def test_hung_engine_is_on_record_and_holds_nobody_up(
 def test_engine_that_hangs_to_the_end_does_not_keep_the_watcher(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.sources.dcgm.source._LAST_DRAIN_S", 0.3)
+    monkeypatch.setattr("telemetry.sources.dcgm.drain_thread._LAST_DRAIN_S", 0.3)
     with watching() as watch:
         watch.look(0.2)
         double.set(hang=True)
@@ -318,7 +318,7 @@ def test_engine_that_answers_but_reads_nothing_new_is_on_record(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # On a busy machine an answer may take half a second, and is no hang for that.
-    monkeypatch.setattr("telemetry.sources.dcgm.source._HUNG_US", 2_500_000)
+    monkeypatch.setattr("telemetry.sources.dcgm.liveness._HUNG_US", 2_500_000)
     with watching() as watch:
         watch.look(0.5)
         double.set(quiet_from_us=now_us())
@@ -439,7 +439,7 @@ def test_without_an_engine_one_is_started_inside_and_the_record_says_why(
 def test_engine_that_hangs_from_the_start_is_a_clear_error(
     double: DoubleEngine, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.sources.dcgm.source._OPEN_S", 0.3)
+    monkeypatch.setattr("telemetry.sources.dcgm.drain_thread._OPEN_S", 0.3)
     double.set(hang=True)
     with (
         pytest.raises(RuntimeError, match=r"the DCGM engine must answer within 0\.3 s"),
