@@ -100,18 +100,6 @@ class HostOffset:
         attempt.clocks.mkdir(exist_ok=True)
         write_json(attempt.clocks / f"{self.host}.json", dataclasses.asdict(self))
 
-    def offset_us_at(self, t_us: int) -> float:
-        """The offset at `t_us` of the host's clock.
-
-        Linear between the two measurements, as quartz drifts; constant outside them, and throughout
-        where there is one only.
-        """
-        if self.end is None or self.end.t_us == self.start.t_us:
-            return float(self.start.offset_us)
-        share = (t_us - self.start.t_us) / (self.end.t_us - self.start.t_us)
-        share = min(max(share, 0.0), 1.0)
-        return self.start.offset_us + share * (self.end.offset_us - self.start.offset_us)
-
     @property
     def error_us(self) -> int:
         """Bound of the error at both measurements, and between them if the drift was even."""

@@ -8,6 +8,7 @@ import pytest
 from telemetry.merge.alignment import Clocks
 from telemetry.record.clock_offset import HostOffset, OffsetReading
 from telemetry.record.paths import AttemptPaths
+from tests.support.clock_offsets import offset_us_at
 from tests.support.watched_attempts import make_attempt
 
 T0_US = 1_790_000_000_000_000
@@ -44,7 +45,7 @@ def test_offset_is_linear_between_the_measurements_and_constant_outside(
     stamps = T0_US + np.array([-5, 0, HOUR_US // 2, HOUR_US, HOUR_US + 5])
     moved = clocks.to_reference("n2", stamps)
     assert (stamps - moved).tolist() == [1_000, 1_000, 10_000, 19_000, 19_000]
-    assert (stamps - moved).tolist() == [round(known.offset_us_at(int(t))) for t in stamps]
+    assert (stamps - moved).tolist() == [round(offset_us_at(known, int(t))) for t in stamps]
 
 
 def test_stamps_keep_their_order_at_the_steepest_drift_that_is_taken(

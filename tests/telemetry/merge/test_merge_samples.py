@@ -16,6 +16,7 @@ from telemetry.merge.part_index import survey_part
 from telemetry.merge.sample_arrays import Samples
 from telemetry.record.clock_offset import HostOffset, OffsetReading
 from telemetry.shards.writer import list_parts
+from tests.support.clock_offsets import offset_us_at
 from tests.support.watched_attempts import Row, make_attempt, sample_columns, shard_writer
 
 Shard = Sequence[Sequence[Row]]
@@ -147,7 +148,7 @@ def test_every_stamp_of_a_host_is_put_on_the_reference_clock_before_rows_are_mer
     everything = [row for shard in shards for part in shard for row in part]
     expected = naive(
         [
-            (row[0] - round(offset.offset_us_at(row[0])), *row[1:]) if row[1] == "n1" else row
+            (row[0] - round(offset_us_at(offset, row[0])), *row[1:]) if row[1] == "n1" else row
             for row in everything
         ]
     )

@@ -1,11 +1,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from telemetry.merge.alignment import Clocks
 from telemetry.record.clock_offset import HostOffset, OffsetReading
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths
+from tests.support.clock_offsets import offset_us_at
 
 
 def reading(t_us: int, offset_us: int, **changes: Any) -> OffsetReading:
@@ -49,11 +52,17 @@ def test_the_file_has_the_form_that_the_module_states(attempt: AttemptPaths) -> 
     [(0, 500.0), (1_000_000, 500.0), (1_500_000, 600.0), (2_000_000, 700.0), (9_000_000, 700.0)],
 )
 def test_the_offset_moves_evenly_between_its_measurements(t_us: int, expected_us: float) -> None:
-    assert offset().offset_us_at(t_us) == expected_us
+    clocks = Clocks({"n2": offset()}, {})
+    stamp = np.array([t_us], dtype=np.int64)
+    assert (stamp - clocks.to_reference("n2", stamp)).tolist() == [expected_us]
+    assert offset_us_at(offset(), t_us) == expected_us
 
 
 def test_one_measurement_alone_holds_throughout() -> None:
-    assert offset(end=None).offset_us_at(9_000_000) == 500.0
+    clocks = Clocks({"n2": offset(end=None)}, {})
+    stamp = np.array([9_000_000], dtype=np.int64)
+    assert (stamp - clocks.to_reference("n2", stamp)).tolist() == [500]
+    assert offset_us_at(offset(end=None), 9_000_000) == 500.0
 
 
 def test_the_error_is_the_larger_one_of_both_ends() -> None:
