@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
-from telemetry.boards.sensor_timing import POWER_SAMPLE
+from telemetry.boards.lookup import UPDATE_PERIODS, sensor_of
+from telemetry.boards.sensor_timing import POWER_SAMPLE, TIMED_FIELDS
 from telemetry.clock import US_PER_MS
 from telemetry.record.fields import FIELDS, Subject
 from telemetry.sources.base import Absences, Assignment, Description, Reading
@@ -59,6 +60,7 @@ class NvmlReadings:
             )
             self._inventory = [describe_gpu(self._driver, gpu) for gpu in self._visible.gpus]
             self._update_periods = self._measure(before.record if before else None)
+            self._time_unknown_sensors()
             start_us = self._clock.now_us()
             self._devices = [
                 Device(
@@ -183,6 +185,17 @@ class NvmlReadings:
                 probe_s = PROBE_S if self._wanted - {POWER_SAMPLE} else 0.0
                 return measure_update_periods(gpu.handle, self._wanted, probe_s)
         return {}
+
+    def _time_unknown_sensors(self) -> None:
+        """Of a board whose sensor nobody measured against a meter, what was seen here stands."""
+        seen_us = {
+            name: period.update_us
+            for name, period in sorted(self._update_periods.items())
+            if name in TIMED_FIELDS and period.update_us is not None
+        }
+        for gpu in self._inventory:
+            if not sensor_of(gpu).known:
+                gpu[UPDATE_PERIODS] = seen_us
 
     def _periods_us(self) -> dict[str, int]:
         """Time between two new values in the record: the sensor's, or ours if that is longer."""

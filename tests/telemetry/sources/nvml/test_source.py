@@ -12,6 +12,7 @@ import pynvml
 import pytest
 
 import telemetry.clock
+from telemetry.boards.lookup import sensor_of
 from telemetry.clock import US_PER_S, HostClock
 from telemetry.record.fields import FIELDS
 from telemetry.record.launch import LaunchConfig
@@ -538,6 +539,21 @@ def test_update_periods_are_measured_at_the_start(open_nvml: Open) -> None:
     assert description.periods_us["power_sample_w"] == 20_000
     assert description.periods_us["memory_clock_mhz"] == 5_000_000
     assert "xid" not in description.periods_us
+
+
+def test_a_board_that_no_table_knows_is_timed_on_the_spot_and_says_so(open_nvml: Open) -> None:
+    (gpu,) = open_nvml(product="NVIDIA H300 PCIe", cycle_ms=60, probe_s=1.2).describe().gpus
+    assert gpu["kind"] is None
+    assert gpu["sensor_update_us"]["power_instant_w"] == pytest.approx(100_000, rel=0.1)
+    sensor = sensor_of(gpu)
+    assert not sensor.known
+    assert "measured on the spot" in sensor.source
+    assert sensor.timings["power_instant_w"].update_us == gpu["sensor_update_us"]["power_instant_w"]
+
+
+def test_a_board_of_the_table_is_not_timed_anew(open_nvml: Open) -> None:
+    (gpu,) = open_nvml(probe_s=1.2).describe().gpus
+    assert "sensor_update_us" not in gpu
 
 
 def test_period_below_the_sensor_s_is_recorded_as_the_sensor_s(
