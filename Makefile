@@ -16,15 +16,23 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Those that need no hardware of their own; watching, decode and nvml_calls need a GPU, dcgm_cost
 # NVIDIA's bindings.
 BENCHMARKS ?= merge launch watcher_cost watcher_kill slurm
+# One more worker than cores, for much of what the tests do is wait; a file is one worker's, so
+# that its cluster, browser or ranks are made once, and the longest come first (tests/conftest.py).
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 1 : 8)))
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What needs seconds of its own, or another program: tests/README.md.
+FAST := not gpu and not dcgm and not slow and not ranks and not watcher and not kernels and not grids
 # A folder named by an outer shell must not reach the tests.
 unexport PYTHONPATH
 
-.PHONY: help env demo test check format reference bench cluster cluster-down constraints clean
+.PHONY: help env demo test test-fast check lint format reference bench cluster cluster-down constraints clean
 
 help:
 	@echo "make demo         a real grid on this machine, merged, sealed, audited, reported"
 	@echo "make test         the tests"
+	@echo "make test-fast    those without process groups, Slurm, browser or watchers"
 	@echo "make check        ruff format, ruff, mypy --strict, the tests"
+	@echo "make lint         the same without the tests"
 	@echo "make format       let ruff format"
 	@echo "make reference    write docs/configuration.md from the comments in conf/"
 	@echo "make cluster      a development Slurm on this machine (slurm/README.md)"
@@ -56,14 +64,18 @@ demo: $(STAMP)
 	@$(BIN)/python -m analysis $(RESULTS)
 
 test: $(KERNELS)
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
-check: $(KERNELS)
+test-fast: $(STAMP)
+	@$(PYTEST) -m '$(FAST)' --ignore tests/system
+
+lint: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy slurm/devcluster/*.py
-	@$(BIN)/python -m pytest
+
+check: lint test
 
 format: $(STAMP)
 	@$(BIN)/ruff format .

@@ -8,9 +8,20 @@ from typing import Any
 import pytest
 
 from telemetry.record.spec import RunSpec
+from tests.support import ranks
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PUBLIC_DATA = REPOSITORY.parent / "shared" / "data"
+# What a file imports to start such processes; every test of the file gets the mark.
+STARTERS = {"ranks": {"run_gang"}, "watcher": {"WatcherProcess", "DoubleEngine", "watch"}}
+# The files that take longest, longest first, so that no worker is left alone with one at the end.
+FIRST = (
+    "tests/system/slurm/test_faults.py",
+    "tests/system/slurm/test_campaigns.py",
+    "tests/system/test_chain.py",
+    "tests/workers/engines/fast/test_kernels.py",
+    "tests/system/slurm/test_nodes.py",
+)
 
 SPEC: dict[str, Any] = {
     "model": "nano",
@@ -44,6 +55,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--dcgm-address", help="host:port or socket path of nv-hostengine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts processes that run for seconds, and put the longest files first."""
+    for item in items:
+        module = item.getparent(pytest.Module)
+        names = vars(module.obj).keys() if module else ()
+        for mark, starters in STARTERS.items():
+            if not starters.isdisjoint(names):
+                item.add_marker(mark)
+    items.sort(key=_place)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What is not marked `ranks` starts none: it would make `make test-fast` slow."""
+    ranks.permitted = item.get_closest_marker("ranks") is not None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -68,3 +95,9 @@ def public_data() -> Path:
     if not PUBLIC_DATA.is_dir():
         pytest.skip(f"public data are not beside the repository: no {PUBLIC_DATA.name} folder")
     return PUBLIC_DATA
+
+
+def _place(item: pytest.Item) -> int:
+    """Where in `FIRST` the test's file stands; all others stay in their order behind those."""
+    file = item.nodeid.partition("::")[0]
+    return FIRST.index(file) if file in FIRST else len(FIRST)

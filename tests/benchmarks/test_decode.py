@@ -34,6 +34,7 @@ def test_quantized_weights_have_a_lower_bound() -> None:
     assert 0.26 < four / whole < 0.33
 
 
+@pytest.mark.ranks
 @pytest.mark.parametrize("case", ["smoke", "smoke-g2"])
 def test_it_measures_an_engine_without_a_gpu_on_one_rank_and_on_two(
     case: str, tmp_path: Path
@@ -56,6 +57,7 @@ def test_it_measures_an_engine_without_a_gpu_on_one_rank_and_on_two(
         assert len(turn["step_us"]) == 5 * turn["batches"]
 
 
+@pytest.mark.ranks
 def test_a_contender_that_fails_is_left_out_by_name() -> None:
     words = ["--case", "smoke", "--contenders", "nonsense", "--rounds", "1", "--seconds", "0.2"]
     done = subprocess.run(

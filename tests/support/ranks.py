@@ -15,6 +15,9 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 # The server imports these once; ranks are forked from it without a thread running yet.
 _CONTEXT.set_forkserver_preload(["workers.session.lifecycle", "tests.support.ranks"])
 
+permitted = True
+"""Whether the test that runs may start ranks (tests/conftest.py)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -48,6 +51,7 @@ def run_gang(
 
     Only what can be imported can be called: `work` is a module's function.
     """
+    assert permitted, "a test that starts ranks must be marked `ranks`"
     started = time.monotonic()
     gang = []
     for number in range(world):

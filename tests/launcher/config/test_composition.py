@@ -46,6 +46,7 @@ def read(*words: str) -> list[dict[str, Any]]:
     return configs
 
 
+@pytest.mark.grids
 @pytest.mark.parametrize(
     "words",
     [

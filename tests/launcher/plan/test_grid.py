@@ -138,6 +138,7 @@ def test_planning_starts_and_writes_nothing(
 
 
 # arXiv 2310.03003: points of each figure and table, and those that run or plan under the estimate.
+@pytest.mark.grids
 @pytest.mark.parametrize(
     ("experiment", "points"),
     [

@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import REPOSITORY
 from workers.engines.fast.kernels import arguments
 
+pytestmark = pytest.mark.kernels
+
 # Differences relative to the root mean square of what is expected. fp32: sums of a few hundred
 # products in another order, 4.4e-6 measured. fp16: rounding of the result, 2**-11 of a number that
 # is up to four times the root mean square, 2.2e-3 measured; a whole step of
