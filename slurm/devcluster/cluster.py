@@ -162,7 +162,7 @@ class DevCluster:
             host=socket.gethostname().partition(".")[0],
             user=pwd.getpwuid(os.getuid()).pw_name,
         )
-        for name in ("etc", "run", "log", "state", "spool", "dev", "munge", "db"):
+        for name in ("etc", "run", "log", "state", "spool", "dev", "munge", "db", "tmp"):
             (self.folder / name).mkdir(mode=0o700)
         write_configuration(plan)
         (self.folder / "munge" / "key").write_bytes(secrets.token_bytes(128))
@@ -190,15 +190,17 @@ class DevCluster:
     def _start_accounting(self, plan: Plan) -> None:
         data = self.folder / "db"
         user = f"--user={plan.user}"
+        # A server that starts deletes the temporary tables of every other one in its tmpdir.
+        scratch = f"--tmpdir={self.folder / 'tmp'}"
         if not (data / "mysql").is_dir():
             self._ask(
-                ["mariadb-install-db", "--no-defaults", f"--datadir={data}", user,
+                ["mariadb-install-db", "--no-defaults", f"--datadir={data}", scratch, user,
                  "--auth-root-authentication-method=normal", "--skip-test-db"]
             )  # fmt: skip
         # Small, without a network, and free to lose its last second: nobody's accounts.
         self._start(
             "mariadbd",
-            ["mariadbd", "--no-defaults", f"--datadir={data}", user, "--skip-networking",
+            ["mariadbd", "--no-defaults", f"--datadir={data}", scratch, user, "--skip-networking",
              f"--socket={self.folder / 'run' / 'mariadb'}", f"--pid-file={data / 'pid'}",
              "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0",
              "--innodb-fast-shutdown=2", "--innodb-lock-wait-timeout=900"],
