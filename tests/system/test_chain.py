@@ -254,7 +254,8 @@ def test_a_launcher_killed_9_leaves_its_job_and_the_next_call_does_not_run_it_tw
     tmp_path: Path, background: Callable[..., subprocess.Popen[str]]
 ) -> None:
     results = tmp_path / "results"
-    point = (*POINT, "min_window_s=10")
+    # Long enough for a launcher to plan on a busy machine while the job still answers.
+    point = (*POINT, "min_window_s=20")
     launcher = background(*point)
     wait_for("the first prompts", lambda: decoding(results))
     launcher.kill()
