@@ -43,26 +43,29 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "telemetry.merge": {"telemetry", "telemetry.record", "telemetry.shards"},
     # What one rank does.
     "workers": {"telemetry.record", "workers.distributed", "workers.session"},
-    "workers.planning": {"telemetry.boards", "telemetry.record"},
-    "workers.tokenizers": {"telemetry.record", "workers.planning"},
-    "workers.checkpoints": {"telemetry.record", "workers.planning"},
+    "workers.models.base": {"telemetry.record"},
+    "workers.models.llama": {"workers.models.base"},
+    "workers.planning": {
+        *("telemetry.boards", "telemetry.record", "workers.models.base", "workers.models.llama"),
+    },
+    "workers.tokenizers": {"telemetry.record", "workers.models.llama"},
+    "workers.checkpoints": {"telemetry.record", "workers.models.base", "workers.planning"},
     "workers.prompts": {"telemetry.record", "workers.planning", "workers.tokenizers"},
     "workers.distributed": {"telemetry", "telemetry.record"},
     "workers.models": {
         *("telemetry.record", "workers.checkpoints", "workers.distributed"),
-        *("workers.models.llama", "workers.planning"),
+        *("workers.models.base", "workers.planning"),
     },
-    "workers.models.llama": {"workers.planning"},
-    "workers.engines.base": {"telemetry.record", "workers.models", "workers.models.llama"},
+    "workers.engines.base": {"telemetry.record", "workers.models", "workers.models.base"},
     "workers.engines.reference": {"workers.engines.base"},
     "workers.engines.fast": {
         *("telemetry.record", "workers.engines.base", "workers.engines.fast.kernels"),
-        *("workers.models", "workers.models.llama", "workers.planning"),
+        *("workers.models", "workers.models.base", "workers.models.llama", "workers.planning"),
     },
     "workers.engines.fast.kernels": set(),
     "workers.engines": {
         *("telemetry.record", "workers.engines.base", "workers.engines.fast"),
-        *("workers.engines.reference", "workers.models", "workers.models.llama"),
+        *("workers.engines.reference", "workers.models", "workers.models.base"),
     },
     "workers.session": {
         *("telemetry", "telemetry.record", "telemetry.shards", "telemetry.sources.nvml"),
@@ -70,7 +73,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("workers.planning", "workers.prompts", "workers.tokenizers"),
     },
     # The composition root.
-    "launcher.config": {"conf"},
+    "launcher.config": {"conf", "workers.planning"},
     "launcher.slurm": {"telemetry", "telemetry.record", "telemetry.sources.host"},
     "launcher.plan": {
         "telemetry.sources.nvml",
@@ -128,13 +131,25 @@ LIGHT: Final = (
     *("telemetry.record", "telemetry.shards", "telemetry.boards", "telemetry.merge"),
     *("telemetry.sources", "telemetry.sources.host", "telemetry.sources.simulated"),
     *("telemetry.sources.dcgm", "workers.planning", "workers.prompts", "workers.tokenizers"),
-    *("workers.checkpoints", "launcher.config", "launcher.plan", "launcher.campaign"),
+    *(
+        "workers.models.base",
+        "workers.models.llama",
+        "workers.checkpoints",
+        "launcher.config",
+        "launcher.plan",
+        "launcher.campaign",
+    ),
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
     *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
     *("analysis.report", "analysis.audit"),
 )
-# Meta's own format needs torch, and who reads a checkpoint's tensors has it.
-HEAVY_MODULES: Final = {"workers.checkpoints.pth", "workers.checkpoints.reader"}
+# Meta's own format needs torch, and who reads a checkpoint's tensors has it. Of a family all but
+# the model itself is read by login nodes.
+HEAVY_MODULES: Final = {
+    *("workers.checkpoints.pth", "workers.checkpoints.reader", "workers.models.base.layers"),
+    *("workers.models.base.model", "workers.models.base.torch_dtypes"),
+    "workers.models.llama.model",
+}
 VAGUE: Final = {"utils", "helpers", "common", "manager", "misc", "types"}
 MOST_LINES: Final = 400
 

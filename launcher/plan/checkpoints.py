@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from launcher.config.errors import BadInputError
-from workers.checkpoints.digests import CheckpointRecord, check_list, hash_files
+from workers.checkpoints.digests import RANDOM, CheckpointRecord, check_list, hash_files
 from workers.checkpoints.files import CheckpointFiles, Format, check_model, find_files
 from workers.checkpoints.tensors import check_tensors, open_tensors
-from workers.planning.parameters import RANDOM
-from workers.planning.shapes import find_shape
+from workers.planning.families import family_of, find_shape
 from workers.tokenizers import tokenizer
 
 Tell = Callable[[str], None]
@@ -96,7 +95,7 @@ class WeightFinder:
         reader = "torch" if files.format is Format.META else "safetensors"
         seen = importlib.util.find_spec(reader) is not None
         if seen:
-            check_tensors(files, open_tensors(files), shape)
+            check_tensors(files, open_tensors(files, family_of(shape).names), shape)
         found = self._digest(files)
         if digest not in (None, found):
             raise BadInputError(

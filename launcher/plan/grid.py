@@ -26,8 +26,8 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
 from telemetry.record.spec import RunSpec
+from workers.planning.families import find_shape
 from workers.planning.memory import MemoryEstimate, estimate
-from workers.planning.shapes import find_shape, parallel_fault
 from workers.planning.weight_formats import quantization_fault
 from workers.prompts import selection as prompts
 from workers.tokenizers import tokenizer
@@ -303,7 +303,7 @@ class _Checker:
         memory: MemoryEstimate,
         fault: str | None,
     ) -> tuple[Verdict, str | None]:
-        fault = fault or parallel_fault(find_shape(spec.model), spec.gpus)
+        fault = fault or find_shape(spec.model).parallel_fault(spec.gpus)
         if fault := fault or quantization_fault(spec.engine, spec.quantization):
             return Verdict.ILLEGAL, fault
         if attempts:

@@ -47,7 +47,7 @@ _RUN_ID_DIGITS = 8
 _SIMULATED_PREFIX = "simulated-"
 
 ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
-"""Bytes of one number in each format."""
+"""Bytes of one number, by `RunSpec.dtype`."""
 DTYPES = tuple(ITEM_BYTES)
 
 
@@ -60,7 +60,7 @@ class RunSpec:
     """
 
     model: str
-    """Name in `workers.planning.shapes.SHAPES`, such as `7b`."""
+    """Name in `workers.planning.families.known_models`, such as `7b`."""
     engine: str
     """How tokens are generated, such as `reference`."""
     dtype: str

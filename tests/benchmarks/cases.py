@@ -82,7 +82,7 @@ def prompts_of(case: Case) -> list[list[int]]:
     """The prompts of a case: random ids, all of one length, the same for every contender."""
     import torch  # noqa: PLC0415
 
-    from workers.planning.shapes import VOCAB_SIZE  # noqa: PLC0415
+    from workers.models.llama.shape import VOCAB_SIZE  # noqa: PLC0415
 
     draws = torch.Generator().manual_seed(3)
     ids: list[list[int]] = torch.randint(

@@ -202,7 +202,7 @@ def _our_engine(seat: _Seat) -> Iterator[Runner]:
     from workers.engines.registry import ENGINES, make_engine  # noqa: PLC0415
     from workers.models.loading import load_model  # noqa: PLC0415
     from workers.models.random_weights import RandomWeights  # noqa: PLC0415
-    from workers.planning.shapes import find_shape  # noqa: PLC0415
+    from workers.planning.families import find_shape  # noqa: PLC0415
     from workers.session.placement import take_device  # noqa: PLC0415
 
     case = seat.case

@@ -30,13 +30,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from telemetry.record.spec import ITEM_BYTES
 from telemetry.watcher.process import WatcherProcess
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.contenders import Answered, Contender
 from tests.benchmarks.meter import Meter
 from tests.support.watched_attempts import make_attempt
-from workers.planning.memory import ITEM_BYTES, estimate
-from workers.planning.shapes import find_shape
+from workers.planning.families import find_shape
+from workers.planning.memory import estimate
 
 # A case of no more new tokens is about its prefill; the engine's last step is no speed of decoding.
 _PREFILL_ALONE: Final = 2

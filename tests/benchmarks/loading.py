@@ -28,9 +28,9 @@ from tests.support.checkpoints import write_params
 from workers.checkpoints.digests import hash_files
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
+from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.models.random_weights import RandomWeights, WeightSource
-from workers.planning.parameters import parameter_sizes, part_size
-from workers.planning.shapes import SHAPES, ModelShape
+from workers.planning.families import parameters_of
 
 SEED = 1
 
@@ -70,10 +70,10 @@ def main() -> int:
     return int(bool(wrong))
 
 
-def _rooms(shape: ModelShape, degree: int, device: torch.device) -> dict[str, Tensor]:
+def _rooms(shape: LlamaShape, degree: int, device: torch.device) -> dict[str, Tensor]:
     return {
-        name: torch.empty(part_size(name, size, degree), dtype=torch.float16, device=device)
-        for name, size in parameter_sizes(shape)
+        name: torch.empty(parameter.part_size(degree), dtype=torch.float16, device=device)
+        for name, parameter in parameters_of(shape).items()
     }
 
 
@@ -82,7 +82,7 @@ def _fill(source: WeightSource, weights: dict[str, Tensor]) -> None:
         source.fill(name, weight)
 
 
-def _write(folder: Path, shape: ModelShape, files: int, device: torch.device) -> None:
+def _write(folder: Path, shape: LlamaShape, files: int, device: torch.device) -> None:
     """Write random weights in Meta's layout, one file at a time."""
     for number in range(files):
         weights = _rooms(shape, files, device)

@@ -28,8 +28,8 @@ import torch
 
 from tests.support.counted_operators import operators_of
 from tests.support.fake_group import pretended_peers
-from workers.models.llama.model import build
-from workers.planning.shapes import ModelShape
+from tests.support.weights import build
+from workers.models.llama.shape import LlamaShape
 
 _CPU: Final = torch.device("cpu")
 _DIM, _HEADS, _VOCAB, _MAX_LEN, _ROWS, _AT = 64, 4, 128, 32, 2, 5
@@ -92,7 +92,7 @@ def _released(source: Path, layers: int) -> Pass:
 
 
 def _reference(layers: int) -> Pass:
-    shape = ModelShape(
+    shape = LlamaShape(
         name="small", dim=_DIM, layers=layers, heads=_HEADS, norm_eps=1e-5, vocab=_VOCAB
     )
     model = build(shape, dtype="fp16", device=_CPU, max_batch=_ROWS, max_len=_MAX_LEN)

@@ -17,15 +17,15 @@ class Transformers:
         from transformers import LlamaForCausalLM, __version__  # noqa: PLC0415
 
         from tests.support.checkpoints import hugging_face_config  # noqa: PLC0415
-        from workers.models.llama.model import DTYPES  # noqa: PLC0415
-        from workers.planning.shapes import find_shape  # noqa: PLC0415
+        from workers.models.base.torch_dtypes import TORCH_DTYPES  # noqa: PLC0415
+        from workers.models.llama.shape import SHAPES  # noqa: PLC0415
 
         config = hugging_face_config(
-            find_shape(case.model), positions=case.prompt_len + case.new, pad_token_id=0
+            SHAPES[case.model], positions=case.prompt_len + case.new, pad_token_id=0
         )
         with torch.device(case.device):
             make: Callable[..., Any] = LlamaForCausalLM._from_config
-            self._model = make(config, dtype=DTYPES[case.dtype])
+            self._model = make(config, dtype=TORCH_DTYPES[case.dtype])
         self._model.train(False)
         # Given as an argument, None would be taken for "as the model's configuration says".
         self._model.generation_config.eos_token_id = None
@@ -72,7 +72,7 @@ class LlamaV1:
             initialize_model_parallel,
         )
 
-        from workers.planning.shapes import find_shape  # noqa: PLC0415
+        from workers.models.llama.shape import SHAPES  # noqa: PLC0415
 
         torch.cuda.set_device(rank)
         dist.init_process_group(
@@ -85,7 +85,7 @@ class LlamaV1:
         torch.manual_seed(1)
         sys.path.insert(0, str(clone))
         theirs = importlib.import_module("llama")
-        shape = find_shape(case.model)
+        shape = SHAPES[case.model]
         arguments = theirs.ModelArgs(
             dim=shape.dim,
             n_layers=shape.layers,

@@ -29,12 +29,11 @@ from telemetry.watcher.process import WatcherProcess
 from tests.conftest import SPEC
 from tests.support.ranks import make_rank
 from tests.support.watched_attempts import make_attempt
+from tests.support.weights import build, fill_random
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import make_engine
-from workers.models.llama.model import build
-from workers.models.random_weights import fill_random
-from workers.planning.shapes import SHAPES
+from workers.models.llama.shape import SHAPES
 from workers.session.placement import take_device
 
 BATCH, PROMPT_LEN, NEW = 64, 128, 128

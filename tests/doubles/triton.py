@@ -57,11 +57,11 @@ from workers.engines.fast.kernels.arguments import (
 )
 from workers.engines.fast.model import FastModel, SeparateDecoder
 from workers.engines.fast.tiling import LOGITS, PLAIN, QKV, RESIDUAL, SWIGLU, power_of_two
-from workers.models.llama.model import rotate
+from workers.models.llama.model import Llama, rotate
+from workers.models.llama.shape import LlamaShape
 from workers.models.loading import load_model
 from workers.models.quantization import Quantized, dequantize, quantize
 from workers.models.random_weights import RandomWeights
-from workers.planning.shapes import ModelShape
 
 Measured = Iterator[tuple[str, float]]
 
@@ -72,7 +72,7 @@ ROWS, DIM, HEADS, HEAD_DIM, PLACES = 5, 192, 6, 32, 40
 POSITIONS: Final = torch.tensor([3, 0, 7, PLACES - 1, 20], dtype=torch.int32)
 EPS: Final = 1e-6
 NOTHING: Final = torch.zeros(1)
-TINY: Final = ModelShape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
+TINY: Final = LlamaShape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
 # Outputs of a program: large ones, as the interpreter takes 20 ms for any.
 ONE_ROW_TILE, TILE = 32, 64
 
@@ -385,6 +385,7 @@ def whole_steps() -> Measured:
             max_len=16,
             prepare=Fuser(quantization),
         )
+        assert isinstance(model, Llama)
         fused = take_fused(model)
         fast = FastModel(TINY, fused, model.turns, max_batch=rows, max_len=16)
         plain = fast.prefill(prompts[:rows])

@@ -12,8 +12,8 @@ from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.generation import Generation
+from workers.models.llama.shape import SHAPES
 from workers.models.random_weights import RandomWeights
-from workers.planning.shapes import SHAPES
 from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu

@@ -18,8 +18,8 @@ from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import ENGINES, make_engine
 from workers.models.loading import load_model
 from workers.models.random_weights import RandomWeights
+from workers.planning.families import find_shape
 from workers.planning.memory import estimate
-from workers.planning.shapes import find_shape
 from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu

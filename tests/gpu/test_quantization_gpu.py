@@ -19,18 +19,18 @@ from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.engine import Engine, Model
 from workers.engines.registry import ENGINES, make_engine
+from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.models.loading import load_model
 from workers.models.logit_error import PROBE_TOKENS, LogitProbe, take_probe
 from workers.models.quantization import dequantize, linear, quantize
 from workers.models.random_weights import RandomWeights, WeightSource
-from workers.planning.shapes import SHAPES, ModelShape
 from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
 from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 
 # 7B's widths, so its kernels; w2 has groups of 128, 128, 64 and 32 at 1, 2, 4 and 8 ranks.
-SLIM = ModelShape(name="slim", dim=4096, layers=2, heads=32, norm_eps=1e-6)
+SLIM = LlamaShape(name="slim", dim=4096, layers=2, heads=32, norm_eps=1e-6)
 LAUNCH = LaunchConfig(
     device="cuda",
     threads=1,
@@ -71,7 +71,7 @@ class Scaled:
         return {"kind": "scaled"}
 
 
-def make_spec(shape: ModelShape, world: int, **changes: Any) -> RunSpec:
+def make_spec(shape: LlamaShape, world: int, **changes: Any) -> RunSpec:
     fixed = {"model": shape.name, "engine": "fast", "gpu": "h200", "gpus": world}
     return RunSpec.from_mapping({**SPEC, **fixed, "gpus_per_node": world, **changes})
 

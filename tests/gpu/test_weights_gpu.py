@@ -16,16 +16,17 @@ from workers.checkpoints.reader import Checkpoint
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
+from workers.models.llama.model import Llama
+from workers.models.llama.shape import LlamaShape
 from workers.models.loading import load_model
 from workers.models.random_weights import RandomWeights
-from workers.planning.parameters import parameter_sizes, part_size
-from workers.planning.shapes import ModelShape
+from workers.planning.families import parameters_of
 from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu
 
 # 12 layers of 25 MB in fp16, and two tables of 65 MB.
-TALL = ModelShape(name="tall", dim=1024, layers=12, heads=8, norm_eps=1e-6)
+TALL = LlamaShape(name="tall", dim=1024, layers=12, heads=8, norm_eps=1e-6)
 
 
 def fill_on(rank: Rank, folder: Path) -> list[str]:
@@ -33,9 +34,9 @@ def fill_on(rank: Rank, folder: Path) -> list[str]:
     cuda = take_device(rank, "cuda")
     source = Checkpoint(find_files(folder), TINY, rank=1, degree=2, strip_bytes=1)
     for dtype in (torch.float16, torch.bfloat16, torch.float32):
-        for name, size in parameter_sizes(TINY):
+        for name, parameter in parameters_of(TINY).items():
             there, here = (
-                torch.empty(part_size(name, size, 2), dtype=dtype, device=device)
+                torch.empty(parameter.part_size(2), dtype=dtype, device=device)
                 for device in (cuda, torch.device("cpu"))
             )
             source.fill(name, there)
@@ -73,6 +74,7 @@ def peak_of(rank: Rank, folder: Path) -> dict[str, int]:
             max_len=8,
             prepare=fuse_attention,
         )
+        assert isinstance(model, Llama)
         held = sum(weight.nbytes for weight in model.state_dict().values())
         layer = sum(weight.nbytes for weight in model.layers[0].state_dict().values())
         return {

@@ -11,14 +11,13 @@ from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.support.logits import our_logits
 from tests.support.ranks import run_gang, values_of
+from tests.support.weights import build, fill_random
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import make_engine
-from workers.models.llama.model import build
-from workers.models.random_weights import fill_random
+from workers.models.llama.shape import SHAPES
 from workers.planning.memory import estimate
-from workers.planning.shapes import SHAPES
 from workers.session.placement import take_device
 
 pytestmark = pytest.mark.gpu

@@ -7,16 +7,16 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from workers.models.random_weights import draw_whole, shard
-from workers.planning.shapes import ModelShape
+from tests.support.weights import draw_whole, shard
+from workers.models.llama.shape import LlamaShape
 
-TINY: Final = ModelShape(name="tiny", dim=64, layers=2, heads=8, norm_eps=1e-6, vocab=128)
+TINY: Final = LlamaShape(name="tiny", dim=64, layers=2, heads=8, norm_eps=1e-6, vocab=128)
 """Small enough to write dozens of; its head_dim of 8 has four pairs to turn."""
 
 
 def write_meta(
     folder: Path,
-    shape: ModelShape = TINY,
+    shape: LlamaShape = TINY,
     *,
     files: int = 1,
     dtype: torch.dtype = torch.float16,
@@ -27,7 +27,7 @@ def write_meta(
     whole = random_parameters(shape, dtype)
     for number in range(files):
         # A clone: what torch.save is given of a view is the whole storage behind it.
-        held = {name: weight.clone() for name, weight in shard(whole, number, files).items()}
+        held = {name: weight.clone() for name, weight in shard(whole, shape, number, files).items()}
         for layer in range(shape.layers):
             # Published beside the parameters, and no parameter.
             name = f"layers.{layer}.attention.inner_attention.rope.freqs"
@@ -37,7 +37,7 @@ def write_meta(
     return whole
 
 
-def write_params(folder: Path, shape: ModelShape, **settings: Any) -> None:
+def write_params(folder: Path, shape: LlamaShape, **settings: Any) -> None:
     """Write the `params.json` that Meta publishes beside the parameters."""
     params = {
         "dim": shape.dim,
@@ -53,7 +53,7 @@ def write_params(folder: Path, shape: ModelShape, **settings: Any) -> None:
 
 def write_hugging_face(
     folder: Path,
-    shape: ModelShape = TINY,
+    shape: LlamaShape = TINY,
     *,
     dtype: torch.dtype = torch.float16,
     shard_size: str = "5GB",
@@ -73,7 +73,7 @@ def write_hugging_face(
     return {name: weight.detach() for name, weight in model.state_dict().items()}
 
 
-def hugging_face_config(shape: ModelShape, *, positions: int, **settings: Any) -> Any:
+def hugging_face_config(shape: LlamaShape, *, positions: int, **settings: Any) -> Any:
     """Transformers' own description of a shape, for so many positions."""
     from transformers import LlamaConfig  # noqa: PLC0415 (seconds to import)
 
@@ -89,7 +89,7 @@ def hugging_face_config(shape: ModelShape, *, positions: int, **settings: Any) -
     )
 
 
-def random_parameters(shape: ModelShape, dtype: torch.dtype) -> dict[str, Tensor]:
+def random_parameters(shape: LlamaShape, dtype: torch.dtype) -> dict[str, Tensor]:
     """Whole parameters with norms that are not all one, so that none is taken for another."""
     whole = draw_whole(shape, 5)
     generator = torch.Generator().manual_seed(6)

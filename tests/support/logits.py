@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from tests.support.checkpoints import hugging_face_config
 from tests.support.ranks import run_gang, values_of
+from tests.support.weights import build, draw_whole, fill_random, shard
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
-from workers.models.llama.model import build
-from workers.models.random_weights import draw_whole, fill_random, shard
-from workers.planning.shapes import SHAPES, ModelShape
+from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.session.placement import take_device
 
 SHAPE: Final = SHAPES["nano"]
@@ -30,7 +29,7 @@ Logits = NDArray[np.float32]
 """[1 + STEPS, BATCH, vocab]: after the prefill, then after each decode step."""
 
 
-def draw_ids(shape: ModelShape = SHAPE) -> torch.Tensor:
+def draw_ids(shape: LlamaShape = SHAPE) -> torch.Tensor:
     """The fixed tokens that both models read."""
     generator = torch.Generator().manual_seed(3)
     return torch.randint(0, shape.vocab, (BATCH, PREFILL + STEPS), generator=generator)
@@ -51,7 +50,7 @@ def our_logits(
             SHAPE, dtype=dtype, device=mesh.device, max_batch=BATCH, max_len=PREFILL + STEPS
         )
         if cut_whole:
-            slices = shard(draw_whole(SHAPE, SEED), rank.rank, rank.world)
+            slices = shard(draw_whole(SHAPE, SEED), SHAPE, rank.rank, rank.world)
             model.load_state_dict(slices, strict=True)
         else:
             fill_random(model, SHAPE, SEED, rank=rank.rank, degree=rank.world)

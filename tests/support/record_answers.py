@@ -8,7 +8,7 @@ import pyarrow as pa
 from telemetry.clock import US_PER_S
 from telemetry.record.schema import RESPONSES
 from telemetry.record.spec import RunSpec
-from workers.planning.shapes import SHAPES
+from workers.models.llama.shape import SHAPES
 
 Spans = Sequence[tuple[str, float, float, int | None]]
 """(phase, start, end, batch) in seconds since `T0_US`."""

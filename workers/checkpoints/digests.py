@@ -22,6 +22,8 @@ from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import checkpoints_folder
 from workers.checkpoints.files import CheckpointFiles
 
+RANDOM: Final = "random"
+"""What `RunSpec.weights` holds, in place of a digest, for weights that are drawn."""
 CHECKLIST: Final = "checklist.chk"
 """MD5 of Meta's files, as published beside them."""
 
@@ -32,11 +34,11 @@ _CHUNK_BYTES: Final = 1 << 20
 _TELL_S: Final = 2.0
 _DIGITS: Final = 16
 
-Tell = Callable[[int, int], None]
+HashProgress = Callable[[int, int], None]
 """Told every two seconds how many bytes are hashed, and of how many."""
 
 
-def tell_nobody(done_bytes: int, total_bytes: int) -> None:
+def _unheard(done_bytes: int, total_bytes: int) -> None:
     """Keep it quiet."""
 
 
@@ -127,7 +129,7 @@ def record_path(results: Path, folder: Path) -> Path:
 
 
 def hash_files(
-    files: CheckpointFiles, known: CheckpointRecord | None = None, tell: Tell = tell_nobody
+    files: CheckpointFiles, known: CheckpointRecord | None = None, tell: HashProgress = _unheard
 ) -> CheckpointRecord:
     """The checkpoint's record; a file that is as in `known` is not hashed again.
 
@@ -162,7 +164,7 @@ def verify(
     *,
     again: bool,
     leads: bool,
-    tell: Tell = tell_nobody,
+    tell: HashProgress = _unheard,
 ) -> dict[str, Any]:
     """Hold a checkpoint, on the node where it is read, to the digest that names it in a spec.
 
@@ -196,7 +198,7 @@ def verify(
     return {"digest": digest, "verified": how, **record.to_mapping()}
 
 
-def check_list(files: CheckpointFiles, tell: Tell = tell_nobody) -> bool:
+def check_list(files: CheckpointFiles, tell: HashProgress = _unheard) -> bool:
     """Hold the files against the checklist.chk beside them; False when there is none.
 
     Raises:
@@ -228,7 +230,7 @@ def _stat(path: Path) -> dict[str, int]:
     return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "inode": found.st_ino}
 
 
-def _digests(paths: Sequence[Path], algorithm: str, tell: Tell) -> list[str]:
+def _digests(paths: Sequence[Path], algorithm: str, tell: HashProgress) -> list[str]:
     """Hex digests of files, several at a time: hashlib lets go of the interpreter's lock."""
     done = [0] * len(paths)
     total = sum(path.stat().st_size for path in paths)

@@ -1,4 +1,4 @@
-"""Files: which files of a folder are a LLaMA checkpoint, and of which model.
+"""Files: which files of a folder are a checkpoint, and of which model.
 
 Two kinds of folder are read: `consolidated.NN.pth` with `params.json` as Meta published them, and
 `config.json` with `.safetensors` as the Hugging Face hub holds them. No torch here: a login node
@@ -7,22 +7,21 @@ tells what is wrong before anything is queued.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from telemetry.record.files import read_json
-from workers.planning.shapes import ROPE_THETA, ModelShape
+from workers.models.base.shape import ModelShape
+from workers.planning.families import family_of
 
 _SHARD: Final = re.compile(r"consolidated\.(\d+)\.pth")
 _SINGLE: Final = "model.safetensors"
 _INDEX: Final = "model.safetensors.index.json"
 # As transformers' save_pretrained names them; no separator, so none leads out of the folder.
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors")
-# What params.json may hold beside sizes: how much a server holds at once, not what it computes.
-_NO_MATTER: Final = {"max_batch_size", "max_seq_len"}
 # A message is one line; a value longer than this is no size.
 _MOST_CHARS: Final = 100
 
@@ -100,7 +99,13 @@ def check_model(files: CheckpointFiles, shape: ModelShape) -> None:
     """
     path = files.folder / files.settings[0]
     content = read_json(path)
-    said = _meta_sizes if files.format is Format.META else _hugging_face_sizes
+    names = family_of(shape).names
+    meta = files.format is Format.META
+    said = names.meta_settings if meta else names.hugging_face_settings
+    if said is None:
+        raise ValueError(
+            f"`weights` must be of {shape.name}, but no {names.title} was published as {path.name}"
+        )
     try:
         for name, value, expected in said(content, shape):
             if not _equal(value, expected):
@@ -109,7 +114,7 @@ def check_model(files: CheckpointFiles, shape: ModelShape) -> None:
                     f"but {path} says {_short(value)} instead"
                 )
     except (TypeError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"{path} must describe a LLaMA model, but {error}") from error
+        raise ValueError(f"{path} must describe a {names.title} model, but {error}") from error
 
 
 def _meta_files(folder: Path, names: list[str]) -> CheckpointFiles:
@@ -145,57 +150,6 @@ def _hugging_face_files(folder: Path, names: set[str]) -> CheckpointFiles:
         weights=tuple(weights),
         settings=tuple(settings),
     )
-
-
-def _meta_sizes(params: Mapping[str, Any], shape: ModelShape) -> Iterator[tuple[str, Any, Any]]:
-    """What params.json says and what it must say; the names are its own."""
-    yield "dim", params.get("dim"), shape.dim
-    yield "n_layers", params.get("n_layers"), shape.layers
-    yield "n_heads", params.get("n_heads"), shape.heads
-    yield "n_kv_heads", params.get("n_kv_heads", shape.heads), shape.heads
-    yield "norm_eps", params.get("norm_eps"), shape.norm_eps
-    # -1 leaves it to the tokenizer; the embedding's own size is looked at later.
-    vocab = params.get("vocab_size", -1)
-    yield "vocab_size", shape.vocab if vocab == -1 else vocab, shape.vocab
-    multiple = params.get("multiple_of")
-    if multiple is not None:
-        classical = int((params.get("ffn_dim_multiplier") or 1) * int(8 * shape.dim / 3))
-        yield "feed-forward width", math.ceil(classical / multiple) * multiple, shape.ffn
-    yield "rope_theta", params.get("rope_theta", ROPE_THETA), ROPE_THETA
-    yield "use_scaled_rope", params.get("use_scaled_rope", False), False
-    known = {"dim", "n_layers", "n_heads", "n_kv_heads", "norm_eps", "vocab_size", "multiple_of"}
-    known |= {"ffn_dim_multiplier", "rope_theta", "use_scaled_rope", *_NO_MATTER}
-    # A key that is not known may be one that changes what the model computes.
-    yield "list of other settings", sorted(set(params) - known), []
-
-
-def _hugging_face_sizes(
-    config: Mapping[str, Any], shape: ModelShape
-) -> Iterator[tuple[str, Any, Any]]:
-    """What config.json says and what it must say; the names are its own."""
-    yield "model_type", config.get("model_type"), "llama"
-    yield "hidden_size", config.get("hidden_size"), shape.dim
-    yield "intermediate_size", config.get("intermediate_size"), shape.ffn
-    yield "num_hidden_layers", config.get("num_hidden_layers"), shape.layers
-    heads = config.get("num_attention_heads")
-    yield "num_attention_heads", heads, shape.heads
-    yield "num_key_value_heads", config.get("num_key_value_heads") or heads, shape.heads
-    yield "head_dim", config.get("head_dim") or shape.head_dim, shape.head_dim
-    yield "rms_norm_eps", config.get("rms_norm_eps"), shape.norm_eps
-    yield "vocab_size", config.get("vocab_size"), shape.vocab
-    yield "hidden_act", config.get("hidden_act", "silu"), "silu"
-    yield "attention_bias", config.get("attention_bias", False), False
-    yield "mlp_bias", config.get("mlp_bias", False), False
-    # Tied, the output matrix is the embedding: another model, with vocab x dim fewer parameters.
-    yield "tie_word_embeddings", config.get("tie_word_embeddings", False), False
-    yield "quantization_config", config.get("quantization_config"), None
-    # Up to transformers 4 as two keys, from 5 on as one.
-    rope = config.get("rope_parameters") or {}
-    scaling = config.get("rope_scaling") or {}
-    kind = {**rope, **scaling}
-    yield "rope_theta", rope.get("rope_theta", config.get("rope_theta", ROPE_THETA)), ROPE_THETA
-    yield "rope_type", kind.get("rope_type", kind.get("type", "default")), "default"
-    yield "partial_rotary_factor", rope.get("partial_rotary_factor", 1.0), 1.0
 
 
 def _holding(names: set[str]) -> str:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from workers.checkpoints.stored_tensor import StoredTensor
+from workers.models.base.torch_dtypes import TORCH_DTYPES
 
-FORMAT_NAMES: Final = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
+FORMAT_NAMES: Final = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 """Number formats of weights by torch's own, as `RunSpec.dtype` calls them."""
 
 

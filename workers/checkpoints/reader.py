@@ -15,8 +15,9 @@ from workers.checkpoints.files import CheckpointFiles, Format, check_model
 from workers.checkpoints.pth import FORMAT_NAMES
 from workers.checkpoints.stored_tensor import StoredTensor
 from workers.checkpoints.tensors import check_tensors, open_tensors
-from workers.planning.parameters import parameter_sizes, part_size, split_dim
-from workers.planning.shapes import ModelShape
+from workers.models.base.parameter import Parameter
+from workers.models.base.shape import ModelShape
+from workers.planning.families import family_of, parameters_of
 
 # Small beside any GPU, large beside a disk's read-ahead and the cost of starting a copy.
 STRIP_BYTES: Final = 16 << 20
@@ -49,7 +50,8 @@ class Checkpoint:
         strip_bytes: int = STRIP_BYTES,
     ) -> None:
         check_model(files, shape)
-        self._pieces = open_tensors(files)
+        self._names = family_of(shape).names
+        self._pieces = open_tensors(files, self._names)
         check_tensors(files, self._pieces, shape)
         self._files = files
         self._shape = shape
@@ -58,7 +60,7 @@ class Checkpoint:
         self._about = dict(about or {})
         self._strip_bytes = strip_bytes
         self._filled: set[str] = set()
-        self._sizes = dict(parameter_sizes(shape))
+        self._parameters = parameters_of(shape)
         self._require_equal_norms()
 
     def fill(self, name: str, weight: Tensor) -> None:
@@ -68,17 +70,19 @@ class Checkpoint:
             ValueError: there is no such parameter, `weight` has another size, or a number is
                 infinite or none in the number format of `weight`.
         """
-        size = self._sizes.get(name)
-        if size is None:
-            raise ValueError(f"`name` must be a parameter of LLaMA, but is {name!r} instead")
-        if tuple(weight.shape) != (mine := part_size(name, size, self._degree)):
+        parameter = self._parameters.get(name)
+        if parameter is None:
+            raise ValueError(
+                f"`name` must be a parameter of {self._names.title}, but is {name!r} instead"
+            )
+        if tuple(weight.shape) != (mine := parameter.part_size(self._degree)):
             raise ValueError(
                 f"`weight` must be {mine} for {name} on {self._degree} ranks, "
                 f"but is {tuple(weight.shape)} instead"
             )
         self._filled.add(_format(weight))
         finite = torch.ones((), dtype=torch.bool, device=weight.device)
-        for piece, source, target in self._overlaps(name, mine):
+        for piece, source, target in self._overlaps(parameter, mine):
             for rows in self._strips(source):
                 read = piece.read((rows, *source[1:]))
                 begin = target[0].start + rows.start - source[0].start
@@ -105,11 +109,10 @@ class Checkpoint:
         }
 
     def _overlaps(
-        self, name: str, mine: tuple[int, ...]
+        self, parameter: Parameter, mine: tuple[int, ...]
     ) -> Iterator[tuple[StoredTensor, tuple[slice, ...], tuple[slice, ...]]]:
         """The pieces that this rank's slice is of: each with the box in it and in the slice."""
-        pieces = self._pieces[name]
-        dim = split_dim(name)
+        pieces, dim = self._pieces[parameter.name], parameter.split_dim
         if dim is None:
             whole = tuple(slice(0, length) for length in mine)
             yield pieces[0], whole, whole
@@ -138,11 +141,8 @@ class Checkpoint:
             yield slice(begin, min(begin + step, box[0].stop))
 
     def _in_order(self, name: str, rows: Tensor) -> Tensor:
-        """The rows of whole heads as released: pairs that are turned together are neighbours.
-
-        Hugging Face's LLaMA keeps the first of all pairs of a head, then the second of all.
-        """
-        if self._files.format is Format.META or name.split(".")[-2] not in ("wq", "wk"):
+        """The rows of whole heads as the model has them: see `CheckpointNames.halved`."""
+        if self._files.format is Format.META or not self._names.halved(name):
             return rows
         head = self._shape.head_dim
         halves = rows.reshape(rows.shape[0] // head, 2, head // 2, rows.shape[1])
@@ -151,7 +151,7 @@ class Checkpoint:
     def _require_equal_norms(self) -> None:
         """Files of one checkpoint hold the same norms; those of two, mixed, do not."""
         for name, pieces in self._pieces.items():
-            if split_dim(name) is not None:
+            if self._parameters[name].split_dim is not None:
                 continue
             first = pieces[0].read((slice(None),))
             for piece in pieces[1:]:

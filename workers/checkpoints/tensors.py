@@ -6,47 +6,29 @@ the rows of a head in another order.
 """
 
 import importlib.util
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from workers.checkpoints.files import CheckpointFiles, Format
 from workers.checkpoints.stored_tensor import StoredTensor
-from workers.planning.parameters import parameter_sizes, part_size, split_dim
-from workers.planning.shapes import ModelShape
+from workers.models.base.family import CheckpointNames
+from workers.models.base.parameter import Parameter
+from workers.models.base.shape import ModelShape
+from workers.planning.families import parameters_of
 
 FORMATS: Final = {"F16": "fp16", "BF16": "bf16", "F32": "fp32"}
 """Number formats that weights may be stored in: by their names in safetensors, as here."""
 
-# What some conversions keep beside the parameters: the table of rotations, which we make anew.
-_NO_PARAMETER: Final = re.compile(r"(.*\.)?(rope\.freqs|rotary_emb\.inv_freq)")
-_THEIR_TABLES: Final = {
-    "model.embed_tokens.weight": "tok_embeddings.weight",
-    "model.norm.weight": "norm.weight",
-    "lm_head.weight": "output.weight",
-}
-_THEIR_LAYER: Final = re.compile(r"model\.layers\.(\d+)\.(.+)\.weight")
-_THEIR_NAMES: Final = {
-    "self_attn.q_proj": "attention.wq",
-    "self_attn.k_proj": "attention.wk",
-    "self_attn.v_proj": "attention.wv",
-    "self_attn.o_proj": "attention.wo",
-    "mlp.gate_proj": "feed_forward.w1",
-    "mlp.down_proj": "feed_forward.w2",
-    "mlp.up_proj": "feed_forward.w3",
-    "input_layernorm": "attention_norm",
-    "post_attention_layernorm": "ffn_norm",
-}
 
+def open_tensors(files: CheckpointFiles, names: CheckpointNames) -> dict[str, list[StoredTensor]]:
+    """What the files hold by parameter: one piece, or one for each of Meta's files in order.
 
-def open_tensors(files: CheckpointFiles) -> dict[str, list[StoredTensor]]:
-    """What the files hold by released name: one piece, or one for each of Meta's files in order.
-
-    The files are mapped into memory, not read. Meta's need torch.
+    `names` tells which name is which parameter. The files are mapped into memory, not read; Meta's
+    need torch.
 
     Raises:
-        ValueError: a file is not whole, not of its kind, or holds what is no parameter of LLaMA.
+        ValueError: a file is not whole, not of its kind, or holds what is no parameter.
         OSError: a file cannot be read.
     """
     found: dict[str, list[StoredTensor]] = {}
@@ -60,11 +42,13 @@ def open_tensors(files: CheckpointFiles) -> dict[str, list[StoredTensor]]:
         else:
             held = _open_safetensors(path)
         for name, piece in held.items():
-            if _NO_PARAMETER.fullmatch(name):
+            if names.no_parameter.fullmatch(name):
                 continue
-            ours = name if files.format is Format.META else _released_name(name)
+            ours = name if files.format is Format.META else names.hugging_face_name(name)
             if ours is None:
-                raise ValueError(f"{path} must hold LLaMA's parameters alone, but holds {name!r}")
+                raise ValueError(
+                    f"{path} must hold {names.title}'s parameters alone, but holds {name!r}"
+                )
             found.setdefault(ours, []).append(piece)
     return found
 
@@ -78,14 +62,14 @@ def check_tensors(
         ValueError: a parameter is missing, strange, or of another size or number format.
     """
     parts = len(files.weights) if files.format is Format.META else 1
-    sizes = dict(parameter_sizes(shape))
+    parameters = parameters_of(shape)
     for name, found in pieces.items():
-        if name not in sizes:
+        if name not in parameters:
             raise ValueError(
                 f"`weights` must hold the parameters of {shape.name} alone, "
                 f"but {files.folder / found[0].file} holds {name!r}"
             )
-    for name, size in sizes.items():
+    for name, parameter in parameters.items():
         found = pieces.get(name, [])
         if len(found) != parts:
             missing = sorted(set(files.weights) - {piece.file for piece in found})
@@ -95,29 +79,29 @@ def check_tensors(
                 f"`weights` must hold {name} of {shape.name}, but in {files.folder} {fault}"
             )
         for piece in found:
-            _check_piece(files, name, size, piece, parts)
+            _check_piece(files, parameter, piece, parts, shape.vocab)
 
 
 def _check_piece(
-    files: CheckpointFiles, name: str, size: tuple[int, ...], piece: StoredTensor, parts: int
+    files: CheckpointFiles, parameter: Parameter, piece: StoredTensor, parts: int, vocab: int
 ) -> None:
+    name, size, dim = parameter.name, parameter.size, parameter.split_dim
     path = files.folder / piece.file
     if piece.format not in FORMATS.values():
         raise ValueError(
             f"`weights` must be stored as one of {', '.join(FORMATS.values())}, "
             f"but {path} holds {name} as {piece.format} instead"
         )
-    if piece.size == (expected := part_size(name, size, parts)):
+    if piece.size == (expected := parameter.part_size(parts)):
         return
     of = f", one of {parts} slices of {_by(size)}," if parts > 1 else ""
     hint = ""
-    dim = split_dim(name)
     if files.format is Format.META and dim is not None and len(piece.size) == len(size):
         others = piece.size[:dim] + piece.size[dim + 1 :]
         slices, rest = divmod(size[dim], piece.size[dim] or 1)
         if others == size[:dim] + size[dim + 1 :] and not rest:
             hint = f": it was cut for {slices} files, of which {parts} are here"
-    if name in ("tok_embeddings.weight", "output.weight") and not hint:
+    if size[0] == vocab and not hint:
         hint = "; its vocabulary must be the tokenizer's"
     raise ValueError(
         f"`weights` must hold {name} as {_by(expected)}{of} but {path} holds it as "
@@ -147,15 +131,6 @@ def _open_safetensors(path: Path) -> dict[str, StoredTensor]:
             read=stored.__getitem__,
         )
     return pieces
-
-
-def _released_name(name: str) -> str | None:
-    if table := _THEIR_TABLES.get(name):
-        return table
-    layer = _THEIR_LAYER.fullmatch(name)
-    if layer is None or layer[2] not in _THEIR_NAMES:
-        return None
-    return f"layers.{layer[1]}.{_THEIR_NAMES[layer[2]]}.weight"
 
 
 def _by(size: tuple[int, ...]) -> str:

@@ -10,11 +10,11 @@ from workers.engines.base.sampling import Decoding
 from workers.engines.fast.engine import FastEngine, fast_fault, make_fast
 from workers.engines.fast.fused_weights import Fuser
 from workers.engines.reference.engine import ReferenceEngine
-from workers.models.llama.model import Llama
+from workers.models.base.model import DecoderModel
 from workers.models.loading import Prepare
 
 
-def make_engine(spec: RunSpec, model: Llama, eos_id: int, device: torch.device) -> Engine:
+def make_engine(spec: RunSpec, model: DecoderModel, eos_id: int, device: torch.device) -> Engine:
     """The engine that a spec asks for.
 
     Raises:
@@ -56,20 +56,15 @@ def _prepare_nothing(spec: RunSpec) -> None:
 
 
 def _make_reference(
-    spec: RunSpec, model: Llama, eos_id: int, device: torch.device
+    spec: RunSpec, model: DecoderModel, eos_id: int, device: torch.device
 ) -> ReferenceEngine:
     max_len = spec.max_prompt_len + spec.max_gen_len
-    weight_bytes = sum(
-        weight.numel() * weight.element_size()
-        for name, weight in model.named_parameters()
-        if not name.startswith("tok_embeddings.")
-    )
     return ReferenceEngine(
         model,
         decoding_of(spec, eos_id),
         max_len=max_len,
         device=device,
-        weight_bytes=weight_bytes,
+        weight_bytes=model.step_bytes(),
     )
 
 
@@ -77,7 +72,7 @@ def _prepare_fast(spec: RunSpec) -> Prepare:
     return Fuser(spec.quantization)
 
 
-def _make_fast(spec: RunSpec, model: Llama, eos_id: int, device: torch.device) -> FastEngine:
+def _make_fast(spec: RunSpec, model: DecoderModel, eos_id: int, device: torch.device) -> FastEngine:
     del device
     return make_fast(spec, model, decoding_of(spec, eos_id))
 

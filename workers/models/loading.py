@@ -5,7 +5,7 @@ next one is made: the most that is ever held is the finished model and one layer
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +14,15 @@ from torch import nn
 
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
-from workers.checkpoints.digests import verify
+from workers.checkpoints.digests import RANDOM, verify
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.rank import Rank
-from workers.models.llama.model import Llama, skeleton
+from workers.models.base.model import DecoderModel
+from workers.models.base.shape import ModelShape
 from workers.models.random_weights import RandomWeights, WeightSource
-from workers.planning.parameters import RANDOM
-from workers.planning.shapes import ModelShape, find_shape
+from workers.models.skeleton import skeleton
+from workers.planning.families import find_shape
 
 Prepare = Callable[[str, nn.Module], None]
 """Fuses or quantizes a filled part of a model, called with its name and the part."""
@@ -60,10 +61,10 @@ def load_model(
     max_batch: int,
     max_len: int,
     prepare: Prepare | None = None,
-) -> Llama:
+) -> DecoderModel:
     """A rank's model, filled, with key-value caches for `max_batch` rows of `max_len` positions.
 
-    `prepare` is called with `tok_embeddings`, each `layers.N`, `norm` and `output`, and the module.
+    `prepare` is called with the name of each part of the model, and the part.
     An engine that keeps keys and values elsewhere says `max_batch=0` and gets caches of no size.
 
     Raises:
@@ -72,7 +73,7 @@ def load_model(
     """
     model = skeleton(shape, dtype)
     with torch.no_grad():
-        for name, module in _modules(model):
+        for name, module in model.parts():
             module.to_empty(device=device)
             for parameter, weight in module.named_parameters(prefix=name):
                 source.fill(parameter, weight)
@@ -87,11 +88,3 @@ def load_model(
 
 def _log(done_bytes: int, total_bytes: int) -> None:
     _LOG.info("hashing weights: %.1f of %.1f GB", done_bytes / 1e9, total_bytes / 1e9)
-
-
-def _modules(model: Llama) -> Iterator[tuple[str, nn.Module]]:
-    yield "tok_embeddings", model.tok_embeddings
-    for layer, block in enumerate(model.layers):
-        yield f"layers.{layer}", block
-    yield "norm", model.norm
-    yield "output", model.output

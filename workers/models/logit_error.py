@@ -1,6 +1,6 @@
 """Logit error: how far the logits that a run computes are from those of its weights in fp32.
 
-The same weights are read once more in fp32, one layer at a time through the same FairScale layers,
+The same weights are read once more in fp32, one layer at a time through the same layers,
 before the run's own model is made: the truth costs no memory beside it, and LOAD is charged for
 the time. The probe is one text. The truth reads it in one pass; the run's model prefills its first
 quarter and decodes the rest token by token, in as many equal rows as a batch has, so that the
@@ -13,16 +13,18 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
-from workers.models.llama.model import Llama, skeleton
+from workers.models.base.model import DecoderModel
+from workers.models.base.shape import ModelShape
 from workers.models.random_weights import WeightSource
-from workers.planning.shapes import ModelShape, find_shape
+from workers.models.skeleton import skeleton
+from workers.planning.families import find_shape
 
 # 48 decoded positions x 32,000 logits: the rms of a run's error then varies by a few percent from
 # text to text, and the slowest engine decodes them in about a second at 7B.
@@ -125,21 +127,10 @@ def fp32_logits(
         ValueError: the weights do not fit the model.
         RuntimeError: the weights cannot be read.
     """
-    tokens = len(ids)
     model = skeleton(shape, "fp32")
     with torch.inference_mode(), _single_precision():
-        model.allocate(1, tokens, device)
-        mask = torch.full((tokens, tokens), -math.inf, device=device).triu(diagonal=1)
-        turns = model.turns[:, None]
-        with _filled(model, "tok_embeddings", source, device) as embedding:
-            x: Tensor = embedding(ids[None])
-        for layer in range(shape.layers):
-            with _filled(model, f"layers.{layer}", source, device) as block:
-                x = block(x, 0, turns, mask)
-        with _filled(model, "norm", source, device) as norm:
-            x = norm(x[0, first - 1 :])
-        with _filled(model, "output", source, device) as output:
-            logits = cast(Tensor, output(x)).clone()
+        model.allocate(1, len(ids), device)
+        logits = model.read(ids, first, lambda name: _filled(model, name, source, device))
     if device.type == "cuda":
         # Room kept for fp32 layers would be counted as the run's own.
         torch.cuda.empty_cache()
@@ -161,7 +152,7 @@ def _prefilled(tokens: int) -> int:
 
 @contextlib.contextmanager
 def _filled(
-    model: Llama, name: str, source: WeightSource, device: torch.device
+    model: DecoderModel, name: str, source: WeightSource, device: torch.device
 ) -> Iterator[nn.Module]:
     """A module of the model with its weights, for as long as it is used."""
     module = model.get_submodule(name).to_empty(device=device)

@@ -6,12 +6,11 @@ against what the driver says is used.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from telemetry.boards.board import ASSUMED_CONTEXT_BYTES, ASSUMED_NCCL_BYTES
 from telemetry.boards.table import BOARDS
-from telemetry.record.spec import RunSpec
-from workers.planning.shapes import ModelShape, find_shape
+from telemetry.record.spec import ITEM_BYTES, RunSpec
+from workers.planning.families import find_shape
 from workers.planning.weight_formats import matrix_bytes
 from workers.planning.workspace import (
     RankWork,
@@ -21,9 +20,6 @@ from workers.planning.workspace import (
     loading_bytes,
     reference_bytes,
 )
-
-ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
-"""Bytes of one number, by `RunSpec.dtype`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +69,16 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         item_bytes=item_bytes,
         quantization=spec.quantization,
     )
-    layer = _layer_bytes(shape, spec, item_bytes)
+    layer = sum(
+        matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
+        for outputs, inputs in shape.layer_matrices(spec.gpus)
+    )
     # `fast` has the whole embedding on every rank, and of the norms only the last apart.
     table = shape.vocab * (shape.dim if fast else work.width)
     norms = shape.dim if fast else shape.norm_params
     head = shape.vocab * work.width
     weights = shape.layers * layer + (table + head + norms) * item_bytes
-    cache = 2 * shape.layers * work.batch * work.max_len * shape.dim // spec.gpus * item_bytes
+    cache = work.batch * work.max_len * shape.kv_numbers // spec.gpus * item_bytes
     on_gpu = spec.gpu != "cpu"
     workspace = fast_bytes(work) if fast else reference_bytes(work)
     if on_gpu:
@@ -113,31 +112,8 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     new = spec.max_gen_len if whole else 1
     # The last token sampled is never fed back.
     fed = prompt_len + new - 1
-    matrices = 2 * shape.layers * shape.layer_matrix_params * fed
+    matrices = shape.flop_per_token * fed
     # Position p meets p + 1 keys and as many values.
-    attention = 4 * shape.dim * shape.layers * fed * (fed + 1) // 2
-    logits = 2 * shape.vocab * shape.dim * new
+    attention = shape.flop_per_token_and_position * fed * (fed + 1) // 2
+    logits = shape.flop_per_logit_row * new
     return spec.prompts * (matrices + attention + logits)
-
-
-def _layer_bytes(shape: ModelShape, spec: RunSpec, item_bytes: int) -> int:
-    """One rank's seven matrices of a layer, with their scales."""
-    dim, width, inner = shape.dim, _part(shape.dim, spec.gpus), _part(shape.ffn, spec.gpus)
-    return sum(
-        count * matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
-        for count, outputs, inputs in (
-            (3, width, dim),
-            (1, dim, width),
-            (2, inner, dim),
-            (1, dim, inner),
-        )
-    )
-
-
-def _part(size: int, degree: int) -> int:
-    """A rank's part of a width; of one that does not divide, an even number that would hold it.
-
-    A split that is not legal is planned too, to be listed with its reason.
-    """
-    part = -(-size // degree)
-    return part if size % degree == 0 else part + part % 2

@@ -11,7 +11,7 @@ from typing import Final
 
 from telemetry.boards.board import CUBLAS_WORKSPACE_BYTES
 from telemetry.boards.table import BOARDS
-from workers.planning.shapes import ModelShape
+from workers.models.base.shape import ModelShape
 
 _FP32: Final = 4
 _INT64: Final = 8

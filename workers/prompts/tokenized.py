@@ -6,7 +6,7 @@ from pathlib import Path
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import RunPaths
 from telemetry.record.spec import RunSpec
-from workers.planning.shapes import VOCAB_SIZE
+from workers.planning.families import find_shape
 from workers.prompts.selection import read_prompts
 from workers.prompts.synthetic import SYNTHETIC
 from workers.tokenizers.tokenizer import Tokenizer, load
@@ -36,9 +36,10 @@ def read_questions(spec: RunSpec, launch: LaunchConfig, results: Path) -> Tokeni
         raise ValueError(
             f"`tokenizer` must be {spec.tokenizer} as in the spec, but is {tokenizer.name} instead"
         )
-    if tokenizer.vocab_size != VOCAB_SIZE:
+    vocab = find_shape(spec.model).vocab
+    if tokenizer.vocab_size != vocab:
         raise ValueError(
-            f"`tokenizer` must have {VOCAB_SIZE} ids as the models have, "
+            f"`tokenizer` must have {vocab} ids as {spec.model} has, "
             f"but {tokenizer.name} has {tokenizer.vocab_size} instead"
         )
     run = RunPaths(results=results, run_id=spec.run_id)

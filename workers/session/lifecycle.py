@@ -30,7 +30,7 @@ from workers.engines.registry import ENGINES, engine_fault, make_engine
 from workers.models.loading import load_model, open_weights
 from workers.models.logit_error import take_probe
 from workers.models.random_weights import WeightSource
-from workers.planning.shapes import find_shape, parallel_fault
+from workers.planning.families import find_shape
 from workers.prompts.tokenized import TokenizedPrompts, read_questions
 from workers.session.measurement import AnswerShards, Measurement
 from workers.session.memory_usage import shortages_told
@@ -162,7 +162,7 @@ def _prepare(
     rank = rendezvous.rank
     placement, questions, weights, fault = None, None, None, None
     try:
-        shape_fault = parallel_fault(find_shape(spec.model), spec.gpus)
+        shape_fault = find_shape(spec.model).parallel_fault(spec.gpus)
         if spec_fault := shape_fault or engine_fault(spec):
             raise ValueError(spec_fault)
         questions = read_questions(spec, launch, results)

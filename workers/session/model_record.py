@@ -4,6 +4,7 @@ Rank 0 writes it when the model is warm, and once more when the last batch is an
 the measured window and with memory as it was at the end.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from telemetry.record.spec import RunSpec
 from workers.distributed.rendezvous import Rendezvous
 from workers.engines.base.engine import Engine
 from workers.models.random_weights import WeightSource
-from workers.planning.memory import ITEM_BYTES
-from workers.planning.shapes import find_shape
+from workers.planning.arithmetic import arithmetic_of
+from workers.planning.families import find_shape
 from workers.session.memory_usage import describe_footprints, read_footprint
 
 
@@ -57,6 +58,7 @@ class ModelRecord:
             {
                 "weights": self.weights.describe(),
                 "shape": self._describe_shape([rank["weight_bytes"] for rank in ranks]),
+                "arithmetic": dataclasses.asdict(arithmetic_of(self.spec)),
                 "dtype": self.spec.dtype,
                 "quantization": self.spec.quantization,
                 "engine": self.engine.describe(),
@@ -70,17 +72,10 @@ class ModelRecord:
     def _describe_shape(self, weight_bytes: Sequence[int | None]) -> dict[str, Any]:
         shape = find_shape(self.spec.model)
         counted = [count for count in weight_bytes if count is not None]
-        item_bytes = ITEM_BYTES[self.spec.dtype]
         return {
-            "name": shape.name,
-            "dim": shape.dim,
-            "layers": shape.layers,
-            "heads": shape.heads,
-            "ffn": shape.ffn,
-            "vocab": shape.vocab,
-            "params": shape.params,
+            **shape.describe(),
             # What one step of decoding reads over all ranks.
             "weight_bytes_per_step": sum(counted) if len(counted) == len(weight_bytes) else None,
             # Keys and values of one position of one row over all ranks.
-            "kv_bytes_per_position": 2 * shape.layers * shape.dim * item_bytes,
+            "kv_bytes_per_position": arithmetic_of(self.spec).kv_bytes_per_position,
         }

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-# Vocabulary of LLaMA's tokenizer (arXiv 2302.13971; 32000 rows of the released embeddings).
-VOCAB_SIZE: Final = 32_000
-BUNDLED_MODEL: Final = Path(__file__).resolve().parent / "bundled" / "tokenizer.model"
+from workers.models.llama.shape import VOCAB_SIZE
 
+BUNDLED_MODEL: Final = Path(__file__).resolve().parent / "bundled" / "tokenizer.model"
 _BUNDLED_NAME: Final = f"joulegrid-{VOCAB_SIZE}"
 _DIGEST_DIGITS: Final = 8
 # A RunSpec name has at most 64 characters: stem, hyphen and digest must fit.

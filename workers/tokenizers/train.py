@@ -23,7 +23,8 @@ from typing import Any, Final
 import sentencepiece
 
 from telemetry.record.files import write_bytes, write_json
-from workers.tokenizers.tokenizer import BUNDLED_MODEL, VOCAB_SIZE
+from workers.models.llama.shape import VOCAB_SIZE
+from workers.tokenizers.tokenizer import BUNDLED_MODEL
 
 # Not every installation carries these (Debian splits them off), or they hold tables and no prose.
 _LEFT_OUT: Final = frozenset(

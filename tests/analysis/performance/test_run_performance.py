@@ -12,7 +12,7 @@ from analysis.tables.column import Row
 from analysis.tables.table import Tables
 from tests.support.record_answers import PROMPT_TOKENS, T0_US
 from tests.support.records import Plan, build_run, window_s
-from workers.planning.shapes import SHAPES
+from workers.models.llama.shape import SHAPES
 
 NANO = SHAPES["nano"]
 H200: Mapping[str, Any] = {"name": "NVIDIA H200", "kind": "h200"}

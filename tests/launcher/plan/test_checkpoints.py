@@ -21,7 +21,7 @@ from tests.support.checkpoints import TINY, write_hugging_face, write_meta
 from workers.checkpoints import digests as checkpoint_record
 from workers.checkpoints.digests import hash_files
 from workers.checkpoints.files import find_files
-from workers.planning.shapes import SHAPES
+from workers.models.llama.shape import SHAPES
 from workers.tokenizers.tokenizer import BUNDLED_MODEL, identify
 
 NANO = SHAPES["nano"]

@@ -13,7 +13,7 @@ from telemetry.record.files import write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import EndState
 from workers.engines.registry import ENGINES
-from workers.planning.shapes import SHAPES
+from workers.planning.families import known_models
 from workers.prompts.corpus import CORPORA
 
 
@@ -227,7 +227,7 @@ def test_every_engine_offered_is_one_that_the_workers_have() -> None:
 
 
 def test_every_model_offered_is_one_that_the_workers_have() -> None:
-    assert set(group_options("model")) == set(SHAPES)
+    assert set(group_options("model")) == set(known_models())
 
 
 def test_every_data_set_offered_is_one_that_the_workers_have() -> None:

@@ -33,7 +33,7 @@ def spy_on_hashing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     hashed: list[str] = []
     real = checkpoint_record._digests
 
-    def spy(paths: list[Path], algorithm: str, tell: checkpoint_record.Tell) -> list[str]:
+    def spy(paths: list[Path], algorithm: str, tell: checkpoint_record.HashProgress) -> list[str]:
         hashed.extend(path.name for path in paths)
         return real(paths, algorithm, tell)
 
@@ -157,8 +157,10 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(
 ) -> None:
     real = checkpoint_record._digests
 
-    def change_meanwhile(paths: list[Path], algorithm: str, tell: object) -> list[str]:
-        digests = real(paths, algorithm, checkpoint_record.tell_nobody)
+    def change_meanwhile(
+        paths: list[Path], algorithm: str, tell: checkpoint_record.HashProgress
+    ) -> list[str]:
+        digests = real(paths, algorithm, tell)
         os.utime(files.folder / "consolidated.00.pth", ns=(1, 1))
         return digests
 

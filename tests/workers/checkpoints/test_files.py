@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workers.checkpoints.files import Format, check_model, find_files
-from workers.planning.shapes import SHAPES
+from workers.models.llama.shape import SHAPES
 
 SEVEN = SHAPES["7b"]
 PARAMS: dict[str, Any] = {

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from tests.support.checkpoints import TINY, random_parameters, write_hugging_face, write_meta
 from tests.support.ranks import run_gang, values_of
+from tests.support.weights import shard
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.rank import Rank
-from workers.models.random_weights import shard
-from workers.planning.parameters import parameter_sizes, part_size
-from workers.planning.shapes import ModelShape
+from workers.models.llama.shape import LlamaShape
+from workers.planning.families import parameters_of
 
 # Its two tables are 33 MB each in fp16; an eighth of one is 4 MB.
-WIDE = ModelShape(name="wide", dim=1024, layers=1, heads=8, norm_eps=1e-6, vocab=16_000)
+WIDE = LlamaShape(name="wide", dim=1024, layers=1, heads=8, norm_eps=1e-6, vocab=16_000)
 BALLAST_BYTES = 5_000_000
 
 
@@ -30,7 +30,7 @@ def read_all(
     rank: int = 0,
     degree: int = 1,
     *,
-    shape: ModelShape = TINY,
+    shape: LlamaShape = TINY,
     dtype: torch.dtype = torch.float16,
     strip_bytes: int = 1,
 ) -> dict[str, Tensor]:
@@ -39,9 +39,9 @@ def read_all(
         find_files(folder), shape, rank=rank, degree=degree, strip_bytes=strip_bytes
     )
     slices = {}
-    for name, size in parameter_sizes(shape):
+    for name, parameter in parameters_of(shape).items():
         # Not zeros and finite nowhere: what is not written shows.
-        slices[name] = torch.full(part_size(name, size, degree), torch.nan, dtype=dtype)
+        slices[name] = torch.full(parameter.part_size(degree), torch.nan, dtype=dtype)
         source.fill(name, slices[name])
     return slices
 
@@ -59,7 +59,7 @@ def test_every_rank_gets_its_slice_however_many_files_there_are(
 ) -> None:
     whole = write_meta(tmp_path, files=files)
     for rank in range(degree):
-        require_equal(read_all(tmp_path, rank, degree), shard(whole, rank, degree))
+        require_equal(read_all(tmp_path, rank, degree), shard(whole, TINY, rank, degree))
 
 
 @pytest.mark.parametrize("strip_bytes", [1, 5000, 1 << 30])
@@ -68,7 +68,7 @@ def test_the_numbers_do_not_hang_on_how_much_is_read_at_once(
 ) -> None:
     whole = write_meta(tmp_path, files=2)
     found = read_all(tmp_path, 1, 2, strip_bytes=strip_bytes)
-    require_equal(found, shard(whole, 1, 2))
+    require_equal(found, shard(whole, TINY, 1, 2))
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,9 @@ def test_a_hugging_face_folder_holds_the_same_numbers_in_one_file_or_many(
 def fill_in_little_room(rank: Rank, folder: Path, found: Path) -> bool:
     degree = 8
     source = Checkpoint(find_files(folder), WIDE, rank=3, degree=degree)
-    sizes = dict(parameter_sizes(WIDE))
     slices = {
-        name: torch.zeros(part_size(name, size, degree), dtype=torch.float16)
-        for name, size in sizes.items()
+        name: torch.zeros(parameter.part_size(degree), dtype=torch.float16)
+        for name, parameter in parameters_of(WIDE).items()
     }
     # Whatever a first call of these loads is there before the room is taken away.
     source.fill("norm.weight", slices["norm.weight"])
@@ -175,7 +174,7 @@ def fill_in_little_room(rank: Rank, folder: Path, found: Path) -> bool:
             ballast.append(torch.empty(BALLAST_BYTES, dtype=torch.uint8))
     del ballast[-4:]
     try:
-        torch.empty(sizes["output.weight"], dtype=torch.float16)
+        torch.empty(WIDE.vocab, WIDE.dim, dtype=torch.float16)
         whole_fits = True
     except RuntimeError:
         whole_fits = False

@@ -14,6 +14,7 @@ from torch import Tensor
 from tests.support.checkpoints import TINY, write_hugging_face, write_meta
 from workers.checkpoints.files import find_files
 from workers.checkpoints.tensors import check_tensors, open_tensors
+from workers.models.llama.names import NAMES
 
 WQ = "layers.0.attention.wq.weight"
 Change = Callable[[dict[str, Tensor]], object]
@@ -21,7 +22,7 @@ Change = Callable[[dict[str, Tensor]], object]
 
 def look(folder: Path) -> None:
     files = find_files(folder)
-    check_tensors(files, open_tensors(files), TINY)
+    check_tensors(files, open_tensors(files, NAMES), TINY)
 
 
 def rewrite(path: Path, change: Change) -> None:

@@ -20,6 +20,7 @@ from tests.support.attempts import make_attempt, make_spec
 from tests.support.checkpoints import TINY, write_hugging_face, write_meta
 from tests.support.fuse import fuse_attention
 from tests.support.ranks import make_rank, run_gang, values_of
+from tests.support.weights import draw_whole, shard
 from workers.checkpoints.digests import CheckpointRecord, hash_files
 from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
@@ -28,10 +29,10 @@ from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.registry import ENGINES, make_engine
 from workers.models.llama.model import Attention
+from workers.models.llama.shape import SHAPES
 from workers.models.loading import load_model, open_weights
-from workers.models.random_weights import RandomWeights, draw_whole, shard
-from workers.planning.parameters import parameter_sizes
-from workers.planning.shapes import SHAPES
+from workers.models.random_weights import RandomWeights
+from workers.planning.families import parameters_of
 from workers.run import run_rank
 
 CPU = torch.device("cpu")
@@ -157,7 +158,7 @@ def follow_loading(rank: Rank, folder: Path) -> dict[str, Any]:
 
 def test_each_module_is_filled_and_handed_over_before_the_next_is_made(tmp_path: Path) -> None:
     (found,) = values_of(run_gang(1, follow_loading, tmp_path))
-    names = [name for name, _ in parameter_sizes(TINY)]
+    names = list(parameters_of(TINY))
     handed = [at for at, name in enumerate(found["order"]) if name.startswith("prepare ")]
     assert [found["order"][at] for at in handed] == [
         "prepare tok_embeddings",
@@ -194,7 +195,7 @@ def test_random_weights_fill_a_rank_s_slice_as_the_whole_was_drawn(degree: int) 
     for rank in (0, degree // 2, degree - 1):
         source = RandomWeights(TINY, 4, rank=rank, degree=degree)
         assert source.describe() == {"kind": "random", "seed": 4}
-        for name, expected in shard(whole, rank, degree).items():
+        for name, expected in shard(whole, TINY, rank, degree).items():
             found = torch.empty_like(expected)
             source.fill(name, found)
             assert torch.equal(found, expected)

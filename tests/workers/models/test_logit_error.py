@@ -21,12 +21,12 @@ from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.engine import Model
 from workers.engines.registry import ENGINES
-from workers.models.llama.model import DTYPES
+from workers.models.base.torch_dtypes import TORCH_DTYPES
+from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.models.loading import load_model
 from workers.models.logit_error import PROBE_TOKENS, LogitProbe, fp32_logits, take_probe
 from workers.models.quantization import dequantize, quantize
 from workers.models.random_weights import RandomWeights, WeightSource
-from workers.planning.shapes import SHAPES, ModelShape
 from workers.planning.weight_formats import group_size
 
 CPU = torch.device("cpu")
@@ -267,7 +267,7 @@ class Watched:
         self._given: list[weakref.ref[Tensor]] = []
 
     def fill(self, name: str, weight: Tensor) -> None:
-        assert weight.dtype == DTYPES["fp32"]
+        assert weight.dtype == TORCH_DTYPES["fp32"]
         self.names.append(name)
         weight.fill_(0.01)
         self._given.append(weakref.ref(weight))
@@ -281,7 +281,7 @@ class Watched:
 
 
 # Thin tables and many layers: a layer is the largest part.
-DEEP = ModelShape(name="deep", dim=256, layers=12, heads=32, norm_eps=1e-6, vocab=512)
+DEEP = LlamaShape(name="deep", dim=256, layers=12, heads=32, norm_eps=1e-6, vocab=512)
 
 
 def read_watched(rank: Rank, folder: Path) -> tuple[int, list[str]]:

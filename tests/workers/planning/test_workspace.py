@@ -8,17 +8,18 @@ import re
 import pytest
 import torch
 
+from telemetry.record.spec import ITEM_BYTES
 from tests.conftest import REPOSITORY
 from tests.support.fake_group import pretended_peers
 from tests.support.live_bytes import LiveBytes
+from tests.support.weights import build
 from workers.engines.fast import ops_torch as fast_plain
 from workers.engines.fast.fused_weights import FusedLayer, FusedWeights, Matrix
 from workers.engines.fast.model import FastModel
-from workers.models.llama.model import Llama, build
+from workers.models.llama.model import Llama
+from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.models.quantization import Quantized
 from workers.planning import workspace
-from workers.planning.memory import ITEM_BYTES
-from workers.planning.shapes import SHAPES
 from workers.planning.weight_formats import group_size
 from workers.planning.workspace import RankWork, cublas_bytes, pass_bytes, reference_bytes
 
@@ -79,6 +80,7 @@ def fast_fullest_bytes(work: RankWork) -> int:
         layers=[layer] * shape.layers,
         head=half(shape.vocab // work.degree, shape.dim),
     )
+    assert isinstance(shape, LlamaShape)
     turns = torch.empty(work.max_len, shape.head_dim // 2, dtype=torch.complex64, device=META)
     with pretended_peers(work.degree), torch.no_grad():
         model = FastModel(shape, weights, turns, max_batch=work.batch, max_len=work.max_len)

@@ -10,11 +10,11 @@ from torch import Tensor
 from telemetry.record.spec import RunSpec
 from workers.engines.base.generation import Generation
 from workers.engines.base.step_clock import StepClock
-from workers.models.llama.model import Llama
+from workers.models.base.model import DecoderModel
 from workers.models.loading import Prepare
 
 Model = Callable[[Tensor, int], Tensor]
-"""Logits of the last of `ids` [batch, tokens] that start at a position, as `Llama.forward`."""
+"""Logits of the last of `ids` [batch, tokens] that start at a position, as `DecoderModel`'s."""
 
 
 class Engine(Protocol):
@@ -55,5 +55,5 @@ class EngineKind:
     """What is done to each part of the model once it is filled, as `load_model` wants it."""
     model_cache: bool
     """True when keys and values lie in the model; False when the engine keeps its own."""
-    make: Callable[[RunSpec, Llama, int, torch.device], Engine]
+    make: Callable[[RunSpec, DecoderModel, int, torch.device], Engine]
     """The engine of a spec, a loaded model, an end-of-sequence id and a device."""

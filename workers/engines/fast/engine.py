@@ -20,7 +20,10 @@ from workers.engines.base.step_clock import StepClock
 from workers.engines.fast.decode_steps import Steps, make_steps
 from workers.engines.fast.fused_weights import take_fused
 from workers.engines.fast.model import FastModel
+from workers.models.base.model import DecoderModel
 from workers.models.llama.model import Llama
+from workers.models.llama.shape import LlamaShape
+from workers.planning.families import find_shape
 from workers.planning.weight_formats import quantization_fault
 
 # Steps that are queued ahead of the look whether any row still goes on: at 0.5 ms a step, the
@@ -135,11 +138,18 @@ class FastEngine:
 
 def fast_fault(spec: RunSpec) -> str | None:
     """Why the engine cannot do what a spec asks for; None when it can."""
+    family = find_shape(spec.model).family
+    if family != LlamaShape.family:
+        return (
+            f"`model` must be of family {LlamaShape.family} with engine {spec.engine}, "
+            f"but {spec.model} is of {family} instead"
+        )
     return quantization_fault(spec.engine, spec.quantization)
 
 
-def make_fast(spec: RunSpec, model: Llama, decoding: Decoding) -> FastEngine:
-    """The engine of a model whose parts a `Fuser` prepared."""
+def make_fast(spec: RunSpec, model: DecoderModel, decoding: Decoding) -> FastEngine:
+    """The engine of a LLaMA whose parts a `Fuser` prepared."""
+    assert isinstance(model, Llama)
     fast = FastModel(
         model.shape,
         take_fused(model),

@@ -34,8 +34,8 @@ from workers.engines.fast.tiling import (
     power_of_two,
     tiling,
 )
+from workers.models.llama.shape import LlamaShape
 from workers.models.quantization import Quantized
-from workers.planning.shapes import ModelShape
 
 # Rows beyond which cuBLAS and separate kernels win for 16-bit weights: products are bound by
 # arithmetic there, no longer by reading weights.
@@ -68,7 +68,7 @@ class FusedDecoder:
 
     def __init__(
         self,
-        shape: ModelShape,
+        shape: LlamaShape,
         weights: FusedWeights,
         *,
         caches: list[tuple[Tensor, Tensor]],

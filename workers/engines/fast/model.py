@@ -22,7 +22,7 @@ from torch import distributed as dist
 from workers.engines.fast import ops_torch as fast_plain
 from workers.engines.fast.all_reduce import sum_over_ranks
 from workers.engines.fast.fused_weights import FusedLayer, FusedWeights
-from workers.planning.shapes import ModelShape
+from workers.models.llama.shape import LlamaShape
 
 # Tokens of a pass through the feed-forward layer: its inner width is what prefill holds most of.
 _INNER_TOKENS: Final = 16_384
@@ -33,7 +33,7 @@ class FastModel:
 
     def __init__(
         self,
-        shape: ModelShape,
+        shape: LlamaShape,
         weights: FusedWeights,
         turns: Tensor,
         *,

@@ -4,21 +4,18 @@ Each rank holds heads / degree heads and ffn / degree inner columns. Two sums ov
 layer, one join of the embedding and one of the logits are all that ranks tell each other.
 """
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, Final, cast
+from collections.abc import Iterator
+from typing import cast
 
 import torch
 import torch.nn.functional as nnf
-from fairscale.nn.model_parallel import layers as fairscale_layers
 from fairscale.nn.model_parallel.initialize import get_model_parallel_world_size
 from torch import Tensor, nn
 
-from workers.planning.shapes import ROPE_THETA, ModelShape, parallel_fault
-
-DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-"""Torch's number formats by `RunSpec.dtype`."""
+from workers.models.base.layers import column, embedding, row
+from workers.models.base.model import DecoderModel, Hold
+from workers.models.llama.shape import ROPE_THETA, LlamaShape
 
 
 class RootMeanSquareNorm(nn.Module):
@@ -39,14 +36,14 @@ class RootMeanSquareNorm(nn.Module):
 class Attention(nn.Module):
     """Causal self-attention over this rank's heads, with the keys and values of all positions."""
 
-    def __init__(self, shape: ModelShape, degree: int) -> None:
+    def __init__(self, shape: LlamaShape, degree: int) -> None:
         super().__init__()
         self.heads = shape.heads // degree
         self.head_dim = shape.head_dim
-        self.wq = _column(shape.dim, shape.dim)
-        self.wk = _column(shape.dim, shape.dim)
-        self.wv = _column(shape.dim, shape.dim)
-        self.wo = _row(shape.dim, shape.dim)
+        self.wq = column(shape.dim, shape.dim)
+        self.wk = column(shape.dim, shape.dim)
+        self.wv = column(shape.dim, shape.dim)
+        self.wo = row(shape.dim, shape.dim)
         # [batch, positions, heads of this rank, head_dim]; made by `Llama.allocate`.
         self.keys = torch.empty(0)
         self.values = torch.empty(0)
@@ -75,11 +72,11 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     """SwiGLU: silu of the gate times the up projection, projected down."""
 
-    def __init__(self, shape: ModelShape) -> None:
+    def __init__(self, shape: LlamaShape) -> None:
         super().__init__()
-        self.w1 = _column(shape.dim, shape.ffn)
-        self.w2 = _row(shape.ffn, shape.dim)
-        self.w3 = _column(shape.dim, shape.ffn)
+        self.w1 = column(shape.dim, shape.ffn)
+        self.w2 = row(shape.ffn, shape.dim)
+        self.w3 = column(shape.dim, shape.ffn)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., dim] in and out."""
@@ -89,7 +86,7 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """One layer: attention and feed-forward, each added to what it normed."""
 
-    def __init__(self, shape: ModelShape, degree: int) -> None:
+    def __init__(self, shape: LlamaShape, degree: int) -> None:
         super().__init__()
         self.attention = Attention(shape, degree)
         self.feed_forward = FeedForward(shape)
@@ -102,25 +99,36 @@ class Block(nn.Module):
         return x + cast(Tensor, self.feed_forward(self.ffn_norm(x)))
 
 
-class Llama(nn.Module):
-    """A rank's part of the model with its key-value cache; made by `build`.
+class Llama(DecoderModel):
+    """A rank's part of the model with its key-value cache.
 
-    Parameters have the names of the released checkpoints.
+    Raises:
+        ValueError: heads, dim, ffn or vocab do not divide by the degree of model parallelism.
     """
 
-    def __init__(self, shape: ModelShape) -> None:
+    shape: LlamaShape
+
+    def __init__(self, shape: LlamaShape) -> None:
         super().__init__()
         self.degree = get_model_parallel_world_size()
-        if fault := parallel_fault(shape, self.degree):
+        if fault := shape.parallel_fault(self.degree):
             raise ValueError(fault)
         self.shape = shape
         self.max_len = 0
-        self.tok_embeddings = fairscale_layers.ParallelEmbedding(shape.vocab, shape.dim)
+        self.tok_embeddings = embedding(shape.vocab, shape.dim)
         self.layers = nn.ModuleList(Block(shape, self.degree) for _ in range(shape.layers))
         self.norm = RootMeanSquareNorm(shape.dim, shape.norm_eps)
-        self.output = _column(shape.dim, shape.vocab, gather_output=True)
+        self.output = column(shape.dim, shape.vocab, gather_output=True)
         # Each position's and pair's turn, complex64 [max_len, head_dim / 2]; made by `allocate`.
         self.turns = torch.empty(0)
+
+    def parts(self) -> Iterator[tuple[str, nn.Module]]:
+        """The embedding, each layer, the last norm and the output."""
+        yield "tok_embeddings", self.tok_embeddings
+        for layer, block in enumerate(self.layers):
+            yield f"layers.{layer}", block
+        yield "norm", self.norm
+        yield "output", self.output
 
     def allocate(self, max_batch: int, max_len: int, device: torch.device) -> None:
         """Make what is no parameter: zeroed key-value caches and the table of rotations."""
@@ -160,30 +168,20 @@ class Llama(nn.Module):
             x = block(x, start, turns, mask)
         return cast(Tensor, self.output(self.norm(x[:, -1]))).float()
 
-
-def skeleton(shape: ModelShape, dtype: str) -> Llama:
-    """A rank's model whose parameters have size and format, but no memory yet: device `meta`.
-
-    Raises:
-        ValueError: heads, dim, ffn or vocab do not divide by the degree of model parallelism.
-    """
-    with _unfilled(DTYPES[dtype]):
-        model = Llama(shape)
-    # FairScale builds on CPU whatever the device context says; memory never touched is never taken.
-    return model.to_empty(device="meta").requires_grad_(False).eval()
-
-
-def build(
-    shape: ModelShape, *, dtype: str, device: torch.device, max_batch: int, max_len: int
-) -> Llama:
-    """A rank's model with room for weights that are still to be filled.
-
-    Raises:
-        ValueError: heads, dim, ffn or vocab do not divide by the degree of model parallelism.
-    """
-    model = skeleton(shape, dtype).to_empty(device=device)
-    model.allocate(max_batch, max_len, device)
-    return model
+    def read(self, ids: Tensor, first: int, hold: Hold) -> Tensor:
+        """Logits of one text after `first` of its tokens, after one more and so on."""
+        tokens = len(ids)
+        mask = torch.full((tokens, tokens), -math.inf, device=ids.device).triu(diagonal=1)
+        turns = self.turns[:, None]
+        with hold("tok_embeddings") as table:
+            x: Tensor = table(ids[None])
+        for layer in range(self.shape.layers):
+            with hold(f"layers.{layer}") as block:
+                x = block(x, 0, turns, mask)
+        with hold("norm") as norm:
+            x = norm(x[0, first - 1 :])
+        with hold("output") as output:
+            return cast(Tensor, output(x)).clone()
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
@@ -195,37 +193,3 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     """
     pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
-
-
-def _column(dim_in: int, dim_out: int, *, gather_output: bool = False) -> Any:
-    return fairscale_layers.ColumnParallelLinear(
-        dim_in, dim_out, bias=False, gather_output=gather_output
-    )
-
-
-def _row(dim_in: int, dim_out: int) -> Any:
-    return fairscale_layers.RowParallelLinear(dim_in, dim_out, bias=False, input_is_parallel=True)
-
-
-@contextlib.contextmanager
-def _unfilled(dtype: torch.dtype) -> Iterator[None]:
-    """Build FairScale layers in `dtype` without their initial weights.
-
-    FairScale 0.4.13 makes every whole matrix on every rank to cut its slice, and fails to when a
-    device context is set; it knows no way to leave weights alone.
-    """
-    name = "_initialize_affine_weight"
-    initializer: Callable[..., Any] = getattr(fairscale_layers, name)
-    before = torch.get_default_dtype()
-    setattr(fairscale_layers, name, _leave_unfilled)
-    torch.set_default_dtype(dtype)
-    try:
-        with torch.device("cpu"):
-            yield
-    finally:
-        torch.set_default_dtype(before)
-        setattr(fairscale_layers, name, initializer)
-
-
-def _leave_unfilled(*_: object, **__: object) -> None:
-    return None

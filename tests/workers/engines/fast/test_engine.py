@@ -17,10 +17,9 @@ from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.engine import Engine
 from workers.engines.base.generation import Generation
 from workers.engines.registry import ENGINES
-from workers.models.llama.model import Llama
+from workers.models.llama.shape import SHAPES
 from workers.models.loading import load_model
 from workers.models.random_weights import RandomWeights
-from workers.planning.shapes import SHAPES
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]
@@ -39,7 +38,7 @@ def spec_of(engine: str, degree: int = 1, **changes: Any) -> RunSpec:
 
 def make(spec: RunSpec, rank: int = 0, eos_id: int = NEVER) -> Engine:
     kind = ENGINES[spec.engine]
-    model: Llama = load_model(
+    model = load_model(
         NANO,
         RandomWeights(NANO, 1, rank=rank, degree=spec.gpus),
         dtype=spec.dtype,

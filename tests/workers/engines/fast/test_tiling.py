@@ -17,7 +17,7 @@ from workers.engines.fast.tiling import (
     Tiling,
     tiling,
 )
-from workers.planning.shapes import SHAPES, ModelShape, parallel_fault
+from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.planning.weight_formats import group_size
 
 REAL = ("7b", "13b", "30b", "65b")
@@ -27,9 +27,9 @@ SHARED_BYTES = 227 * 1024
 ROWS = range(1, 65)
 
 
-def degrees(shape: ModelShape) -> list[int]:
+def degrees(shape: LlamaShape) -> list[int]:
     """Powers of two, as ranks of a node come, that split a model."""
-    return [degree for degree in (1, 2, 4, 8, 16, 32) if parallel_fault(shape, degree) is None]
+    return [degree for degree in (1, 2, 4, 8, 16, 32) if shape.parallel_fault(degree) is None]
 
 
 def products(model: str, bits: int, rows: int) -> Iterator[tuple[str, Product]]:

@@ -11,8 +11,8 @@ import torch
 
 from tests.support.counted_operators import operators_of
 from tests.support.fake_group import pretended_peers
-from workers.models.llama.model import build
-from workers.planning.shapes import ModelShape
+from tests.support.weights import build
+from workers.models.llama.shape import LlamaShape
 
 # Of facebookresearch/llama, branch llama_v1 (57b0eb62), with torch 2.13:
 # `python -m tests.benchmarks.operators --llama-v1 CLONE` counts them anew.
@@ -36,7 +36,7 @@ SUMS = {"allreduce_": 2}
 
 
 def operators_of_a_step(layers: int, degree: int) -> Counter[str]:
-    shape = ModelShape(name="tiny", dim=256, layers=layers, heads=16, norm_eps=1e-5, vocab=128)
+    shape = LlamaShape(name="tiny", dim=256, layers=layers, heads=16, norm_eps=1e-5, vocab=128)
     meta = torch.device("meta")
     with pretended_peers(degree), torch.no_grad():
         model = build(shape, dtype="fp16", device=meta, max_batch=2, max_len=8)

@@ -10,12 +10,13 @@ from fairscale.nn.model_parallel import layers as fairscale_layers
 from telemetry.record.spec import RunSpec
 from tests.support.logits import Logits, our_logits, their_logits
 from tests.support.ranks import run_gang, values_of
+from tests.support.weights import build
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
-from workers.models.llama.model import Attention, build, rotate
+from workers.models.llama.model import Attention, rotate
+from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.planning.memory import estimate
-from workers.planning.shapes import SHAPES, ModelShape
 
 CPU = torch.device("cpu")
 
@@ -49,7 +50,7 @@ def test_half_formats_stay_near_the_oracle(
 
 def build_uneven(rank: Rank, folder: Path) -> None:
     # 6 heads do not divide by 4, while dim, ffn and vocab do: FairScale alone would build it.
-    uneven = ModelShape(name="uneven", dim=96, layers=1, heads=6, norm_eps=1e-6, vocab=64)
+    uneven = LlamaShape(name="uneven", dim=96, layers=1, heads=6, norm_eps=1e-6, vocab=64)
     with (
         open_rendezvous(rank, folder / "rendezvous.json") as rendezvous,
         open_mesh(rendezvous, degree=rank.world, device=CPU),
@@ -66,7 +67,8 @@ def test_heads_that_do_not_divide_are_refused_before_anything_runs(tmp_path: Pat
 def build_65b(rank: Rank, folder: Path) -> dict[str, Any]:
     import psutil  # noqa: PLC0415 (the rank's own memory)
 
-    from workers.models.llama.model import Llama, _unfilled  # noqa: PLC0415
+    from workers.models.base.layers import unfilled  # noqa: PLC0415
+    from workers.models.llama.model import Llama  # noqa: PLC0415
 
     initializer = fairscale_layers._initialize_affine_weight
     process = psutil.Process()
@@ -75,7 +77,7 @@ def build_65b(rank: Rank, folder: Path) -> dict[str, Any]:
         open_mesh(rendezvous, degree=rank.world, device=CPU),
     ):
         before_bytes = process.memory_info().rss
-        with _unfilled(torch.float16):
+        with unfilled(torch.float16):
             model = Llama(SHAPES["65b"])
         return {
             "params": sum(weight.numel() for weight in model.parameters()),

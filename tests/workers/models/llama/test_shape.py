@@ -1,9 +1,6 @@
-import subprocess
-import sys
-
 import pytest
 
-from workers.planning.shapes import SHAPES, ModelShape, find_shape, parallel_fault
+from workers.models.llama.shape import SHAPES, LlamaShape
 
 
 @pytest.mark.parametrize(
@@ -34,17 +31,17 @@ def test_a_shape_has_the_parameters_of_the_published_model(
 )
 def test_heads_decide_which_numbers_of_gpus_are_legal(name: str, legal: set[int]) -> None:
     tried = (1, 2, 4, 8, 16, 32)
-    assert {gpus for gpus in tried if parallel_fault(SHAPES[name], gpus) is None} == legal
+    assert {gpus for gpus in tried if SHAPES[name].parallel_fault(gpus) is None} == legal
 
 
 def test_a_parallel_fault_shows_both_operands() -> None:
-    fault = parallel_fault(SHAPES["13b"], 16)
+    fault = SHAPES["13b"].parallel_fault(16)
     assert fault is not None
     assert "`gpus` must divide the 40 heads of 13b, but is 16 instead" in fault
 
 
 def test_micro_is_about_four_times_the_work_of_nano() -> None:
-    def work(shape: ModelShape) -> int:
+    def work(shape: LlamaShape) -> int:
         return shape.layers * shape.layer_matrix_params + shape.vocab * shape.dim
 
     assert 3.5 < work(SHAPES["micro"]) / work(SHAPES["nano"]) < 4.5
@@ -52,17 +49,4 @@ def test_micro_is_about_four_times_the_work_of_nano() -> None:
 
 def test_an_odd_head_dim_is_refused() -> None:
     with pytest.raises(ValueError, match="`dim` must be an even multiple of `heads`"):
-        ModelShape(name="odd", dim=24, layers=1, heads=8, norm_eps=1e-6)
-
-
-def test_an_unknown_model_is_refused_with_the_list() -> None:
-    with pytest.raises(ValueError, match=r"`model` must be one of nano, .*but is '8b' instead"):
-        find_shape("8b")
-
-
-def test_planning_needs_no_torch() -> None:
-    code = (
-        "import sys, workers.planning.memory, workers.distributed.rank; "
-        "sys.exit('torch' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+        LlamaShape(name="odd", dim=24, layers=1, heads=8, norm_eps=1e-6)

@@ -1,0 +1,110 @@
+"""Names: how published LLaMA checkpoints call its parameters and its sizes.
+
+The parameters have Meta's own names here; the Hugging Face hub has others, and keeps the rows of a
+head of queries and keys in another order.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from workers.models.base.family import CheckpointNames
+from workers.models.llama.shape import ROPE_THETA, LlamaShape
+
+# What some conversions keep beside the parameters: the table of rotations, which we make anew.
+_NO_PARAMETER: Final = re.compile(r"(.*\.)?(rope\.freqs|rotary_emb\.inv_freq)")
+_THEIR_TABLES: Final = {
+    "model.embed_tokens.weight": "tok_embeddings.weight",
+    "model.norm.weight": "norm.weight",
+    "lm_head.weight": "output.weight",
+}
+_THEIR_LAYER: Final = re.compile(r"model\.layers\.(\d+)\.(.+)\.weight")
+_THEIR_NAMES: Final = {
+    "self_attn.q_proj": "attention.wq",
+    "self_attn.k_proj": "attention.wk",
+    "self_attn.v_proj": "attention.wv",
+    "self_attn.o_proj": "attention.wo",
+    "mlp.gate_proj": "feed_forward.w1",
+    "mlp.down_proj": "feed_forward.w2",
+    "mlp.up_proj": "feed_forward.w3",
+    "input_layernorm": "attention_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+# What params.json may hold beside sizes: how much a server holds at once, not what it computes.
+_NO_MATTER: Final = {"max_batch_size", "max_seq_len"}
+
+
+def _hugging_face_name(name: str) -> str | None:
+    if table := _THEIR_TABLES.get(name):
+        return table
+    layer = _THEIR_LAYER.fullmatch(name)
+    if layer is None or layer[2] not in _THEIR_NAMES:
+        return None
+    return f"layers.{layer[1]}.{_THEIR_NAMES[layer[2]]}.weight"
+
+
+def _meta_settings(params: Mapping[str, Any], shape: LlamaShape) -> Iterator[tuple[str, Any, Any]]:
+    """What params.json says and what it must say; the names are its own."""
+    yield "dim", params.get("dim"), shape.dim
+    yield "n_layers", params.get("n_layers"), shape.layers
+    yield "n_heads", params.get("n_heads"), shape.heads
+    yield "n_kv_heads", params.get("n_kv_heads", shape.heads), shape.heads
+    yield "norm_eps", params.get("norm_eps"), shape.norm_eps
+    # -1 leaves it to the tokenizer; the embedding's own size is looked at later.
+    vocab = params.get("vocab_size", -1)
+    yield "vocab_size", shape.vocab if vocab == -1 else vocab, shape.vocab
+    multiple = params.get("multiple_of")
+    if multiple is not None:
+        classical = int((params.get("ffn_dim_multiplier") or 1) * int(8 * shape.dim / 3))
+        yield "feed-forward width", math.ceil(classical / multiple) * multiple, shape.ffn
+    yield "rope_theta", params.get("rope_theta", ROPE_THETA), ROPE_THETA
+    yield "use_scaled_rope", params.get("use_scaled_rope", False), False
+    known = {"dim", "n_layers", "n_heads", "n_kv_heads", "norm_eps", "vocab_size", "multiple_of"}
+    known |= {"ffn_dim_multiplier", "rope_theta", "use_scaled_rope", *_NO_MATTER}
+    # A key that is not known may be one that changes what the model computes.
+    yield "list of other settings", sorted(set(params) - known), []
+
+
+def _hugging_face_settings(
+    config: Mapping[str, Any], shape: LlamaShape
+) -> Iterator[tuple[str, Any, Any]]:
+    """What config.json says and what it must say; the names are its own."""
+    yield "model_type", config.get("model_type"), "llama"
+    yield "hidden_size", config.get("hidden_size"), shape.dim
+    yield "intermediate_size", config.get("intermediate_size"), shape.ffn
+    yield "num_hidden_layers", config.get("num_hidden_layers"), shape.layers
+    heads = config.get("num_attention_heads")
+    yield "num_attention_heads", heads, shape.heads
+    yield "num_key_value_heads", config.get("num_key_value_heads") or heads, shape.heads
+    yield "head_dim", config.get("head_dim") or shape.head_dim, shape.head_dim
+    yield "rms_norm_eps", config.get("rms_norm_eps"), shape.norm_eps
+    yield "vocab_size", config.get("vocab_size"), shape.vocab
+    yield "hidden_act", config.get("hidden_act", "silu"), "silu"
+    yield "attention_bias", config.get("attention_bias", False), False
+    yield "mlp_bias", config.get("mlp_bias", False), False
+    # Tied, the output matrix is the embedding: another model, with vocab x dim fewer parameters.
+    yield "tie_word_embeddings", config.get("tie_word_embeddings", False), False
+    yield "quantization_config", config.get("quantization_config"), None
+    # Up to transformers 4 as two keys, from 5 on as one.
+    rope = config.get("rope_parameters") or {}
+    scaling = config.get("rope_scaling") or {}
+    kind = {**rope, **scaling}
+    yield "rope_theta", rope.get("rope_theta", config.get("rope_theta", ROPE_THETA)), ROPE_THETA
+    yield "rope_type", kind.get("rope_type", kind.get("type", "default")), "default"
+    yield "partial_rotary_factor", rope.get("partial_rotary_factor", 1.0), 1.0
+
+
+def _halved(name: str) -> bool:
+    return name.split(".")[-2] in ("wq", "wk")
+
+
+NAMES: Final = CheckpointNames(
+    title="LLaMA",
+    no_parameter=_NO_PARAMETER,
+    hugging_face_name=_hugging_face_name,
+    hugging_face_settings=_hugging_face_settings,
+    meta_settings=_meta_settings,
+    halved=_halved,
+)
+"""LLaMA's names."""

@@ -1,0 +1,21 @@
+"""Arithmetic of a spec: what its answers cost at least, as its model's own shape says."""
+
+import functools
+
+from telemetry.record.spec import ITEM_BYTES, RunSpec
+from workers.models.base.arithmetic import Arithmetic
+from workers.planning.families import find_shape
+from workers.planning.weight_formats import matrix_bytes
+
+
+def arithmetic_of(spec: RunSpec) -> Arithmetic:
+    """Operations and bytes of a spec's model in its number formats, over all its GPUs.
+
+    Raises:
+        ValueError: the model or the quantization is unknown.
+    """
+    item_bytes = ITEM_BYTES[spec.dtype]
+    lies = functools.partial(matrix_bytes, quantization=spec.quantization, item_bytes=item_bytes)
+    return find_shape(spec.model).arithmetic(
+        degree=spec.gpus, item_bytes=item_bytes, matrix_bytes=lies
+    )

@@ -1,0 +1,56 @@
+"""Families: the architectures that there are, each registered by one row.
+
+What planning, checkpoints and loading ask of a model they ask of its shape or of its family's row:
+no formula and no name of one family stands outside its folder in `workers.models`.
+"""
+
+from typing import Final
+
+from workers.models.base.family import Family
+from workers.models.base.parameter import Parameter
+from workers.models.base.shape import ModelShape
+from workers.models.llama.names import NAMES
+from workers.models.llama.parameters import parameters
+from workers.models.llama.shape import SHAPES
+
+FAMILIES: Final = {
+    family.name: family
+    for family in (
+        Family(
+            name="llama",
+            shapes=SHAPES,
+            parameters=parameters,
+            names=NAMES,
+            model="workers.models.llama.model:Llama",
+        ),
+    )
+}
+"""All families by name."""
+
+
+def known_models() -> list[str]:
+    """The names that `RunSpec.model` may hold, family by family."""
+    return [name for family in FAMILIES.values() for name in family.shapes]
+
+
+def find_shape(model: str) -> ModelShape:
+    """The shape of that name, of whichever family.
+
+    Raises:
+        ValueError: there is no such model.
+    """
+    for family in FAMILIES.values():
+        if model in family.shapes:
+            return family.shapes[model]
+    known = ", ".join(known_models())
+    raise ValueError(f"`model` must be one of {known}, but is {model!r} instead")
+
+
+def family_of(shape: ModelShape) -> Family:
+    """The family of a shape, registered by name or not itself."""
+    return FAMILIES[shape.family]
+
+
+def parameters_of(shape: ModelShape) -> dict[str, Parameter]:
+    """Every parameter of the whole model by name."""
+    return {one.name: one for one in family_of(shape).parameters(shape)}
