@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import CONF, Point, expand, register
 from launcher.config.keys import groups, keys_below, plain_keys, unknown_key
+from workers.planning.families import known_models
 
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
 # Hydra 1.3 says so of a key that the composed configuration has not.
@@ -44,9 +45,16 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
 
 
 def group_options(group: str) -> list[str]:
-    """The options of a configuration group, sorted; `auto` is a rule, not a file, for clusters."""
-    options = [path.stem for path in (CONF / group).glob("*.yaml")]
-    return sorted([*options, "auto"] if group == "cluster" else options)
+    """The options of a configuration group, sorted.
+
+    For clusters `auto` is a rule and no file; models are those of all families, file or not.
+    """
+    options = {path.stem for path in (CONF / group).glob("*.yaml")}
+    if group == "cluster":
+        options.add("auto")
+    if group == "model":
+        options.update(known_models())
+    return sorted(options)
 
 
 def auto_cluster() -> str:

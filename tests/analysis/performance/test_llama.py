@@ -5,7 +5,7 @@ import pytest
 from analysis.performance.llama import LlamaSizes, kv_bytes, llama_arithmetic, weight_bytes
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
-from workers.planning.shapes import SHAPES
+from workers.models.llama.shape import SHAPES
 from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
 
 SEVEN = LlamaSizes(dim=4096, layers=32, ffn=11008, vocab=32000)

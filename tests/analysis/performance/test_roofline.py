@@ -6,8 +6,6 @@ from analysis.performance.llama import llama_arithmetic
 from analysis.performance.roofline import PhaseWork, RowWork
 from telemetry.boards.lookup import peaks_of
 from telemetry.boards.peaks import Peaks
-from workers.models.llama.shape import SHAPES
-from workers.planning.weight_formats import QUANTIZATIONS, matrix_bytes
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from analysis.performance.roofline import PhaseWork, RowWork, Sizes, kv_bytes, weight_bytes
+from analysis.performance.llama import kv_bytes, weight_bytes
+from analysis.performance.roofline import PhaseWork, RowWork, Sizes
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from workers.models.llama.shape import SHAPES
