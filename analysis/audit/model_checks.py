@@ -3,10 +3,10 @@
 from typing import Final
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, skipped
-from analysis.performance.arithmetic import COEFFICIENTS, Arithmetic
 from analysis.performance.families import FAMILIES
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import STATED, Performance
+from telemetry.record.arithmetic import COEFFICIENTS, Arithmetic
 from telemetry.record.schema import Phase
 
 # Paddings of a layer's scales and rows.

@@ -1,7 +1,5 @@
 """Latency, rates and the share of the bound.
 
-- `arithmetic`: what one model moves and computes, as coefficients that no family's formula is
-  in.
 - `families`: by architecture the formula that a model's arithmetic is worked out with once
   more.
 - `latency`: when a run's tokens were chosen, request by request and step by step.
@@ -10,6 +8,6 @@
 - `roofline`: the least time in which the same answers could be had, from bytes and arithmetic.
 - `run_performance`: how fast a run was, phase by phase, and how near to what its GPUs allow.
 
-Public: `Arithmetic`, `COEFFICIENTS`, `FAMILIES`, `KINDS`, `Latency`, `MEASURED`, `ModelFacts`,
-`Performance`, `STATED`, `STEPS_NOT_RECORDED`.
+Public: `FAMILIES`, `KINDS`, `Latency`, `MEASURED`, `ModelFacts`, `Performance`, `STATED`,
+`STEPS_NOT_RECORDED`.
 """

@@ -8,8 +8,8 @@ line here; a run of a family that is not here rests on its own record, and the a
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from analysis.performance.arithmetic import Arithmetic
 from analysis.performance.llama import llama_arithmetic
+from telemetry.record.arithmetic import Arithmetic
 from telemetry.record.spec import RunSpec
 
 Formula = Callable[[Mapping[str, Any], RunSpec], Arithmetic]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from analysis.performance.arithmetic import Arithmetic
+from telemetry.record.arithmetic import Arithmetic
 from telemetry.record.spec import ITEM_BYTES, RunSpec
 from telemetry.record.validation import require_whole
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from analysis.performance.arithmetic import Arithmetic
 from analysis.performance.families import FAMILY_BEFORE, formula_arithmetic
 from analysis.runs.sealed_runs import Run
+from telemetry.record.arithmetic import Arithmetic
 
 MODEL_NOT_RECORDED: Final = "not recorded: the run is from before model.json"
 """Why a run does not say."""

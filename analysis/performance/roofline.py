@@ -5,7 +5,7 @@ Two sums bound a phase from below, each over what all GPUs can do together:
     bytes = steps x weights + positions of keys and values touched x their bytes
     flops = tokens x flop a token + positions met x flop a position + logits x flop a row
 
-What a step, a token and a position cost is the model's own (`analysis.performance.arithmetic`):
+What a step, a token and a position cost is the model's own (`telemetry.record.arithmetic`):
 weights are read once a step. A decoding step reads the keys and values of each live row's
 positions; prefill writes those of each position once. Communication, sampling, activations and the
 host are free here: the bound can be neared, not met.
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from analysis.performance.arithmetic import Arithmetic
+from telemetry.record.arithmetic import Arithmetic
 
 
 @dataclass(frozen=True, kw_only=True)

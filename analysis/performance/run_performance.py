@@ -8,12 +8,12 @@ from typing import Final
 import pyarrow.compute as pc
 
 from analysis.energy.run_energy import RunEnergy
-from analysis.performance.arithmetic import Arithmetic
 from analysis.performance.latency import Latency, read_latency
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.roofline import PhaseWork, RowWork
 from telemetry.boards.lookup import peaks_of
 from telemetry.boards.peaks import Peaks
+from telemetry.record.arithmetic import Arithmetic
 from telemetry.record.schema import Phase
 
 STATED: Final = "stated"

@@ -2,8 +2,8 @@
 
 import functools
 
+from telemetry.record.arithmetic import Arithmetic
 from telemetry.record.spec import ITEM_BYTES, RunSpec
-from workers.models.base.arithmetic import Arithmetic
 from workers.planning.families import find_shape
 from workers.planning.weight_formats import matrix_bytes
 

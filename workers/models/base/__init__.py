@@ -1,7 +1,5 @@
 """What every family of models is and gives.
 
-- `arithmetic`: what a model's answers cost at least, as coefficients that need no formula
-  after.
 - `family`: one architecture, as planning, checkpoints and loading ask for it, without torch.
 - `layers`: FairScale's tensor-parallel layers as every family builds them.
 - `model`: what a rank's part of every family's model is and gives.
@@ -9,6 +7,6 @@
 - `shape`: the sizes of a decoder-only transformer and what follows from them, without torch.
 - `torch_dtypes`: torch's number formats by the names that specs use.
 
-Public: `Arithmetic`, `CheckpointNames`, `DecoderModel`, `Family`, `Hold`, `ModelShape`,
-`Parameter`, `TORCH_DTYPES`, `column`, `embedding`, `part_of`, `row`, `unfilled`.
+Public: `CheckpointNames`, `DecoderModel`, `Family`, `Hold`, `ModelShape`, `Parameter`,
+`TORCH_DTYPES`, `column`, `embedding`, `part_of`, `row`, `unfilled`.
 """

@@ -5,12 +5,15 @@ follow from that here, and a family that computes otherwise says it in place of 
 """
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from telemetry.record.arithmetic import Arithmetic
 from telemetry.record.validation import require_whole
-from workers.models.base.arithmetic import Arithmetic, MatrixBytes
+
+MatrixBytes = Callable[[int, int], int]
+"""What a matrix of so many outputs and inputs takes as it lies in memory, scales included."""
 
 
 @dataclass(frozen=True, kw_only=True)

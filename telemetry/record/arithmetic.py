@@ -12,7 +12,7 @@ class Arithmetic:
     """Bytes and operations of one model in one run's format, over all ranks."""
 
     family: str
-    """Architecture that it belongs to, a key of `analysis.performance.families.FAMILIES`."""
+    """Architecture that it belongs to, such as `llama`."""
     parameters: int
     """Of the whole model."""
     flop_per_token: int
