@@ -30,7 +30,8 @@ class BoardFinder:
         `auto` nor a name is left for the spec to refuse.
 
         Raises:
-            ValueError: `auto` is asked of a batch system, or of a node with several kinds of board.
+            ValueError: `auto` is asked of a batch system or of a node with several kinds of board,
+                or a board is named that this node does not have.
         """
         gpu = self._named(cluster) if asked == AUTO else asked
         if cluster.executor == "local" and isinstance(gpu, str) and gpu not in BOARDS:
@@ -39,8 +40,16 @@ class BoardFinder:
                     adopt(board)
         if cluster.device != AUTO_DEVICE:
             return gpu, cluster
-        on_cpu = gpu == "cpu" or str(gpu).startswith("simulated-")
-        return gpu, dataclasses.replace(cluster, device="cpu" if on_cpu else "cuda")
+        if gpu == "cpu" or not isinstance(gpu, str) or gpu.startswith("simulated-"):
+            return gpu, dataclasses.replace(cluster, device="cpu")
+        here = sorted({board.name for board in self._here()})
+        if gpu in BOARDS and gpu not in here:
+            there = f"this node has {', '.join(here)}" if here else self._absent
+            raise ValueError(
+                f"`gpu` must be auto, cpu, simulated- and a board's name, or this node's board, "
+                f"but is {gpu} instead: {there}"
+            )
+        return gpu, dataclasses.replace(cluster, device="cuda")
 
     def _named(self, cluster: Cluster) -> str:
         if cluster.executor != "local":

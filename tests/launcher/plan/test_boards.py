@@ -84,3 +84,11 @@ def test_a_board_that_is_not_here_and_in_no_row_is_refused(tmp_path: Path, libra
     done = plan(tmp_path, library, "gpu=nvidia-h300-pcie")
     assert done.returncode == 2
     assert "`gpu` must be auto, cpu, a board's name" in done.stderr
+
+
+def test_a_board_that_this_node_does_not_have_is_refused_with_the_one_it_has(
+    tmp_path: Path, library: Path
+) -> None:
+    done = plan(tmp_path, library, "gpu=a100")
+    assert done.returncode == 2
+    assert "but is a100 instead: this node has h200" in " ".join(done.stderr.split())
