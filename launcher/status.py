@@ -20,6 +20,7 @@ from rich.text import Text
 from launcher.campaign.point_status import GOING, PointStatus, campaigns, point_statuses
 from launcher.slurm.reconcile import reconcile
 from telemetry.record.seal import SEALED
+from workers.planning.engine_facts import DEFAULT_ENGINE
 
 # squeue is asked each time: more often would be felt by a controller with many users.
 _WATCH_S: Final = 5.0
@@ -103,12 +104,12 @@ def page(found: Sequence[PointStatus], notes: Sequence[str], *, most: int) -> Re
     order = sorted(found, key=_urgency)
     shown = order if len(order) <= most else [s for s in order if s.state != SEALED][:most]
     parts: list[RenderableType] = [Text(summary(found))]
-    # A folder of the reference engine alone needs no word of it.
-    engines = {status.engine for status in found} != {"reference"}
+    # A folder of the default engine alone needs no word of it.
+    tell_engines = {status.engine for status in found} != {DEFAULT_ENGINE}
     for status in shown:
         line = Text(f"{status.state:<9}", style=_STYLES.get(status.state, "bold red"))
         line.append(f" {status.run_id} attempt {status.attempt}", style="default")
-        if engines:
+        if tell_engines:
             line.append(f"  {status.engine}", style="default")
         if status.detail:
             line.append(f"  {status.detail}", style="default")

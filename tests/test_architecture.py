@@ -86,11 +86,12 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     "launcher.campaign": {
         *("launcher.config", "launcher.jobs", "launcher.plan", "launcher.slurm"),
-        *("telemetry", "telemetry.merge", "telemetry.record", "workers.prompts"),
+        *("telemetry", "telemetry.merge", "telemetry.record", "workers.planning"),
+        "workers.prompts",
     },
     "launcher": {
         *("launcher.campaign", "launcher.config", "launcher.plan", "launcher.slurm"),
-        *("telemetry", "telemetry.record", "workers.prompts"),
+        *("telemetry", "telemetry.record", "workers.planning", "workers.prompts"),
     },
     # A laptop: no torch, no Hydra, no Slurm.
     "analysis.runs": {"telemetry", "telemetry.record"},

@@ -14,6 +14,7 @@ from rich.text import Text
 from launcher.campaign.point_status import read_progress
 from launcher.jobs.shapes import Trial
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
+from workers.planning.engine_facts import DEFAULT_ENGINE
 
 _GB: Final = 1e9
 _STYLES: Final = {
@@ -38,8 +39,8 @@ def plan_table(grid: Grid) -> Group:
 
     Points that differ in batch and lengths alone share a row where there are many.
     """
-    # What is the same in every row stands in the title, or nowhere for engine reference.
-    engines = {_engine(point) for point in grid.points} != {"reference"}
+    # What is the same in every row stands in the title, or nowhere for the default engine.
+    tell_engines = {_engine(point) for point in grid.points} != {DEFAULT_ENGINE}
     datasets = sorted({point.spec.dataset for point in grid.points})
     kinds = sorted({point.spec.gpu for point in grid.points})
     prompts = {point.spec.prompts for point in grid.points}
@@ -52,8 +53,8 @@ def plan_table(grid: Grid) -> Group:
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     # Where a row needs two lines it breaks between words; a number is never cut.
     table.add_column("model", no_wrap=True)
-    if engines:
-        table.add_column("engine", min_width=len("reference"))
+    if tell_engines:
+        table.add_column("engine", min_width=len(DEFAULT_ENGINE))
     if len(prompts) > 1:
         table.add_column("prompts", justify="right", no_wrap=True)
     if len(datasets) > 1:
@@ -81,7 +82,7 @@ def plan_table(grid: Grid) -> Group:
         memory = [round(point.memory.total_bytes / _GB, 1) for point in points]
         table.add_row(
             spec.model,
-            *((_engine(points[0]),) if engines else ()),
+            *((_engine(points[0]),) if tell_engines else ()),
             *((_span([point.spec.prompts for point in points]),) if len(prompts) > 1 else ()),
             *((Text(spec.dataset),) if len(datasets) > 1 else ()),
             Text(f"{spec.gpus}{f' {spec.gpu}' if len(kinds) > 1 else ''}{nodes}"),

@@ -8,5 +8,5 @@
 - `keys`: every key that `conf/` has, and what to say of one that it has not.
 - `reference`: every key of `conf/` in the words that stand beside it there.
 
-Public: `BadInputError`, `MAX_POINTS`, `Point`, `group_options`, `project_folder`, `read_points`.
+Public: `BadInputError`, `MAX_POINTS`, `Point`, `project_folder`, `read_points`.
 """

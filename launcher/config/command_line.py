@@ -17,7 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import CONF, Point, expand, register
-from launcher.config.keys import groups, keys_below, plain_keys, unknown_key
+from launcher.config.keys import groups, plain_keys, unknown_key
+from workers.planning.engine_facts import engine_names
 from workers.planning.families import known_models
 
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
@@ -47,11 +48,14 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
 def group_options(group: str) -> list[str]:
     """The options of a configuration group, sorted.
 
-    For clusters `auto` is a rule and no file; models are those of all families, file or not.
+    For clusters `auto` is a rule and no file; engines and models are all that there are, file or
+    not.
     """
     options = {path.stem for path in (CONF / group).glob("*.yaml")}
     if group == "cluster":
         options.add("auto")
+    if group == "engine":
+        options.update(engine_names())
     if group == "model":
         options.update(known_models())
     return sorted(options)
@@ -125,16 +129,16 @@ def _check_override(override: Override) -> None:
     if top not in {*groups(), *plain_keys()}:
         raise BadInputError(unknown_key(key))
     if key in groups():
-        options = group_options(key)
+        known = group_options(key)
         values = (
             list(override.sweep_string_iterator())
             if override.is_sweep_override()
             else [str(override.value())]
         )
         for value in values:
-            if value.strip("'\"") not in options:
+            if value.strip("'\"") not in known:
                 raise BadInputError(
-                    f"`{key}` must be one of {', '.join(options)}, but is {value!r} instead"
+                    f"`{key}` must be one of {', '.join(known)}, but is {value!r} instead"
                 )
 
 
@@ -175,8 +179,8 @@ def _one_line(error: Exception) -> str:
     if unknown := _NO_SUCH_KEY.match(text):
         return unknown_key(unknown[1])
     if (unknown := _NO_SUCH_OPTION.match(text)) and unknown[1] in groups():
-        options = sorted(keys_below(unknown[1]))
-        return f"`{unknown[1]}` must be one of {', '.join(options)}, but is {unknown[2]!r} instead"
+        known = ", ".join(group_options(unknown[1]))
+        return f"`{unknown[1]}` must be one of {known}, but is {unknown[2]!r} instead"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     key = next((line for line in lines if line.startswith("full_key:")), None)
     text = " ".join(line for line in lines[:3] if not line.startswith(("full_key", "object_type")))

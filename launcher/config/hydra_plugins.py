@@ -24,6 +24,7 @@ from omegaconf import DictConfig
 
 import conf
 from launcher.config.composition import compose_all, plain
+from workers.planning.engine_facts import engine_names
 from workers.planning.families import known_models
 
 CONF: Final = Path(conf.__path__[0])
@@ -141,9 +142,9 @@ class CollectingLauncher(Launcher):
 
 
 def register() -> None:
-    """Make `hydra/launcher=joulegrid` and every model known to Hydra.
+    """Make `hydra/launcher=joulegrid`, every engine and every model known to Hydra.
 
-    A model of a registered family needs no file of its own.
+    An engine or a model that is registered elsewhere needs no file of its own.
 
     Hydra 1.3 takes a plugin only from the namespace package `hydra_plugins` and imports it by
     name; the class gets a place there, so that the project needs no folder of that name.
@@ -167,10 +168,11 @@ def register() -> None:
             provider="joulegrid",
         )
     sys.modules[_PLUGIN_MODULE] = module
-    for model in known_models():
-        # Hydra would take what is stored beside a file of that name for the file's schema.
-        if not (CONF / "model" / f"{model}.yaml").is_file():
-            ConfigStore.instance().store(group="model", name=model, node={"name": model})
+    for group, names in (("engine", engine_names()), ("model", known_models())):
+        for name in names:
+            # Hydra would take what is stored beside a file of that name for the file's schema.
+            if not (CONF / group / f"{name}.yaml").is_file():
+                ConfigStore.instance().store(group=group, name=name, node={"name": name})
 
 
 def expand(run_hydra: Callable[[], None]) -> list[Point]:

@@ -6,7 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from launcher.config.command_line import group_options
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS, Point
 from launcher.plan.boards import BoardFinder
@@ -26,9 +25,9 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
 from telemetry.record.spec import RunSpec
+from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
 from workers.planning.memory import MemoryEstimate, estimate
-from workers.planning.weight_formats import quantization_fault
 from workers.prompts import selection as prompts
 from workers.tokenizers import tokenizer
 
@@ -216,7 +215,6 @@ class _Checker:
         self._clusters: dict[str, Cluster] = {}
         self._sources: dict[str, prompts.PromptSource] = {}
         self._tokenizers: dict[Path | None, str] = {}
-        self._engines = group_options("engine")
         self._boards = BoardFinder()
 
     def point(self, point: Point, repeat: int) -> PlannedPoint:
@@ -250,7 +248,7 @@ class _Checker:
             }
         )
         check_gpu(spec, cluster)
-        check_work(spec, self._engines)
+        check_work(spec)
         memory = estimate(spec)
         run = RunPaths(results=self._results, run_id=spec.run_id)
         attempts = run.attempts() if spec.run_id in self._tried else []
@@ -304,7 +302,7 @@ class _Checker:
         fault: str | None,
     ) -> tuple[Verdict, str | None]:
         fault = fault or find_shape(spec.model).parallel_fault(spec.gpus)
-        if fault := fault or quantization_fault(spec.engine, spec.quantization):
+        if fault := fault or engine_facts(spec.engine).fault(spec):
             return Verdict.ILLEGAL, fault
         if attempts:
             if run.sealed():

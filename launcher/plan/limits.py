@@ -1,6 +1,5 @@
 """Limits: what this version, a cluster and a GPU's memory allow of a point."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import psutil
@@ -11,6 +10,7 @@ from telemetry.boards.table import BOARDS
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.source_registry import NVIDIA_SOURCES, has_source, source_names
 from telemetry.record.spec import RunSpec
+from workers.planning.engine_facts import engine_names
 from workers.planning.memory import MemoryEstimate, flops
 from workers.planning.weight_formats import QUANTIZATIONS
 
@@ -41,13 +41,13 @@ def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
         )
 
 
-def check_work(spec: RunSpec, engines: Sequence[str]) -> None:
+def check_work(spec: RunSpec) -> None:
     """Refuse an engine or a quantization that there is not.
 
     Raises:
         BadInputError: there is none of that name.
     """
-    for name, known in (("engine", engines), ("quantization", QUANTIZATIONS)):
+    for name, known in (("engine", engine_names()), ("quantization", QUANTIZATIONS)):
         value = getattr(spec, name)
         if value not in known:
             raise BadInputError(

@@ -1,12 +1,18 @@
 """What a login node must know of a model, without torch.
 
 - `arithmetic`: what its answers cost at least, as its model's own shape says.
+- `engine_facts`: what a login node must know of an engine, without torch; one row an engine.
 - `families`: the architectures that there are, each registered by one row.
 - `memory`: what a run takes of a GPU's memory and how much arithmetic it is, known before it is
   sent.
 - `weight_formats`: how quantized weights lie in memory, told without torch.
-- `workspace`: what an engine allocates beside weights and cache, at its fullest moment.
+- `workspace`: what engines allocate beside weights and cache is reckoned from.
+- `workspace_fast`: what engine `fast` holds in its pass over all prompts, its steps and its
+  load.
+- `workspace_reference`: what engine `reference` holds at the fullest moment of the published
+  loop.
 
-Public: `MemoryEstimate`, `QUANTIZATIONS`, `arithmetic_of`, `estimate`, `family_of`, `find_shape`,
-`flops`, `group_size`, `known_models`, `parameters_of`, `quantization_fault`.
+Public: `DEFAULT_ENGINE`, `MemoryEstimate`, `QUANTIZATIONS`, `arithmetic_of`, `engine_facts`,
+`engine_names`, `estimate`, `family_of`, `find_shape`, `flops`, `group_size`, `known_models`,
+`parameters_of`.
 """

@@ -10,16 +10,10 @@ from dataclasses import dataclass
 from telemetry.boards.board import ASSUMED_CONTEXT_BYTES, ASSUMED_NCCL_BYTES
 from telemetry.boards.table import BOARDS
 from telemetry.record.spec import ITEM_BYTES, RunSpec
+from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
 from workers.planning.weight_formats import matrix_bytes
-from workers.planning.workspace import (
-    RankWork,
-    cublas_bytes,
-    cublas_workspaces,
-    fast_bytes,
-    loading_bytes,
-    reference_bytes,
-)
+from workers.planning.workspace import RankWork, cublas_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +48,18 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
     needs less than for prompts of `max_prompt_len`, which None assumes.
 
     Raises:
-        ValueError: the model or the quantization is unknown.
+        ValueError: the model, the engine or the quantization is unknown.
     """
     shape = find_shape(spec.model)
     item_bytes = ITEM_BYTES[spec.dtype]
-    fast = spec.engine == "fast"
+    facts = engine_facts(spec.engine)
     work = RankWork(
         shape=shape,
         degree=spec.gpus,
         batch=spec.batch_size,
-        # `fast` reads every prompt to its end.
-        prefill_len=spec.max_prompt_len if fast or prefill_len is None else prefill_len,
+        prefill_len=(
+            spec.max_prompt_len if prefill_len is None or facts.reads_prompts_whole else prefill_len
+        ),
         max_len=spec.max_prompt_len + spec.max_gen_len,
         item_bytes=item_bytes,
         quantization=spec.quantization,
@@ -73,18 +68,17 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
         for outputs, inputs in shape.layer_matrices(spec.gpus)
     )
-    # `fast` has the whole embedding on every rank, and of the norms only the last apart.
-    table = shape.vocab * (shape.dim if fast else work.width)
-    norms = shape.dim if fast else shape.norm_params
+    table = shape.vocab * (shape.dim if facts.whole_embedding else work.width)
+    norms = shape.dim if facts.folds_norms else shape.norm_params
     head = shape.vocab * work.width
     weights = shape.layers * layer + (table + head + norms) * item_bytes
     cache = work.batch * work.max_len * shape.kv_numbers // spec.gpus * item_bytes
     on_gpu = spec.gpu != "cpu"
-    workspace = fast_bytes(work) if fast else reference_bytes(work)
+    workspace = facts.workspace(work)
     if on_gpu:
-        workspace += cublas_workspaces(work, spec.engine) * cublas_bytes(spec.gpu_kind)
-    if fast:
-        workspace = max(workspace, loading_bytes(work, layer) - weights - cache)
+        workspace += facts.cublas_workspaces(work) * cublas_bytes(spec.gpu_kind)
+    if facts.loading is not None:
+        workspace = max(workspace, facts.loading(work, layer) - weights - cache)
     board = BOARDS.get(spec.gpu_kind)
     context = ASSUMED_CONTEXT_BYTES if board is None else board.context_bytes
     if spec.gpus > 1:
@@ -101,14 +95,14 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     """A lower bound of the run's arithmetic over all its GPUs, in floating-point operations.
 
     A multiply-add counts two. Each prompt is taken to have `prompt_len` tokens, and no batch pads.
-    The `reference` loop decodes to the full length, whatever is cut after; engine `fast` may find
-    every row at its end after one token, unless ends are ignored.
+    An engine that does not decode to the full length may find every row at its end after one
+    token, unless ends are ignored.
 
     Raises:
-        ValueError: the model is unknown.
+        ValueError: the model or the engine is unknown.
     """
     shape = find_shape(spec.model)
-    whole = spec.engine == "reference" or spec.ignore_eos
+    whole = engine_facts(spec.engine).decodes_to_full_length or spec.ignore_eos
     new = spec.max_gen_len if whole else 1
     # The last token sampled is never fed back.
     fed = prompt_len + new - 1

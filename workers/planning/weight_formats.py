@@ -9,8 +9,6 @@ from typing import Final
 QUANTIZATIONS: Final = ("none", "int8", "int4")
 """Weight-only quantizations by `RunSpec.quantization`."""
 
-# It stands for the public LLaMA v1 code, which computes with weights as they are.
-_UNQUANTIZED_ENGINES: Final = ("reference",)
 # GPTQ (arXiv 2210.17323) and AWQ (arXiv 2306.00978) give their 4-bit results for groups of 128:
 # 0.125 bits of scale a weight; smaller groups err less and weigh more.
 _MAX_GROUP: Final = 128
@@ -53,13 +51,3 @@ def matrix_bytes(outputs: int, inputs: int, quantization: str, item_bytes: int) 
                 f"`quantization` must be one of {', '.join(QUANTIZATIONS)}, "
                 f"but is {quantization!r} instead"
             )
-
-
-def quantization_fault(engine: str, quantization: str) -> str | None:
-    """Why an engine does not take quantized weights; None when it does."""
-    if engine in _UNQUANTIZED_ENGINES and quantization != "none":
-        return (
-            f"`quantization` must be none with engine {engine}, which takes weights as they are, "
-            f"but is {quantization} instead"
-        )
-    return None

@@ -12,7 +12,7 @@ from telemetry.record.attempt_state import record_end
 from telemetry.record.files import write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import EndState
-from workers.engines.registry import ENGINES
+from workers.planning.engine_facts import DEFAULT_ENGINE, ENGINE_FACTS
 from workers.planning.families import known_models
 from workers.prompts.corpus import CORPORA
 
@@ -223,7 +223,12 @@ def test_batches_to_512_and_lengths_to_2048_each_get_a_verdict(tmp_path: Path) -
 
 
 def test_every_engine_offered_is_one_that_the_workers_have() -> None:
-    assert set(group_options("engine")) == set(ENGINES)
+    assert set(group_options("engine")) == set(ENGINE_FACTS)
+
+
+def test_the_engine_that_tables_leave_unsaid_is_the_configuration_s_own(tmp_path: Path) -> None:
+    [point] = grid_of(tmp_path).points
+    assert point.spec.engine == DEFAULT_ENGINE
 
 
 def test_every_model_offered_is_one_that_the_workers_have() -> None:

@@ -1,5 +1,6 @@
 """Quantization is an axis of the grid: what an engine does not take is listed, not run."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
 from launcher.plan.grid import Grid, Verdict, check
-from workers.planning.weight_formats import QUANTIZATIONS, quantization_fault
+from telemetry.record.spec import RunSpec
+from workers.planning.engine_facts import engine_facts
+from workers.planning.weight_formats import QUANTIZATIONS
 
 
 def grid_of(results: Path, *words: str) -> Grid:
@@ -35,8 +38,9 @@ def test_the_reference_engine_takes_no_quantized_weights_and_says_so(tmp_path: P
 
 
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
-def test_another_engine_may_take_any_quantization(quantization: str) -> None:
-    assert quantization_fault("fast", quantization) is None
+def test_another_engine_may_take_any_quantization(spec: RunSpec, quantization: str) -> None:
+    asked = dataclasses.replace(spec, engine="fast", quantization=quantization)
+    assert engine_facts("fast").fault(asked) is None
 
 
 def test_each_quantization_is_a_run_of_its_own(tmp_path: Path) -> None:

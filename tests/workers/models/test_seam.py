@@ -108,6 +108,12 @@ def test_an_engine_of_one_family_says_so(toy: RunSpec) -> None:
     )
 
 
+def test_a_plan_refuses_an_engine_of_another_family(tmp_path: Path) -> None:
+    reference, fast = plan(tmp_path, "engine=reference,fast")
+    assert (reference.verdict, fast.verdict) == (Verdict.RUN, Verdict.ILLEGAL)
+    assert "`model` must be of family llama with engine fast" in str(fast.reason)
+
+
 def answer(
     rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:

@@ -19,9 +19,11 @@ from workers.engines.fast.model import FastModel
 from workers.models.llama.model import Llama
 from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.models.quantization import Quantized
-from workers.planning import workspace
+from workers.planning import workspace_fast
 from workers.planning.weight_formats import group_size
-from workers.planning.workspace import RankWork, cublas_bytes, pass_bytes, reference_bytes
+from workers.planning.workspace import RankWork, cublas_bytes
+from workers.planning.workspace_fast import fast_pass_bytes
+from workers.planning.workspace_reference import reference_bytes
 
 META = torch.device("meta")
 
@@ -114,7 +116,7 @@ def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
         max_len=prompt_len + 128,
         item_bytes=2,
     )
-    assert pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
+    assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
 
 
 def quantize_shape(whole: torch.Tensor, name: str) -> Quantized:
@@ -145,7 +147,7 @@ def test_quantized_weights_need_room_to_be_widened_for_many_rows(
         item_bytes=2,
         quantization=quantization,
     )
-    assert pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
+    assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
 
 
 def held_for_good(model: Llama) -> list[torch.Tensor]:
@@ -198,8 +200,8 @@ def test_older_boards_keep_less_for_cublas() -> None:
 def test_the_plan_knows_at_how_many_rows_and_tokens_the_engine_changes_its_way() -> None:
     # Read as text: the kernels' modules need Triton, which comes with torch's CUDA builds alone.
     for module, name, known in (
-        ("model", "_INNER_TOKENS", workspace._INNER_TOKENS),
-        ("fused_decoder", "MOST_ROWS", workspace._FUSED_ROWS),
+        ("model", "_INNER_TOKENS", workspace_fast._INNER_TOKENS),
+        ("fused_decoder", "MOST_ROWS", workspace_fast._FUSED_ROWS),
     ):
         text = (REPOSITORY / "workers" / "engines" / "fast" / f"{module}.py").read_text()
         found = re.search(rf"^{name}: Final = ([\d_]+)$", text, re.MULTILINE)

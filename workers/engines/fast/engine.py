@@ -22,9 +22,7 @@ from workers.engines.fast.fused_weights import take_fused
 from workers.engines.fast.model import FastModel
 from workers.models.base.model import DecoderModel
 from workers.models.llama.model import Llama
-from workers.models.llama.shape import LlamaShape
-from workers.planning.families import find_shape
-from workers.planning.weight_formats import quantization_fault
+from workers.planning.engine_facts import engine_facts
 
 # Steps that are queued ahead of the look whether any row still goes on: at 0.5 ms a step, the
 # quickest there is, 4 ms of a host's delay. All ranks look at the same step's count, so all stop
@@ -138,13 +136,7 @@ class FastEngine:
 
 def fast_fault(spec: RunSpec) -> str | None:
     """Why the engine cannot do what a spec asks for; None when it can."""
-    family = find_shape(spec.model).family
-    if family != LlamaShape.family:
-        return (
-            f"`model` must be of family {LlamaShape.family} with engine {spec.engine}, "
-            f"but {spec.model} is of {family} instead"
-        )
-    return quantization_fault(spec.engine, spec.quantization)
+    return engine_facts(spec.engine).fault(spec)
 
 
 def make_fast(spec: RunSpec, model: DecoderModel, decoding: Decoding) -> FastEngine:

@@ -1,0 +1,174 @@
+"""Engine facts: what a login node must know of an engine, without torch; one row an engine.
+
+An engine is added by its row here, or by a package of its own whose entry point in the group
+`joulegrid.engines` is such a row: it is then planned, run, recorded and shown like the others.
+"""
+
+import functools
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from telemetry.record.spec import RunSpec
+from workers.models.llama.shape import LlamaShape
+from workers.planning.families import FAMILIES, find_shape
+from workers.planning.weight_formats import QUANTIZATIONS
+from workers.planning.workspace import RankWork, one_cublas_workspace
+from workers.planning.workspace_fast import (
+    fast_bytes,
+    fast_cublas_workspaces,
+    fast_loading_bytes,
+)
+from workers.planning.workspace_reference import reference_bytes
+
+ENTRY_POINTS: Final = "joulegrid.engines"
+"""Entry-point group under which other packages offer engines."""
+DEFAULT_ENGINE: Final = "reference"
+"""What `conf/config.yaml` takes; tables of it alone need no word of the engine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineFacts:
+    """What is planned by, before an engine is there."""
+
+    name: str
+    """What `RunSpec.engine` and the key `engine` hold."""
+    opens: str
+    """`module:function` that makes it of a `workers.engines.base.context.EngineContext`; imported
+    on compute nodes alone."""
+    quantizations: tuple[str, ...]
+    """Of `QUANTIZATIONS` those that it takes, in their order."""
+    decodes_to_full_length: bool
+    """True when every answer costs `max_gen_len` tokens, whatever is cut after."""
+    reads_prompts_whole: bool
+    """True when the first pass reads every prompt to its end, not as far as the shortest goes."""
+    whole_embedding: bool
+    """True when every rank holds the whole embedding, not its columns of it."""
+    folds_norms: bool
+    """True when all norms but the last are multiplied into the matrices behind them."""
+    gives_logits: bool
+    """True when it tells the logits of its weights, so that they can be held against fp32's."""
+    workspace: Callable[[RankWork], int]
+    """Bytes on one GPU beside weights and cache at the fullest moment."""
+    families: tuple[str, ...] | None = None
+    """The families of models that it takes; None when it takes all."""
+    cublas_workspaces: Callable[[RankWork], int] = one_cublas_workspace
+    """How many of its workspaces cuBLAS keeps on a GPU."""
+    loading: Callable[[RankWork, int], int] | None = None
+    """The most bytes held while it loads, of a layer's bytes; None when that is never the most."""
+    limits: Callable[[RunSpec], str | None] | None = None
+    """Any other reason why it cannot do what a spec asks for; None when there is none."""
+
+    def __post_init__(self) -> None:
+        module, _, function = self.opens.partition(":")
+        if not module or not function.isidentifier():
+            raise ValueError(f"`opens` must be module:function, but is {self.opens!r} instead")
+        if strangers := [name for name in self.quantizations if name not in QUANTIZATIONS]:
+            raise ValueError(
+                f"`quantizations` must be of {', '.join(QUANTIZATIONS)}, "
+                f"but have {strangers[0]!r} instead"
+            )
+        if strangers := [name for name in self.families or () if name not in FAMILIES]:
+            raise ValueError(
+                f"`families` must be of {', '.join(FAMILIES)}, but have {strangers[0]!r} instead"
+            )
+
+    def fault(self, spec: RunSpec) -> str | None:
+        """Why it cannot do what a spec asks for; None when it can.
+
+        Raises:
+            ValueError: there is no such model.
+        """
+        family = find_shape(spec.model).family
+        if self.families is not None and family not in self.families:
+            return (
+                f"`model` must be of family {', '.join(self.families)} with engine {self.name}, "
+                f"but {spec.model} is of {family} instead"
+            )
+        if spec.quantization not in self.quantizations:
+            known = ", ".join(self.quantizations)
+            as_they_are = ", which takes weights as they are" if known == "none" else ""
+            return (
+                f"`quantization` must be {known} with engine {self.name}{as_they_are}, "
+                f"but is {spec.quantization} instead"
+            )
+        return None if self.limits is None else self.limits(spec)
+
+
+ENGINE_FACTS: Final = {
+    facts.name: facts
+    for facts in (
+        # The loop of the public LLaMA v1 code: eager, full-length decode, full-sort top-p.
+        EngineFacts(
+            name="reference",
+            opens="workers.engines.reference.engine:open_reference",
+            quantizations=("none",),
+            decodes_to_full_length=True,
+            reads_prompts_whole=False,
+            whole_embedding=False,
+            folds_norms=False,
+            gives_logits=True,
+            workspace=reference_bytes,
+        ),
+        # Close to the memory's bound: fused weights, a static cache, decoding steps replayed as
+        # CUDA graphs, ragged prompts in one pass, sampling without a sort.
+        EngineFacts(
+            name="fast",
+            opens="workers.engines.fast.engine:open_fast",
+            quantizations=QUANTIZATIONS,
+            decodes_to_full_length=False,
+            reads_prompts_whole=True,
+            whole_embedding=True,
+            folds_norms=True,
+            gives_logits=True,
+            workspace=fast_bytes,
+            families=(LlamaShape.family,),
+            cublas_workspaces=fast_cublas_workspaces,
+            loading=fast_loading_bytes,
+        ),
+    )
+}
+"""This project's engines by name."""
+
+
+def engine_names() -> list[str]:
+    """The names of all engines: this project's and those of installed packages, sorted."""
+    return sorted({**ENGINE_FACTS, **_installed()})
+
+
+def engine_facts(name: str) -> EngineFacts:
+    """The facts of an engine.
+
+    Raises:
+        ValueError: there is no such engine.
+    """
+    # Who runs one of ours need not look through what is installed.
+    facts = ENGINE_FACTS.get(name) or _installed().get(name)
+    if facts is None:
+        known = ", ".join(engine_names())
+        raise ValueError(f"`engine` must be one of {known}, but is {name!r} instead")
+    return facts
+
+
+@functools.cache
+def _installed() -> dict[str, EngineFacts]:
+    """Engines of other packages by name.
+
+    Raises:
+        ValueError: one has a name that is taken, or is no row of facts.
+    """
+    found: dict[str, EngineFacts] = {}
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        facts = point.load()
+        if not isinstance(facts, EngineFacts):
+            raise ValueError(
+                f"`{point.value}` of {ENTRY_POINTS} must be EngineFacts, but is {facts!r} instead"
+            )
+        if facts.name in ENGINE_FACTS or facts.name in found:
+            raise ValueError(
+                f"`{point.value}` of {ENTRY_POINTS} must have a name of its own, "
+                f"but is {facts.name!r} instead"
+            )
+        found[facts.name] = facts
+    return found

@@ -1,0 +1,91 @@
+"""Workspace fast: what engine `fast` holds in its pass over all prompts, its steps and its load.
+
+Read off `workers.engines.fast.model`, `workers.engines.fast.decode_steps` and
+`workers.engines.fast.fused_weights`.
+"""
+
+from typing import Final
+
+from workers.planning.workspace import FP32_BYTES, INT64_BYTES, RankWork
+
+# `workers.engines.fast.model` takes so many tokens at a time through the feed-forward layer.
+_INNER_TOKENS: Final = 16_384
+# `workers.engines.fast.fused_decoder` leaves steps of more rows to cuBLAS, unless weights are
+# quantized.
+_FUSED_ROWS: Final = 64
+# `isfinite` of a matrix: its magnitudes, in its own format, and three truths a number.
+_TRUTHS_BYTES: Final = 3
+# Of each weight while a matrix is widened for cuBLAS (`workers.models.quantization.dequantize`):
+# fp32 before and after its scale, and for 4 bits the whole numbers that were unpacked.
+_WIDENING_BYTES: Final = {"int8": 2 * FP32_BYTES, "int4": 2 * FP32_BYTES + 1}
+
+
+def fast_bytes(work: RankWork) -> int:
+    """The workspace of engine `fast` on a GPU: the pass over its prompts beside its steps' own."""
+    return fast_pass_bytes(work) + _step_bytes(work)
+
+
+def fast_pass_bytes(work: RankWork) -> int:
+    """What `fast` holds while it reads all prompts in one pass."""
+    item, dim, width = work.item_bytes, work.shape.dim, work.width
+    # Each token's id, row and position, as int64.
+    places = 3 * work.tokens * INT64_BYTES
+    # In numbers a token. Before the products of a layer: residual, normed, added and queries, and
+    # the last layer's fused queries, keys and values with what they mixed to, until replaced.
+    fused = 3 * dim + 8 * width
+    added = 4 * dim + 5 * width
+    joined = 5 * dim + 5 * width if work.tokens > _INNER_TOKENS else 0
+    # Of the last tokens that go through: gates and ups with their product, or it and what it comes
+    # to; beside what the tokens before them came to.
+    some = min(work.tokens, _INNER_TOKENS)
+    gated = some * max(3 * work.inner, work.inner + dim)
+    held = work.tokens * (3 * dim + 5 * width)
+    inner = held + (work.tokens - some) * dim + gated
+    numbers = max(work.tokens * max(fused, added, joined), inner)
+    return places + max(numbers * item, _widening_bytes(work, held * item, some))
+
+
+def _widening_bytes(work: RankWork, held_bytes: int, some: int) -> int:
+    """While gates and ups, the largest matrix, are widened, or are there and multiply; else 0."""
+    if not work.quantized:
+        return 0
+    item, gates = work.item_bytes, 2 * work.shape.dim * work.inner
+    widening = gates * _WIDENING_BYTES[work.quantization]
+    # What the tokens before the last part came to.
+    before = (work.tokens - some) * work.shape.dim * item
+    return held_bytes + before + max(widening, gates * item + 2 * some * work.inner * item)
+
+
+def _step_bytes(work: RankWork) -> int:
+    """What `fast` keeps for its steps: one row of each activation, logits, and partial sums."""
+    item, dim, width = work.item_bytes, work.shape.dim, work.width
+    row = (dim + 2 * width + work.inner) * item + dim * FP32_BYTES
+    gathered = work.logits * work.degree * FP32_BYTES if work.degree > 1 else 0
+    return work.batch * row + work.logits * FP32_BYTES + gathered
+
+
+def fast_loading_bytes(work: RankWork, layer_bytes: int) -> int:
+    """The most that is held while `fast` fuses its last layer, of `layer_bytes` once finished.
+
+    Weights without the head, which comes after: the embedding, all layers before, and this one
+    while its gates and ups are joined, or rounded.
+    """
+    shape, item = work.shape, work.item_bytes
+    table = shape.vocab * shape.dim * item
+    gates = 2 * shape.dim * work.inner
+    down = shape.dim * work.inner * item
+    attention = layer_bytes * 4 * shape.dim * work.width // _layer_numbers(work)
+    extra = gates * (item + _TRUTHS_BYTES) if work.quantized else gates * item
+    return table + (shape.layers - 1) * layer_bytes + attention + gates * item + down + extra
+
+
+def _layer_numbers(work: RankWork) -> int:
+    return work.shape.dim * (4 * work.width + 3 * work.inner)
+
+
+def fast_cublas_workspaces(work: RankWork) -> int:
+    """How many of its workspaces cuBLAS keeps: one for each stream that multiplies.
+
+    Steps that are left to cuBLAS run in two streams more: one to warm up, one to capture.
+    """
+    return 3 if work.batch > _FUSED_ROWS and not work.quantized else 1
