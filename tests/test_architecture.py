@@ -56,17 +56,15 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry.record", "workers.checkpoints", "workers.distributed"),
         *("workers.models.base", "workers.planning"),
     },
-    "workers.engines.base": {"telemetry.record", "workers.models", "workers.models.base"},
-    "workers.engines.reference": {"workers.engines.base"},
+    "workers.engines.base": {"telemetry.record", "workers.distributed", "workers.models"},
+    "workers.engines.reference": {"workers.engines.base", "workers.models", "workers.planning"},
     "workers.engines.fast": {
-        *("telemetry.record", "workers.engines.base", "workers.engines.fast.kernels"),
+        *("workers.engines.base", "workers.engines.fast.kernels"),
         *("workers.models", "workers.models.base", "workers.models.llama", "workers.planning"),
     },
     "workers.engines.fast.kernels": set(),
-    "workers.engines": {
-        *("telemetry.record", "workers.engines.base", "workers.engines.fast"),
-        *("workers.engines.reference", "workers.models", "workers.models.base"),
-    },
+    # It opens engines by their names.
+    "workers.engines": {"workers.engines.base", "workers.planning"},
     "workers.session": {
         *("telemetry", "telemetry.record", "telemetry.shards", "telemetry.sources.nvml"),
         *("workers.distributed", "workers.engines", "workers.engines.base", "workers.models"),

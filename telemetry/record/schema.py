@@ -27,6 +27,8 @@ class Phase(StrEnum):
     """The forward pass over a batch's prompts, up to the first sampled token."""
     DECODE = "decode"
     """The token-by-token passes of a batch."""
+    ANSWER = "answer"
+    """A whole batch of an engine that does not tell the two apart: it has no PREFILL, no DECODE."""
     OVERHEAD = "overhead"
     """Between batches: tokenizing, detokenizing, writing."""
     SHUTDOWN = "shutdown"

@@ -196,13 +196,10 @@ def _open(seat: _Seat) -> Iterator[Runner]:
 
 @contextlib.contextmanager
 def _our_engine(seat: _Seat) -> Iterator[Runner]:
+    from tests.support.engines import open_for  # noqa: PLC0415
     from tests.support.ranks import make_rank  # noqa: PLC0415
     from workers.distributed.process_group import open_mesh  # noqa: PLC0415
     from workers.distributed.rendezvous import open_rendezvous  # noqa: PLC0415
-    from workers.engines.registry import ENGINES, make_engine  # noqa: PLC0415
-    from workers.models.loading import load_model  # noqa: PLC0415
-    from workers.models.random_weights import RandomWeights  # noqa: PLC0415
-    from workers.planning.families import find_shape  # noqa: PLC0415
     from workers.session.placement import take_device  # noqa: PLC0415
 
     case = seat.case
@@ -210,21 +207,11 @@ def _our_engine(seat: _Seat) -> Iterator[Runner]:
     spec = case.spec(engine, quantization or "none")
     place = make_rank(seat.rank, case.gpus)
     device = take_device(place, case.device)
-    shape = find_shape(case.model)
     with (
         open_rendezvous(place, seat.folder / "rendezvous.json") as rendezvous,
         open_mesh(rendezvous, degree=case.gpus, device=device),
     ):
-        model = load_model(
-            shape,
-            RandomWeights(shape, spec.seed, rank=seat.rank, degree=case.gpus),
-            dtype=spec.dtype,
-            device=device,
-            max_batch=spec.batch_size if ENGINES[engine].model_cache else 0,
-            max_len=spec.max_prompt_len + spec.max_gen_len,
-            prepare=ENGINES[engine].prepare(spec),
-        )
-        yield _Ours(make_engine(spec, model, 2, device), prompts_of(case))
+        yield _Ours(open_for(spec, device, rank=seat.rank), prompts_of(case))
 
 
 class _Ours:

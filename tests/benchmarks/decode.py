@@ -324,9 +324,9 @@ def _needs_bytes(case: Case, name: str) -> int:
 
 def _all_of(case: Case, llama_v1: Path | None) -> list[str]:
     """The contenders that can run a case here."""
-    from workers.engines.registry import ENGINES  # noqa: PLC0415
+    from workers.planning.engine_facts import ENGINE_FACTS  # noqa: PLC0415
 
-    names: list[str] = [name for name in ("reference", "fast") if name in ENGINES]
+    names: list[str] = [name for name in ("reference", "fast") if name in ENGINE_FACTS]
     if llama_v1 is not None:
         names.insert(0, "llama-v1")
     if case.gpus == 1 and importlib.util.find_spec("transformers"):

@@ -27,12 +27,11 @@ from telemetry.shards.writer import list_parts
 from telemetry.sources.nvml.energy_counter import EnergyCounter
 from telemetry.watcher.process import WatcherProcess
 from tests.conftest import SPEC
+from tests.support.engines import open_for
 from tests.support.ranks import make_rank
 from tests.support.watched_attempts import make_attempt
-from tests.support.weights import build, fill_random
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rendezvous import open_rendezvous
-from workers.engines.registry import make_engine
 from workers.models.llama.shape import SHAPES
 from workers.session.placement import take_device
 
@@ -74,11 +73,10 @@ def _decoder(model: str, device: torch.device) -> Callable[[], float]:
             "ignore_eos": True,
         }
     )
-    shape = SHAPES[model]
-    llama = build(shape, dtype="fp16", device=device, max_batch=BATCH, max_len=PROMPT_LEN + NEW)
-    fill_random(llama, shape, 1, rank=0, degree=1)
-    engine = make_engine(spec, llama, eos_id=2, device=device)
-    ids = torch.randint(3, shape.vocab, (BATCH, PROMPT_LEN), generator=torch.Generator()).tolist()
+    engine = open_for(spec, device)
+    ids = torch.randint(
+        3, SHAPES[model].vocab, (BATCH, PROMPT_LEN), generator=torch.Generator()
+    ).tolist()
 
     def decode() -> float:
         """Decode once; tokens per second."""

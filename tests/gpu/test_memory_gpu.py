@@ -11,14 +11,12 @@ import torch
 
 from telemetry.boards.table import board_of
 from tests.benchmarks.cases import Case, prompts_of
+from tests.support.engines import open_for
 from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
-from workers.engines.registry import ENGINES, make_engine
-from workers.models.loading import load_model
-from workers.models.random_weights import RandomWeights
-from workers.planning.families import find_shape
+from workers.planning.engine_facts import ENGINE_FACTS
 from workers.planning.memory import estimate
 from workers.session.placement import take_device
 
@@ -57,19 +55,9 @@ def _used(rank: Rank, folder: Path, case: Case, name: str) -> dict[str, float]:
         open_mesh(rendezvous, degree=case.gpus, device=device) as mesh,
         torch.inference_mode(),
     ):
-        shape = find_shape(case.model)
-        model = load_model(
-            shape,
-            RandomWeights(shape, spec.seed, rank=rank.rank, degree=case.gpus),
-            dtype=spec.dtype,
-            device=device,
-            max_batch=spec.batch_size if ENGINES[engine].model_cache else 0,
-            max_len=spec.max_prompt_len + spec.max_gen_len,
-            prepare=ENGINES[engine].prepare(spec),
-        )
+        runner = open_for(spec, device, rank=rank.rank)
         loaded = torch.cuda.memory_allocated()
         loading = torch.cuda.max_memory_allocated()
-        runner = make_engine(spec, model, 2, device)
         prefilled = 0
         for _ in range(2):
             runner.prefill(prompts_of(case), 1)
@@ -103,7 +91,7 @@ def test_what_is_allocated_is_within_5_percent_of_the_estimate(
 ) -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU, CUDA sees none")
-    if name.partition("-")[0] not in ENGINES:
+    if name.partition("-")[0] not in ENGINE_FACTS:
         pytest.skip(f"there is no engine {name} in this version")
     kind = board_of(torch.cuda.get_device_name())
     room = (kind.memory_bytes if kind else 0) * 0.94
@@ -121,7 +109,7 @@ def test_what_is_allocated_is_within_5_percent_of_the_estimate(
 def test_the_same_holds_where_ranks_share_a_model(name: str, gpus: int, tmp_path: Path) -> None:
     if torch.cuda.device_count() < gpus:
         pytest.skip(f"needs {gpus} GPUs, CUDA sees {torch.cuda.device_count()}")
-    if name not in ENGINES:
+    if name not in ENGINE_FACTS:
         pytest.skip(f"there is no engine {name} in this version")
     case = Case(name="shared", model="65b", gpus=gpus, batch=64, prompt_len=128, new=128)
     _, error = _held_against_the_estimate(case, name, tmp_path)

@@ -13,12 +13,12 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.gpu.test_workers_gpu import need_gpus
+from tests.support.engines import logits_of, open_for
 from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
-from workers.engines.base.engine import Engine, Model
-from workers.engines.registry import ENGINES, make_engine
+from workers.engines.base.engine import Model, PhasedEngine
 from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.models.loading import load_model
 from workers.models.logit_error import PROBE_TOKENS, LogitProbe, take_probe
@@ -78,22 +78,12 @@ def make_spec(shape: LlamaShape, world: int, **changes: Any) -> RunSpec:
 
 def fast_engine(
     spec: RunSpec, source: WeightSource, device: torch.device, *, eos_id: int = 2
-) -> Engine:
-    kind = ENGINES[spec.engine]
-    model = load_model(
-        SHAPES[spec.model],
-        source,
-        dtype=spec.dtype,
-        device=device,
-        max_batch=spec.batch_size if kind.model_cache else 0,
-        max_len=spec.max_prompt_len + spec.max_gen_len,
-        prepare=kind.prepare(spec),
-    )
-    return make_engine(spec, model, eos_id=eos_id, device=device)
+) -> PhasedEngine:
+    return open_for(spec, device, weights=source, eos_id=eos_id)
 
 
 def fast_model(spec: RunSpec, source: WeightSource, device: torch.device) -> Model:
-    return fast_engine(spec, source, device).model
+    return logits_of(fast_engine(spec, source, device))
 
 
 # Whose norm stands before a matrix.

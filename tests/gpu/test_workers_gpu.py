@@ -9,13 +9,12 @@ import torch
 
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
+from tests.support.engines import open_for
 from tests.support.logits import our_logits
 from tests.support.ranks import run_gang, values_of
-from tests.support.weights import build, fill_random
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
-from workers.engines.registry import make_engine
 from workers.models.llama.shape import SHAPES
 from workers.planning.memory import estimate
 from workers.session.placement import take_device
@@ -70,13 +69,12 @@ def reference_rate(rank: Rank, folder: Path, model: str) -> dict[str, float]:
         torch.inference_mode(),
     ):
         started = time.monotonic()
-        shape = SHAPES[model]
-        llama = build(shape, dtype="fp16", device=device, max_batch=BATCH, max_len=PROMPT_LEN + NEW)
-        fill_random(llama, shape, 1, rank=rank.rank, degree=rank.world)
+        engine = open_for(spec, device, rank=rank.rank)
         torch.cuda.synchronize()
         load_s = time.monotonic() - started
-        engine = make_engine(spec, llama, eos_id=2, device=device)
-        ids = torch.randint(3, shape.vocab, (BATCH, PROMPT_LEN), generator=torch.Generator())
+        ids = torch.randint(
+            3, SHAPES[model].vocab, (BATCH, PROMPT_LEN), generator=torch.Generator()
+        )
         rates = {"load_s": load_s}
         for name in ("warm-up", "measured"):
             mesh.barrier()

@@ -3,7 +3,7 @@
 - `base/`: what every engine is and gives.
 - `fast/`: the same weights near the memory bound.
 - `reference/`: the published LLaMA v1 loop, cost included.
-- `registry`: the ways to turn a batch of prompts into answers, by the name specs use.
+- `registry`: opens the engine that a spec names, by the row of its facts.
 
-Public: `ENGINES`, `engine_fault`, `make_engine`.
+Public: `open_engine`.
 """

@@ -8,6 +8,6 @@
 - `random_weights`: where a rank's parameters come from, and how ranks share them.
 - `skeleton`: a rank's model of any family before it has memory.
 
-Public: `Prepare`, `Quantized`, `WeightSource`, `linear`, `load_model`, `open_weights`,
+Public: `Quantized`, `WeightSource`, `linear`, `load_model`, `no_logit_error`, `open_weights`,
 `quantize`, `take_probe`.
 """

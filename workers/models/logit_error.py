@@ -63,7 +63,7 @@ class LogitProbe:
         truth and comparison took of LOAD on this rank.
         """
         if self.reason is not None:
-            return _null(self.reason, tokens=None, seconds=None)
+            return no_logit_error(self.reason)
         started_s = time.monotonic()
         tokens = len(self.ids)
         sums = _Sums()
@@ -135,6 +135,11 @@ def fp32_logits(
         # Room kept for fp32 layers would be counted as the run's own.
         torch.cuda.empty_cache()
     return logits
+
+
+def no_logit_error(reason: str) -> dict[str, Any]:
+    """What stands in the record of a run whose logits are not compared."""
+    return _null(reason, tokens=None, seconds=None)
 
 
 def _unwanted(spec: RunSpec, launch: LaunchConfig) -> str | None:

@@ -7,6 +7,6 @@
 - `synthetic`: texts of a fixed number of words, for comparing engines at equal shapes.
 - `tokenized`: the run's prompts as token ids, cut to length and counted.
 
-Public: `CORPORA`, `StagedCopy`, `TokenizedPrompts`, `cache_folder`, `read_questions`,
-`selection`, `stage`.
+Public: `CORPORA`, `StagedCopy`, `TokenizedPrompts`, `cache_folder`, `selection`, `stage`,
+`tokenize_prompts`.
 """

@@ -24,7 +24,7 @@ class TokenizedPrompts:
     """Made the ids, and turns those of answers into text."""
 
 
-def read_questions(spec: RunSpec, launch: LaunchConfig, results: Path) -> TokenizedPrompts:
+def tokenize_prompts(spec: RunSpec, launch: LaunchConfig, results: Path) -> TokenizedPrompts:
     """Read and tokenize the run's prompts.
 
     Raises:

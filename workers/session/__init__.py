@@ -2,6 +2,7 @@
 
 - `granted_gpus`: which GPUs Slurm gave a job, against those that a rank would take.
 - `lifecycle`: all that one rank does in an attempt, phase by phase, from startup to shutdown.
+- `loaded_engine`: a rank's engine with its model, and how far its logits are from fp32's.
 - `measurement`: the batches that a rank answers, thrown away until the machine is steady, then
   kept.
 - `memory_usage`: the memory that one rank takes of its GPU, beside what was estimated.
@@ -9,6 +10,7 @@
   window.
 - `placement`: what a rank stands on: its host's clock, its GPU and its threads, registered.
 - `progress`: how far a run is, for the people who wait for it; no result depends on it.
+- `readiness`: what one rank holds while it works; what one lacks, all hear, and none begins.
 - `responses`: what a batch was asked and answered, one row per prompt, and its steps.
 - `spans`: what a rank was doing from when to when, without a hole between.
 - `token_times`: when a batch's tokens were chosen, on the run's clock.

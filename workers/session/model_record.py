@@ -14,9 +14,10 @@ from typing import Any
 import torch
 
 from telemetry.record.files import write_json
+from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from workers.distributed.rendezvous import Rendezvous
-from workers.engines.base.engine import Engine
+from workers.engines.base.engine import Engine, PhasedEngine
 from workers.models.random_weights import WeightSource
 from workers.planning.arithmetic import arithmetic_of
 from workers.planning.families import find_shape
@@ -61,13 +62,18 @@ class ModelRecord:
                 "arithmetic": dataclasses.asdict(arithmetic_of(self.spec)),
                 "dtype": self.spec.dtype,
                 "quantization": self.spec.quantization,
-                "engine": self.engine.describe(),
+                "engine": {**self.engine.describe(), "phases": self._phases()},
                 "logit_error": self.logit_error,
                 "memory": describe_footprints(self.spec, [rank["memory"] for rank in ranks]),
                 "warmup": warmup,
                 "window": window,
             },
         )
+
+    def _phases(self) -> list[str]:
+        """The phases that a batch's spans have."""
+        phased = isinstance(self.engine, PhasedEngine)
+        return [Phase.PREFILL, Phase.DECODE] if phased else [Phase.ANSWER]
 
     def _describe_shape(self, weight_bytes: Sequence[int | None]) -> dict[str, Any]:
         shape = find_shape(self.spec.model)

@@ -40,13 +40,18 @@ class _Batch:
     """Steps that it takes at most; at least 1."""
     most_tokens: int
     """Tokens that it generates at most."""
-    clock: StepClock
-    """The engine's, which knows how many of its steps are done."""
+    clock: StepClock | None
+    """The engine's, which knows how many of its steps are done; None when it has none."""
+
+    @property
+    def step(self) -> int | None:
+        """How many of its steps are done; None when nobody knows."""
+        return None if self.clock is None else self.clock.reached
 
     @property
     def share(self) -> float:
         """How much of it is done at least."""
-        return min(1.0, self.clock.reached / self.most_steps)
+        return min(1.0, (self.step or 0) / self.most_steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +74,48 @@ class _Moment:
     """The batch under way; None outside batches."""
 
 
-class RankProgress:
+class Progress:
+    """What is told of a rank's way: this one keeps silent, on all ranks but 0."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def enter(self, phase: Phase) -> None:
+        """Tell that a phase outside batches begins."""
+
+    def begin_batches(self) -> None:
+        """Count speed from here on."""
+
+    def begin_pass(self) -> None:
+        """Tell that the prompts are answered once more."""
+
+    def begin_batch(
+        self,
+        number: int,
+        prompts: int,
+        *,
+        most_steps: int,
+        most_tokens: int,
+        clock: StepClock | None,
+    ) -> None:
+        """Tell that a batch begins, of at most so many steps on that clock and so many tokens."""
+
+    def count_batch(self, prompts: int, generated_tokens: int) -> None:
+        """Tell that a batch is answered."""
+
+    def say(self, line: str) -> None:
+        """Put a line into the log."""
+
+
+class RankProgress(Progress):
     """Writes `progress.json` and the log's lines while its block runs; on rank 0."""
 
     def __init__(
@@ -101,23 +147,29 @@ class RankProgress:
         self._look()
 
     def enter(self, phase: Phase) -> None:
-        """Tell that a phase outside batches begins."""
+        """As `Progress.enter`."""
         self._now = replace(self._now, phase=phase, batch=None)
 
     def begin_batches(self) -> None:
-        """Count speed from here on."""
+        """As `Progress.begin_batches`."""
         self._now = replace(self._now, begun_s=time.monotonic())
 
     def begin_pass(self) -> None:
-        """Tell that the prompts are answered once more."""
+        """As `Progress.begin_pass`."""
         now = self._now
         before = now.prompts_before + now.prompts
         self._now = replace(now, passes=now.passes + 1, prompts=0, prompts_before=before)
 
     def begin_batch(
-        self, number: int, prompts: int, *, most_steps: int, most_tokens: int, clock: StepClock
+        self,
+        number: int,
+        prompts: int,
+        *,
+        most_steps: int,
+        most_tokens: int,
+        clock: StepClock | None,
     ) -> None:
-        """Tell that a batch begins, of at most so many steps on that clock and so many tokens."""
+        """As `Progress.begin_batch`."""
         batch = _Batch(
             number=number,
             prompts=prompts,
@@ -128,7 +180,7 @@ class RankProgress:
         self._now = replace(self._now, phase=Phase.DECODE, batch=batch)
 
     def count_batch(self, prompts: int, generated_tokens: int) -> None:
-        """Tell that a batch is answered.
+        """As `Progress.count_batch`.
 
         Raises:
             RuntimeError: `begin_batches` was never called.
@@ -142,6 +194,10 @@ class RankProgress:
             tokens=now.tokens + generated_tokens,
             batch=None,
         )
+
+    def say(self, line: str) -> None:
+        """As `Progress.say`."""
+        _LOG.info(line)
 
     def _follow(self) -> None:
         while not self._over.wait(_PERIOD_S):
@@ -194,7 +250,7 @@ class RankProgress:
             "prompts_done": now.prompts,
             "prompts_total": self._total,
             "batch": None if batch is None else batch.number,
-            "step": None if batch is None else batch.clock.reached,
+            "step": None if batch is None else batch.step,
             "most_steps": None if batch is None else batch.most_steps,
             "generated_tokens": now.tokens,
             "tokens_per_s": rate,

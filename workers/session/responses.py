@@ -58,8 +58,11 @@ class Responses:
         """Each row's number of ids kept."""
         return [len(ids) for ids in self.answers.ids]
 
-    def write(self, responses: ShardWriter, steps: ShardWriter) -> None:
-        """Append a row per prompt to the shard of responses and a row per step to that of steps."""
+    def write(self, responses: ShardWriter, steps: ShardWriter | None) -> None:
+        """Append a row per prompt to the shard of responses and a row per step to that of steps.
+
+        `steps` is None for an engine that tells of none.
+        """
         rows = len(self.texts)
         columns: dict[str, Sequence[Any]] = {
             "batch": [self.batch] * rows,
@@ -75,6 +78,8 @@ class Responses:
             "ended": self.answers.ended,
         }
         responses.write({name: list(column) for name, column in columns.items()})
+        if steps is None:
+            return
         count = len(self.timing.step_us)
         steps.write(
             {

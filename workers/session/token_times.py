@@ -11,7 +11,7 @@ from workers.engines.base.generation import Generation
 class TokenTimes:
     """The moments of one batch; lists by row have one item for each prompt.
 
-    Steps are dated by the begin of the batch's PREFILL span on the host's clock, plus the time that
+    Steps are dated by the begin of the batch's first span on the host's clock, plus the time that
     the device counted since its engine began: early by what lies between the two, tens of
     microseconds, and drifting within the batch as the two clocks differ in speed.
     """
@@ -21,17 +21,20 @@ class TokenTimes:
     rows: Sequence[int]
     """By step: rows that kept a token of it."""
     first_us: Sequence[int | None]
-    """By row: when the first id kept was chosen; None when none was kept."""
+    """By row: when the first id kept was chosen; None when none was kept, or nobody tells."""
     last_us: Sequence[int | None]
     """By row: when the last id kept was chosen."""
 
     @classmethod
     def of(cls, answers: Generation, begun_us: int) -> Self:
-        """The moments of `answers` to a batch that was begun at `begun_us`.
+        """The moments of `answers` to a batch that was begun at `begun_us`; none where untold.
 
         Raises:
             ValueError: a token was kept of a step that there was not.
         """
+        if answers.step_us is None or answers.first_steps is None:
+            untold = [None] * len(answers.ids)
+            return cls(step_us=[], rows=[], first_us=untold, last_us=untold)
         step_us = [begun_us + since_us for since_us in answers.step_us]
         rows = [0] * len(step_us)
         first_us: list[int | None] = []

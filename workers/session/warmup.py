@@ -81,12 +81,15 @@ class WarmupRule:
         }
 
 
-def rate_of(answers: Generation) -> float:
+def rate_of(answers: Generation, seconds: float) -> float:
     """Tokens chosen a second: by all rows after prefill's step, or by prefill's where it is all.
 
-    Tokens that an end-of-sequence id cuts off count too: choosing them took as long.
+    Tokens that an end-of-sequence id cuts off count too: choosing them took as long. Where no step
+    is told it is the tokens kept over the `seconds` that the whole batch took.
     """
     rows, step_us = len(answers.ids), answers.step_us
+    if step_us is None:
+        return sum(map(len, answers.ids)) / seconds
     if len(step_us) > 1 and step_us[-1] > step_us[0]:
         return rows * (len(step_us) - 1) / (step_us[-1] - step_us[0]) * US_PER_S
     # A clock of whole microseconds cannot tell less than one.

@@ -31,13 +31,13 @@ def work(
 def fail_loading(
     rank: Rank, spec: RunSpec, launch: LaunchConfig, results: Path, attempt: AttemptPaths
 ) -> None:
-    import workers.session.lifecycle  # noqa: PLC0415
+    import workers.session.loaded_engine  # noqa: PLC0415
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("this rank fails")
 
     if rank.rank == 1:
-        setattr(workers.session.lifecycle, "load_model", fail)  # noqa: B010
+        setattr(workers.session.loaded_engine, "open_engine", fail)  # noqa: B010
     run_rank(spec, launch, results, attempt, rank)
 
 
@@ -263,8 +263,12 @@ def test_a_gpu_that_is_shared_or_missing_stops_all_ranks_before_the_run(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"engine": "warp"}, "`engine` must be one of reference, fast, but is 'warp' instead"),
-        ({"quantization": "int8"}, "`quantization` must be one of none, but is 'int8' instead"),
+        ({"engine": "warp"}, "`engine` must be one of fast, reference, but is 'warp' instead"),
+        (
+            {"quantization": "int8"},
+            "`quantization` must be none with engine reference, which takes weights as they are, "
+            "but is int8 instead",
+        ),
         ({"weights": "abc"}, "`weights` must be random without a checkpoint, but is abc instead"),
         ({"model": "8b"}, "`model` must be one of nano"),
         ({"prompts": 6}, "`prompts` must be 6 as in the spec, but are 5 instead"),

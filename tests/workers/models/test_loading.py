@@ -18,6 +18,7 @@ from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.support.attempts import make_attempt, make_spec
 from tests.support.checkpoints import TINY, write_hugging_face, write_meta
+from tests.support.engines import open_for
 from tests.support.fuse import fuse_attention
 from tests.support.ranks import make_rank, run_gang, values_of
 from tests.support.weights import draw_whole, shard
@@ -27,11 +28,11 @@ from workers.checkpoints.reader import Checkpoint
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
-from workers.engines.registry import ENGINES, make_engine
 from workers.models.llama.model import Attention
 from workers.models.llama.shape import SHAPES
 from workers.models.loading import load_model, open_weights
 from workers.models.random_weights import RandomWeights
+from workers.planning.engine_facts import ENGINE_FACTS
 from workers.planning.families import parameters_of
 from workers.run import run_rank
 
@@ -94,20 +95,12 @@ def answers_of(rank: Rank, folder: Path, checkpoint: Path) -> dict[str, list[lis
         open_mesh(rendezvous, degree=rank.world, device=CPU),
         torch.inference_mode(),
     ):
-        for name, kind in ENGINES.items():
+        for name in ENGINE_FACTS:
             changes = {"engine": name, "gpus": rank.world, "gpus_per_node": rank.world}
             sizes = {"batch_size": 2, "max_prompt_len": 8, "max_gen_len": 6}
             spec = RunSpec.from_mapping({**SPEC, **changes, **sizes, "temperature": 0.0})
-            model = load_model(
-                shape,
-                Checkpoint(find_files(checkpoint), shape, rank=rank.rank, degree=rank.world),
-                dtype="fp32",
-                device=CPU,
-                max_batch=2 if kind.model_cache else 0,
-                max_len=14,
-                prepare=kind.prepare(spec),
-            )
-            engine = make_engine(spec, model, 2, CPU)
+            weights = Checkpoint(find_files(checkpoint), shape, rank=rank.rank, degree=rank.world)
+            engine = open_for(spec, CPU, rank=rank.rank, weights=weights)
             engine.prefill(prompts, 1)
             found[name] = engine.decode().ids
     return found

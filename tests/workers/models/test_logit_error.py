@@ -11,16 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
+from tests.support.engines import LAUNCH, logits_of, open_for
 from tests.support.logits import Logits, draw_ids
 from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.engine import Model
-from workers.engines.registry import ENGINES
 from workers.models.base.torch_dtypes import TORCH_DTYPES
 from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.models.loading import load_model
@@ -31,16 +30,6 @@ from workers.planning.weight_formats import group_size
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]
-LAUNCH = LaunchConfig(
-    device="cpu",
-    threads=1,
-    prompts_sha256="0" * 64,
-    tokenizer_path=None,
-    telemetry="host",
-    period_ms=100,
-    idle_s=0.0,
-    warmup_batches=0,
-)
 CASES = (("fp32", "none"), ("fp16", "none"), ("bf16", "none"), ("bf16", "int8"), ("bf16", "int4"))
 DEGREES = (1, 2, 4)
 Errors = dict[tuple[str, str], dict[str, Any]]
@@ -68,18 +57,7 @@ class Kept:
 
 
 def fast_model(spec: RunSpec, source: WeightSource) -> Model:
-    kind = ENGINES["fast"]
-    max_len = spec.max_prompt_len + spec.max_gen_len
-    model = load_model(
-        NANO,
-        source,
-        dtype=spec.dtype,
-        device=CPU,
-        max_batch=spec.batch_size if kind.model_cache else 0,
-        max_len=max_len,
-        prepare=kind.prepare(spec),
-    )
-    return kind.make(spec, model, 2, CPU).model
+    return logits_of(open_for(spec, CPU, weights=source))
 
 
 def measure_all(rank: Rank, folder: Path) -> Errors:

@@ -20,7 +20,7 @@ from tests.support.weights import draw_whole, shard
 from workers.checkpoints.files import check_model, find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.rank import Rank
-from workers.engines.registry import engine_fault
+from workers.planning.engine_facts import engine_facts
 from workers.planning.families import FAMILIES, find_shape, known_models
 from workers.planning.memory import estimate, flops
 from workers.run import run_rank
@@ -101,8 +101,8 @@ def test_a_checkpoint_of_another_size_or_family_is_refused_in_its_words(folder: 
 
 
 def test_an_engine_of_one_family_says_so(toy: RunSpec) -> None:
-    assert engine_fault(toy) is None
-    fault = engine_fault(make_spec(toy, engine="fast"))
+    assert engine_facts("reference").fault(toy) is None
+    fault = engine_facts("fast").fault(make_spec(toy, engine="fast"))
     assert (
         fault == "`model` must be of family llama with engine fast, but toy-small is of toy instead"
     )

@@ -10,7 +10,7 @@ from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from workers.prompts import selection as prompts
 from workers.prompts.synthetic import fixed_prompts
-from workers.prompts.tokenized import read_questions
+from workers.prompts.tokenized import tokenize_prompts
 from workers.tokenizers.tokenizer import load
 
 
@@ -43,7 +43,7 @@ def test_every_prompt_has_exactly_the_tokens_asked_for(tmp_path: Path, prompt_le
         idle_s=0.0,
         warmup_batches=0,
     )
-    questions = read_questions(spec, launch, tmp_path)
+    questions = tokenize_prompts(spec, launch, tmp_path)
     assert [len(ids) for ids in questions.ids] == [prompt_len] * 3
     assert RunPaths(results=tmp_path, run_id=spec.run_id).prompts(sha256).is_file()
 

@@ -62,12 +62,12 @@ def test_a_rate_counts_the_tokens_of_all_rows_after_prefills_step() -> None:
     answers = Generation(
         ids=[[1], []], ended=[True, True], first_steps=[0, 0], step_us=[900, 1_000, 1_100]
     )
-    assert rate_of(answers) == pytest.approx(2 * 2 / 200e-6)
+    assert rate_of(answers, seconds=1.0) == pytest.approx(2 * 2 / 200e-6)
 
 
 def test_a_rate_of_one_step_is_prefills() -> None:
     answers = Generation(ids=[[1]], ended=[False], first_steps=[0], step_us=[500])
-    assert rate_of(answers) == pytest.approx(1 / 500e-6)
+    assert rate_of(answers, seconds=1.0) == pytest.approx(1 / 500e-6)
 
 
 def test_the_spread_is_of_the_last_three_over_their_mean() -> None:

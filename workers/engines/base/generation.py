@@ -11,18 +11,24 @@ class Generation:
     """The token ids kept, by row."""
     ended: list[bool]
     """By row: True where an end-of-sequence id that was not ignored cut the answer."""
-    first_steps: list[int]
-    """By row: the step that chose its first token; step 0 is prefill's."""
-    step_us: list[int]
-    """When each step's tokens were chosen, in microseconds after prefill began."""
+    first_steps: list[int] | None
+    """By row: the step that chose its first token; step 0 is prefill's. None without `step_us`."""
+    step_us: list[int] | None
+    """When each step's tokens were chosen, in microseconds after the batch began; None of an engine
+    that does not tell."""
 
     def __post_init__(self) -> None:
         rows = len(self.ids)
         for name in ("ended", "first_steps"):
-            if len(getattr(self, name)) != rows:
+            items = getattr(self, name)
+            if items is not None and len(items) != rows:
                 raise ValueError(
                     f"`{name}` must have one item for each of {rows} rows, "
-                    f"but has {len(getattr(self, name))} instead"
+                    f"but has {len(items)} instead"
                 )
-        if any(b < a for a, b in zip(self.step_us, self.step_us[1:], strict=False)):
+        if (self.first_steps is None) != (self.step_us is None):
+            raise ValueError("`step_us` must be told with `first_steps` or not at all")
+        if self.step_us is not None and any(
+            b < a for a, b in zip(self.step_us, self.step_us[1:], strict=False)
+        ):
             raise ValueError("`step_us` must not fall, but does")

@@ -15,6 +15,4 @@
 - `ops_triton`: the `fast` engine's arithmetic by Triton kernels, as `fast_plain` has it: 16
   bits on GPUs.
 - `tiling`: how a decode step's product is cut into programs, by rules measured on an H200.
-
-Public: `FastEngine`, `Fuser`, `fast_fault`, `make_fast`.
 """

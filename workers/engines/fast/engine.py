@@ -12,17 +12,17 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from telemetry.record.spec import RunSpec
+from workers.engines.base.context import EngineContext
 from workers.engines.base.engine import Model
 from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding
 from workers.engines.base.step_clock import StepClock
 from workers.engines.fast.decode_steps import Steps, make_steps
-from workers.engines.fast.fused_weights import take_fused
+from workers.engines.fast.fused_weights import Fuser, take_fused
 from workers.engines.fast.model import FastModel
-from workers.models.base.model import DecoderModel
 from workers.models.llama.model import Llama
-from workers.planning.engine_facts import engine_facts
+from workers.models.loading import load_model
+from workers.planning.families import find_shape
 
 # Steps that are queued ahead of the look whether any row still goes on: at 0.5 ms a step, the
 # quickest there is, 4 ms of a host's delay. All ranks look at the same step's count, so all stop
@@ -134,19 +134,26 @@ class FastEngine:
             )
 
 
-def fast_fault(spec: RunSpec) -> str | None:
-    """Why the engine cannot do what a spec asks for; None when it can."""
-    return engine_facts(spec.engine).fault(spec)
-
-
-def make_fast(spec: RunSpec, model: DecoderModel, decoding: Decoding) -> FastEngine:
-    """The engine of a LLaMA whose parts a `Fuser` prepared."""
+def open_fast(context: EngineContext) -> FastEngine:
+    """The engine with a LLaMA, whose parts are fused while it loads."""
+    spec = context.spec
+    model = load_model(
+        find_shape(spec.model),
+        context.weights,
+        dtype=spec.dtype,
+        device=context.device,
+        # Keys and values lie in the engine's own caches.
+        max_batch=0,
+        max_len=context.max_len,
+        prepare=Fuser(spec.quantization),
+    )
+    # Its facts refuse every other family.
     assert isinstance(model, Llama)
     fast = FastModel(
         model.shape,
         take_fused(model),
         model.turns,
         max_batch=spec.batch_size,
-        max_len=spec.max_prompt_len + spec.max_gen_len,
+        max_len=context.max_len,
     )
-    return FastEngine(fast, decoding, nodes=spec.nodes)
+    return FastEngine(fast, context.decoding, nodes=spec.nodes)

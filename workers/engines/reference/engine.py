@@ -12,10 +12,13 @@ from typing import Any
 
 import torch
 
+from workers.engines.base.context import EngineContext
 from workers.engines.base.engine import Model
 from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding, sample
 from workers.engines.base.step_clock import StepClock
+from workers.models.loading import load_model
+from workers.planning.families import find_shape
 
 # What stands where neither prompt nor answer does. It is never fed to the model.
 _PAD: int = -1
@@ -114,6 +117,26 @@ class ReferenceEngine:
         )
         self._at = position
         self.clock.mark()
+
+
+def open_reference(context: EngineContext) -> ReferenceEngine:
+    """The engine with its model, which keeps keys and values itself."""
+    spec = context.spec
+    model = load_model(
+        find_shape(spec.model),
+        context.weights,
+        dtype=spec.dtype,
+        device=context.device,
+        max_batch=spec.batch_size,
+        max_len=context.max_len,
+    )
+    return ReferenceEngine(
+        model,
+        context.decoding,
+        max_len=context.max_len,
+        device=context.device,
+        weight_bytes=model.step_bytes(),
+    )
 
 
 def _answer(row: Sequence[int], prompt_len: int, decoding: Decoding) -> tuple[list[int], bool]:

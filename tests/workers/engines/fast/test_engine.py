@@ -10,16 +10,14 @@ import torch
 
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
+from tests.support.engines import logits_of, open_for
 from tests.support.ranks import make_rank, run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
-from workers.engines.base.engine import Engine
+from workers.engines.base.engine import PhasedEngine
 from workers.engines.base.generation import Generation
-from workers.engines.registry import ENGINES
 from workers.models.llama.shape import SHAPES
-from workers.models.loading import load_model
-from workers.models.random_weights import RandomWeights
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]
@@ -36,21 +34,11 @@ def spec_of(engine: str, degree: int = 1, **changes: Any) -> RunSpec:
     return RunSpec.from_mapping({**SPEC, "engine": engine, **ranks, **sizes, **changes})
 
 
-def make(spec: RunSpec, rank: int = 0, eos_id: int = NEVER) -> Engine:
-    kind = ENGINES[spec.engine]
-    model = load_model(
-        NANO,
-        RandomWeights(NANO, 1, rank=rank, degree=spec.gpus),
-        dtype=spec.dtype,
-        device=CPU,
-        max_batch=spec.batch_size if kind.model_cache else 0,
-        max_len=spec.max_prompt_len + spec.max_gen_len,
-        prepare=kind.prepare(spec),
-    )
-    return kind.make(spec, model, eos_id, CPU)
+def make(spec: RunSpec, rank: int = 0, eos_id: int = NEVER) -> PhasedEngine:
+    return open_for(spec, CPU, rank=rank, eos_id=eos_id)
 
 
-def answer(engine: Engine, prompts: list[list[int]], seed: int = 1) -> Generation:
+def answer(engine: PhasedEngine, prompts: list[list[int]], seed: int = 1) -> Generation:
     engine.prefill(prompts, seed)
     return engine.decode()
 
@@ -68,7 +56,7 @@ def compare(rank: Rank, folder: Path) -> dict[str, Any]:
         ids = torch.tensor(EVEN)
         fed = ((0, ids[:, :3]), (3, ids[:, 3:4]), (4, ids[:, 4:]))
         logits = {
-            name: torch.stack([engine.model(some, start) for start, some in fed])
+            name: torch.stack([logits_of(engine)(some, start) for start, some in fed])
             for name, engine in engines.items()
         }
         found: dict[str, Any] = {
@@ -115,9 +103,9 @@ def test_it_says_how_the_ranks_add(compared: list[dict[str, Any]]) -> None:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A mesh of this process alone, and a way to make engines of it."""
-    made: dict[str, Engine] = {}
+    made: dict[str, PhasedEngine] = {}
 
-    def engine(eos_id: int = NEVER, **changes: Any) -> Engine:
+    def engine(eos_id: int = NEVER, **changes: Any) -> PhasedEngine:
         key = f"{eos_id} {changes}"
         if key not in made:
             made[key] = make(spec_of("fast", **changes), eos_id=eos_id)
@@ -132,7 +120,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield engine
 
 
-Making = Callable[..., Engine]
+Making = Callable[..., PhasedEngine]
 
 
 def test_an_answer_ends_before_its_end_of_sequence_and_says_so(alone: Making) -> None:
@@ -152,6 +140,7 @@ def test_a_batch_stops_once_every_row_has_ended(alone: Making) -> None:
     stopped = answer(alone(eos_id=first, max_gen_len=40), [RAGGED[0]])
     assert (stopped.ids, stopped.ended) == ([[]], [True])
     # It looks eight steps late, so that a GPU need not wait for the host.
+    assert stopped.step_us is not None
     assert len(stopped.step_us) == 8
 
 
@@ -160,6 +149,7 @@ def test_ignoring_the_end_goes_on_to_the_last_token(alone: Making) -> None:
     going = answer(alone(eos_id=whole.ids[0][0], ignore_eos=True), RAGGED)
     assert going.ids == whole.ids
     assert going.ended == [False] * 3
+    assert going.step_us is not None
     assert len(going.step_us) == MAX_GEN_LEN
 
 
@@ -173,6 +163,7 @@ def test_a_seed_decides_what_is_drawn(alone: Making) -> None:
 def test_every_row_answers_from_step_0_and_every_step_has_a_time(alone: Making) -> None:
     answers = answer(alone(), RAGGED)
     assert answers.first_steps == [0, 0, 0]
+    assert answers.step_us is not None
     assert len(answers.step_us) == MAX_GEN_LEN
     assert answers.step_us == sorted(answers.step_us)
     assert answers.step_us[0] > 0

@@ -113,6 +113,7 @@ def test_a_row_that_an_end_of_sequence_cut_says_so() -> None:
 def test_every_forward_pass_is_a_step_with_a_time() -> None:
     model = Counting()
     answers = _answers(model, [[3], [3, 4, 5]], max_gen_len=4)
+    assert answers.step_us is not None
     assert len(answers.step_us) == len(model.fed)
     assert answers.step_us == sorted(answers.step_us)
 
