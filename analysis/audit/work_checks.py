@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
-from analysis.performance.latency import STEPS_NOT_RECORDED
+from analysis.performance.latency import no_steps_reason
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import Performance
 from analysis.runs.rank_spans import RankSpans
@@ -31,9 +31,9 @@ SPREAD_TOLERANCE: Final = 1e-6
 def steps_agree(case: Case) -> Finding:
     """Steps, responses and spans tell the same tokens at the same times."""
     steps = case.run.steps
-    if steps is None:
-        return skipped(STEPS_NOT_RECORDED)
     rank = next(rank for rank in case.run_energy.ranks if rank.rank == 0)
+    if steps is None:
+        return skipped(no_steps_reason(rank))
     faults: list[str] = []
     tokens = 0
     batches = sorted({*steps["batch"].to_pylist(), *case.run.responses["batch"].to_pylist()})
@@ -81,8 +81,10 @@ def _time_faults(steps: pa.Table, rank: RankSpans, number: int) -> list[str]:
         for phase, batch, start_us, end_us in zip(
             rank.phase, rank.batch, rank.start_us, rank.end_us, strict=True
         )
-        if batch == number and phase in (Phase.PREFILL, Phase.DECODE)
+        if batch == number and phase in (Phase.PREFILL, Phase.DECODE, Phase.ANSWER)
     }
+    if Phase.ANSWER in spans:
+        spans = dict.fromkeys((Phase.PREFILL, Phase.DECODE), spans[Phase.ANSWER])
     if len(spans) < len((Phase.PREFILL, Phase.DECODE)):
         return ["it has no PREFILL or no DECODE"]
     times = int_array(steps, "t_us")

@@ -47,7 +47,7 @@ class RunEnergy:
 
     @cached_property
     def window_us(self) -> tuple[int, int]:
-        """From the first prefill's start to the last decode's end over all ranks.
+        """From the first batch's start to the last one's end over all ranks.
 
         Raises:
             ValueError: no batch was answered.

@@ -20,7 +20,11 @@ from analysis.runs.sealed_runs import Loaded
 from analysis.tables.table import Tables
 from telemetry.record.schema import Phase
 
-PHASES: Final = (*(phase.value for phase in Phase), SHORT_PHASES, NO_RANK)
+# ANSWER came later: the others keep their colours.
+PHASES: Final = (
+    *(phase.value for phase in Phase if phase is not Phase.ANSWER),
+    *(SHORT_PHASES, NO_RANK, Phase.ANSWER.value),
+)
 """Phases in the order of their colours."""
 _MOST_BARS: Final = 12
 

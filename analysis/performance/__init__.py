@@ -9,5 +9,5 @@
 - `run_performance`: how fast a run was, phase by phase, and how near to what its GPUs allow.
 
 Public: `FAMILIES`, `KINDS`, `Latency`, `MEASURED`, `ModelFacts`, `Performance`, `STATED`,
-`STEPS_NOT_RECORDED`.
+`no_steps_reason`.
 """

@@ -21,6 +21,8 @@ from telemetry.record.schema import Phase
 
 STEPS_NOT_RECORDED: Final = "not recorded: the run is from before steps were"
 """Why a run has no latency."""
+STEPS_NOT_TOLD: Final = "not told: the engine does not say when it chooses tokens"
+"""Why a run of an engine without a clock has none."""
 
 
 def weighted_quantile(values: FloatArray, weights: IntArray, share: float) -> float | None:
@@ -138,13 +140,20 @@ class Latency:
         return sum(row.read for batch in self.batches for row in batch.rows)
 
 
+def no_steps_reason(rank: RankSpans) -> str:
+    """Why a run has no steps; `rank` is its rank 0."""
+    return STEPS_NOT_TOLD if len(rank.measured(Phase.ANSWER)) else STEPS_NOT_RECORDED
+
+
 def read_latency(run: Run, rank: RankSpans) -> Latency | str:
     """The latencies of a run; `rank` is its rank 0. Why there are none in a record from before."""
     steps = run.steps
     if steps is None:
-        return STEPS_NOT_RECORDED
+        return no_steps_reason(rank)
     starts = {
-        rank.batch[index]: int(rank.start_us[index]) for index in rank.measured(Phase.PREFILL)
+        rank.batch[index]: int(rank.start_us[index])
+        for phase in (Phase.PREFILL, Phase.ANSWER)
+        for index in rank.measured(phase)
     }
     responses = run.responses.sort_by([("batch", "ascending"), ("row", "ascending")])
     numbers = responses["batch"].to_numpy()

@@ -94,16 +94,17 @@ def rank_spans(run: Run) -> Iterator[RankSpans]:
 
 
 def measured_window_us(ranks: Iterable[RankSpans]) -> tuple[int, int] | None:
-    """From the first prefill's start to the last decode's end; None when no batch was answered.
+    """From the first batch's start to the last one's end; None when no batch was answered.
 
     Warm-up batches (negative numbers) are outside.
     """
     starts: list[int] = []
     ends: list[int] = []
     for rank in ranks:
-        prefill, decode = rank.measured(Phase.PREFILL), rank.measured(Phase.DECODE)
-        starts += rank.start_us[prefill].tolist()
-        ends += [*rank.end_us[prefill].tolist(), *rank.end_us[decode].tolist()]
+        for phase in (Phase.PREFILL, Phase.ANSWER):
+            starts += rank.start_us[rank.measured(phase)].tolist()
+        for phase in (Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
+            ends += rank.end_us[rank.measured(phase)].tolist()
     if not starts or max(ends) <= min(starts):
         return None
     return min(starts), max(ends)

@@ -66,6 +66,11 @@ class Measured:
         return self.tokens / self.duration_s
 
     @cached_property
+    def phased(self) -> bool:
+        """True when its engine tells PREFILL and DECODE apart, False when it answers as a whole."""
+        return any(len(rank.measured(Phase.DECODE)) for rank in self.run_energy.ranks)
+
+    @cached_property
     def decode_tokens_per_s(self) -> float | None:
         """Tokens chosen in DECODE over the time in it; None without any."""
         decode_s = self.seconds(Phase.DECODE)

@@ -40,8 +40,8 @@ class _Speed:
 
     @property
     def prefill_tokens_per_s(self) -> float | None:
-        tokens = self.performance.prefilled_tokens
-        return None if tokens is None else tokens / self.of.seconds(Phase.PREFILL)
+        tokens, prefill_s = self.performance.prefilled_tokens, self.of.seconds(Phase.PREFILL)
+        return None if tokens is None or not prefill_s else tokens / prefill_s
 
     @property
     def peak_source(self) -> str | None:

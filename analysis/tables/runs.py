@@ -93,7 +93,7 @@ _COLUMNS: Final = (
         "prefill",
         "s",
         "Time in PREFILL: sum over batches, mean over ranks.",
-        lambda one: one.seconds(Phase.PREFILL),
+        lambda one: one.seconds(Phase.PREFILL) if one.phased else None,
         shown=False,
     ),
     _OF.number(
@@ -101,7 +101,7 @@ _COLUMNS: Final = (
         "decode",
         "s",
         "Time in DECODE: sum over batches, mean over ranks.",
-        lambda one: one.seconds(Phase.DECODE),
+        lambda one: one.seconds(Phase.DECODE) if one.phased else None,
         shown=False,
     ),
     _OF.number(
