@@ -32,12 +32,15 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
     """Expand the command line to composed grid points.
 
     Raises:
-        BadInputError: a key, group option or value is not allowed.
+        BadInputError: a key, group option or value is not allowed, or an engine is faulty.
         SystemExit: Hydra's own flags (--help, --cfg …) have done their work.
     """
+    try:
+        register()
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
     for override in _parse(_overrides(arguments)):
         _check_override(override)
-    register()
     with _environment(), _arguments(_for_hydra(arguments)):
         try:
             return expand(_compose)

@@ -38,8 +38,13 @@ def results(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Path:
     call(site, command(folder, "-m", *POINT, *words))
     # Who looks at results needs no engine: neither this package nor torch.
     for module in ("analysis", "analysis.audit"):
-        words = [sys.executable, "-m", module, str(folder)]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
+        done = subprocess.run(
+            [sys.executable, "-m", module, str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

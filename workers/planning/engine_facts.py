@@ -156,11 +156,16 @@ def _installed() -> dict[str, EngineFacts]:
     """Engines of other packages by name.
 
     Raises:
-        ValueError: one has a name that is taken, or is no row of facts.
+        ValueError: one has a name that is taken, is no row of facts, or cannot be imported.
     """
     found: dict[str, EngineFacts] = {}
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        facts = point.load()
+        try:
+            facts = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ValueError(
+                f"`{point.value}` of {ENTRY_POINTS} must be there to import, but: {error}"
+            ) from error
         if not isinstance(facts, EngineFacts):
             raise ValueError(
                 f"`{point.value}` of {ENTRY_POINTS} must be EngineFacts, but is {facts!r} instead"

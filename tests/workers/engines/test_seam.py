@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from launcher.config.command_line import group_options, read_points
+from launcher.config.errors import BadInputError
 from launcher.plan.grid import Verdict, check
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
@@ -98,6 +99,8 @@ def test_without_a_clock_there_are_answers_and_no_times_of_tokens(answered: Atte
     ("entry", "message"),
     [
         ("toy_engine:open_toy", "must be EngineFacts"),
+        ("toy_engine:GONE", "must be there to import"),
+        ("gone:TOY", "must be there to import"),
         ("workers.planning.engine_facts:ENGINE_FACTS", "must be EngineFacts"),
     ],
 )
@@ -107,6 +110,8 @@ def test_an_entry_point_that_is_no_row_of_facts_is_refused(
     monkeypatch.syspath_prepend(install(tmp_path / "site", entry))
     with pytest.raises(ValueError, match=message):
         engine_facts.engine_names()
+    with pytest.raises(BadInputError, match=message):
+        read_points([f"results={tmp_path}"])
 
 
 def test_a_name_that_is_taken_is_refused(
