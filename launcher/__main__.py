@@ -10,7 +10,8 @@ from launcher.campaign.display import plan_summary, plan_table
 from launcher.campaign.run import CampaignOutcome, run_campaign
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
-from launcher.plan.grid import Grid, Verdict, check, results_folder
+from launcher.plan.check import check, results_folder
+from launcher.plan.grid import Grid, Verdict
 from launcher.slurm.reconcile import reconcile
 from launcher.status import watch
 

@@ -1,9 +1,10 @@
 """Points become specs, each with a verdict, before anything starts.
 
 - `boards`: which GPU `gpu=auto` is here, and where a point's ranks compute.
+- `check`: composed points become a checked grid, each with its verdict.
 - `checkpoints`: what `weights=` names becomes a digest and a folder, before anything starts.
 - `cluster`: where jobs run and what they may ask for there.
-- `grid`: composed points become specs, each with a verdict, before anything starts.
+- `grid`: planned points, each with its verdict and what it takes.
 - `limits`: what this version, a cluster and a GPU's memory allow of a point.
 - `running_order`: in which order the points of a campaign run, so that drift hits no axis.
 

@@ -11,7 +11,8 @@ import pytest
 from launcher.campaign.attempt import create_attempt, remove_attempt
 from launcher.config.command_line import read_points
 from launcher.jobs.job import require_open
-from launcher.plan.grid import PlannedPoint, Verdict, check
+from launcher.plan.check import check
+from launcher.plan.grid import PlannedPoint, Verdict
 from launcher.slurm.queue import elements
 from telemetry.record.attempt_state import record_end
 from telemetry.record.bulk_files import SharedJson, json_text

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from launcher.campaign.display import plan_table
 from launcher.config.command_line import read_points
-from launcher.plan.grid import check
+from launcher.plan.check import check
 
 
 def plan(results: Path, *words: str, width: int = 120) -> str:

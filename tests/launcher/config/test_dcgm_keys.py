@@ -7,7 +7,7 @@ import pytest
 
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
-from launcher.plan.grid import check
+from launcher.plan.check import check
 from telemetry.record.files import write_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.sources.dcgm.bindings import DcgmMissingError, build_info, find_bindings

@@ -13,7 +13,7 @@ from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import CONF, Point
 from launcher.config.keys import keys_below, plain_keys
 from launcher.config.reference import Group, Key, read_groups, write
-from launcher.plan.grid import check
+from launcher.plan.check import check
 from tests.conftest import REPOSITORY
 
 # Neither of them is a value of any key that names what it allows.

@@ -14,8 +14,9 @@ from launcher.__main__ import main
 from launcher.campaign.display import plan_table
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
+from launcher.plan.check import check
 from launcher.plan.checkpoints import RANDOM_WEIGHTS, WeightFinder, find_tokenizer
-from launcher.plan.grid import Grid, Verdict, check
+from launcher.plan.grid import Grid, Verdict
 from tests.conftest import REPOSITORY
 from tests.support.checkpoints import TINY, write_hugging_face, write_meta
 from workers.checkpoints import digests as checkpoint_record

@@ -7,7 +7,8 @@ import pytest
 
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
-from launcher.plan.grid import Grid, Verdict, check
+from launcher.plan.check import check
+from launcher.plan.grid import Grid, Verdict
 from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_facts
 from workers.planning.weight_formats import QUANTIZATIONS

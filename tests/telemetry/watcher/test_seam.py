@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from launcher.config.command_line import read_points
-from launcher.plan.grid import Verdict, check
+from launcher.plan.check import check
+from launcher.plan.grid import Verdict
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.fields import FIELDS
 from telemetry.record.files import read_json

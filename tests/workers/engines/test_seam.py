@@ -10,7 +10,8 @@ import pytest
 
 from launcher.config.command_line import group_options, read_points
 from launcher.config.errors import BadInputError
-from launcher.plan.grid import Verdict, check
+from launcher.plan.check import check
+from launcher.plan.grid import Verdict
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from launcher.config.command_line import read_points
-from launcher.plan.grid import PlannedPoint, Verdict, check
+from launcher.plan.check import check
+from launcher.plan.grid import PlannedPoint, Verdict
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths

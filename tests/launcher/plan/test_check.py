@@ -7,7 +7,8 @@ import pytest
 from launcher.__main__ import main
 from launcher.config.command_line import group_options, read_points
 from launcher.config.errors import BadInputError
-from launcher.plan.grid import Grid, Verdict, check
+from launcher.plan.check import check
+from launcher.plan.grid import Grid, Verdict
 from telemetry.record.attempt_state import record_end
 from telemetry.record.files import write_json
 from telemetry.record.paths import RunPaths

@@ -1,0 +1,305 @@
+"""Check: composed points become a checked grid, each with its verdict."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from launcher.config.errors import BadInputError
+from launcher.config.hydra_plugins import MAX_POINTS, Point
+from launcher.plan.boards import BoardFinder
+from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
+from launcher.plan.cluster import Cluster, require_count
+from launcher.plan.grid import NOT_SELECTED, Grid, PlannedPoint, Retry, Verdict
+from launcher.plan.limits import (
+    check_gpu,
+    check_period,
+    check_work,
+    telemetry_source,
+    too_large,
+    too_long,
+)
+from launcher.slurm.reconcile import SlurmView
+from telemetry.record.attempt_state import QUEUED, attempt_state
+from telemetry.record.launch import LaunchConfig
+from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.schema import EndState
+from telemetry.record.spec import RunSpec
+from workers.planning.engine_facts import engine_facts
+from workers.planning.families import find_shape
+from workers.planning.memory import MemoryEstimate, estimate
+from workers.prompts import selection as prompts
+from workers.tokenizers import tokenizer
+
+_SAME_FOR_ALL: Final = ("results", "plan", "allow_dirty", "wait", "retry", "verify_weights")
+_SPEC_KEYS: Final = (
+    "dtype",
+    "quantization",
+    "gpu",
+    "gpus",
+    "prompts",
+    "batch_size",
+    "max_prompt_len",
+    "max_gen_len",
+    "temperature",
+    "top_p",
+    "ignore_eos",
+    "seed",
+    "power_cap_w",
+    "sm_clock_mhz",
+)
+_FAULTS: Final[dict[str, str]] = {
+    EndState.FAILED: "failed",
+    EndState.TIMEOUT: "ran out of time",
+}
+
+
+def check(
+    points: Sequence[Point], known: SlurmView | None = None, tell: Tell = tell_nobody
+) -> Grid:
+    """Turn composed points into a checked grid; equal points are kept once.
+
+    `known` is what Slurm knows of the results folder's open jobs; `tell` hears how far the hashing
+    of a checkpoint is.
+
+    Raises:
+        BadInputError: a value is not allowed at all.
+    """
+    first = points[0].config
+    for key in _SAME_FOR_ALL:
+        if any(point.config[key] != first[key] for point in points):
+            raise BadInputError(f"`{key}` must be the same for all points, so cannot be swept")
+    for key in ("plan", "allow_dirty", "wait", "verify_weights"):
+        if not isinstance(first[key], bool):
+            raise BadInputError(f"`{key}` must be true or false, but is {first[key]!r} instead")
+    results = results_folder(first)
+    repeats = [_repeats(point.config) for point in points]
+    if sum(repeats) > MAX_POINTS:
+        raise BadInputError(
+            f"the grid must have at most {MAX_POINTS} points, but has {sum(repeats)} instead"
+        )
+    finder = WeightFinder(results, again=first["verify_weights"], tell=tell)
+    checker = _Checker(results, first["retry"], known or SlurmView(), finder)
+    planned: dict[str, PlannedPoint] = {}
+    for point, count in zip(points, repeats, strict=True):
+        for repeat in range(count):
+            try:
+                one = checker.point(point, repeat)
+            except (ValueError, OSError) as error:
+                raise BadInputError(str(error)) from error
+            planned.setdefault(one.spec.run_id, one)
+    return Grid(
+        results=results,
+        points=tuple(planned.values()),
+        plan_only=first["plan"],
+        allow_dirty=first["allow_dirty"],
+        wait=first["wait"],
+    )
+
+
+def results_folder(config: Mapping[str, Any]) -> Path:
+    """The results folder that a point's configuration names.
+
+    Raises:
+        BadInputError: it names none.
+    """
+    results = config["results"]
+    if not isinstance(results, str) or not results:
+        raise BadInputError(f"`results` must be a folder, but is {results!r} instead")
+    return Path(results).absolute()
+
+
+def _repeats(config: Mapping[str, Any]) -> int:
+    repeats = config["repeats"]
+    require_count("repeats", repeats)
+    return int(repeats)
+
+
+class _Checker:
+    """Checks points one by one; what thousands of them share is looked at once."""
+
+    def __init__(
+        self, results: Path, retry: object, known: SlurmView, weights: WeightFinder
+    ) -> None:
+        if retry is not None and retry not in list(Retry):
+            raise BadInputError(
+                f"`retry` must be null or one of {', '.join(Retry)}, but is {retry!r} instead"
+            )
+        self._results = results
+        self._known = known
+        self._weights = weights
+        self._retry = None if retry is None else Retry(str(retry))
+        self._tried = {child.name for child in results.iterdir()} if results.is_dir() else set()
+        self._clusters: dict[str, Cluster] = {}
+        self._sources: dict[str, prompts.PromptSource] = {}
+        self._tokenizers: dict[Path | None, str] = {}
+        self._boards = BoardFinder()
+
+    def point(self, point: Point, repeat: int) -> PlannedPoint:
+        """A point's spec and verdict.
+
+        Raises:
+            ValueError: a value is not allowed.
+            OSError: a file that it names cannot be read.
+        """
+        config = point.config
+        gpu, cluster = self._boards.settle(config["gpu"], self._cluster(config["cluster"]))
+        source = self._source(config, cluster)
+        model = config["model"]["name"]
+        weights = self._weights.find(config["weights"], config["weights_digest"], model)
+        given = None if config["tokenizer"] is None else Path(config["tokenizer"])
+        tokenizer_path = find_tokenizer(given, weights, model)
+        if tokenizer_path not in self._tokenizers:
+            self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
+        per_node, fault = _gpus_per_node(config["gpus"], cluster)
+        spec = RunSpec.from_mapping(
+            {
+                "model": model,
+                "engine": config["engine"]["name"],
+                "weights": weights.digest,
+                "tokenizer": self._tokenizers[tokenizer_path],
+                "dataset": source.dataset,
+                "gpus_per_node": per_node,
+                "repeat": repeat,
+                **{key: config[key] for key in _SPEC_KEYS},
+                "gpu": gpu,
+            }
+        )
+        check_gpu(spec, cluster)
+        check_work(spec)
+        memory = estimate(spec)
+        run = RunPaths(results=self._results, run_id=spec.run_id)
+        attempts = run.attempts() if spec.run_id in self._tried else []
+        verdict, reason = self._verdict(
+            run=run, attempts=attempts, spec=spec, cluster=cluster, memory=memory, fault=fault
+        )
+        return PlannedPoint(
+            spec=spec,
+            cluster=cluster,
+            source=source,
+            launch=_launch_config(spec, cluster, config, tokenizer_path, weights),
+            config=config,
+            overrides=point.overrides,
+            verdict=verdict,
+            reason=reason,
+            memory=memory,
+            weights=weights,
+            attempts=attempts[-1].number if attempts else 0,
+        )
+
+    def _cluster(self, content: Mapping[str, Any]) -> Cluster:
+        key = repr(content)
+        if key not in self._clusters:
+            self._clusters[key] = Cluster.from_mapping(content)
+        return self._clusters[key]
+
+    def _source(self, config: Mapping[str, Any], cluster: Cluster) -> prompts.PromptSource:
+        data, prompt_len = config["dataset"], config["max_prompt_len"]
+        local = cluster.executor == "local"
+        key = repr((data, local, prompt_len))
+        if key not in self._sources:
+            self._sources[key] = prompts.identify(
+                data["name"],
+                source=data["source"],
+                path=None if data["path"] is None else Path(data["path"]),
+                columns=data["columns"],
+                cache=prompts.cache_folder(),
+                local=local,
+                prompt_len=prompt_len,
+            )
+        return self._sources[key]
+
+    def _verdict(
+        self,
+        *,
+        run: RunPaths,
+        attempts: Sequence[AttemptPaths],
+        spec: RunSpec,
+        cluster: Cluster,
+        memory: MemoryEstimate,
+        fault: str | None,
+    ) -> tuple[Verdict, str | None]:
+        fault = fault or find_shape(spec.model).parallel_fault(spec.gpus)
+        if fault := fault or engine_facts(spec.engine).fault(spec):
+            return Verdict.ILLEGAL, fault
+        if attempts:
+            if run.sealed():
+                return Verdict.SEALED, "done before"
+            before = self._before(attempts[-1], cluster)
+            if before is not None:
+                return before
+        if reason := too_large(spec, cluster, memory):
+            return Verdict.TOO_LARGE, reason
+        if reason := too_long(spec, cluster):
+            return Verdict.TOO_LONG, reason
+        if cluster.device == "cuda" and (spec.power_cap_w or spec.sm_clock_mhz):
+            return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
+        return Verdict.RUN, None
+
+    def _before(self, attempt: AttemptPaths, cluster: Cluster) -> tuple[Verdict, str] | None:
+        """What the last attempt makes of the point; None when it is to be tried again."""
+        last = attempt_state(attempt)
+        if last.state == EndState.COMPLETED:
+            if attempt.folder in self._known.closing:
+                return Verdict.RUNNING, "done; a job of its own merges and seals it"
+            if attempt.folder in self._known.jobs:
+                return Verdict.RUNNING, "done; its job is just ending"
+            return Verdict.MERGE, "done before, not sealed yet"
+        if not last.ended:
+            verdict = Verdict.QUEUED if last.state == QUEUED else Verdict.RUNNING
+            return verdict, f"attempt {attempt.number} is {last.state}"
+        # On this machine a failed point is seen at once and mended; on a cluster it would burn
+        # hours of many GPUs again, so it is asked for.
+        own = Retry.FAILED if cluster.executor == "local" else Retry.INTERRUPTED
+        again = self._retry or own
+        if last.state in _FAULTS and again is not Retry.FAILED:
+            return Verdict.FAILED, (
+                f"attempt {attempt.number} {_FAULTS[last.state]}: {last.reason}; "
+                "retry=failed tries it again"
+            )
+        return None
+
+
+def _gpus_per_node(gpus: object, cluster: Cluster) -> tuple[object, str | None]:
+    """GPUs on each node, and why the nodes cannot hold them so, or None."""
+    per_node = cluster.gpus_per_node
+    if not isinstance(gpus, int) or gpus <= per_node:
+        return gpus, None
+    if gpus % per_node == 0:
+        return per_node, None
+    return 1, (
+        f"`gpus` must fill nodes of {per_node}, but is {gpus} instead: "
+        f"{gpus} = {gpus // per_node} x {per_node} + {gpus % per_node}"
+    )
+
+
+def _launch_config(
+    spec: RunSpec,
+    cluster: Cluster,
+    config: Mapping[str, Any],
+    tokenizer_path: Path | None,
+    weights: Weights,
+) -> LaunchConfig:
+    watch = config["telemetry"]
+    idle_s = watch["idle_s"]
+    launch = LaunchConfig(
+        device=cluster.device,
+        threads=cluster.threads,
+        prompts_sha256=NOT_SELECTED,
+        tokenizer_path=None if tokenizer_path is None else str(tokenizer_path.absolute()),
+        telemetry=telemetry_source(spec, watch["source"]),
+        period_ms=watch["period_ms"],
+        idle_s=float(idle_s) if isinstance(idle_s, int) else idle_s,
+        warmup_batches=config["warmup_batches"],
+        max_warmup_batches=config["max_warmup_batches"],
+        warmup_spread=config["warmup_spread"],
+        max_warmup_s=config["max_warmup_s"],
+        min_window_s=config["min_window_s"],
+        dcgm_bindings=watch.get("dcgm_bindings"),
+        dcgm_address=watch.get("dcgm_address"),
+        gpu_fields=watch.get("gpu_fields"),
+        weights_path=None if weights.folder is None else str(weights.folder),
+        verify_weights=config["verify_weights"],
+        logit_error=config["logit_error"],
+    )
+    check_period(spec, launch)
+    return launch
