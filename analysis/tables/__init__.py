@@ -16,7 +16,6 @@
 - `phases`: the table with one row a rank and phase, and one a GPU that was left idle.
 - `point`: what tells points of a grid apart, and how every table sorts them.
 - `published`: the numbers of arXiv 2310.03003, beside ours where the conditions are the same.
-- `rows`: one run's numbers under the columns of its tables.
 - `run_energies`: those columns of the table of runs that are joules and watts.
 - `runs`: the table with one row a sealed run.
 - `sensors`: the table with one row a kind of GPU, driver and reading.
