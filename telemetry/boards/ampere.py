@@ -107,8 +107,8 @@ A30: Final = Board(
     memory_bytes=24_576 * MIB,
     idle_w=37.0,
     power_limit_w=165.0,
-    # None: no reading and no datasheet was found that has it.
-    min_power_limit_w=None,
+    # Read off an A30 (driver 610): 100 to 165 W.
+    min_power_limit_w=100.0,
     # NVIDIA A30 datasheet: 165 W at most.
     max_power_limit_w=165.0,
     # NVIDIA A30 product brief: boost clock.
