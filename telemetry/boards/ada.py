@@ -1,7 +1,11 @@
 """Ada: rows of the L4, L40S, RTX 4090 and RTX 6000 Ada.
 
-'Read off' is `nvidia-smi -q` of a real board, with the driver that answered. Idle power is one
-reading of an idle board without a context, and serves the simulation alone.
+'Read off' is `nvidia-smi -q` of a real board, with the driver that answered; most answers of
+drivers 550 to 570 are printed in github.com/thamada/gls. Idle power is one reading of an idle
+board without a context, and serves the simulation alone.
+
+A datasheet or whitepaper is cited as others copied its table out; 'in sol.cpp' is
+src/utilities/sol.cpp of github.com/IST-DASLab/llmq.
 """
 
 from typing import Final
@@ -19,7 +23,8 @@ L4: Final = Board(
     forms=(
         Form(
             driver_names=("NVIDIA L4",),
-            # NVIDIA L4 datasheet: 242, 485 and 485 with sparsity, of which half is dense.
+            # NVIDIA L4 datasheet: 242, 485 and 485 with sparsity, of which half is dense: 121
+            # and 242 in sol.cpp.
             peaks=datasheet_peaks(
                 gigabytes_per_s=300,
                 teraflop_per_s={"fp16": 121, "bf16": 121, "fp8": 242.5, "fp32": 30.3},
@@ -48,7 +53,8 @@ L40S: Final = Board(
     forms=(
         Form(
             driver_names=("NVIDIA L40S",),
-            # NVIDIA L40S datasheet, without sparsity.
+            # NVIDIA L40S datasheet: 362.05, 733 and 733, beside 733, 1466 and 1466 with sparsity;
+            # in sol.cpp.
             peaks=datasheet_peaks(
                 gigabytes_per_s=864,
                 teraflop_per_s={"fp16": 362.05, "bf16": 362.05, "fp8": 733, "fp32": 91.6},
@@ -77,7 +83,8 @@ RTX_4090: Final = Board(
     forms=(
         Form(
             driver_names=("NVIDIA GeForce RTX 4090",),
-            # NVIDIA Ada GPU architecture whitepaper, sums in fp32, as torch asks for them.
+            # NVIDIA Ada GPU architecture whitepaper 2.1, appendix A, sums in fp32, as torch asks
+            # for them (in fp16: twice as much); in sol.cpp.
             peaks=datasheet_peaks(
                 gigabytes_per_s=1008,
                 teraflop_per_s={"fp16": 165.2, "bf16": 165.2, "fp8": 330.3, "fp32": 82.6},
@@ -107,7 +114,8 @@ RTX_6000_ADA: Final = Board(
     forms=(
         Form(
             driver_names=("NVIDIA RTX 6000 Ada Generation",),
-            # NVIDIA Ada professional GPU architecture whitepaper, sums in fp32.
+            # NVIDIA Ada professional GPU architecture whitepaper 1.1, page 28, sums in fp32; in
+            # sol.cpp. The datasheet's 1457 are fp8 with sparsity.
             peaks=datasheet_peaks(
                 gigabytes_per_s=960,
                 teraflop_per_s={"fp16": 364.2, "bf16": 364.2, "fp8": 728.5, "fp32": 91.1},

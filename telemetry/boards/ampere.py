@@ -1,7 +1,11 @@
 """Ampere: rows of the A100, A30, A40 and A10.
 
-'Read off' is `nvidia-smi -q` of a real board, with the driver that answered. Idle power is one
-reading of an idle board without a context, and serves the simulation alone.
+'Read off' is `nvidia-smi -q` of a real board, with the driver that answered; most answers of
+drivers 550 to 570 are printed in github.com/thamada/gls. Idle power is one reading of an idle
+board without a context, and serves the simulation alone.
+
+A datasheet is cited as others copied its table out: of the A10 and the A30 in
+_posts/2023-10-25-gpu-data-sheets.md of github.com/ArthurChiao/arthurchiao.github.io.
 """
 
 from typing import Final
@@ -72,12 +76,12 @@ A100_40GB: Final = Board(
             peaks=_a100(1555),
         ),
     ),
-    # Read off an A100-SXM4-40GB: 40960 MiB, 46 W idle, 400 W; PCIe 250 W (NVIDIA A100 datasheet).
+    # Read off A100-SXM4-40GB (driver 535): 40960 MiB, 46 and 52 W idle, 100 to 400 W, 1410 and
+    # 1215 MHz, which twice a clock over 5120 bits are the 1555 GB/s stated; PCIe 250 W (NVIDIA A100
+    # datasheet).
     memory_bytes=40 * GIB,
     idle_w=46.0,
     power_limit_w=400.0,
-    # github.com/NVIDIA/k8s-test-infra, profile of an A100-SXM4-40GB; 1215 MHz twice a clock over
-    # 5120 bits are the 1555 GB/s stated.
     min_power_limit_w=100.0,
     max_power_limit_w=400.0,
     max_sm_clock_mhz=1410,
@@ -94,7 +98,7 @@ A30: Final = Board(
     forms=(
         Form(
             driver_names=("A30", "NVIDIA A30"),
-            # NVIDIA A30 datasheet, without sparsity.
+            # NVIDIA A30 datasheet: 165 and 330 without sparsity.
             peaks=datasheet_peaks(
                 gigabytes_per_s=933,
                 teraflop_per_s={"fp16": 165, "bf16": 165, "fp32": 10.3},
@@ -103,15 +107,15 @@ A30: Final = Board(
             ),
         ),
     ),
-    # Read off an A30 (driver 570): 24576 MiB, 165 W, memory at 1215 MHz; 37 W idle.
+    # Read off an A30 (driver 570): 24576 MiB, 165 W, memory at 1215 MHz; 37 W idle, split by MIG.
     memory_bytes=24_576 * MIB,
     idle_w=37.0,
     power_limit_w=165.0,
     # Read off an A30 (driver 610): 100 to 165 W.
     min_power_limit_w=100.0,
-    # NVIDIA A30 datasheet: 165 W at most.
     max_power_limit_w=165.0,
-    # NVIDIA A30 product brief: boost clock.
+    # cudaGetDeviceProperties of an A30 (results_kvcache/window-4096.md of
+    # github.com/JakeFlasher/benchmark_flash_attention).
     max_sm_clock_mhz=1440,
     max_memory_clock_mhz=1215,
     sensor=AMPERE_GA100,
@@ -126,7 +130,7 @@ A40: Final = Board(
     forms=(
         Form(
             driver_names=("A40", "NVIDIA A40"),
-            # NVIDIA A40 datasheet, without sparsity.
+            # NVIDIA A40 datasheet: 149.7 and 299.3, beside 299.4 and 598.6 with sparsity.
             peaks=datasheet_peaks(
                 gigabytes_per_s=696,
                 teraflop_per_s={"fp16": 149.7, "bf16": 149.7, "fp32": 37.4},
@@ -155,7 +159,8 @@ A10: Final = Board(
     forms=(
         Form(
             driver_names=("A10", "NVIDIA A10"),
-            # NVIDIA A10 datasheet, without sparsity.
+            # NVIDIA A10 datasheet: 125 (with sparsity 250) and 250; also in
+            # github.com/astroC86/gpu-datasheet.
             peaks=datasheet_peaks(
                 gigabytes_per_s=600,
                 teraflop_per_s={"fp16": 125, "bf16": 125, "fp32": 31.2},

@@ -1,7 +1,10 @@
 """Blackwell: rows of the B200 and the RTX 5090.
 
-'Read off' is `nvidia-smi` of a real board, with the driver that answered. Idle power is one reading
-of an idle board without a context, and serves the simulation alone.
+'Read off' is `nvidia-smi` of a real board, with the driver that answered; what driver 570 answered
+is printed in github.com/thamada/gls. Idle power is one reading of an idle board without a context,
+and serves the simulation alone.
+
+A datasheet or whitepaper is cited as others copied its table out.
 """
 
 from typing import Final
@@ -19,7 +22,8 @@ B200: Final = Board(
         Form(
             driver_names=("NVIDIA B200",),
             # NVIDIA Blackwell datasheet, one GPU of an HGX B200: 4500, 9000 and 9000 with sparsity,
-            # of which half is dense.
+            # of which half is dense (copied at zdszero.github.io). NVIDIA's page of the HGX calls
+            # the figures with sparsity dense.
             peaks=datasheet_peaks(
                 gigabytes_per_s=7700,
                 teraflop_per_s={"fp16": 2250, "bf16": 2250, "fp8": 4500, "fp32": 75},
@@ -52,7 +56,8 @@ RTX_5090: Final = Board(
     forms=(
         Form(
             driver_names=("NVIDIA GeForce RTX 5090",),
-            # NVIDIA RTX Blackwell whitepaper, sums in fp32, as torch asks for them.
+            # NVIDIA RTX Blackwell whitepaper, table 3, sums in fp32, as torch asks for them
+            # (src/utilities/sol.cpp of github.com/IST-DASLab/llmq); with sparsity twice as much.
             peaks=datasheet_peaks(
                 gigabytes_per_s=1792,
                 teraflop_per_s={"fp16": 209.5, "bf16": 209.5, "fp8": 419, "fp32": 104.8},

@@ -1,7 +1,11 @@
 """Hopper: rows of the H100, GH200 and H200.
 
-'Read off' is `nvidia-smi -q` of a real board, with the driver that answered. Idle power is one
-reading of an idle board or an assumption, and serves the simulation alone.
+'Read off' is `nvidia-smi -q` of a real board, with the driver that answered; most answers of
+drivers 550 to 570 are printed in github.com/thamada/gls. Idle power is one reading of an idle
+board or an assumption, and serves the simulation alone.
+
+A datasheet or product brief is cited as others copied its table out; 'in sol.cpp' is
+src/utilities/sol.cpp of github.com/IST-DASLab/llmq.
 """
 
 from typing import Final
@@ -21,7 +25,8 @@ H100_SXM: Final = Board(
     forms=(
         Form(
             driver_names=("NVIDIA H100 80GB HBM3",),
-            # NVIDIA H100 datasheet: 1979, 3958 and 3958 with sparsity, of which half is dense.
+            # NVIDIA H100 datasheet: 1979, 3958 and 3958 with sparsity, of which half is dense; its
+            # whitepaper has 989.4 and 1978.9 (in sol.cpp).
             peaks=datasheet_peaks(
                 gigabytes_per_s=3350,
                 teraflop_per_s={"fp16": 989, "bf16": 989, "fp8": 1979, "fp32": 67},
@@ -51,7 +56,8 @@ H100_PCIE: Final = Board(
     forms=(
         Form(
             driver_names=("NVIDIA H100 PCIe",),
-            # NVIDIA H100 datasheet: 1513, 3026 and 3026 with sparsity, of which half is dense.
+            # NVIDIA H100 datasheet: 1513, 3026 and 3026 with sparsity; dense in the whitepaper,
+            # table 3 (in sol.cpp), whose 2039 GB/s were not final: the product brief has 2000.
             peaks=datasheet_peaks(
                 gigabytes_per_s=2000,
                 teraflop_per_s={"fp16": 756, "bf16": 756, "fp8": 1513, "fp32": 51},
@@ -64,11 +70,12 @@ H100_PCIE: Final = Board(
     memory_bytes=81_559 * MIB,
     idle_w=46.0,
     power_limit_w=350.0,
-    # None: no reading and no datasheet was found that has it.
+    # None: the product brief names 200 W for the cable that allows 310 W alone, and no reading was
+    # found.
     min_power_limit_w=None,
-    # NVIDIA H100 PCIe product brief: 350 W at most.
+    # NVIDIA H100 PCIe product brief PB-11133-001_v02, pages 3 and 4: 350 W at most, boost clock,
+    # and the memory's.
     max_power_limit_w=350.0,
-    # NVIDIA H100 PCIe product brief: boost clock, and the memory's.
     max_sm_clock_mhz=1755,
     max_memory_clock_mhz=1593,
     sensor=HOPPER_GH100,
@@ -114,7 +121,9 @@ GH200: Final = Board(
         Form(
             # 480 and 120 GB are the processor's memory.
             driver_names=("NVIDIA GH200 480GB", "NVIDIA GH200 120GB"),
-            # NVIDIA GH200 datasheet, 96 GB of HBM3, without sparsity.
+            # NVIDIA GH200 datasheet, 96 GB of HBM3, which prints both, without sparsity
+            # (pipeline/pipeline/sources/gh200_specs.md of
+            # github.com/atineoSE/coding-model-seeks-gpu).
             peaks=datasheet_peaks(
                 gigabytes_per_s=4000,
                 teraflop_per_s={"fp16": 990, "bf16": 990, "fp8": 1979, "fp32": 67},

@@ -1,7 +1,8 @@
 """Volta: rows of the V100.
 
-'Read off' is `nvidia-smi -q` of a real board, with the driver that answered. Idle power is one
-reading of an idle board or an assumption, and serves the simulation alone.
+'Read off' is `nvidia-smi -q` of a real board, with the driver that answered; what driver 550
+answered is printed in github.com/thamada/gls. Idle power is one reading of an idle board or an
+assumption, and serves the simulation alone.
 """
 
 from typing import Final
