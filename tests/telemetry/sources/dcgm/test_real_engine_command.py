@@ -15,7 +15,7 @@ from tests.doubles.dcgm.station import DOUBLE
 COMMAND = re.compile(r"pytest -m dcgm [^`\n]+(?:\n  [^`\n]+)?")
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/dcgm.md"])
+@pytest.mark.parametrize("document", ["docs/testing.md", "docs/dcgm.md"])
 def test_the_printed_command_collects_the_contract_where_its_folder_exists(
     tmp_path: Path, document: str
 ) -> None:
