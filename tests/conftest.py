@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from telemetry.record.spec import RunSpec
 from tests.support import ranks
+
+# A test is never timed: its neighbours run beside it.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PUBLIC_DATA = REPOSITORY.parent / "shared" / "data"

@@ -64,7 +64,7 @@ def naive(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=ROWS, cuts=st.lists(st.integers(min_value=0, max_value=40), max_size=4))
 def test_coverage_does_not_depend_on_how_the_table_is_cut(
     rows: Sequence[Row], cuts: Sequence[int]

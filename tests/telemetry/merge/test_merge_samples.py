@@ -109,7 +109,7 @@ def in_words(window: Window, rows: Samples) -> list[Row]:
     return [tuple(row.values()) for row in table.to_pylist()]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shards=SHARDS, block_rows=st.sampled_from([1, 7, 1000]), stream_last=st.booleans())
 def test_windowed_merge_equals_sorting_everything(
     shards: Sequence[Shard], block_rows: int, stream_last: bool
@@ -125,7 +125,7 @@ def test_windowed_merge_equals_sorting_everything(
     assert conflicts == sum(row != kept[row[:4]] for row in everything)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shards=SHARDS,
     offset=OFFSETS,

@@ -76,7 +76,7 @@ def fail(chunk: Chunk, damage: str) -> None:
     raise AssertionError(f"{chunk}: {damage}")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ranks=RANKS, block_rows=st.sampled_from([1, 7, 1000]))
 def test_ordered_merge_equals_sorting_everything(
     ranks: Sequence[Sequence[Sequence[tuple[int, int]]]], block_rows: int
