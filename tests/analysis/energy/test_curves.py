@@ -93,7 +93,7 @@ def test_too_few_readings_are_named_with_the_reason_of_the_nulls() -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     powers=st.lists(st.floats(0, 700), min_size=3, max_size=40),
     cuts=st.lists(st.floats(0, 1), min_size=1, max_size=12),
