@@ -17,7 +17,7 @@ class Covered:
     device: str
     """UUID of the GPU."""
     field: str
-    """The reading's name in `telemetry.fields.FIELDS`."""
+    """The reading's name in `telemetry.record.fields.FIELDS`."""
     share: float
     """Of the readings expected."""
     gap_us: int

@@ -24,7 +24,7 @@ class Behaviour:
     """How one reading of a GPU behaves in time, and how that is known."""
 
     field: str
-    """The reading's name in `telemetry.fields.FIELDS`: a power or the counter."""
+    """The reading's name in `telemetry.record.fields.FIELDS`: a power or the counter."""
     tabulated: Timing
     """By architecture, `telemetry.boards.sensor_timing`."""
     measured_us: int | None

@@ -31,7 +31,7 @@ class PhaseEnergy:
     gpu_uuid: str | None
     """The GPU's UUID; None when the rank has no GPU."""
     phase: str
-    """A value of `telemetry.schema.Phase`, `SHORT_PHASES` or `NO_RANK`."""
+    """A value of `telemetry.record.schema.Phase`, `SHORT_PHASES` or `NO_RANK`."""
     spans: int
     """How many spans are summed; 1 for an idle GPU's whole job."""
     seconds: float

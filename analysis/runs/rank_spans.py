@@ -29,7 +29,7 @@ class RankSpans:
     end_us: IntArray
     """When each span ended, int64, on the same clock."""
     phase: tuple[str, ...]
-    """What the rank was doing in each, a value of `telemetry.schema.Phase`."""
+    """What the rank was doing in each, a value of `telemetry.record.schema.Phase`."""
     batch: tuple[int | None, ...]
     """Number of each one's batch: None outside batches, negative in the warm-up."""
     energy_start_j: FloatArray

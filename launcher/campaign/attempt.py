@@ -94,7 +94,7 @@ class _Intent:
     """What lies in an attempt's folder before its job starts: the texts of its files."""
 
     launch: str
-    """Of launch.json: the `LaunchOrder`."""
+    """Of launch.json: the `LaunchConfig`."""
     provenance: str
     """Of provenance.json: who started it, with which code and configuration."""
     submitted: str

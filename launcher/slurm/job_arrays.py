@@ -43,7 +43,7 @@ class JobArray:
     """The attempts of one job array; its job name is in no other campaign."""
 
     results: Path
-    """The results folder whose ledger holds it."""
+    """The results folder that it works for."""
     campaign: str
     """Name of the campaign's folder."""
     number: int
@@ -129,9 +129,9 @@ def list_arrays(results: Path, campaign: str | None = None) -> Iterator[JobArray
 
 
 def record_submission(array: JobArray, submission: Submission, sbatch: str | None) -> None:
-    """Write Slurm's answer into the attempts, and last into the ledger.
+    """Write Slurm's answer into the attempts, and last beside the array's intent.
 
-    A launcher killed on the way leaves no answer in the ledger: the next call asks Slurm again.
+    A launcher killed on the way leaves no answer there: the next call asks Slurm again.
     `sbatch` is the text that sbatch got, None where it is not known.
     """
     shared = SharedJson(

@@ -31,7 +31,7 @@ class Chunk:
     """Some neighbouring rows of one part."""
 
     kind: str
-    """The table, named in `telemetry.schema.TABLES`."""
+    """The table, named in `telemetry.record.schema.TABLES`."""
     schema: pa.Schema
     """The table's, as old as the part is."""
     part: Part

@@ -30,7 +30,7 @@ class PeerWatchdog:
 
     def __init__(self, rendezvous: Rendezvous, grace_s: float = GRACE_S) -> None:
         self._rank = rendezvous.rank
-        # A connection of its own: the meeting's is held by whoever waits for a word.
+        # A connection of its own: the rendezvous' is held by whoever waits for a word.
         self._store = rendezvous.store.clone()  # type: ignore[attr-defined]
         self._grace_s = grace_s
         self._left = threading.Event()

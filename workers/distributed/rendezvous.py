@@ -53,7 +53,7 @@ class Rendezvous:
         """Every rank's `text` on a topic, by rank; each topic is exchanged once.
 
         Raises:
-            RuntimeError: a rank said nothing within the meeting's timeout.
+            RuntimeError: a rank said nothing within the rendezvous' timeout.
         """
         self.store.set(f"{topic}/{self.rank.rank}", text)
         said = [self._hear(topic, rank) for rank in range(self.rank.world)]

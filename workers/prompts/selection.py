@@ -48,7 +48,7 @@ class PromptSource:
     """A resolved source: what `select` will read."""
 
     corpus: str
-    """Name in `workers.corpus.CORPORA`."""
+    """Name in `workers.prompts.corpus.CORPORA`."""
     source: PromptOrigin
     """Which kind of place its texts are read from."""
     dataset: str

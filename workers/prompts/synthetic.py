@@ -13,9 +13,9 @@ SYNTHETIC: Final = "fixed-synthetic"
 """What `RunSpec.dataset` holds for these prompts."""
 
 RULE: Final = (
-    "word i of row r is number b mod 64 of the list in workers/synthetic.py, where b is byte "
-    "i mod 32 of the SHA-256 of '<seed>/prompt/<r>/<i div 32>'; cut to max_prompt_len tokens when "
-    "encoded"
+    "word i of row r is number b mod 64 of the list in workers/prompts/synthetic.py, where b is "
+    "byte i mod 32 of the SHA-256 of '<seed>/prompt/<r>/<i div 32>'; cut to max_prompt_len tokens "
+    "when encoded"
 )
 """How anybody makes the same prompts again."""
 

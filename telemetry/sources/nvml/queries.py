@@ -20,7 +20,7 @@ class Call:
     """One NVML call and the readings it gives."""
 
     names: tuple[str, ...]
-    """Names in `telemetry.fields.FIELDS`, in the order of the call's values."""
+    """Names in `telemetry.record.fields.FIELDS`, in the order of the call's values."""
     read: Callable[[Any], tuple[float, ...]]
     """From a handle to one value for each name."""
 
