@@ -1,6 +1,6 @@
 """The work: LLaMA on FairScale ranks, prompts in, generated tokens and spans out.
 
-- `checkpoints/`: published weights on disk: which files, whose, whole?.
+- `checkpoints/`: published weights on disk: which files, whose, whole?
 - `distributed/`: ranks: who they are, how they meet, fail and leave together.
 - `engines/`: which engines there are.
 - `models/`: architectures, and how their weights get onto a device.
