@@ -30,7 +30,10 @@ from workers.planning.memory import MemoryEstimate, estimate
 from workers.prompts import selection as prompts
 from workers.tokenizers import tokenizer
 
-_SAME_FOR_ALL: Final = ("results", "plan", "allow_dirty", "wait", "retry", "verify_weights")
+_SAME_FOR_ALL: Final = (
+    *("results", "plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
+)
+_COMPOSE: Final = ("quick", "hydra")
 _SPEC_KEYS: Final = (
     "dtype",
     "quantization",
@@ -71,6 +74,10 @@ def check(
     for key in ("plan", "allow_dirty", "wait", "verify_weights"):
         if not isinstance(first[key], bool):
             raise BadInputError(f"`{key}` must be true or false, but is {first[key]!r} instead")
+    if first["compose"] not in _COMPOSE:
+        raise BadInputError(
+            f"`compose` must be one of {', '.join(_COMPOSE)}, but is {first['compose']!r} instead"
+        )
     results = results_folder(first)
     repeats = [_repeats(point.config) for point in points]
     if sum(repeats) > MAX_POINTS:
@@ -114,6 +121,20 @@ def _repeats(config: Mapping[str, Any]) -> int:
     return int(repeats)
 
 
+def _name(key: str, asked: object) -> str:
+    if not isinstance(asked, str):
+        raise BadInputError(f"`{key}` must be a name, but is {asked!r} instead")
+    return asked
+
+
+def _path_or_none(key: str, asked: object) -> Path | None:
+    if asked is None:
+        return None
+    if not isinstance(asked, str) or not asked:
+        raise BadInputError(f"`{key}` must be a file or null, but is {asked!r} instead")
+    return Path(asked)
+
+
 class _Checker:
     """Checks points one by one; what thousands of them share is looked at once."""
 
@@ -144,9 +165,9 @@ class _Checker:
         config = point.config
         gpu, cluster = self._boards.settle(config["gpu"], self._cluster(config["cluster"]))
         source = self._source(config, cluster)
-        model = config["model"]["name"]
+        model = _name("model.name", config["model"]["name"])
         weights = self._weights.find(config["weights"], config["weights_digest"], model)
-        given = None if config["tokenizer"] is None else Path(config["tokenizer"])
+        given = _path_or_none("tokenizer", config["tokenizer"])
         tokenizer_path = find_tokenizer(given, weights, model)
         if tokenizer_path not in self._tokenizers:
             self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
@@ -198,9 +219,9 @@ class _Checker:
         key = repr((data, local, prompt_len))
         if key not in self._sources:
             self._sources[key] = prompts.identify(
-                data["name"],
+                _name("dataset.name", data["name"]),
                 source=data["source"],
-                path=None if data["path"] is None else Path(data["path"]),
+                path=_path_or_none("dataset.path", data["path"]),
                 columns=data["columns"],
                 cache=prompts.cache_folder(),
                 local=local,

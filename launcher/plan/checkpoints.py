@@ -54,7 +54,7 @@ class WeightFinder:
         self._again = again
         self._tell = tell
         self._digests: dict[Path, str] = {}
-        self._found: dict[tuple[object, object, str], Weights] = {}
+        self._found: dict[tuple[str, str, str], Weights] = {}
 
     def find(self, asked: object, digest: object, model: str) -> Weights:
         """The weights that `weights=asked weights_digest=digest` names for `model`.
@@ -63,7 +63,8 @@ class WeightFinder:
             ValueError: there is no such checkpoint, it is not whole, or of another model.
             OSError: a file cannot be read, or the digests not be kept.
         """
-        key = (asked, digest, model)
+        # A list or a mapping is refused in words, so it must not be hashed before.
+        key = (repr(asked), repr(digest), model)
         if key not in self._found:
             self._found[key] = self._find(asked, digest, model)
         return self._found[key]

@@ -90,6 +90,11 @@ def test_where_the_record_lies_cannot_be_swept() -> None:
         check(read_points(["results=a,b"]))
 
 
+def test_how_points_are_composed_cannot_be_swept() -> None:
+    with pytest.raises(BadInputError, match="`compose` must be the same for all points"):
+        check(read_points(["compose=quick,hydra"]))
+
+
 def test_the_bundled_sample_has_its_own_name_in_the_record(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "cluster=local", "dataset.source=sample")
     assert grid.points[0].spec.dataset == "gsm8k-sample"
