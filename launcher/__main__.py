@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print(f"joulegrid: {error}")
         return BAD_INPUT
     except OSError as error:
-        where = error.filename or "the results folder"
+        # Whoever read the output, `head` for one, may close it before its end.
+        piped = isinstance(error, BrokenPipeError)
+        where = error.filename or ("standard output" if piped else "the results folder")
         errors.print(
             f"joulegrid: cannot write {where}: {error.strerror}; what was sealed is whole, "
             "the same command goes on from there"
