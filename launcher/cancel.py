@@ -47,9 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"cancel: {fault}\n")
         return _BAD_INPUT
     points = set(given.points)
-    if given.campaign is not None:
-        of_campaign = set(campaign_points(results, given.campaign))
-        points = points & of_campaign if points else of_campaign
+    if unknown := sorted(points - _known(results, given.campaign)):
+        where = results if given.campaign is None else f"campaign {given.campaign}"
+        sys.stderr.write(f"cancel: `RUN_ID` must be a run of {where}, but is {unknown[0]}\n")
+        return _BAD_INPUT
     try:
         asked = cancel(results, given.campaign, points)
     except SlurmError as error:
@@ -66,7 +67,7 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
     Args:
         results: the results folder.
         campaign: only this one's launcher is told to stop; None tells all.
-        points: only these runs; empty means all.
+        points: only these runs; empty means all, of the campaign where one is given.
 
     Raises:
         SlurmError: scancel fails.
@@ -74,10 +75,11 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
     known = reconcile(results)
     if not points:
         _stop_launchers(results, campaign)
+    meant = points or _known(results, campaign)
     open_attempts = [
         attempt
         for run in list_runs(results)
-        if not points or run.run_id in points
+        if run.run_id in meant
         for attempt in run.attempts()[-1:]
         if not attempt_state(attempt).ended
     ]
@@ -86,15 +88,23 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
         for attempt in open_attempts
         if attempt.folder in known.jobs
     ]
-    # A whole array is one number: Slurm cancels its elements in one go.
+    # A whole array is one number: Slurm cancels its elements in one go. A campaign's point may wait
+    # in an array of another's.
     whole = {job_id.partition("_")[0] for job_id in elements}
-    jobs = sorted(elements if points else whole)
+    jobs = sorted(elements if points or campaign is not None else whole)
     for start in range(0, len(jobs), _AT_ONCE):
         ask_slurm(["scancel", *jobs[start : start + _AT_ONCE]])
     for attempt in open_attempts:
         if attempt.folder not in known.jobs:
             _stop_local(attempt)
     return open_attempts
+
+
+def _known(results: Path, campaign: str | None) -> set[str]:
+    """The runs of a campaign, or of the whole folder."""
+    if campaign is not None:
+        return set(campaign_points(results, campaign))
+    return {run.run_id for run in list_runs(results)}
 
 
 def _stop_launchers(results: Path, campaign: str | None) -> None:

@@ -27,7 +27,7 @@ LAUNCH: dict[str, Any] = {
 def make_attempt(
     results: Path, *, spec: Mapping[str, Any] | None = None, launch: Mapping[str, Any] | None = None
 ) -> tuple[RunPaths, AttemptPaths]:
-    """A run with one attempt: spec, order, prompts, and empty folders for the ranks."""
+    """A run with one attempt: spec, launch, prompts, and empty folders for the ranks."""
     point = RunSpec.from_mapping({**SPEC, **(spec or {})})
     run = RunPaths(results=results, run_id=point.run_id)
     attempt = run.attempt(1)
