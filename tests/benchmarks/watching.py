@@ -124,14 +124,14 @@ def _compare_energies(
             torch.cuda.synchronize()
             time.sleep(0.15)
 
-    witness = EnergyCounter(uuid)
+    rank_counter = EnergyCounter(uuid)
     for name, load in (("idle", idle), ("busy", busy), ("bursty", bursty)):
         place = folder / name
         with _watched(place) as clock:
             time.sleep(2.0)
-            start_us, start_j = clock.now_us(), witness.energy_j()
+            start_us, start_j = clock.now_us(), rank_counter.energy_j()
             load()
-            end_us, end_j = clock.now_us(), witness.energy_j()
+            end_us, end_j = clock.now_us(), rank_counter.energy_j()
             time.sleep(2.0)
         integral_j = _integral_j(place, uuid, start_us, end_us)
         counter_j = end_j - start_j

@@ -148,13 +148,13 @@ def test_setting_a_limit_without_permission_changes_nothing() -> None:
         assert pynvml.nvmlDeviceGetPowerManagementLimit(handle) == limit_mw
 
 
-def test_witness_moves_with_the_watcher_s_counter() -> None:
+def test_rank_counter_moves_with_the_watcher_s_counter() -> None:
     with Driver():
         uuid = str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(0)))
-    with EnergyCounter(uuid) as witness:
-        first_j = witness.energy_j()
+    with EnergyCounter(uuid) as rank_counter:
+        first_j = rank_counter.energy_j()
         time.sleep(1.0)
-        drawn_j = witness.energy_j() - first_j
+        drawn_j = rank_counter.energy_j() - first_j
     # No board of a server rests below 5 W or draws more than 2 kW.
     assert 5.0 < drawn_j < 2_000.0
 

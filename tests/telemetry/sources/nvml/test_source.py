@@ -593,24 +593,24 @@ def test_power_limit_and_clock_act_on_the_simulated_power(open_nvml: Open) -> No
     assert slowed[-1][1] == pytest.approx(350.0)
 
 
-def test_rank_s_witness_reads_the_counter_that_the_watcher_reads(
+def test_rank_counter_reads_the_counter_that_the_watcher_reads(
     open_nvml: Open, world: World
 ) -> None:
     source = open_nvml(gpus=2)
-    with EnergyCounter(ONE) as witness:
-        before_j = witness.energy_j()
+    with EnergyCounter(ONE) as rank_counter:
+        before_j = rank_counter.energy_j()
         told_j = series(list(source.read()), "energy_j", ONE)[0][1]
-        assert before_j <= told_j <= witness.energy_j()
+        assert before_j <= told_j <= rank_counter.energy_j()
         world.fail("energy", pynvml.NVML_ERROR_NO_PERMISSION)
         time.sleep(0.02)
         with pytest.raises(RuntimeError, match="NVML error 4: Insufficient Permissions"):
-            witness.energy_j()
+            rank_counter.energy_j()
 
 
 def test_span_carries_its_gpu_s_energy_without_any_watcher(world: World, tmp_path: Path) -> None:
     clock = HostClock.set_now()
     with (
-        EnergyCounter(ZERO) as witness,
+        EnergyCounter(ZERO) as rank_counter,
         SpanRecorder(
             tmp_path / "spans",
             {},
@@ -619,7 +619,7 @@ def test_span_carries_its_gpu_s_energy_without_any_watcher(world: World, tmp_pat
             rank=0,
             gpu_uuid=ZERO,
             synchronize=lambda: None,
-            read_energy_j=witness.energy_j,
+            read_energy_j=rank_counter.energy_j,
             energy_reason="",
         ) as spans,
     ):
@@ -637,7 +637,7 @@ def test_span_carries_its_gpu_s_energy_without_any_watcher(world: World, tmp_pat
     assert decode["energy_reason"] is None
 
 
-def test_witness_of_a_gpu_that_is_not_there_is_refused(world: World) -> None:
+def test_rank_counter_of_a_gpu_that_is_not_there_is_refused(world: World) -> None:
     assert world.path.is_file()
     with pytest.raises(RuntimeError, match="GPU GPU-none must be there, but: NVML error 6"):
         EnergyCounter("GPU-none")
