@@ -65,14 +65,14 @@ def spans_count(case: Case) -> Finding:
 
 
 def prompts_answered(case: Case) -> Finding:
-    """The prompts file is the one ordered, and each pass answered each of its prompts once."""
+    """The prompts file is the one asked for, and each pass answered each of its prompts once."""
     sha256 = read_json(case.attempt.launch)["prompts_sha256"]
     if not (isinstance(sha256, str) and sha256.isalnum()):
         return failed("launch.json names no prompts")
     found = file_sha256(case.paths.prompts(sha256))
     faults = []
     if found != sha256:
-        faults.append(f"the prompts file hashes to {found[:12]}…, ordered was {sha256[:12]}…")
+        faults.append(f"the prompts file hashes to {found[:12]}…, asked for was {sha256[:12]}…")
     wanted = case.run.spec.prompts
     answered = Counter(case.run.responses["prompt"].to_pylist())
     passes = max(answered.values(), default=0)

@@ -102,21 +102,21 @@ def _time_faults(steps: pa.Table, rank: RankSpans, number: int) -> list[str]:
 
 
 def window_filled(case: Case) -> Finding:
-    """The measured window is as long as was ordered, of whole passes through the prompts."""
+    """The measured window is as long as was asked for, of whole passes through the prompts."""
     window = ModelFacts(case.run).part("window")
     least_s = case.run.launch.get("min_window_s")
     if not window or not isinstance(least_s, int | float):
-        return skipped("not recorded: the run is from before windows were ordered")
+        return skipped("not recorded: the run is from before windows had a length")
     passes, answered = window.get("passes"), case.run.responses.num_rows
     faults = []
     if passes is None or answered != passes * case.run.spec.prompts:
         faults.append(f"{answered} answers to {case.run.spec.prompts} prompts in {passes} passes")
     if window.get("min_window_s") != least_s:
-        faults.append(f"{least_s} s were ordered, {window.get('min_window_s')} s went by")
+        faults.append(f"{least_s} s were asked for, {window.get('min_window_s')} s went by")
     seconds = case.run_energy.duration_s
     if seconds < least_s - WINDOW_SLACK_S:
-        faults.append(f"{seconds:.3f} s were measured, {least_s:g} s ordered")
-    return judged(faults, f"{seconds:.1f} s in {passes} passes, ordered were {least_s:g} s")
+        faults.append(f"{seconds:.3f} s were measured, {least_s:g} s asked for")
+    return judged(faults, f"{seconds:.1f} s in {passes} passes, asked for were {least_s:g} s")
 
 
 def warmup_told(case: Case) -> Finding:
@@ -152,7 +152,7 @@ def memory_planned(case: Case) -> Finding:
 
 WORK_CHECKS: Final = (
     Check(name="steps", claim="steps, responses and spans tell the same", look=steps_agree),
-    Check(name="window", claim="the window is as long as ordered", look=window_filled),
+    Check(name="window", claim="the window is as long as asked for", look=window_filled),
     Check(name="warm-up", claim="the warm-up ended steady", look=warmup_told),
     Check(name="memory", claim="memory was as planned", look=memory_planned),
 )

@@ -14,7 +14,7 @@
 - `seal`: SHA-256 of every file of a completed run, written last and never edited.
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
 - `spec`: what a grid point is.
-- `validation`: what a number of a spec or an order must be.
+- `validation`: what a number of a spec or a launch must be.
 
 Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `COEFFICIENTS`, `DEVICES`, `DTYPES`,
 `EndState`, `FIELDS`, `Field`, `HostOffset`, `ITEM_BYTES`, `Kind`, `LATER`, `LaunchConfig`,

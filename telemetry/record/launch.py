@@ -162,9 +162,9 @@ class LaunchConfig:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The order that `path` (a launch.json) holds."""
+        """What `path` (a launch.json) holds."""
         return cls(**read_json(path))
 
     def to_mapping(self) -> Mapping[str, Any]:
-        """The order's JSON form."""
+        """The JSON form."""
         return dataclasses.asdict(self)

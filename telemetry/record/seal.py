@@ -36,7 +36,7 @@ def seal_attempt(run: RunPaths, attempt: AttemptPaths) -> dict[str, Any]:
         )
     manifest = read_json(attempt.manifest)
     files = [run.spec, *_attempt_files(attempt)]
-    # The manifest names the prompts as the job was ordered to take them.
+    # The manifest names the prompts as the job was told to take them.
     if manifest["prompts"]["sha256"] is not None:
         files.append(run.prompts(manifest["prompts"]["sha256"]))
     content = {

@@ -1,4 +1,4 @@
-"""Validation: what a number of a spec or an order must be."""
+"""Validation: what a number of a spec or a launch must be."""
 
 import math
 

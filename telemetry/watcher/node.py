@@ -36,7 +36,7 @@ class NodeSource:
         parts: Sequence[GpuReadings],
         choice: Mapping[str, Any] | None = None,
     ) -> None:
-        """`choice` says why these parts were taken, for the record; None when they were ordered."""
+        """`choice` says why these parts were taken, for the record; None where somebody asked."""
         self._host = host
         self._parts = tuple(parts)
         host_part = host.describe()

@@ -1,4 +1,4 @@
-"""Which source an order names, and what `auto` is on this node."""
+"""Which source a launch names, and what `auto` is on this node."""
 
 import os
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ def make_spec(base: RunSpec, **changes: Any) -> RunSpec:
 def make_attempt(
     results: Path, spec: RunSpec, *, gpu_uuids: list[str] | None = None, **changes: Any
 ) -> tuple[AttemptPaths, LaunchConfig]:
-    """The attempt's folder with a ready host `here`, and its order with `changes`."""
+    """The attempt's folder with a ready host `here`, and its launch with `changes`."""
     lines = [json.dumps({"prompt": text}, ensure_ascii=False) for text in TEXTS]
     content = ("\n".join(lines) + "\n").encode()
     sha256 = hashlib.sha256(content).hexdigest()

@@ -1,6 +1,6 @@
 """Measurement: the batches that a rank answers, thrown away until the machine is steady, then kept.
 
-The prompts are answered as a whole, again and again until the order's time is measured: batch
+The prompts are answered as a whole, again and again until the launch's time is measured: batch
 numbers go on, and with them the seeds. Rank 0 decides, as ranks may see other times.
 """
 
@@ -59,7 +59,7 @@ class Measurement:
     """Whom it is told how far the batches are."""
 
     def warm_up(self) -> dict[str, Any]:
-        """Answer batches by the order's rule and throw them away; what the record says of it."""
+        """Answer batches by the launch's rule and throw them away; what the record says of it."""
         rule, started_s = WarmupRule.of(self.launch), time.monotonic()
         rates: list[float] = []
         if rule.least == 0:

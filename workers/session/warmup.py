@@ -32,7 +32,7 @@ class WarmupRule:
 
     @classmethod
     def of(cls, launch: LaunchConfig) -> "WarmupRule":
-        """The rule of an order."""
+        """The rule of a launch."""
         return cls(
             least=launch.warmup_batches,
             most=launch.most_warmup_batches,

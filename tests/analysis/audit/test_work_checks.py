@@ -101,7 +101,7 @@ def test_a_window_shorter_than_ordered_fails(tmp_path: Path) -> None:
     short = part("window", min_window_s=60.0)
     finding = findings(tmp_path, real(launch={"min_window_s": 60.0}, model=short))["window"]
     assert finding.outcome is Outcome.FAILED
-    assert "60 s ordered" in finding.evidence
+    assert "60 s asked for" in finding.evidence
 
 
 def test_passes_that_the_answers_do_not_fill_fail(tmp_path: Path) -> None:

@@ -509,7 +509,7 @@ def test_driver_that_falls_silent_is_null_with_that_reason(open_nvml: Open, worl
     world.fail("samples_0", pynvml.NVML_ERROR_NOT_FOUND)
     readings += look(source, 4.0)
     assert reasons(readings, "power_sample_w") == ["the driver has had no new sample for 2.4 s"]
-    # From then on power by field id carries the energy, at the order's own pace.
+    # From then on power by field id carries the energy, at the launch's own pace.
     assert len(series(readings, "power_instant_w")) >= 10
     world.heal()
     assert len(series(watch(source, 0.3), "power_sample_w")) >= 100
@@ -560,7 +560,7 @@ def test_period_below_the_sensor_s_is_recorded_as_the_sensor_s(
     world: World, tmp_path: Path
 ) -> None:
     world.set(cycle_ms=230)
-    # Without power samples power by field id is asked as often as the order says.
+    # Without power samples power by field id is asked as often as the launch says.
     fields = ["power_instant_w", "energy_j"]
     source = NvmlReadings(make_assignment(tmp_path, period_ms=20, gpu_fields=fields))
     periods_us = source.describe().periods_us
