@@ -1,6 +1,7 @@
 """Imports go one way, rooms have doors, and heavy libraries stay where they belong."""
 
 import ast
+import functools
 import graphlib
 import re
 import subprocess
@@ -174,9 +175,20 @@ def room_of(module: str) -> str:
 ROOMS: Final = sorted({room_of(module) for module in MODULES})
 
 
-def imports(path: Path) -> Iterator[tuple[str, str | None]]:
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    """A file's syntax tree; each test looks at all files."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def imports(path: Path) -> tuple[tuple[str, str | None], ...]:
     """Modules that a file imports, lazily or not, and the name that it takes of each."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, str | None]]:
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((name.name, None) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -227,7 +239,7 @@ def test_no_room_imports_itself_by_way_of_others() -> None:
 
 
 def _map(room: str) -> str:
-    text = ast.get_docstring(ast.parse((MODULES[room]).read_text()))
+    text = ast.get_docstring(tree_of(MODULES[room]))
     assert text is not None, room
     return text
 
@@ -252,7 +264,7 @@ def test_a_room_s_map_has_a_line_for_each_module_and_no_code(room: str) -> None:
     there = {path.stem for path in folder.glob("*.py") if path.name != "__init__.py"}
     there |= {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
     assert set(re.findall(r"^- `([\w/]+)`: \S", _map(room), re.MULTILINE)) == there
-    assert len(ast.parse(MODULES[room].read_text()).body) == 1, f"{room} is a map, no code"
+    assert len(tree_of(MODULES[room]).body) == 1, f"{room} is a map, no code"
 
 
 @pytest.mark.parametrize("package", sorted(NEVER))
@@ -306,7 +318,7 @@ def test_modules_are_short_and_named_for_one_thing(package: str) -> None:
 def test_no_class_s_name_stands_for_two_things() -> None:
     stands: dict[str, list[str]] = defaultdict(list)
     for module, path in MODULES.items():
-        for node in ast.parse(path.read_text()).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 stands[node.name].append(module)
     assert {name: where for name, where in stands.items() if len(where) > 1} == {}
@@ -314,7 +326,7 @@ def test_no_class_s_name_stands_for_two_things() -> None:
 
 def test_every_field_of_a_dataclass_says_what_it_is() -> None:
     for path in MODULES.values():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.ClassDef):
                 continue
             if not any("dataclass" in ast.unparse(one) for one in node.decorator_list):
@@ -327,7 +339,7 @@ def test_every_field_of_a_dataclass_says_what_it_is() -> None:
 
 def test_no_module_swallows_every_exception() -> None:
     for path in MODULES.values():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ExceptHandler):
                 assert node.type is not None, path
                 assert ast.unparse(node.type) not in {"Exception", "BaseException"}, path

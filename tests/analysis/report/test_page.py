@@ -18,6 +18,8 @@ from analysis.runs.sealed_runs import load
 from telemetry.record.files import read_json, write_json
 from tests.support.records import Plan, build_run
 
+pytestmark = pytest.mark.reports
+
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
 

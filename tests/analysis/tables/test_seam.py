@@ -22,6 +22,8 @@ from analysis.tables.measured import Measured
 from analysis.tables.table import Results, Table, TableKind, Tables
 from tests.support.records import Plan, build_run
 
+pytestmark = pytest.mark.reports
+
 _RUN: Final = ColumnsOf[Measured]()
 TOY: Final = TableKind(
     name="toy",

@@ -9,6 +9,8 @@ import pytest
 
 from tests.doubles.nvml.library import World, build
 
+pytestmark = pytest.mark.grids
+
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
