@@ -9,6 +9,8 @@ from launcher.campaign.display import plan_table
 from launcher.config.command_line import read_points
 from launcher.plan.check import check
 
+pytestmark = pytest.mark.grids
+
 
 def plan(results: Path, *words: str, width: int = 120) -> str:
     console = Console(width=width)

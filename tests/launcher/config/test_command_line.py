@@ -8,6 +8,8 @@ from launcher.__main__ import main
 from launcher.config.command_line import auto_cluster, group_options, read_points
 from launcher.config.errors import BadInputError
 
+pytestmark = pytest.mark.grids
+
 
 def refused(*words: str) -> str:
     with pytest.raises(BadInputError) as caught:

@@ -25,6 +25,8 @@ from workers.checkpoints.files import find_files
 from workers.models.llama.shape import SHAPES
 from workers.tokenizers.tokenizer import BUNDLED_MODEL, identify
 
+pytestmark = pytest.mark.grids
+
 NANO = SHAPES["nano"]
 
 
