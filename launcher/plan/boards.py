@@ -20,7 +20,7 @@ class BoardFinder:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._environment = environment
-        self._present: tuple[Board, ...] | None = None
+        self._present: dict[str, Board] | None = None
         self._absent = ""
 
     def settle(self, asked: object, cluster: Cluster) -> tuple[object, Cluster]:
@@ -31,18 +31,17 @@ class BoardFinder:
 
         Raises:
             ValueError: `auto` is asked of a batch system or of a node with several kinds of board,
-                or a board is named that this node does not have.
+                a board is named that this node does not have, or the node's driver fails.
         """
         gpu = self._named(cluster) if asked == AUTO else asked
-        if cluster.executor == "local" and isinstance(gpu, str) and gpu not in BOARDS:
-            for board in self._here():
-                if board.name == gpu:
-                    adopt(board)
+        unlisted = cluster.executor == "local" and isinstance(gpu, str) and gpu not in BOARDS
+        if unlisted and (board := self._here().get(str(gpu))):
+            adopt(board)
         if cluster.device != AUTO_DEVICE:
             return gpu, cluster
         if gpu == "cpu" or not isinstance(gpu, str) or gpu.startswith("simulated-"):
             return gpu, dataclasses.replace(cluster, device="cpu")
-        here = sorted({board.name for board in self._here()})
+        here = sorted(self._here())
         if gpu in BOARDS and gpu not in here:
             there = f"this node has {', '.join(here)}" if here else self._absent
             raise ValueError(
@@ -59,7 +58,7 @@ class BoardFinder:
             )
         if cluster.device == "cpu":
             return _STAND_IN
-        names = sorted({board.name for board in self._here()})
+        names = sorted(self._here())
         if len(names) > 1:
             raise ValueError(
                 f"`gpu` must be one board for all ranks, but {AUTO} finds {', '.join(names)}; "
@@ -71,13 +70,20 @@ class BoardFinder:
             raise ValueError(f"`gpu` must be a board that is here, but {self._absent}")
         return _STAND_IN
 
-    def _here(self) -> tuple[Board, ...]:
+    def _here(self) -> Mapping[str, Board]:
+        """This node's boards by name; none without a driver, and one that fails is no such case."""
         if self._present is None:
             # NVIDIA's library is loaded where somebody asks for a board of this node.
+            from telemetry.sources.nvml.library import NoDriverError  # noqa: PLC0415
             from telemetry.sources.nvml.present_boards import present_boards  # noqa: PLC0415
 
             try:
-                self._present = present_boards(self._environment)
-            except (RuntimeError, ValueError) as error:
-                self._present, self._absent = (), str(error)
+                boards = present_boards(self._environment)
+            except NoDriverError as error:
+                boards, self._absent = (), str(error)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"`gpu` must be cpu or simulated- here, or the driver must name it: {error}"
+                ) from error
+            self._present = {board.name: board for board in boards}
         return self._present

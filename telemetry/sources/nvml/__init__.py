@@ -15,6 +15,6 @@
 - `visible_gpus`: which of a node's GPUs are this job's.
 - `xid`: the driver's error reports about GPUs, as they come.
 
-Public: `Driver`, `EnergyCounter`, `NvmlReadings`, `VISIBLE`, `present_boards`,
+Public: `Driver`, `EnergyCounter`, `NoDriverError`, `NvmlReadings`, `VISIBLE`, `present_boards`,
 `read_visible_gpus`.
 """

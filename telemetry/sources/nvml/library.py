@@ -16,18 +16,30 @@ _PERMANENT: Final = frozenset(
 )
 
 
+# A machine without a GPU of NVIDIA's answers so; anything else is a fault of one that has some.
+_NO_DRIVER: Final = frozenset(
+    {pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT_LOADED}
+)
+
+
+class NoDriverError(RuntimeError):
+    """This machine has no NVIDIA driver."""
+
+
 class Driver:
     """NVML, open until `close`.
 
     Raises:
-        RuntimeError: there is no NVIDIA driver, or NVML cannot be opened.
+        NoDriverError: there is no NVIDIA driver.
+        RuntimeError: NVML cannot be opened.
     """
 
     def __init__(self) -> None:
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
-            raise RuntimeError(
+            kind = NoDriverError if error.value in _NO_DRIVER else RuntimeError
+            raise kind(
                 f"NVIDIA's driver must be loaded to read a GPU, but is not: {reason_of(error)}"
             ) from error
 

@@ -15,7 +15,8 @@ def present_boards(environment: Mapping[str, str]) -> tuple[Board, ...]:
     One that is in no row of `telemetry.boards` is made of what its driver tells of it.
 
     Raises:
-        RuntimeError: there is no driver, no GPU, or a visible one that is not there.
+        NoDriverError: there is no driver.
+        RuntimeError: it fails, there is no GPU, or a visible one that is not there.
         ValueError: a GPU is in no row and does not tell its name and memory.
     """
     driver = Driver()

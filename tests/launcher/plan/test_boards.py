@@ -94,3 +94,20 @@ def test_a_board_that_this_node_does_not_have_is_refused_with_the_one_it_has(
     done = plan(tmp_path, library, "gpu=a100")
     assert done.returncode == 2
     assert "but is a100 instead: this node has h200" in " ".join(done.stderr.split())
+
+
+def test_a_driver_that_fails_is_no_machine_without_a_gpu(tmp_path: Path, library: Path) -> None:
+    world = World(tmp_path / "world", gpus=2)
+    environment = {**os.environ, **world.environment, "LD_LIBRARY_PATH": str(library.parent)}
+    command = [sys.executable, "-m", "launcher", "plan=true", "cluster=local"]
+    done = subprocess.run(
+        [*command, f"results={tmp_path / 'results'}"],
+        capture_output=True,
+        text=True,
+        env={**environment, "CUDA_VISIBLE_DEVICES": "7"},
+        check=False,
+    )
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert "`gpu` must be cpu or simulated- here, or the driver must name it" in said
+    assert "names 7" in said
