@@ -343,6 +343,12 @@ def sampling() -> Measured:
     yield "next step's draws that differ", float((chosen != first).sum())
     choose(few, greedy=True)
     yield "greedy's wrong choices", float((chosen[:few] != row.argmax()).sum())
+    for name, odd in (("NaN", math.nan), ("inf", math.inf), ("-inf", -math.inf)):
+        logits[1, 2, 3] = odd
+        for greedy in (False, True):
+            choose(few, greedy=greedy)
+            seen = (chosen[:few] < 0).nonzero().flatten().tolist()
+            yield f"{name}, {'greedy' if greedy else 'drawn'}: refused rows", float(seen != [2])
 
 
 def advancing() -> Measured:
@@ -369,6 +375,17 @@ def advancing() -> Measured:
             (step.item(), alive.item()) != (2, ROWS - sum(now_done)),
         ]
         yield f"advance, {'ignoring' if ignore_eos else 'heeding'} the end", float(sum(wrong))
+        # A row without a token is told by the first step that had one, for good, and feeds token 0.
+        state = BatchState(tokens, positions, done, written, step, alive)
+        told = []
+        for tokens_chosen in ([5, -1, 7, 8, 6], [5, 5, 7, 8, -1]):
+            step.fill_(len(told))
+            kernels_sampling.advance[(1,)](
+                torch.tensor(tokens_chosen), state, eos, ROWS, last, ignore_eos, 16, False
+            )
+            told.append((alive.item(), tokens.min().item()))
+        wrong = [told != [(-1, 0), (-1, 0)], written[0, 1] != -1, written[1, 4] != -1]
+        yield f"odd, {'ignoring' if ignore_eos else 'heeding'} the end", float(sum(wrong))
 
 
 def whole_steps() -> Measured:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from workers.engines.base.finite_logits import LogitRanges, NonFiniteLogitsError
 from workers.engines.base.sampling import Decoding
 from workers.engines.fast.all_reduce import LibrarySum, PeerSum, RankSum, hopper, peer_fault
 from workers.engines.fast.kernels.arguments import BatchState
@@ -38,10 +39,18 @@ class Steps(Protocol):
         """Have the number of rows that go on after `step` sent to the host."""
 
     def was_alive(self, step: int) -> bool:
-        """True when a row went on after `step`, whose number was noted; waits for it."""
+        """True when a row went on after `step`, whose number was noted; waits for it.
+
+        Raises:
+            NonFiniteLogitsError: logits were no numbers at this step or before.
+        """
 
     def answers(self, taken: int) -> tuple[list[list[int]], list[bool]]:
-        """The ids kept of `taken` steps, by row, and which rows an end-of-sequence id ended."""
+        """The ids kept of `taken` steps, by row, and which rows an end-of-sequence id ended.
+
+        Raises:
+            NonFiniteLogitsError: logits were no numbers at one of the steps.
+        """
 
     def describe(self) -> dict[str, Any]:
         """How a step is done, for the record."""
@@ -64,6 +73,7 @@ class PlainSteps:
         self._done = torch.zeros(rows, dtype=torch.bool, device=fast.device)
         self._at = torch.zeros(rows, dtype=torch.int64, device=fast.device)
         self._written: list[Tensor] = []
+        self._ranges = LogitRanges(waits=True)
 
     def begin(self, lens: Sequence[int], seed: int) -> None:
         """As `Steps.begin`."""
@@ -71,10 +81,12 @@ class PlainSteps:
         self._done.zero_()
         self._at.copy_(torch.tensor(lens) - 1)
         self._written = []
+        self._ranges.begin(self._decoding.max_gen_len, self._rows, self._fast.device)
 
     def choose(self, logits: Tensor) -> None:
-        """As `Steps.choose`."""
+        """As `Steps.choose`; waits, and raises NonFiniteLogitsError at once."""
         whole = logits.transpose(0, 1).reshape(self._rows, -1)
+        self._ranges.note(whole)
         drawn = draw(whole, self._decoding.temperature, self._decoding.top_p, self._generator)
         self._written.append(drawn)
         if not self._decoding.ignore_eos:
@@ -160,6 +172,7 @@ class CapturedSteps:
         self._seed.fill_(seed)
         self._state.step.zero_()
         self._state.done.zero_()
+        self._state.alive.zero_()
         self._state.positions.copy_(torch.tensor(lens, dtype=torch.int32) - 1)
 
     def choose(self, logits: Tensor) -> None:
@@ -207,8 +220,6 @@ class CapturedSteps:
 
     def note_alive(self, step: int) -> None:
         """As `Steps.note_alive`."""
-        if self._decoding.ignore_eos:
-            return
         while len(self._noted) <= step:
             self._noted.append(torch.cuda.Event())  # type: ignore[no-untyped-call]
         self._alive_host[step : step + 1].copy_(self._state.alive, non_blocking=True)
@@ -217,11 +228,17 @@ class CapturedSteps:
     def was_alive(self, step: int) -> bool:
         """As `Steps.was_alive`."""
         self._noted[step].synchronize()
-        return bool(self._alive_host[step])
+        alive = int(self._alive_host[step])
+        if alive < 0:
+            # The kernels leave the step behind, and -1 for a token in each row that had no numbers.
+            _refuse_odd(self._state.written[:-alive].cpu())
+        return alive > 0
 
     def answers(self, taken: int) -> tuple[list[list[int]], list[bool]]:
         """As `Steps.answers`."""
-        return _kept(self._state.written[:taken].cpu(), self._decoding)
+        written = self._state.written[:taken].cpu()
+        _refuse_odd(written)
+        return _kept(written, self._decoding)
 
     def describe(self) -> dict[str, Any]:
         """As `Steps.describe`."""
@@ -271,6 +288,13 @@ def _rank_sum(fast: FastModel, rows: int, nodes: int) -> tuple[RankSum, str | No
     if peer is not None and int(able.item()):
         return peer, None
     return LibrarySum(rows, dim, kind, device), reason or "another rank could not"
+
+
+def _refuse_odd(written: Tensor) -> None:
+    odd = written < 0
+    if odd.any():
+        step = int(odd.any(dim=1).nonzero()[0])
+        raise NonFiniteLogitsError(rows=int(odd[step].sum()), of=odd.shape[1], step=step)
 
 
 def _kept(written: Tensor, decoding: Decoding) -> tuple[list[list[int]], list[bool]]:

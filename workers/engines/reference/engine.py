@@ -14,6 +14,7 @@ import torch
 
 from workers.engines.base.context import EngineContext
 from workers.engines.base.engine import Model
+from workers.engines.base.finite_logits import LogitRanges
 from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding, sample
 from workers.engines.base.step_clock import StepClock
@@ -48,12 +49,15 @@ class ReferenceEngine:
         self._ids = torch.empty(0)
         self._given = torch.empty(0)
         self._generator = torch.Generator(device=device)
+        # torch's own draw waits for the device to look at its chances, and has no step to tell.
+        self._ranges = LogitRanges(waits=device.type == "cpu" or decoding.temperature > 0.0)
 
     def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
         """Read the prompts as far as the shortest goes and choose one token after it.
 
         Raises:
             ValueError: there is no prompt, an empty one, or one that leaves no room to answer.
+            NonFiniteLogitsError: the model's logits are no numbers.
         """
         lens = [len(prompt) for prompt in prompts]
         if not lens or min(lens) < 1 or max(lens) >= self._max_len:
@@ -71,6 +75,7 @@ class ReferenceEngine:
         given = torch.arange(total_len) < torch.tensor(lens)[:, None]
         self._ids, self._given = ids.to(self._device), given.to(self._device)
         self._generator.manual_seed(seed)
+        self._ranges.begin(total_len - min(lens), len(lens), self._device)
         self._at = 0
         self._step_to(min(lens))
 
@@ -79,9 +84,13 @@ class ReferenceEngine:
 
         A row's first token is chosen as many steps after prefill's as its prompt is longer than
         the shortest.
+
+        Raises:
+            NonFiniteLogitsError: the model's logits are no numbers.
         """
         while self._at < self._ids.shape[1] - 1:
             self._step_to(self._at + 1)
+        self._ranges.settle()
         rows = zip(self._ids.tolist(), self._prompt_lens, strict=True)
         answers = [_answer(row, prompt_len, self._decoding) for row, prompt_len in rows]
         shortest = min(self._prompt_lens)
@@ -102,6 +111,7 @@ class ReferenceEngine:
             "cache": "[batch, positions, heads, head_dim]",
             "sampling": "full sort",
             "stops_early": False,
+            "finite_logits": "every step",
         }
 
     def close(self) -> None:
@@ -110,6 +120,7 @@ class ReferenceEngine:
     def _step_to(self, position: int) -> None:
         """Feed what stands before `position` and is new, and set the tokens at `position`."""
         logits = self.model(self._ids[:, self._at : position], self._at)
+        self._ranges.note(logits)
         sampled = sample(logits, self._decoding.temperature, self._decoding.top_p, self._generator)
         # A prompt that reaches so far keeps its own token.
         self._ids[:, position] = torch.where(

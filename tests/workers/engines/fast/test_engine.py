@@ -16,8 +16,10 @@ from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import open_rendezvous
 from workers.engines.base.engine import PhasedEngine
+from workers.engines.base.finite_logits import NonFiniteLogitsError
 from workers.engines.base.generation import Generation
 from workers.models.llama.shape import SHAPES
+from workers.models.random_weights import RandomWeights
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]
@@ -207,3 +209,21 @@ def test_a_closed_engine_has_let_go_of_its_steps(alone: Making) -> None:
     with pytest.raises(RuntimeError, match="`prefill` must come before"):
         engine.decode()
     assert answer(engine, RAGGED).ids == expected
+
+
+class Overflowing(RandomWeights):
+    """Weights that fp16 holds, and whose products it does not."""
+
+    def fill(self, name: str, weight: torch.Tensor) -> None:
+        super().fill(name, weight)
+        if "feed_forward" in name:
+            weight.mul_(3e4).clamp_(-6e4, 6e4)
+
+
+@pytest.mark.parametrize("engine", ["reference", "fast"])
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_a_model_that_overflows_answers_nothing(engine: str, temperature: float) -> None:
+    spec = spec_of(engine, dtype="fp16", temperature=temperature)
+    failing = open_for(spec, CPU, weights=Overflowing(NANO, 1, rank=0, degree=1), eos_id=NEVER)
+    with torch.inference_mode(), pytest.raises(NonFiniteLogitsError, match="at step 0 of a batch"):
+        answer(failing, EVEN)

@@ -123,6 +123,21 @@ def test_a_temperature_of_zero_takes_the_likeliest(measured: Mapping[str, float]
     assert measured["greedy's wrong choices"] == 0
 
 
+@pytest.mark.parametrize("how", ["greedy", "drawn"])
+@pytest.mark.parametrize("odd", ["NaN", "inf", "-inf"])
+def test_a_row_whose_logits_are_no_numbers_gets_no_token(
+    measured: Mapping[str, float], odd: str, how: str
+) -> None:
+    assert measured[f"{odd}, {how}: refused rows"] == 0
+
+
+@pytest.mark.parametrize("how", ["ignoring", "heeding"])
+def test_the_first_step_of_no_numbers_is_told_and_kept(
+    measured: Mapping[str, float], how: str
+) -> None:
+    assert measured[f"odd, {how} the end"] == 0
+
+
 @pytest.mark.parametrize("how", ["heeding", "ignoring"])
 def test_rows_that_ended_stay_where_they_are(measured: Mapping[str, float], how: str) -> None:
     assert measured[f"advance, {how} the end"] == 0

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from workers.engines.base.finite_logits import NonFiniteLogitsError
 from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding
 from workers.engines.reference.engine import ReferenceEngine
@@ -31,6 +32,20 @@ class Ending(Counting):
     def __call__(self, ids: Tensor, start: int) -> Tensor:
         super().__call__(ids, start)
         return torch.nn.functional.one_hot(torch.full(ids.shape[:1], EOS), VOCAB).float() * 50
+
+
+class Failing(Counting):
+    """A model whose arithmetic fails in one row, once it has been fed so often."""
+
+    def __init__(self, odd: float, after: int) -> None:
+        super().__init__()
+        self._odd, self._after = odd, after
+
+    def __call__(self, ids: Tensor, start: int) -> Tensor:
+        logits = super().__call__(ids, start)
+        if len(self.fed) > self._after:
+            logits[1, 3] = self._odd
+        return logits
 
 
 class Flat(Counting):
@@ -167,3 +182,15 @@ def test_a_batch_does_not_hang_on_the_batch_before() -> None:
 def test_a_batch_that_cannot_be_answered_is_refused(prompts: list[list[int]]) -> None:
     with pytest.raises(ValueError, match="`prompts` must each have from 1 to 19 tokens"):
         _answer(Counting(), prompts, max_len=20)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("after", [0, 3])
+def test_logits_that_are_no_numbers_end_the_batch_at_their_step(
+    after: int, odd: float, temperature: float
+) -> None:
+    model = Failing(odd, after)
+    with pytest.raises(NonFiniteLogitsError, match=f"in 1 of 2 rows at step {after} of a batch"):
+        _answers(model, [[5, 6], [3, 4]], temperature=temperature)
+    assert len(model.fed) == after + 1

@@ -89,7 +89,7 @@ class BatchState(NamedTuple):
     step: Any
     """int32 [1], steps taken."""
     alive: Any
-    """int32 [1], rows that go on."""
+    """int32 [1], rows that go on; -1 less the first step whose logits were no numbers."""
 
 
 class Problem(NamedTuple):

@@ -27,6 +27,8 @@ def choose(
     mass before it is below `top_p`, which one sum tells: so tokens are drawn from all, and drawn
     again until one is in it. That is the same distribution, and a draw is kept with a chance of at
     least `top_p`.
+
+    A row with a logit that is inf or NaN gets -1 for a token.
     """
     if PDL:
         gdc_wait()
@@ -35,8 +37,12 @@ def choose(
     live = token < VOCAB
     spot = (token // SLICE) * (ROWS * SLICE) + row * SLICE + token % SLICE
     x = tl.load(logits + spot, mask=live, other=-float("inf"))
+    # Of the registers, not of the memory: the logits are read once. Neither a difference nor a
+    # comparison with NaN is true.
+    odd = tl.sum(tl.where(live & ~(tl.abs(x) < float("inf")), 1, 0), 0) > 0
     if GREEDY:
-        tl.store(chosen + row, tl.argmax(x, 0, tie_break_left=True).to(tl.int64))
+        likeliest = tl.argmax(x, 0, tie_break_left=True).to(tl.int64)
+        tl.store(chosen + row, tl.where(odd, -1, likeliest))
     else:
         e = tl.where(live, tl.exp((x - tl.max(x, 0)) * inverse_temperature), 0.0)
         running = tl.cumsum(e, 0)
@@ -45,7 +51,7 @@ def choose(
         draw = tl.load(step_ptr) * ROWS + row
         taken = 0
         trial = 0
-        searching = True
+        searching = ~odd
         while searching:
             # tl.rand is below 1 by at least 2**-24: the product stays below the total.
             mark = tl.rand(seed + trial, draw) * total
@@ -54,7 +60,7 @@ def choose(
             before = tl.sum(tl.where((e > its) | ((e == its) & (token < taken)), e, 0.0), 0)
             searching = (before >= top_p * total) | (its <= 0.0)
             trial += 1
-        tl.store(chosen + row, taken.to(tl.int64))
+        tl.store(chosen + row, tl.where(odd, -1, taken.to(tl.int64)))
 
 
 @triton.jit
@@ -68,7 +74,10 @@ def advance(
     BLOCK: tl.constexpr,
     PDL: tl.constexpr,
 ):
-    """Take the chosen tokens: write them, move on, and count the rows that go on."""
+    """Take the chosen tokens: write them, move on, and count the rows that go on.
+
+    From the first step on that has a token below 0, `alive` is -1 less that step, and stays so.
+    """
     if PDL:
         gdc_wait()
     row = tl.arange(0, BLOCK)
@@ -78,12 +87,16 @@ def advance(
     ended = tl.load(state.done + row, mask=fits, other=1)
     at = tl.load(state.positions + row, mask=fits, other=0)
     tl.store(state.written + step.to(tl.int64) * ROWS + row, token, mask=fits)
-    tl.store(state.tokens + row, token, mask=fits)
+    # No row of the embedding is below 0.
+    tl.store(state.tokens + row, tl.maximum(token, 0), mask=fits)
     if not IGNORE_EOS:
         ended = tl.where(token == eos_id, 1, ended)
     tl.store(state.done + row, ended, mask=fits)
     # A row that ended stays where it is: its cache is never outgrown.
     moved = tl.minimum(at + 1, LAST)
     tl.store(state.positions + row, tl.where(ended != 0, at, moved), mask=fits)
-    tl.store(state.alive, tl.sum(tl.where(fits & (ended == 0), 1, 0), 0))
+    odd = tl.sum(tl.where(token < 0, 1, 0), 0)
+    alive = tl.sum(tl.where(fits & (ended == 0), 1, 0), 0)
+    was = tl.load(state.alive)
+    tl.store(state.alive, tl.where(was < 0, was, tl.where(odd > 0, -1 - step, alive)))
     tl.store(state.step, step + 1)
