@@ -70,7 +70,7 @@ class LogitRanges:
             NonFiniteLogitsError: some logits were not finite.
         """
         if self._ranges.is_cuda:
-            self._copy().synchronize()  # type: ignore[no-untyped-call]
+            self._copy().synchronize()
         else:
             self._host = self._ranges
         self._look(self._taken)
@@ -79,7 +79,7 @@ class LogitRanges:
         new = slice(self._looked, self._taken)
         self._host[:, new].copy_(self._ranges[:, new], non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record()  # type: ignore[no-untyped-call]
+        event.record()
         return event
 
     def _look(self, steps: int) -> None:
