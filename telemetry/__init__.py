@@ -4,10 +4,12 @@
   row a board.
 - `clock`: one steady clock for all processes of a host, so that a step of the wall clock moves
   nothing.
+- `command`: what all commands have in common: exit codes, one line for a fault, no traceback.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
 - `record/`: what a run is and where its record lies: the contract that all packages share.
 - `shards/`: what one writer wrote: parts on disk that survive a kill -9.
 - `sources/`: what every sensor gives and how it is asked.
+- `terminal`: text that comes from elsewhere cannot steer it, and it need not be UTF-8.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
 Public: `HostClock`, `NS_PER_US`, `US_PER_MS`, `US_PER_S`, `monotonic_us`, `wall_us`.

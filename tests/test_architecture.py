@@ -115,7 +115,9 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.audit", "analysis.figures", "analysis.runs", "analysis.tables"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },
-    "analysis": {"analysis.report", "analysis.runs", "analysis.tables", "telemetry.record"},
+    "analysis": {
+        *("analysis.report", "analysis.runs", "analysis.tables", "telemetry", "telemetry.record"),
+    },
 }
 NEVER: Final = {
     "workers": {"hydra", "omegaconf", "submitit"},

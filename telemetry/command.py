@@ -1,0 +1,129 @@
+"""Command: what all commands have in common: exit codes, one line for a fault, no traceback."""
+
+import argparse
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, NoReturn, Protocol
+
+from telemetry.terminal import printable, replace_unencodable
+
+_OWN_PACKAGES: Final = ("analysis", "conf", "launcher", "telemetry", "workers")
+
+
+class ExitCode(IntEnum):
+    """What a command's exit status says: the one table, docs/README.md has it in words."""
+
+    DONE = 0
+    """All was done, or all is well so far."""
+    FAILED = 1
+    """A point, a check, a file or a job failed; the rest was done."""
+    BAD_INPUT = 2
+    """The command, a value or a folder will not do; nothing was begun."""
+    NOTHING_CAN_RUN = 3
+    """The grid is well formed, but no point of it can run here."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C: 128 and the signal's number, as shells count."""
+
+
+class Main(Protocol):
+    """A command's `main`."""
+
+    def __call__(self, arguments: Sequence[str] | None = None) -> int:
+        """Run the command line; the exit status."""
+        ...
+
+
+def complain(who: str, text: str) -> None:
+    """One line on standard error, whatever is in `text`."""
+    sys.stderr.write(f"{who}: {printable(text.strip())}\n")
+
+
+def command(who: str) -> Callable[[Main], Main]:
+    """What every `main` is wrapped in; `who` begins its lines of error.
+
+    A stream of any encoding is written to; what the machine does (a disk is full, the reader of
+    the output is gone, somebody presses Ctrl-C) ends it with one line and a code of `ExitCode`.
+    """
+
+    def wrap(main: Main) -> Main:
+        @functools.wraps(main)
+        def run(arguments: Sequence[str] | None = None) -> int:
+            replace_unencodable()
+            try:
+                status = main(arguments)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                # `head` has seen enough. The interpreter would write what is left at its end.
+                _silence_output()
+                return ExitCode.FAILED
+            except OSError as error:
+                where = f" {error.filename}" if error.filename else ""
+                complain(who, f"the machine refuses{where}: {error.strerror or error}")
+                return ExitCode.FAILED
+            except KeyboardInterrupt:
+                complain(who, "stopped")
+                return ExitCode.INTERRUPTED
+            return status
+
+        return run
+
+    return wrap
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An argument parser that refuses in one line and knows `--version`."""
+
+    def __init__(self, *, module: str, description: str | None, epilog: str | None = None) -> None:
+        super().__init__(
+            prog=f"python -m {module}",
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self._who = module.rpartition(".")[2]
+        self.add_argument(
+            "--version", action="version", version=own_version(), help="show the version"
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line and end with exit code 2."""
+        complain(self._who, f"{message}; {self.prog} --help tells what there is")
+        raise SystemExit(int(ExitCode.BAD_INPUT))
+
+
+def own_version() -> str:
+    """The project's name and version, as far as it is installed."""
+    try:
+        return f"joulegrid {version('joulegrid')}"
+    except PackageNotFoundError:
+        return "joulegrid, not installed"
+
+
+@contextlib.contextmanager
+def needs_extra(who: str, extra: str) -> Iterator[None]:
+    """Within it a package that is not installed ends the command with the line that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing in _OWN_PACKAGES:
+            raise
+        complain(
+            who,
+            f"the package {missing} must be installed, but is not; "
+            f"pip install 'joulegrid[{extra}]', or '.[{extra}]' in a checkout, brings it",
+        )
+        raise SystemExit(int(ExitCode.BAD_INPUT)) from None
+
+
+def _silence_output() -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere: Any = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

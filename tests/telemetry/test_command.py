@@ -1,0 +1,69 @@
+import errno
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
+from tests.conftest import REPOSITORY
+
+
+def test_a_complaint_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("status", "`x` is '\x1b[2J\n'")
+    assert capsys.readouterr().err == "status: `x` is '\\x1b[2J\\n'\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "r/a.json"), 1, "r/a.json: No space"),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
+    ],
+)
+def test_what_the_machine_does_ends_a_command_with_one_line(
+    raised: BaseException, status: int, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    @command("status")
+    def main(arguments: Sequence[str] | None = None) -> int:
+        raise raised
+
+    assert main([]) == status
+    error = capfd.readouterr().err
+    assert said in error
+    assert error.count("\n") <= 1
+
+
+def test_a_wrong_option_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        CommandParser(module="launcher.status", description=None).parse_args(["--\x1bno"])
+    assert ended.value.code == ExitCode.BAD_INPUT
+    error = capsys.readouterr().err
+    assert error.startswith("status: unrecognized arguments: --\\x1bno")
+    assert error.count("\n") == 1
+
+
+def test_a_missing_package_names_the_extra_that_has_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended, needs_extra("analysis", "analysis"):
+        raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
+    assert ended.value.code == ExitCode.BAD_INPUT
+    assert "pip install 'joulegrid[analysis]'" in capsys.readouterr().err
+
+
+def test_a_module_of_the_project_that_is_missing_is_no_missing_extra() -> None:
+    with pytest.raises(ModuleNotFoundError), needs_extra("analysis", "analysis"):
+        raise ModuleNotFoundError("No module named 'analysis.nope'", name="analysis.nope")
+
+
+def test_commands_common_part_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, telemetry.command; "
+        "print(sorted({'numpy', 'rich', 'psutil', 'pyarrow', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert done.stdout.strip() == "[]"
