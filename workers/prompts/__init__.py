@@ -1,5 +1,7 @@
 """Which texts a run answers.
 
+- `availability`: whether a source has the prompts that a run asks for, told before anything
+  starts.
 - `corpus`: a dataset that prompts are taken from, and how its rows become text.
 - `hub`: how its datasets are read, with its library quiet and in its place.
 - `selection`: which texts a run answers, from a named source, in an order that a seed decides.

@@ -195,11 +195,8 @@ def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Ite
         if loaded is None:
             loaded = _load(source)
         available = len(loaded.dataset)
-        if prompts > available:
-            raise ValueError(
-                f"`prompts` must be at most {available} for {source.dataset}, "
-                f"but is {prompts} instead"
-            )
+        if fault := count_fault(source, prompts, available=available):
+            raise ValueError(fault)
         # A fingerprint of our own: hashing the content for one costs more than the shuffle.
         chosen = loaded.dataset.shuffle(seed=seed, new_fingerprint=f"seed-{seed}")[:prompts]
         yield Selection(
@@ -213,6 +210,13 @@ def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Ite
             empty=loaded.empty,
             origin=loaded.origin,
         )
+
+
+def count_fault(source: PromptSource, prompts: int, *, available: int) -> str | None:
+    """Why `prompts` cannot be taken of the `available` ones; None when they can."""
+    if prompts <= available:
+        return None
+    return f"`prompts` must be at most {available} for {source.dataset}, but is {prompts} instead"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,8 @@ from workers.prompts.corpus import Corpus, check_file, file_prompts, quoted
 from workers.prompts.hub import hub_origin, hub_texts, one_line, quiet_datasets, staging_command
 
 _RECORD: Final = "staged.json"
-_DATA: Final = "data"
+DATA: Final = "data"
+"""Folder of a staged copy's texts."""
 _DIGEST_DIGITS: Final = 8
 # Bytes; keeps hashing at disk speed without holding a file in memory.
 _CHUNK_BYTES: Final = 1 << 20
@@ -58,7 +59,8 @@ class StagedCopy:
             return None
         content = read_json(path)
         fields = {field.name for field in dataclasses.fields(cls)}
-        if set(content) != fields or content["corpus"] != corpus.name:
+        whole = set(content) == fields and isinstance(content["prompts"], int)
+        if not whole or content["corpus"] != corpus.name:
             raise ValueError(
                 f"{quoted(path)} must be the record of a staged {corpus.name}, but is not; "
                 f"stage it again: {staging_command(corpus)}"
@@ -72,7 +74,7 @@ class StagedCopy:
             ValueError: the copy is incomplete or altered.
         """
         datasets = quiet_datasets(cache)
-        folder = cache / self.corpus / _DATA
+        folder = cache / self.corpus / DATA
         try:
             texts = list(datasets.load_from_disk(str(folder))["prompt"])
         except (OSError, ValueError, KeyError) as error:
@@ -178,7 +180,7 @@ def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
         table = pa.table({"prompt": pa.array(texts, pa.string())})
         # A fingerprint of our own, as in `workers.prompts`.
         dataset = datasets.Dataset(table, fingerprint=f"staged-{copy.corpus}")
-        dataset.save_to_disk(str(fresh / _DATA))
+        dataset.save_to_disk(str(fresh / DATA))
         write_json(fresh / _RECORD, dataclasses.asdict(copy))
         stale = replace_folder(fresh, target)
     finally:
