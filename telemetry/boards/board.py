@@ -45,6 +45,12 @@ def bare_name(driver_name: str) -> str:
     return driver_name.removeprefix(_PREFIX)
 
 
+def unlisted_name(driver_name: str) -> str:
+    """The short name of a board that is in no row, made of what its driver calls it."""
+    slug = re.sub(r"[^a-z0-9.]+", "-", bare_name(driver_name).lower()).strip("-.")
+    return f"{UNLISTED}{slug}"[:50].rstrip("-.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Form:
     """One build of a board, a card or a module, with what it does not share with the others."""
@@ -149,9 +155,8 @@ class Board:
         were measured on the board; without them and without `sensor` it is taken to be as slow as
         the slowest known.
         """
-        slug = re.sub(r"[^a-z0-9.]+", "-", bare_name(driver_name).lower()).strip("-.")
         return cls(
-            name=f"{UNLISTED}{slug}"[:50].rstrip("-."),
+            name=unlisted_name(driver_name),
             product=driver_name,
             architecture="unknown",
             compute_capability=compute_capability,
