@@ -67,7 +67,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # It opens engines by their names.
     "workers.engines": {"workers.engines.base", "workers.planning"},
     "workers.session": {
-        *("telemetry", "telemetry.record", "telemetry.shards", "telemetry.sources.nvml"),
+        *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.shards"),
+        "telemetry.sources.nvml",
         *("workers.distributed", "workers.engines", "workers.engines.base", "workers.models"),
         *("workers.planning", "workers.prompts", "workers.tokenizers"),
     },

@@ -17,6 +17,6 @@
 
 Public: `ASSUMED_CONTEXT_BYTES`, `ASSUMED_NCCL_BYTES`, `BOARDS`, `Board`, `COUNTER`,
 `CUBLAS_WORKSPACE_BYTES`, `GAIN_SHARE`, `POWER_FIELDS`, `POWER_SAMPLE`, `Peaks`, `Sensor`,
-`SimulatedBoard`, `TIMED_FIELDS`, `Timing`, `UPDATE_PERIODS`, `adopt`, `board_of`, `peaks_of`,
-`seen_board`, `sensor_of`.
+`SimulatedBoard`, `TIMED_FIELDS`, `Timing`, `UPDATE_PERIODS`, `adopt`, `board_of`, `boards_fault`,
+`peaks_of`, `seen_board`, `sensor_of`.
 """

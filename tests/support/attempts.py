@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from telemetry.boards.table import BOARDS
 from telemetry.clock import HostClock
 from telemetry.record.files import write_json
 from telemetry.record.launch import LaunchConfig
@@ -51,12 +52,11 @@ def make_attempt(
             "ready_us": clock.now_us(),
             "clock_offset_us": clock.offset_us,
             "source": {"name": "simulated"},
-            "simulated": True,
+            "simulated": spec.simulated,
             "period_ms": 100,
             "platform": {},
             "gpus": [
-                {"uuid": uuid, "name": "A100", "index": index, "kind": "a100", "simulated": True}
-                for index, uuid in enumerate(uuids)
+                {"uuid": uuid, "index": index, **_board(spec)} for index, uuid in enumerate(uuids)
             ],
         },
     )
@@ -71,3 +71,11 @@ def make_attempt(
         "warmup_batches": 1,
     }
     return attempt, LaunchConfig(**{**launch, **changes})
+
+
+def _board(spec: RunSpec) -> dict[str, Any]:
+    """What a watcher tells of the board that the spec asks for."""
+    board = BOARDS[spec.gpu_kind]
+    name = f"SIMULATED {board.product}" if spec.simulated else board.driver_names[0]
+    told = {"name": name, "kind": board.name, "memory_bytes": board.memory_bytes}
+    return {**told, "simulated": spec.simulated}

@@ -5,16 +5,12 @@
 
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Final
 
 import torch
 from torch import Tensor
 
 from workers.checkpoints.stored_tensor import StoredTensor
-from workers.models.base.torch_dtypes import TORCH_DTYPES
-
-FORMAT_NAMES: Final = {dtype: name for name, dtype in TORCH_DTYPES.items()}
-"""Number formats of weights by torch's own, as `RunSpec.dtype` calls them."""
+from workers.models.base.torch_dtypes import format_name
 
 
 def open_pth(path: Path) -> dict[str, StoredTensor]:
@@ -50,7 +46,7 @@ def open_pth(path: Path) -> dict[str, StoredTensor]:
         pieces[name] = StoredTensor(
             file=path.name,
             size=tuple(tensor.shape),
-            format=FORMAT_NAMES.get(tensor.dtype, str(tensor.dtype).removeprefix("torch.")),
+            format=format_name(tensor.dtype),
             read=tensor.detach().__getitem__,
         )
     return pieces

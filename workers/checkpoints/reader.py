@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from workers.checkpoints.files import CheckpointFiles, Format, check_model
-from workers.checkpoints.pth import FORMAT_NAMES
 from workers.checkpoints.stored_tensor import StoredTensor
 from workers.checkpoints.tensors import check_tensors, open_tensors
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
+from workers.models.base.torch_dtypes import format_name
 from workers.planning.families import family_of, parameters_of
 
 # Small beside any GPU, large beside a disk's read-ahead and the cost of starting a copy.
@@ -80,7 +80,7 @@ class Checkpoint:
                 f"`weight` must be {mine} for {name} on {self._degree} ranks, "
                 f"but is {tuple(weight.shape)} instead"
             )
-        self._filled.add(_format(weight))
+        self._filled.add(format_name(weight.dtype))
         finite = torch.ones((), dtype=torch.bool, device=weight.device)
         for piece, source, target in self._overlaps(parameter, mine):
             for rows in self._strips(source):
@@ -93,7 +93,7 @@ class Checkpoint:
                 finite &= low.isfinite() & high.isfinite()
         if not finite:
             raise ValueError(
-                f"`weights` must be finite in {_format(weight)}, "
+                f"`weights` must be finite in {format_name(weight.dtype)}, "
                 f"but {name} in {self._files.folder} is not"
             )
 
@@ -160,7 +160,3 @@ class Checkpoint:
                         f"`weights` must be one checkpoint, but {name} differs in "
                         f"{self._files.folder / pieces[0].file} and {piece.file}"
                     )
-
-
-def _format(weight: Tensor) -> str:
-    return FORMAT_NAMES.get(weight.dtype, str(weight.dtype).removeprefix("torch."))

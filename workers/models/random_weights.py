@@ -13,6 +13,7 @@ from torch import Tensor
 
 from workers.checkpoints.digests import RANDOM
 from workers.models.base.shape import ModelShape
+from workers.models.base.torch_dtypes import format_name
 from workers.planning.families import parameters_of
 
 # A multiple of every power-of-two degree up to 64, and a divisor of each shape's dim, ffn, vocab.
@@ -50,6 +51,7 @@ class RandomWeights:
         self._seed = seed
         self._rank = rank
         self._held = BLOCKS // degree
+        self._filled: set[str] = set()
 
     def fill(self, name: str, weight: Tensor) -> None:
         """Draw this rank's slice of `name` into `weight`; norms are all ones.
@@ -62,6 +64,7 @@ class RandomWeights:
             raise ValueError(
                 f"`name` must be a parameter of {self._model}, but is {name!r} instead"
             )
+        self._filled.add(format_name(weight.dtype))
         dim, std = parameter.split_dim, parameter.std
         if std is None:
             weight.fill_(1.0)
@@ -80,5 +83,5 @@ class RandomWeights:
             target.copy_(drawn.normal_(0.0, std, generator=generator))
 
     def describe(self) -> dict[str, Any]:
-        """The seed that decides them."""
-        return {"kind": RANDOM, "seed": self._seed}
+        """The seed that decides them, and the number formats as filled until now."""
+        return {"kind": RANDOM, "seed": self._seed, "filled_as": sorted(self._filled)}

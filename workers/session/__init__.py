@@ -1,5 +1,7 @@
 """One rank's life in an attempt, phase by phase, and what it writes.
 
+- `agreement`: what a rank stands on and has loaded, held against its spec before anything
+  counts.
 - `granted_gpus`: which GPUs Slurm gave a job, against those that a rank would take.
 - `lifecycle`: all that one rank does in an attempt, phase by phase, from startup to shutdown.
 - `loaded_engine`: a rank's engine with its model, and how far its logits are from fp32's.

@@ -22,6 +22,7 @@ from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import ExitBarrier, open_rendezvous
 from workers.engines.base.context import EngineContext
+from workers.session.agreement import loaded_fault
 from workers.session.loaded_engine import LoadedEngine
 from workers.session.measurement import AnswerShards, Measurement
 from workers.session.memory_usage import shortages_told
@@ -68,6 +69,8 @@ def run_session(
         loaded = LoadedEngine.load(_context(session), session.prompts.ids)
         mesh.barrier()
         stack.callback(loaded.engine.close)
+        if other := loaded_fault(spec, session.weights.describe(), loaded.engine):
+            raise RuntimeError(other)
         measurement = Measurement(
             spec=spec,
             launch=launch,

@@ -82,21 +82,6 @@ def take_placement(
     return placement
 
 
-def gpu_fault(gpu_uuids: list[str | None]) -> str | None:
-    """Why these GPUs, one per rank, cannot carry a run; None when they can."""
-    holders: dict[str, int] = {}
-    for rank, uuid in enumerate(gpu_uuids):
-        if uuid is None:
-            continue
-        if uuid in holders:
-            return (
-                f"each rank must have a GPU of its own, but ranks {holders[uuid]} and {rank} "
-                f"both have {uuid} instead"
-            )
-        holders[uuid] = rank
-    return None
-
-
 def _read_host(attempt: AttemptPaths, rank: Rank) -> dict[str, Any]:
     path = attempt.host(rank.host)
     deadline = time.monotonic() + _WATCHER_TIMEOUT_S

@@ -20,7 +20,8 @@ from workers.models.random_weights import WeightSource
 from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
 from workers.prompts.tokenized import TokenizedPrompts, tokenize_prompts
-from workers.session.placement import Placement, gpu_fault, take_placement
+from workers.session.agreement import gpus_fault, ranks_fault
+from workers.session.placement import Placement, take_placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,8 @@ def make_ready(
     placement, prompts, weights, fault = None, None, None, None
     try:
         shape_fault = find_shape(spec.model).parallel_fault(spec.gpus)
-        if spec_fault := shape_fault or engine_facts(spec.engine).fault(spec):
+        spec_fault = shape_fault or engine_facts(spec.engine).fault(spec)
+        if spec_fault := spec_fault or ranks_fault(spec, launch, rank):
             raise ValueError(spec_fault)
         prompts = tokenize_prompts(spec, launch, results)
         weights = open_weights(spec, launch, results, rank)
@@ -90,10 +92,14 @@ def make_ready(
         placement = take_placement(spec, launch, attempt, rank)
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         fault = f"rank {rank.rank} on {rank.host}: {error}"
-    mine = {"fault": fault, "gpu_uuid": placement.gpu_uuid if placement else None}
-    said = [json.loads(text) for text in rendezvous.exchange("readiness", json.dumps(mine))]
+    gpu = None if placement is None or placement.gpu is None else dict(placement.gpu)
+    said = [
+        json.loads(text)
+        for text in rendezvous.exchange("readiness", json.dumps({"fault": fault, "gpu": gpu}))
+    ]
     faults = [str(one["fault"]) for one in said if one["fault"] is not None]
-    if one_gpu := gpu_fault([one["gpu_uuid"] for one in said]):
+    # A rank that has failed knows no GPU.
+    if not faults and (one_gpu := gpus_fault(spec, [one["gpu"] for one in said])):
         faults.append(one_gpu)
     if placement is None or prompts is None or weights is None or faults:
         raise RuntimeError(f"all ranks must be ready, but: {'; '.join(faults)}")

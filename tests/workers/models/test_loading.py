@@ -187,7 +187,7 @@ def test_random_weights_fill_a_rank_s_slice_as_the_whole_was_drawn(degree: int) 
     whole = draw_whole(TINY, 4)
     for rank in (0, degree // 2, degree - 1):
         source = RandomWeights(TINY, 4, rank=rank, degree=degree)
-        assert source.describe() == {"kind": "random", "seed": 4}
+        assert source.describe() == {"kind": "random", "seed": 4, "filled_as": []}
         for name, expected in shard(whole, TINY, rank, degree).items():
             found = torch.empty_like(expected)
             source.fill(name, found)

@@ -140,6 +140,6 @@ def test_ranks_answer_with_it_and_the_record_has_its_arithmetic(
     # Counted on the loaded model and by formula.
     counted = model["shape"]["weight_bytes_per_step"]
     assert counted == model["arithmetic"]["weight_bytes_per_step"]
-    assert model["weights"] == {"kind": "random", "seed": toy.seed}
+    assert model["weights"] == {"kind": "random", "seed": toy.seed, "filled_as": ["fp32"]}
     # Its own layers, one at a time, give the logits that it answers by.
     assert model["logit_error"]["relative_rms"] < 2e-6

@@ -11,7 +11,7 @@ from telemetry.record.spec import RunSpec
 from tests.support.attempts import make_attempt, make_spec
 from tests.support.ranks import make_rank
 from workers.session import placement as placement_module
-from workers.session.placement import gpu_fault, take_placement
+from workers.session.placement import take_placement
 
 
 def test_threads_share_the_cores_that_the_process_may_use(spec: RunSpec, tmp_path: Path) -> None:
@@ -53,12 +53,6 @@ def test_a_watchers_record_without_its_clock_is_refused(spec: RunSpec, tmp_path:
     write_json(attempt.host("here"), {"host": "here"})
     with pytest.raises(RuntimeError, match="must hold `clock_offset_us`, but does not"):
         take_placement(one, launch, attempt, make_rank(0, 1))
-
-
-def test_ranks_without_gpus_may_share_that() -> None:
-    assert gpu_fault([None, None]) is None
-    assert gpu_fault(["GPU-1", "GPU-2"]) is None
-    assert gpu_fault(["GPU-1", "GPU-2", "GPU-1"]) is not None
 
 
 # No GPU is here: CUDA numbers GPUs in another order than the watcher, as CUDA_DEVICE_ORDER may.
