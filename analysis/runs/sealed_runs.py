@@ -1,28 +1,35 @@
 """Sealed runs: the sealed runs of a results folder, and by name everything that does not count.
 
-Loading trusts the seal's presence and reads lazily; whether the hashes still match is what
-`analysis.audit` finds out.
+A run counts while every file that its seal names lies there as it was sealed, and none beside
+them. Tables are read when first asked for, and hashed again as they are: what is parsed are the
+bytes that were hashed.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.runs.sealed_files import SealedFiles
 from analysis.runs.series import Series
 from analysis.runs.table_arrays import to_series
 from analysis.runs.unreadable import UNREADABLE, require_columns, require_shape, shortened
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
-from telemetry.record.seal import SEALED
+from telemetry.record.seal import SEALED, verify_seal
 from telemetry.record.spec import RunSpec
+
+NOT_AS_SEALED: Final = "not as sealed"
+"""State of a run of which a file was changed, lost or added since its seal."""
+# The others are counted: a run that was cut short differs in hundreds.
+_NAMED_DIFFERENCES: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,8 @@ class Run:
     """What was run."""
     manifest: dict[str, Any]
     """What the merge found: the sealed attempt's manifest.json."""
+    files: SealedFiles = field(default_factory=SealedFiles)
+    """Where its bytes come from: hashed against the seal, or, by default, as they lie there."""
 
     @property
     def run_id(self) -> str:
@@ -75,7 +84,7 @@ class Run:
     def model(self) -> dict[str, Any]:
         """What rank 0 worked with; empty in a record from before, or one that cannot be read."""
         try:
-            return read_json(self.attempt.model)
+            return self.files.json(self.attempt.model)
         except UNREADABLE:
             return {}
 
@@ -83,7 +92,7 @@ class Run:
     def launch(self) -> dict[str, Any]:
         """How the attempt was to be carried out; empty when nothing readable says so."""
         try:
-            return read_json(self.attempt.launch)
+            return self.files.json(self.attempt.launch)
         except UNREADABLE:
             return {}
 
@@ -91,7 +100,7 @@ class Run:
     def provenance(self) -> dict[str, Any]:
         """Who started the run with which code; empty when nothing readable says so."""
         try:
-            return read_json(self.attempt.provenance)
+            return self.files.json(self.attempt.provenance)
         except UNREADABLE:
             return {}
 
@@ -101,7 +110,7 @@ class Run:
         Raises:
             ValueError: its columns are not the schema's.
         """
-        table = pq.read_table(self.attempt.table(kind), partitioning=None)
+        table = pq.read_table(self.files.source(self.attempt.table(kind)), partitioning=None)
         require_columns(self.attempt.table(kind), table, kind)
         for field in TABLES[kind]:
             if field.name not in table.column_names:
@@ -119,7 +128,7 @@ class Run:
         """The readings of `fields` by (host, device, field), by time, nulls counted apart."""
         names = ["host", "device", "field"]
         table = pq.read_table(
-            self.attempt.table("samples"),
+            self.files.source(self.attempt.table("samples")),
             columns=["t_us", *names, "value", "reason"],
             filters=pc.field("field").isin(sorted(fields)),
             partitioning=None,
@@ -215,7 +224,13 @@ def load(results: Path) -> Loaded:
             if state != SEALED
         )
         try:
-            run = open_run(paths)
+            run = _open_intact(paths)
+        except _NotAsSealedError as error:
+            state, reason = NOT_AS_SEALED, str(error)
+            others.append(
+                NotCounted(run_id=paths.run_id, attempt=error.attempt, state=state, reason=reason)
+            )
+            continue
         except UNREADABLE as error:
             others.append(
                 NotCounted(
@@ -242,8 +257,33 @@ def find_runs(results: Path) -> list[RunPaths]:
     return [run for run in runs if run.run_id in listed or run.attempts()]
 
 
-def open_run(paths: RunPaths) -> Run | None:
-    """The run's sealed attempt, None when none is sealed.
+class _NotAsSealedError(Exception):
+    """A sealed run's files are not those that were sealed."""
+
+    def __init__(self, attempt: int, differences: Sequence[str]) -> None:
+        more = len(differences) - _NAMED_DIFFERENCES
+        named = [*differences[:_NAMED_DIFFERENCES], *([f"and {more} more"] if more > 0 else [])]
+        super().__init__("; ".join(named))
+        self.attempt = attempt
+
+
+def _open_intact(paths: RunPaths) -> Run | None:
+    """The same as `open_run`, once every file of the seal was found as it was sealed.
+
+    Raises:
+        _NotAsSealedError: one was not.
+    """
+    attempt = paths.sealed()
+    if attempt is None:
+        return None
+    if differences := verify_seal(paths, attempt):
+        own = [difference.removeprefix(f"{paths.run_id}/") for difference in differences]
+        raise _NotAsSealedError(attempt.number, own)
+    return open_run(paths, files=SealedFiles.of(paths, attempt))
+
+
+def open_run(paths: RunPaths, files: SealedFiles | None = None) -> Run | None:
+    """The run's sealed attempt, None when none is sealed; its files as they lie there by default.
 
     Raises:
         OSError: a file is missing.
@@ -252,7 +292,8 @@ def open_run(paths: RunPaths) -> Run | None:
     attempt = paths.sealed()
     if attempt is None:
         return None
-    manifest = read_json(attempt.manifest)
+    files = files or SealedFiles()
+    manifest = files.json(attempt.manifest)
     for name, content in (("manifest", manifest), ("seal", read_json(attempt.seal))):
         version = content.get("schema_version")
         if version != SCHEMA_VERSION:
@@ -261,12 +302,12 @@ def open_run(paths: RunPaths) -> Run | None:
                 f"but is {version!r} instead"
             )
     require_shape(manifest)
-    spec = RunSpec.read(paths.spec)
+    spec = RunSpec.from_mapping(files.json(paths.spec))
     if spec.run_id != paths.run_id:
         raise ValueError(
             f"`run_id` must be {spec.run_id} by the spec, but the folder is {paths.run_id} instead"
         )
-    return Run(paths=paths, attempt=attempt, spec=spec, manifest=manifest)
+    return Run(paths=paths, attempt=attempt, spec=spec, manifest=manifest, files=files)
 
 
 def attempt_progress(attempt: AttemptPaths) -> tuple[str, str | None]:

@@ -1,10 +1,15 @@
 """Seal: SHA-256 of every file of a completed run, written last and never edited."""
 
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from telemetry.clock import wall_us
-from telemetry.record.files import create_json, file_sha256, read_json
+from telemetry.record.files import create_json, read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SCHEMA_VERSION, EndState
 
@@ -12,6 +17,8 @@ SEALED: Final = "sealed"
 """Where a run stands that has a seal, in the words that it is told in."""
 # What an atomic write that was cut off leaves behind; it was never part of the record.
 _LEFTOVERS: Final = (".tmp", ".new")
+# 1 MiB keeps hashing at disk speed without holding a table in memory.
+_CHUNK_BYTES: Final = 1 << 20
 
 
 def seal_attempt(run: RunPaths, attempt: AttemptPaths) -> dict[str, Any]:
@@ -44,7 +51,7 @@ def seal_attempt(run: RunPaths, attempt: AttemptPaths) -> dict[str, Any]:
         "run_id": run.run_id,
         "attempt": attempt.number,
         "sealed_us": wall_us(),
-        "files": {_name(run, path): file_sha256(path) for path in files},
+        "files": {_name(run, path): _sha256(path) for path in files},
     }
     create_json(attempt.seal, content)
     return read_json(attempt.seal)
@@ -68,25 +75,76 @@ def verify_seal(run: RunPaths, attempt: AttemptPaths) -> list[str]:
     if not isinstance(files, dict):
         return [*differences, "seal: `files` must be an object of hashes, but is not"]
     for name, sha256 in sorted(files.items()):
-        path = run.results / name
-        # A seal is foreign input: it must not make its reader hash what lies elsewhere.
-        if not path.resolve().is_relative_to(run.results.resolve()):
-            differences.append(f"{name}: outside the results folder")
-        elif not path.is_file():
-            differences.append(f"{name}: missing")
-        elif file_sha256(path) != sha256:
-            differences.append(f"{name}: changed since it was sealed")
+        if (difference := _difference(run.results, name, sha256)) is not None:
+            differences.append(f"{name}: {difference}")
     present = {_name(run, path) for path in (run.spec, *_attempt_files(attempt))}
     differences += [f"{name}: not in the seal" for name in sorted(present - set(files))]
     return differences
 
 
+def _difference(results: Path, name: str, sha256: object) -> str | None:
+    """How a file differs from what its seal says; None when it does not."""
+    path = results / name
+    try:
+        # A seal is foreign input: it must not make its reader hash what lies elsewhere.
+        if not path.resolve().is_relative_to(results.resolve()):
+            return "outside the results folder"
+        return None if _sha256(path) == sha256 else "changed since it was sealed"
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError as error:
+        return str(error)
+
+
+def read_sealed(path: Path, sha256: str | None) -> bytes:
+    """The bytes of a file that a seal names, none other than those that were hashed here.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no plain file, or its SHA-256 is not `sha256`; None for one that the seal
+            does not name.
+    """
+    if sha256 is None:
+        raise ValueError(f"{path.name} must be in the seal, but is not")
+    with _plain_file(path) as number:
+        size = os.fstat(number).st_size
+        with open(number, "rb", closefd=False) as source:
+            # Not a byte beyond the size it had: a file that grows has not the hash anyway.
+            data = source.read(size)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError(f"{path.name} must be as it was sealed, but was changed since")
+    return data
+
+
+def _sha256(path: Path) -> str:
+    """The SHA-256 of a plain file, read piece by piece."""
+    digest = hashlib.sha256()
+    with _plain_file(path) as number:
+        while chunk := os.read(number, _CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _plain_file(path: Path) -> Iterator[int]:
+    """The descriptor of a plain file: a pipe or a device would be read for ever."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError("no plain file")
+        yield number
+    finally:
+        os.close(number)
+
+
 def _attempt_files(attempt: AttemptPaths) -> list[Path]:
-    """Every file of the attempt but its seal, sorted."""
+    """Everything in the attempt that is no folder, but its seal, sorted."""
     return [
         path
         for path in sorted(attempt.folder.rglob("*"))
-        if (path.is_file() or path.is_symlink()) and path != attempt.seal and not _leftover(path)
+        if (path.is_symlink() or not path.is_dir()) and path != attempt.seal and not _leftover(path)
     ]
 
 

@@ -147,6 +147,13 @@ def build_run(results: Path, plan: Plan | None = None, attempt: int = 1) -> RunP
     return run
 
 
+def reseal(run: RunPaths) -> None:
+    """Seal the run again as it lies there now: as whoever owns the folder can."""
+    attempt = run.attempt(1)
+    attempt.seal.unlink()
+    seal_attempt(run, attempt)
+
+
 def timeline(plan: Plan) -> list[tuple[str, float, float, int | None]]:
     """(phase, start, end, batch) of every span in seconds since T0; the same for every rank."""
     spec = plan.run_spec

@@ -16,7 +16,7 @@ from analysis.report.formatting import measured_text, number_text
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
 from telemetry.record.files import read_json, write_json
-from tests.support.records import Plan, build_run
+from tests.support.records import Plan, build_run, reseal
 
 pytestmark = pytest.mark.reports
 
@@ -264,6 +264,7 @@ def test_a_run_with_a_damaged_manifest_is_named_on_the_page_of_the_others(
     build_run(tmp_path)
     bad = build_run(tmp_path, Plan(spec={"repeat": 1}))
     write_json(bad.attempt(1).manifest, {**read_json(bad.attempt(1).manifest), **part})
+    reseal(bad)
     written = write_report(load(tmp_path))
     (other,) = written.tables.not_counted.rows
     assert other["run_id"] == bad.run_id
