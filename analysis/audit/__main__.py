@@ -62,6 +62,7 @@ def _print_line(console: Console, line: CheckLine) -> None:
         Outcome.PASSED: "green",
         Outcome.FAILED: "bold red",
         Outcome.SKIPPED: "dim",
+        Outcome.UNSEEN: "yellow",
     }[line.outcome]
     mark = escape(line.outcome.mark)
     console.print(f"[{style}]{mark}[/] {line.claim}: {escape(line.evidence)}")

@@ -22,11 +22,17 @@ class Outcome(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "not applicable"
+    UNSEEN = "could not be looked at"
 
     @property
     def mark(self) -> str:
         """The check box of the audit's list."""
-        return {"passed": "[x]", "failed": "[ ]", "not applicable": "[-]"}[self.value]
+        return {
+            Outcome.PASSED: "[x]",
+            Outcome.FAILED: "[ ]",
+            Outcome.SKIPPED: "[-]",
+            Outcome.UNSEEN: "[?]",
+        }[self]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +40,9 @@ class Finding:
     """One line of evidence."""
 
     outcome: Outcome
-    """Whether the check holds, does not, or says nothing about the run."""
+    """Whether the check holds, does not, says nothing about the run, or lacks what it needs."""
     evidence: str
-    """What was seen, or why the check does not apply, in one line."""
+    """What was seen, or why the check does not apply or could not look, in one line."""
 
 
 def passed(evidence: str) -> Finding:
@@ -50,8 +56,13 @@ def failed(evidence: str) -> Finding:
 
 
 def skipped(reason: str) -> Finding:
-    """The check says nothing about this run."""
+    """The check says nothing about this run: there is nothing that it could hold against it."""
     return Finding(outcome=Outcome.SKIPPED, evidence=reason)
+
+
+def unseen(reason: str) -> Finding:
+    """The check applies, but the record lacks what it needs: nobody knows whether it holds."""
+    return Finding(outcome=Outcome.UNSEEN, evidence=reason)
 
 
 def judged(faults: list[str], evidence: str) -> Finding:

@@ -16,6 +16,8 @@ from telemetry.record.files import file_sha256
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import SCHEMA_VERSION
 
+# One run that failed or could not be looked at is not made good by others that passed.
+_WORST_FIRST: Final = (Outcome.FAILED, Outcome.UNSEEN, Outcome.PASSED)
 _TABLES_CHECK: Final = "report-tables"
 _TABLES_CLAIM: Final = "the report's tables come out again"
 
@@ -33,11 +35,9 @@ class CheckLine:
 
     @property
     def outcome(self) -> Outcome:
-        """Failed when any run failed, not applicable when it is so to all."""
+        """The worst that came of any run; not applicable when it is so to all."""
         outcomes = {finding.outcome for _, finding in self.findings}
-        if Outcome.FAILED in outcomes:
-            return Outcome.FAILED
-        return Outcome.PASSED if Outcome.PASSED in outcomes else Outcome.SKIPPED
+        return next((one for one in _WORST_FIRST if one in outcomes), Outcome.SKIPPED)
 
     @property
     def evidence(self) -> str:
@@ -45,7 +45,7 @@ class CheckLine:
         deciding = [finding for _, finding in self.findings if finding.outcome is self.outcome]
         if self.outcome is Outcome.PASSED and len(self.findings) > 1:
             rest = len(self.findings) - len(deciding)
-            not_applicable = f", not applicable to {rest}" if rest else ""
+            not_applicable = f", {Outcome.SKIPPED.value} to {rest}" if rest else ""
             return f"{len(deciding)} runs{not_applicable}; first: {deciding[0].evidence}"
         if len(deciding) > 1:
             return f"{len(deciding)} of {len(self.findings)} runs; first: {deciding[0].evidence}"
