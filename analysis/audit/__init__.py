@@ -10,5 +10,5 @@
 - `run`: every check over every sealed run, from files alone.
 - `work_checks`: do steps, windows, warm-ups and memory agree?
 
-Public: `seals_digest`.
+Public: `Outcome`, `seals_digest`.
 """

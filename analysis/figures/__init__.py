@@ -11,5 +11,5 @@
 - `power`: the power of a run's GPUs over time, shaded by what rank 0 was doing.
 - `sharding`: one model on more GPUs, one line an engine.
 
-Public: `DrawnFigure`, `draw_all`, `standalone`.
+Public: `DrawnFigure`, `draw_all`, `names_of`, `standalone`.
 """

@@ -1,7 +1,7 @@
 """Bars: figures with one bar a grid point."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -17,7 +17,7 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
-from analysis.figures.labels import known, number_of, short
+from analysis.figures.labels import known, names_of, notes, number_of, short, wrapped
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
@@ -26,6 +26,8 @@ from analysis.tables.table import Tables
 _MOST_ROWS: Final = 48
 # Room between bars of two grid points, in bars.
 _GAP: Final = 0.6
+# Room for a line of a label of 9 points, in bars of 0.27 inches.
+_LINE: Final = 0.55
 
 
 def energy_per_token(_loaded: Loaded, tables: Tables) -> DrawnFigure:
@@ -67,13 +69,12 @@ def _bars(
     if len(rows) > len(shown):
         caption += f" The first {len(shown)} of {len(rows)} grid points; the table has all."
     datasets = sorted({str(row["dataset"]) for row in shown})
-    at = _places(shown)
-    labels: dict[str, list[float]] = {
-        label: [] for label in dict.fromkeys(_point_label(row, shown) for row in shown)
-    }
-    for row, place in zip(shown, at, strict=True):
-        labels[_point_label(row, shown)].append(place)
-    figure, panels = new_figure(len(metrics), 1.5 + 0.27 * (len(shown) + _GAP * len(labels)))
+    called = _labels(shown)
+    at, height = _places(called)
+    labels: dict[str, list[float]] = {label: [] for label in called}
+    for label, place in zip(called, at, strict=True):
+        labels[label].append(place)
+    figure, panels = new_figure(len(metrics), 1.5 + 0.27 * height)
     for panel, (name, label) in zip(panels, metrics, strict=True):
         for index, dataset in enumerate(datasets):
             own = [number for number, row in enumerate(shown) if row["dataset"] == dataset]
@@ -108,7 +109,7 @@ def _bars(
     return DrawnFigure(
         key=key,
         title=title,
-        caption=caption,
+        caption=caption + notes(shown),
         svg=to_svg(figure, key),
         reason=None,
         simulated=any(bool(row["simulated"]) for row in shown),
@@ -155,33 +156,31 @@ def _draw_bars(
         )
 
 
-def _places(rows: Sequence[Row]) -> list[float]:
-    """Where each row's bar stands: those of one label side by side, a gap between labels."""
-    labels = [_point_label(row, rows) for row in rows]
-    order = list(dict.fromkeys(labels))
-    places = [0.0] * len(rows)
+def _places(labels: Sequence[str]) -> tuple[list[float], float]:
+    """Where each row's bar stands, and how many would fit: those of one label side by side.
+
+    Between labels is a gap, and room for the lines of each.
+    """
+    places = [0.0] * len(labels)
     now = 0.0
-    for label in order:
-        for number in (number for number, own in enumerate(labels) if own == label):
+    for label in dict.fromkeys(labels):
+        own = [number for number, other in enumerate(labels) if other == label]
+        room = max(_GAP, _LINE * (label.count("\n") + 1) + _GAP / 2 - len(own))
+        now += (room - _GAP) / 2
+        for number in own:
             places[number] = now
             now += 1.0
-        now += _GAP
-    return places
+        now += (room + _GAP) / 2
+    return places, now
 
 
-def _point_label(row: Row, rows: Sequence[Row]) -> str:
-    """What tells this row from the others, and no more than that."""
-    plural = "" if row["gpus"] == 1 else "s"
-    kind = f" x {row['gpu']}" if len({other["gpu"] for other in rows}) > 1 else f" GPU{plural}"
-    head = f"{row['model']}, {row['gpus']}{kind}"
-    optional: tuple[tuple[str, Callable[[Any], str]], ...] = (
-        ("nodes", lambda value: f"{value} node{'' if value == 1 else 's'}"),
-        ("batch_size", lambda value: f"batch {value}"),
-        ("max_gen_len", lambda value: f"{value} tokens"),
-        ("power_cap_w", lambda value: "no cap" if value is None else f"{value:g} W"),
-        ("engine", str),
-        ("dtype", str),
-        ("quantization", lambda value: "" if value == "none" else str(value)),
-    )
-    parts = [text(row[name]) for name, text in optional if len({other[name] for other in rows}) > 1]
-    return plain("\n".join(filter(None, (head, ", ".join(filter(None, parts))))))
+def _labels(rows: Sequence[Row]) -> list[str]:
+    """What tells each row from the others, and no more than that; the colour tells the dataset."""
+    several = len({row["gpu"] for row in rows}) > 1
+    said = ("model", "gpu", "gpus", "dataset")
+    texts = []
+    for row, name in zip(rows, names_of(rows, but=said, per=said), strict=True):
+        kind = f" x {row['gpu']}" if several else f" GPU{'' if row['gpus'] == 1 else 's'}"
+        head = f"{row['model']}, {row['gpus']}{kind}"
+        texts.append(plain("\n".join(filter(None, (head, wrapped(name))))))
+    return texts

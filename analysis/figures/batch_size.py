@@ -10,7 +10,7 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
-from analysis.figures.labels import known, number_of
+from analysis.figures.labels import known, names_of, notes, number_of
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
@@ -19,21 +19,17 @@ from analysis.tables.table import Tables
 def energy_against_batch(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     """Joules a token, one line for each model, data set and GPUs."""
     key, title = "energy-against-batch", "Energy per token against batch size"
+    points = [row for row in tables.groups.rows if known(row, "energy_per_token_j")]
+    said = ("model", "gpu", "gpus", "batch_size")
     lines: dict[str, list[Row]] = {}
-    for row in tables.groups.rows:
-        if known(row, "energy_per_token_j"):
-            cap = "" if row["power_cap_w"] is None else f", {number_of(row['power_cap_w']):g} W"
-            name = (
-                f"{row['model']}, {row['dataset']}, {row['gpus']} x {row['gpu']}, "
-                f"{row['max_gen_len']} tokens, {row['engine']} {row['dtype']}"
-                f"{'' if row['quantization'] == 'none' else ' ' + str(row['quantization'])}{cap}"
-            )
-            lines.setdefault(name, []).append(row)
+    for row, more in zip(points, names_of(points, but=said, per=said), strict=True):
+        head = f"{row['model']}, {row['gpus']} x {row['gpu']}"
+        lines.setdefault(", ".join(filter(None, (head, more))), []).append(row)
     several = {
         name: rows for name, rows in lines.items() if len({row["batch_size"] for row in rows}) > 1
     }
     if not several:
-        return nothing(key, title, "no model was run with two batch sizes")
+        return nothing(key, title, "no point was run with two batch sizes and all else the same")
     figure, (panel,) = new_figure(1, 3.4)
     for index, (name, members) in enumerate(several.items()):
         rows = sorted(members, key=lambda row: number_of(row["batch_size"]))
@@ -59,7 +55,8 @@ def energy_against_batch(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     return DrawnFigure(
         key=key,
         title=title,
-        caption="Mean over repeats; one line for each model, data set and GPUs.",
+        caption="Mean over repeats; the points of a line are the same but for the batch."
+        + notes([row for rows in several.values() for row in rows]),
         svg=to_svg(figure, key),
         reason=None,
         simulated=simulated,

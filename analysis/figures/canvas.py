@@ -15,6 +15,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from telemetry.terminal import printable_lines
+
 # M. Okabe and K. Ito, Color Universal Design, jfly.uni-koeln.de/color: without black and yellow,
 # which vanish in dark and in light; grey is added, and last the wine of P. Tol's muted scheme
 # (personal.sron.nl/~pault), as there are eight phases.
@@ -145,5 +147,5 @@ def nothing(key: str, title: str, reason: str) -> DrawnFigure:
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib shows: it hides labels that begin with an underscore."""
-    return text.lstrip("_")
+    """Text that XML can hold and matplotlib shows: it hides labels that begin with `_`."""
+    return printable_lines(text).lstrip("_")

@@ -17,7 +17,7 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
-from analysis.figures.labels import differences, number_of, short
+from analysis.figures.labels import names_of, notes, number_of, short, wrapped
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
 from analysis.tables.point import engines_in_order
@@ -42,7 +42,9 @@ def engines(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     if not rows:
         return nothing(key, title, "no grid point has an energy under both engines")
     shown = rows[:_MOST_POINTS]
-    figure, panels = new_figure(2, 1.5 + 0.62 * len(shown))
+    called = _labels(shown)
+    lines = max(label.count("\n") for label in called)
+    figure, panels = new_figure(2, 1.5 + (0.62 + 0.15 * max(0, lines - 2)) * len(shown))
     middle = (len(sides) - 1) / 2
     measures = (
         ("energy_per_token_j", "energy per token [J]", None),
@@ -78,7 +80,7 @@ def engines(_loaded: Loaded, tables: Tables) -> DrawnFigure:
                 )
         panel.set_yticks(
             range(len(shown)),
-            [_label(row, shown) for row in shown] if panel is panels[0] else [""] * len(shown),
+            called if panel is panels[0] else [""] * len(shown),
             fontsize=9,
         )
         panel.invert_yaxis()
@@ -93,12 +95,18 @@ def engines(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(sides)
     )
+    apart = (
+        " Where engines were measured under other settings, the table names them."
+        if any(row["measured_apart"] for row in shown)
+        else ""
+    )
     more = f" The first {len(shown)} of {len(rows)}." if len(rows) > len(shown) else ""
     return DrawnFigure(
         key=key,
         title=title,
         caption="Energy per generated token, and tokens a second of the whole window with their "
-        f"share of the roofline bound by the stated peaks, mean over repeats.{more}",
+        "share of the roofline bound by the stated peaks, mean over repeats."
+        f"{more}{notes(shown)}{apart}",
         svg=to_svg(figure, key),
         reason=None,
         simulated=any(bool(row["simulated"]) for row in shown),
@@ -110,10 +118,17 @@ def _known(row: Row, sides: Sequence[str]) -> list[str]:
     return [side for side in sides if row[f"{side}_energy_per_token_j"] is not None]
 
 
-def _label(row: Row, rows: Sequence[Row]) -> str:
-    plural = "" if row["gpus"] == 1 else "s"
-    head = f"{row['model']}, {row['gpus']} GPU{plural}"
-    return plain("\n".join(filter(None, (head, differences(row, rows)))))
+def _labels(rows: Sequence[Row]) -> list[str]:
+    said = ("model", "gpus")
+    texts = []
+    for row, name in zip(rows, names_of(rows, but=said, per=said), strict=True):
+        head = f"{row['model']}, {row['gpus']} GPU{'' if row['gpus'] == 1 else 's'}"
+        texts.append("\n".join(filter(None, (head, wrapped(name)))))
+    # The same work measured in several ways, none of which the engines share.
+    return [
+        plain(text if texts.count(text) == 1 else f"{text}\n{row['measured_apart']}")
+        for text, row in zip(texts, rows, strict=True)
+    ]
 
 
 def _share_text(row: Row, side: str, share: str | None) -> str:

@@ -13,7 +13,7 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
-from analysis.figures.labels import differences, log_ticks, number_of
+from analysis.figures.labels import log_ticks, names_of, notes, number_of
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
@@ -32,9 +32,10 @@ def formats(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     if not rows:
         return nothing(key, title, "no two formats have an energy and a logit error")
     figure, (panel,) = new_figure(1, 3.6)
-    subjects = list(dict.fromkeys(_subject(row, rows) for row in rows))
-    for index, subject in enumerate(subjects):
-        own = [row for row in rows if _subject(row, rows) == subject]
+    lines: dict[str, list[Row]] = {}
+    for row, subject in zip(rows, _subjects(rows), strict=True):
+        lines.setdefault(subject, []).append(row)
+    for index, (subject, own) in enumerate(lines.items()):
         own.sort(key=lambda row: number_of(row["logit_relative_rms"]))
         panel.plot(
             [_PERCENT * number_of(row["logit_relative_rms"]) for row in own],
@@ -70,20 +71,25 @@ def formats(_loaded: Loaded, tables: Tables) -> DrawnFigure:
         key=key,
         title=title,
         caption="Energy per generated token against the logits' difference from fp32 with the same "
-        "weights; the table has both with their intervals.",
+        "weights; the table has both with their intervals." + notes(rows),
         svg=to_svg(figure, key),
         reason=None,
         simulated=any(bool(row["simulated"]) for row in rows),
     )
 
 
-def _subject(row: Row, rows: Sequence[Row]) -> str:
-    """What a line of formats is about: all but the format."""
-    head = f"{row['model']}, {row['gpus']} x {row['gpu']}, {row['engine']}"
-    more = differences(row, rows, but=("dtype", "quantization"))
-    return ", ".join(filter(None, (head, more)))
+def _subjects(rows: Sequence[Row]) -> list[str]:
+    """What the line of each row is about: all but the format."""
+    said = ("model", "gpu", "gpus", "engine", "dtype", "quantization")
+    return [
+        ", ".join(
+            filter(None, (f"{row['model']}, {row['gpus']} x {row['gpu']}, {row['engine']}", more))
+        )
+        for row, more in zip(rows, names_of(rows, but=said, per=said), strict=True)
+    ]
 
 
 def _format(row: Row) -> str:
-    """A format's short name: the quantization where there is one."""
-    return str(row["dtype"] if row["quantization"] == "none" else row["quantization"])
+    """A format's short name: the quantization where there is one, and what it is made of."""
+    quantized = row["quantization"] != "none"
+    return f"{row['quantization']} of {row['dtype']}" if quantized else str(row["dtype"])

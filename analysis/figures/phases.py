@@ -15,7 +15,7 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
-from analysis.figures.labels import number_of
+from analysis.figures.labels import number_of, weights_note
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.table import Tables
 from telemetry.record.schema import Phase
@@ -29,7 +29,7 @@ PHASES: Final = (
 _MOST_BARS: Final = 12
 
 
-def energy_by_phase(_loaded: Loaded, tables: Tables) -> DrawnFigure:
+def energy_by_phase(loaded: Loaded, tables: Tables) -> DrawnFigure:
     """Joules of each run, one stretch of its bar a phase."""
     key, title = "energy-by-phase", "Energy by phase"
     sums: dict[str, dict[str, float]] = {}
@@ -71,11 +71,12 @@ def energy_by_phase(_loaded: Loaded, tables: Tables) -> DrawnFigure:
         watermark(panel)
     figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     more = f" The first {len(runs)} of {len(sums)} runs." if len(sums) > len(runs) else ""
+    weights = weights_note([run.spec.weights for run in loaded.runs if run.run_id in runs])
     return DrawnFigure(
         key=key,
         title=title,
         caption="Loading and rest are outside the measured window; 'too short' pools phases that "
-        f"the sensor cannot resolve.{more}",
+        f"the sensor cannot resolve.{more} {weights}".strip(),
         svg=to_svg(figure, key),
         reason=None,
         simulated=any(simulated[run] for run in runs),

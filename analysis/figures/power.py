@@ -16,6 +16,7 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
+from analysis.figures.labels import weights_note
 from analysis.figures.phases import PHASES
 from analysis.runs.sealed_runs import Loaded, Run
 from analysis.runs.series import FloatArray, IntArray
@@ -97,7 +98,8 @@ def _power_of(
     return DrawnFigure(
         key=key,
         title=title,
-        caption=f"Run {run.run_id}: {lines}, by {curves[0][1]}; shaded by what rank 0 was doing.",
+        caption=f"Run {run.run_id}: {lines}, by {curves[0][1]}; shaded by what rank 0 was doing. "
+        f"{weights_note([run.spec.weights])}".strip(),
         svg=to_svg(figure, key),
         reason=None,
         simulated=run.simulated,

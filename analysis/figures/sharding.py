@@ -15,7 +15,7 @@ from analysis.figures.canvas import (
     to_svg,
     watermark,
 )
-from analysis.figures.labels import differences, log_ticks, number_of, short
+from analysis.figures.labels import log_ticks, names_of, notes, number_of, short
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
 from analysis.tables.point import engines_in_order
@@ -27,8 +27,10 @@ def sharding(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     key, title = "sharding", "One model on more GPUs"
     lines: dict[tuple[str, str, str], list[Row]] = {}
     rows = [row for row in tables.sharding.rows if row["energy_per_token_j"] is not None]
-    for row in rows:
-        more = differences(row, rows, but=("nodes",))
+    said = ("model", "engine", "gpus", "gpus_per_node", "nodes")
+    # Two points on as many GPUs of one line would stand one above the other.
+    per = ("model", "engine", "gpus")
+    for row, more in zip(rows, names_of(rows, but=said, per=per), strict=True):
         lines.setdefault((str(row["model"]), more, str(row["engine"])), []).append(row)
     if not rows:
         return nothing(key, title, "no model was run on two numbers of GPUs with an energy")
@@ -75,7 +77,8 @@ def sharding(_loaded: Loaded, tables: Tables) -> DrawnFigure:
         + (", and tokens a second over the roofline bound by the stated peaks" if bounded else "")
         + "; mean over repeats, "
         + ", ".join(f"{styles[engine][1]} lines for engine {engine}" for engine in engines)
-        + ".",
+        + "."
+        + notes(rows),
         svg=to_svg(figure, key),
         reason=None,
         simulated=any(bool(row["simulated"]) for row in rows),

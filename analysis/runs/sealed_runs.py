@@ -6,7 +6,8 @@ bytes that were hashed.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as field_of
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +27,12 @@ from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
 from telemetry.record.seal import SEALED, verify_seal
 from telemetry.record.spec import RunSpec
 
+UNREADABLE_STATE: Final = "unreadable"
+"""State of a run or an attempt of which a file cannot be read."""
 NOT_AS_SEALED: Final = "not as sealed"
 """State of a run of which a file was changed, lost or added since its seal."""
+DAMAGED: Final = (NOT_AS_SEALED, UNREADABLE_STATE)
+"""States of what is sealed and in no number, as its files are not whole."""
 # The others are counted: a run that was cut short differs in hundreds.
 _NAMED_DIFFERENCES: Final = 5
 
@@ -44,7 +49,7 @@ class Run:
     """What was run."""
     manifest: dict[str, Any]
     """What the merge found: the sealed attempt's manifest.json."""
-    files: SealedFiles = field(default_factory=SealedFiles)
+    files: SealedFiles = field_of(default_factory=SealedFiles)
     """Where its bytes come from: hashed against the seal, or, by default, as they lie there."""
 
     @property
@@ -191,6 +196,11 @@ class NotCounted:
     reason: str
     """Why it does not count, in one line; empty when nothing says."""
 
+    @property
+    def damaged(self) -> bool:
+        """True of a run that is sealed, and of which a file is lost, changed or unreadable."""
+        return self.state in DAMAGED
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
@@ -204,8 +214,10 @@ class Loaded:
     """All else, by name and attempt."""
 
 
-def load(results: Path) -> Loaded:
+def load(results: Path, only: RunPaths | None = None) -> Loaded:
     """The sealed runs of `results`; what is not sealed or not readable is named, not mixed in.
+
+    `only` is the one run to look at; None looks at all.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -214,7 +226,7 @@ def load(results: Path) -> Loaded:
         raise FileNotFoundError(f"`results` must be a folder, but {results} is none")
     runs: list[Run] = []
     others: list[NotCounted] = []
-    for paths in find_runs(results):
+    for paths in find_runs(results) if only is None else [only]:
         others.extend(
             NotCounted(
                 run_id=paths.run_id, attempt=attempt.number, state=state, reason=reason or ""
@@ -234,7 +246,10 @@ def load(results: Path) -> Loaded:
         except UNREADABLE as error:
             others.append(
                 NotCounted(
-                    run_id=paths.run_id, attempt=None, state="unreadable", reason=shortened(error)
+                    run_id=paths.run_id,
+                    attempt=None,
+                    state=UNREADABLE_STATE,
+                    reason=shortened(error),
                 )
             )
             continue
@@ -322,7 +337,7 @@ def attempt_progress(attempt: AttemptPaths) -> tuple[str, str | None]:
                 reason = "completed but not merged and sealed"
             return str(ended["state"]), None if reason is None else str(reason)
     except UNREADABLE as error:
-        return "unreadable", shortened(error)
+        return UNREADABLE_STATE, shortened(error)
     for path, state, reason in (
         (attempt.started, "started", "no end is on record"),
         (attempt.submitted, "submitted", "no start is on record"),

@@ -9,6 +9,7 @@
 - `formats`: the table of grid points that were run in several formats of numbers and weights.
 - `gpus`: the table with one row a GPU that a run was given, at work or idle.
 - `groups`: the table with one row a grid point, over its repeats, with their intervals.
+- `launched`: how a run was to be measured, which its spec does not say.
 - `measured`: one sealed run, worked out; what the tables of runs, phases and GPUs are made
   from.
 - `not_counted`: the table of what is in a results folder and in no number of its tables.
@@ -23,7 +24,8 @@
 - `table`: a kind of table, and its rows once they are made.
 - `write`: tables as CSV and Parquet.
 
-Public: `Column`, `PAPER`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `engines_in_order`,
+Public: `Cell`, `Column`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`, `POINT_BY_NAME`,
+`RANDOM`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `differing`, `engines_in_order`,
 `estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `report_folder`, `run_order`, `run_row`,
 `visible`, `write_tables`.
 """

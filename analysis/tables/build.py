@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from analysis.energy.run_energy import RunEnergy
-from analysis.runs.sealed_runs import Loaded, NotCounted, Run
+from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.column import Row
 from analysis.tables.comparison import COMPARISON
@@ -21,6 +21,7 @@ from analysis.tables.runs import RUNS
 from analysis.tables.sensors import SENSORS
 from analysis.tables.sharding import SHARDING
 from analysis.tables.table import Results, Table, TableKind, Tables
+from telemetry.terminal import printable
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, ENGINES, SHARDING, FORMATS),
@@ -44,13 +45,13 @@ def build_tables(loaded: Loaded) -> Tables:
         try:
             run_energy = RunEnergy(run)
             own = _rows(Measured(run_energy))
-            own_notes = [(run.run_id, note) for note in run_energy.notes]
+            own_notes = [(run.run_id, printable(note)) for note in run_energy.notes]
         except UNREADABLE as error:
             others.append(
                 NotCounted(
                     run_id=run.run_id,
                     attempt=run.attempt.number,
-                    state="unreadable",
+                    state=UNREADABLE_STATE,
                     reason=shortened(error),
                 )
             )

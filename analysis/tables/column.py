@@ -40,6 +40,10 @@ class Column(Generic[T_contra]):
     """Column that holds its expanded uncertainty (k = 2); the page writes both in one cell."""
     reason: str | None = None
     """Column that says why a number is missing."""
+    setting: bool = False
+    """What was asked for, no result: where no row differs, one line above the table says it."""
+    follows: tuple[str, ...] = ()
+    """Columns that decide it: it has none of its own where rows with equal ones agree in it."""
 
 
 class ColumnsOf(Generic[T]):
@@ -59,6 +63,14 @@ class ColumnsOf(Generic[T]):
         """A column of whole numbers."""
         return Column(
             name=name, label=label, unit="1", meaning=meaning, value=value, type="count", **more
+        )
+
+    def flag(
+        self, name: str, label: str, meaning: str, value: Callable[[T], Cell], **more: Any
+    ) -> Column[T]:
+        """A column of yes and no."""
+        return Column(
+            name=name, label=label, unit="", meaning=meaning, value=value, type="flag", **more
         )
 
     def number(
@@ -153,7 +165,8 @@ _SEVERAL: Final = 2
 def visible(columns: Sequence[Column[Any]], rows: Sequence[Row]) -> list[Column[Any]]:
     """The columns that the page shows of these rows: the files always have all.
 
-    Words that no row has and what is the same in every row take no column of their own.
+    Words and settings that no row has, what is the same in every row, and what another column says
+    already take no column of their own.
     """
     same = {column.name for column in alike(columns, rows)}
     return [
@@ -161,23 +174,46 @@ def visible(columns: Sequence[Column[Any]], rows: Sequence[Row]) -> list[Column[
         for column in columns
         if _wanted(column, rows)
         and column.name not in same
-        and (column.type != "text" or any(row.get(column.name) is not None for row in rows))
+        and not _follows(column, rows)
+        and (
+            not (column.setting or column.type == "text")
+            or any(row.get(column.name) is not None for row in rows)
+        )
     ]
 
 
 def alike(columns: Sequence[Column[Any]], rows: Sequence[Row]) -> list[Column[Any]]:
-    """Words and whole numbers that are the same in all of several rows; never the first column."""
-    if len(rows) < _SEVERAL:
-        return []
-    first = rows[0]
+    """What is the same in all of several rows, if no result; never the first column.
+
+    Of a single row it is the settings.
+    """
+    several = len(rows) >= _SEVERAL
     return [
         column
         for column in columns[1:]
         if _wanted(column, rows)
-        and column.type in ("text", "count", "flag")
-        and first.get(column.name) is not None
-        and all(row.get(column.name) == first[column.name] for row in rows)
+        and (column.setting or (several and column.type in ("text", "count", "flag")))
+        and len({row.get(column.name) for row in rows}) == 1
+        and rows[0].get(column.name) is not None
     ]
+
+
+def differing(columns: Sequence[Column[Any]], rows: Sequence[Row]) -> list[Column[Any]]:
+    """The columns in which these rows are not all the same and that no other of them decides."""
+    return [
+        column
+        for column in columns
+        if len({row.get(column.name) for row in rows}) > 1 and not _follows(column, rows)
+    ]
+
+
+def _follows(column: Column[Any], rows: Sequence[Row]) -> bool:
+    """Whether rows that agree in what decides the column agree in it too."""
+    if not column.follows or len(rows) < _SEVERAL:
+        return False
+    deciding = {tuple(row.get(name) for name in column.follows) for row in rows}
+    with_own = {tuple(row.get(name) for name in (*column.follows, column.name)) for row in rows}
+    return len(deciding) == len(with_own) > 1
 
 
 def _wanted(column: Column[Any], rows: Sequence[Row]) -> bool:

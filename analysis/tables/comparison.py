@@ -1,17 +1,26 @@
 """Comparison: the table of the paper's numbers beside ours, where the conditions are the same."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
 
-from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.column import Cell, ColumnsOf, Row
 from analysis.tables.groups import GROUPS
+from analysis.tables.launched import LAUNCH_SETTINGS
+from analysis.tables.point import POINT_BY_NAME, RANDOM
 from analysis.tables.published import PAPER_ENGINE, Published, paper_conditions, published
 from analysis.tables.table import Results, TableKind
 from telemetry.record.spec import RunSpec
 
 _PERCENT: Final = 100.0
+# The format of the released checkpoints and of the code that the paper ran.
+_PAPER_DTYPE: Final = "fp16"
+# What the paper says of all its runs and a spec says too.
+_CONDITIONS: Final = ("prompts", "temperature", "top_p")
+# A number of the paper may be a mean over these; another dataset has other prompts.
+_AVERAGED: Final = ("dataset", "max_gen_len", "prompts_digest")
+_SETTINGS: Final = (*POINT_BY_NAME, *LAUNCH_SETTINGS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +132,10 @@ def _parts(number: Published, gpu: str, groups: Sequence[Row]) -> Iterator[list[
 def _answer(
     number: Published, gpu: str, parts: Sequence[list[Row]], specs: Mapping[str, RunSpec]
 ) -> _Answer:
-    chosen = [_closest(found, number.power_cap_w) for found in parts]
+    chosen = _chosen(number, parts)
+    if chosen is None:
+        reason = "no point of ours is the same in all the cells that the paper averages"
+        return _Answer(number=number, gpu=gpu, reason=reason)
     if gpu != number.gpu or any(group["simulated"] for group in chosen):
         reason = "simulated: a model's output is not held against a measurement"
         return _Answer(number=number, gpu=gpu, reason=reason)
@@ -132,39 +144,70 @@ def _answer(
     if len(known) < len(values):
         reason = f"our {number.metric} is not known in these conditions"
         return _Answer(number=number, gpu=gpu, reason=reason)
-    remarks = "; ".join(_differences(number, chosen, specs)) or None
-    return _Answer(number=number, gpu=gpu, ours=sum(known) / len(known), reason=remarks)
+    remarks = [*_differences(number, chosen, specs), *_others(parts)]
+    ours = sum(known) / len(known)
+    return _Answer(number=number, gpu=gpu, ours=ours, reason="; ".join(remarks) or None)
 
 
-def _closest(groups: Sequence[Mapping[str, Any]], power_cap_w: float) -> Mapping[str, Any]:
-    """The point most like the paper's: its software before its cap."""
+def _chosen(number: Published, parts: Sequence[list[Row]]) -> list[Row] | None:
+    """Our points for one number, the same in all that the paper does not average over.
 
-    def distance(group: Mapping[str, Any]) -> tuple[bool, bool, bool, float]:
+    Of several the one most like the paper's; None when no point is in every cell.
+    """
+    for first in _closest_first(parts[0], number.power_cap_w):
+        alike = [[other for other in found if _same(other, first, _AVERAGED)] for found in parts]
+        if all(alike):
+            return [first, *(found[0] for found in alike[1:])]
+    return None
+
+
+def _same(one: Row, other: Row, but: Iterable[str]) -> bool:
+    left_out = set(but)
+    return all(one[name] == other[name] for name in _SETTINGS if name not in left_out)
+
+
+def _closest_first(groups: Iterable[Row], power_cap_w: float) -> list[Row]:
+    """Points by how like the paper's they are: its software, its cap, its other conditions."""
+    conditions = paper_conditions()
+
+    def distance(group: Mapping[str, Any]) -> tuple[bool, bool, bool, bool, float, bool, int]:
         cap = group["power_cap_w"]
-        other_software = group["engine"] != PAPER_ENGINE, group["quantization"] != "none"
-        return *other_software, cap is None, abs((cap or 0.0) - power_cap_w)
+        return (
+            group["engine"] != PAPER_ENGINE,
+            group["quantization"] != "none",
+            group["dtype"] != _PAPER_DTYPE,
+            cap is None,
+            abs((cap or 0.0) - power_cap_w),
+            group["weights"] == RANDOM,
+            sum(group[name] != conditions[name] for name in _CONDITIONS),
+        )
 
-    return min(groups, key=distance)
+    return sorted(groups, key=distance)
 
 
-def _value(
-    number: Published, group: Mapping[str, Any], same_point: Sequence[Mapping[str, Any]]
-) -> float | None:
-    value: float | None = group.get(f"{number.metric}_mean")
+def _value(number: Published, group: Row, same_point: Sequence[Row]) -> float | None:
+    value = _real(group.get(f"{number.metric}_mean"))
     if number.against_power_cap_w is None or value is None:
         return value
     if group["power_cap_w"] != number.power_cap_w:
         return None
-    alike = [
-        other
-        for other in same_point
-        if all(other[name] == group[name] for name in ("engine", "dtype", "quantization"))
-    ]
-    base = _closest(alike, number.against_power_cap_w)
-    reference: float | None = base.get(f"{number.metric}_mean")
-    if base["power_cap_w"] != number.against_power_cap_w or not reference:
-        return None
-    return (value / reference - 1.0) * _PERCENT
+    for base in same_point:
+        if base["power_cap_w"] == number.against_power_cap_w and _same(
+            base, group, ("power_cap_w",)
+        ):
+            reference = _real(base.get(f"{number.metric}_mean"))
+            return (value / reference - 1.0) * _PERCENT if reference else None
+    return None
+
+
+def _real(value: Cell) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _others(parts: Sequence[list[Row]]) -> list[str]:
+    """A remark when other points of ours have the same conditions of the paper."""
+    most = max(len(found) for found in parts)
+    return [f"the closest of {most} points of ours"] if most > 1 else []
 
 
 def _differences(
@@ -179,7 +222,7 @@ def _differences(
             found[f"power cap {ours}, paper {number.power_cap_w:g} W"] = None
         for run_id in str(group["runs"]).split():
             spec = specs[run_id]
-            for name in ("prompts", "temperature", "top_p"):
+            for name in _CONDITIONS:
                 value = getattr(spec, name)
                 if value != conditions[name]:
                     found[f"{name} {value:g}, paper {conditions[name]:g}"] = None
@@ -187,7 +230,9 @@ def _differences(
                 found[f"engine {spec.engine}, paper the public eager code"] = None
             if spec.quantization != "none":
                 found[f"weights in {spec.quantization}, paper fp16"] = None
-            if spec.weights == "random":
+            elif spec.dtype != _PAPER_DTYPE:
+                found[f"numbers in {spec.dtype}, paper {_PAPER_DTYPE}"] = None
+            if spec.weights == RANDOM:
                 found["random weights, paper the released ones"] = None
     return list(found)
 

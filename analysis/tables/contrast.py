@@ -1,15 +1,17 @@
 """Contrast: grid points that differ in one thing alone.
 
 Points belong together when their specs are the same but for what the contrast is about, so that
-nothing else explains a difference.
+no other work explains a difference. Where they were measured under other settings of the launch,
+the settings stand beside each.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
 from analysis.tables.groups import GROUPS
+from analysis.tables.launched import LAUNCH_SETTINGS
+from analysis.tables.point import POINT_BY_NAME, point_key
 from analysis.tables.table import Results
 
 T = TypeVar("T")
@@ -25,13 +27,12 @@ _BY_NAME: Final = {column.name: column for column in GROUPS.columns}
 
 def families(results: Results, but: Iterable[str]) -> list[list[Row]]:
     """Points that are the same but for `but` and the repeat, in the order of the groups."""
-    left_out = {*but, "repeat"}
-    specs = {run.run_id: run.spec for run in results.runs}
+    left_out = tuple(but)
+    runs = {run.run_id: run for run in results.runs}
     found: dict[str, list[Row]] = {}
     for group in results.rows(GROUPS):
-        spec = specs[str(group["runs"]).split()[0]].to_mapping()
-        rest = {name: value for name, value in spec.items() if name not in left_out}
-        found.setdefault(json.dumps(rest, sort_keys=True), []).append(group)
+        key = point_key(runs[str(group["runs"]).split()[0]], left_out)
+        found.setdefault(key, []).append(group)
     return list(found.values())
 
 
@@ -51,11 +52,18 @@ def ratio(value: Cell, base: Cell) -> float | None:
     return float(value) / float(base)
 
 
+def same_launch(one: Row, other: Row) -> bool:
+    """Whether two points were measured under the same settings."""
+    return all(one[name] == other[name] for name in LAUNCH_SETTINGS)
+
+
 def point_columns(
-    of: ColumnsOf[T], group: Callable[[T], Row], names: Iterable[str]
+    of: ColumnsOf[T], group: Callable[[T], Row], first: Iterable[str], but: Iterable[str] = ()
 ) -> tuple[Column[T], ...]:
-    """What tells points apart, as the groups have it."""
-    return tuple(of.carried(_BY_NAME[name], group) for name in names)
+    """All that tells points apart, as the groups have it: `first` before the rest."""
+    ahead, left_out = tuple(first), set(but)
+    rest = (name for name in (*POINT_BY_NAME, *LAUNCH_SETTINGS) if name not in {*ahead, *left_out})
+    return tuple(of.carried(_BY_NAME[name], group) for name in (*ahead, *rest))
 
 
 def own_columns(of: ColumnsOf[T], group: Callable[[T], Row]) -> tuple[Column[T], ...]:

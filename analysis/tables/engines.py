@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Final
 
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
@@ -14,7 +14,8 @@ from analysis.tables.contrast import (
     point_columns,
     ratio,
 )
-from analysis.tables.point import POINT, engines_in_order
+from analysis.tables.launched import LAUNCH_SETTINGS, LAUNCHED
+from analysis.tables.point import engines_in_order
 from analysis.tables.published import PAPER_ENGINE
 from analysis.tables.table import Results, TableKind
 
@@ -28,11 +29,33 @@ class _Contest:
     """One grid point under each engine that ran it."""
 
     by_engine: Mapping[str, Row]
-    """Rows of groups by engine, in the order of the groups."""
+    """Rows of groups by engine, in the order of the groups; of each the same work."""
 
     @property
     def first(self) -> Row:
         return next(iter(self.by_engine.values()))
+
+    @property
+    def launch(self) -> Row:
+        """The settings of the measurement; None for one in which the engines differ."""
+        return {
+            name: self.first[name]
+            if all(group[name] == self.first[name] for group in self.by_engine.values())
+            else None
+            for name in LAUNCH_SETTINGS
+        }
+
+    @property
+    def measured_apart(self) -> str | None:
+        """Settings of the measurement in which the engines differ, each with its values."""
+        sides = list(self.by_engine.values())
+        texts = (
+            f"{name} "
+            + " / ".join("none" if side[name] is None else f"{side[name]}" for side in sides)
+            for name in LAUNCH_SETTINGS
+            if len({side[name] for side in sides}) > 1
+        )
+        return ", ".join(texts) or None
 
     def cell(self, engine: str, name: str) -> Cell:
         """What an engine had; None when it did not run the point."""
@@ -52,9 +75,19 @@ _OF: Final = ColumnsOf[_Contest]()
 
 def _contests(results: Results) -> Iterator[_Contest]:
     for family in families(results, ("engine",)):
-        by_engine = {str(group["engine"]): group for group in family}
-        if len(by_engine) >= SEVERAL:
-            yield _Contest(by_engine=by_engine)
+        by_engine: dict[str, list[Row]] = {}
+        for group in family:
+            by_engine.setdefault(str(group["engine"]), []).append(group)
+        if len(by_engine) < SEVERAL:
+            continue
+        contests = [
+            _Contest(by_engine=dict(zip(by_engine, sides, strict=True)))
+            for sides in product(*by_engine.values())
+        ]
+        # Where an engine was measured in several ways, only sides that were in the same way stand
+        # together, if there are such.
+        same = [contest for contest in contests if contest.measured_apart is None]
+        yield from same or contests
 
 
 def _sides(contests: Sequence[_Contest]) -> list[Column[_Contest]]:
@@ -153,7 +186,15 @@ _COLUMNS: Final = (
     *point_columns(
         _OF,
         lambda one: one.first,
-        [column.name for column in POINT if column.name != "engine"],
+        (),
+        but=("engine", *LAUNCH_SETTINGS),
+    ),
+    *(_OF.carried(column, lambda one: one.launch) for column in LAUNCHED),
+    _OF.text(
+        "measured_apart",
+        "measured apart",
+        "Settings of the measurement in which the engines differ, in their order.",
+        lambda one: one.measured_apart,
     ),
     _OF.simulated(lambda one: any(bool(group["simulated"]) for group in one.by_engine.values())),
 )

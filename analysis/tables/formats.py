@@ -48,10 +48,7 @@ _COLUMNS: Final = (
     *point_columns(
         _OF,
         lambda one: one.group,
-        (
-            *("model", "dtype", "quantization", "engine", "gpus", "nodes", "gpu", "dataset"),
-            *("batch_size", "max_gen_len", "power_cap_w"),
-        ),
+        ("model", "dtype", "quantization", "engine", "gpus", "nodes", "gpu", "dataset"),
     ),
     *own_columns(_OF, lambda one: one.group),
     _OF.share(

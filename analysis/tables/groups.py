@@ -1,6 +1,5 @@
 """Groups: the table with one row a grid point, over its repeats, with their intervals."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -8,8 +7,9 @@ from typing import Any, Final
 from analysis.runs.sealed_runs import Run
 from analysis.statistics.intervals import Interval, interval_95, width_of_mean
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
+from analysis.tables.launched import LAUNCHED, launch_key
 from analysis.tables.performance import PERFORMANCE
-from analysis.tables.point import POINT, engine_order, format_order, model_order
+from analysis.tables.point import POINT, engine_order, format_order, model_order, point_key
 from analysis.tables.runs import RUNS
 from analysis.tables.table import Results, TableKind
 
@@ -61,7 +61,7 @@ _LEFT_OUT: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class _Group:
-    """Runs that differ in nothing but `repeat`."""
+    """Runs that differ in nothing but `repeat`, measured under the same settings."""
 
     runs: tuple[Run, ...]
     """Its repeats, in the order of the tables."""
@@ -172,11 +172,12 @@ def _idle_gpus(group: _Group) -> Cell:
 
 _COLUMNS: Final = (
     *(_OF.told(column, lambda group: group.runs[0].spec) for column in POINT),
+    *(_OF.told(column, lambda group: group.runs[0]) for column in LAUNCHED),
     _OF.simulated(lambda group: any(run.simulated for run in group.runs)),
     _OF.count(
         "n",
         "repeats",
-        "Sealed runs that differ in nothing but `repeat`.",
+        "Sealed runs that differ in nothing but `repeat`, measured under the same settings.",
         lambda group: len(group.runs),
     ),
     _OF.count(
@@ -223,11 +224,11 @@ _COLUMNS: Final = (
 
 
 def _grouped(results: Results) -> list[_Group]:
-    groups: dict[str, list[tuple[Run, Row]]] = {}
+    groups: dict[tuple[str, str], list[tuple[Run, Row]]] = {}
     rows = zip(results.rows(PERFORMANCE), results.rows(RUNS), strict=True)
     for run, (speed, row) in zip(results.runs, rows, strict=True):
-        point = {key: value for key, value in run.spec.to_mapping().items() if key != "repeat"}
-        groups.setdefault(json.dumps(point, sort_keys=True), []).append((run, {**speed, **row}))
+        key = point_key(run), launch_key(run)
+        groups.setdefault(key, []).append((run, {**speed, **row}))
     made = [
         _Group(runs=tuple(run for run, _ in members), rows=tuple(row for _, row in members))
         for _, members in sorted(groups.items())

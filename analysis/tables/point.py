@@ -1,5 +1,6 @@
 """Point: what tells points of a grid apart, and how every table sorts them."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -12,10 +13,23 @@ _OF: Final = ColumnsOf[RunSpec]()
 
 POINT: Final = (
     _OF.text("model", "model", "Name of the model's shape.", lambda spec: spec.model),
+    _OF.text(
+        "weights",
+        "weights",
+        "`random`, or the digest of the checkpoint.",
+        lambda spec: spec.weights,
+        setting=True,
+    ),
     _OF.text("dataset", "dataset", "Where the prompts come from.", lambda spec: spec.dataset),
     _OF.text("gpu", "GPU", "Kind of GPU asked for.", lambda spec: spec.gpu),
     _OF.text("engine", "engine", "How tokens are generated.", lambda spec: spec.engine),
-    _OF.text("dtype", "numbers", "Format of weights and activations.", lambda spec: spec.dtype),
+    _OF.text(
+        "dtype",
+        "numbers",
+        "Format of weights and activations.",
+        lambda spec: spec.dtype,
+        setting=True,
+    ),
     _OF.text(
         "quantization",
         "quantized",
@@ -23,8 +37,36 @@ POINT: Final = (
         lambda spec: spec.quantization,
     ),
     _OF.count("gpus", "GPUs", "Model-parallel ranks, one GPU each.", lambda spec: spec.gpus),
-    _OF.count("nodes", "nodes", "Nodes the ranks are spread over.", lambda spec: spec.nodes),
+    _OF.count(
+        "gpus_per_node",
+        "GPUs a node",
+        "GPUs used on each node.",
+        lambda spec: spec.gpus_per_node,
+        setting=True,
+        follows=("gpus", "nodes"),
+    ),
+    _OF.count(
+        "nodes",
+        "nodes",
+        "Nodes the ranks are spread over.",
+        lambda spec: spec.nodes,
+        setting=True,
+    ),
     _OF.count("batch_size", "batch", "Prompts answered together.", lambda spec: spec.batch_size),
+    _OF.count(
+        "prompts",
+        "prompts",
+        "Prompts of a pass: the first of the dataset after a shuffle with the seed.",
+        lambda spec: spec.prompts,
+        setting=True,
+    ),
+    _OF.count(
+        "max_prompt_len",
+        "max prompt",
+        "Tokens a prompt may have; longer ones are cut.",
+        lambda spec: spec.max_prompt_len,
+        setting=True,
+    ),
     _OF.count(
         "max_gen_len",
         "max tokens",
@@ -32,17 +74,64 @@ POINT: Final = (
         lambda spec: spec.max_gen_len,
     ),
     _OF.number(
+        "temperature",
+        "temperature",
+        "1",
+        "Softmax temperature of sampling; 0 takes the likeliest token.",
+        lambda spec: spec.temperature,
+        setting=True,
+    ),
+    _OF.number(
+        "top_p",
+        "top p",
+        "1",
+        "Probability mass kept by nucleus sampling.",
+        lambda spec: spec.top_p,
+        setting=True,
+    ),
+    _OF.flag(
+        "ignore_eos",
+        "ignore eos",
+        "Whether tokens after an end-of-sequence id are generated and counted.",
+        lambda spec: spec.ignore_eos,
+        setting=True,
+    ),
+    _OF.count(
+        "seed",
+        "seed",
+        "Seed of prompt order, random weights and sampling.",
+        lambda spec: spec.seed,
+        setting=True,
+    ),
+    _OF.text(
+        "tokenizer",
+        "tokenizer",
+        "Name and digest of the tokenizer.",
+        lambda spec: spec.tokenizer,
+        setting=True,
+    ),
+    _OF.number(
         "power_cap_w",
         "cap",
         "W",
         "Power limit asked for each GPU; empty: the GPU's own.",
         lambda spec: spec.power_cap_w,
-        shown_with="power_cap_w",
+        setting=True,
+    ),
+    _OF.number(
+        "sm_clock_mhz",
+        "clock lock",
+        "MHz",
+        "Lock asked for the multiprocessors' clock of each GPU; empty: none.",
+        lambda spec: spec.sm_clock_mhz,
+        setting=True,
     ),
 )
-"""What tells points of a grid apart at a glance."""
+"""What tells points of a grid apart: every field of a spec but `repeat`, and the nodes."""
 POINT_BY_NAME: Final[dict[str, Column[RunSpec]]] = {column.name: column for column in POINT}
 
+RANDOM: Final = "random"
+"""The weights of a model that nobody trained."""
 QUANTIZATIONS: Final = ("none", "int8", "int4")
 """Quantizations in the order of every table: the more bits first."""
 # Made-up models have no number of parameters in their names; the smaller stands first.
@@ -70,6 +159,13 @@ def engines_in_order(names: Iterable[str]) -> tuple[str, ...]:
 def format_order(quantization: str, dtype: str) -> tuple[Any, ...]:
     """Sorts formats of numbers: the more bits first."""
     return *_place(quantization, QUANTIZATIONS), *_place(dtype, DTYPES)
+
+
+def point_key(run: Run, but: Iterable[str] = ()) -> str:
+    """Equal for runs whose specs are the same but for `but` and the repeat."""
+    left_out = {*but, "repeat"}
+    spec = run.spec.to_mapping()
+    return json.dumps({name: spec[name] for name in sorted(spec) if name not in left_out})
 
 
 def run_order(run: Run) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from analysis.energy.run_energy import RunEnergy
 from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.launched import LAUNCHED
 from analysis.tables.measured import Measured
 from analysis.tables.point import POINT
 from analysis.tables.run_energies import SPLIT_ENERGY, WHY_NOT, WINDOW_ENERGY
@@ -14,14 +15,15 @@ from telemetry.record.schema import Phase
 
 _OF: Final = ColumnsOf[Measured]()
 # What a run's name says already takes no column of the page.
-_UNNAMED: Final = ("model", "engine", "dtype", "quantization", "gpus", "power_cap_w")
+_NAMED: Final = ("dataset", "gpu", "batch_size", "max_gen_len")
 
 _COLUMNS: Final = (
     _OF.run_id(lambda one: one.run_id),
     *(
-        replace(_OF.told(column, lambda one: one.spec), shown=column.name in _UNNAMED)
+        replace(_OF.told(column, lambda one: one.spec), shown=column.name not in _NAMED)
         for column in POINT
     ),
+    *(_OF.told(column, lambda one: one.run) for column in LAUNCHED),
     _OF.count(
         "repeat",
         "repeat",

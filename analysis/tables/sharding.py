@@ -1,11 +1,18 @@
 """Sharding: the table of models that did the same work on several numbers of GPUs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from analysis.tables.column import ColumnsOf, Row
-from analysis.tables.contrast import SEVERAL, families, own_columns, point_columns, ratio
+from analysis.tables.contrast import (
+    SEVERAL,
+    families,
+    own_columns,
+    point_columns,
+    ratio,
+    same_launch,
+)
 from analysis.tables.point import engines_in_order
 from analysis.tables.table import Results, TableKind
 
@@ -18,7 +25,7 @@ class _Sharded:
     group: Row
     """The point, as the groups have it."""
     fewest: Row
-    """The point of the same engine on the fewest GPUs that ran."""
+    """The point of the same engine on the fewest GPUs that ran, as nearly measured as it was."""
 
 
 _OF: Final = ColumnsOf[_Sharded]()
@@ -27,10 +34,7 @@ _COLUMNS: Final = (
     *point_columns(
         _OF,
         lambda one: one.group,
-        (
-            *("model", "engine", "gpus", "nodes", "gpu", "dataset", "batch_size", "max_gen_len"),
-            *("dtype", "quantization", "power_cap_w"),
-        ),
+        ("model", "engine", "gpus", "nodes", "gpu", "dataset", "batch_size", "max_gen_len"),
     ),
     *own_columns(_OF, lambda one: one.group),
     _OF.number(
@@ -52,7 +56,14 @@ def _sharded(results: Results) -> Iterator[_Sharded]:
         for engine in engines_in_order(str(group["engine"]) for group in family):
             own = [group for group in family if group["engine"] == engine]
             own.sort(key=lambda group: (int(group["gpus"] or 0), int(group["nodes"] or 0)))
-            yield from (_Sharded(group=group, fewest=own[0]) for group in own)
+            yield from (_Sharded(group=group, fewest=_fewest(group, own)) for group in own)
+
+
+def _fewest(group: Row, own: Sequence[Row]) -> Row:
+    """The one on the fewest GPUs and nodes; of several the one that was measured as `group` was."""
+    spread = own[0]["gpus"], own[0]["nodes"]
+    several = [one for one in own if (one["gpus"], one["nodes"]) == spread]
+    return next((one for one in several if same_launch(one, group)), several[0])
 
 
 SHARDING: Final = TableKind(

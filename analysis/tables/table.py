@@ -12,6 +12,7 @@ import pyarrow as pa
 from analysis.runs.sealed_runs import NotCounted, Run
 from analysis.tables.column import Cell, Column, Row
 from analysis.tables.measured import Measured
+from telemetry.terminal import printable
 
 T = TypeVar("T")
 
@@ -63,14 +64,16 @@ class TableKind(Generic[T]):
 
     def rows(self, subjects: Iterable[T]) -> list[Row]:
         """A row for each subject, without the columns that depend on what was run."""
-        return [{one.name: one.value(subject) for one in self.columns} for subject in subjects]
+        return [
+            {one.name: _cell(one.value(subject)) for one in self.columns} for subject in subjects
+        ]
 
     def table(self, subjects: Iterable[T]) -> "Table":
         """The table of these subjects, with the columns that depend on them."""
         told = list(subjects)
         more = () if self.more_columns is None else tuple(self.more_columns(told))
         columns = (*self.columns, *more)
-        rows = tuple({one.name: one.value(subject) for one in columns} for subject in told)
+        rows = tuple({one.name: _cell(one.value(subject)) for one in columns} for subject in told)
         return Table(kind=self, columns=columns, rows=rows)
 
 
@@ -166,6 +169,11 @@ class Tables:
 def report_folder(results: Path) -> Path:
     """Where analysis writes: tables, figures, the page and the audit."""
     return results / "report"
+
+
+def _cell(value: Cell) -> Cell:
+    """Words of the record reach no file and no page but as they can be seen there."""
+    return printable(value) if isinstance(value, str) else value
 
 
 def _csv_cell(value: Cell) -> str:

@@ -23,7 +23,7 @@ Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `COEFFICIENTS`, `DEVICES`,
 `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SPANS`, `STEPS`, `SharedJson`,
 `Subject`, `TABLES`, `attempt_state`, `campaigns_folder`, `checkpoints_folder`, `create_json`,
 `file_sha256`, `flush`, `has_source`, `is_alive`, `json_text`, `list_runs`, `load_opener`,
-`prompts_folder`, `read_json`, `record_end`, `replace_folder`, `replace_text`, `require_whole`,
-`schema_of`, `seal_attempt`, `source_names`, `this_host`, `verify_seal`, `write_bytes`,
-`write_json`.
+`prompts_folder`, `read_json`, `read_sealed`, `record_end`, `replace_folder`, `replace_text`,
+`require_whole`, `schema_of`, `seal_attempt`, `source_names`, `this_host`, `verify_seal`,
+`write_bytes`, `write_json`.
 """

@@ -119,7 +119,7 @@ def test_a_table_that_changes_once_it_was_loaded_is_not_parsed(tmp_path: Path) -
     (run,) = load(tmp_path).runs
     table = paths.attempt(1).table("responses")
     pq.write_table(pq.read_table(table).slice(0, 2), table)
-    with pytest.raises(ValueError, match="responses.parquet must be as it was sealed"):
+    with pytest.raises(ValueError, match=r"responses\.parquet must be as it was sealed"):
         _ = run.responses
 
 
