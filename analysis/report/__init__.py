@@ -3,8 +3,11 @@
 - `formatting`: numbers and their absence as people read them.
 - `origin`: where a run comes from, as far as it is on record.
 - `page`: one page with every result, that opens offline and says what it does not know.
+- `printed`: what a terminal of a hundred columns says of a report that was written.
 - `sentences`: what the page says in words: its key numbers, what is missing, what the paper
   says.
+- `staging`: the files of a report, written aside and put in their places once all are there.
+- `verdict`: what the last audit said, and whether it was of the files that lie here now.
 
-Public: `cell_text`, `write_report`.
+Public: `report`.
 """

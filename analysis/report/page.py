@@ -4,7 +4,6 @@ The page loads nothing, escapes everything, and is the same to the byte for the 
 and the same audit.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any, Final
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from analysis.audit.run import seals_digest
 from analysis.figures.canvas import DrawnFigure, standalone
 from analysis.figures.draw_all import draw_all
 from analysis.report.formatting import (
@@ -23,17 +21,19 @@ from analysis.report.formatting import (
 )
 from analysis.report.origin import origin
 from analysis.report.sentences import NEVER_MEASURED, comparison_note, missing, summary
-from analysis.runs.sealed_runs import Loaded
-from analysis.runs.unreadable import UNREADABLE
+from analysis.report.staging import staged
+from analysis.report.verdict import AuditVerdict
+from analysis.runs.sealed_runs import DAMAGED, Loaded
 from analysis.tables.build import build_tables
 from analysis.tables.column import alike, visible
 from analysis.tables.point import run_order
 from analysis.tables.table import Table, Tables, report_folder
 from analysis.tables.write import write_tables
-from telemetry.record.files import read_json, write_bytes
+from telemetry.terminal import printable
 
 SECTIONS: Final = ("results", "contrasts", "runs", "speed", "phases", "gpus", "paper", "others")
 """Sections of the page that show the tables which name them; `report.html` has their words."""
+_PAGE: Final = "index.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,39 +46,52 @@ class Written:
     """All tables, as they were written beside the page."""
     figures: tuple[DrawnFigure, ...]
     """All figures of the page, in its order; those without a drawing say why."""
+    verdict: AuditVerdict
+    """What the page says of the last audit."""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a run is in no number as its files are not as they were, or cannot be read."""
+        return any(row["state"] in DAMAGED for row in self.tables.not_counted.rows)
 
 
 def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
     """Write tables, figures and the page to `folder`, `results/report` by default.
 
+    The files take their places together, once all of them are written.
+
     Raises:
-        ValueError: there is no sealed run.
-        OSError: the folder cannot be written.
+        ValueError: there is no sealed run, whole or damaged.
+        OSError: the folder cannot be written; it is then as it was.
     """
-    if not loaded.runs:
+    if not loaded.runs and not any(other.damaged for other in loaded.not_counted):
         raise ValueError(f"{loaded.results} must hold a sealed run, but holds none")
     folder = folder or report_folder(loaded.results)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"`out` must be a folder, but {folder} is a file")
     tables = build_tables(loaded)
     figures = tuple(draw_all(loaded, tables))
-    write_tables(tables, folder / "tables")
-    (folder / "figures").mkdir(exist_ok=True)
+    verdict = AuditVerdict.of(loaded)
+    with staged(folder) as fresh:
+        write_tables(tables, fresh / "tables")
+        (fresh / "figures").mkdir()
+        for figure in figures:
+            if figure.svg is not None:
+                path = fresh / "figures" / f"{figure.key}.svg"
+                path.write_bytes(standalone(figure.svg).encode())
+        (fresh / _PAGE).write_bytes(render(loaded, tables, figures, verdict).encode())
     for figure in figures:
-        path = folder / "figures" / f"{figure.key}.svg"
         if figure.svg is None:
             # What an earlier call drew is no longer true.
-            path.unlink(missing_ok=True)
-        else:
-            write_bytes(path, standalone(figure.svg).encode())
-    page = folder / "index.html"
-    write_bytes(page, render(loaded, tables, figures, read_audit(loaded.results)).encode())
-    return Written(page=page, tables=tables, figures=figures)
+            (folder / "figures" / f"{figure.key}.svg").unlink(missing_ok=True)
+    return Written(page=folder / _PAGE, tables=tables, figures=figures, verdict=verdict)
 
 
 def render(
     loaded: Loaded,
     tables: Tables,
     figures: tuple[DrawnFigure, ...],
-    audit: Mapping[str, Any] | None,
+    verdict: AuditVerdict,
 ) -> str:
     """The page as HTML."""
     environment = Environment(
@@ -107,10 +120,14 @@ def render(
         never=NEVER_MEASURED,
         notes=[
             *tables.notes,
-            *((run.run_id, str(note)) for run in loaded.runs for note in run.manifest["notes"]),
+            *(
+                (run.run_id, printable(str(note)))
+                for run in loaded.runs
+                for note in run.manifest["notes"]
+            ),
         ],
-        origins=[origin(run) for run in sorted(loaded.runs, key=run_order)],
-        audit=audit,
+        origins=[_shown(origin(run)) for run in sorted(loaded.runs, key=run_order)],
+        verdict=verdict,
     )
 
 
@@ -127,21 +144,13 @@ def elsewhere(tables: Tables) -> list[Table]:
     return [one for one in tables.all() if one.rows and one.kind.section not in SECTIONS]
 
 
-def read_audit(results: Path) -> dict[str, Any] | None:
-    """The last audit, `current` when it is of these seals; None when there is none."""
-    path = report_folder(results) / "audit.json"
-    if not path.is_file():
-        return None
-    try:
-        audit = read_json(path)
-        checks = [
-            {key: str(check[key]) for key in ("claim", "outcome", "evidence")}
-            for check in audit["checks"]
-        ]
-        current = audit["seals_sha256"] == seals_digest(results)
-        return {"current": current, "passed": audit["passed"] is True, "checks": checks}
-    except UNREADABLE:
-        return None
+def _shown(value: Any) -> Any:
+    """Text of the record, without what is not seen as it is."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_shown(each) for each in value]
+    return {key: _shown(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _package_text(name: str) -> str:

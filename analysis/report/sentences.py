@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from analysis.figures.labels import names_of
 from analysis.report.formatting import NOT_ATTRIBUTABLE, measured_text, number_text
+from analysis.runs.sealed_runs import NOT_AS_SEALED
 from analysis.tables.column import Row
+from analysis.tables.point import RANDOM
 from analysis.tables.published import PAPER, published
 from analysis.tables.table import Tables
 from telemetry.boards.sensor_timing import GAIN_SHARE
@@ -18,18 +21,26 @@ NEVER_MEASURED: Final = (
     "calibrates them.",
 )
 
+# What the sentence about a point begins with, whether points differ in it or not.
+_HEAD: Final = ("model", "gpus", "gpu", "batch_size")
+
 
 def summary(tables: Tables) -> list[str]:
     """The key numbers as sentences."""
     rows = tables.runs.rows
     if not rows:
-        return ["No sealed run could be read."]
+        return ["No sealed run counts.", *not_as_sealed(tables)]
     points = len(tables.groups.rows)
     lines = [
         f"{_plural(len(rows), 'sealed run')} of {_plural(points, 'grid point')} answered "
         f"{_plural(sum(_whole(row['responses']) for row in rows), 'prompt')} with "
         f"{_plural(sum(_whole(row['generated_tokens']) for row in rows), 'token')}."
     ]
+    random = sum(row["weights"] == RANDOM for row in rows)
+    if random:
+        who = "Every run" if random == len(rows) else f"{random} of {len(rows)} runs"
+        lines.append(f"{who} had random weights: no trained model, and its answers are noise.")
+    lines += not_as_sealed(tables)
     for simulated, word in ((False, "Measured"), (True, "Simulated, not measured")):
         lines += _energy_sentence(tables, word, simulated=simulated)
     if any(row["energy_gain_uncertainty_j"] for row in rows):
@@ -41,6 +52,18 @@ def summary(tables: Tables) -> list[str]:
     if without:
         lines.append(f"{_plural(len(without), 'run')} without an energy: {_commonest(without)}.")
     return lines
+
+
+def not_as_sealed(tables: Tables) -> list[str]:
+    """How many sealed runs are in no number, as a file of theirs is not as it was sealed."""
+    changed = sum(row["state"] == NOT_AS_SEALED for row in tables.not_counted.rows)
+    if not changed:
+        return []
+    verb = "is" if changed == 1 else "are"
+    return [
+        f"{_plural(changed, 'sealed run')} {verb} not as sealed and in no number: "
+        "files were changed, lost or added since."
+    ]
 
 
 def missing(tables: Tables) -> list[tuple[str, str, int]]:
@@ -109,7 +132,8 @@ def _energy_sentence(tables: Tables, word: str, *, simulated: bool) -> list[str]
         min(points, key=lambda row: _real(row[name])),
         max(points, key=lambda row: _real(row[name])),
     ]
-    texts = [f"{_with_width(row, name)} J ({_point(row)})" for row in ends]
+    called = dict(zip(map(id, points), names_of(points, but=_HEAD, per=_HEAD), strict=True))
+    texts = [f"{_with_width(row, name)} J ({_point(row, called[id(row)])})" for row in ends]
     span = " to ".join(texts[: 1 if len(points) == 1 else 2])
     total = number_text(sum(energies))
     lines = [f"{word}: a generated token took {span}; all windows together took {total} J."]
@@ -135,8 +159,9 @@ def _with_width(row: Row, name: str) -> str:
     )
 
 
-def _point(row: Row) -> str:
-    return f"{row['model']} on {row['gpus']} x {row['gpu']}, batch {row['batch_size']}"
+def _point(row: Row, more: str) -> str:
+    head = f"{row['model']} on {row['gpus']} x {row['gpu']}, batch {row['batch_size']}"
+    return ", ".join(filter(None, (head, more)))
 
 
 def _plural(count: int, noun: str) -> str:

@@ -137,12 +137,94 @@ def test_what_is_missing_is_on_the_page_with_its_reason(tmp_path: Path) -> None:
     assert "no counter: " in page
 
 
+def audited(results: Path, **changes: object) -> None:
+    """Audit, and make of the audit that lies there what a test needs."""
+    audit([str(results)])
+    path = results / "report" / "audit.json"
+    content = read_json(path)
+    for check in content["checks"]:
+        check["outcome"] = "not applicable" if check["outcome"] != "passed" else "passed"
+    write_json(path, {**content, "passed": True, "counts": {}, "runs_with_changes": 0, **changes})
+
+
+def verdict_of(page: str) -> tuple[str, str]:
+    """Style and words of the page's line about the audit."""
+    found = re.search(r'<p class="verdict([^"]*)"><a href="#audit">([^<]*)</a>', page)
+    assert found is not None
+    return found[1].strip(), found[2]
+
+
+def test_the_verdict_has_the_three_counts_and_is_green_when_nothing_is_left_open(
+    tmp_path: Path,
+) -> None:
+    build_run(tmp_path)
+    audited(tmp_path)
+    style, text = verdict_of(page_of(tmp_path))
+    assert style == "good"
+    assert re.search(r"none failed, \d not applicable, 0 could not be looked at", text)
+
+
+@pytest.mark.parametrize("outcome", ["could not be looked at", "failed"])
+def test_a_check_that_failed_or_could_not_be_looked_at_is_never_green(
+    tmp_path: Path, outcome: str
+) -> None:
+    build_run(tmp_path)
+    audited(tmp_path)
+    path = tmp_path / "report" / "audit.json"
+    content = read_json(path)
+    content["checks"][3]["outcome"] = outcome
+    write_json(path, content)
+    style, text = verdict_of(page_of(tmp_path))
+    assert style == "bad"
+    assert f"1 {outcome}" in text
+
+
+def test_an_audit_of_an_older_version_says_so_and_is_not_green(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    audited(tmp_path, counts=None)
+    style, text = verdict_of(page_of(tmp_path))
+    assert style == "bad"
+    assert "older version" in text
+
+
+def test_runs_from_code_with_changes_stand_in_the_verdict(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    audited(tmp_path, runs_with_changes=1)
+    assert "1 of 1 runs from code with uncommitted changes" in verdict_of(page_of(tmp_path))[1]
+
+
+def test_an_audit_is_of_the_bytes_that_lie_there_or_counts_for_nothing(tmp_path: Path) -> None:
+    build_run(tmp_path, Plan(spec={"repeat": 1}))
+    run = build_run(tmp_path)
+    audited(tmp_path)
+    shard = next(run.attempt(1).shards("samples").rglob("*.parquet"))
+    data = shard.read_bytes()
+    shard.write_bytes(data + b" ")
+    style, text = verdict_of(page_of(tmp_path))
+    assert (style, text) == ("bad", "Not audited: 1 run is not as sealed.")
+    # The audit that saw the changed file says nothing of the whole one.
+    audit([str(tmp_path)])
+    shard.write_bytes(data)
+    style, text = verdict_of(page_of(tmp_path))
+    assert (style, text) == ("bad", "Not audited: the last audit was of other files. Audit again.")
+
+
+def test_an_audit_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    audited(tmp_path, checks="all")
+    assert verdict_of(page_of(tmp_path)) == (
+        "",
+        "Not audited: audit.json cannot be read. Audit again.",
+    )
+
+
 def test_an_audit_of_other_seals_is_not_shown_as_valid(tmp_path: Path) -> None:
     build_run(tmp_path)
-    assert audit([str(tmp_path)]) == 0
-    assert "Audit: no check failed." in page_of(tmp_path)
+    audited(tmp_path)
+    assert verdict_of(page_of(tmp_path))[0] == "good"
     build_run(tmp_path, Plan(spec={"repeat": 1}))
-    assert "The last audit is of other seals" in page_of(tmp_path)
+    style, text = verdict_of(page_of(tmp_path))
+    assert (style, text) == ("bad", "Not audited: the last audit was of other files. Audit again.")
 
 
 def test_ids_of_different_figures_do_not_clash(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""Staging: the files of a report, written aside and put in their places once all are there."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A new folder to write to, whose files take their places in `folder` when the block ends.
+
+    When it raises, `folder` is as it was: on a full disk an old report stays whole. What `folder`
+    holds beside them stays.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    fresh = folder / f".report.{os.getpid()}.tmp"
+    whole = False
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        for path in sorted(fresh.rglob("*")):
+            target = folder / path.relative_to(fresh)
+            if path.is_dir():
+                target.mkdir(exist_ok=True)
+            else:
+                path.replace(target)
+        whole = True
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        for parent in () if whole else made:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()

@@ -1,0 +1,121 @@
+"""Verdict: what the last audit said, and whether it was of the files that lie here now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from analysis.audit.check import Outcome
+from analysis.audit.run import seals_digest
+from analysis.runs.sealed_runs import NOT_AS_SEALED, Loaded
+from analysis.runs.unreadable import UNREADABLE
+from analysis.tables.table import report_folder
+from telemetry.record.files import read_json
+from telemetry.terminal import printable
+
+# The audit's check that every file is as it was sealed.
+_SEAL_CHECK: Final = "seal"
+_THIN: Final = "\N{NARROW NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckText:
+    """One check of an audit, as the page shows it."""
+
+    claim: str
+    """What must hold."""
+    outcome: str
+    """What came of it, in the audit's words."""
+    evidence: str
+    """What was seen."""
+
+    @property
+    def mark(self) -> str:
+        """The check box of the audit's list."""
+        known = {outcome.value: outcome.mark for outcome in Outcome}
+        return known.get(self.outcome, "[?]")
+
+    @property
+    def style(self) -> str:
+        """`good`, `bad`, `doubt`, or `none` where it does not apply."""
+        styles = {"passed": "good", "failed": "bad", "not applicable": "none"}
+        return styles.get(self.outcome, "doubt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditVerdict:
+    """What the page and the terminal say of the audit."""
+
+    text: str
+    """One line."""
+    good: bool
+    """True only for an audit of these very files in which nothing failed or went unseen."""
+    of_these: bool
+    """Whether the audit was of these very files; False without one."""
+    counted: bool = False
+    """Whether it counted what it could not look at: one of an older version did not."""
+    checks: tuple[CheckText, ...] = ()
+    """What each check saw, whatever the files are now."""
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> Self:
+        """The verdict of the audit that lies in the results folder."""
+        path = report_folder(loaded.results) / "audit.json"
+        if not path.is_file():
+            return cls(text="Not audited yet.", good=False, of_these=False)
+        try:
+            return cls._read(read_json(path), loaded)
+        except UNREADABLE:
+            text = "Not audited: audit.json cannot be read. Audit again."
+            return cls(text=text, good=False, of_these=False)
+
+    @classmethod
+    def _read(cls, audit: Mapping[str, Any], loaded: Loaded) -> Self:
+        checks = tuple(
+            CheckText(**{key: _shown(check[key]) for key in ("claim", "outcome", "evidence")})
+            for check in audit["checks"]
+        )
+        changed = sum(other.state == NOT_AS_SEALED for other in loaded.not_counted)
+        # Where the seal's own check failed, the audit was of files that were not as sealed.
+        intact = any(
+            check.get("name") == _SEAL_CHECK and check["outcome"] == "passed"
+            for check in audit["checks"]
+        )
+        of_these = bool(
+            not changed and intact and audit["seals_sha256"] == seals_digest(loaded.results)
+        )
+        # An audit from before told what it could not look at from what does not apply.
+        counted = isinstance(audit.get("counts"), dict)
+        text, good = _judged(audit, checks, counted=counted)
+        if not of_these:
+            text, good = "Not audited: the last audit was of other files. Audit again.", False
+            if changed:
+                text = (
+                    f"Not audited: {changed} run{'s are' if changed > 1 else ' is'} not as sealed."
+                )
+        return cls(text=text, good=good, of_these=of_these, counted=counted, checks=checks)
+
+
+def _judged(
+    audit: Mapping[str, Any], checks: tuple[CheckText, ...], *, counted: bool
+) -> tuple[str, bool]:
+    """What an audit of these files says, and whether it leaves no doubt."""
+    counts = {
+        outcome: sum(check.outcome == outcome.value for check in checks) for outcome in Outcome
+    }
+    failed, unseen = counts[Outcome.FAILED], counts[Outcome.UNSEEN]
+    parts = [
+        f"{failed} failed" if failed else "none failed",
+        f"{counts[Outcome.SKIPPED]} not applicable",
+        f"{unseen} could not be looked at",
+    ]
+    changes = audit.get("runs_with_changes")
+    if isinstance(changes, int) and changes:
+        parts.append(f"{changes} of {audit.get('runs')} runs from code with uncommitted changes")
+    text = f"Audit of {len(checks)} checks: {', '.join(parts)}."
+    if not counted:
+        text += " It is an older version's, which did not count what it could not look at."
+    return text, counted and audit["passed"] is True and not (failed or unseen)
+
+
+def _shown(text: object) -> str:
+    return _THIN.join(printable(part) for part in str(text).split(_THIN))
