@@ -15,8 +15,9 @@ _DIGEST_DIGITS: Final = 12
 def _number(name: str) -> Callable[[Run], Cell]:
     def value(run: Run) -> Cell:
         found = run.launch.get(name)
-        is_number = isinstance(found, int | float) and not isinstance(found, bool)
-        return float(found) if is_number else None
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            return None
+        return float(found)
 
     return value
 

@@ -18,7 +18,16 @@ from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import Phase
 from tests.support.record_answers import T0_US, us
-from tests.support.records import IDLE_W, Plan, build_run, energy_j, timeline, window_s, work_w
+from tests.support.records import (
+    IDLE_W,
+    Plan,
+    build_run,
+    energy_j,
+    reseal,
+    timeline,
+    window_s,
+    work_w,
+)
 
 H200 = {"name": "NVIDIA H200", "kind": "h200", "driver": "580.159.04"}
 Keep = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -267,6 +276,7 @@ def measured(run: RunPaths, **paces_us: int) -> None:
     paces = {name: {"update_us": update_us} for name, update_us in paces_us.items()}
     content["hosts"]["node0"]["source"]["nvml"] = {"paces": paces}
     write_json(path, content)
+    reseal(run)
 
 
 def test_a_measured_period_stands_before_the_table_and_the_difference_is_noted(
