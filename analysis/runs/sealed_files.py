@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from telemetry.record.files import read_json
+from telemetry.record.files import read_json, require_plain
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.seal import read_sealed
 
@@ -41,7 +41,9 @@ class SealedFiles:
             OSError: it cannot be read.
             ValueError: it is not as it was sealed, or the seal does not name it.
         """
-        return path if self.results is None else pa.BufferReader(self._bytes(path))
+        if self.results is None:
+            return require_plain(path)
+        return pa.BufferReader(self._bytes(path))
 
     def json(self, path: Path) -> dict[str, Any]:
         """A JSON object of the record; raises what `source` does.

@@ -117,9 +117,9 @@ class Run:
         """
         table = pq.read_table(self.files.source(self.attempt.table(kind)), partitioning=None)
         require_columns(self.attempt.table(kind), table, kind)
-        for field in TABLES[kind]:
-            if field.name not in table.column_names:
-                table = table.append_column(field.name, pa.nulls(table.num_rows, field.type))
+        for column in TABLES[kind]:
+            if column.name not in table.column_names:
+                table = table.append_column(column.name, pa.nulls(table.num_rows, column.type))
         return table
 
     @property

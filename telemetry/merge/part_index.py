@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from telemetry.merge.alignment import Clocks
 from telemetry.merge.chunks import SORT_KEYS, UNREADABLE, Chunk
+from telemetry.record.files import require_plain
 from telemetry.record.schema import schema_of
 from telemetry.shards.reader import StreamReader
 from telemetry.shards.writer import ROW_GROUP_ROWS, Part, shard_metadata
@@ -46,6 +47,7 @@ class Survey:
 def survey_part(kind: str, part: Part, clocks: Clocks) -> Survey:
     """What `part` of table `kind` holds; damage is named, never raised."""
     try:
+        require_plain(part.path)
         if part.closed:
             return _survey_parquet(kind, part, clocks)
         return _survey_stream(kind, part, clocks)

@@ -5,7 +5,6 @@
 - `attempt_state`: where an attempt stands, from its files and the processes behind them.
 - `bulk_files`: thousands of small files written at once, and put on the disk once.
 - `clock_offset`: how far a host's clock is ahead of the reference host's, measured in the job.
-- `differing`: which fields set runs apart, and how plan, status and tables say so.
 - `fields`: one row each, with unit and meaning.
 - `files`: what a reader finds is whole or not there.
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
@@ -23,7 +22,7 @@ Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `COEFFICIENTS`, `DEVICES`,
 `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SPANS`, `STEPS`, `SharedJson`,
 `Subject`, `TABLES`, `attempt_state`, `campaigns_folder`, `checkpoints_folder`, `create_json`,
 `file_sha256`, `flush`, `has_source`, `is_alive`, `json_text`, `list_runs`, `load_opener`,
-`prompts_folder`, `read_json`, `read_sealed`, `record_end`, `replace_folder`, `replace_text`,
-`require_whole`, `schema_of`, `seal_attempt`, `source_names`, `this_host`, `verify_seal`,
-`write_bytes`, `write_json`.
+`prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`,
+`replace_text`, `require_plain`, `require_whole`, `schema_of`, `seal_attempt`, `source_names`,
+`this_host`, `verify_seal`, `write_bytes`, `write_json`.
 """

@@ -3,12 +3,16 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 # 1 MiB keeps hashing at disk speed without holding a part in memory.
 _HASH_CHUNK_BYTES = 1 << 20
+# The largest object that a record holds, a manifest of days of parts on many nodes, is a few MB.
+_MOST_JSON_BYTES: Final = 256 << 20
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -56,10 +60,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no JSON object; the message names it.
+        ValueError: the file is no plain file, or no JSON object; the message names it.
     """
+    data = read_plain(path, most_bytes=_MOST_JSON_BYTES)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(data)
     except ValueError as error:
         raise ValueError(f"{path} must be a JSON object, but is not JSON: {error}") from error
     if not isinstance(content, dict):
@@ -68,9 +73,52 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def file_sha256(path: Path) -> str:
-    """The file's SHA-256 as 64 hex digits."""
+    """The file's SHA-256 as 64 hex digits.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no plain file.
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as source:
-        while chunk := source.read(_HASH_CHUNK_BYTES):
+    with _plain_file(path) as number:
+        while chunk := os.read(number, _HASH_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_plain(path: Path, *, most_bytes: int) -> bytes:
+    """The bytes of a plain file that is no larger than `most_bytes`.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no plain file, or larger; the message names it.
+    """
+    with _plain_file(path) as number:
+        size = os.fstat(number).st_size
+        if size > most_bytes:
+            raise ValueError(f"{path} must have at most {most_bytes} bytes, but has {size} instead")
+        with open(number, "rb", closefd=False) as source:
+            return source.read(most_bytes)
+
+
+def require_plain(path: Path) -> Path:
+    """The path of a plain file, for a reader that opens it itself.
+
+    Raises:
+        OSError: there is none, or it cannot be opened.
+        ValueError: it is no plain file.
+    """
+    with _plain_file(path):
+        return path
+
+
+@contextmanager
+def _plain_file(path: Path) -> Iterator[int]:
+    """The descriptor of a plain file: a pipe or a device would be read for ever."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError(f"{path} must be a plain file, but is a pipe, a device or a folder")
+        yield number
+    finally:
+        os.close(number)
