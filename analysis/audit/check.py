@@ -1,16 +1,22 @@
 """Check: what one check of the audit saw in one run, and the case it looked at."""
 
 import csv
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
+
+import pyarrow.parquet as pq
 
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.sealed_runs import Run, open_run
 from analysis.tables.table import report_folder
+from telemetry.record.files import require_plain
 from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.schema import METADATA_KEY
+from telemetry.terminal import printable
 
 # Summing thousands of differences of doubles loses far less than this.
 SUM_TOLERANCE: Final = 1e-6
@@ -43,11 +49,16 @@ class Finding:
     """Whether the check holds, does not, says nothing about the run, or lacks what it needs."""
     evidence: str
     """What was seen, or why the check does not apply or could not look, in one line."""
+    strain: float = 0.0
+    """How near it came to failing, of findings of one outcome: the worst run's is shown."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "evidence", printable(self.evidence))
 
 
-def passed(evidence: str) -> Finding:
-    """The check holds."""
-    return Finding(outcome=Outcome.PASSED, evidence=evidence)
+def passed(evidence: str, *, strain: float = 0.0) -> Finding:
+    """The check holds; `strain` is 0 where nothing came near its limit, 1 at the limit."""
+    return Finding(outcome=Outcome.PASSED, evidence=evidence, strain=strain)
 
 
 def failed(evidence: str) -> Finding:
@@ -65,12 +76,16 @@ def unseen(reason: str) -> Finding:
     return Finding(outcome=Outcome.UNSEEN, evidence=reason)
 
 
-def judged(faults: list[str], evidence: str) -> Finding:
-    """Failed with the first fault and how many more there are, else passed with `evidence`."""
+def judged(faults: Sequence[str], evidence: str, *, strain: float = 0.0) -> Finding:
+    """Failed with the first fault and how many more there are, else passed with `evidence`.
+
+    Of runs that failed the one with the most faults is the worst; of others that with the highest
+    `strain`.
+    """
     if not faults:
-        return passed(evidence)
+        return passed(evidence, strain=strain)
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return failed(faults[0] + more)
+    return Finding(outcome=Outcome.FAILED, evidence=faults[0] + more, strain=float(len(faults)))
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,8 @@ class Case:
 
     paths: RunPaths
     """Where the run's record lies."""
+    traces: dict[tuple[str, str], tuple[str, str, str]] = field(default_factory=dict)
+    """Run, host and device by field and digest of a trace: those of all runs looked at so far."""
 
     @cached_property
     def attempt(self) -> AttemptPaths:
@@ -104,6 +121,16 @@ class Case:
     def run_energy(self) -> RunEnergy:
         """Its energies."""
         return RunEnergy(self.run)
+
+    def shard_metadata(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What the writer of every shard said of itself, by table and shard."""
+        for kind in self.run.tables:
+            raw = (pq.read_schema(require_plain(self.attempt.table(kind))).metadata or {}).get(
+                METADATA_KEY
+            )
+            content = json.loads(raw) if raw else {}
+            for shard, metadata in sorted(content.get("shards", {}).items()):
+                yield f"{kind}/{shard}", metadata
 
     def written_rows(self, table: str) -> list[dict[str, str]]:
         """The run's rows of a table in the report as it stands; empty when none was written."""

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from analysis.audit.check import Case, Check, Finding, failed, judged, skipped
+from analysis.audit.check import Case, Check, Finding, failed, judged, skipped, unseen
+from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILIES
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import STATED, Performance
@@ -11,6 +12,7 @@ from telemetry.record.schema import Phase
 
 # Paddings of a layer's scales and rows.
 BYTES_TOLERANCE: Final = 0.01
+_CPU: Final = "cpu"
 
 
 def bytes_counted(case: Case) -> Finding:
@@ -18,6 +20,8 @@ def bytes_counted(case: Case) -> Finding:
 
     A family without an independent formula is held against what its own record works out.
     """
+    if missing := missing_model(case.run):
+        return missing
     model = ModelFacts(case.run)
     by_formula = model.formula if isinstance(model.formula, Arithmetic) else model.arithmetic
     if isinstance(by_formula, str):
@@ -32,15 +36,20 @@ def bytes_counted(case: Case) -> Finding:
         if abs(counted / expected - 1.0) > BYTES_TOLERANCE:
             faults.append(f"{name} is {counted}, by the formula {expected}")
     if not compared:
-        return skipped("the run counted none")
+        return unseen("the run counted none")
     return judged(faults, f"{model.weight_bytes} bytes a step, {model.kv_bytes} a position")
 
 
 def arithmetic_repeats(case: Case) -> Finding:
     """Parameters, bytes and operations that the record states come out of its model's shape."""
     model = ModelFacts(case.run)
+    if missing := missing_model(case.run):
+        return missing
     if "arithmetic" not in case.run.model:
-        return skipped("not recorded: the run is from before a model's arithmetic was")
+        # Which phases an engine has was first written by the same release.
+        if "phases" in model.part("engine"):
+            return failed("`arithmetic` is missing from model.json, and the run's release wrote it")
+        return unseen("not recorded: the run is from before a model's arithmetic was")
     stated = Arithmetic.read(case.run.model["arithmetic"])
     if stated.family not in FAMILIES:
         return skipped(str(model.formula))
@@ -62,8 +71,12 @@ def arithmetic_repeats(case: Case) -> Finding:
 def bound_not_beaten(case: Case) -> Finding:
     """No phase was faster than its GPUs' stated peaks allow."""
     performance = Performance(case.run_energy)
+    if case.run.spec.simulated or case.run.spec.gpu == _CPU:
+        return skipped("the work was done on CPU")
+    if missing := missing_model(case.run):
+        return missing
     if performance.reason is not None:
-        return skipped(performance.reason)
+        return unseen(performance.reason)
     shares = {}
     for phase in (Phase.PREFILL, Phase.DECODE):
         least_s = performance.least_s(phase, STATED)
@@ -76,11 +89,15 @@ def bound_not_beaten(case: Case) -> Finding:
         if least_s is not None and seconds > 0 and phase is Phase.DECODE:
             shares["decode, roofline"] = least_s / seconds
     if not shares:
-        return skipped("no rate of the work is known")
+        return unseen("no rate of the work is known")
     faults = [f"{name}: {share:.1%} of what the GPUs can do" for name, share in shares.items()]
     faults = [fault for fault, share in zip(faults, shares.values(), strict=True) if share > 1.0]
     most = max(shares, key=lambda name: shares[name])
-    return judged(faults, f"at most {shares[most]:.1%} of the stated peak ({most})")
+    return judged(
+        faults,
+        f"at most {shares[most]:.1%} of the stated peak ({most})",
+        strain=shares[most],
+    )
 
 
 MODEL_CHECKS: Final = (

@@ -14,7 +14,7 @@ from analysis.audit.check import Case, Check, Finding, failed, judged, passed, s
 from analysis.energy.curves import GAP_PERIODS
 from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
-from telemetry.record.files import read_json
+from telemetry.record.files import read_json, require_plain
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import TABLES
 from telemetry.record.seal import verify_seal
@@ -26,6 +26,7 @@ LEAST_COVERAGE: Final = 0.95
 # Clocks of hosts agree to far less than this where NTP runs; a watcher outlives rank 0 by seconds.
 LIFETIME_SLACK_US: Final = 60 * US_PER_S
 
+_CPU: Final = "cpu"
 _ROW_KEY: Final = ("t_us", "host", "device", "field")
 
 
@@ -88,11 +89,34 @@ def merge_repeats(case: Case) -> Finding:
         for kind in case.run.tables:
             ours = pq.read_table(attempt.table(kind), partitioning=None)
             rows += ours.num_rows
-            if not ours.equals(pq.read_table(case.attempt.table(kind), partitioning=None)):
+            theirs = pq.read_table(require_plain(case.attempt.table(kind)), partitioning=None)
+            if not same_tables(ours, theirs):
                 faults.append(f"{kind}.parquet is not what its shards merge to")
         if read_json(attempt.manifest) != read_json(case.attempt.manifest):
             faults.append("manifest.json is not what the shards merge to")
     return judged(faults, f"{rows} rows and the manifest come out again")
+
+
+def same_tables(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables hold the same; a NaN is the same as a NaN, unlike in arithmetic."""
+    if one.schema != other.schema or one.num_rows != other.num_rows:
+        return False
+    return all(_same_column(one[name], other[name]) for name in one.column_names)
+
+
+def _same_column(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    if one.equals(other):
+        return True
+    if not pa.types.is_floating(one.type):
+        return False
+    ours, theirs = pc.is_nan(one), pc.is_nan(other)
+    if not ours.equals(theirs):
+        return False
+    return bool(
+        pc.if_else(pc.fill_null(ours, False), 0.0, one).equals(
+            pc.if_else(pc.fill_null(theirs, False), 0.0, other)
+        )
+    )
 
 
 def samples_sorted(case: Case) -> Finding:
@@ -134,15 +158,29 @@ def inside_lifetime(case: Case) -> Finding:
 
 
 def readings_complete(case: Case) -> Finding:
-    """In the measured window no GPU sensor missed more than one reading in twenty."""
-    if not case.run_energy.gpus:
-        return skipped("no rank has a GPU")
-    covered = list(case.run_energy.coverage())
-    faults = [
-        f"{gpu.uuid} has no reading of power or energy"
-        for gpu in case.run_energy.gpus
-        if not any(one.device == gpu.uuid for one in covered)
-    ]
+    """In the measured window no GPU sensor missed more than one reading in twenty.
+
+    A field that is read more seldom than the window is long sees nothing of it: of every GPU that a
+    rank worked on another field must.
+    """
+    run_energy = case.run_energy
+    if not run_energy.gpus:
+        if case.run.spec.gpu == _CPU:
+            return skipped("no GPU was asked for")
+        return failed(f"{case.run.spec.gpu} was asked for, and no rank has a GPU")
+    window_us = run_energy.window_us[1] - run_energy.window_us[0]
+    covered = list(run_energy.coverage())
+    seeing = [one for one in covered if one.gap_us < window_us]
+    faults = []
+    for gpu in run_energy.gpus:
+        gaps = [one.gap_us for one in covered if one.device == gpu.uuid]
+        if not gaps:
+            faults.append(f"{gpu.uuid} has no reading of power or energy")
+        elif min(gaps) >= window_us:
+            faults.append(
+                f"{gpu.uuid} has no reading of power or energy in the window: "
+                f"a gap of {min(gaps) / US_PER_S:.3f} s in {window_us / US_PER_S:.3f} s"
+            )
     for one in covered:
         where = f"{one.device} {one.field}"
         # Of a few readings one may fall just outside the window's edge.
@@ -154,8 +192,15 @@ def readings_complete(case: Case) -> Finding:
                 f"more than {GAP_PERIODS} periods of {one.period_us / US_PER_S:.3f} s"
             )
     worst = min((one.share for one in covered), default=0.0)
-    gap_s = max((one.gap_us for one in covered), default=0) / US_PER_S
-    return judged(faults, f"worst coverage {worst:.1%}, longest gap {gap_s:.3f} s")
+    gap_us = max((one.gap_us for one in seeing), default=0)
+    blind = sorted({one.field for one in covered} - {one.field for one in seeing})
+    told = f"; read more seldom than the window is long: {', '.join(blind)}" if blind else ""
+    return judged(
+        faults,
+        f"worst coverage {worst:.1%}, longest gap {gap_us / US_PER_S:.3f} s "
+        f"of {window_us / US_PER_S:.3f} s{told}",
+        strain=gap_us / window_us,
+    )
 
 
 def spans_tile(case: Case) -> Finding:
@@ -192,6 +237,10 @@ def all_present(case: Case) -> Finding:
             faults.append(f"ranks {what} must be 0 to {spec.gpus - 1}, but are {found} instead")
     if len(hosts) != spec.nodes:
         faults.append(f"watched hosts must be {spec.nodes}, but are {len(hosts)} instead")
+    for host in sorted(wrote):
+        own = sum(rank.host == host for rank in case.run_energy.ranks)
+        if own != spec.gpus_per_node:
+            faults.append(f"{own} ranks worked on {host}, {spec.gpus_per_node} a node by the spec")
     if wrote - hosts:
         faults.append(f"no watcher on {sorted(wrote - hosts)[0]}")
     return judged(faults, f"{spec.gpus} ranks on {spec.nodes} watched hosts")
@@ -202,7 +251,9 @@ def gpus_distinct(case: Case) -> Finding:
     registered = {int(rank["rank"]): rank for rank in case.run.manifest["ranks"]}
     uuids = [rank.gpu_uuid for rank in case.run_energy.ranks if rank.gpu_uuid is not None]
     if not uuids:
-        return skipped("no rank has a GPU")
+        if case.run.spec.gpu == _CPU:
+            return skipped("no GPU was asked for")
+        return failed(f"{case.run.spec.gpu} was asked for, and no rank has a GPU")
     faults = [
         f"{uuid} belongs to two ranks" for uuid in sorted(set(uuids)) if uuids.count(uuid) > 1
     ]

@@ -6,18 +6,28 @@ audit.json and the report take it from here.
 
 from typing import Final
 
+from analysis.audit.answer_checks import ANSWER_CHECKS
+from analysis.audit.board_checks import BOARD_CHECKS
 from analysis.audit.check import Check
+from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.record_checks import RECORD_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
+from analysis.audit.spec_checks import SPEC_CHECKS
+from analysis.audit.time_checks import TIME_CHECKS
 from analysis.audit.work_checks import WORK_CHECKS
 
 CHECKS: Final[list[Check]] = [
     *RECORD_CHECKS,
+    *COPY_CHECKS,
+    *SPEC_CHECKS,
+    *BOARD_CHECKS,
+    *TIME_CHECKS,
     *ENERGY_CHECKS,
     *WORK_CHECKS,
     *MODEL_CHECKS,
+    *ANSWER_CHECKS,
     *RESULT_CHECKS,
 ]
 """All checks of a run, in the order they are made and told; names stand once each."""

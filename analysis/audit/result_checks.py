@@ -1,11 +1,14 @@
 """Result checks: do tokens, words, labels and identities agree with each other?"""
 
+import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -16,17 +19,22 @@ from analysis.audit.check import (
     Finding,
     failed,
     judged,
-    passed,
-    skipped,
+    unseen,
 )
+from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.gpus import gpu_rows
 from analysis.tables.runs import run_row
-from telemetry.record.files import file_sha256, read_json
+from telemetry.record.files import file_sha256, read_json, read_plain, require_plain
 from telemetry.record.schema import METADATA_KEY
 from telemetry.record.spec import RunSpec
-from telemetry.shards.writer import list_parts, read_stream, shard_metadata
+from telemetry.shards.writer import Part, list_parts, read_stream, shard_metadata
 
-_COMMIT_DIGITS: Final = 40
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# A digest in which one digit stands throughout was typed, not computed.
+_TYPED: Final = re.compile(r"(.)\1+")
+_NO_CHANGES_SHA256: Final = hashlib.sha256(b"").hexdigest()
+# Prompts of a hundred thousand lines are some 50 MB.
+_MOST_PROMPTS_BYTES: Final = 1 << 30
 
 
 def responses_count(case: Case) -> Finding:
@@ -74,6 +82,10 @@ def prompts_answered(case: Case) -> Finding:
     if found != sha256:
         faults.append(f"the prompts file hashes to {found[:12]}…, asked for was {sha256[:12]}…")
     wanted = case.run.spec.prompts
+    data = read_plain(case.paths.prompts(sha256), most_bytes=_MOST_PROMPTS_BYTES)
+    lines = len(data.splitlines())
+    if lines != wanted:
+        faults.append(f"the prompts file has {lines} lines, {wanted} prompts were asked for")
     answered = Counter(case.run.responses["prompt"].to_pylist())
     passes = max(answered.values(), default=0)
     if answered != Counter(dict.fromkeys(range(wanted), passes)):
@@ -88,7 +100,7 @@ def identities_hold(case: Case) -> Finding:
     row: Mapping[str, Any] = written[0] if written else run_row(case.run_energy)
     names = ("power_w", "energy_j", "energy_per_token_j", "energy_per_response_j", "duration_s")
     if any(row[name] in (None, "") for name in names):
-        return skipped(str(row["energy_reason"] or "no tokens"))
+        return unseen(str(row["energy_reason"] or "no tokens"))
     gpus: Sequence[Mapping[str, Any]] = case.written_rows("gpus") or gpu_rows(case.run_energy)
     working = math.fsum(float(gpu["energy_j"] or 0) for gpu in gpus if _has_rank(gpu))
     idle = math.fsum(float(gpu["energy_j"] or 0) for gpu in gpus if not _has_rank(gpu))
@@ -127,41 +139,106 @@ def simulation_labelled(case: Case) -> Finding:
         labels[f"hosts/{name}.json"] = host.get("simulated")
         for gpu in host.get("gpus", []):
             labels[f"{gpu.get('uuid')} on {name}"] = gpu.get("simulated")
+    damaged = {part["path"] for part in manifest.get("parts", []) if part.get("damage")}
+    faults = []
+    unreadable = 0
     for folder in sorted(case.attempt.folder.glob("shards/*/*")):
         for part in list_parts(folder):
-            schema = (
-                pq.read_schema(part.path) if part.closed else read_stream(part.path).table.schema
-            )
-            labels[f"{folder.parent.name}/{folder.name}"] = shard_metadata(schema).get("simulated")
+            name = part.path.relative_to(case.attempt.folder).as_posix()
+            try:
+                labels[name] = shard_metadata(_schema(part)).get("simulated")
+            except UNREADABLE as error:
+                # The merge named it, which another check makes sure of; else nobody did.
+                unreadable += 1
+                if name not in damaged:
+                    faults.append(f"{name} cannot be read: {shortened(error)}")
     for kind in case.run.tables:
-        raw = (pq.read_schema(case.attempt.table(kind)).metadata or {}).get(METADATA_KEY)
+        raw = (pq.read_schema(require_plain(case.attempt.table(kind))).metadata or {}).get(
+            METADATA_KEY
+        )
         content = json.loads(raw) if raw else {}
         if "simulated" in content:
             labels[f"{kind}.parquet"] = content["simulated"]
-    faults = [
+    faults += [
         f"{where} says simulated {label}, the spec {spec.simulated}"
         for where, label in labels.items()
         if label is not spec.simulated
     ]
     what = "simulated" if spec.simulated else "measured"
-    return judged(faults, f"{len(labels)} labels say {what}")
+    lost = f", {unreadable} parts are damaged and named so" if unreadable else ""
+    return judged(faults, f"{len(labels)} labels say {what}{lost}", strain=float(unreadable))
 
 
-def provenance_clean(case: Case) -> Finding:
-    """The run's code is a commit without changes."""
+def _schema(part: Part) -> pa.Schema:
+    path = require_plain(part.path)
+    return pq.read_schema(path) if part.closed else read_stream(path).table.schema
+
+
+def provenance_told(case: Case) -> Finding:
+    """The code is a commit, or its changes are on record and the launcher was told to allow them.
+
+    What other files name of it too must be the same: packages that ranks and watchers loaded, and
+    the host that submitted.
+    """
     provenance = read_json(case.attempt.provenance)
     git = provenance.get("git")
     if not isinstance(git, dict) or git.get("commit") is None:
         reason = git.get("reason") if isinstance(git, dict) else None
         return failed(f"no commit is on record: {reason or 'no reason given'}")
     commit = str(git["commit"])
-    if len(commit) != _COMMIT_DIGITS:
-        return failed(f"`commit` must be {_COMMIT_DIGITS} hex digits, but is {commit!r} instead")
-    if git.get("dirty"):
-        if provenance.get("allow_dirty") is True:
-            return skipped(f"{commit[:12]} with changes, which the launcher was told to allow")
-        return failed(f"{commit[:12]} had changes that no commit holds")
-    return passed(f"commit {commit[:12]}, no changes")
+    faults = []
+    if not _COMMIT.fullmatch(commit):
+        faults.append(f"`commit` must be 40 or 64 hex digits, but is {commit!r} instead")
+    elif _TYPED.fullmatch(commit):
+        faults.append(f"`commit` must be a digest, but is {commit!r} instead")
+    changed = bool(git.get("changes")) or git.get("diff_sha256", _NO_CHANGES_SHA256) not in (
+        None,
+        _NO_CHANGES_SHA256,
+    )
+    if changed and not git.get("dirty"):
+        faults.append(f"{commit[:12]} is said to have no changes, but its changes are on record")
+    if git.get("dirty") and provenance.get("allow_dirty") is not True:
+        faults.append(f"{commit[:12]} had changes that no commit holds")
+    faults += _package_faults(case, provenance.get("packages"))
+    submitted = case.attempt.submitted
+    if submitted.is_file():
+        host = read_json(submitted).get("submit_host")
+        if host is not None and host != provenance.get("submit_host"):
+            faults.append(f"`submit_host` is {provenance.get('submit_host')}, but {host} submitted")
+    told = (
+        "with changes, which the launcher was told to allow" if git.get("dirty") else "no changes"
+    )
+    return judged(faults, f"commit {commit[:12]}, {told}", strain=float(bool(git.get("dirty"))))
+
+
+def _package_faults(case: Case, packages: object) -> list[str]:
+    """Where ranks and watchers loaded other releases than the launcher listed."""
+    if not isinstance(packages, dict):
+        return ["provenance.json lists no packages"]
+    loaded: dict[str, set[str]] = {}
+    for _, metadata in case.shard_metadata():
+        for source in _sources(metadata.get("source")):
+            for name in ("torch", "fairscale", "psutil"):
+                if isinstance(source.get(name), str):
+                    loaded.setdefault(name, set()).add(source[name])
+    for ready in case.run.hosts.values():
+        for source in _sources(ready.get("source")):
+            if isinstance(source.get("psutil"), str):
+                loaded.setdefault("psutil", set()).add(source["psutil"])
+    return [
+        f"{name} is {packages.get(name)} in provenance.json, but {release} was loaded"
+        for name, releases in sorted(loaded.items())
+        for release in sorted(releases)
+        # A build's own mark, as in 2.11.0+cu130, is no part of what pip lists of it.
+        if str(packages.get(name)).partition("+")[0] != release.partition("+")[0]
+    ]
+
+
+def _sources(source: object) -> list[dict[str, Any]]:
+    """A source and those that it is made of."""
+    if not isinstance(source, dict):
+        return []
+    return [source, *(part for part in source.values() if isinstance(part, dict))]
 
 
 def _has_rank(gpu: Mapping[str, Any]) -> bool:
@@ -175,6 +252,6 @@ RESULT_CHECKS: Final = (
     Check(name="prompts", claim="every prompt was answered as often", look=prompts_answered),
     Check(name="identities", claim="power, energy and rates agree", look=identities_hold),
     Check(name="labels", claim="what is simulated says so", look=simulation_labelled),
-    Check(name="provenance", claim="the code is a clean commit", look=provenance_clean),
+    Check(name="provenance", claim="the code that ran is on record", look=provenance_told),
 )
 """Checks of the results, in the audit's order."""

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow.parquet as pq
+
 from analysis.audit.check import Case, Check, Finding, Outcome, failed, judged, skipped
 from analysis.audit.registry import CHECKS
 from analysis.runs.sealed_runs import find_runs, load
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.build import build_tables
-from analysis.tables.table import report_folder
+from analysis.tables.table import Table, report_folder
 from telemetry.record.files import file_sha256
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import SCHEMA_VERSION
+from telemetry.terminal import printable
 
 # One run that failed or could not be looked at is not made good by others that passed.
 _WORST_FIRST: Final = (Outcome.FAILED, Outcome.UNSEEN, Outcome.PASSED)
@@ -40,34 +43,99 @@ class CheckLine:
         return next((one for one in _WORST_FIRST if one in outcomes), Outcome.SKIPPED)
 
     @property
+    def worst(self) -> tuple[str, Finding]:
+        """The run that came nearest to the worst, of those that decided the outcome."""
+        deciding = [one for one in self.findings if one[1].outcome is self.outcome]
+        return max(deciding, key=lambda one: one[1].strain)
+
+    @property
     def evidence(self) -> str:
-        """One line: the first finding that decided the outcome, and how many decided so."""
-        deciding = [finding for _, finding in self.findings if finding.outcome is self.outcome]
-        if self.outcome is Outcome.PASSED and len(self.findings) > 1:
-            rest = len(self.findings) - len(deciding)
-            not_applicable = f", {Outcome.SKIPPED.value} to {rest}" if rest else ""
-            return f"{len(deciding)} runs{not_applicable}; first: {deciding[0].evidence}"
-        if len(deciding) > 1:
-            return f"{len(deciding)} of {len(self.findings)} runs; first: {deciding[0].evidence}"
-        return deciding[0].evidence
+        """One line: what the worst run says, and how many runs say something of its kind."""
+        run_id, finding = self.worst
+        if len(self.findings) == 1:
+            return finding.evidence
+        counts = self.counts()
+        if self.outcome is Outcome.SKIPPED:
+            return f"{counts[Outcome.SKIPPED]} runs: {finding.evidence}"
+        said = [f"{counts[self.outcome]} of {len(self.findings)} runs"]
+        if self.outcome is Outcome.PASSED and counts[Outcome.SKIPPED]:
+            said.append(f"{Outcome.SKIPPED.value} to {counts[Outcome.SKIPPED]}")
+        return f"{', '.join(said)}; worst {printable(run_id)}: {finding.evidence}"
+
+    def counts(self) -> dict[Outcome, int]:
+        """Of how many runs each outcome came."""
+        found = [finding.outcome for _, finding in self.findings]
+        return {outcome: found.count(outcome) for outcome in Outcome}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """All that an audit saw."""
+
+    results: Path
+    """The results folder whose runs were looked at."""
+    lines: tuple[CheckLine, ...]
+    """A line a check; none when there is no sealed run."""
+    runs: int
+    """Sealed runs that were looked at."""
+    changed_trees: int
+    """Of them those whose record says that the code had changes that no commit holds."""
+
+    def counts(self) -> dict[Outcome, int]:
+        """How many checks came to each outcome."""
+        found = [line.outcome for line in self.lines]
+        return {outcome: found.count(outcome) for outcome in Outcome}
+
+    @property
+    def verdict(self) -> str:
+        """One line that says what was not looked at, too."""
+        counts = self.counts()
+        plural = "" if self.runs == 1 else "s"
+        said = [
+            f"{counts[Outcome.FAILED] or 'none'} failed",
+            f"{counts[Outcome.UNSEEN] or 'none'} could not be looked at",
+            f"{counts[Outcome.SKIPPED] or 'none'} not applicable",
+        ]
+        text = f"{len(self.lines)} checks of {self.runs} sealed run{plural}: {', '.join(said)}"
+        if self.changed_trees:
+            text += f"; {self.changed_trees} of {self.runs} run{plural} from a tree with changes"
+        return text
 
 
 def audit_results(results: Path) -> list[CheckLine]:
     """Every check over every sealed run of a results folder; damaged input fails, never raises."""
-    cases = [Case(run) for run in find_runs(results) if is_sealed(run)]
+    return list(audit_folder(results).lines)
+
+
+def audit_folder(results: Path) -> Audit:
+    """The audit of a results folder; damaged input fails a check and never raises."""
+    return _audit(results, [run for run in find_runs(results) if is_sealed(run)], whole=True)
+
+
+def audit_run(run: RunPaths) -> Audit:
+    """The audit of one sealed run; what takes a whole results folder is left out."""
+    return _audit(run.results, [run] if is_sealed(run) else [], whole=False)
+
+
+def _audit(results: Path, runs: Sequence[RunPaths], *, whole: bool) -> Audit:
+    """Run by run, so that no more than one run's arrays are held at a time."""
+    findings: dict[str, list[tuple[str, Finding]]] = {check.name: [] for check in CHECKS}
+    traces: dict[tuple[str, str], tuple[str, str, str]] = {}
+    changed = 0
+    for run in runs:
+        case = Case(run, traces)
+        for check in CHECKS:
+            findings[check.name].append((run.run_id, _look(check, case)))
+        changed += _from_changed_tree(case)
     lines = [
-        CheckLine(
-            name=check.name,
-            claim=check.claim,
-            findings=tuple((case.paths.run_id, _look(check, case)) for case in cases),
-        )
+        CheckLine(name=check.name, claim=check.claim, findings=tuple(findings[check.name]))
         for check in CHECKS
-        if cases
+        if runs
     ]
-    if cases:
+    if runs and whole:
         finding = _report_tables(results)
         lines.append(CheckLine(name=_TABLES_CHECK, claim=_TABLES_CLAIM, findings=(("", finding),)))
-    return lines
+    return Audit(results=results, lines=tuple(lines), runs=len(runs), changed_trees=changed)
 
 
 def is_sealed(run: RunPaths) -> bool:
@@ -82,33 +150,37 @@ def seals_digest(results: Path) -> str:
         for attempt in run.attempts():
             if attempt.seal.is_file():
                 name = f"{run.run_id}/{attempt.number}/{file_sha256(attempt.seal)}\n"
-                digest.update(name.encode())
+                digest.update(name.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def to_mapping(results: Path, lines: Sequence[CheckLine]) -> dict[str, Any]:
+def to_mapping(audit: Audit) -> dict[str, Any]:
     """The audit's JSON form; the same record gives the same bytes."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "seals_sha256": seals_digest(results),
-        "passed": all(line.outcome is not Outcome.FAILED for line in lines),
-        "runs": len(lines[0].findings) if lines else 0,
+        "seals_sha256": seals_digest(audit.results),
+        "passed": not audit.counts()[Outcome.FAILED],
+        "runs": audit.runs,
+        "verdict": audit.verdict,
+        "counts": {outcome.value: count for outcome, count in audit.counts().items()},
+        "runs_with_changes": audit.changed_trees,
         "checks": [
             {
                 "name": line.name,
                 "claim": line.claim,
                 "outcome": line.outcome.value,
                 "evidence": line.evidence,
+                "counts": {outcome.value: count for outcome, count in line.counts().items()},
                 "findings": [
                     {
-                        "run_id": run_id or None,
+                        "run_id": printable(run_id) or None,
                         "outcome": finding.outcome.value,
                         "evidence": finding.evidence,
                     }
                     for run_id, finding in line.findings
                 ],
             }
-            for line in lines
+            for line in audit.lines
         ],
     }
 
@@ -120,19 +192,36 @@ def _look(check: Check, case: Case) -> Finding:
         return failed(f"could not be checked: {shortened(error)}")
 
 
+def _from_changed_tree(case: Case) -> bool:
+    try:
+        git = case.run.provenance.get("git")
+    except UNREADABLE:
+        return False
+    return isinstance(git, dict) and bool(git.get("dirty") or git.get("changes"))
+
+
 def _report_tables(results: Path) -> Finding:
     folder = report_folder(results) / "tables"
     if not folder.is_dir():
         return skipped("no report was written yet")
     try:
         tables = build_tables(load(results)).all()
-        faults = [
-            f"{table.name}.csv is not what the sealed runs give"
-            for table in tables
-            if not (folder / f"{table.name}.csv").is_file()
-            or (folder / f"{table.name}.csv").read_bytes() != table.to_csv()
-        ]
+        faults = [fault for table in tables for fault in _table_faults(folder, table)]
     except UNREADABLE as error:
         return failed(f"could not be checked: {shortened(error)}")
     rows = sum(len(table.rows) for table in tables)
     return judged(faults, f"{len(tables)} tables, {rows} rows")
+
+
+def _table_faults(folder: Path, table: Table) -> list[str]:
+    """How a written table differs from what the sealed runs give, as CSV and as Parquet."""
+    written, columns = folder / f"{table.name}.csv", folder / f"{table.name}.parquet"
+    faults = []
+    if not written.is_file() or written.read_bytes() != table.to_csv():
+        faults.append(f"{written.name} is not what the sealed runs give")
+    # By content: another release of Arrow may write the same table in other bytes.
+    if not columns.is_file() or not pq.read_table(columns, partitioning=None).equals(
+        table.to_arrow()
+    ):
+        faults.append(f"{columns.name} is not what the sealed runs give")
+    return faults

@@ -7,7 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
+from analysis.audit.check import (
+    Case,
+    Check,
+    Finding,
+    failed,
+    judged,
+    passed,
+    skipped,
+    unseen,
+)
+from analysis.audit.release import missing_part, missing_steps
 from analysis.performance.latency import no_steps_reason
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import Performance
@@ -32,6 +42,8 @@ def steps_agree(case: Case) -> Finding:
     """Steps, responses and spans tell the same tokens at the same times."""
     steps = case.run.steps
     rank = next(rank for rank in case.run_energy.ranks if rank.rank == 0)
+    if missing := missing_steps(case.run, rank):
+        return missing
     if steps is None:
         return skipped(no_steps_reason(rank))
     faults: list[str] = []
@@ -105,8 +117,10 @@ def window_filled(case: Case) -> Finding:
     """The measured window is as long as was asked for, of whole passes through the prompts."""
     window = ModelFacts(case.run).part("window")
     least_s = case.run.launch.get("min_window_s")
-    if not window or not isinstance(least_s, int | float):
-        return skipped("not recorded: the run is from before windows had a length")
+    if missing := missing_part(case.run, "window"):
+        return missing
+    if not isinstance(least_s, int | float):
+        return failed("model.json has a window, but launch.json no least length of one")
     passes, answered = window.get("passes"), case.run.responses.num_rows
     faults = []
     if passes is None or answered != passes * case.run.spec.prompts:
@@ -120,11 +134,13 @@ def window_filled(case: Case) -> Finding:
 
 
 def warmup_told(case: Case) -> Finding:
-    """The warm-up ended steady, and its rates say so; one that did not is told, not failed."""
+    """Whether the warm-up ended steady is told as its rates have it; one that did not is told."""
     warmup = ModelFacts(case.run).part("warmup")
     rates, steady = warmup.get("rates_tokens_per_s"), warmup.get("steady")
+    if missing := missing_part(case.run, "warmup"):
+        return missing
     if not isinstance(rates, list):
-        return skipped("not recorded: the run is from before warm-ups were")
+        return failed("`rates_tokens_per_s` must be a list in model.json, but is none")
     if steady is None:
         return skipped(str(warmup.get("reason") or "no warm-up was asked for"))
     last = [float(rate) for rate in rates[-int(warmup["window"]) :]]
@@ -135,25 +151,30 @@ def warmup_told(case: Case) -> Finding:
     told = (
         f"the last {len(last)} of {len(rates)} batches differ by {spread:.2%}, at most {most:.2%}"
     )
-    return passed(told) if steady else skipped(f"not steady: {told}")
+    return passed(told if steady else f"not steady: {told}", strain=spread)
 
 
 def memory_planned(case: Case) -> Finding:
-    """What torch took of a GPU is what the plan had estimated; a plan that is off is told."""
+    """What torch took of a GPU is on record beside the plan; a plan that is off is told."""
     performance = Performance(case.run_energy)
+    if missing := missing_part(case.run, "memory"):
+        return missing
     estimated = estimated_bytes(performance)
     allocated = performance.model.number("memory", "peak_allocated_bytes")
     if estimated is None or allocated is None:
-        return skipped(performance.model.reason("memory") or "memory is not on record")
+        if case.run.launch.get("device") == "cpu":
+            return skipped(performance.model.reason("memory") or "the work was done on CPU")
+        return unseen(performance.model.reason("memory") or "memory is not on record")
     off = allocated / estimated - 1.0
     told = f"{allocated / 1e9:.3f} GB taken, {estimated / 1e9:.3f} GB planned: {off:+.1%}"
-    return passed(told) if abs(off) <= MEMORY_TOLERANCE else skipped(f"the plan was off: {told}")
+    within = abs(off) <= MEMORY_TOLERANCE
+    return passed(told if within else f"the plan was off: {told}", strain=abs(off))
 
 
 WORK_CHECKS: Final = (
     Check(name="steps", claim="steps, responses and spans tell the same", look=steps_agree),
     Check(name="window", claim="the window is as long as asked for", look=window_filled),
-    Check(name="warm-up", claim="the warm-up ended steady", look=warmup_told),
-    Check(name="memory", claim="memory was as planned", look=memory_planned),
+    Check(name="warm-up", claim="the warm-up tells whether it was steady", look=warmup_told),
+    Check(name="memory", claim="memory is told beside its plan", look=memory_planned),
 )
 """Checks of the work, in the audit's order."""

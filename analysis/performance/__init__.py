@@ -8,6 +8,6 @@
 - `roofline`: the least time in which the same answers could be had, from bytes and arithmetic.
 - `run_performance`: how fast a run was, phase by phase, and how near to what its GPUs allow.
 
-Public: `FAMILIES`, `KINDS`, `Latency`, `MEASURED`, `ModelFacts`, `Performance`, `STATED`,
-`no_steps_reason`.
+Public: `FAMILIES`, `FAMILY_BEFORE`, `KINDS`, `Latency`, `MEASURED`, `ModelFacts`, `Performance`,
+`STATED`, `STEPS_NOT_RECORDED`, `STEPS_NOT_TOLD`, `no_steps_reason`.
 """

@@ -74,7 +74,11 @@ def responses_of(spec: RunSpec, spans: Spans, passes: int, words: str) -> list[d
                     "prompt_tokens": PROMPT_TOKENS,
                     "generated_tokens": spec.max_gen_len,
                     "words": len(words.split()),
-                    "generated_ids": list(range(3, 3 + spec.max_gen_len)),
+                    # No two answers are the same, as none is that was drawn.
+                    "generated_ids": [
+                        3 + (number * spec.prompts + index) * spec.max_gen_len + token
+                        for token in range(spec.max_gen_len)
+                    ],
                     "text": words,
                     "first_token_us": times_us[0],
                     "last_token_us": times_us[-1],
@@ -137,5 +141,10 @@ def model_record(spec: RunSpec, passes: int, seconds: float) -> dict[str, Any]:
             "steady": True,
             "reason": None,
         },
-        "window": {"min_window_s": 0.0, "passes": passes, "seconds": seconds},
+        "window": {
+            "min_window_s": 0.0,
+            "passes": passes,
+            "batches": passes * batches_of(spec),
+            "seconds": seconds,
+        },
     }

@@ -7,12 +7,13 @@ so counter energies are exact: what a test expects can be worked out by hand.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
+from telemetry.record.clock_offset import HostOffset, OffsetReading
 from telemetry.record.files import write_bytes, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths, prompts_folder
 from telemetry.record.schema import RESPONSES, SAMPLES, SPANS, STEPS
@@ -219,7 +220,7 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
             "period_ms": PERIOD_US // 1000,
             "idle_s": IDLE_S,
             "warmup_batches": 1,
-            "min_window_s": 0.0,
+            **_later_keys(plan),
             **plan.launch,
         },
     )
@@ -229,9 +230,9 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
             "user": "somebody",
             "submit_host": "login1",
             "t_us": T0_US - 5_000_000,
-            "command": ["python", "-m", "launcher", "model=nano"],
-            "overrides": ["model=nano"],
-            "config": {},
+            "command": ["python", "-m", "launcher", f"model={plan.run_spec.model}"],
+            "overrides": [f"model={plan.run_spec.model}"],
+            "config": _composed(plan.run_spec),
             "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
             "allow_dirty": False,
             "packages": {"torch": "2.13.0", "numpy": "2.4.0"},
@@ -242,6 +243,33 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
     write_json(
         attempt.started, {"t_us": T0_US, "host": "node0", "pid": 10, "pid_created_us": T0_US}
     )
+
+
+def _later_keys(plan: Plan) -> dict[str, Any]:
+    """Keys of launch.json that came with parts of the record; a record from before has neither."""
+    if not plan.steps:
+        return {}
+    keys: dict[str, Any] = {"logit_error": None}
+    if "window" not in plan.without:
+        keys["min_window_s"] = 0.0
+    if "warmup" not in plan.without:
+        keys["max_warmup_batches"] = None
+    return keys
+
+
+def _composed(spec: RunSpec) -> dict[str, Any]:
+    """What the launcher composed, as far as it decides the spec."""
+    plain = spec.to_mapping()
+    same = ("dtype", "quantization", "gpu", "gpus", "prompts", "batch_size", "max_prompt_len")
+    same += ("max_gen_len", "temperature", "top_p", "ignore_eos", "seed", "power_cap_w")
+    return {
+        **{name: plain[name] for name in (*same, "sm_clock_mhz")},
+        "model": {"name": spec.model},
+        "engine": {"name": spec.engine},
+        "dataset": {"name": spec.dataset},
+        "weights": spec.weights,
+        "repeats": spec.repeat + 1,
+    }
 
 
 def _metadata(run: RunPaths, kind: str, host: str, rank: int | None, plan: Plan) -> dict[str, Any]:
@@ -260,6 +288,7 @@ def _metadata(run: RunPaths, kind: str, host: str, rank: int | None, plan: Plan)
         "periods_us": periods if kind == "samples" else {},
         "clock": {"wall_us": T0_US, "monotonic_us": 1_000_000, "offset_us": T0_US - 1_000_000},
         "gpus": _inventory(plan, int(host.removeprefix("node"))) if kind == "samples" else [],
+        **({"tokenizer": tokenizer_of(spec)} if kind == "responses" else {}),
     }
 
 
@@ -279,6 +308,11 @@ def _inventory(plan: Plan, node: int) -> list[dict[str, Any]]:
         }
         for index, uuid in enumerate([*working, *idle_uuids(plan, node)])
     ]
+
+
+def tokenizer_of(spec: RunSpec) -> dict[str, Any]:
+    """What the responses say of the tokenizer that made them; its file is not of this record."""
+    return {"name": spec.tokenizer, "vocab_size": 32_000, "sha256": None}
 
 
 def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> None:
@@ -335,6 +369,27 @@ def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> 
     metadata = _metadata(run, "samples", host, None, plan)
     with ShardWriter(attempt.samples_shard(host), SAMPLES, metadata) as writer:
         writer.write(_columns(SAMPLES.names, rows))
+    attempt.watchers.mkdir(exist_ok=True)
+    write_json(
+        attempt.watchers / f"{host}.json",
+        {
+            "host": host,
+            "started_us": T0_US - 100_000,
+            "ended_us": T0_US + us(end_s),
+            "end_reason": "the owner let go",
+            "ticks": len(range(-ticks_s // 5, round(end_s * ticks_s) + 1)),
+            "ticks_missed": 0,
+            "rows": len(rows),
+            "clock_drift_us": 0,
+            "events": [],
+        },
+    )
+    if spec.nodes > 1:
+        # All of a built run's nodes keep the reference's time.
+        reading = OffsetReading(t_us=T0_US, offset_us=0, error_us=10, round_trip_us=20)
+        later = replace(reading, t_us=T0_US + us(end_s))
+        offset = HostOffset(host=host, reference_host=host_name(0), start=reading, end=later)
+        offset.write(attempt)
 
 
 def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> None:

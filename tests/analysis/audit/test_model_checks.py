@@ -106,6 +106,6 @@ def test_a_record_from_before_arithmetic_has_nothing_to_hold_against_the_formula
 ) -> None:
     build_run(tmp_path, Plan(spec=REAL, gpu=H200, without=("arithmetic",)))
     found = {line.name: line.findings[0][1] for line in audit_results(tmp_path)}
-    assert found["arithmetic"].outcome is Outcome.SKIPPED
+    assert found["arithmetic"].outcome is Outcome.UNSEEN
     assert "from before" in found["arithmetic"].evidence
     assert found["bytes"].outcome is Outcome.PASSED

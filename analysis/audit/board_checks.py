@@ -1,0 +1,176 @@
+"""Board checks: are the GPUs those asked for, whole, and each what its node says?"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from analysis.audit.check import Case, Check, Finding, judged, skipped, unseen
+from analysis.performance.model_record import ModelFacts
+from telemetry.boards.agreement import boards_fault
+from telemetry.record.spec import RunSpec
+
+# Torch's total is less than NVML's by what the driver keeps: 0.4 % on an H200.
+_MEMORY_TOLERANCE: Final = 0.06
+# NVIDIA's clocks come in steps of 15 MHz and are rounded to one.
+_CLOCK_STEP_MHZ: Final = 15.0
+# Clocks event reasons of NVML (nvml.h) that hold no clock down: idle, and a clock as asked for.
+_NOT_HELD_DOWN: Final = 0x1 | 0x2
+_CPU: Final = "cpu"
+# Keys of a source that only a power model has.
+_MODEL_KEYS: Final = ("constants", "model", "not_modelled", "power_model")
+
+
+def boards_as_asked(case: Case) -> Finding:
+    """Every GPU that a rank worked on is of the kind that the spec names, by its driver's name."""
+    spec = case.run.spec
+    if spec.gpu == _CPU:
+        return skipped("no GPU was asked for")
+    worked = {rank.gpu_uuid for rank in case.run_energy.ranks}
+    gpus = [gpu for _, gpu in _gpus(case) if gpu.get("uuid") in worked]
+    if not gpus:
+        return unseen("no host's inventory names a GPU that a rank worked on")
+    fault = boards_fault(spec.gpu, gpus)
+    names = sorted({str(gpu.get("name")) for gpu in gpus})
+    return judged(
+        [*([fault] if fault else []), *_total_faults(case, worked)],
+        f"{spec.gpu} asked for, there are {', '.join(names)}",
+    )
+
+
+def _total_faults(case: Case, worked: set[str | None]) -> list[str]:
+    """Where the memory that torch saw is not that of the inventory's boards."""
+    total = ModelFacts(case.run).number("memory", "device_total_bytes")
+    if total is None:
+        return []
+    return [
+        f"{gpu['uuid']} has {gpu['memory_bytes']} bytes of memory, torch saw {total:.0f}"
+        for _, gpu in _gpus(case)
+        if gpu.get("uuid") in worked
+        and gpu.get("memory_bytes")
+        and abs(total / float(gpu["memory_bytes"]) - 1.0) > _MEMORY_TOLERANCE
+    ]
+
+
+def inventory_sound(case: Case) -> Finding:
+    """A node's GPUs are whole and distinct, under one driver, and every shard names the same."""
+    spec = case.run.spec
+    gpus = list(_gpus(case))
+    if not gpus:
+        return (
+            skipped("no GPU was asked for") if spec.gpu == _CPU else unseen("no GPU is on record")
+        )
+    faults = []
+    for host, ready in sorted(case.run.hosts.items()):
+        own = [gpu for name, gpu in gpus if name == host]
+        drivers = {str(gpu.get("driver")) for gpu in own}
+        if len(drivers) > 1:
+            faults.append(f"{host}: one node has one driver, but here are {_listed(drivers)}")
+        for key in ("uuid", "pci_bus_id", "serial", "index"):
+            values = [gpu.get(key) for gpu in own if gpu.get(key) is not None]
+            if len(set(values)) < len(values):
+                faults.append(f"{host}: two of its GPUs have the same {key}")
+        names = {str(gpu.get("name")) for gpu in own}
+        if len(names) > 1:
+            faults.append(f"{host}: a run is of one kind of GPU, but here are {_listed(names)}")
+        faults += _source_faults(spec, host, ready)
+        period = case.run.launch.get("period_ms")
+        if "period_ms" in ready and period is not None and ready["period_ms"] != period:
+            faults.append(f"{host}: polled every {ready['period_ms']} ms, asked for were {period}")
+    for host, gpu in gpus:
+        where = f"{gpu.get('uuid')} on {host}"
+        if gpu.get("mig"):
+            faults.append(f"{where}: MIG is on, so that its energy is not its rank's alone")
+        mark = "SIM-" if spec.simulated else "GPU-"
+        if not str(gpu.get("uuid")).startswith(mark):
+            faults.append(f"{where}: a {'modelled' if spec.simulated else 'real'} GPU is {mark}…")
+    faults += _shard_faults(case, {str(gpu.get("uuid")): gpu for _, gpu in gpus})
+    faults += _reason_faults(case)
+    firmware = {str(gpu.get("vbios")) for _, gpu in gpus if gpu.get("vbios")}
+    told = f", of {len(firmware)} VBIOS: {_listed(firmware)}" if len(firmware) > 1 else ""
+    return judged(faults, f"{len(gpus)} whole GPUs of {len(case.run.hosts)} nodes{told}")
+
+
+def _source_faults(spec: RunSpec, host: str, ready: Mapping[str, Any]) -> list[str]:
+    source = ready.get("source")
+    source = source if isinstance(source, dict) else {}
+    modelled = source.get("name") == "simulated" or any(key in source for key in _MODEL_KEYS)
+    if modelled is spec.simulated:
+        return []
+    what = "a power model" if modelled else "sensors"
+    return [f"{host}: `gpu` is {spec.gpu}, but {what} gave the readings"]
+
+
+def _shard_faults(case: Case, inventory: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Where a shard's writer saw another GPU than its node's inventory tells."""
+    faults = []
+    for name, metadata in case.shard_metadata():
+        for gpu in metadata.get("gpus") or []:
+            known = inventory.get(str(gpu.get("uuid")))
+            if known is None:
+                faults.append(f"{name} names {gpu.get('uuid')}, which no host has")
+                continue
+            faults += [
+                f"{name} says {key} {gpu[key]!r} of {gpu['uuid']}, its host {known.get(key)!r}"
+                for key in ("name", "driver", "vbios", "mig", "simulated", "memory_bytes")
+                if key in gpu and gpu[key] != known.get(key)
+            ]
+    return faults
+
+
+def _reason_faults(case: Case) -> list[str]:
+    """Readings of a real GPU that are missing for a reason that only a model gives."""
+    if case.run.spec.simulated:
+        return []
+    samples = case.run.table("samples")
+    modelled = pc.starts_with(pc.fill_null(samples["reason"], ""), pattern="simulated GPU")
+    count = pc.sum(modelled).as_py() or 0
+    return [f"{count} readings are missing as of a simulated GPU"] if count else []
+
+
+def clock_in_force(case: Case) -> Finding:
+    """The SM clock that was asked for is the one that was read at work."""
+    asked = case.run.spec.sm_clock_mhz
+    if asked is None:
+        return skipped("no clock was asked for")
+    faults = []
+    seen = []
+    window_us = case.run_energy.window_us
+    for gpu in case.run_energy.gpus:
+        clocks = case.run_energy.series(gpu.host, gpu.uuid, "sm_clock_mhz").between(*window_us)
+        held = case.run_energy.series(gpu.host, gpu.uuid, "throttle_reasons").between(*window_us)
+        if not len(clocks.value):
+            continue
+        highest = float(clocks.value.max())
+        seen.append(highest)
+        free = len(held.value) > 0 and not any(int(one) & ~_NOT_HELD_DOWN for one in held.value)
+        if highest > asked + _CLOCK_STEP_MHZ:
+            faults.append(f"{gpu.uuid}: {asked} MHz asked for, {highest:g} MHz read")
+        elif highest < asked - _CLOCK_STEP_MHZ and free:
+            faults.append(
+                f"{gpu.uuid}: {asked} MHz asked for, {highest:g} MHz at most, held by none"
+            )
+    if not seen:
+        return unseen("no SM clock was read in the window")
+    return judged(faults, f"{asked} MHz asked for, {min(seen):g} to {max(seen):g} MHz read at most")
+
+
+def _gpus(case: Case) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every GPU of every host's inventory."""
+    for host, ready in sorted(case.run.hosts.items()):
+        for gpu in ready.get("gpus", []):
+            yield host, gpu
+
+
+def _listed(words: set[str]) -> str:
+    return ", ".join(sorted(words))
+
+
+BOARD_CHECKS: Final = (
+    Check(name="board", claim="the GPUs are those asked for", look=boards_as_asked),
+    Check(
+        name="inventory", claim="nodes and shards name the same whole GPUs", look=inventory_sound
+    ),
+    Check(name="sm-clock", claim="the clock asked for was in force", look=clock_in_force),
+)
+"""Checks of the boards, in the audit's order."""

@@ -1,0 +1,65 @@
+"""Release: what a record must hold, by what its own files say that its release wrote.
+
+A part that is missing is lawful only in a record from before: its launch.json or its launcher's
+configuration names every key that its release knew, so a release that knew of warm-ups and wrote
+none of one has lost it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from analysis.audit.check import Finding, failed, unseen
+from analysis.performance.latency import STEPS_NOT_RECORDED, STEPS_NOT_TOLD, no_steps_reason
+from analysis.runs.rank_spans import RankSpans
+from analysis.runs.sealed_runs import Run
+
+# Keys of launch.json that came with each part of model.json.
+_CAME_WITH: Final = {
+    "model.json": "logit_error",
+    "warmup": "max_warmup_batches",
+    "window": "min_window_s",
+}
+# Both tell the steps of every batch on every device.
+_STEP_TELLERS: Final = ("reference", "fast")
+
+
+def knew_of(run: Run, part: str) -> bool:
+    """Whether the release that wrote a run wrote `part` of the record."""
+    key = _CAME_WITH[part]
+    config = run.provenance.get("config")
+    return key in run.launch or (isinstance(config, dict) and key in config)
+
+
+def missing_model(run: Run) -> Finding | None:
+    """What to say where model.json is not there; None where it is."""
+    if run.model:
+        return None
+    if knew_of(run, "model.json"):
+        return failed("model.json is missing or unreadable, and the run's release wrote one")
+    return unseen("not recorded: the run is from before model.json")
+
+
+def missing_part(run: Run, part: str) -> Finding | None:
+    """What to say where a part of model.json is not there; None where it is."""
+    if missing := missing_model(run):
+        return missing
+    if isinstance(run.model.get(part), Mapping) and run.model[part]:
+        return None
+    if knew_of(run, part):
+        return failed(f"`{part}` is missing from model.json, and the run's release wrote it")
+    return unseen(f"not recorded: the run is from before `{part}` of model.json")
+
+
+def missing_steps(run: Run, rank: RankSpans) -> Finding | None:
+    """What to say where no steps are there and some should be; None where none need be."""
+    if run.steps is not None or no_steps_reason(rank) == STEPS_NOT_TOLD:
+        return None
+    responses = run.responses
+    timed = responses.num_rows - responses["first_token_us"].null_count
+    if timed:
+        return failed(f"steps.parquet is missing, and {timed} responses name times of its steps")
+    engine: Any = run.model.get("engine")
+    name = engine.get("name") if isinstance(engine, dict) else None
+    if knew_of(run, "model.json") and name in _STEP_TELLERS:
+        return failed(f"steps.parquet is missing, and the engine {name} tells its steps")
+    return unseen(STEPS_NOT_RECORDED)

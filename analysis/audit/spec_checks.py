@@ -1,0 +1,238 @@
+"""Spec checks: was what the spec says also asked for, loaded and answered with?"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from analysis.audit.check import Case, Check, Finding, failed, judged, unseen
+from analysis.audit.release import missing_model
+from analysis.performance.families import FAMILY_BEFORE
+from analysis.performance.model_record import ModelFacts
+from telemetry.record.spec import RunSpec
+
+# What decides the work and stands under the same name in the launcher's composed configuration.
+_SAME_NAME: Final = (
+    *("dtype", "quantization", "gpus", "prompts", "batch_size", "max_prompt_len", "max_gen_len"),
+    *("temperature", "top_p", "ignore_eos", "seed", "power_cap_w", "sm_clock_mhz"),
+)
+_LAUNCH_KEYS: Final = (
+    *("warmup_batches", "max_warmup_batches", "warmup_spread", "max_warmup_s", "min_window_s"),
+    "logit_error",
+)
+# Width, layers and heads: arXiv 2302.13971, table 2; the two small ones are the project's own.
+_LLAMA_SIZES: Final = {
+    "nano": (256, 4, 32),
+    "micro": (512, 8, 32),
+    "7b": (4096, 32, 32),
+    "13b": (5120, 40, 40),
+    "30b": (6656, 60, 52),
+    "65b": (8192, 80, 64),
+}
+_RANDOM: Final = "random"
+# A run's tokenizer is named by its file's first hex digits.
+_DIGEST_DIGITS: Final = 8
+
+
+def order_says_so(case: Case) -> Finding:
+    """The configuration that the launcher composed, and what was typed, say what the spec says."""
+    provenance = case.run.provenance
+    config = provenance.get("config")
+    if not isinstance(config, dict) or not config:
+        return failed("provenance.json holds no composed configuration of the launcher")
+    faults = [
+        f"`{name}` is {wanted!r} in the spec, but the launcher was given {given!r}"
+        for name, wanted, given in _asked(case.run.spec, config)
+        if not _same(wanted, given)
+    ]
+    faults += _launch_faults(case.run.launch, config)
+    faults += _override_faults(provenance, config)
+    command = provenance.get("command")
+    words = " ".join(map(str, command)) if isinstance(command, list) else ""
+    return judged(faults, f"spec, launch.json and configuration agree: {words[:120]}")
+
+
+def _asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Field, value in the spec and value in the configuration, of all that both have."""
+    for name in _SAME_NAME:
+        if name in config:
+            yield name, getattr(spec, name), config[name]
+    for name in ("model", "engine"):
+        if isinstance(config.get(name), dict):
+            yield name, getattr(spec, name), config[name].get("name")
+    if config.get("gpu") not in (None, "auto"):
+        yield "gpu", spec.gpu, config["gpu"]
+    if "weights" in config:
+        yield "weights", spec.weights == _RANDOM, config["weights"] == _RANDOM
+    dataset = config.get("dataset")
+    if isinstance(dataset, dict) and dataset.get("name"):
+        name = str(dataset["name"])
+        of_it = spec.dataset == name or spec.dataset.startswith(f"{name}-")
+        yield "dataset", spec.dataset, spec.dataset if of_it else name
+    if isinstance(repeats := config.get("repeats"), int):
+        yield "repeat", spec.repeat, min(spec.repeat, repeats - 1)
+
+
+def _launch_faults(launch: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    telemetry = config.get("telemetry")
+    telemetry = telemetry if isinstance(telemetry, dict) else {}
+    asked = {name: config[name] for name in _LAUNCH_KEYS if name in config}
+    asked |= {name: telemetry[name] for name in ("period_ms", "idle_s") if name in telemetry}
+    return [
+        f"`{name}` is {launch[name]!r} in launch.json, but the launcher was given {value!r}"
+        for name, value in asked.items()
+        if name in launch and not _same(launch[name], value)
+    ]
+
+
+def _override_faults(provenance: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """Where the point's overrides differ from what they composed, or from the command."""
+    overrides, command = provenance.get("overrides"), provenance.get("command")
+    if not isinstance(overrides, list) or not isinstance(command, list):
+        return ["provenance.json holds no command with its overrides"]
+    faults = []
+    point = dict(_assignments(overrides))
+    for name, given in point.items():
+        composed: Any = config
+        for part in name.split("."):
+            composed = composed.get(part) if isinstance(composed, dict) else None
+        if isinstance(composed, dict):
+            composed = composed.get("name")
+        if composed is not None and _plain(given) and not _same(given, composed):
+            faults.append(f"`{name}` is {given} in the overrides, but composed is {composed!r}")
+    typed = dict(_assignments(command))
+    for name in sorted(set(typed) & set(point)):
+        if not _plain(typed[name]) or not _plain(point[name]):
+            continue
+        if not any(_same(point[name], one) for one in typed[name].split(",")):
+            faults.append(f"`{name}` is {typed[name]} in the command, but {point[name]} was run")
+    if point and not set(typed) & set(point):
+        faults.append("the command gives none of the overrides that were run")
+    return faults
+
+
+def _assignments(words: list[Any]) -> Iterator[tuple[str, str]]:
+    for word in words:
+        name, equals, value = str(word).partition("=")
+        if equals and not name.startswith("-"):
+            yield name.lstrip("+~"), value
+
+
+def _plain(text: str) -> bool:
+    """False for Hydra's lists, mappings, sweeps by function and quoted texts."""
+    return not set(text) & set("()[]{}'\"\\")
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one, whichever way JSON or a command line has them."""
+    if isinstance(one, str) or isinstance(other, str):
+        return _as_text(one) == _as_text(other)
+    if isinstance(one, bool) or isinstance(other, bool) or one is None or other is None:
+        return one is other
+    return math.isclose(float(one), float(other), rel_tol=1e-9)
+
+
+def _as_text(value: Any) -> str:
+    text = str(value).lower()
+    if text in ("none", "null", ""):
+        return "null"
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text
+
+
+def model_as_asked(case: Case) -> Finding:
+    """What rank 0 says that it loaded is what the spec names."""
+    spec, model = case.run.spec, ModelFacts(case.run)
+    if missing := missing_model(case.run):
+        return missing
+    shape, weights, engine = model.part("shape"), model.part("weights"), model.part("engine")
+    said = {
+        "model": shape.get("name"),
+        "dtype": case.run.model.get("dtype"),
+        "quantization": case.run.model.get("quantization"),
+        "engine": engine.get("name"),
+    }
+    faults = [
+        f"`{name}` must be {getattr(spec, name)} by the spec, but is {value} in model.json instead"
+        for name, value in said.items()
+        if value != getattr(spec, name)
+    ]
+    faults += _size_faults(spec, model)
+    faults += _weight_faults(spec, weights, case.run.launch)
+    faults += _room_faults(case, model)
+    return judged(faults, f"{spec.model} by {spec.engine} in {spec.dtype}, {spec.weights} weights")
+
+
+def _size_faults(spec: RunSpec, model: ModelFacts) -> list[str]:
+    shape = model.part("shape")
+    family = model.part("arithmetic").get("family", FAMILY_BEFORE)
+    sizes = _LLAMA_SIZES.get(spec.model)
+    said = tuple(shape.get(name) for name in ("dim", "layers", "heads"))
+    if family != FAMILY_BEFORE or sizes is None or said == sizes:
+        return []
+    return [f"{spec.model} has dim, layers and heads {sizes}, but model.json says {said}"]
+
+
+def _weight_faults(
+    spec: RunSpec, weights: Mapping[str, Any], launch: Mapping[str, Any]
+) -> list[str]:
+    faults = []
+    kind, path = weights.get("kind"), launch.get("weights_path")
+    if (kind == _RANDOM) is not (spec.weights == _RANDOM):
+        faults.append(f"`weights` is {spec.weights} in the spec, but {kind} were loaded")
+    if "weights_path" in launch and (path is None) is not (spec.weights == _RANDOM):
+        faults.append(f"`weights` is {spec.weights} in the spec, but launch.json names {path}")
+    if kind == _RANDOM and weights.get("seed", spec.seed) != spec.seed:
+        faults.append(f"`seed` is {spec.seed} in the spec, but weights were of {weights['seed']}")
+    named = [weights.get(name) for name in ("digest", "sha256") if weights.get(name)]
+    if kind != _RANDOM and named and not any(_of_digest(spec.weights, one) for one in named):
+        faults.append(f"`weights` is {spec.weights} in the spec, but those of {named[0]} ran")
+    return faults
+
+
+def _of_digest(name: str, digest: Any) -> bool:
+    return str(digest).startswith(name) or name.endswith(str(digest)[:_DIGEST_DIGITS])
+
+
+def _room_faults(case: Case, model: ModelFacts) -> list[str]:
+    """Ranks' GPUs that never held as much as their share of the weights."""
+    weight_bytes = model.weight_bytes
+    if weight_bytes is None or case.run.spec.simulated:
+        return []
+    share = weight_bytes / case.run.spec.gpus
+    held = {
+        device: float(series.value.max())
+        for (_, device, _), series in case.run.series(["gpu_memory_used_bytes"]).items()
+        if len(series.value)
+    }
+    return [
+        f"{rank.gpu_uuid} held {held[rank.gpu_uuid]:.3g} bytes at most, its weights {share:.3g}"
+        for rank in case.run_energy.ranks
+        if rank.gpu_uuid in held and held[rank.gpu_uuid] < share
+    ]
+
+
+def tokenizer_as_asked(case: Case) -> Finding:
+    """The tokenizer that made the ids is the one of the spec, with as many ids as the model."""
+    wanted, told = case.run.spec.tokenizer, case.run.manifest.get("tokenizer")
+    if not isinstance(told, dict):
+        return unseen("not recorded: the responses do not say which tokenizer made them")
+    faults = []
+    name, sha256, vocab = (told.get(key) for key in ("name", "sha256", "vocab_size"))
+    if name != wanted:
+        faults.append(f"`tokenizer` is {wanted} in the spec, but {name} made the ids")
+    if isinstance(sha256, str) and not str(name).endswith(sha256[:_DIGEST_DIGITS]):
+        faults.append(f"{name} is not named by its SHA-256, {sha256[:12]}…")
+    ids = ModelFacts(case.run).number("shape", "vocab")
+    if ids is not None and vocab != ids:
+        faults.append(f"{name} has {vocab} ids, the model {ids:.0f}")
+    return judged(faults, f"{name} of {vocab} ids")
+
+
+SPEC_CHECKS: Final = (
+    Check(name="launch", claim="the launcher was given what the spec says", look=order_says_so),
+    Check(name="model", claim="the model is the one asked for", look=model_as_asked),
+    Check(name="tokenizer", claim="the tokenizer is the one asked for", look=tokenizer_as_asked),
+)
+"""Checks of what was asked for, in the audit's order."""

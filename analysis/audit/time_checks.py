@@ -1,0 +1,238 @@
+"""Time checks: do independent writers agree on what was done when, and for how long?"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from analysis.audit.check import Case, Check, Finding, judged, skipped, unseen
+from analysis.audit.release import missing_model
+from analysis.performance.model_record import ModelFacts
+from analysis.runs.rank_spans import RankSpans
+from analysis.runs.unreadable import UNREADABLE, shortened
+from telemetry.clock import US_PER_MS, US_PER_S
+from telemetry.record.clock_offset import HostOffset
+from telemetry.record.files import read_json
+from telemetry.record.schema import Phase
+
+# The record's own words of a length differ from the spans' by a few lines of code; 11 ms at most in
+# 34 recorded runs.
+_LENGTH_SLACK_S: Final = 0.5
+_WINDOW_SLACK_S: Final = 0.05
+# Shards are opened right before the first batch; a shared disk may take its time.
+_OPENED_SLACK_S: Final = 10.0
+# Rank 0 writes how it ended when all ranks and watchers are gone: 1.5 s at most in 34 runs.
+_END_SLACK_S: Final = 60.0
+# Watchers begin before and go after the ranks.
+_WATCH_SLACK_S: Final = 5.0
+# Of all the moments at which ranks wait for each other the nearest: what is more is no waiting.
+_MEETING_US: Final = 100 * US_PER_MS
+# A clock known to no better than a poll's time puts a node's power into other phases.
+_MOST_ERROR_US: Final = 100 * US_PER_MS
+_REST_SLACK_S: Final = 0.1
+
+_BEFORE: Final = (Phase.STARTUP, Phase.IDLE, Phase.LOAD, Phase.WARMUP)
+_WORDS: Final = frozenset(Phase)
+
+
+def phases_lawful(case: Case) -> Finding:
+    """Every rank went through the phases in their order, with the rest and warm-up asked for."""
+    launch = case.run.launch
+    faults = []
+    first: tuple[tuple[str, int | None], ...] | None = None
+    for rank in case.run_energy.ranks:
+        where = f"rank {rank.rank}"
+        faults += [f"{where}: {fault}" for fault in _order_faults(rank)]
+        faults += [f"{where}: {fault}" for fault in _asked_faults(rank, launch)]
+        went = tuple(zip(rank.phase, rank.batch, strict=True))
+        first = first or went
+        if went != first:
+            faults.append(f"{where}: its phases are not those of the first rank")
+    return judged(faults, f"{len(first or ())} phases a rank, from startup to shutdown")
+
+
+def _order_faults(rank: RankSpans) -> Iterator[str]:
+    if strangers := sorted(set(rank.phase) - _WORDS):
+        yield f"`phase` must be one of {', '.join(sorted(_WORDS))}, but is {strangers[0]!r} instead"
+        return
+    opening = [phase for phase in rank.phase if phase in _BEFORE]
+    place = [_BEFORE.index(Phase(phase)) for phase in opening]
+    if list(rank.phase[: len(opening)]) != opening or place != sorted(set(place)):
+        yield f"it began with {', '.join(rank.phase[: len(opening) + 1])}"
+    if Phase.STARTUP not in opening or Phase.LOAD not in opening:
+        yield "it has no startup or no load"
+    if rank.phase[-1] != Phase.SHUTDOWN or rank.phase.count(Phase.SHUTDOWN) > 1:
+        yield "it does not end with its one shutdown"
+    work = rank.phase[len(opening) : -1]
+    before = Phase.OVERHEAD.value
+    for phase in work:
+        lawful = {
+            Phase.PREFILL: (Phase.OVERHEAD,),
+            Phase.ANSWER: (Phase.OVERHEAD,),
+            Phase.DECODE: (Phase.PREFILL,),
+            Phase.OVERHEAD: (Phase.DECODE, Phase.ANSWER),
+        }.get(Phase(phase), ())
+        if before not in lawful:
+            yield f"{phase} follows {before}"
+            return
+        before = phase
+    numbers = [
+        number
+        for phase, number in zip(rank.phase, rank.batch, strict=True)
+        if phase in (Phase.PREFILL, Phase.ANSWER)
+    ]
+    if numbers != list(range(len(numbers))):
+        yield "its batches are not numbered from 0 on"
+
+
+def _asked_faults(rank: RankSpans, launch: Mapping[str, Any]) -> Iterator[str]:
+    """Where its rest or warm-up is not what launch.json asks for."""
+    idle_s, batches = launch.get("idle_s"), launch.get("warmup_batches")
+    rested_s = float(rank.seconds(rank.of(Phase.IDLE)).sum())
+    idle_s = float(idle_s) if isinstance(idle_s, int | float) else rested_s
+    if (idle_s > 0) is not (Phase.IDLE in rank.phase) or rested_s < idle_s - _REST_SLACK_S:
+        yield f"{idle_s:g} s of idle were asked for, it rested {rested_s:.3f} s"
+    if isinstance(batches, int) and (batches > 0) is not (Phase.WARMUP in rank.phase):
+        yield f"{batches} batches of warm-up were asked for, its spans say otherwise"
+
+
+def lengths_agree(case: Case) -> Finding:
+    """Window, warm-up, begin and end are as long in spans as other files of the run say."""
+    if missing := missing_model(case.run):
+        return missing
+    model, run_energy = ModelFacts(case.run), case.run_energy
+    rank = next(one for one in run_energy.ranks if one.rank == 0)
+    faults = []
+    told_s = model.number("window", "seconds")
+    seconds = run_energy.duration_s
+    if told_s is not None and abs(told_s - seconds) > _WINDOW_SLACK_S:
+        faults.append(f"the window is {seconds:.3f} s in spans, {told_s:.3f} s in model.json")
+    batches = model.number("window", "batches")
+    counted = len(rank.measured(Phase.PREFILL)) + len(rank.measured(Phase.ANSWER))
+    if batches is not None and batches != counted:
+        faults.append(f"spans have {counted} batches, model.json {batches:.0f}")
+    warm_s = model.number("warmup", "seconds")
+    spent_s = float(rank.seconds(rank.of(Phase.WARMUP)).sum())
+    if warm_s is not None and abs(warm_s - spent_s) > _LENGTH_SLACK_S:
+        faults.append(f"the warm-up is {spent_s:.3f} s in spans, {warm_s:.3f} s in model.json")
+    faults += _opened_faults(case, rank)
+    ended_us = int(read_json(case.attempt.ended)["t_us"])
+    last_us = max(one.life_us[1] for one in run_energy.ranks)
+    after_s = (ended_us - last_us) / US_PER_S
+    if not -_WATCH_SLACK_S <= after_s <= _END_SLACK_S:
+        faults.append(f"the attempt ended {after_s:.3f} s after its last span")
+    return judged(
+        faults, f"a window of {seconds:.3f} s, the end {after_s:.3f} s after the last span"
+    )
+
+
+def _opened_faults(case: Case, rank: RankSpans) -> list[str]:
+    """The shard of responses is opened when the first batch is about to begin."""
+    starts = [
+        *rank.start_us[rank.measured(Phase.PREFILL)],
+        *rank.start_us[rank.measured(Phase.ANSWER)],
+    ]
+    faults = []
+    for name, metadata in case.shard_metadata():
+        clock = metadata.get("clock")
+        if not name.startswith("responses/") or not isinstance(clock, dict) or not starts:
+            continue
+        opened_us = int(clock["monotonic_us"]) + int(clock["offset_us"])
+        apart_s = (int(min(starts)) - opened_us) / US_PER_S
+        if abs(apart_s) > _OPENED_SLACK_S:
+            faults.append(f"{name} was opened {apart_s:.1f} s before the first batch began")
+    return faults
+
+
+def watchers_agree(case: Case) -> Finding:
+    """Each watcher wrote as many rows as it counted, and watched as long as the ranks worked."""
+    records = {path.stem: path for path in sorted(case.attempt.watchers.glob("*.json"))}
+    faults = []
+    rows: dict[str, int] = {}
+    damaged: set[str] = set()
+    for part in case.run.manifest.get("parts", []):
+        kind, host = str(part["path"]).split("/")[1:3]
+        if kind == "samples":
+            rows[host] = rows.get(host, 0) + int(part["rows"])
+            damaged |= {host} if part["damage"] else set()
+    first_us = min(rank.life_us[0] for rank in case.run_energy.ranks)
+    last_us = max(rank.life_us[1] for rank in case.run_energy.ranks)
+    missing = sorted(set(case.run.hosts) - set(records))
+    for host in sorted(set(case.run.hosts) & set(records)):
+        record = read_json(records[host])
+        exit_path = case.attempt.watchers / f"{host}.exit.json"
+        died = bool(read_json(exit_path).get("deaths")) if exit_path.is_file() else False
+        counted = record.get("rows")
+        if counted != rows.get(host, 0) and not died and host not in damaged:
+            faults.append(
+                f"{host}: its watcher counted {counted} rows, {rows.get(host, 0)} are there"
+            )
+        faults += [f"{host}: {fault}" for fault in _watch_faults(record, first_us, last_us)]
+    if missing and not faults:
+        return unseen(f"{missing[0]}: nothing is on record of how its watching went")
+    return judged(faults, f"{sum(rows.values())} rows of {len(records) // 2 or len(rows)} watchers")
+
+
+def _watch_faults(record: Mapping[str, Any], first_us: int, last_us: int) -> Iterator[str]:
+    started_us, ended_us = record.get("started_us"), record.get("ended_us")
+    slack_us = _WATCH_SLACK_S * US_PER_S
+    if isinstance(started_us, int) and started_us > first_us + slack_us:
+        yield f"its watcher began {(started_us - first_us) / US_PER_S:.1f} s after the ranks"
+    if not isinstance(started_us, int) or not isinstance(ended_us, int):
+        return
+    if ended_us < last_us - slack_us:
+        yield f"its watcher ended {(last_us - ended_us) / US_PER_S:.1f} s before the ranks"
+
+
+def clocks_agree(case: Case) -> Finding:
+    """Every node's clock was measured, well enough, and ranks that wait for each other agree."""
+    ranks = list(case.run_energy.ranks)
+    hosts = sorted({rank.host for rank in ranks})
+    if len(hosts) == 1:
+        return skipped("the run is of one node")
+    if "clocks" not in case.run.manifest:
+        return unseen("not recorded: the run is from before nodes' clocks were")
+    faults = []
+    worst_us = 0
+    for host in hosts:
+        try:
+            offset = HostOffset.read(case.attempt.clocks / f"{host}.json")
+        except UNREADABLE as error:
+            faults.append(f"{host}: its clock is not on record: {shortened(error)}")
+            continue
+        worst_us = max(worst_us, offset.error_us)
+        if offset.error_us > _MOST_ERROR_US:
+            faults.append(
+                f"{host}: its clock is known to {offset.error_us / US_PER_S:.3f} s, "
+                f"at most {_MOST_ERROR_US / US_PER_S:g} s are of use"
+            )
+    for rank in ranks[1:]:
+        apart_us = _apart_us(ranks[0], rank)
+        if apart_us is not None and apart_us > _MEETING_US + 2 * worst_us:
+            faults.append(
+                f"rank {rank.rank} on {rank.host} is {apart_us / US_PER_S:.3f} s off rank "
+                f"{ranks[0].rank} wherever they waited for each other"
+            )
+    return judged(faults, f"{len(hosts)} clocks known to {worst_us / US_PER_S:.4f} s")
+
+
+def _apart_us(one: RankSpans, other: RankSpans) -> int | None:
+    """The least time between two ranks' edges of any batch; None when they share none."""
+    least: int | None = None
+    for phase in (Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
+        a, b = one.measured(phase), other.measured(phase)
+        if not len(a) or len(a) != len(b):
+            continue
+        edges = (one.start_us[a] - other.start_us[b], one.end_us[a] - other.end_us[b])
+        nearest = int(min(np.abs(edge).min() for edge in edges))
+        least = nearest if least is None else min(least, nearest)
+    return least
+
+
+TIME_CHECKS: Final = (
+    Check(name="phases", claim="phases are as asked for, in their order", look=phases_lawful),
+    Check(name="durations", claim="independent files tell the same lengths", look=lengths_agree),
+    Check(name="watchers", claim="watchers wrote what they counted", look=watchers_agree),
+    Check(name="host-clocks", claim="nodes agree on the time", look=clocks_agree),
+)
+"""Checks of the times, in the audit's order."""
