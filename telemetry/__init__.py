@@ -12,6 +12,7 @@
 - `terminal`: text that comes from elsewhere cannot steer it, and it need not be UTF-8.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `HostClock`, `NS_PER_US`, `US_PER_MS`, `US_PER_S`, `monotonic_us`, `printable`,
-`replace_unencodable`, `wall_us`.
+Public: `CommandParser`, `ExitCode`, `HostClock`, `NS_PER_US`, `US_PER_MS`, `US_PER_S`, `command`,
+`complain`, `monotonic_us`, `needs_extra`, `printable`, `printable_lines`, `replace_unencodable`,
+`wall_us`.
 """

@@ -1,6 +1,7 @@
 """Sealed runs as arrays.
 
 - `rank_spans`: what each rank did and when, as arrays.
+- `run_folder`: whose folder it is that somebody names: all runs', one run's or one attempt's.
 - `sealed_files`: the bytes of a run's files, hashed against its seal as they are read.
 - `sealed_runs`: the sealed runs of a results folder, and by name everything that does not
   count.
@@ -9,7 +10,7 @@
 - `unreadable`: what a damaged record may raise, and what is refused before anything relies on
   it.
 
-Public: `FloatArray`, `IntArray`, `Loaded`, `NotCounted`, `RankSpans`, `Run`, `Series`,
-`UNREADABLE`, `find_runs`, `int_array`, `load`, `measured_window_us`, `open_run`, `rank_spans`,
-`shortened`.
+Public: `DAMAGED`, `FloatArray`, `IntArray`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`, `RankSpans`,
+`Run`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `find_runs`, `int_array`, `load`,
+`measured_window_us`, `open_run`, `rank_spans`, `run_of`, `shortened`.
 """

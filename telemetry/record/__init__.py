@@ -5,6 +5,7 @@
 - `attempt_state`: where an attempt stands, from its files and the processes behind them.
 - `bulk_files`: thousands of small files written at once, and put on the disk once.
 - `clock_offset`: how far a host's clock is ahead of the reference host's, measured in the job.
+- `differing`: which fields set runs apart, and how plan, status and tables say so.
 - `fields`: one row each, with unit and meaning.
 - `files`: what a reader finds is whole or not there.
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
