@@ -1,5 +1,6 @@
 """Engine `fast` on a GPU: rows stop where they end, and no other row notices."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 
 from tests.gpu.test_quantization_gpu import SLIM, fast_engine, make_spec
 from tests.gpu.test_workers_gpu import need_gpus
+from tests.support.engines import open_for
 from tests.support.ranks import run_gang, values_of
 from workers.distributed.process_group import open_mesh
 from workers.distributed.rank import Rank
@@ -107,7 +109,8 @@ class Scaled:
 def spoil(rank: Rank, folder: Path) -> dict[str, str]:
     """What ends batches of weights that overflow, and batches whose past is spoilt after prefill.
 
-    By what was spoilt, the number format, the temperature and whether ends are ignored.
+    By what was spoilt, the number format, the temperature and whether ends are ignored; of the
+    engine `reference` by the temperature alone.
     """
     SHAPES[SLIM.name] = SLIM
     device = take_device(rank, "cuda")
@@ -145,6 +148,17 @@ def spoil(rank: Rank, folder: Path) -> dict[str, str]:
             except NonFiniteLogitsError as error:
                 told[name] = str(error)
             engine.close()
+        for temperature in (0.0, 0.8):
+            spec = make_spec(SLIM, rank.world, dtype="fp16", temperature=temperature)
+            spec = replace(spec, engine="reference", batch_size=3)
+            plain = RandomWeights(SLIM, 1, rank=rank.rank, degree=rank.world)
+            reference = open_for(spec, device, weights=Scaled(plain, 3e4))
+            try:
+                reference.prefill([[1, 5, 9], [1], [7, 8, 9, 10]], 1)
+                reference.decode()
+                told[f"weights, reference, {temperature:g}"] = "nothing"
+            except NonFiniteLogitsError as error:
+                told[f"weights, reference, {temperature:g}"] = str(error)
     return told
 
 
@@ -154,7 +168,7 @@ def test_logits_that_are_no_numbers_end_the_batch_at_their_step(
 ) -> None:
     need_gpus(degree)
     for told in values_of(run_gang(degree, spoil, tmp_path, timeout_s=200)):
-        assert len(told) == 16
+        assert len(told) == 18
         for name, words in told.items():
             where = {"weights": "3 of 3 rows at step 0", "past": "1 of 3 rows at step 1"}
             if name.startswith("weights, fp32"):

@@ -34,6 +34,9 @@ def sample(logits: Tensor, temperature: float, top_p: float, generator: torch.Ge
     falling, order = probabilities.sort(dim=-1, descending=True)
     mass_before = falling.cumsum(dim=-1) - falling
     kept = falling.masked_fill(mass_before >= top_p, 0.0)
+    # A row of no numbers draws any token, for `finite_logits` to tell of: on a GPU torch would end
+    # the whole process without a word of which step it was.
+    kept.nan_to_num_(nan=1.0)
     # The likeliest stands at 0 and stays, whatever rounding does to the mass before it.
     chosen = torch.multinomial(kept, num_samples=1, generator=generator)
     return order.gather(-1, chosen).squeeze(-1)

@@ -67,3 +67,11 @@ def test_no_token_outside_the_smallest_set_is_ever_drawn(seed: int, top_p: float
     kept = int((masses.cumsum(0) < top_p + 1e-5).sum()) + 1
     allowed = set(order[:kept].tolist())
     assert set(sample(logits.expand(50, -1), 1.0, top_p, _generator(seed)).tolist()) <= allowed
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_a_row_of_no_numbers_draws_a_token_and_leaves_the_others_alone(odd: float) -> None:
+    logits = torch.tensor([[0.0, 9.0, 1.0], [0.0, odd, 1.0]])
+    drawn = sample(logits, 0.5, 0.5, _generator())
+    assert drawn[0] == 1
+    assert 0 <= int(drawn[1]) < 3
