@@ -22,7 +22,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # The record, watching, merging: knows neither torch nor Hydra.
     "telemetry": set(),
     "telemetry.boards": {"telemetry"},
-    "telemetry.record": {"telemetry"},
+    # What a reading can be is bounded by the board that gives it.
+    "telemetry.record": {"telemetry", "telemetry.boards"},
     "telemetry.shards": {"telemetry", "telemetry.record"},
     "telemetry.sources": {"telemetry", "telemetry.record", "telemetry.shards"},
     "telemetry.sources.host": {"telemetry", "telemetry.record", "telemetry.sources"},

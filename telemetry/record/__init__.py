@@ -11,6 +11,8 @@
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
 - `paths`: where a run's record lies: every path of a results folder in one place.
+- `reading_bounds`: what a reading of a field can be, of any device and of a board that is
+  known.
 - `schema`: the tables of a run, their columns and units, and the words they use.
 - `seal`: SHA-256 of every file of a completed run, written last and never edited.
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
