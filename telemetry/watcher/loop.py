@@ -18,6 +18,7 @@ from telemetry.sources.base import Assignment, Source
 from telemetry.sources.host.source import describe_platform
 from telemetry.sources.restart_gap import restart_gap
 from telemetry.watcher.log import ClockGuard, WatchLog
+from telemetry.watcher.screen import Screen
 from telemetry.watcher.spool import Spool
 from telemetry.watcher.stop_signal import StopSignal
 
@@ -67,6 +68,7 @@ class Watcher:
         before = assignment.before
         self._log = WatchLog(self._attempt, assignment.host, clock, continued=before is not None)
         self._spool = Spool(writer, assignment.host, self._log)
+        self._screen = Screen(self._description.gpus, self._log)
         self._guard = ClockGuard(clock)
         self._ready = False
         self._followed = before
@@ -82,7 +84,7 @@ class Watcher:
         tick = 0
         reason = None
         while reason is None:
-            readings = self._source.read()
+            readings = self._screen.pass_on(self._source.read())
             self._spool.add(readings)
             self._log_remarks()
             if self._followed is not None and readings:
@@ -101,11 +103,12 @@ class Watcher:
             self._log.count_tick(missed=due - tick - 1)
             tick = due
             reason = self._stop.wait(start_us + tick * self._period_us - monotonic_us())
-        self._spool.add(self._source.finish())
+        self._spool.add(self._screen.pass_on(self._source.finish()))
         self._flush()
         self._spool.close()
         self._source.close()
         self._log_remarks()
+        self._screen.close()
         self._log.end(reason, drift_us=self._assignment.clock.step_us())
         return reason
 

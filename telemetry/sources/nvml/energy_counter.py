@@ -4,9 +4,12 @@ from typing import Any, Final, Self
 
 import pynvml
 
+from telemetry.clock import monotonic_us
+from telemetry.record.reading_bounds import CounterHistory, impossible, most_power_w
 from telemetry.sources.nvml.library import Driver, reason_of
 
 _J_PER_MJ: Final = 1e-3
+_FIELD: Final = "energy_j"
 
 
 class EnergyCounter:
@@ -20,6 +23,7 @@ class EnergyCounter:
 
     def __init__(self, uuid: str) -> None:
         self._driver = Driver()
+        self._history = CounterHistory(most_power_w(_FIELD))
         try:
             self._handle: Any = pynvml.nvmlDeviceGetHandleByUUID(uuid)
         except pynvml.NVMLError as error:
@@ -30,12 +34,19 @@ class EnergyCounter:
         """The counter now.
 
         Raises:
-            RuntimeError: there is no reading; the message is the reason.
+            RuntimeError: there is no reading, or it cannot be; the message is the reason.
         """
         try:
-            return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) * _J_PER_MJ
+            told_mj = pynvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)
         except pynvml.NVMLError as error:
+            # A driver that is loaded again meanwhile begins anew.
+            self._history.interrupt()
             raise RuntimeError(reason_of(error)) from error
+        energy_j = float(told_mj) * _J_PER_MJ
+        reason = impossible(_FIELD, energy_j) or self._history.fault(monotonic_us(), energy_j)
+        if reason is not None:
+            raise RuntimeError(reason)
+        return energy_j
 
     def close(self) -> None:
         """Let go of NVML."""
