@@ -26,6 +26,17 @@ millijoule."""
 
 # Two readings of one moment may be an update of the counter apart, and stamps are off by some ms.
 _SLACK_US: Final = US_PER_S
+# What a field that states no bounds is held to by its unit: a source of somebody else's may name
+# none. A power plant has 1e10 W.
+_OF_UNIT: Final = {
+    "W": (0.0, 1e10),
+    "J": (0.0, 1e18),
+    "B": (0.0, 1e18),
+    "B/s": (0.0, 1e18),
+    "MHz": (0.0, 1e6),
+    # Absolute zero; tungsten melts at 3422.
+    "degC": (-273.15, 3_422.0),
+}
 _RESTARTED: Final = "the counter began anew"
 _STOOD: Final = "the counter stood still"
 _LEAPT: Final = "the counter rose by more"
@@ -76,13 +87,14 @@ def bounds_of(name: str, gpu: Mapping[str, Any] | None = None) -> Bounds:
     """The bounds of the field `name`, of the GPU that an inventory's entry tells of.
 
     Without an entry, or where it tells no limit, the field's own bounds stand alone; a field that
-    is not known here must be a number and no more.
+    is not known here must be a number and no more, one that states no bounds what its unit can be.
     """
     field = FIELDS.get(name)
     if field is None:
         return Bounds(field=name, unit="")
-    least = -math.inf if field.least is None else field.least
-    most = math.inf if field.most is None else field.most
+    low, high = _OF_UNIT.get(field.unit, (-math.inf, math.inf))
+    least = low if field.least is None else field.least
+    most = high if field.most is None else field.most
     limit = None if gpu is None else reading_limits(gpu).get(name)
     if limit is None:
         return Bounds(field=name, unit=field.unit, least=least, most=most)

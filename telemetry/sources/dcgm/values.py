@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from telemetry.record.fields import Field
+from telemetry.record.fields import Field, Kind
 
 Raw = tuple[int, int, int, int, int, float]
 """Field id, type's letter as a number, status, wall time in us, value as integer, as real."""
 
 # dcgmvalue.py: the first of each kind is "no value", the next three say why.
+_INT32_BLANK: Final = 0x7FFFFFF0
 _INT64_BLANK: Final = 0x7FFFFFFFFFFFFFF0
 _FP64_BLANK: Final = 140_737_488_355_328.0
 _SENTINELS: Final = (
@@ -26,6 +27,8 @@ _SENTINELS: Final = (
     "DCGM says not supported by this GPU or driver",
     "DCGM says no permission",
 )
+# All blanks of a kind lie in the sixteen numbers from the first on.
+_BLANKS: Final = 16
 # dcgm_fields.h: one letter per type; a time is an integer too.
 _REAL: Final = ord("d")
 _INTEGERS: Final = (ord("i"), ord("t"))
@@ -84,20 +87,33 @@ def decode(raw: Raw, field: Field) -> tuple[float | None, str | None]:
     if kind == _REAL:
         if not math.isfinite(real):
             return None, f"DCGM gave {real}, which is no number"
-        if real >= _FP64_BLANK:
+        if 0 <= real - _FP64_BLANK < _BLANKS:
             return None, _sentinel(int(real - _FP64_BLANK))
         value = real * field.dcgm_factor
     elif kind in _INTEGERS:
-        if integer >= _INT64_BLANK:
-            return None, _sentinel(integer - _INT64_BLANK)
+        for blank in (_INT64_BLANK, _wide(field), int(_FP64_BLANK)):
+            if blank is not None and 0 <= integer - blank < _BLANKS:
+                return None, _sentinel(integer - blank)
         value = integer * field.dcgm_factor
     else:
         return None, "DCGM gave a value that is no number"
-    if value < 0:
-        return None, "DCGM gave a value below 0, which cannot be"
-    if field.most is not None and value > field.most:
-        return None, f"DCGM gave a value above {field.most:g}, which cannot be"
-    return value, None
+    why = _outside(value, field)
+    return (value, None) if why is None else (None, why)
+
+
+def _outside(value: float, field: Field) -> str | None:
+    """Why `value` is no reading of the field; None when it can be one."""
+    least = 0.0 if field.least is None else field.least
+    # DCGM's own sign for no value bounds what no field bounds.
+    most = _FP64_BLANK if field.most is None else field.most
+    if value < least:
+        return f"DCGM gave a value below {least:g}, which cannot be"
+    return f"DCGM gave a value above {most:g}, which cannot be" if value > most else None
+
+
+def _wide(field: Field) -> int | None:
+    """A blank that was 32 bits wide below DCGM; a running total may pass that number honestly."""
+    return _INT32_BLANK if field.kind is Kind.GAUGE else None
 
 
 def _sentinel(offset: int) -> str:

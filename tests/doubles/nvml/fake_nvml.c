@@ -17,6 +17,8 @@
  *   step_at_us T    ... from T on                 odd_samples 1   a stamp of 0 and a double
  *   fail CALL CODE  that call fails; `fail I.CALL CODE` for board I alone
  *   xid I CODE      the driver reports an XID error of board I, once
+ *   wild CALL VALUE that call succeeds and answers VALUE, in NVML's own unit; its parts by the names
+ *                   that stand in `wild_or`, such as field_186 or clock_1
  *
  * Every call is counted by its name in this file, over all boards: see fake_count.
  */
@@ -58,6 +60,11 @@ typedef struct {
     int gpu, code;
 } Fail;
 
+typedef struct {
+    char call[64];
+    double value;
+} Wild;
+
 static struct {
     int gpus, gpm, mig, capability, lost, more_buffers, odd_samples, xid_gpu, xid;
     double idle_w, busy_w, duty;
@@ -65,6 +72,8 @@ static struct {
     char product[64];
     Fail fails[MOST_FAILS];
     int fail_count;
+    Wild wilds[MOST_FAILS];
+    int wild_count;
 } world;
 
 static Gpu gpus[MOST_GPUS];
@@ -108,6 +117,7 @@ static void read_world(void) {
     world.step_us = 0;
     world.step_at_us = 0;
     world.fail_count = 0;
+    world.wild_count = 0;
     strcpy(world.product, "NVIDIA H200");
     char line[256], key[64], rest[192];
     while (fgets(line, sizeof line, file) != NULL) {
@@ -132,7 +142,10 @@ static void read_world(void) {
         else if (!strcmp(key, "step_at_us")) world.step_at_us = whole;
         else if (!strcmp(key, "product")) snprintf(world.product, sizeof world.product, "%.63s", rest);
         else if (!strcmp(key, "xid")) sscanf(rest, "%d %d", &world.xid_gpu, &world.xid);
-        else if (!strcmp(key, "fail") && world.fail_count < MOST_FAILS) {
+        else if (!strcmp(key, "wild") && world.wild_count < MOST_FAILS) {
+            Wild *wild = &world.wilds[world.wild_count];
+            if (sscanf(rest, "%63s %lf", wild->call, &wild->value) == 2) world.wild_count++;
+        } else if (!strcmp(key, "fail") && world.fail_count < MOST_FAILS) {
             Fail *fail = &world.fails[world.fail_count];
             fail->gpu = -1;
             if (sscanf(rest, "%d.%63s %d", &fail->gpu, fail->call, &fail->code) == 3 ||
@@ -176,6 +189,13 @@ static int verdict(const char *call, const Gpu *gpu) {
             return fail->code;
     }
     return SUCCESS;
+}
+
+/* What a call answers: what it is told to, or what it knows. */
+static double wild_or(const char *call, double known) {
+    for (int i = 0; i < world.wild_count; i++)
+        if (!strcmp(world.wilds[i].call, call)) return world.wilds[i].value;
+    return known;
 }
 
 #define MAY(call, gpu) \
@@ -344,28 +364,28 @@ int nvmlDeviceGetCudaComputeCapability(Gpu *gpu, int *major, int *minor) {
 int nvmlDeviceGetPowerUsage(Gpu *gpu, unsigned *power) {
     MAY("power", gpu);
     int64_t window_us = world.capability <= 80 ? 25000 : 1000000;
-    *power = (unsigned)(mean_w(gpu, window_us, update_us(clock_us())) * 1000);
+    *power = (unsigned)wild_or("power", mean_w(gpu, window_us, update_us(clock_us())) * 1000);
     return SUCCESS;
 }
 int nvmlDeviceGetPowerManagementLimitConstraints(Gpu *gpu, unsigned *least, unsigned *most) {
     MAY("limit_bounds", gpu);
     *least = 200000;
-    *most = 700000;
+    *most = (unsigned)wild_or("limit_bounds", 700000);
     return SUCCESS;
 }
 int nvmlDeviceGetPowerManagementDefaultLimit(Gpu *gpu, unsigned *limit) {
     MAY("limit_default", gpu);
-    *limit = 700000;
+    *limit = (unsigned)wild_or("limit_default", 700000);
     return SUCCESS;
 }
 int nvmlDeviceGetPowerManagementLimit(Gpu *gpu, unsigned *limit) {
     MAY("limit_requested", gpu);
-    *limit = (unsigned)(gpu->limit_w * 1000);
+    *limit = (unsigned)wild_or("limit_requested", gpu->limit_w * 1000);
     return SUCCESS;
 }
 int nvmlDeviceGetEnforcedPowerLimit(Gpu *gpu, unsigned *limit) {
     MAY("limit", gpu);
-    *limit = (unsigned)(gpu->limit_w * 1000);
+    *limit = (unsigned)wild_or("limit", gpu->limit_w * 1000);
     return SUCCESS;
 }
 int nvmlDeviceSetPowerManagementLimit(Gpu *gpu, unsigned limit) {
@@ -403,7 +423,7 @@ int nvmlDeviceGetMemoryInfo_v2(Gpu *gpu, struct memory_v2 *memory) {
     memory->total = 143771ull << 20;
     memory->reserved = 600ull << 20;
     memory->free = 142171ull << 20;
-    memory->used = 1000ull << 20;
+    memory->used = (unsigned long long)wild_or("memory_used", 1000ull << 20);
     return SUCCESS;
 }
 
@@ -418,27 +438,30 @@ int nvmlDeviceGetUtilizationRates(Gpu *gpu, struct utilization *rates) {
     MAY("utilization", gpu);
     int64_t t_us = update_us(clock_us());
     *rates = is_busy(t_us) ? (struct utilization){100, 60} : (struct utilization){0, 0};
+    rates->gpu = (unsigned)wild_or("utilization", rates->gpu);
     return SUCCESS;
 }
 int nvmlDeviceGetClockInfo(Gpu *gpu, unsigned type, unsigned *clock) {
     MAY("clock", gpu);
-    *clock = type == 1 ? (is_busy(clock_us()) ? (unsigned)gpu->clock : 345) : 3201;
+    double known = type == 1 ? (is_busy(clock_us()) ? gpu->clock : 345) : 3201;
+    *clock = (unsigned)wild_or(type == 1 ? "clock_1" : "clock_2", known);
     return SUCCESS;
 }
 int nvmlDeviceGetMaxClockInfo(Gpu *gpu, unsigned type, unsigned *clock) {
     MAY("max_clock", gpu);
-    *clock = type == 1 ? 1980 : 3201;
+    *clock = (unsigned)wild_or("max_clock", type == 1 ? 1980 : 3201);
     return SUCCESS;
 }
 int nvmlDeviceGetTemperature(Gpu *gpu, unsigned sensor, unsigned *temperature) {
     MAY("temperature", gpu);
     if (sensor != 0) return INVALID_ARGUMENT;
-    *temperature = 40 + gpu->index;
+    *temperature = (unsigned)wild_or("temperature", 40 + gpu->index);
     return SUCCESS;
 }
 int nvmlDeviceGetCurrentClocksEventReasons(Gpu *gpu, unsigned long long *reasons) {
     MAY("throttle", gpu);
-    *reasons = !is_busy(clock_us()) ? 1 : upper_w(gpu, gpu->clock) > gpu->limit_w ? 4 : 0;
+    double known = !is_busy(clock_us()) ? 1 : upper_w(gpu, gpu->clock) > gpu->limit_w ? 4 : 0;
+    *reasons = (unsigned long long)wild_or("throttle", known);
     return SUCCESS;
 }
 int nvmlDeviceGetTotalEnergyConsumption(Gpu *gpu, unsigned long long *energy_mj) {
@@ -448,7 +471,7 @@ int nvmlDeviceGetTotalEnergyConsumption(Gpu *gpu, unsigned long long *energy_mj)
     int64_t t_us = update_us(clock_us());
     double all_j = gpu->counted_j + energy_j(gpu, gpu->counted_us, t_us);
     if (world.reset_us && t_us >= world.reset_us) all_j = energy_j(gpu, world.reset_us, t_us);
-    *energy_mj = (unsigned long long)(all_j * 1000);
+    *energy_mj = (unsigned long long)wild_or("energy", all_j * 1000);
     return SUCCESS;
 }
 
@@ -480,6 +503,7 @@ int nvmlDeviceGetFieldValues(Gpu *gpu, int asked, struct field_value *values) {
         else if (one->id == 185) one->value.u = (unsigned)(mean_w(gpu, 1000000, t_us) * 1000);
         else if (one->id == 82) one->value.u = 50;
         else one->code = NOT_SUPPORTED;
+        one->value.u = (unsigned)wild_or(call, one->value.u);
     }
     return SUCCESS;
 }
@@ -511,7 +535,8 @@ int nvmlDeviceGetSamples(Gpu *gpu, unsigned type, unsigned long long seen_us, un
         int64_t stamp_us = t_us + (world.step_us && t_us >= world.step_at_us ? world.step_us : 0);
         if (stamp_us <= (int64_t)seen_us || got >= room) continue;
         samples[got].stamp_us = (unsigned long long)stamp_us;
-        if (type == 0) samples[got].value.u = (unsigned)(mean_w(gpu, PERIOD_US, t_us) * 1000 + 0.5);
+        double known_mw = mean_w(gpu, PERIOD_US, t_us) * 1000 + 0.5;
+        if (type == 0) samples[got].value.u = (unsigned)wild_or("samples_0", known_mw);
         else samples[got].value.u = is_busy(t_us - 1) ? (type == 1 ? 100 : 60) : 0;
         got++;
     }
@@ -565,7 +590,7 @@ int nvmlGpmMetricsGet(struct gpm_metrics *asked) {
         char call[32];
         snprintf(call, sizeof call, "gpm_%u", one->id);
         one->code = verdict(call, NULL);
-        one->value = one->id < 20 ? 100 * busy : one->id < 60 ? 64 * busy : 1024 * busy;
+        one->value = wild_or(call, one->id < 20 ? 100 * busy : one->id < 60 ? 64 * busy : 1024 * busy);
     }
     return SUCCESS;
 }

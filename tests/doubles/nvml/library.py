@@ -83,6 +83,7 @@ class World:
             "energy_call_us": 300,
         }
         self._fails: list[str] = []
+        self._wilds: list[str] = []
         self.set(**settings)
 
     @property
@@ -100,9 +101,15 @@ class World:
         self._fails.append(f"{call} {code}")
         return self._write()
 
+    def wild(self, call: str, value: float) -> Self:
+        """Let a call succeed and answer `value`, in NVML's own unit, as `fake_nvml.c` names it."""
+        self._wilds.append(f"{call} {value!r}")
+        return self._write()
+
     def heal(self) -> Self:
-        """Let no call fail any more."""
+        """Let no call fail or be wild any more."""
         self._fails.clear()
+        self._wilds.clear()
         return self._write()
 
     @property
@@ -132,6 +139,7 @@ class World:
     def _write(self) -> Self:
         lines = [f"{key} {value}" for key, value in self._settings.items()]
         lines += [f"fail {fail}" for fail in self._fails]
+        lines += [f"wild {wild}" for wild in self._wilds]
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text("\n".join(lines) + "\n")
         temporary.replace(self.path)
