@@ -1,18 +1,13 @@
-"""Curves: pure arrays, no files.
+"""Curves: energy of one GPU over time, evaluated at exact times; pure arrays, no files.
 
-Three curves of energy over time may exist for a GPU. The rank counter is the board's own running
-total as the GPU's rank read it at the edges of its spans. The polled counter is the same total as
-the watcher polled it. The power integral is the trapezoid under its power. Each is evaluated at
-exact times, so energies of windows that tile a span of time sum to the energy of the whole.
+As times are exact, energies of windows that tile a span of time sum to the energy of the whole.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL
 from analysis.energy.uncertain import Uncertain
 from analysis.runs.series import FloatArray, IntArray, Series
 from telemetry.clock import US_PER_S
@@ -25,19 +20,35 @@ COVERAGE_FACTOR: Final = 2.0
 """What a standard uncertainty is multiplied by: about 95 % (JCGM 100, Guide to the Expression of
 Uncertainty in Measurement, 6.3)."""
 # Variance of a value spread evenly over a width is width^2 over this (JCGM 100, 4.3.7).
-_EVEN: Final = 12.0
+EVEN: Final = 12.0
 # Readings may begin or end this many periods inside a window before its energy is unknown.
 EDGE_PERIODS: Final = 2.0
 # A counter is extended no further past its readings than the slowest board averages its power over
 # (arXiv 2312.02741): what it drew later, nobody saw.
 MOST_EXTENSION_US: Final = US_PER_S
+# NVML tells counters in millijoules and power in milliwatts (nvml.h): what a last digit hides, of a
+# counter at each edge, of power all along.
+_COUNTER_DIGIT_J: Final = 1e-3
+_POWER_DIGIT_W: Final = 1e-3
 # Longest silence in periods that is no gap (github.com/NVIDIA/srt-slurm,
 # docs/power-telemetry.md: three periods at its 1 s).
 GAP_PERIODS: Final = 3
 # A counter is extended past its last reading by the mean slope of this many readings, as single
 # steps of a counter that moves in steps say nothing.
 _SLOPE_READINGS: Final = 10
-_TWO_POINTS: Final = 2
+TWO_POINTS: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Break:
+    """A time over which a counter says nothing."""
+
+    start_us: int
+    """The last reading before."""
+    end_us: int
+    """The first one after."""
+    reason: str
+    """What happened."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +79,13 @@ class Curve:
     seen: Series | None = None
     """Power of the same board, for a counter that was read more seldom than it changes: between
     two readings its own slope is a mean, and says little of what power was at an edge."""
+    strayed_j2: FloatArray | None = None
+    """Shape (n,): variance of the energy at each time that lies between two readings and was told
+    by the shape of power there; 0 at a reading. None: no time is such."""
+    most_w: float | None = None
+    """Most that the board can draw for seconds; None when nobody knows."""
+    breaks: tuple[Break, ...] = ()
+    """Times over which the energy is not known, as the counter went back there."""
 
     def at(self, t_us: IntArray) -> FloatArray:
         """Energy at each time since the first reading; NaN where that is not known."""
@@ -91,6 +109,13 @@ class Curve:
         known = (t_us >= self.t_us[0] - self.edge_us) & (t_us <= self.t_us[-1] + self.edge_us)
         return np.where(known, energy, np.nan)
 
+    def broken(self, start_us: int, end_us: int) -> str | None:
+        """Why the energy of a window is not known though readings reach over it; None if it is."""
+        return next(
+            (one.reason for one in self.breaks if start_us < one.end_us and end_us > one.start_us),
+            None,
+        )
+
     @property
     def has_gap(self) -> bool:
         """True when readings were missed for longer than the sensor is allowed to be silent."""
@@ -98,6 +123,8 @@ class Curve:
 
     def between(self, start_us: int, end_us: int) -> Uncertain:
         """Energy of one window in joules."""
+        if reason := self.broken(start_us, end_us):
+            return Uncertain.unknown(reason)
         edges_us = np.array([start_us, end_us], dtype=np.int64)
         edges = self.at(edges_us)
         if np.isnan(edges[0]):
@@ -111,6 +138,9 @@ class Curve:
 
     def summed(self, start_us: IntArray, end_us: IntArray) -> Uncertain:
         """Energy of several windows together; shape (n,) each."""
+        for one in self.breaks:
+            if ((start_us < one.end_us) & (end_us > one.start_us)).any():
+                return Uncertain.unknown(one.reason)
         energies = self.at(end_us) - self.at(start_us)
         if np.isnan(energies).any():
             return Uncertain.unknown("readings do not reach over the whole phase")
@@ -124,17 +154,23 @@ class Curve:
         half an update on average, which cancels as far as power is the same at starts and ends.
         An edge that two windows share moves energy from one to the other and cancels. When a
         counter was read is known no better than between two looks at the clock, which moves energy
-        too.
+        too. It is never 0: a reading has a last digit.
         """
         edges_us = np.setxor1d(start_us, end_us)
         late_j, moved_j = self._edge_widths_j(edges_us)
         lost_j = 0.5 * float(np.sum(np.where(np.isin(edges_us, end_us), late_j, -late_j)))
-        variance_j2 = float(np.sum(late_j**2 + moved_j**2)) / _EVEN + lost_j**2
+        variance_j2 = float(np.sum(late_j**2 + moved_j**2)) / EVEN + lost_j**2
         if self.variance_j2 is not None:
             knots, sums = self.t_us.astype(np.float64), self.variance_j2
             inside = np.interp(end_us, knots, sums) - np.interp(start_us, knots, sums)
             variance_j2 += max(0.0, float(inside.sum()))
-        return COVERAGE_FACTOR * float(np.sqrt(variance_j2))
+        if self.strayed_j2 is not None:
+            variance_j2 += float(np.interp(edges_us, self.t_us, self.strayed_j2).sum())
+        if self.power_w is None:
+            digit_j2 = len(edges_us) * _COUNTER_DIGIT_J**2 / EVEN
+        else:
+            digit_j2 = (_POWER_DIGIT_W * float((end_us - start_us).sum()) / US_PER_S) ** 2 / EVEN
+        return COVERAGE_FACTOR * float(np.sqrt(max(variance_j2, digit_j2)))
 
     def _edge_widths_j(self, edges_us: IntArray) -> tuple[FloatArray, FloatArray]:
         """How much energy may lie on the wrong side of each edge: by lateness, and by steps.
@@ -173,8 +209,32 @@ class Curve:
         swing_w = np.where(blind, np.ptp(levels_w), swing_w)
         moved_us = nearest_us if counts else reach_us
         late_w = np.where(looked, most_w, np.maximum(most_w, self.edge_power_w))
-        moved_j = np.hypot(swing_w * moved_us, late_w * width_us) / US_PER_S
+        step_j = swing_w * moved_us / US_PER_S
+        if counts:
+            inner = (edges_us > self.t_us[0]) & (edges_us < self.t_us[-1])
+            far = inner & (nearest_us > self.lag_us)
+            step_j = np.where(far, np.maximum(step_j, self._between_readings_j(edges_us)), step_j)
+        moved_j = np.hypot(step_j, late_w * width_us / US_PER_S)
         return late_w * self.lag_us / US_PER_S, moved_j
+
+    def _between_readings_j(self, edges_us: IntArray) -> FloatArray:
+        """Twice how far the energy at each time may be off the line between two readings.
+
+        A counter cannot fall, and no faster rise than the board can draw: by then it may have
+        counted nothing or all.
+        """
+        right = np.clip(np.searchsorted(self.t_us, edges_us), 1, len(self.t_us) - 1)
+        taken_j = self.energy_j[right] - self.energy_j[right - 1]
+        before_s = (edges_us - self.t_us[right - 1]) / US_PER_S
+        after_s = (self.t_us[right] - edges_us) / US_PER_S
+        line_j = taken_j * before_s / (before_s + after_s)
+        if self.most_w is None:
+            return np.asarray(2.0 * np.maximum(line_j, taken_j - line_j))
+        most_j = np.minimum(taken_j, self.most_w * before_s)
+        left_j = np.minimum(taken_j, self.most_w * after_s)
+        # A mean above the most is a limit that does not hold here: then nothing bounds it.
+        off_j = np.maximum(most_j - line_j, line_j - (taken_j - left_j))
+        return np.asarray(2.0 * np.where(off_j < 0, taken_j, off_j))
 
     def _outer_slopes(self) -> tuple[float, float]:
         count = min(_SLOPE_READINGS, len(self.t_us))
@@ -185,81 +245,6 @@ class Curve:
         return float(head), float(tail)
 
 
-def counter_curve(
-    series: Series,
-    *,
-    edge_us: int,
-    resolution_us: int,
-    lag_us: int,
-    edge_power_w: float = 0.0,
-    method: str = POLLED_COUNTER,
-    power: Series | None = None,
-) -> Curve | str:
-    """The curve of an energy counter, or the reason why there is none.
-
-    A counter that falls was reset, and one that never moves does not count: neither says what was
-    drawn. A value that only repeats the one before is no new reading of the board. `power` are the
-    same board's readings of power, given where the counter itself was read too seldom to tell what
-    may be misplaced at an edge.
-    """
-    t_us, value = _distinct(series)
-    if len(t_us) < _TWO_POINTS:
-        return _too_few(series, len(t_us))
-    steps = np.diff(value)
-    if (steps < 0).any():
-        at = int(np.argmax(steps < 0))
-        return f"the counter fell from {value[at]:.3f} J to {value[at + 1]:.3f} J"
-    if value[-1] == value[0]:
-        return f"the counter stood at {value[0]:.3f} J throughout"
-    new = np.concatenate(([True], steps > 0))
-    width_us = series.width_us
-    if width_us is not None:
-        width_us = width_us[_first_of_each(series.t_us)][new]
-    t_us, value = t_us[new], value[new]
-    return Curve(
-        method=method,
-        t_us=t_us,
-        energy_j=value - value[0],
-        power_w=None,
-        edge_us=edge_us,
-        resolution_us=resolution_us,
-        lag_us=lag_us,
-        edge_power_w=edge_power_w,
-        width_us=width_us,
-        seen=power or None,
-    )
-
-
-def power_integral_curve(
-    series: Series, *, field: str, edge_us: int, window_us: int, resolution_us: int
-) -> Curve | str:
-    """The curve under power readings (trapezoid), or the reason why there is none.
-
-    A reading is the mean of the `window_us` before its stamp, so it stands for the middle of that.
-    """
-    t_us, value = _distinct(series)
-    if len(t_us) < _TWO_POINTS:
-        return _too_few(series, len(t_us))
-    width_us = np.diff(t_us)
-    width_s = width_us / US_PER_S
-    energy_j = np.concatenate(([0.0], np.cumsum(0.5 * (value[1:] + value[:-1]) * width_s)))
-    # Between two readings a step may lie anywhere but in the window of the second.
-    unseen_s = np.maximum(0, width_us - window_us) / US_PER_S
-    step_w = np.abs(np.diff(value))
-    step_w = np.where(width_us > EDGE_PERIODS * resolution_us, np.ptp(value), step_w)
-    variance_j2 = np.concatenate(([0.0], np.cumsum((step_w * unseen_s) ** 2 / _EVEN)))
-    return Curve(
-        method=f"{POWER_INTEGRAL} of {field}",
-        t_us=t_us - window_us // 2,
-        energy_j=energy_j,
-        power_w=value,
-        # The shift takes half a window off the end that was read.
-        edge_us=edge_us + window_us // 2,
-        resolution_us=resolution_us,
-        variance_j2=variance_j2,
-    )
-
-
 def _over(take: np.ufunc, values: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
     """`take` over `values[low[i] : high[i] + 1]` for each i; `high` is at least `low`."""
     if not len(low):
@@ -267,20 +252,3 @@ def _over(take: np.ufunc, values: FloatArray, low: IntArray, high: IntArray) -> 
     bounds = np.column_stack((low, np.minimum(high + 1, len(values)))).ravel()
     padded = np.append(values, values[-1])
     return np.asarray(take.reduceat(padded, bounds)[::2])
-
-
-def _distinct(series: Series) -> tuple[IntArray, FloatArray]:
-    if len(series) == 0:
-        return series.t_us, series.value
-    keep = _first_of_each(series.t_us)
-    return series.t_us[keep], series.value[keep]
-
-
-def _first_of_each(t_us: IntArray) -> NDArray[np.bool_]:
-    return np.concatenate(([True], np.diff(t_us) > 0))
-
-
-def _too_few(series: Series, count: int) -> str:
-    if series.null_reason is not None:
-        return f"{count} readings, {series.nulls} nulls: {series.null_reason}"
-    return f"{count} readings"

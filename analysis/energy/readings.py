@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from analysis.energy.board_power import board_limit_w
+from analysis.energy.counter_curve import counter_curve
 from analysis.energy.curves import (
     ATTRIBUTABLE_PERIODS,
     EDGE_PERIODS,
     MOST_EXTENSION_US,
     Curve,
-    counter_curve,
-    power_integral_curve,
 )
 from analysis.energy.gpu_energy import Behaviour, Gpu
 from analysis.energy.methods import RANK_COUNTER
+from analysis.energy.power_curve import power_integral_curve
 from analysis.energy.uncertain import Uncertain, total
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
@@ -70,12 +71,13 @@ class Readings:
             for field in (*POWER_FIELDS, COUNTER_FIELD)
             if len(self.of(host, uuid, field))
         }
-        polled_counter = self._polled_counter(host, uuid, sensor)
-        limit_w = float(entry.get("power_limit_w") or 0.0)
+        most_w = board_limit_w(entry)
+        power_integral = self._power_integral(host, uuid, sensor, window_us, most_w or 0.0)
+        polled_counter = self._polled_counter(host, uuid, sensor, power_integral, most_w)
+        limit_w = float(entry.get("power_limit_w") or most_w or 0.0)
         update_us = self._behaviour(host, uuid, COUNTER_FIELD, sensor).update_us
         power = self._power(host, uuid, most_us=update_us)
         rank_counter = _rank_counter(rank, update_us, limit_w, power)
-        power_integral = self._power_integral(host, uuid, sensor, window_us)
         driver = entry.get("driver") or known.get("driver")
         return Gpu(
             uuid=uuid,
@@ -142,7 +144,14 @@ class Readings:
                 return series
         return None
 
-    def _polled_counter(self, host: str, uuid: str, sensor: Sensor) -> Curve | str:
+    def _polled_counter(
+        self,
+        host: str,
+        uuid: str,
+        sensor: Sensor,
+        power_integral: Curve | str,
+        most_w: float | None,
+    ) -> Curve | str:
         behaviour = self._behaviour(host, uuid, COUNTER_FIELD, sensor)
         seldom = behaviour.sampling_us > EDGE_PERIODS * behaviour.update_us
         return counter_curve(
@@ -151,10 +160,12 @@ class Readings:
             resolution_us=behaviour.resolution_us,
             lag_us=behaviour.update_us,
             power=self._power(host, uuid) if seldom else None,
+            carrier=power_integral if seldom and isinstance(power_integral, Curve) else None,
+            most_w=most_w,
         )
 
     def _power_integral(
-        self, host: str, uuid: str, sensor: Sensor, window_us: tuple[int, int]
+        self, host: str, uuid: str, sensor: Sensor, window_us: tuple[int, int], most_w: float
     ) -> Curve | str:
         """The curve under the finest power field that reaches over the window; else the best."""
         found: list[Curve | str] = []
@@ -167,6 +178,7 @@ class Readings:
                 edge_us=self.edge_us(host, uuid, field),
                 window_us=behaviour.tabulated.window_us,
                 resolution_us=behaviour.resolution_us,
+                most_w=most_w,
             )
             if isinstance(curve, Curve) and curve.between(*window_us).value is not None:
                 return curve

@@ -31,6 +31,21 @@ class Series:
                 f"against {self.t_us.shape} instead"
             )
 
+    def first_of_each(self) -> NDArray[np.bool_]:
+        """Shape (n,): True for the first reading of each moment."""
+        return np.concatenate(([True], np.diff(self.t_us) > 0))[: len(self)]
+
+    def distinct(self) -> tuple[IntArray, FloatArray]:
+        """Times and values of the first reading of each moment."""
+        keep = self.first_of_each()
+        return self.t_us[keep], self.value[keep]
+
+    def too_few(self, count: int) -> str:
+        """Why `count` readings are too few, with what became of the others."""
+        if self.null_reason is not None:
+            return f"{count} readings, {self.nulls} nulls: {self.null_reason}"
+        return f"{count} readings"
+
     def __len__(self) -> int:
         return len(self.t_us)
 

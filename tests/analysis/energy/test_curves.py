@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.energy.curves import Curve, counter_curve, power_integral_curve
+from analysis.energy.counter_curve import counter_curve
+from analysis.energy.curves import Curve
+from analysis.energy.power_curve import power_integral_curve
 from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
 from analysis.runs.series import Series
 from telemetry.clock import US_PER_S
@@ -73,11 +75,22 @@ def test_a_window_that_reaches_further_has_no_energy_and_says_why() -> None:
     assert curve.between(1_000_000, 4_000_000).reason == "readings end 2.000 s before the window"
 
 
-def test_a_counter_that_was_reset_is_no_counter() -> None:
+def test_a_counter_that_fell_counts_before_and_after_and_not_over_it() -> None:
+    curve = counter([0, 1, 2, 3, 4], [50, 60, 5, 25, 45])
+    assert energy_j(curve, 0, 1) == pytest.approx(10)
+    assert energy_j(curve, 2, 4) == pytest.approx(40)
+    over = curve.between(500_000, 3_000_000)
+    assert over.value is None
+    assert over.reason == "the counter fell from 60.000 J to 5.000 J"
+    spans = np.array([0, 2_500_000]), np.array([1_500_000, 4_000_000])
+    assert curve.summed(*spans).reason == over.reason
+
+
+def test_a_counter_that_only_fell_is_no_counter() -> None:
     reason = counter_curve(
-        series([0, 1, 2], [50, 60, 5]), edge_us=EDGE_US, resolution_us=1, lag_us=1
+        series([0, 1, 2], [60, 50, 5]), edge_us=EDGE_US, resolution_us=1, lag_us=1
     )
-    assert reason == "the counter fell from 60.000 J to 5.000 J"
+    assert reason == "the counter fell from 60.000 J to 50.000 J"
 
 
 def test_a_counter_that_never_moves_is_no_counter() -> None:
@@ -131,7 +144,7 @@ def test_an_amount_is_a_number_or_a_reason_and_never_both() -> None:
 
 def test_a_counter_is_as_uncertain_as_its_edges_may_be_late() -> None:
     curve = counter([0, 1, 2, 3], [0, 200, 400, 600])
-    amount = curve.between(500_000, 2_500_000)
+    amount = curve.between(1_000_000, 2_000_000)
     # Two edges, each late by up to 100 ms at 200 W, evenly spread; k = 2.
     assert amount.plus_minus == pytest.approx(2 * 200 * 0.1 * (2 / 12) ** 0.5)
 
@@ -145,9 +158,46 @@ def test_a_counter_late_at_one_edge_alone_is_off_by_half_an_update_more() -> Non
     assert amount.plus_minus == pytest.approx(2 * 0.1 * (spread + (400 / 2) ** 2) ** 0.5, rel=0.01)
 
 
-def test_an_integral_of_steady_power_has_nothing_to_be_uncertain_of() -> None:
+def test_no_energy_is_certain_however_steady_the_power() -> None:
     amount = integral([0, 0.1, 0.2, 0.3, 0.4], [150] * 5).between(50_000, 350_000)
-    assert amount.plus_minus == 0
+    # The last digit of milliwatts over 0.3 s.
+    assert amount.plus_minus == pytest.approx(2 * 0.3e-3 / 12**0.5)
+    still = counter_curve(
+        series([0, 1, 2], [0, 5, 5.001]), edge_us=EDGE_US, resolution_us=1, lag_us=1
+    )
+    assert isinstance(still, Curve)
+    assert (still.between(0, 1_000_000).plus_minus or 0) > 0
+
+
+def test_a_counter_polled_seldom_follows_power_between_its_polls() -> None:
+    """At rest for 20 s, then at work for 10: the middle of the polls tells neither."""
+    t_s = np.arange(0, 30.02, 0.02)
+    power = np.where(t_s < 20, 100.0, 600.0)
+    under = power_integral_curve(
+        series(list(t_s), list(power)),
+        field="power_sample_w",
+        edge_us=EDGE_US,
+        window_us=20_000,
+        resolution_us=20_000,
+    )
+    assert isinstance(under, Curve)
+    # The readings of power have a gain of 1.02 against the counter.
+    polls = series([0, 30], [0, (2_000 + 6_000) / 1.02])
+    polled = counter_curve(
+        polls, edge_us=EDGE_US, resolution_us=30_000_000, lag_us=100_000, carrier=under
+    )
+    bare = counter_curve(polls, edge_us=EDGE_US, resolution_us=30_000_000, lag_us=100_000)
+    assert isinstance(polled, Curve)
+    assert isinstance(bare, Curve)
+    truth_j = (500 + 3_000) / 1.02
+    for curve in (polled, bare):
+        amount = curve.between(15_000_000, 25_000_000)
+        assert amount.value is not None
+        assert abs(amount.value - truth_j) <= (amount.plus_minus or 0)
+    near, far = (curve.between(15_000_000, 25_000_000) for curve in (polled, bare))
+    assert near.value == pytest.approx(truth_j, rel=0.01)
+    # Without power nothing says when between the polls it was drawn.
+    assert (far.plus_minus or 0) > 2_000
 
 
 def test_a_step_between_two_readings_may_lie_anywhere_that_no_window_covers() -> None:
@@ -164,7 +214,8 @@ def test_a_gap_is_as_uncertain_as_all_that_was_seen() -> None:
     widths = [
         integral(t_s, power).between(800_000, 2_500_000).plus_minus for power in (steady, restless)
     ]
-    assert widths[0] == 0
+    # Nothing else than the last digit was seen to change.
+    assert widths[0] == pytest.approx(2 * 1.7e-3 / 12**0.5)
     assert widths[1] == pytest.approx(2 * 200 * 1.0 / 12**0.5)
 
 

@@ -1,0 +1,118 @@
+"""Counter curve: energy as a board's own running total tells it."""
+
+from typing import Final
+
+import numpy as np
+
+from analysis.energy.curves import EVEN, TWO_POINTS, Break, Curve
+from analysis.energy.methods import POLLED_COUNTER
+from analysis.runs.series import FloatArray, IntArray, Series
+
+# Where a counter was read further apart than this many of its updates, power tells between.
+_CARRIED_UPDATES: Final = 2.0
+# A quantity that lies anywhere within a half-width has this share of its square as variance
+# (JCGM 100, 4.3.7).
+_HALF_EVEN: Final = EVEN / 4.0
+
+
+def counter_curve(
+    series: Series,
+    *,
+    edge_us: int,
+    resolution_us: int,
+    lag_us: int,
+    edge_power_w: float = 0.0,
+    method: str = POLLED_COUNTER,
+    power: Series | None = None,
+    carrier: Curve | None = None,
+    most_w: float | None = None,
+) -> Curve | str:
+    """The curve of an energy counter, or the reason why there is none.
+
+    A counter that never moves does not count. Where one falls it began anew: what was drawn
+    meanwhile nobody knows, and before and after it counts. A value that only repeats the one before
+    is no new reading of the board. `power` are the same board's readings of power, given where the
+    counter itself was read too seldom to tell what may be misplaced at an edge, and `carrier` is
+    the curve under them: between two readings energy then lies as power did, and what the two
+    differ by there may lie anywhere. `most_w` is the most that the board can draw for seconds.
+    """
+    t_us, value = series.distinct()
+    if len(t_us) < TWO_POINTS:
+        return series.too_few(len(t_us))
+    steps = np.diff(value)
+    breaks = tuple(
+        Break(
+            start_us=int(t_us[at]),
+            end_us=int(t_us[at + 1]),
+            reason=f"the counter fell from {value[at]:.3f} J to {value[at + 1]:.3f} J",
+        )
+        for at in np.flatnonzero(steps < 0)
+    )
+    if not (steps > 0).any():
+        return breaks[0].reason if breaks else f"the counter stood at {value[0]:.3f} J throughout"
+    new = np.concatenate(([True], steps != 0))
+    width_us = series.width_us
+    if width_us is not None:
+        width_us = width_us[series.first_of_each()][new]
+    t_us = t_us[new]
+    energy_j = np.concatenate(([0.0], np.cumsum(np.maximum(0.0, steps))))[new]
+    strayed_j2: FloatArray | None = None
+    if carrier is not None and width_us is None:
+        t_us, energy_j, strayed_j2 = _carried(t_us, energy_j, carrier, _CARRIED_UPDATES * lag_us)
+    return Curve(
+        method=method,
+        t_us=t_us,
+        energy_j=energy_j,
+        power_w=None,
+        edge_us=edge_us,
+        resolution_us=resolution_us,
+        lag_us=lag_us,
+        edge_power_w=edge_power_w,
+        width_us=width_us,
+        seen=power or None,
+        strayed_j2=strayed_j2,
+        most_w=most_w,
+        breaks=breaks,
+    )
+
+
+def _carried(
+    t_us: IntArray, energy_j: FloatArray, carrier: Curve, least_us: float
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The counter with the times of power's readings between its own, where those are far apart.
+
+    Its own difference is spread as power lay, so a gain of the power readings drops out. How far
+    the energy at each time may stray: the two witnesses' difference may lie before it or after, no
+    more than was drawn there, and so may what the curve under power leaves open.
+    """
+    times, energies, strays = [t_us[:1]], [energy_j[:1]], [np.zeros(1)]
+    for at in range(len(t_us) - 1):
+        start_us, end_us = t_us[at], t_us[at + 1]
+        taken_j = energy_j[at + 1] - energy_j[at]
+        first, last = np.searchsorted(carrier.t_us, (start_us, end_us), side="left")
+        inner_us = carrier.t_us[first:last]
+        inner_us = inner_us[inner_us > start_us]
+        told_j = carrier.at(np.concatenate(([start_us], inner_us, [end_us])))
+        shape_j = told_j - told_j[0]
+        if end_us - start_us > least_us and len(inner_us) and shape_j[-1] > 0:
+            inner_j = taken_j * shape_j[1:-1] / shape_j[-1]
+            times.append(inner_us)
+            energies.append(energy_j[at] + inner_j)
+            apart_j = np.minimum(abs(taken_j - shape_j[-1]), np.minimum(inner_j, taken_j - inner_j))
+            strays.append(
+                apart_j**2 / _HALF_EVEN + _left_open_j2(carrier, start_us, end_us, inner_us)
+            )
+        times.append(t_us[at + 1 : at + 2])
+        energies.append(energy_j[at + 1 : at + 2])
+        strays.append(np.zeros(1))
+    return np.concatenate(times), np.concatenate(energies), np.concatenate(strays)
+
+
+def _left_open_j2(carrier: Curve, start_us: int, end_us: int, inner_us: IntArray) -> FloatArray:
+    """Variance of the curve under power from the nearer of two times to each between them."""
+    if carrier.variance_j2 is None:
+        return np.zeros(len(inner_us))
+    sums = np.interp(
+        np.concatenate(([start_us], inner_us, [end_us])), carrier.t_us, carrier.variance_j2
+    )
+    return np.asarray(np.minimum(sums[1:-1] - sums[0], sums[-1] - sums[1:-1]))
