@@ -3,13 +3,19 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.energy.curves import EVEN, TWO_POINTS, Break, Curve
 from analysis.energy.methods import POLLED_COUNTER
 from analysis.runs.series import FloatArray, IntArray, Series
+from telemetry.boards.reading_limits import POWER_FACTOR
+from telemetry.clock import US_PER_S
+from telemetry.record.reading_bounds import STILL_US
 
 # Where a counter was read further apart than this many of its updates, power tells between.
 _CARRIED_UPDATES: Final = 2.0
+# A counter that stands for as many of its updates is at rest (`STILL_US` for a board's).
+_STILL_UPDATES: Final = 10
 # A quantity that lies anywhere within a half-width has this share of its square as variance
 # (JCGM 100, 4.3.7).
 _HALF_EVEN: Final = EVEN / 4.0
@@ -29,7 +35,8 @@ def counter_curve(
 ) -> Curve | str:
     """The curve of an energy counter, or the reason why there is none.
 
-    A counter that never moves does not count. Where one falls it began anew: what was drawn
+    A counter that never moves does not count. Where one falls, it began anew; where it stands for a
+    second, power flowed all the same; where it leaps, no board can draw as much: what was drawn
     meanwhile nobody knows, and before and after it counts. A value that only repeats the one before
     is no new reading of the board. `power` are the same board's readings of power, given where the
     counter itself was read too seldom to tell what may be misplaced at an edge, and `carrier` is
@@ -40,17 +47,13 @@ def counter_curve(
     if len(t_us) < TWO_POINTS:
         return series.too_few(len(t_us))
     steps = np.diff(value)
-    breaks = tuple(
-        Break(
-            start_us=int(t_us[at]),
-            end_us=int(t_us[at + 1]),
-            reason=f"the counter fell from {value[at]:.3f} J to {value[at + 1]:.3f} J",
-        )
-        for at in np.flatnonzero(steps < 0)
-    )
+    breaks = _breaks(series, t_us, value, lag_us, most_w)
+    steps[_leaps(t_us, value, most_w)] = 0.0
+    if (value == value[0]).all():
+        return f"the counter stood at {value[0]:.3f} J throughout"
     if not (steps > 0).any():
-        return breaks[0].reason if breaks else f"the counter stood at {value[0]:.3f} J throughout"
-    new = np.concatenate(([True], steps != 0))
+        return breaks[0].reason
+    new = np.concatenate(([True], np.diff(value) != 0))
     width_us = series.width_us
     if width_us is not None:
         width_us = width_us[series.first_of_each()][new]
@@ -74,6 +77,47 @@ def counter_curve(
         most_w=most_w,
         breaks=breaks,
     )
+
+
+def _breaks(
+    series: Series, t_us: IntArray, value: FloatArray, lag_us: int, most_w: float | None
+) -> tuple[Break, ...]:
+    """Where the counter says nothing, by time."""
+    steps = np.diff(value)
+    found = [
+        (at, at + 1, f"the counter fell from {value[at]:.3f} J to {value[at + 1]:.3f} J")
+        for at in np.flatnonzero(steps < 0)
+    ]
+    found += [
+        (at, at + 1, f"the counter rose by {steps[at]:.3f} J, more than its board can draw")
+        for at in np.flatnonzero(_leaps(t_us, value, most_w))
+    ]
+    # Each first reading of a value, and the reading before the next value.
+    firsts = np.concatenate(([0], np.flatnonzero(steps != 0) + 1))
+    lasts = np.concatenate((firsts[1:] - 1, [len(t_us) - 1]))
+    still_us = max(STILL_US, _STILL_UPDATES * lag_us)
+    for first, last in zip(firsts, lasts, strict=True):
+        stood_us = int(t_us[last] - t_us[first])
+        if stood_us >= still_us:
+            what = f"the counter stood at {value[first]:.3f} J for {stood_us / US_PER_S:.3f} s"
+            found.append((first, min(last + 1, len(t_us) - 1), f"{what} while power flowed"))
+    for null_us, reason in series.breaks:
+        after = int(np.searchsorted(t_us, null_us))
+        if 0 < after < len(t_us):
+            found.append((after - 1, after, reason))
+    breaks = [
+        Break(start_us=int(t_us[start]), end_us=int(t_us[end]), reason=reason)
+        for start, end, reason in found
+    ]
+    return tuple(sorted(breaks, key=lambda one: one.start_us))
+
+
+def _leaps(t_us: IntArray, value: FloatArray, most_w: float | None) -> NDArray[np.bool_]:
+    """True where the counter rose by more than its board can draw, an update late and all."""
+    if most_w is None:
+        return np.zeros(len(t_us) - 1, dtype=np.bool_)
+    seconds = (np.diff(t_us) + STILL_US) / US_PER_S
+    return np.asarray(np.diff(value) > POWER_FACTOR * most_w * seconds)
 
 
 def _carried(

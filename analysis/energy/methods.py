@@ -3,6 +3,11 @@
 The rank counter is the board's own running total as the GPU's rank read it at the edges of its
 spans. The polled counter is the same total as the watcher polled it. The power integral is the
 trapezoid under the board's power.
+
+The first of them that every GPU of a run has over the window is taken for the whole run; one whose
+readings are too far apart for the window stands back behind those that are not. A reading that
+cannot be is none; a counter is no witness over a time in which it went back, leapt or stood still;
+power is none beyond its readings. Which witness was passed over, and why, stands beside the method.
 """
 
 from typing import Final

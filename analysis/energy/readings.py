@@ -26,6 +26,7 @@ from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
 from telemetry.boards.sensor_timing import POWER_FIELDS, Sensor
 from telemetry.clock import US_PER_S
 from telemetry.record.fields import FIELDS, Kind
+from telemetry.record.reading_bounds import bounds_of
 from telemetry.record.schema import Phase
 
 
@@ -77,7 +78,7 @@ class Readings:
         limit_w = float(entry.get("power_limit_w") or most_w or 0.0)
         update_us = self._behaviour(host, uuid, COUNTER_FIELD, sensor).update_us
         power = self._power(host, uuid, most_us=update_us)
-        rank_counter = _rank_counter(rank, update_us, limit_w, power)
+        rank_counter = _rank_counter(rank, update_us, limit_w, power, entry)
         driver = entry.get("driver") or known.get("driver")
         return Gpu(
             uuid=uuid,
@@ -190,7 +191,11 @@ class Readings:
 
 
 def _rank_counter(
-    rank: RankSpans | None, update_us: int, limit_w: float, power: Series | None
+    rank: RankSpans | None,
+    update_us: int,
+    limit_w: float,
+    power: Series | None,
+    entry: Mapping[str, Any],
 ) -> Curve | str:
     """The counter as the rank read it at its spans' edges, or a little later.
 
@@ -208,6 +213,9 @@ def _rank_counter(
     known = np.isfinite(value)
     if not known.any():
         return rank.energy_reason or "the rank read no counter"
+    bounds = bounds_of(COUNTER_FIELD, entry)
+    if (wild := known & bounds.faults(value)).any():
+        return bounds.fault(float(value[np.argmax(wild)])) or "not a number"
     order = np.argsort(t_us[known], kind="stable")
     first = np.flatnonzero(known)[order[0]]
     return counter_curve(
@@ -219,6 +227,7 @@ def _rank_counter(
         edge_power_w=limit_w,
         method=RANK_COUNTER,
         power=power,
+        most_w=board_limit_w(entry),
     )
 
 

@@ -13,6 +13,7 @@ from analysis.energy.gpu_energy import Gpu
 from analysis.energy.gpu_state import STATE_FIELDS, GpuState, gpu_state
 from analysis.energy.methods import METHODS, POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER, in_words
 from analysis.energy.phase_energy import Attribution, PhaseEnergy, attribution, idle_row
+from analysis.energy.possible_readings import possible_readings
 from analysis.energy.readings import Readings
 from analysis.energy.uncertain import Uncertain, gap_share, net_energy, total
 from analysis.runs.rank_spans import RankSpans, measured_window_us, rank_spans
@@ -43,7 +44,8 @@ class RunEnergy:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.ranks = tuple(rank_spans(run))
-        self._readings = Readings(run, run.series(_FIELDS))
+        gpus = {uuid: entry for uuid, (_, entry) in self._inventory.items()}
+        self._readings = Readings(run, possible_readings(run.series(_FIELDS), gpus))
 
     @cached_property
     def window_us(self) -> tuple[int, int]:
@@ -108,6 +110,19 @@ class RunEnergy:
         return next(iter(fine or whole), None)
 
     @property
+    def passed_over(self) -> str | None:
+        """Which witnesses stand before the one that was taken, and why not they; None: it is first.
+
+        Where none was taken it is all of them.
+        """
+        before = METHODS[: METHODS.index(self.method)] if self.method else METHODS
+        told = []
+        for method in before:
+            reason = self.energy_by(method).reason
+            told.append(f"{in_words(method)}: {reason or 'readings too far apart for the window'}")
+        return "; ".join(told) or None
+
+    @property
     def method_text(self) -> str:
         """The method with the field that was integrated, for a table."""
         return self._text_of(self.method)
@@ -166,11 +181,10 @@ class RunEnergy:
         names = ("counter", in_words(POWER_INTEGRAL))
         return gap_share(reference, self.energy_by(POWER_INTEGRAL), names=names)
 
-    @property
-    def rank_counter_gap(self) -> Uncertain:
-        """How far the rank counters lie from the polled ones, as a share."""
-        names = (in_words(POLLED_COUNTER), in_words(RANK_COUNTER))
-        return gap_share(self.energy_by(POLLED_COUNTER), self.energy_by(RANK_COUNTER), names=names)
+    def apart(self, method: str, reference: str) -> Uncertain:
+        """How far the energy by `method` lies from that by `reference`, as a share of it."""
+        names = (in_words(reference), in_words(method))
+        return gap_share(self.energy_by(reference), self.energy_by(method), names=names)
 
     @property
     def idle_power(self) -> Uncertain:

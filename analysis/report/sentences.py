@@ -74,7 +74,7 @@ def missing(tables: Tables) -> list[tuple[str, str, int]]:
         "decode_energy_j": "decode_reason",
         "charged_energy_j": "idle_gpus_reason",
         "net_energy_j": "net_reason",
-        "power_integral_over_best_counter": "gap_reason",
+        "polled_counter_energy_j": "polled_counter_reason",
         "rank_counter_energy_j": "rank_counter_reason",
         "zone_energy_j": "zone_reason",
         "node_energy_j": "node_reason",

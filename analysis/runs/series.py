@@ -1,6 +1,6 @@
 """One reading of one GPU over time, as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ class Series:
     """The commonest reason of a null; None when there was no null."""
     width_us: IntArray | None = None
     """Shape (n,): each was read at some moment of this width around its `t_us`; None for at it."""
+
+    breaks: tuple[tuple[int, str], ...] = ()
+    """When a null was told that a counter has no difference over, and its reason."""
 
     def __post_init__(self) -> None:
         if self.t_us.shape != self.value.shape:
@@ -48,6 +51,17 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.t_us)
+
+    def without(self, wild: NDArray[np.bool_], reason: str) -> "Series":
+        """The same with the readings that are `wild` counted as nulls for `reason`."""
+        return replace(
+            self,
+            t_us=self.t_us[~wild],
+            value=self.value[~wild],
+            width_us=None if self.width_us is None else self.width_us[~wild],
+            nulls=self.nulls + int(wild.sum()),
+            null_reason=reason if int(wild.sum()) >= self.nulls else self.null_reason,
+        )
 
     def between(self, start_us: int, end_us: int) -> "Series":
         """The readings from `start_us` to `end_us`, both included."""

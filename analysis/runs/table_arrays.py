@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.runs.series import FloatArray, IntArray, Series
+from telemetry.record.reading_bounds import breaks_counter
 
 
 def int_array(table: pa.Table, name: str, otherwise: int | None = None) -> IntArray:
@@ -29,8 +30,12 @@ def to_series(table: pa.Table) -> Series:
     t_us, value = int_array(valid, "t_us"), float_array(valid, "value")
     nulls = table.num_rows - valid.num_rows
     reason: str | None = None
+    breaks: tuple[tuple[int, str], ...] = ()
     if nulls:
-        counts = pc.value_counts(table.filter(pc.invert(readable))["reason"]).to_pylist()
+        missing = table.filter(pc.invert(readable))
+        told = zip(missing["t_us"].to_pylist(), missing["reason"].to_pylist(), strict=True)
+        breaks = tuple((t_us, why) for t_us, why in told if breaks_counter(why))
+        counts = pc.value_counts(missing["reason"]).to_pylist()
         counts.sort(key=lambda entry: (-entry["counts"], str(entry["values"])))
         reason = str(counts[0]["values"] or "not a number")
-    return Series(t_us=t_us, value=value, nulls=nulls, null_reason=reason)
+    return Series(t_us=t_us, value=value, nulls=nulls, null_reason=reason, breaks=breaks)

@@ -50,16 +50,8 @@ class _GivenGpu:
             curve.method.removeprefix(f"{POWER_INTEGRAL} of ") if isinstance(curve, Curve) else None
         )
 
-    @property
-    def power_integral_gap(self) -> Uncertain:
-        counter = self.gpu.best_counter(self.of.run_energy.window_us)
-        return gap_share(counter, self.power_integral, names=(POLLED_COUNTER, POWER_INTEGRAL))
-
-    @property
-    def rank_counter_gap(self) -> Uncertain:
-        return gap_share(
-            self.polled_counter, self.rank_counter, names=(POLLED_COUNTER, RANK_COUNTER)
-        )
+    def apart(self, method: str, reference: str) -> Uncertain:
+        return gap_share(self.by(reference), self.by(method), names=(reference, method))
 
     @cached_property
     def state(self) -> GpuState:
@@ -122,17 +114,27 @@ _COLUMNS: Final = (
         shown_with="rank_counter_energy_j",
     ),
     _OF.share(
-        "power_integral_over_best_counter",
-        "power integral vs counter",
-        "power_integral_energy_j over rank_counter_energy_j, else over polled_counter_energy_j, "
-        "less 1: the best counter that it has.",
-        lambda one: one.power_integral_gap.value,
+        "power_integral_over_polled_counter_less_1",
+        "power integral vs polled counter",
+        "power_integral_energy_j / polled_counter_energy_j - 1.",
+        lambda one: one.apart(POWER_INTEGRAL, POLLED_COUNTER).value,
+        reason="polled_counter_reason",
     ),
     _OF.share(
-        "rank_counter_over_polled_counter",
+        "power_integral_over_rank_counter_less_1",
+        "power integral vs rank counter",
+        "power_integral_energy_j / rank_counter_energy_j - 1.",
+        lambda one: one.apart(POWER_INTEGRAL, RANK_COUNTER).value,
+        shown_with="rank_counter_energy_j",
+        reason="rank_counter_reason",
+    ),
+    _OF.share(
+        "rank_counter_over_polled_counter_less_1",
         "rank vs polled counter",
         "rank_counter_energy_j / polled_counter_energy_j - 1.",
-        lambda one: one.rank_counter_gap.value,
+        lambda one: one.apart(RANK_COUNTER, POLLED_COUNTER).value,
+        shown_with="rank_counter_energy_j",
+        reason="rank_counter_reason",
     ),
     *_OF.uncertain(
         "idle_power_w",

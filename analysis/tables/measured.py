@@ -122,11 +122,6 @@ class Measured:
         return self.run_energy.energy_by(POWER_INTEGRAL)
 
     @cached_property
-    def gap(self) -> Uncertain:
-        """How far the power integral lies from each GPU's best counter, as a share."""
-        return self.run_energy.gap
-
-    @cached_property
     def zone(self) -> Uncertain:
         """Energy of the hosts' processors and their memory."""
         return self.run_energy.zone_energy

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.tables.column import ColumnsOf
 from analysis.tables.measured import Measured
 
@@ -17,6 +18,13 @@ WINDOW_ENERGY: Final = (
         " of the named power reading: the driver's buffer, else instantaneous, else average power."
         " A method whose readings are further apart than half the window stands back.",
         lambda one: one.run_energy.method_text,
+    ),
+    _OF.why(
+        "energy_method_reason",
+        "energy from",
+        "Which of the three witnesses stand before the one in energy_method, and why each was "
+        "passed over; empty: none.",
+        lambda one: one.run_energy.passed_over,
     ),
     *_OF.uncertain(
         "energy_j",
@@ -169,19 +177,38 @@ SPLIT_ENERGY: Final = (
         shown=False,
     ),
     _OF.share(
-        "power_integral_over_best_counter",
-        "power integral vs counter",
-        "power_integral_energy_j over the energy of each GPU's best counter, less 1: as its rank "
-        "read it, else as it was polled; two readings of one thing that should agree.",
-        lambda one: one.gap.value,
-        plus_minus="power_integral_over_best_counter_uncertainty",
-        reason="gap_reason",
+        "power_integral_over_polled_counter_less_1",
+        "power integral vs polled counter",
+        "power_integral_energy_j / polled_counter_energy_j - 1: two readings of one thing that "
+        "should agree.",
+        lambda one: one.run_energy.apart(POWER_INTEGRAL, POLLED_COUNTER).value,
+        plus_minus="power_integral_over_polled_counter_uncertainty",
+        reason="polled_counter_reason",
     ),
     _OF.share(
-        "power_integral_over_best_counter_uncertainty",
+        "power_integral_over_polled_counter_uncertainty",
         "±",
-        "Expanded uncertainty of power_integral_over_best_counter (k = 2) by the timing of both.",
-        lambda one: one.gap.plus_minus,
+        "Expanded uncertainty of power_integral_over_polled_counter_less_1 (k = 2) by the timing "
+        "of both.",
+        lambda one: one.run_energy.apart(POWER_INTEGRAL, POLLED_COUNTER).plus_minus,
+        shown=False,
+    ),
+    _OF.share(
+        "power_integral_over_rank_counter_less_1",
+        "power integral vs rank counter",
+        "power_integral_energy_j / rank_counter_energy_j - 1: the same of the counter as the ranks "
+        "read it.",
+        lambda one: one.run_energy.apart(POWER_INTEGRAL, RANK_COUNTER).value,
+        plus_minus="power_integral_over_rank_counter_uncertainty",
+        shown_with="rank_counter_energy_j",
+        reason="rank_counter_reason",
+    ),
+    _OF.share(
+        "power_integral_over_rank_counter_uncertainty",
+        "±",
+        "Expanded uncertainty of power_integral_over_rank_counter_less_1 (k = 2) by the timing of "
+        "both.",
+        lambda one: one.run_energy.apart(POWER_INTEGRAL, RANK_COUNTER).plus_minus,
         shown=False,
     ),
     _OF.number(
@@ -193,11 +220,11 @@ SPLIT_ENERGY: Final = (
         shown=False,
     ),
     _OF.share(
-        "rank_counter_over_polled_counter",
+        "rank_counter_over_polled_counter_less_1",
         "rank vs polled counter",
         "rank_counter_energy_j / polled_counter_energy_j - 1: one counter, as its rank and as its "
         "watcher read it.",
-        lambda one: one.run_energy.rank_counter_gap.value,
+        lambda one: one.run_energy.apart(RANK_COUNTER, POLLED_COUNTER).value,
         shown_with="rank_counter_energy_j",
         reason="rank_counter_reason",
     ),
@@ -248,10 +275,10 @@ WHY_NOT: Final = (
         lambda one: one.net.reason or one.idle_power.reason,
     ),
     _OF.why(
-        "gap_reason",
-        "gap",
-        "Why power_integral_over_best_counter is missing.",
-        lambda one: one.gap.reason,
+        "polled_counter_reason",
+        "polled counter",
+        "Why polled_counter_energy_j, or the power integral over it, is missing.",
+        lambda one: one.run_energy.apart(POWER_INTEGRAL, POLLED_COUNTER).reason,
     ),
     _OF.why(
         "rank_counter_reason",

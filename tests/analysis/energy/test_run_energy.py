@@ -75,7 +75,7 @@ def test_a_counter_read_at_the_edges_stands_before_the_same_one_polled(tmp_path:
     tables = tables_of(tmp_path, Plan(rank_counter=True))
     row = only(tables)
     assert row["energy_method"] == "rank_counter"
-    assert row["rank_counter_over_polled_counter"] == pytest.approx(0.0, abs=1e-9)
+    assert row["rank_counter_over_polled_counter_less_1"] == pytest.approx(0.0, abs=1e-9)
     assert not any("the ranks' own" in note for _, note in tables.notes)
 
 

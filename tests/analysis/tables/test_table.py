@@ -80,8 +80,8 @@ def test_without_a_counter_the_integral_is_taken_and_named(tmp_path: Path) -> No
     row = only(tables_of(tmp_path, plan))
     assert row["energy_method"] == "power_integral of power_instant_w"
     assert row["energy_j"] == pytest.approx(work_w(0) * window_s(plan))
-    assert row["power_integral_over_best_counter"] is None
-    assert "no counter" in str(row["gap_reason"])
+    assert row["power_integral_over_polled_counter_less_1"] is None
+    assert "no polled counter" in str(row["polled_counter_reason"])
 
 
 def test_one_gpu_without_a_counter_puts_the_whole_run_on_the_integral(tmp_path: Path) -> None:
