@@ -50,9 +50,14 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "workers.planning": {
         *("telemetry.boards", "telemetry.record", "workers.models.base", "workers.models.llama"),
     },
-    "workers.tokenizers": {"telemetry.record", "workers.models.llama"},
-    "workers.checkpoints": {"telemetry.record", "workers.models.base", "workers.planning"},
-    "workers.prompts": {"telemetry.record", "workers.planning", "workers.tokenizers"},
+    "workers.inputs": set(),
+    "workers.tokenizers": {"telemetry.record", "workers.inputs", "workers.models.llama"},
+    "workers.checkpoints": {
+        *("telemetry.record", "workers.inputs", "workers.models.base", "workers.planning"),
+    },
+    "workers.prompts": {
+        *("telemetry.record", "workers.inputs", "workers.planning", "workers.tokenizers"),
+    },
     "workers.distributed": {"telemetry", "telemetry.record"},
     "workers.models": {
         *("telemetry.record", "workers.checkpoints", "workers.distributed"),
@@ -139,6 +144,7 @@ LIGHT: Final = (
         "workers.models.base",
         "workers.models.llama",
         "workers.checkpoints",
+        "workers.inputs",
         "launcher.config",
         "launcher.plan",
         "launcher.campaign",

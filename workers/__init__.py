@@ -3,6 +3,7 @@
 - `checkpoints/`: published weights on disk: which files, whose, whole?
 - `distributed/`: ranks: who they are, how they meet, fail and leave together.
 - `engines/`: which engines there are.
+- `inputs/`: files that a user hands us: what they are, if not what they should be.
 - `models/`: architectures, and how their weights get onto a device.
 - `planning/`: what a login node must know of a model, without torch.
 - `prompts/`: which texts a run answers.

@@ -5,7 +5,8 @@ No network, no torch and no `datasets`: a plan asks on a login node what the lau
 
 import functools
 
-from workers.prompts.corpus import file_prompts, find_corpus, quoted
+from workers.prompts.corpus import file_prompts, find_corpus
+from workers.prompts.rows import quoted
 from workers.prompts.selection import PromptOrigin, PromptSource, count_fault
 from workers.prompts.staging import DATA, StagedCopy
 

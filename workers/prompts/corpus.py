@@ -4,15 +4,14 @@ A prompt is the text of the corpus' columns, those that are not empty, joined by
 is no other template: what the model reads is what the dataset's authors wrote.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from workers.prompts.rows import missing_column, quoted, read_rows
+
 BUNDLED: Final = Path(__file__).resolve().parent / "bundled"
-SUFFIXES: Final = (".jsonl", ".json", ".parquet")
-"""Files that prompts are read from: JSON lines, one JSON array of objects, Parquet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,14 +130,7 @@ def file_prompts(path: Path, columns: Sequence[str]) -> list[str]:
         ValueError: the file is missing, empty, of another kind or malformed, a row lacks a column,
             or no row has a text; the message names the file and the line or row, counted from 1.
     """
-    check_file(path)
-    if path.suffix == ".jsonl":
-        rows = _json_lines(path)
-    elif path.suffix == ".json":
-        rows = _json_array(path)
-    else:
-        rows = _parquet_rows(path, columns)
-    prompts = [row_prompt(row, columns, place) for place, row in rows]
+    prompts = [row_prompt(row, columns, place) for place, row in read_rows(path, columns)]
     if not any(prompts):
         raise ValueError(
             f"{quoted(path)} must hold at least one prompt, but {', '.join(columns)} "
@@ -147,43 +139,15 @@ def file_prompts(path: Path, columns: Sequence[str]) -> list[str]:
     return prompts
 
 
-def check_file(path: Path) -> None:
-    """Check that `path` is a file with something in it, of a kind that is read here.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if path.is_dir():
-        raise ValueError(f"`path` must be a file, but {quoted(path)} is a folder instead")
-    if not path.is_file():
-        raise ValueError(f"`path` must be a file, but {quoted(path)} does not exist")
-    if path.suffix not in SUFFIXES:
-        raise ValueError(
-            f"`path` must end in one of {', '.join(SUFFIXES)}, but is {quoted(path)} instead"
-        )
-    try:
-        with path.open("rb") as source:
-            empty = not source.read(1)
-    except PermissionError as error:
-        raise ValueError(f"`path` must be readable, but {quoted(path)} is not") from error
-    if empty:
-        raise ValueError(f"`path` must hold prompts, but {quoted(path)} is empty")
-
-
-def quoted(path: Path) -> str:
-    """The path on one line whatever characters are in it."""
-    return repr(str(path))
-
-
 def _column_text(row: Mapping[str, Any], column: str, place: str) -> str:
     value: Any = row
     for step in column.split("."):
         if isinstance(value, Mapping) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and _is_place(step) and int(step) < len(value):
             value = value[int(step)]
         else:
-            raise ValueError(f"`{column}` must be a column, but is missing {place}")
+            raise missing_column(column, place, list(row))
     if not isinstance(value, str):
         what = "null" if value is None else f"{type(value).__name__}"
         raise ValueError(f"`{column}` must be text, but is {what} instead {place}")
@@ -197,60 +161,6 @@ def _column_text(row: Mapping[str, Any], column: str, place: str) -> str:
     return value
 
 
-def _json_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    with path.open("rb") as source:
-        # Bytes are split at newlines alone: str.splitlines would break at U+2028 inside a text.
-        for number, line in enumerate(source, start=1):
-            if line.strip():
-                place = f"on line {number} of {quoted(path)}"
-                yield place, _as_object(_json(line, place), place)
-
-
-def _json_array(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    place = f"in {quoted(path)}"
-    content = _json(path.read_bytes(), place)
-    if not isinstance(content, list):
-        raise ValueError(
-            f"the content must be one array of objects, but is a {type(content).__name__} instead "
-            f"{place}; one object a line is a .jsonl"
-        )
-    for number, row in enumerate(content, start=1):
-        place = f"in row {number} of {quoted(path)}"
-        yield place, _as_object(row, place)
-
-
-def _json(data: bytes, place: str) -> Any:
-    try:
-        return json.loads(data.decode())
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"the text must be UTF-8, but byte {error.start + 1} is not {place}"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the text must be JSON, but is not {place}: {error}") from error
-
-
-def _as_object(row: Any, place: str) -> Mapping[str, Any]:
-    if not isinstance(row, dict):
-        raise ValueError(f"the row must be an object, but is a {type(row).__name__} {place}")
-    return row
-
-
-def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    import pyarrow as pa  # noqa: PLC0415 (naming a corpus must stay cheap)
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    number = 0
-    try:
-        # Not a path: pyarrow reads some characters of one as a URI.
-        with path.open("rb") as source, pq.ParquetFile(source) as table:
-            wanted = {column.split(".")[0] for column in columns}
-            present = [name for name in table.schema_arrow.names if name in wanted]
-            for batch in table.iter_batches(columns=present):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"in row {number} of {quoted(path)}", row
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise ValueError(
-            f"{quoted(path)} must be a Parquet file, but is not, after {number} rows: {error}"
-        ) from error
+def _is_place(step: str) -> bool:
+    # More digits than any list has places; Python reads no number of thousands of them.
+    return step.isascii() and step.isdecimal() and len(step) < 10  # noqa: PLR2004

@@ -11,7 +11,8 @@ import textwrap
 from pathlib import Path
 from typing import Any, Final
 
-from workers.prompts.corpus import Corpus, quoted, row_prompt
+from workers.prompts.corpus import Corpus, row_prompt
+from workers.prompts.rows import quoted
 
 # A library's reason is quoted up to here: some are paragraphs of advice about other problems.
 _MAX_REASON_CHARS: Final = 240

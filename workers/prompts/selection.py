@@ -20,8 +20,9 @@ from typing import Any, Final
 
 from telemetry.record.files import file_sha256, write_bytes
 from telemetry.record.validation import require_whole
-from workers.prompts.corpus import Corpus, file_prompts, find_corpus, quoted
+from workers.prompts.corpus import Corpus, file_prompts, find_corpus
 from workers.prompts.hub import hub_origin, hub_texts, quiet_datasets, staging_command
+from workers.prompts.rows import quoted
 from workers.prompts.staging import StagedCopy, canonical_lines, files_digest, files_origin
 from workers.prompts.synthetic import RULE, SYNTHETIC, fixed_prompts
 

@@ -17,8 +17,9 @@ from typing import Any, Final, Self
 
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.folders import replace_folder
-from workers.prompts.corpus import Corpus, check_file, file_prompts, quoted
+from workers.prompts.corpus import Corpus, file_prompts
 from workers.prompts.hub import hub_origin, hub_texts, one_line, quiet_datasets, staging_command
+from workers.prompts.rows import check_file, quoted
 
 _RECORD: Final = "staged.json"
 DATA: Final = "data"

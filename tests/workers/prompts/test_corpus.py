@@ -138,7 +138,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    assert "is a folder instead" in refusal(tmp_path)
+    assert "is a folder" in refusal(tmp_path)
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
@@ -162,7 +162,8 @@ def test_malformed_json_is_refused_with_its_line(tmp_path: Path) -> None:
 
 
 def test_json_nested_beyond_reason_is_refused_with_its_line(tmp_path: Path) -> None:
-    assert "must be JSON, but is not on line 1" in refusal(write_lines(tmp_path, "[" * 200_000))
+    path = write_lines(tmp_path, '{"text": ' + "[" * 200_000)
+    assert "must be JSON, but is not on line 1" in refusal(path)
 
 
 def test_a_line_that_is_no_object_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -217,5 +218,9 @@ def test_a_parquet_row_without_text_is_refused_with_its_number(tmp_path: Path) -
 
 
 def test_a_parquet_file_without_the_column_is_refused(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"question": ["a"]}), tmp_path / "rows.parquet")
-    assert "`text` must be a column, but is missing in row 1" in refusal(tmp_path / "rows.parquet")
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"question": ["a"], "answer": ["b"]}), path)
+    assert refusal(path) == (
+        f"`text` must be a column, but is missing in '{path}', which has question, answer: "
+        "name those that make a prompt in `columns`"
+    )
