@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from workers.inputs.kinds import file_fault
+from workers.inputs.strict_json import BOM
 from workers.models.llama.shape import VOCAB_SIZE
 
 BUNDLED_MODEL: Final = Path(__file__).resolve().parent / "bundled" / "tokenizer.model"
@@ -20,6 +22,10 @@ _DIGEST_DIGITS: Final = 8
 _MAX_STEM_CHARS: Final = 64 - 1 - _DIGEST_DIGITS
 # Published models of 256 000 pieces take about 5 MB; beyond this a checkpoint was named by mistake.
 _MAX_MODEL_BYTES: Final = 64 << 20
+
+_HEAD_BYTES: Final = 4096
+# A line of tiktoken's files: a piece in base64 and its rank (tiktoken/load.py).
+_TIKTOKEN: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2} 0\r?\n[A-Za-z0-9+/]+={0,2} 1\r?\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +95,8 @@ def load(path: Path | None) -> Tokenizer:
         processor.LoadFromSerializedProto(model)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"`tokenizer_path` must be a SentencePiece model, but {str(path)!r} is none"
+            f"`tokenizer_path` must be a SentencePiece model, but {str(path)!r} is "
+            f"{_other_tokenizer(model)}"
         ) from error
     sha256 = hashlib.sha256(model).hexdigest()
     tokenizer = Tokenizer(
@@ -111,23 +118,29 @@ def load(path: Path | None) -> Tokenizer:
 
 def _read(path: Path | None) -> bytes:
     source = BUNDLED_MODEL if path is None else path
-    if not source.is_file():
-        what = "a folder" if source.is_dir() else "missing"
+    if fault := file_fault(source):
         raise ValueError(
-            f"`tokenizer_path` must be a SentencePiece file, but {str(source)!r} is {what} instead"
+            f"`tokenizer_path` must be a SentencePiece file, but {str(source)!r} {fault}"
         )
     size_bytes = source.stat().st_size
-    if not 0 < size_bytes <= _MAX_MODEL_BYTES:
+    if size_bytes > _MAX_MODEL_BYTES:
         raise ValueError(
-            f"`tokenizer_path` must be a SentencePiece model of 1 to {_MAX_MODEL_BYTES} bytes, "
+            f"`tokenizer_path` must be a SentencePiece model of at most {_MAX_MODEL_BYTES} bytes, "
             f"but {str(source)!r} has {size_bytes} instead"
         )
-    try:
-        return source.read_bytes()
-    except PermissionError as error:
-        raise ValueError(
-            f"`tokenizer_path` must be a readable file, but {str(source)!r} is not"
-        ) from error
+    return source.read_bytes()
+
+
+def _other_tokenizer(model: bytes) -> str:
+    """What a file is that SentencePiece does not read, with what to give in its place."""
+    start = model.removeprefix(BOM).lstrip()[:_HEAD_BYTES]
+    if start.startswith(b"{"):
+        return "JSON, as the hub's tokenizer.json: give the tokenizer.model beside it"
+    if _TIKTOKEN.match(start):
+        return "a tiktoken vocabulary, as of LLaMA 3, whose ids are another model's"
+    if start.isascii() and b"\0" not in start:
+        return "text"
+    return "none, or is cut short"
 
 
 def _name(path: Path | None, sha256: str) -> str:
