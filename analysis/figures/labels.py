@@ -88,7 +88,7 @@ def notes(rows: Sequence[Row]) -> str:
     apart = [one.label for one in differing(LAUNCHED, rows)]
     told = [weights_note([str(row["weights"]) for row in rows])]
     if apart:
-        told.append(f"Not all were measured alike: {', '.join(apart)} differ, see the table.")
+        told.append(f"They differ in {', '.join(apart)} too: the table has which.")
     return "".join(f" {note}" for note in told if note)
 
 

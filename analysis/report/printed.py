@@ -51,6 +51,9 @@ def report(results: Path, out: Path | None) -> ExitCode:
         again = f"python -m analysis {shlex.quote(str(results))} --out DIR"
         complain(_WHO, f"`--out` must be given for one run, whose folder is sealed: {again}")
         return ExitCode.BAD_INPUT
+    if out is not None and (owner := _owner(out)) is not None:
+        complain(_WHO, f"`--out` must lie in no run's folder, but {out} lies in that of {owner}")
+        return ExitCode.BAD_INPUT
     try:
         loaded = load(results) if run is None else load(run.results, only=run)
         written = write_report(loaded, out)
@@ -65,6 +68,13 @@ def report(results: Path, out: Path | None) -> ExitCode:
         folder = shlex.quote(str(results))
         console.print(printable(f"next: python -m analysis.audit {folder}"))
     return ExitCode.FAILED if written.damaged else ExitCode.DONE
+
+
+def _owner(out: Path) -> str | None:
+    """The run in whose folder it lies, where a file more would break its seal; None for none."""
+    place = out.resolve()
+    runs = (run_of(folder) for folder in (place, *place.parents))
+    return next((run.run_id for run in runs if run is not None), None)
 
 
 def print_report(console: Console, written: Written) -> None:

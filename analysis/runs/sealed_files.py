@@ -53,7 +53,12 @@ class SealedFiles:
         """
         if self.results is None:
             return read_json(path)
-        content = json.loads(self._bytes(path))
+        try:
+            content = json.loads(self._bytes(path).decode())
+        except ValueError as error:
+            raise ValueError(
+                f"{path.name} must be a JSON object, but is not JSON: {error}"
+            ) from error
         if not isinstance(content, dict):
             raise ValueError(
                 f"{path.name} must be a JSON object, but is a {type(content).__name__} instead"

@@ -87,27 +87,26 @@ class Run:
 
     @cached_property
     def model(self) -> dict[str, Any]:
-        """What rank 0 worked with; empty in a record from before, or one that cannot be read."""
-        try:
-            return self.files.json(self.attempt.model)
-        except UNREADABLE:
-            return {}
+        """What rank 0 worked with; empty in a record from before.
+
+        Raises:
+            ValueError, OSError: model.json cannot be read. The two below do alike.
+        """
+        return self._optional(self.attempt.model)
 
     @cached_property
     def launch(self) -> dict[str, Any]:
-        """How the attempt was to be carried out; empty when nothing readable says so."""
-        try:
-            return self.files.json(self.attempt.launch)
-        except UNREADABLE:
-            return {}
+        """How the attempt was to be carried out; empty in a record without."""
+        return self._optional(self.attempt.launch)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Who started the run with which code; empty when nothing readable says so."""
-        try:
-            return self.files.json(self.attempt.provenance)
-        except UNREADABLE:
-            return {}
+        """Who started the run with which code; empty in a record without."""
+        return self._optional(self.attempt.provenance)
+
+    def _optional(self, path: Path) -> dict[str, Any]:
+        """A file that a record may lack, but not hold broken."""
+        return self.files.json(path) if path.exists() or path.is_symlink() else {}
 
     def table(self, kind: str) -> pa.Table:
         """One merged table, whole; columns that an older record lacks are null throughout.
@@ -237,6 +236,9 @@ def load(results: Path, only: RunPaths | None = None) -> Loaded:
         )
         try:
             run = _open_intact(paths)
+            if run is not None:
+                # Read now, so that a broken one is told here and takes no number with it.
+                _ = run.model, run.launch, run.provenance
         except _NotAsSealedError as error:
             state, reason = NOT_AS_SEALED, str(error)
             others.append(

@@ -244,8 +244,14 @@ def _group_order(group: _Group) -> tuple[Any, ...]:
         spec.power_cap_w or 0.0,
         *engine_order(spec.engine),
         *format_order(spec.quantization, spec.dtype),
+        *(_place(value) for value in spec.to_mapping().values()),
         " ".join(run.run_id for run in group.runs),
     )
+
+
+def _place(value: Cell) -> tuple[bool, Any]:
+    """Sorts values of one field: what is not set stands first."""
+    return value is not None, 0 if value is None else value
 
 
 GROUPS: Final = TableKind(

@@ -16,6 +16,7 @@ from analysis.__main__ import main
 from analysis.report.staging import staged
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
+from telemetry.record.seal import verify_seal
 from tests.conftest import REPOSITORY
 from tests.support.records import Plan, build_run, reseal
 
@@ -184,6 +185,16 @@ def test_a_file_in_place_of_the_folder_to_write_to_is_one_line(
     assert main([str(results), "--out", str(out / "more")]) in (1, 2)
     assert capsys.readouterr().err.count("\n") == 1
     assert out.read_text() == "mine"
+
+
+def test_no_report_is_written_into_a_run_s_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = build_run(tmp_path)
+    for folder in (run.folder, run.attempt(1).folder / "report"):
+        assert main([str(tmp_path), "--out", str(folder)]) == 2
+        assert f"lies in that of {run.run_id}" in capsys.readouterr().err
+    assert verify_seal(run, run.attempt(1)) == []
 
 
 def test_a_full_disk_leaves_the_old_report_whole_and_is_one_line(

@@ -97,6 +97,21 @@ def test_a_run_without_its_prompts_is_named(tmp_path: Path) -> None:
     assert other.reason.endswith(".jsonl: missing")
 
 
+@pytest.mark.parametrize("name", ["model.json", "launch.json", "provenance.json"])
+@pytest.mark.parametrize("content", ["{broken", "[1]", "", "\ufeff{}"])
+def test_a_broken_file_is_told_though_it_was_sealed_so(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    run = build_run(tmp_path)
+    (run.attempt(1).folder / name).write_text(content)
+    reseal(run)
+    loaded = load(tmp_path)
+    assert loaded.runs == ()
+    (other,) = loaded.not_counted
+    assert other.state == "unreadable"
+    assert other.reason.startswith(f"{name} must be a JSON object")
+
+
 @pytest.mark.parametrize("name", ["samples.csv", "hosts/node9.json", "shards/spans/more"])
 def test_a_file_beside_those_that_were_sealed_is_named(tmp_path: Path, name: str) -> None:
     run = build_run(tmp_path)
