@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from analysis.energy.run_energy import RunEnergy
+from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run, open_run
 from analysis.tables.table import report_folder
 from telemetry.record.files import require_plain
@@ -121,6 +122,18 @@ class Case:
     def run_energy(self) -> RunEnergy:
         """Its energies."""
         return RunEnergy(self.run)
+
+    @property
+    def rank_0(self) -> RankSpans:
+        """The rank that answers and writes for all.
+
+        Raises:
+            ValueError: it left no span.
+        """
+        for rank in self.run_energy.ranks:
+            if rank.rank == 0:
+                return rank
+        raise ValueError("spans.parquet must hold spans of rank 0, but holds none")
 
     def shard_metadata(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """What the writer of every shard said of itself, by table and shard."""

@@ -16,6 +16,7 @@ from analysis.runs.sealed_runs import Run
 # Keys of launch.json that came with each part of model.json.
 _CAME_WITH: Final = {
     "model.json": "logit_error",
+    "memory": "logit_error",
     "warmup": "max_warmup_batches",
     "window": "min_window_s",
 }

@@ -188,7 +188,8 @@ def to_mapping(audit: Audit) -> dict[str, Any]:
 def _look(check: Check, case: Case) -> Finding:
     try:
         return check.look(case)
-    except UNREADABLE as error:
+    except (*UNREADABLE, AssertionError, StopIteration) as error:
+        # What is impossible in a record of ours is possible in anybody's.
         return failed(f"could not be checked: {shortened(error)}")
 
 

@@ -101,7 +101,7 @@ def lengths_agree(case: Case) -> Finding:
     if missing := missing_model(case.run):
         return missing
     model, run_energy = ModelFacts(case.run), case.run_energy
-    rank = next(one for one in run_energy.ranks if one.rank == 0)
+    rank = case.rank_0
     faults = []
     told_s = model.number("window", "seconds")
     seconds = run_energy.duration_s

@@ -41,7 +41,7 @@ SPREAD_TOLERANCE: Final = 1e-6
 def steps_agree(case: Case) -> Finding:
     """Steps, responses and spans tell the same tokens at the same times."""
     steps = case.run.steps
-    rank = next(rank for rank in case.run_energy.ranks if rank.rank == 0)
+    rank = case.rank_0
     if missing := missing_steps(case.run, rank):
         return missing
     if steps is None:

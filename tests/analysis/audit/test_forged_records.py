@@ -1,0 +1,365 @@
+"""A record that was falsified, merged and sealed again fails the check that can know of it.
+
+The base is a recorded run of LLaMA 7B on four H200; where it needs several nodes, a built one.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.audit.check import Case, Finding, Outcome
+from analysis.audit.registry import CHECKS
+from analysis.audit.run import audit_results
+from telemetry.record.files import read_json
+from telemetry.record.paths import RunPaths
+from tests.analysis.audit.forging import (
+    Columns,
+    Json,
+    close,
+    copy,
+    edit,
+    edit_inventory,
+    edit_shards,
+    recompose,
+    respec,
+)
+from tests.support.recordings import FOLDER, SUFFIX, unpack
+from tests.support.records import Plan, build_run
+
+BASE = "7b-fixed-synthetic-h200-g4-b64-l128-r0-8bd64a63"
+Forge = Callable[[RunPaths], RunPaths]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
+    results = tmp_path_factory.mktemp("recorded")
+    unpack(FOLDER / f"{BASE}{SUFFIX}", results)
+    return RunPaths(results=results, run_id=BASE)
+
+
+def look(run: RunPaths, name: str) -> Finding:
+    (check,) = [check for check in CHECKS if check.name == name]
+    return check.look(Case(run))
+
+
+def under(**spec: Any) -> Forge:
+    """Under another spec, the launcher's own words as they were."""
+    return lambda run: close(respec(run, **spec))
+
+
+def under_all(**spec: Any) -> Forge:
+    """Under another spec, and the launcher's words in step with it."""
+
+    def forge(run: RunPaths) -> RunPaths:
+        config = {
+            name: {"name": value} if name in ("model", "engine", "dataset") else value
+            for name, value in spec.items()
+        }
+        moved = respec(run, **spec)
+        recompose(moved, **config)
+        return close(moved)
+
+    return forge
+
+
+def saying(name: str, change: Callable[[Json], object]) -> Forge:
+    """With another JSON file of the attempt."""
+
+    def forge(run: RunPaths) -> RunPaths:
+        for path in sorted(run.attempt(1).folder.glob(name)):
+            edit(path, change)
+        return close(run)
+
+    return forge
+
+
+def with_columns(kind: str, change: Callable[[Columns], object]) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        edit_shards(run, kind, change)
+        return close(run)
+
+    return forge
+
+
+def with_gpus(change: Callable[[Json], object]) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        edit_inventory(run, change)
+        return close(run)
+
+    return forge
+
+
+def without(name: str) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        for path in sorted(run.attempt(1).folder.glob(name)):
+            path.unlink()
+        return close(run)
+
+    return forge
+
+
+def drop(*names: str) -> Callable[[Json], object]:
+    def change(content: Json) -> None:
+        for name in names:
+            content.pop(name, None)
+
+    return change
+
+
+def set_all(column: str, value: Any) -> Callable[[Columns], object]:
+    def change(columns: Columns) -> None:
+        columns[column] = [value] * len(columns[column])
+
+    return change
+
+
+def rename_phase(old: str, new: str) -> Forge:
+    def change(columns: Columns) -> None:
+        columns["phase"] = [new if phase == old else phase for phase in columns["phase"]]
+
+    return with_columns("spans", change)
+
+
+def shorten(run: RunPaths) -> RunPaths:
+    """All that ranks wrote is drawn together about the first batch, to seven tenths."""
+
+    def spans(columns: Columns) -> None:
+        start = min(
+            at
+            for at, phase in zip(columns["t_start_us"], columns["phase"], strict=True)
+            if phase == "prefill"
+        )
+        for name in ("t_start_us", "t_end_us"):
+            columns[name] = [drawn(at, start) for at in columns[name]]
+
+    start_us = _first_prefill_us(run)
+
+    def answers(columns: Columns) -> None:
+        for name in ("first_token_us", "last_token_us", "t_us"):
+            if name in columns:
+                columns[name] = [drawn(at, start_us) for at in columns[name]]
+
+    edit_shards(run, "spans", spans)
+    edit_shards(run, "responses", answers)
+    edit_shards(run, "steps", answers)
+    return close(run)
+
+
+def _first_prefill_us(run: RunPaths) -> int:
+    spans = pq.read_table(run.attempt(1).table("spans"), partitioning=None)
+    return int(pc.min(spans.filter(pc.equal(spans["phase"], "prefill"))["t_start_us"]).as_py())
+
+
+def drawn(at: int, start: int) -> int:
+    return at if at < start else start + round(0.7 * (at - start))
+
+
+def one_trace(columns: Columns) -> None:
+    """Every GPU has the first one's power."""
+    devices = sorted({one for one in columns["device"] if one.startswith("GPU-")})
+    rows = list(zip(*columns.values(), strict=True))
+    place = {name: at for at, name in enumerate(columns)}
+
+    def is_power(row: tuple[Any, ...]) -> bool:
+        return bool(row[place["field"]] == "power_sample_w")
+
+    first = [row for row in rows if is_power(row) and row[place["device"]] == devices[0]]
+    kept = [row for row in rows if not (is_power(row) and row[place["device"]] in devices)]
+    for device in devices:
+        kept += [(*row[: place["device"]], device, *row[place["device"] + 1 :]) for row in first]
+    kept.sort(key=lambda row: row[place["t_us"]])
+    for name, at in place.items():
+        columns[name] = [row[at] for row in kept]
+
+
+def relabel_simulated(run: RunPaths) -> RunPaths:
+    """A modelled A100 becomes a real one wherever a label says so."""
+    moved = respec(run, gpu="a100")
+    recompose(moved, gpu="a100")
+    edit_inventory(moved, lambda gpu: gpu.update(simulated=False, name="NVIDIA A100 80GB PCIe"))
+    edit_shards(moved, "*", metadata=lambda said: said.update(simulated=False))
+    for path in moved.attempt(1).hosts.glob("*.json"):
+        edit(path, lambda host: host.update(simulated=False))
+    return close(moved)
+
+
+def lose_prompts(run: RunPaths) -> RunPaths:
+    """Three lines for 64 prompts, named by their own hash wherever one stands."""
+    old = read_json(run.attempt(1).launch)["prompts_sha256"]
+    lines = run.prompts(old).read_bytes().splitlines(keepends=True)[:3]
+    new = hashlib.sha256(b"".join(lines)).hexdigest()
+    run.prompts(new).write_bytes(b"".join(lines))
+    edit(run.attempt(1).launch, lambda launch: launch.update(prompts_sha256=new))
+    return close(run)
+
+
+def all_equal(columns: Columns) -> None:
+    for name in ("generated_ids", "text", "words", "generated_tokens"):
+        columns[name] = [columns[name][0]] * len(columns[name])
+
+
+def clean_git(provenance: Json) -> None:
+    provenance["git"].update(dirty=False)
+
+
+def other_packages(provenance: Json) -> None:
+    provenance["packages"].update(torch="1.13.1")
+
+
+def first_gpu(key: str, value: Any) -> Callable[[Json], object]:
+    return lambda gpu: gpu.update({key: value}) if gpu["index"] == 0 else None
+
+
+FORGERIES: dict[str, tuple[Forge, str]] = {
+    "gpu a100 in the spec": (under(gpu="a100"), "board"),
+    "gpu a100 in spec and configuration": (under_all(gpu="a100"), "board"),
+    "gpu h100 in spec and configuration": (under_all(gpu="h100"), "board"),
+    "model 13b": (under(model="13b"), "model"),
+    "model 65b, in step": (under_all(model="65b"), "model"),
+    "engine reference": (under(engine="reference"), "model"),
+    "engine reference, in step": (under_all(engine="reference"), "model"),
+    "dtype bf16": (under(dtype="bf16"), "model"),
+    "quantization int4": (under(quantization="int4"), "model"),
+    "weights of a checkpoint": (under(weights="llama-7b-0123abcd"), "model"),
+    "weights of a checkpoint, in step": (under_all(weights="llama-7b-0123abcd"), "model"),
+    "data set gsm8k": (under(dataset="gsm8k"), "launch"),
+    "tokenizer": (under(tokenizer="llama-0123abcd"), "tokenizer"),
+    "seed": (under(seed=2), "launch"),
+    "seed, in step": (under_all(seed=2), "model"),
+    "temperature": (under(temperature=0.0), "launch"),
+    "temperature, in step": (under_all(temperature=0.0), "answers"),
+    "top_p": (under(top_p=0.5), "launch"),
+    "batch size": (under(batch_size=32), "batches"),
+    "batch size, in step": (under_all(batch_size=32), "batches"),
+    "prompts": (under_all(prompts=32), "prompts"),
+    "length of prompts": (under_all(max_prompt_len=256), "lengths"),
+    "length of answers": (under_all(max_gen_len=256), "lengths"),
+    "ends not ignored": (under(ignore_eos=False), "launch"),
+    "ranks a node": (under(gpus_per_node=2), "presence"),
+    "repeat 3 of 1": (under(repeat=3), "launch"),
+    "clock 600 asked for": (under_all(sm_clock_mhz=600), "sm-clock"),
+    "board named GT 710": (with_gpus(lambda gpu: gpu.update(name="GT 710")), "board"),
+    "another driver on one GPU": (with_gpus(first_gpu("driver", "470.1")), "inventory"),
+    "MIG on": (with_gpus(lambda gpu: gpu.update(mig=True)), "inventory"),
+    "one UUID twice": (with_gpus(lambda gpu: gpu.update(serial="1")), "inventory"),
+    "another memory": (with_gpus(lambda gpu: gpu.update(memory_bytes=80 << 30)), "board"),
+    "an inventory unlike its shards": (
+        saying("hosts/*.json", lambda host: host["gpus"][0].update(vbios="1.0")),
+        "inventory",
+    ),
+    "a power model as the source": (
+        saying("hosts/*.json", lambda host: host["source"].update(model="a line")),
+        "inventory",
+    ),
+    "one trace under all UUIDs": (with_columns("samples", one_trace), "copies"),
+    "all in seven tenths of the time": (shorten, "durations"),
+    "phase coffee": (rename_phase("overhead", "coffee"), "phases"),
+    "idle as startup": (rename_phase("idle", "startup"), "phases"),
+    "warm-up as load": (rename_phase("warmup", "load"), "phases"),
+    "decode as overhead": (rename_phase("decode", "overhead"), "phases"),
+    "all answers equal": (with_columns("responses", all_equal), "answers"),
+    "negative ids": (
+        with_columns("responses", set_all("generated_ids", [-1] * 128)),
+        "answers",
+    ),
+    "ids of 10^9": (with_columns("responses", set_all("generated_ids", [10**9] * 128)), "answers"),
+    "one text for all ids": (
+        with_columns(
+            "responses",
+            lambda columns: columns.update(
+                generated_ids=[columns["generated_ids"][0]] * len(columns["text"])
+            ),
+        ),
+        "answers",
+    ),
+    "prompts file of 3 lines": (lose_prompts, "prompts"),
+    "commit of forty f": (
+        saying("provenance.json", lambda one: one["git"].update(commit="f" * 40)),
+        "provenance",
+    ),
+    "dirty tree hidden": (saying("provenance.json", clean_git), "provenance"),
+    "packages replaced": (saying("provenance.json", other_packages), "provenance"),
+    "command replaced": (
+        saying("provenance.json", lambda one: one.update(command=["python", "evil.py"])),
+        "launch",
+    ),
+    "configuration removed": (saying("provenance.json", drop("config")), "launch"),
+    "submit host replaced": (
+        saying("provenance.json", lambda one: one.update(submit_host="elsewhere")),
+        "provenance",
+    ),
+    "watcher's rows": (
+        saying("watchers/vm.json", lambda one: one.update(rows=1)),
+        "watchers",
+    ),
+    "watcher that ended early": (
+        saying("watchers/vm.json", lambda one: one.update(ended_us=one["started_us"] + 1)),
+        "watchers",
+    ),
+    "model.json removed": (without("model.json"), "model"),
+    "warm-up removed": (saying("model.json", drop("warmup")), "warm-up"),
+    "window removed": (saying("model.json", drop("window")), "window"),
+    "memory removed": (saying("model.json", drop("memory")), "memory"),
+    "steps removed": (without("shards/steps/*/*"), "steps"),
+    "period": (saying("hosts/*.json", lambda host: host.update(period_ms=10)), "inventory"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forgery_of_a_real_run_fails_its_check(base: RunPaths, tmp_path: Path, name: str) -> None:
+    forge, check = FORGERIES[name]
+    assert look(base, check).outcome is not Outcome.FAILED
+    finding = look(forge(copy(base, tmp_path)), check)
+    assert finding.outcome is Outcome.FAILED, finding.evidence
+
+
+def test_a_simulated_run_relabelled_as_a_real_board_fails(tmp_path: Path) -> None:
+    run = relabel_simulated(build_run(tmp_path))
+    assert look(run, "inventory").outcome is Outcome.FAILED
+    assert "a power model gave the readings" in look(run, "inventory").evidence
+
+
+NODES = Plan(
+    spec={"gpu": "h200", "dtype": "fp16", "gpus": 4, "gpus_per_node": 2},
+    gpu={"name": "NVIDIA H200", "kind": "h200"},
+)
+
+
+def offset(**changes: int) -> Callable[[Json], object]:
+    def change(clock: Json) -> None:
+        if clock["host"] == "node1":
+            for moment in ("start", "end"):
+                clock[moment].update(changes)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("forge", "evidence"),
+    [
+        (saying("clocks/*.json", offset(offset_us=300_000)), "0.300 s off"),
+        (saying("clocks/*.json", offset(error_us=10_000_000)), "known to 10.000 s"),
+        (without("clocks/*.json"), "its clock is not on record"),
+    ],
+)
+def test_clocks_that_cannot_be_fail(tmp_path: Path, forge: Forge, evidence: str) -> None:
+    run = build_run(tmp_path, NODES)
+    assert look(run, "host-clocks").outcome is Outcome.PASSED
+    finding = look(forge(run), "host-clocks")
+    assert finding.outcome is Outcome.FAILED
+    assert evidence in finding.evidence
+
+
+def test_a_repeat_that_is_a_copy_fails(base: RunPaths, tmp_path: Path) -> None:
+    copy(base, tmp_path)
+    close(respec(copy(base, tmp_path / "aside"), repeat=1)).folder.rename(tmp_path / "moved")
+    run_id = read_json(tmp_path / "moved" / "attempt-001" / "seal.json")["run_id"]
+    (tmp_path / "moved").rename(tmp_path / run_id)
+    (line,) = [line for line in audit_results(tmp_path) if line.name == "copies"]
+    assert line.outcome is Outcome.FAILED
+    assert f"in {BASE}" in line.evidence
