@@ -1,5 +1,6 @@
 """Command line: command line in, composed points out, one clear line for what is not allowed."""
 
+import difflib
 import os
 import re
 import shutil
@@ -9,19 +10,26 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import hydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import CONF, Point, expand, register
-from launcher.config.keys import groups, plain_keys, unknown_key
-from workers.planning.engine_facts import engine_names
-from workers.planning.families import known_models
+from launcher.config.keys import group_options, groups, unknown_key
+from launcher.config.overrides import grids, parse, refuse_without_effect
 
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
+_CFG: Final = ("job", "hydra", "all")
+_INFO: Final = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+# The flags of Hydra's that make sense of a grid, each with what may follow: nothing (None), or one
+# of these; no choice is any word.
+_FLAGS: Final[Mapping[str, tuple[str, ...] | None]] = {
+    **{"-m": None, "--multirun": None, "-h": None, "--help": None, "--version": None},
+    **{"-c": _CFG, "--cfg": _CFG, "--resolve": None, "-p": (), "--package": ()},
+    **{"-i": _INFO, "--info": _INFO, "--hydra-help": None},
+}
+_NEEDS_VALUE: Final = frozenset({"-c", "--cfg", "-p", "--package"})
 # Hydra 1.3 says so of a key that the composed configuration has not.
 _NO_SUCH_KEY: Final = re.compile(r"Could not override '(?!hydra[.'])([^']+)'")
 # … and so of a value that is no option of its group.
@@ -39,29 +47,18 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
         register()
     except ValueError as error:
         raise BadInputError(str(error)) from error
-    for override in _parse(_overrides(arguments)):
-        _check_override(override)
-    with _environment(), _arguments(_for_hydra(arguments)):
-        try:
-            return expand(_compose)
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
-            raise BadInputError(_one_line(error)) from error
-
-
-def group_options(group: str) -> list[str]:
-    """The options of a configuration group, sorted.
-
-    For clusters `auto` is a rule and no file; engines and models are all that there are, file or
-    not.
-    """
-    options = {path.stem for path in (CONF / group).glob("*.yaml")}
-    if group == "cluster":
-        options.add("auto")
-    if group == "engine":
-        options.update(engine_names())
-    if group == "model":
-        options.update(known_models())
-    return sorted(options)
+    flags, words = _split(arguments)
+    overrides = parse(words)
+    points: list[Point] = []
+    for grid in grids(words, overrides):
+        with _environment(), _arguments(_for_hydra(flags, grid)):
+            try:
+                points += expand(_compose)
+            except (HydraException, OmegaConfBaseException, ValueError) as error:
+                raise BadInputError(_one_line(error)) from error
+    for point in points:
+        refuse_without_effect(overrides, point.config)
+    return points
 
 
 def auto_cluster() -> str:
@@ -74,41 +71,53 @@ def _compose(config: DictConfig) -> None:
     raise AssertionError(f"the launcher composes, it runs nothing: {OmegaConf.to_yaml(config)}")
 
 
-def _overrides(arguments: Sequence[str]) -> list[str]:
-    """The words that are overrides: not Hydra's flags, nor what follows one, as in --cfg job."""
-    words = []
-    after_flag = False
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra's flags with what follows one, as in --cfg job; and the words that are overrides.
+
+    Raises:
+        BadInputError: a flag is none that there is, or lacks its value.
+    """
+    flags: list[str] = []
+    words: list[str] = []
+    wanted: tuple[str, ...] | None = None
     for word in arguments:
-        is_flag = word.startswith("-")
-        if not is_flag and not (after_flag and "=" not in word):
+        if wanted is not None and not word.startswith("-") and "=" not in word:
+            if wanted and word not in wanted:
+                raise BadInputError(
+                    f"`{flags[-1]}` must be one of {', '.join(wanted)}, but is {word!r} instead"
+                )
+            flags.append(word)
+            wanted = None
+            continue
+        wanted = None
+        if not word.startswith("-"):
             words.append(word)
-        after_flag = is_flag and word not in _MULTIRUN
-    return words
-
-
-def _parse(words: Sequence[str]) -> list[Override]:
-    parser = OverridesParser.create()
-    overrides = []
-    for word in words:
-        if "=" not in word and not word.startswith("~"):
-            raise BadInputError(f"`{word}` must be of the form key=value")
-        try:
-            overrides.append(parser.parse_override(word))
-        except HydraException as error:
-            raise BadInputError(f"`{word}` must be a value Hydra reads: {_one_line(error)}") from (
-                error
+            continue
+        flag, equals, value = word.partition("=")
+        if flag not in _FLAGS:
+            near = difflib.get_close_matches(flag, _FLAGS, n=1)
+            nearest = f"; the nearest: {near[0]}" if near else ""
+            raise BadInputError(
+                f"`{flag}` must be one of {', '.join(_FLAGS)}, but is no flag{nearest}"
             )
-    return overrides
+        wanted = _FLAGS[flag]
+        if equals and (wanted is None or (wanted and value not in wanted)):
+            raise BadInputError(f"`{flag}` must have a value that it takes, but has {value!r}")
+        if flag not in _MULTIRUN:
+            flags.append(word)
+    if flags and flags[-1] in _NEEDS_VALUE:
+        raise BadInputError(f"`{flags[-1]}` must be followed by its value, but is not")
+    return flags, words
 
 
-def _for_hydra(arguments: Sequence[str]) -> list[str]:
+def _for_hydra(flags: Sequence[str], words: Sequence[str]) -> list[str]:
     """The words as Hydra takes them: it wants -m first or last, and here it is always on.
 
     conf/ turns it on as well, but Hydra forgets that where the configuration has a fault, and then
     says of a sweep that it is ambiguous. Beside another of its flags it takes no -m.
     """
-    words = [_resolve_auto(word) for word in arguments if word not in _MULTIRUN]
-    return words if any(word.startswith("-") for word in words) else ["-m", *words]
+    resolved = [_resolve_auto(word) for word in words]
+    return [*flags, *resolved] if flags else ["-m", *resolved]
 
 
 def _resolve_auto(word: str) -> str:
@@ -117,32 +126,6 @@ def _resolve_auto(word: str) -> str:
         return word
     resolved = [auto_cluster() if value == "auto" else value for value in values.split(",")]
     return f"cluster={','.join(resolved)}"
-
-
-def _check_override(override: Override) -> None:
-    key = override.key_or_group
-    top = key.split(".")[0].split("/")[0]
-    if top == "hydra":
-        return
-    if override.is_add() or override.is_delete():
-        raise BadInputError(
-            f"`{override.input_line}` must be key=value without + or ~: "
-            "every key there is stands in conf/"
-        )
-    if top not in {*groups(), *plain_keys()}:
-        raise BadInputError(unknown_key(key))
-    if key in groups():
-        known = group_options(key)
-        values = (
-            list(override.sweep_string_iterator())
-            if override.is_sweep_override()
-            else [str(override.value())]
-        )
-        for value in values:
-            if value.strip("'\"") not in known:
-                raise BadInputError(
-                    f"`{key}` must be one of {', '.join(known)}, but is {value!r} instead"
-                )
 
 
 @contextmanager

@@ -79,6 +79,11 @@ class WholeSweeper(Sweeper):
         assert self._context is not None
         assert self._launcher is not None
         parser = OverridesParser.create(config_loader=self._context.config_loader)
+        if "experiment" in self._params:
+            raise HydraException(
+                "`experiment` must be given as a word of its own, but is among the keys that "
+                "hydra.sweeper.params sweeps"
+            )
         words = [f"{key}={value}" for key, value in self._params.items()]
         axes: dict[str, list[str]] = {}
         for override in parser.parse_overrides([*words, *arguments]):

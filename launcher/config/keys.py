@@ -1,15 +1,20 @@
 """Keys: every key that `conf/` has, and what to say of one that it has not."""
 
 import difflib
+import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
 from omegaconf import DictConfig, OmegaConf
 
 from launcher.config.hydra_plugins import CONF
+from workers.planning.engine_facts import engine_names
+from workers.planning.families import known_models
 
 # More than three suggestions are a list again.
 _NEAREST: Final = 3
+_ALIAS: Final = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")
 
 
 def groups() -> list[str]:
@@ -21,6 +26,43 @@ def plain_keys() -> list[str]:
     """The top-level keys that are no group."""
     content = OmegaConf.load(CONF / "config.yaml")
     return sorted({str(key) for key in content} - {"defaults", "hydra"})
+
+
+def group_options(group: str) -> list[str]:
+    """The options of a configuration group, sorted.
+
+    For clusters `auto` is a rule and no file; engines and models are all that there are, file or
+    not.
+    """
+    options = {path.stem for path in (CONF / group).glob("*.yaml")}
+    if group == "cluster":
+        options.add("auto")
+    if group == "engine":
+        options.update(engine_names())
+    if group == "model":
+        options.update(known_models())
+    return sorted(options)
+
+
+def naming_keys() -> frozenset[str]:
+    """The keys below a group that say which option it is, as the group itself does."""
+    return frozenset({"model.name", "engine.name", "dataset.name", "telemetry.source"})
+
+
+@cache
+def aliases() -> dict[str, str]:
+    """Keys whose default is another key's value, such as gpu, which takes cluster.gpu."""
+    found = {}
+    for key, value in _raw(OmegaConf.load(CONF / "config.yaml"), ""):
+        if isinstance(value, str) and (alias := _ALIAS.fullmatch(value)):
+            found[key] = alias[1]
+    # An experiment sets keys of others: it has no defaults of its own.
+    for group in (name for name in groups() if name != "experiment"):
+        for path in (CONF / group).glob("*.yaml"):
+            for key, value in _raw(OmegaConf.load(path), f"{group}."):
+                if isinstance(value, str) and (alias := _ALIAS.fullmatch(value)):
+                    found[key] = alias[1]
+    return found
 
 
 def unknown_key(key: str) -> str:
@@ -53,6 +95,16 @@ def keys_below(group: str) -> dict[str, frozenset[str]]:
         # An experiment's file is of package _global_: its group's own keys stand one below.
         keys[path.stem] = frozenset(_leaves(content.get(group, content), group))
     return keys
+
+
+def _raw(content: object, above: str) -> Iterator[tuple[str, object]]:
+    """Dotted names and raw values."""
+    if not isinstance(content, DictConfig):
+        return
+    plain = OmegaConf.to_container(content, resolve=False)
+    assert isinstance(plain, dict)
+    for key, value in plain.items():
+        yield f"{above}{key}", value
 
 
 def _leaves(content: object, above: str) -> list[str]:

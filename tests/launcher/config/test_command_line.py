@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from launcher.__main__ import main
-from launcher.config.command_line import auto_cluster, group_options, read_points
+from launcher.config.command_line import auto_cluster, read_points
 from launcher.config.errors import BadInputError
+from launcher.config.keys import group_options
 
 pytestmark = pytest.mark.grids
 

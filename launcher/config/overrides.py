@@ -1,0 +1,200 @@
+"""Overrides: the words of the command line one by one and together, before Hydra sees them.
+
+Hydra lets a later word of a key win in silence, and reads an experiment's own grid only where one
+experiment is named. Here a word that another would drop is refused with both, and a list of
+experiments becomes one grid each.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override, RangeSweep
+from hydra.errors import HydraException
+
+from launcher.config.errors import BadInputError
+from launcher.config.hydra_plugins import MAX_POINTS
+from launcher.config.keys import (
+    aliases,
+    group_options,
+    groups,
+    naming_keys,
+    plain_keys,
+    unknown_key,
+)
+
+EXPERIMENT: Final = "experiment"
+
+
+def parse(words: Sequence[str]) -> list[Override]:
+    """The overrides of the words, each known and none dropped by another.
+
+    Raises:
+        BadInputError: a word is malformed, names no key or option, has no value or one twice, or
+            two words set the same.
+    """
+    overrides = [_parsed(word) for word in words]
+    for override in overrides:
+        _check(override)
+    _refuse_dropped(overrides)
+    return overrides
+
+
+def grids(words: Sequence[str], overrides: Sequence[Override]) -> list[list[str]]:
+    """The words of each grid that is to be composed by itself: one for each experiment.
+
+    A glob has become the list of the options that it picks.
+    """
+    written = dict(zip(words, overrides, strict=True))
+    options: list[str | None] = [None]
+    plain: list[str] = []
+    for word, override in written.items():
+        listed = values(override) if override.is_sweep_override() else []
+        if override.key_or_group == EXPERIMENT and listed:
+            options = list(listed)
+        elif isinstance(override.value(), Glob):
+            plain.append(f"{override.key_or_group}={','.join(listed)}")
+        else:
+            plain.append(word)
+    return [plain if one is None else [*plain, f"{EXPERIMENT}={one}"] for one in options]
+
+
+def values(override: Override) -> list[str]:
+    """The values of a sweep as text, each once.
+
+    Raises:
+        BadInputError: it has none, one twice, or too many.
+    """
+    key, value = override.key_or_group, override.value()
+    if isinstance(value, Glob):
+        if key not in groups():
+            raise BadInputError(
+                f"`{key}` must be a list of values, but is a glob, which picks options of a group"
+            )
+        found = value.filter([name for name in group_options(key) if name != "auto"])
+    else:
+        if isinstance(value, RangeSweep):
+            _refuse_endless(key, value)
+        try:
+            found = [str(each) for each in override.sweep_string_iterator()]
+        except (HydraException, ValueError, ArithmeticError) as error:
+            raise BadInputError(
+                f"`{key}` must be a list of values, but {override.input_line} is none: {error}"
+            ) from error
+    if not found:
+        raise BadInputError(
+            f"`{key}` must have a value, but {override.input_line} has none "
+            f"({', '.join(group_options(key))})"
+            if key in groups()
+            else f"`{key}` must have a value, but {override.input_line} has none"
+        )
+    if twice := next((each for each in found if found.count(each) > 1), None):
+        raise BadInputError(
+            f"`{key}` must have each value once, but {override.input_line} has {twice} "
+            f"{found.count(twice)} times"
+        )
+    return found
+
+
+def refuse_without_effect(overrides: Sequence[Override], config: Mapping[str, Any]) -> None:
+    """Refuse a word that sets the default of a key which something else has set.
+
+    Raises:
+        BadInputError: there is such a word, as cluster.gpu=v100 beside gpu=a100.
+    """
+    given = {override.key_or_group for override in overrides}
+    for key, source in aliases().items():
+        if source in given and _select(config, key) != _select(config, source):
+            word = next(each.input_line for each in overrides if each.key_or_group == source)
+            raise BadInputError(
+                f"`{source}` must be left alone where `{key}` is set, of which it is but the "
+                f"default, but is given: {key}={_select(config, key)} and {word}"
+            )
+
+
+def _parsed(word: str) -> Override:
+    if "=" not in word and not word.startswith("~"):
+        raise BadInputError(f"`{word}` must be of the form key=value")
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        said = " ".join(str(error).split())
+        raise BadInputError(f"`{word}` must be a value Hydra reads: {said}") from error
+    except RecursionError as error:
+        raise BadInputError(f"`{word}` must be nested less deep") from error
+
+
+def _check(override: Override) -> None:
+    key = override.key_or_group
+    top = key.split(".")[0].split("/")[0]
+    if top == "hydra":
+        return
+    if override.is_add() or override.is_force_add() or override.is_delete():
+        raise BadInputError(
+            f"`{override.input_line}` must be key=value without + or ~: "
+            "every key there is stands in conf/"
+        )
+    if override.package is not None:
+        raise BadInputError(
+            f"`{override.input_line}` must be key=value without @: each group has one place"
+        )
+    if top not in {*groups(), *plain_keys()}:
+        raise BadInputError(unknown_key(key))
+    listed = values(override) if override.is_discrete_sweep() else None
+    if key in groups():
+        known = group_options(key)
+        for value in listed or [str(override.value())]:
+            if value.strip("'\"") not in known:
+                raise BadInputError(
+                    f"`{key}` must be one of {', '.join(known)}, but is {value!r} instead"
+                )
+
+
+def _refuse_endless(key: str, sweep: RangeSweep) -> None:
+    start, stop = float(sweep.start or 0), float(sweep.stop or 0)
+    step = float(sweep.step)
+    count = (stop - start) / step if step else 0.0
+    if not math.isfinite(count) or count > MAX_POINTS:
+        raise BadInputError(
+            f"`{key}` must have at most {MAX_POINTS} values, but range({sweep.start}, "
+            f"{sweep.stop}, {sweep.step}) has more"
+        )
+
+
+def _refuse_dropped(overrides: Sequence[Override]) -> None:
+    """Refuse two words of which one would be dropped: of one key, or of a key and one below it."""
+    seen: dict[str, Override] = {}
+    for override in overrides:
+        key = override.key_or_group.replace("/", ".")
+        if key in seen:
+            raise BadInputError(_both(key, seen[key], override))
+        seen[key] = override
+    for key, override in seen.items():
+        for above in _above(key):
+            # Below a group's option single keys may be changed; but not which option it is.
+            if above in seen and (above not in groups() or key in naming_keys()):
+                raise BadInputError(_both(above, seen[above], override))
+
+
+def _both(key: str, one: Override, other: Override) -> str:
+    hint = f", or as one list: {key}=A,B" if one.key_or_group == other.key_or_group else ""
+    return (
+        f"`{key}` must be given once{hint}, but is given as {one.input_line} and as "
+        f"{other.input_line}"
+    )
+
+
+def _above(key: str) -> Iterator[str]:
+    parts = key.split(".")
+    for depth in range(1, len(parts)):
+        yield ".".join(parts[:depth])
+
+
+def _select(config: Mapping[str, Any], key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value

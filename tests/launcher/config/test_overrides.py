@@ -1,0 +1,128 @@
+"""No word of the command line is dropped in silence, and none is two things."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher.__main__ import main
+from launcher.config.command_line import read_points
+from launcher.config.errors import BadInputError
+
+pytestmark = pytest.mark.grids
+
+
+def refused(*words: str) -> str:
+    with pytest.raises(BadInputError) as caught:
+        read_points(words)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_list_of_experiments_runs_them_all_each_with_its_own_grid() -> None:
+    alone = [len(read_points([f"experiment={name}"])) for name in ("demo", "table3_power_cap")]
+    points = read_points(["experiment=demo,table3_power_cap"])
+    assert alone == [8, 9]
+    assert len(points) == 17
+    assert [p.config["experiment"]["name"] for p in points] == ["demo"] * 8 + [
+        "table3_power_cap"
+    ] * 9
+    assert {p.config["model"]["name"] for p in points[:8]} == {"nano", "micro"}
+
+
+def test_an_experiment_of_a_list_may_be_overridden_like_one_alone() -> None:
+    points = read_points(["-m", "experiment=demo,sharding_laptop", "model=nano", "gpus=1"])
+    assert {(p.config["model"]["name"], p.config["gpus"]) for p in points} == {("nano", 1)}
+
+
+@pytest.mark.parametrize(
+    ("words", "operands"),
+    [
+        (("prompts=2", "prompts=4"), ("prompts=2", "prompts=4")),
+        (("model=nano", "model=micro"), ("model=nano", "model=micro")),
+        (("experiment=demo", "experiment=figure4_watts"), ("experiment=demo", "figure4_watts")),
+        (("gpus=1,2", "gpus=4"), ("gpus=1,2", "gpus=4")),
+        (("model=nano", "model.name=micro"), ("model=nano", "model.name=micro")),
+        (("dataset.name=alpaca", "dataset=gsm8k"), ("dataset.name=alpaca", "dataset=gsm8k")),
+        (("cluster.slurm={qos: a}", "cluster.slurm.qos=b"), ("{qos: a}", "cluster.slurm.qos=b")),
+        (("cluster=h200", "cluster.gpu=v100", "gpu=a100"), ("gpu=a100", "cluster.gpu=v100")),
+        (("experiment=demo", "cluster.typical.prompts=4"), ("prompts=8", "typical.prompts=4")),
+        (("hydra.mode=RUN", "hydra.mode=MULTIRUN"), ("hydra.mode=RUN", "hydra.mode=MULTIRUN")),
+    ],
+)
+def test_a_word_that_another_would_drop_is_refused_with_both(
+    words: tuple[str, ...], operands: tuple[str, str]
+) -> None:
+    message = refused("cluster=local", *words) if "cluster=h200" not in words else refused(*words)
+    for operand in operands:
+        assert operand in message
+
+
+@pytest.mark.parametrize("word", ["+prompts=2", "++prompts=2", "~prompts", "model@x=nano"])
+def test_a_word_that_adds_or_removes_is_refused(word: str) -> None:
+    assert f"`{word}` must be key=value without" in refused("prompts=4", word)
+
+
+@pytest.mark.parametrize("word", ["gpus=1,1", "model=nano,micro,nano", "prompts=choice(4,4)"])
+def test_a_value_twice_in_a_sweep_is_refused(word: str) -> None:
+    message = refused("cluster=local", word)
+    assert message.endswith("2 times")
+    assert word in message
+
+
+@pytest.mark.parametrize("word", ["gpus=range(3,1)", "model=glob(zzz*)"])
+def test_a_sweep_of_nothing_is_refused(word: str) -> None:
+    assert f"{word} has none" in refused(word)
+
+
+@pytest.mark.parametrize("word", ["prompts=range(1,1e12)", "prompts=range(1000000)"])
+def test_an_endless_sweep_is_refused_at_once(word: str) -> None:
+    assert "at most 100000" in refused(word)
+
+
+def test_a_glob_picks_a_group_s_options() -> None:
+    points = read_points(["cluster=local", "model=glob([n*,mi*])"])
+    assert [point.config["model"]["name"] for point in points] == ["micro", "nano"]
+    assert "must be a list of values" in refused("gpus=glob(*)")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--multirunn",), "the nearest: --multirun"),
+        (("--multi", "gpus=1"), "is no flag"),
+        (("--run",), "is no flag"),
+        (("--cfg", "jobs"), "`--cfg` must be one of job, hydra, all, but is 'jobs' instead"),
+        (("--cfg",), "`--cfg` must be followed by its value"),
+        (("-x",), "is no flag"),
+    ],
+)
+def test_a_wrong_flag_is_refused_in_a_line(words: tuple[str, ...], told: str) -> None:
+    assert told in refused(*words)
+
+
+def test_points_that_are_the_same_run_in_other_words_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["cluster=local", "temperature=0,0.0", "plan=true", f"results={tmp_path}/r"])
+    assert code == 0
+    printed = capsys.readouterr().out
+    assert "note: 1 point is given more than once" in printed
+    assert "temperature=0.0" in printed
+
+
+def test_points_of_one_run_that_would_be_measured_otherwise_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["cluster=local", "min_window_s=0,5", "plan=true", f"results={tmp_path}/r"])
+    printed = capsys.readouterr().err
+    assert code == 2
+    assert "min_window_s=0" in printed
+    assert "min_window_s=5" in printed
+
+
+def test_a_newline_in_a_value_is_one_line_of_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster=local", "gpu='a\n\x1b[2Jb'", "plan=true"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "\x1b" not in printed
