@@ -4,62 +4,80 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
+from telemetry.command import ExitCode, command, complain, needs_extra, own_version
+from telemetry.terminal import printable
 
-from launcher.campaign.display import plan_summary, plan_table
-from launcher.campaign.run import CampaignOutcome, run_campaign
-from launcher.config.command_line import read_points
-from launcher.config.errors import BadInputError
-from launcher.plan.check import check, results_folder
-from launcher.plan.grid import Grid, Verdict
-from launcher.slurm.reconcile import reconcile
-from launcher.status import watch
+with needs_extra("joulegrid", "launch"):
+    from rich.console import Console
 
-_GOING = (Verdict.SEALED, Verdict.QUEUED, Verdict.RUNNING, Verdict.FAILED)
-BAD_INPUT = 2
-INTERRUPTED = 130
+    from launcher.campaign.display import plan_summary, plan_table
+    from launcher.campaign.promise import require_launch, uncommitted
+    from launcher.campaign.run import CampaignOutcome, run_campaign
+    from launcher.config.command_line import read_points
+    from launcher.config.errors import BadInputError
+    from launcher.config.help import help_text
+    from launcher.plan.check import check, results_folder
+    from launcher.plan.grid import Grid, Verdict
+    from launcher.plan.hub_reach import HubReach
+    from launcher.slurm.reconcile import reconcile
+    from launcher.status import watch
+    from workers.prompts.corpus import find_corpus
+    from workers.prompts.hub import staging_command
+
+_GOING = (*(Verdict.SEALED, Verdict.OTHERWISE, Verdict.QUEUED, Verdict.RUNNING, Verdict.FAILED),)
+_WHO = "joulegrid"
+# What runs on any machine that has the project: the way on where nothing of a grid can.
+_ANYWHERE = "python -m launcher -m cluster=local model=nano,micro gpus=1,2 plan=true"
 
 
+@command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the process' exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    console = Console(soft_wrap=False)
-    errors = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     try:
-        grid = _read_grid(arguments, console)
-        if grid is None:
-            return 0
-        console.print(plan_table(grid))
-        console.print(plan_summary(grid.points), markup=False)
-        to_do = grid.having(Verdict.RUN, Verdict.MERGE)
-        if grid.plan_only:
-            command = shlex.join(["python", "-m", "launcher", *_without_plan(arguments)])
-            _next(console, command)
-            return 0
-        if not to_do and not grid.having(*_GOING):
-            errors.print("joulegrid: no point of this grid can run here; the table says why")
-            _next(console, "python -m launcher -m model=nano,micro gpus=1,2")
-            return BAD_INPUT
-        if to_do:
-            outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], console)
+        if "--version" in arguments:
+            sys.stdout.write(f"{own_version()}\n")
+        elif {"-h", "--help"} & set(arguments):
+            sys.stdout.write(help_text())
         else:
-            outcome = CampaignOutcome(sealed=0, failed=(), queued=0)
+            return _run(arguments, Console(soft_wrap=False))
     except BadInputError as error:
-        errors.print(f"joulegrid: {error}")
-        return BAD_INPUT
+        complain(_WHO, str(error))
+        return ExitCode.BAD_INPUT
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        # Whoever read the output, `head` for one, may close it before its end.
-        piped = isinstance(error, BrokenPipeError)
-        where = error.filename or ("standard output" if piped else "the results folder")
-        errors.print(
-            f"joulegrid: cannot write {where}: {error.strerror}; what was sealed is whole, "
-            "the same command goes on from there"
+        where = error.filename or "the results folder"
+        complain(
+            _WHO,
+            f"cannot write {where}: {error.strerror}; what was sealed is whole, "
+            "the same command goes on from there",
         )
-        return 1
+        return ExitCode.FAILED
     except KeyboardInterrupt:
-        errors.print("joulegrid: stopped; attempts are labelled, the same command goes on")
-        return INTERRUPTED
-    return _close(console, errors, grid, outcome)
+        complain(_WHO, "stopped; attempts are labelled, the same command goes on")
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
+
+
+def _run(arguments: Sequence[str], console: Console) -> int:
+    grid = _read_grid(arguments, console)
+    if grid is None:
+        return ExitCode.DONE
+    console.print(plan_table(grid))
+    console.print(plan_summary(grid.points), markup=False)
+    for note in grid.notes:
+        _note(console, note)
+    to_do = grid.having(Verdict.RUN, Verdict.MERGE)
+    if not to_do and not grid.having(*_GOING):
+        return _nothing_can_run(grid, console)
+    if grid.plan_only:
+        return _plan(grid, arguments, console)
+    if to_do:
+        outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], console)
+    else:
+        outcome = CampaignOutcome(sealed=0, failed=(), queued=0)
+    return _close(console, grid, outcome)
 
 
 def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
@@ -71,22 +89,46 @@ def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
         # What Slurm ended since is known before anything is tried again.
         known = reconcile(results_folder(points[0].config))
         for doubt in known.doubts:
-            console.print(f"note: {doubt}", markup=False)
+            _note(console, doubt)
         # A spinner is for terminals alone; a log wants lines.
-        return check(points, known, status.update if console.is_terminal else console.print)
+        tell = status.update if console.is_terminal else console.print
+        return check(points, known, tell, HubReach())
 
 
-def _close(console: Console, errors: Console, grid: Grid, outcome: CampaignOutcome) -> int:
+def _plan(grid: Grid, arguments: Sequence[str], console: Console) -> int:
+    """End a plan of which something can run, with the command that runs it."""
+    require_launch(grid)
+    words = ["python", "-m", "launcher", *_without_plan(arguments)]
+    if change := uncommitted(grid):
+        _note(
+            console,
+            f"the source tree has uncommitted changes ({change}): commit them first, or the "
+            "record says so",
+        )
+        words = [word for word in words if not word.startswith("allow_dirty=")]
+        words.append("allow_dirty=true")
+    _next(console, shlex.join(words))
+    return ExitCode.DONE
+
+
+def _nothing_can_run(grid: Grid, console: Console) -> int:
+    complain(_WHO, "no point of this grid can run here; the table says why")
+    lacking = grid.having(Verdict.NOT_STAGED)
+    _next(console, staging_command(find_corpus(lacking[0].source.corpus)) if lacking else _ANYWHERE)
+    return ExitCode.NOTHING_CAN_RUN if grid.plan_only else ExitCode.BAD_INPUT
+
+
+def _close(console: Console, grid: Grid, outcome: CampaignOutcome) -> int:
     folder = shlex.quote(str(grid.results))
     for said in outcome.refused:
-        errors.print(f"joulegrid: Slurm refuses: {said}")
+        complain(_WHO, f"Slurm refuses: {said}")
     if outcome.refused and not outcome.queued and not outcome.sealed:
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     failed = bool(outcome.failed or outcome.refused)
     for run_id in outcome.failed:
-        errors.print(f"joulegrid: {run_id} is not sealed; its attempt says why in ended.json")
+        complain(_WHO, f"{run_id} is not sealed; its attempt says why in ended.json")
     if before := len(grid.having(Verdict.FAILED)):
-        errors.print(f"joulegrid: {before} points failed before; retry=failed tries them again")
+        complain(_WHO, f"{before} points failed before; retry=failed tries them again")
         failed = True
     if outcome.queued:
         console.print(f"{outcome.queued} points queued; they are merged and sealed as they end")
@@ -97,11 +139,15 @@ def _close(console: Console, errors: Console, grid: Grid, outcome: CampaignOutco
         _next(console, f"python -m launcher.status {folder}")
     else:
         _next(console, f"python -m analysis {folder}")
-    return int(failed)
+    return ExitCode.FAILED if failed else ExitCode.DONE
 
 
-def _next(console: Console, command: str) -> None:
-    console.print(f"next: {command}", markup=False, highlight=False, soft_wrap=True)
+def _note(console: Console, text: str) -> None:
+    console.print(f"note: {printable(text)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _next(console: Console, line: str) -> None:
+    console.print(f"next: {printable(line)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _without_plan(arguments: Sequence[str]) -> list[str]:

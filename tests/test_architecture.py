@@ -82,7 +82,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "launcher.config": {"conf", "workers.planning"},
     "launcher.slurm": {"telemetry", "telemetry.record", "telemetry.sources.host"},
     "launcher.plan": {
-        "telemetry.sources.nvml",
+        *("telemetry", "telemetry.sources.nvml"),
         *("launcher.config", "launcher.slurm", "telemetry.boards", "telemetry.record"),
         *("workers.checkpoints", "workers.planning", "workers.prompts", "workers.tokenizers"),
     },

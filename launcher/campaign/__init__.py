@@ -5,9 +5,11 @@
 - `finalize`: an attempt that ended is merged and, when it completed, sealed.
 - `point_status`: where each point of a results folder stands, from its record and Slurm's
   queue.
+- `promise`: what a launch would refuse before it writes anything, so that a plan refuses it
+  too.
 - `provenance`: who starts what from where with which code, written before a job is submitted.
 - `run`: a checked grid is written down, submitted, waited for, merged and sealed.
 
 Public: `CampaignOutcome`, `GOING`, `PointStatus`, `campaign_points`, `campaigns`, `plan_summary`,
-`plan_table`, `point_statuses`, `run_campaign`.
+`plan_table`, `point_statuses`, `require_launch`, `run_campaign`, `uncommitted`.
 """

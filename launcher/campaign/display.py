@@ -14,6 +14,15 @@ from rich.text import Text
 from launcher.campaign.point_status import read_progress
 from launcher.jobs.shapes import Trial
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
+from telemetry.record.differing import (
+    LABELS,
+    MEASUREMENT_FIELDS,
+    SPEC_FIELDS,
+    differing,
+    field_value,
+    short_text,
+)
+from telemetry.terminal import printable
 from workers.planning.engine_facts import DEFAULT_ENGINE
 
 _GB: Final = 1e9
@@ -21,14 +30,23 @@ _STYLES: Final = {
     Verdict.RUN: "green",
     Verdict.MERGE: "green",
     Verdict.SEALED: "dim",
+    Verdict.OTHERWISE: "yellow",
     Verdict.QUEUED: "cyan",
     Verdict.RUNNING: "cyan",
     Verdict.FAILED: "bold red",
     Verdict.ILLEGAL: "yellow",
     Verdict.TOO_LARGE: "yellow",
     Verdict.TOO_LONG: "yellow",
+    Verdict.NOT_STAGED: "yellow",
     Verdict.UNSUPPORTED: "yellow",
 }
+# These have columns of their own, or stand beside another's value.
+_SHOWN: Final = frozenset(
+    {
+        *("model", "engine", "quantization", "prompts", "dataset", "gpu", "gpus", "gpus_per_node"),
+        *("batch_size", "max_gen_len"),
+    }
+)
 _BAR_CELLS: Final = 24
 # Twice a screen: nobody reads more, and drawing them takes longer than queueing them.
 _MOST_ROWS: Final = 60
@@ -37,7 +55,8 @@ _MOST_ROWS: Final = 60
 def plan_table(grid: Grid) -> Group:
     """The points of the grid, what they need and what becomes of them, with reasons below.
 
-    Points that differ in batch and lengths alone share a row where there are many.
+    Every field in which points differ has a column. Points that differ in numbers of work alone
+    (batch, lengths, temperature …) share a row where there are many.
     """
     # What is the same in every row stands in the title, or nowhere for the default engine.
     tell_engines = {_engine(point) for point in grid.points} != {DEFAULT_ENGINE}
@@ -60,6 +79,10 @@ def plan_table(grid: Grid) -> Group:
     if len(datasets) > 1:
         table.add_column("dataset", min_width=max(map(len, datasets)))
     table.add_column("GPUs", min_width=len("nodes") if len(kinds) == 1 else max(map(len, kinds)))
+    told = _Told(grid.points)
+    for name in told.names:
+        numbers = name in told.numbers
+        table.add_column(LABELS[name], justify="right" if numbers else "left", overflow="fold")
     for heading in ("batch", "new", "GB/GPU"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=len("too large"))
@@ -68,8 +91,10 @@ def plan_table(grid: Grid) -> Group:
         shared: dict[tuple[object, ...], list[PlannedPoint]] = {}
         for point in grid.points:
             spec = point.spec
+            key: tuple[object, ...]
             key = (spec.model, _engine(point), spec.dataset, spec.gpu, spec.gpus, spec.nodes)
-            shared.setdefault((*key, point.verdict), []).append(point)
+            key = (*key, *told.words(point), point.verdict)
+            shared.setdefault(key, []).append(point)
         rows = list(shared.values())
     reasons: dict[str, int] = {}
     for points in rows[:_MOST_ROWS]:
@@ -86,21 +111,69 @@ def plan_table(grid: Grid) -> Group:
             *((_span([point.spec.prompts for point in points]),) if len(prompts) > 1 else ()),
             *((Text(spec.dataset),) if len(datasets) > 1 else ()),
             Text(f"{spec.gpus}{f' {spec.gpu}' if len(kinds) > 1 else ''}{nodes}"),
+            *told.cells(points),
             _span([point.spec.batch_size for point in points]),
             _span([point.spec.max_gen_len for point in points]),
             _span(memory),
             verdict,
         )
-    notes = [Text(f" ({number}) {reason}") for reason, number in reasons.items()]
+    notes = [Text(f" ({number}) {printable(reason)}") for reason, number in reasons.items()]
     checkpoints = {point.weights: point.spec.model for point in grid.points if point.weights.folder}
     for weights, model in checkpoints.items():
         notes.append(
-            Text(f" weights of {model}: {weights.digest} in {weights.folder} ({weights.about})")
+            Text(
+                f" weights of {model}: {weights.digest} in {printable(str(weights.folder))} "
+                f"({weights.about})"
+            )
         )
     if (more := len(rows) - _MOST_ROWS) > 0:
         notes.append(Text(f" and {more} rows more"))
     # A table's own title would wrap at the table's width.
-    return Group(Text(f"{title} for {grid.results}", style="italic"), table, *notes)
+    return Group(Text(f"{title} for {printable(str(grid.results))}", style="italic"), table, *notes)
+
+
+class _Told:
+    """The fields that set points apart and have no column of their own, and their cells."""
+
+    def __init__(self, points: Sequence[PlannedPoint]) -> None:
+        self._rows = {
+            point.spec.run_id: {**point.launch.to_mapping(), **point.spec.to_mapping()}
+            for point in points
+        }
+        rows = list(self._rows.values())
+        found = differing(rows, (*SPEC_FIELDS, *MEASUREMENT_FIELDS))
+        self.names = [name for name in found if name not in _SHOWN]
+        self.numbers = {
+            name
+            for name in self.names
+            if all(_is_number(value) for row in rows if (value := row[name]) is not None)
+        }
+
+    def words(self, point: PlannedPoint) -> tuple[str, ...]:
+        """What is no number: a row of its own for each."""
+        row = self._rows[point.spec.run_id]
+        return tuple(
+            short_text(field_value(row, name)) for name in self.names if name not in self.numbers
+        )
+
+    def cells(self, points: Sequence[PlannedPoint]) -> Iterator[Text]:
+        """The cells of a row of points."""
+        for name in self.names:
+            found = [field_value(self._rows[point.spec.run_id], name) for point in points]
+            if name not in self.numbers:
+                yield Text(short_text(found[0]))
+                continue
+            numbers = sorted({value for value in found if value is not None})
+            texts = [short_text(None)] if None in found else []
+            if len(numbers) > 1:
+                texts.append(f"{short_text(numbers[0])}-{short_text(numbers[-1])}")
+            else:
+                texts += map(short_text, numbers)
+            yield Text(", ".join(texts))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _engine(point: PlannedPoint) -> str:
@@ -161,5 +234,5 @@ class CampaignProgress:
         line = Text(f"[{self._done}/{self._total}] {trial.point.spec.run_id} ")
         line.append(state, style="green" if good else "bold red")
         if reason:
-            line.append(f": {reason}")
+            line.append(f": {printable(reason)}")
         self._console.print(line, soft_wrap=True)

@@ -21,13 +21,13 @@ from launcher.campaign.attempt import FOLDER_MODE, create_attempt, open_results,
 from launcher.campaign.display import CampaignProgress, plan_summary
 from launcher.campaign.finalize import close_attempt
 from launcher.campaign.point_status import last_line
+from launcher.campaign.promise import require_launch
 from launcher.config.errors import BadInputError
 from launcher.jobs.job import process_identity
 from launcher.jobs.shapes import JobShape, Trial, by_shape
 from launcher.jobs.submit import (
     RefusedError,
     arrays_of,
-    require_slurm_path,
     submit_array,
     submit_each,
 )
@@ -79,7 +79,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Campai
     """
     order = RunningOrder(seed=grid.points[0].spec.seed)
     points = sorted(grid.having(Verdict.RUN), key=lambda point: order.key(point.spec))
-    require_slurm_path(grid.results, points)
+    require_launch(grid)
     call = provenance.collect(command, allow_dirty=grid.allow_dirty)
     selections = _select_prompts(points)
     open_results(grid.results)

@@ -4,9 +4,14 @@
 - `check`: composed points become a checked grid, each with its verdict.
 - `checkpoints`: what `weights=` names becomes a digest and a folder, before anything starts.
 - `cluster`: where jobs run and what they may ask for there.
+- `earlier`: what the record of a point's earlier attempts makes of it now.
 - `grid`: planned points, each with its verdict and what it takes.
+- `hub_reach`: whether prompts that only the hub has can be had from this machine now.
 - `limits`: what this version, a cluster and a GPU's memory allow of a point.
 - `running_order`: in which order the points of a campaign run, so that drift hits no axis.
+- `twice`: points of a grid that are the same run: kept once, told, and refused where they
+  differ.
 
-Public: `Cluster`, `Grid`, `PlannedPoint`, `RunningOrder`, `Verdict`, `check`, `results_folder`.
+Public: `Cluster`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Verdict`, `check`,
+`results_folder`.
 """

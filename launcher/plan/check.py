@@ -9,7 +9,9 @@ from launcher.config.hydra_plugins import MAX_POINTS, Point
 from launcher.plan.boards import BoardFinder
 from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
 from launcher.plan.cluster import Cluster, require_count
+from launcher.plan.earlier import open_verdict, sealed_verdict
 from launcher.plan.grid import NOT_SELECTED, Grid, PlannedPoint, Retry, Verdict
+from launcher.plan.hub_reach import HubReach
 from launcher.plan.limits import (
     check_gpu,
     check_period,
@@ -18,16 +20,17 @@ from launcher.plan.limits import (
     too_large,
     too_long,
 )
+from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.slurm.reconcile import SlurmView
-from telemetry.record.attempt_state import QUEUED, attempt_state
+from telemetry.named_paths import named_path
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
-from telemetry.record.schema import EndState
 from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
 from workers.planning.memory import MemoryEstimate, estimate
 from workers.prompts import selection as prompts
+from workers.prompts.availability import prompts_fault
 from workers.tokenizers import tokenizer
 
 _SAME_FOR_ALL: Final = (
@@ -50,22 +53,23 @@ _SPEC_KEYS: Final = (
     "power_cap_w",
     "sm_clock_mhz",
 )
-_FAULTS: Final[dict[str, str]] = {
-    EndState.FAILED: "failed",
-    EndState.TIMEOUT: "ran out of time",
-}
 
 
 def check(
-    points: Sequence[Point], known: SlurmView | None = None, tell: Tell = tell_nobody
+    points: Sequence[Point],
+    known: SlurmView | None = None,
+    tell: Tell = tell_nobody,
+    hub: HubReach | None = None,
 ) -> Grid:
     """Turn composed points into a checked grid; equal points are kept once.
 
     `known` is what Slurm knows of the results folder's open jobs; `tell` hears how far the hashing
-    of a checkpoint is.
+    of a checkpoint is; `hub` knows whether the hub of data sets can be reached, and None takes it
+    that it can.
 
     Raises:
-        BadInputError: a value is not allowed at all.
+        BadInputError: a value is not allowed at all, or two points are one run that would be
+            measured in two ways.
     """
     first = points[0].config
     for key in _SAME_FOR_ALL:
@@ -85,21 +89,26 @@ def check(
             f"the grid must have at most {MAX_POINTS} points, but has {sum(repeats)} instead"
         )
     finder = WeightFinder(results, again=first["verify_weights"], tell=tell)
-    checker = _Checker(results, first["retry"], known or SlurmView(), finder)
+    checker = _Checker(results, first["retry"], known or SlurmView(), finder, hub)
     planned: dict[str, PlannedPoint] = {}
+    again: list[tuple[PlannedPoint, PlannedPoint]] = []
     for point, count in zip(points, repeats, strict=True):
         for repeat in range(count):
             try:
                 one = checker.point(point, repeat)
             except (ValueError, OSError) as error:
                 raise BadInputError(str(error)) from error
-            planned.setdefault(one.spec.run_id, one)
+            kept = planned.setdefault(one.spec.run_id, one)
+            if kept is not one:
+                require_same_measurement(kept, one)
+                again.append((kept, one))
     return Grid(
         results=results,
         points=tuple(planned.values()),
         plan_only=first["plan"],
         allow_dirty=first["allow_dirty"],
         wait=first["wait"],
+        notes=twice_notes(again),
     )
 
 
@@ -107,12 +116,19 @@ def results_folder(config: Mapping[str, Any]) -> Path:
     """The results folder that a point's configuration names.
 
     Raises:
-        BadInputError: it names none.
+        BadInputError: it names none, or one whose name a batch system would read otherwise.
     """
-    results = config["results"]
-    if not isinstance(results, str) or not results:
-        raise BadInputError(f"`results` must be a folder, but is {results!r} instead")
-    return Path(results).absolute()
+    try:
+        results = named_path("results", config["results"])
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
+    # Slurm, and submitit on this machine too, fill in %-patterns in the names of logs below it.
+    if "%" in str(results):
+        raise BadInputError(
+            f"`results` must be a folder without % in its path, as %j and its like are filled in "
+            f"in the names of logs, but is {str(results)!r} instead"
+        )
+    return results
 
 
 def _repeats(config: Mapping[str, Any]) -> int:
@@ -128,18 +144,19 @@ def _name(key: str, asked: object) -> str:
 
 
 def _path_or_none(key: str, asked: object) -> Path | None:
-    if asked is None:
-        return None
-    if not isinstance(asked, str) or not asked:
-        raise BadInputError(f"`{key}` must be a file or null, but is {asked!r} instead")
-    return Path(asked)
+    return None if asked is None else named_path(key, asked, "a file or null")
 
 
 class _Checker:
     """Checks points one by one; what thousands of them share is looked at once."""
 
     def __init__(
-        self, results: Path, retry: object, known: SlurmView, weights: WeightFinder
+        self,
+        results: Path,
+        retry: object,
+        known: SlurmView,
+        weights: WeightFinder,
+        hub: HubReach | None,
     ) -> None:
         if retry is not None and retry not in list(Retry):
             raise BadInputError(
@@ -148,6 +165,7 @@ class _Checker:
         self._results = results
         self._known = known
         self._weights = weights
+        self._hub = hub
         self._retry = None if retry is None else Retry(str(retry))
         self._tried = {child.name for child in results.iterdir()} if results.is_dir() else set()
         self._clusters: dict[str, Cluster] = {}
@@ -190,14 +208,22 @@ class _Checker:
         memory = estimate(spec)
         run = RunPaths(results=self._results, run_id=spec.run_id)
         attempts = run.attempts() if spec.run_id in self._tried else []
+        launch = _launch_config(spec, cluster, config, tokenizer_path, weights)
         verdict, reason = self._verdict(
-            run=run, attempts=attempts, spec=spec, cluster=cluster, memory=memory, fault=fault
+            run=run,
+            attempts=attempts,
+            spec=spec,
+            cluster=cluster,
+            memory=memory,
+            fault=fault,
+            launch=launch,
+            source=source,
         )
         return PlannedPoint(
             spec=spec,
             cluster=cluster,
             source=source,
-            launch=_launch_config(spec, cluster, config, tokenizer_path, weights),
+            launch=launch,
             config=config,
             overrides=point.overrides,
             verdict=verdict,
@@ -238,14 +264,16 @@ class _Checker:
         cluster: Cluster,
         memory: MemoryEstimate,
         fault: str | None,
+        launch: LaunchConfig,
+        source: prompts.PromptSource,
     ) -> tuple[Verdict, str | None]:
         fault = fault or find_shape(spec.model).parallel_fault(spec.gpus)
         if fault := fault or engine_facts(spec.engine).fault(spec):
             return Verdict.ILLEGAL, fault
         if attempts:
-            if run.sealed():
-                return Verdict.SEALED, "done before"
-            before = self._before(attempts[-1], cluster)
+            if sealed := run.sealed():
+                return sealed_verdict(sealed, launch)
+            before = open_verdict(attempts[-1], cluster, self._known, self._retry)
             if before is not None:
                 return before
         if reason := too_large(spec, cluster, memory):
@@ -254,30 +282,12 @@ class _Checker:
             return Verdict.TOO_LONG, reason
         if cluster.device == "cuda" and (spec.power_cap_w or spec.sm_clock_mhz):
             return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
+        if self._hub is not None and (reason := self._hub.fault(source)):
+            return Verdict.NOT_STAGED, reason
+        # What the launch refuses as it reads them.
+        if fault := prompts_fault(source, spec.prompts):
+            raise BadInputError(fault)
         return Verdict.RUN, None
-
-    def _before(self, attempt: AttemptPaths, cluster: Cluster) -> tuple[Verdict, str] | None:
-        """What the last attempt makes of the point; None when it is to be tried again."""
-        last = attempt_state(attempt)
-        if last.state == EndState.COMPLETED:
-            if attempt.folder in self._known.closing:
-                return Verdict.RUNNING, "done; a job of its own merges and seals it"
-            if attempt.folder in self._known.jobs:
-                return Verdict.RUNNING, "done; its job is just ending"
-            return Verdict.MERGE, "done before, not sealed yet"
-        if not last.ended:
-            verdict = Verdict.QUEUED if last.state == QUEUED else Verdict.RUNNING
-            return verdict, f"attempt {attempt.number} is {last.state}"
-        # On this machine a failed point is seen at once and mended; on a cluster it would burn
-        # hours of many GPUs again, so it is asked for.
-        own = Retry.FAILED if cluster.executor == "local" else Retry.INTERRUPTED
-        again = self._retry or own
-        if last.state in _FAULTS and again is not Retry.FAILED:
-            return Verdict.FAILED, (
-                f"attempt {attempt.number} {_FAULTS[last.state]}: {last.reason}; "
-                "retry=failed tries it again"
-            )
-        return None
 
 
 def _gpus_per_node(gpus: object, cluster: Cluster) -> tuple[object, str | None]:

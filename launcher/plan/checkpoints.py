@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from launcher.config.errors import BadInputError
+from telemetry.named_paths import named_path
 from workers.checkpoints.digests import RANDOM, CheckpointRecord, check_list, hash_files
 from workers.checkpoints.files import CheckpointFiles, Format, check_model, find_files
 from workers.checkpoints.tensors import check_tensors, open_tensors
@@ -86,7 +87,7 @@ class WeightFinder:
                 )
             return RANDOM_WEIGHTS
         shape = find_shape(model)
-        folder = Path(asked).expanduser().absolute()
+        folder = named_path("weights", asked, f"{RANDOM} or a checkpoint's folder")
         if digest is not None and not folder.exists():
             return Weights(
                 digest=digest, folder=folder, about="not seen here: the nodes check and hash it"

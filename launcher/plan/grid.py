@@ -31,6 +31,8 @@ class Verdict(StrEnum):
     RUN = "run"
     SEALED = "sealed"
     """Done before: skipped."""
+    OTHERWISE = "sealed otherwise"
+    """Done before with other settings of the measurement than are asked for now: skipped, told."""
     MERGE = "merge"
     """Its job completed, its seal is missing: merged and sealed, not run again."""
     QUEUED = "queued"
@@ -45,6 +47,8 @@ class Verdict(StrEnum):
     """It does not fit the memory."""
     TOO_LONG = "too long"
     """It cannot end within the time limit."""
+    NOT_STAGED = "not staged"
+    """Its prompts are on a hub that cannot be reached from here, and not in the cache."""
     UNSUPPORTED = "unsupported"
     """This version would not do what the point asks."""
 
@@ -91,6 +95,8 @@ class Grid:
     """True: a source tree with uncommitted changes may start it."""
     wait: bool
     """Stay until the last job of a batch system has ended."""
+    notes: tuple[str, ...] = ()
+    """What the reader of the plan should know beside it, a line each."""
 
     def having(self, *verdicts: Verdict) -> list[PlannedPoint]:
         """The entries with one of those verdicts, in order."""

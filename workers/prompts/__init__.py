@@ -10,6 +10,7 @@
 - `synthetic`: texts of a fixed number of words, for comparing engines at equal shapes.
 - `tokenized`: the run's prompts as token ids, cut to length and counted.
 
-Public: `CORPORA`, `StagedCopy`, `TokenizedPrompts`, `cache_folder`, `selection`, `stage`,
+Public: `CORPORA`, `PromptOrigin`, `PromptSource`, `StagedCopy`, `TokenizedPrompts`,
+`cache_folder`, `find_corpus`, `prompts_fault`, `selection`, `stage`, `staging_command`,
 `tokenize_prompts`.
 """

@@ -76,3 +76,35 @@ def test_a_grid_too_wide_for_the_terminal_loses_no_column(tmp_path: Path) -> Non
 def test_prompts_that_differ_have_a_column(tmp_path: Path) -> None:
     rows = rows_of(plan(tmp_path, "cluster=h200", "model=13b", "prompts=64,128"))
     assert [row[1] for row in rows] == ["64", "128"]
+
+
+@pytest.mark.parametrize(
+    ("word", "heading", "cells"),
+    [
+        ("temperature=0,0.8", "temp", ["0", "0.8"]),
+        ("ignore_eos=true,false", "EOS", ["yes", "no"]),
+        ("max_prompt_len=32,64", "len", ["32", "64"]),
+        ("seed=1,2", "seed", ["1", "2"]),
+        ("top_p=0.5,1", "top-p", ["0.5", "1"]),
+        ("dtype=fp32,bf16", "format", ["fp32", "bf16"]),
+        ("power_cap_w=null,200", "cap", ["-", "200"]),
+        ("repeats=2", "repeat", ["0", "1"]),
+    ],
+)
+def test_every_field_in_which_points_differ_has_a_column(
+    tmp_path: Path, word: str, heading: str, cells: list[str]
+) -> None:
+    text = plan(tmp_path, "cluster=local", "gpu=simulated-a100", "prompts=4", word)
+    assert heading in headings(text)
+    rows = [line.split() for line in text.splitlines() if line.strip().startswith("nano")]
+    assert len(rows) == 2
+    for row, cell in zip(rows, cells, strict=True):
+        assert cell in row[2:]
+
+
+def test_where_there_are_many_points_words_keep_rows_and_numbers_a_span(tmp_path: Path) -> None:
+    text = plan(tmp_path, "cluster=local", "prompts=4", "seed=range(40)", "ignore_eos=true,false")
+    rows = [line.split() for line in text.splitlines() if line.strip().startswith("nano")]
+    assert len(rows) == 2
+    assert all("0-39" in row for row in rows)
+    assert {"yes" in row for row in rows} == {True, False}

@@ -1,0 +1,44 @@
+"""Promise: what a launch would refuse before it writes anything, so that a plan refuses it too."""
+
+import os
+from pathlib import Path
+
+from launcher.campaign.provenance import source_state
+from launcher.config.errors import BadInputError
+from launcher.config.hydra_plugins import project_folder
+from launcher.jobs.submit import require_slurm_path
+from launcher.plan.grid import Grid, Verdict
+
+
+def require_launch(grid: Grid) -> None:
+    """Refuse a results folder that the launch could not use. Nothing is written.
+
+    Raises:
+        BadInputError: it cannot be made or written, or Slurm would read more out of its name.
+    """
+    require_slurm_path(grid.results, grid.having(Verdict.RUN))
+    there = grid.results
+    while not os.path.lexists(there):
+        there = there.parent
+    fault = _fault(there)
+    if fault is not None:
+        raise BadInputError(
+            f"`results` must be a folder that can be written, but {grid.results} is not: {fault}"
+        )
+
+
+def uncommitted(grid: Grid) -> str | None:
+    """The first change that keeps the launch from starting; None when nothing does."""
+    if grid.allow_dirty or not grid.having(Verdict.RUN):
+        return None
+    source = source_state(project_folder())
+    return str(source["changes"][0]).strip() if source.get("dirty") else None
+
+
+def _fault(there: Path) -> str | None:
+    try:
+        if not there.is_dir():
+            return f"{there} is no folder"
+    except OSError as error:
+        return str(error.strerror)
+    return None if os.access(there, os.W_OK | os.X_OK) else f"{there} may not be written"
