@@ -13,6 +13,7 @@
 - `terminal`: text that comes from elsewhere cannot steer it, and it need not be UTF-8.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `ExitCode`, `HostClock`, `NS_PER_US`, `US_PER_MS`, `US_PER_S`, `command`, `complain`,
-`monotonic_us`, `named_path`, `needs_extra`, `own_version`, `printable`, `wall_us`.
+Public: `CommandParser`, `ExitCode`, `HostClock`, `NS_PER_US`, `US_PER_MS`, `US_PER_S`, `command`,
+`complain`, `monotonic_us`, `named_path`, `needs_extra`, `own_version`, `printable`,
+`printable_lines`, `replace_unencodable`, `wall_us`.
 """

@@ -1,12 +1,16 @@
 """Joules with their uncertainty.
 
+- `board_power`: what a board can draw at most, and at least while it answers.
+- `counter_curve`: energy as a board's own running total tells it.
 - `coverage`: how complete the readings of a GPU are in a window.
-- `curves`: pure arrays, no files.
+- `curves`: energy of one GPU over time, evaluated at exact times; pure arrays, no files.
 - `gpu_energy`: one GPU of a run, its energy over time and what its sensor can resolve.
 - `gpu_state`: how warm and how fast a GPU was at both ends of the measured window, and what
   held it.
 - `methods`: the three readings of a GPU's energy, and which is preferred.
 - `phase_energy`: what each rank's GPU took in each phase of the job, and what idle GPUs took.
+- `possible_readings`: what a run's readings are without those that no sensor can mean.
+- `power_curve`: energy as the trapezoid under a board's power.
 - `readings`: all power and energy readings of a run, and the GPUs that they tell of.
 - `run_energy`: one run's energy by GPU and phase, joined on GPU UUID and time.
 - `uncertain`: a number with its uncertainty, or the reason why there is none.
