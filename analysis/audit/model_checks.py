@@ -1,8 +1,9 @@
 """Model checks: do a model's bytes and operations come out again, and does no run beat them?"""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from analysis.audit.check import Case, Check, Finding, failed, judged, skipped, unseen
+from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped, unseen
 from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILIES
 from analysis.performance.model_record import ModelFacts
@@ -10,6 +11,8 @@ from analysis.performance.run_performance import STATED, Performance
 from telemetry.record.arithmetic import COEFFICIENTS, Arithmetic
 from telemetry.record.schema import Phase
 
+# What an engine tells that looks at its logits before it chooses from them (model.json).
+EVERY_STEP: Final = "every step"
 # Paddings of a layer's scales and rows.
 BYTES_TOLERANCE: Final = 0.01
 _CPU: Final = "cpu"
@@ -100,11 +103,34 @@ def bound_not_beaten(case: Case) -> Finding:
     )
 
 
+def logits_finite(case: Case) -> Finding:
+    """The engine ended at logits that are inf or NaN, and the probe of its model saw none.
+
+    What follows such logits is no answer: its joules are of a computation that failed.
+    """
+    if missing := missing_model(case.run):
+        return missing
+    reason = _mapping(case.run.model.get("logit_error")).get("reason")
+    if isinstance(reason, str) and "inf or nan" in reason.lower():
+        return failed(reason)
+    looked = _mapping(case.run.model.get("engine")).get("finite_logits")
+    if looked is None:
+        return unseen("not recorded: this engine, or its release, does not tell whether it looked")
+    if looked != EVERY_STEP:
+        return failed(f"`finite_logits` must be {EVERY_STEP!r}, but is {looked!r} instead")
+    return passed("looked at every step, whose first fault ends a run")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 MODEL_CHECKS: Final = (
     Check(name="bytes", claim="bytes that a step reads come out again", look=bytes_counted),
     Check(
         name="arithmetic", claim="the model's arithmetic comes out again", look=arithmetic_repeats
     ),
+    Check(name="finite", claim="no logits were inf or NaN", look=logits_finite),
     Check(name="bound", claim="no run beats what its GPUs can do", look=bound_not_beaten),
 )
 """Checks of the model, in the audit's order."""

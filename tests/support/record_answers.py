@@ -97,7 +97,7 @@ def model_record(spec: RunSpec, passes: int, seconds: float) -> dict[str, Any]:
         "weights": {"kind": "random"},
         "dtype": spec.dtype,
         "quantization": spec.quantization,
-        "engine": {"name": spec.engine},
+        "engine": {"name": spec.engine, "finite_logits": "every step"},
         "shape": {
             "name": shape.name,
             "dim": shape.dim,

@@ -109,3 +109,19 @@ def test_a_record_from_before_arithmetic_has_nothing_to_hold_against_the_formula
     assert found["arithmetic"].outcome is Outcome.UNSEEN
     assert "from before" in found["arithmetic"].evidence
     assert found["bytes"].outcome is Outcome.PASSED
+
+
+def test_a_model_whose_logits_are_no_numbers_fails(tmp_path: Path) -> None:
+    reason = "3136000 of 3136000 logits of the run's model are inf or nan"
+    finding = findings(tmp_path, {"logit_error": {"reason": reason}})["finite"]
+    assert finding.outcome is Outcome.FAILED
+    assert finding.evidence == reason
+
+
+def test_an_engine_that_looks_at_every_step_passes(tmp_path: Path) -> None:
+    assert findings(tmp_path, {})["finite"].outcome is Outcome.PASSED
+
+
+def test_an_engine_that_does_not_tell_could_not_be_looked_at(tmp_path: Path) -> None:
+    finding = findings(tmp_path, {"engine": {"name": "reference"}})["finite"]
+    assert finding.outcome is Outcome.UNSEEN
