@@ -2,45 +2,56 @@
 
     python -m telemetry.merge RESULTS
 
-Merging again says the same, to the byte; a sealed attempt is not touched.
+Merging again says the same, to the byte; a sealed attempt is not touched. Ends with 0, 1 where an
+attempt could not be merged (the others were), 2 where there is nothing to merge.
 """
 
-import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
+from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.merge.attempt import merge_results
 from telemetry.merge.progress_bar import ProgressBar
+from telemetry.record.paths import RunPaths
+from telemetry.terminal import printable
 
-EXIT_INCOMPLETE: Final = 1
-"""An attempt could not be merged; the others were."""
-EXIT_NO_RESULTS: Final = 2
-"""There is no such folder."""
+_WHO = "merge"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@command(_WHO)
+def main(arguments: Sequence[str] | None = None) -> int:
     """Merge a results folder; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m telemetry.merge", description=__doc__)
+    parser = CommandParser(module="telemetry.merge", description=__doc__)
     parser.add_argument("results", type=Path, help="the results folder")
-    results: Path = parser.parse_args(argv).results
-    if not results.is_dir():
-        sys.stderr.write(f"merge: `results` must be a folder, but {results} is not\n")
-        return EXIT_NO_RESULTS
+    results: Path = parser.parse_args(arguments).results
+    # A NUL ends a name for the system, and Python says so by a ValueError.
+    if "\0" in str(results) or not results.is_dir():
+        complain(_WHO, f"`results` must be a folder, but {results} is not")
+        return ExitCode.BAD_INPUT
     failed = merged = 0
     with ProgressBar() as bar:
         for outcome in merge_results(results, bar.show):
             failed += outcome.failed
             merged += not outcome.failed
-            bar.line(f"{outcome.run_id} attempt {outcome.attempt}: {outcome.text}")
+            bar.line(printable(f"{outcome.run_id} attempt {outcome.attempt}: {outcome.text}"))
     if not failed + merged:
-        sys.stdout.write(f"{results} holds no attempt\n")
+        complain(_WHO, f"{results} holds no attempt to merge{_perhaps(results)}")
+        return ExitCode.BAD_INPUT
     if failed:
-        sys.stderr.write(f"merge: {failed} of {failed + merged} attempts could not be merged\n")
-        return EXIT_INCOMPLETE
-    sys.stdout.write(f"next: python -m analysis {results}\n")
-    return 0
+        complain(_WHO, f"{failed} of {failed + merged} attempts could not be merged")
+        return ExitCode.FAILED
+    sys.stdout.write(f"next: python -m analysis {printable(shlex.quote(str(results)))}\n")
+    return ExitCode.DONE
+
+
+def _perhaps(folder: Path) -> str:
+    """Where a results folder is that somebody may have meant."""
+    for run in (folder, folder.parent):
+        if RunPaths(results=run.parent, run_id=run.name).spec.is_file():
+            return f"; {run.resolve().name} is a run of {run.resolve().parent}"
+    return "; a results folder has a folder with a spec.json for each run"
 
 
 if __name__ == "__main__":

