@@ -12,8 +12,10 @@ from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
+from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.record_checks import RECORD_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
+from analysis.audit.witness_checks import WITNESS_CHECKS
 from analysis.audit.spec_checks import SPEC_CHECKS
 from analysis.audit.time_checks import TIME_CHECKS
 from analysis.audit.work_checks import WORK_CHECKS
@@ -25,6 +27,8 @@ CHECKS: Final[list[Check]] = [
     *BOARD_CHECKS,
     *TIME_CHECKS,
     *ENERGY_CHECKS,
+    *WITNESS_CHECKS,
+    *POWER_CHECKS,
     *WORK_CHECKS,
     *MODEL_CHECKS,
     *ANSWER_CHECKS,

@@ -17,5 +17,6 @@
 
 Public: `Behaviour`, `Covered`, `Curve`, `GAP_PERIODS`, `Gpu`, `GpuState`, `NO_RANK`,
 `POLLED_COUNTER`, `POWER_INTEGRAL`, `PhaseEnergy`, `RANK_COUNTER`, `RunEnergy`, `SHORT_PHASES`,
-`Uncertain`, `gap_share`, `idle_gpu_energy`, `in_words`.
+`THROTTLE`, `Uncertain`, `board_limit_w`, `board_row`, `gap_share`, `idle_gpu_energy`, `in_words`,
+`limit_in_force_w`.
 """

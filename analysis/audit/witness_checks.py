@@ -1,0 +1,326 @@
+"""Witness checks: three readings of each GPU's energy, held against each other where they can be.
+
+The watcher's polls of the counter may be half a minute apart, so they are compared from poll to
+poll and not over the measured window: whoever falsifies one witness has to falsify all.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped, unseen
+from analysis.energy.board_power import board_limit_w
+from analysis.energy.curves import Curve
+from analysis.energy.gpu_energy import Gpu
+from analysis.energy.methods import POWER_INTEGRAL, RANK_COUNTER, in_words
+from analysis.energy.run_energy import RunEnergy
+from analysis.energy.uncertain import Uncertain, gap_share
+from analysis.runs.rank_spans import RankSpans
+from analysis.runs.series import FloatArray, IntArray
+from telemetry.boards.sensor_timing import COUNTER as COUNTER_FIELD
+from telemetry.boards.sensor_timing import POWER_FIELDS
+from telemetry.clock import US_PER_S
+
+# Most that the counter and the power integral may differ (github.com/SemiAnalysisAI/InferenceX,
+# utils/aggregate_power.py, holds 5 %; zeus' author saw at most 1 %, github.com/ml-energy/zeus 12).
+GAP_TOLERANCE: Final = 0.05
+# The most that they differ by from the first poll to the last on any GPU of 21 recorded runs on
+# H200 is 0.31 %, of which their timing is part.
+POLL_TOLERANCE: Final = 0.003
+# Two readers of one counter differ by when they read it alone; what lies between the two moments is
+# told by power, whose gain differs from the counter's by no more.
+RANK_COUNTER_TOLERANCE: Final = 0.01
+# Two energies that are uncertain by more than this agree whatever they are.
+MOST_BLUR: Final = 0.15
+# Dozens of phases are compared at once: of so many a twentieth would lie outside k = 2.
+_MANY: Final = 1.5
+_TWO_POLLS: Final = 2
+# Keys under which a source tells which readings it was to take, at what pace.
+_PACE_KEYS: Final = ("asked_us", "paces", "periods_us")
+
+
+def counters_rise(case: Case) -> Finding:
+    """No counter of any GPU went back, leapt or stood still, by either of its readers."""
+    faults = []
+    curves = 0
+    for gpu in (*case.run_energy.gpus, *case.run_energy.idle_gpus):
+        series = case.run_energy.series(gpu.host, gpu.uuid, COUNTER_FIELD)
+        for words, curve in (("polled", gpu.polled_counter), ("rank's", gpu.rank_counter)):
+            if isinstance(curve, Curve):
+                curves += 1
+                faults += [f"{gpu.uuid}, {words} counter: {one.reason}" for one in curve.breaks]
+            elif curve.startswith("the counter "):
+                faults.append(f"{gpu.uuid}, {words} counter: {curve}")
+        if series.null_reason and "cannot be" in series.null_reason:
+            faults.append(f"{gpu.uuid}, polled counter: {series.null_reason}")
+    if not curves and not faults:
+        return skipped("no GPU's counter was read")
+    return judged(faults, f"{curves} counters never fell, leapt or stood")
+
+
+def power_accounts_for_polls(case: Case) -> Finding:
+    """For every GPU the power integral from the first poll to the last is what the counter rose."""
+    run_energy = case.run_energy
+    faults: list[str] = []
+    blind: list[str] = []
+    worst, compared = 0.0, 0
+    for gpu in (*run_energy.gpus, *run_energy.idle_gpus):
+        lacking = _lacking(case, gpu)
+        if lacking is not None:
+            (faults if lacking.startswith("!") else blind).append(
+                f"{gpu.uuid}: {lacking.removeprefix('!')}"
+            )
+            continue
+        gap = _gap_between_polls(run_energy, gpu)
+        if gap.value is None:
+            blind.append(f"{gpu.uuid}: {gap.reason}")
+            continue
+        told = _compare(gap, POLL_TOLERANCE, "power integral", "polled counter between its polls")
+        if isinstance(told, Finding):
+            (faults if told.outcome is failed("").outcome else blind).append(
+                f"{gpu.uuid}: {told.evidence}"
+            )
+            continue
+        compared += 1
+        worst = max(worst, gap.value, key=abs)
+    if faults:
+        return judged(faults, "")
+    if blind:
+        return unseen(blind[0])
+    if not compared:
+        return skipped("no GPU has a counter")
+    return passed(f"largest difference {worst:+.2%} over {_gpus(compared)}")
+
+
+def counter_meets_power_integral(case: Case) -> Finding:
+    """For every GPU the counter and the power integral tell the same energy of the window."""
+    run_energy = case.run_energy
+    faults: list[str] = []
+    blind: list[str] = []
+    worst, compared = 0.0, 0
+    for gpu in (*run_energy.gpus, *run_energy.idle_gpus):
+        counter = gpu.best_counter(run_energy.window_us)
+        integral = gpu.energy(POWER_INTEGRAL, run_energy.window_us)
+        gap = gap_share(counter, integral, names=("counter", in_words(POWER_INTEGRAL)))
+        if gap.value is None:
+            continue
+        told = _compare(gap, GAP_TOLERANCE, "power integral", "counter")
+        if isinstance(told, Finding):
+            (faults if told.outcome is failed("").outcome else blind).append(
+                f"{gpu.uuid}: {told.evidence}"
+            )
+            continue
+        compared += 1
+        worst = max(worst, gap.value, key=abs)
+    if not faults and not compared:
+        return unseen(blind[0]) if blind else skipped(run_energy.gap.reason or "no GPU has both")
+    return judged(faults, f"largest difference {worst:+.2%} over {_gpus(compared)}")
+
+
+def rank_counter_meets_polled_counter(case: Case) -> Finding:
+    """Each poll of a counter is what its rank read next to it, and what was drawn between."""
+    run_energy = case.run_energy
+    faults: list[str] = []
+    worst_j, polls = 0.0, 0
+    for rank in run_energy.ranks:
+        gpu = run_energy.gpu_of(rank)
+        if gpu is None or not isinstance(gpu.rank_counter, Curve):
+            continue
+        for apart_j, most_j in _reads_apart(run_energy, rank, gpu):
+            polls += 1
+            worst_j = max(worst_j, apart_j, key=abs)
+            if abs(apart_j) > most_j:
+                faults.append(
+                    f"{gpu.uuid}: a poll of its counter is {apart_j:+.1f} J off what rank "
+                    f"{rank.rank} read next to it, most {most_j:.1f} J"
+                )
+    if not polls:
+        return _no_two_readers(case)
+    return judged(faults, f"largest difference {worst_j:+.1f} J over {polls} polls")
+
+
+def phase_shares_agree(case: Case) -> Finding:
+    """Of every rank and phase two witnesses tell the same energy."""
+    run_energy = case.run_energy
+    faults: list[str] = []
+    worst, compared = 0.0, 0
+    for rank in run_energy.ranks:
+        gpu = run_energy.gpu_of(rank)
+        counter = None if gpu is None else _own_counter(gpu)
+        integral = None if gpu is None else gpu.power_integral
+        if counter is None or not isinstance(integral, Curve):
+            continue
+        for phase in dict.fromkeys(rank.phase):
+            chosen = rank.of(phase)
+            spans_us = rank.start_us[chosen], rank.end_us[chosen]
+            by_counter, by_power = counter.summed(*spans_us), integral.summed(*spans_us)
+            if by_counter.value is None or by_power.value is None:
+                continue
+            apart_j = by_power.value - by_counter.value
+            width_j = np.hypot(by_counter.plus_minus or 0.0, by_power.plus_minus or 0.0)
+            most_j = _MANY * float(width_j) + GAP_TOLERANCE * abs(by_counter.value)
+            compared += 1
+            worst = max(worst, abs(apart_j) / most_j)
+            if abs(apart_j) > most_j:
+                faults.append(
+                    f"rank {rank.rank}, {phase}: {by_power.value:.1f} J by power, "
+                    f"{by_counter.value:.1f} J by the counter, most {most_j:.1f} J apart"
+                )
+    if not compared:
+        return skipped("no rank's phases have two witnesses")
+    return judged(faults, f"{compared} phases, at most {worst:.0%} of what may be")
+
+
+def _compare(gap: Uncertain, tolerance: float, words: str, reference: str) -> Finding | None:
+    """What is wrong with how far two witnesses lie apart; None for nothing.
+
+    What the sensor's timing makes uncertain is allowed on top of `tolerance`, up to `MOST_BLUR`:
+    beyond that they lie too far apart for anything, and nearer nobody knows.
+    """
+    assert gap.value is not None
+    blur = gap.plus_minus or 0.0
+    most = tolerance + min(blur, MOST_BLUR)
+    if abs(gap.value) > most:
+        return failed(f"the {words} is {gap.value:+.1%} off the {reference}, most {most:.1%}")
+    if blur > MOST_BLUR:
+        return unseen(
+            f"the {words} and the {reference} are uncertain by {blur:.1%}, at most {MOST_BLUR:.0%}"
+        )
+    return None
+
+
+def _gap_between_polls(run_energy: RunEnergy, gpu: Gpu) -> Uncertain:
+    """How far power lies from the counter from the first poll that it reaches to the last."""
+    polled, integral = gpu.polled_counter, gpu.power_integral
+    assert isinstance(polled, Curve)
+    assert isinstance(integral, Curve)
+    t_us = run_energy.series(gpu.host, gpu.uuid, COUNTER_FIELD).t_us
+    reached = t_us[np.isfinite(integral.at(t_us))]
+    if len(reached) < _TWO_POLLS:
+        return Uncertain.unknown("power was read between no two polls of the counter")
+    ends_us = int(reached[0]), int(reached[-1])
+    names = ("polled counter", in_words(POWER_INTEGRAL))
+    return gap_share(polled.between(*ends_us), integral.between(*ends_us), names=names)
+
+
+def _lacking(case: Case, gpu: Gpu) -> str | None:
+    """Why a GPU's polls and power cannot be compared; with a `!` where they should be there."""
+    for curve, fields, words in (
+        (gpu.polled_counter, (COUNTER_FIELD,), "energy counter"),
+        (gpu.power_integral, POWER_FIELDS, "power"),
+    ):
+        if isinstance(curve, Curve):
+            continue
+        found = [case.run_energy.series(gpu.host, gpu.uuid, one) for one in fields]
+        told = any(len(one) or one.nulls for one in found)
+        if not told and not _asked(case, gpu.host).isdisjoint(fields):
+            return f"!its source was to read its {words}, but the record has no reading of it"
+        return f"no {words}: {curve}"
+    return None
+
+
+def _asked(case: Case, host: str) -> frozenset[str]:
+    """The readings that a host's source was to take, as it told itself."""
+
+    def names(part: object) -> Iterator[str]:
+        if isinstance(part, dict):
+            for key, value in part.items():
+                if key in _PACE_KEYS and isinstance(value, dict):
+                    yield from value
+                else:
+                    yield from names(value)
+
+    return frozenset(names(case.run.hosts.get(host, {}).get("source")))
+
+
+def _reads_apart(run_energy: RunEnergy, rank: RankSpans, gpu: Gpu) -> Iterator[tuple[float, float]]:
+    """(how far each poll lies from the rank's next reading, the most that it may), in joules.
+
+    Both read one running total, so no difference of offsets is allowed for. Between the two moments
+    lies what power tells, else anything from nothing to the board's limit.
+    """
+    own_us, own_j, width_us = _own_reads(rank)
+    polls = run_energy.series(gpu.host, gpu.uuid, COUNTER_FIELD)
+    entry = next((one for one in _entries(run_energy) if one.get("uuid") == gpu.uuid), {})
+    curve = gpu.power_integral if isinstance(gpu.power_integral, Curve) else None
+    seen_w = [0.0] if curve is None or curve.power_w is None else curve.power_w
+    limit_w = board_limit_w(entry) or float(np.max(seen_w))
+    update_us = gpu.sensor.timings[COUNTER_FIELD].update_us
+    for t_us, value_j in zip(polls.t_us, polls.value, strict=True):
+        nearest = int(np.argmin(np.abs(own_us - t_us)))
+        from_us, to_us = sorted((int(own_us[nearest]), int(t_us)))
+        sign = 1.0 if own_us[nearest] <= t_us else -1.0
+        drawn = None if curve is None else curve.between(from_us, to_us)
+        if drawn is None or drawn.value is None:
+            half_j = 0.5 * limit_w * (to_us - from_us) / US_PER_S
+            drawn = Uncertain.of(half_j, half_j)
+        assert drawn.value is not None
+        # Each reading is late by up to an update of its own.
+        late_j = limit_w * (update_us + int(width_us[nearest])) / US_PER_S
+        most_j = late_j + (drawn.plus_minus or 0.0) + RANK_COUNTER_TOLERANCE * drawn.value
+        yield float(value_j - own_j[nearest] - sign * drawn.value), most_j
+
+
+def _own_reads(rank: RankSpans) -> tuple[IntArray, FloatArray, IntArray]:
+    """When a rank read its counter, what it read, and how wide that moment is; by time."""
+    late_us = np.concatenate((rank.start_late_us, rank.end_late_us))
+    t_us = np.concatenate((rank.start_us, rank.end_us)) + late_us // 2
+    value_j = np.concatenate((rank.energy_start_j, rank.energy_end_j))
+    known = np.flatnonzero(np.isfinite(value_j))
+    order = known[np.argsort(t_us[known], kind="stable")]
+    return t_us[order], value_j[order], late_us[order]
+
+
+def _entries(run_energy: RunEnergy) -> Iterator[dict[str, Any]]:
+    for host in run_energy.run.hosts.values():
+        yield from host.get("gpus", [])
+
+
+def _own_counter(gpu: Gpu) -> Curve | None:
+    """A counter that needs no power to tell phases apart; None when the GPU has none."""
+    if isinstance(gpu.rank_counter, Curve):
+        return gpu.rank_counter
+    polled = gpu.polled_counter
+    return polled if isinstance(polled, Curve) and polled.strayed_j2 is None else None
+
+
+def _no_two_readers(case: Case) -> Finding:
+    gpus: Sequence[Gpu] = case.run_energy.gpus
+    for gpu in gpus:
+        own = isinstance(gpu.rank_counter, Curve)
+        if own != isinstance(gpu.polled_counter, Curve) and not case.run.simulated:
+            curve = gpu.polled_counter if own else gpu.rank_counter
+            whose = "polled counter" if own else in_words(RANK_COUNTER)
+            return unseen(f"{gpu.uuid}: no {whose}: {curve}")
+    return skipped("no GPU has both")
+
+
+def _gpus(count: int) -> str:
+    return f"{count} GPU{'' if count == 1 else 's'}"
+
+
+WITNESS_CHECKS: Final = (
+    Check(name="counters", claim="energy counters never go back", look=counters_rise),
+    Check(
+        name="polls",
+        claim="power accounts for what the counter rose between its polls",
+        look=power_accounts_for_polls,
+    ),
+    Check(
+        name="power-integral",
+        claim="counter and power integral agree",
+        look=counter_meets_power_integral,
+    ),
+    Check(
+        name="rank-counter",
+        claim="rank counter and polled counter agree",
+        look=rank_counter_meets_polled_counter,
+    ),
+    Check(
+        name="phase-shares",
+        claim="witnesses agree on the energy of each phase",
+        look=phase_shares_agree,
+    ),
+)
+"""Checks of the witnesses against each other, in the audit's order."""
