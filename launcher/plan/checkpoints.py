@@ -9,7 +9,7 @@ from typing import Final
 
 from launcher.config.errors import BadInputError
 from telemetry.named_paths import named_path
-from workers.checkpoints.digests import RANDOM, CheckpointRecord, check_list, hash_files
+from workers.checkpoints.digests import RANDOM, CheckpointRecord, hash_files
 from workers.checkpoints.files import CheckpointFiles, Format, check_model, find_files
 from workers.checkpoints.tensors import check_tensors, open_tensors
 from workers.planning.families import family_of, find_shape
@@ -46,7 +46,7 @@ class WeightFinder:
 
     Args:
         results: where what was hashed is kept.
-        again: True hashes all files anew, and holds them against a checklist.chk.
+        again: True hashes all files anew.
         tell: is told how far hashing is.
     """
 
@@ -115,8 +115,6 @@ class WeightFinder:
             record = hash_files(
                 files, None if self._again else known, lambda *at: self._say("hashing", *at)
             )
-            if self._again:
-                check_list(files, lambda *at: self._say("checking the MD5 of", *at))
             if record != known:
                 record.write(self._results)
             self._digests[files.folder] = record.digest

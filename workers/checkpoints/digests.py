@@ -12,6 +12,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from typing import Any, Final, Self
 
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import checkpoints_folder
-from workers.checkpoints.files import CheckpointFiles
+from workers.checkpoints.files import CheckpointFiles, Format
+from workers.inputs.kinds import file_fault, one_line
 
 RANDOM: Final = "random"
 """What `RunSpec.weights` holds, in place of a digest, for weights that are drawn."""
@@ -33,6 +35,7 @@ _CHUNK_BYTES: Final = 1 << 20
 # What takes longer is told of.
 _TELL_S: Final = 2.0
 _DIGITS: Final = 16
+_MD5: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 HashProgress = Callable[[int, int], None]
 """Told every two seconds how many bytes are hashed, and of how many."""
@@ -66,6 +69,8 @@ class CheckpointRecord:
     """The checkpoint's folder, whose path names the record."""
     files: tuple[HashedFile, ...]
     """By name."""
+    checklist: bool = False
+    """True when each file of weights had the MD5 that a checklist.chk beside it lists."""
 
     @property
     def digest(self) -> str:
@@ -91,7 +96,7 @@ class CheckpointRecord:
             raise ValueError(f"{path} must hold the digests of a checkpoint, but: {error}") from (
                 error
             )
-        return cls(folder=folder, files=files)
+        return cls(folder=folder, files=files, checklist=content.get("checklist") is True)
 
     def write(self, results: Path) -> None:
         """Keep the record beside the results."""
@@ -100,8 +105,20 @@ class CheckpointRecord:
         write_json(path, {"digest": self.digest, "folder": str(self.folder), **self.to_mapping()})
 
     def to_mapping(self) -> dict[str, Any]:
-        """The files' JSON form."""
-        return {"files": [dataclasses.asdict(file) for file in self.files]}
+        """The files' JSON form, and by what their order is known."""
+        files = [dataclasses.asdict(file) for file in self.files]
+        return {"files": files, "checklist": self.checklist}
+
+    def twins(self) -> str | None:
+        """Two files of equal content, as a fault; None when all differ, as slices of weights do."""
+        first: dict[str, str] = {}
+        for file in self.files:
+            if (other := first.setdefault(file.sha256, file.name)) != file.name:
+                return (
+                    f"`weights` must be whole, but {self.folder / other} and {file.name} are the "
+                    "same file twice: one was copied in place of the other"
+                )
+        return None
 
     def change(self, *, inodes: bool = True) -> str | None:
         """What has changed since the files were hashed; None when nothing has.
@@ -129,32 +146,56 @@ def record_path(results: Path, folder: Path) -> Path:
 
 
 def hash_files(
-    files: CheckpointFiles, known: CheckpointRecord | None = None, tell: HashProgress = _unheard
+    files: CheckpointFiles,
+    known: CheckpointRecord | None = None,
+    tell: HashProgress = _unheard,
+    *,
+    listed_before: bool = False,
 ) -> CheckpointRecord:
     """The checkpoint's record; a file that is as in `known` is not hashed again.
 
+    Files that a checklist.chk lists are held against it as they are hashed: nothing else in a
+    folder tells that two slices changed places. `listed_before` says that files of these very
+    digests were: MD5 takes thrice the time of SHA-256.
+
     Raises:
-        ValueError: a file changed while it was read.
+        ValueError: a file changed while it was read, is not what the checklist lists, or is there
+            twice.
         OSError: a file cannot be read.
     """
     paths = sorted(files.paths())
     before = {path: _stat(path) for path in paths}
-    old = {file.name: file for file in known.files} if known else {}
+    listed = {} if listed_before else read_checklist(files)
+    # What was not held against the list before is read for that.
+    trusted = known is not None and (known.checklist or not listed)
+    old = {file.name: file for file in known.files} if known and trusted else {}
     same = {
         path: old[path.name]
         for path, found in before.items()
         if path.name in old and all(getattr(old[path.name], key) == found[key] for key in found)
     }
     to_hash = [path for path in paths if path not in same]
-    digests = dict(zip(to_hash, _digests(to_hash, "sha256", tell), strict=True))
+    algorithms = ("sha256", "md5") if listed else ("sha256",)
+    digests = dict(zip(to_hash, _digests(to_hash, algorithms, tell), strict=True))
     for path in to_hash:
         if _stat(path) != before[path]:
             raise ValueError(f"`weights` must not change, but {path} did while it was hashed")
+        expected = listed.get(path.name)
+        if expected is not None and digests[path]["md5"] != expected:
+            raise ValueError(
+                f"`weights` must be as {files.folder / CHECKLIST} lists them, but the MD5 of "
+                f"{path.name} is {digests[path]['md5']} instead of {expected}"
+            )
     hashed = [
-        same.get(path) or HashedFile(name=path.name, sha256=digests[path], **before[path])
+        same.get(path) or HashedFile(name=path.name, sha256=digests[path]["sha256"], **before[path])
         for path in paths
     ]
-    return CheckpointRecord(folder=files.folder, files=tuple(hashed))
+    record = CheckpointRecord(
+        folder=files.folder, files=tuple(hashed), checklist=listed_before or bool(listed)
+    )
+    if twins := record.twins():
+        raise ValueError(twins)
+    return record
 
 
 def verify(
@@ -183,7 +224,8 @@ def verify(
     if record is None or again:
         if not leads:
             return {"digest": digest, "verified": "by the first rank of this node"}
-        record = hash_files(files, tell=tell)
+        before = record is not None and record.checklist and record.digest == digest
+        record = hash_files(files, tell=tell, listed_before=before)
         how = "SHA-256 of every file, hashed again on the node"
     elif change := record.change(inodes=False):
         raise ValueError(
@@ -195,34 +237,52 @@ def verify(
             f"`weights` must be {digest} as in the spec, "
             f"but {files.folder} is {record.digest} instead"
         )
-    return {"digest": digest, "verified": how, **record.to_mapping()}
+    if twins := record.twins():
+        raise ValueError(twins)
+    return {
+        "digest": digest,
+        "verified": how,
+        **record.to_mapping(),
+        "order": _order(files, record),
+    }
 
 
-def check_list(files: CheckpointFiles, tell: HashProgress = _unheard) -> bool:
-    """Hold the files against the checklist.chk beside them; False when there is none.
+def _order(files: CheckpointFiles, record: CheckpointRecord) -> str:
+    """By what it is known that every file holds the part that its name says."""
+    if files.format is not Format.META:
+        return "each parameter is whole, by its name"
+    if len(files.weights) == 1:
+        return "there is one file"
+    if record.checklist:
+        return f"each file has the MD5 that {CHECKLIST} lists"
+    return f"not known: slices are told apart by a {CHECKLIST} alone, and there is none"
+
+
+def read_checklist(files: CheckpointFiles) -> dict[str, str]:
+    """MD5 by name of what the checklist.chk beside the files lists; none when there is none.
 
     Raises:
-        ValueError: it names another digest for a file, or none for a file of parameters.
-        OSError: a file cannot be read.
+        ValueError: it is no such list, names a file twice, or lacks a file of weights.
+        OSError: it cannot be read.
     """
     path = files.folder / CHECKLIST
-    if not path.is_file():
-        return False
-    words = [line.split() for line in path.read_text().splitlines() if line.strip()]
-    if any(len(line) != 2 for line in words):  # noqa: PLR2004 (digest and name)
+    if not path.exists():
+        return {}
+    if fault := file_fault(path):
+        raise ValueError(f"{path} must hold lines of an MD5 and a name, but {fault}")
+    words = [line.split() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    if any(len(line) != 2 or not _MD5.fullmatch(line[0]) for line in words):  # noqa: PLR2004
         raise ValueError(f"{path} must hold lines of an MD5 and a name, but does not")
-    listed = {name.removeprefix("*"): digest for digest, name in words}
+    listed: dict[str, str] = {}
+    for digest, starred in words:
+        name = starred.removeprefix("*").removeprefix("./")
+        if listed.setdefault(name, digest.lower()) != digest.lower():
+            raise ValueError(
+                f"{path} must list each file once, but has two MD5 of {one_line(name)}"
+            )
     if strangers := [name for name in files.weights if name not in listed]:
         raise ValueError(f"{path} must list every file of weights, but lacks {strangers[0]}")
-    names = [name for name in (*files.weights, *files.settings) if name in listed]
-    found = _digests([files.folder / name for name in names], "md5", tell)
-    for name, digest in zip(names, found, strict=True):
-        if digest != listed[name].lower():
-            raise ValueError(
-                f"`weights` must be as {path} lists them, but the MD5 of {name} is {digest} "
-                f"instead of {listed[name]}"
-            )
-    return True
+    return listed
 
 
 def _stat(path: Path) -> dict[str, int]:
@@ -230,19 +290,25 @@ def _stat(path: Path) -> dict[str, int]:
     return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "inode": found.st_ino}
 
 
-def _digests(paths: Sequence[Path], algorithm: str, tell: HashProgress) -> list[str]:
-    """Hex digests of files, several at a time: hashlib lets go of the interpreter's lock."""
+def _digests(
+    paths: Sequence[Path], algorithms: Sequence[str], tell: HashProgress
+) -> list[dict[str, str]]:
+    """Hex digests of files by algorithm, several files at a time and each read once.
+
+    hashlib lets go of the interpreter's lock.
+    """
     done = [0] * len(paths)
     total = sum(path.stat().st_size for path in paths)
     stop = threading.Event()
 
-    def digest_one(at: int) -> str:
-        digest = hashlib.new(algorithm, usedforsecurity=False)
+    def digest_one(at: int) -> dict[str, str]:
+        digests = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
         with paths[at].open("rb") as source:
             while (chunk := source.read(_CHUNK_BYTES)) and not stop.is_set():
-                digest.update(chunk)
+                for digest in digests.values():
+                    digest.update(chunk)
                 done[at] += len(chunk)
-        return digest.hexdigest()
+        return {name: digest.hexdigest() for name, digest in digests.items()}
 
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:

@@ -13,7 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from telemetry.record.files import read_json
+from workers.inputs.kinds import FileKind, file_fault, one_line
+from workers.inputs.strict_json import read_object
 from workers.models.base.shape import ModelShape
 from workers.planning.families import family_of
 
@@ -22,6 +23,10 @@ _SINGLE: Final = "model.safetensors"
 _INDEX: Final = "model.safetensors.index.json"
 # As transformers' save_pretrained names them; no separator, so none leads out of the folder.
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors")
+# A shard as transformers' save_pretrained names it.
+_THEIR_SHARD: Final = re.compile(r"model-\d+-of-\d+\.safetensors")
+_TAKES: Final = {".pth": {FileKind.ZIP}, ".safetensors": {FileKind.SAFETENSORS}}
+"""What the files of weights are, by suffix; settings are text."""
 # A message is one line; a value longer than this is no size.
 _MOST_CHARS: Final = 100
 
@@ -84,10 +89,9 @@ def find_files(folder: Path) -> CheckpointFiles:
             f"holds {_holding(names)}"
         )
     for path in files.paths():
-        if not path.is_file():
-            raise ValueError(f"`weights` must be whole, but {path} is missing")
-        if path.stat().st_size == 0:
-            raise ValueError(f"`weights` must be whole, but {path} is empty")
+        if fault := file_fault(path, _TAKES.get(path.suffix, frozenset())):
+            missing = "is missing" if fault == "does not exist" else fault
+            raise ValueError(f"`weights` must be whole, but {path} {missing}")
     return files
 
 
@@ -98,7 +102,7 @@ def check_model(files: CheckpointFiles, shape: ModelShape) -> None:
         ValueError: its settings differ in a size, or ask for what the shape does not know.
     """
     path = files.folder / files.settings[0]
-    content = read_json(path)
+    content = read_object(path)
     names = family_of(shape).names
     meta = files.format is Format.META
     said = names.meta_settings if meta else names.hugging_face_settings
@@ -106,15 +110,24 @@ def check_model(files: CheckpointFiles, shape: ModelShape) -> None:
         raise ValueError(
             f"`weights` must be of {shape.name}, but no {names.title} was published as {path.name}"
         )
+    pairs = said(content, shape)
+    while (pair := _next_pair(pairs, path, names.title)) is not None:
+        name, value, expected = pair
+        if not _equal(value, expected):
+            raise ValueError(
+                f"`weights` must be of {shape.name}, whose {name} is {_short(expected)}, "
+                f"but {path} says {_short(value)} instead"
+            )
+
+
+def _next_pair(
+    pairs: Iterator[tuple[str, object, object]], path: Path, title: str
+) -> tuple[str, object, object] | None:
+    """The next setting; what is of another type than settings are describes no model."""
     try:
-        for name, value, expected in said(content, shape):
-            if not _equal(value, expected):
-                raise ValueError(
-                    f"`weights` must be of {shape.name}, whose {name} is {_short(expected)}, "
-                    f"but {path} says {_short(value)} instead"
-                )
-    except (TypeError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"{path} must describe a {names.title} model, but {error}") from error
+        return next(pairs, None)
+    except (TypeError, AttributeError, ArithmeticError, ValueError) as error:
+        raise ValueError(f"{path} must describe a {title} model, but {one_line(error)}") from error
 
 
 def _meta_files(folder: Path, names: list[str]) -> CheckpointFiles:
@@ -130,11 +143,16 @@ def _meta_files(folder: Path, names: list[str]) -> CheckpointFiles:
 
 
 def _hugging_face_files(folder: Path, names: set[str]) -> CheckpointFiles:
-    # transformers, too, takes the single file where there are both.
     if _SINGLE in names:
+        if shards := sorted(name for name in names if _THEIR_SHARD.fullmatch(name)):
+            raise ValueError(
+                f"`weights` must hold one checkpoint, but {folder} holds {_SINGLE} and "
+                f"{shards[0]}: name a folder with one of them"
+            )
+        # An index without its files: transformers, too, takes the single file then.
         weights, settings = [_SINGLE], ["config.json"]
     else:
-        held = read_json(folder / _INDEX).get("weight_map")
+        held = read_object(folder / _INDEX).get("weight_map")
         if not isinstance(held, dict) or not held:
             raise ValueError(f"{folder / _INDEX} must hold a `weight_map`, but holds none")
         for name in held.values():

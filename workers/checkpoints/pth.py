@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workers.checkpoints.stored_tensor import StoredTensor
+from workers.inputs.kinds import one_line
 from workers.models.base.torch_dtypes import format_name
 
 
@@ -54,4 +55,4 @@ def open_pth(path: Path) -> dict[str, StoredTensor]:
 
 def _short(error: Exception) -> str:
     # torch's own first sentence; the rest is advice on downloading again.
-    return str(error).split(". ", 1)[0].splitlines()[0] if str(error) else "it ends too early"
+    return one_line(str(error).split(". ", 1)[0]) or "it ends too early"

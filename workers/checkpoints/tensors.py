@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from workers.checkpoints.files import CheckpointFiles, Format
+from workers.checkpoints.slices import check_slices
 from workers.checkpoints.stored_tensor import StoredTensor
+from workers.inputs.kinds import one_line
 from workers.models.base.family import CheckpointNames
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
@@ -58,8 +60,11 @@ def check_tensors(
 ) -> None:
     """Refuse files that do not make up the parameters of `shape`, each once.
 
+    That no two of them hold the same numbers is looked at where torch can read them.
+
     Raises:
-        ValueError: a parameter is missing, strange, or of another size or number format.
+        ValueError: a parameter is missing, strange, of another size or number format, or there
+            twice under two names or in two files.
     """
     parts = len(files.weights) if files.format is Format.META else 1
     parameters = parameters_of(shape)
@@ -80,6 +85,8 @@ def check_tensors(
             )
         for piece in found:
             _check_piece(files, parameter, piece, parts, shape.vocab)
+    if importlib.util.find_spec("torch"):
+        check_slices(files, pieces, shape)
 
 
 def _check_piece(
@@ -117,9 +124,9 @@ def _open_safetensors(path: Path) -> dict[str, StoredTensor]:
     try:
         handle = safetensors.safe_open(path, framework=framework)
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} must be a whole .safetensors file, but is not: {error}") from (
-            error
-        )
+        raise ValueError(
+            f"{path} must be a whole .safetensors file, but is not: {one_line(error)}"
+        ) from (error)
     pieces = {}
     # A handle, not a dict: it has keys and no iterator.
     for name in handle.keys():  # noqa: SIM118

@@ -4,5 +4,5 @@
 - `strict_json`: what a user's JSON says, and a refusal where it says two things or none.
 
 Public: `BOM`, `CutShortError`, `FileKind`, `MalformedError`, `file_fault`, `one_line`,
-`parse_json`.
+`parse_json`, `read_object`.
 """

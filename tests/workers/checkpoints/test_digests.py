@@ -1,10 +1,11 @@
 """What was hashed once is known again, what changed is not, and anybody can make the digest."""
 
+import dataclasses
 import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from tests.support.checkpoints import write_hugging_face, write_meta
 from workers.checkpoints import digests as checkpoint_record
 from workers.checkpoints.digests import (
     CheckpointRecord,
-    check_list,
     hash_files,
     record_path,
     verify,
@@ -33,9 +33,11 @@ def spy_on_hashing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     hashed: list[str] = []
     real = checkpoint_record._digests
 
-    def spy(paths: list[Path], algorithm: str, tell: checkpoint_record.HashProgress) -> list[str]:
+    def spy(
+        paths: list[Path], algorithms: Sequence[str], tell: checkpoint_record.HashProgress
+    ) -> list[dict[str, str]]:
         hashed.extend(path.name for path in paths)
-        return real(paths, algorithm, tell)
+        return real(paths, algorithms, tell)
 
     monkeypatch.setattr(checkpoint_record, "_digests", spy)
     return hashed
@@ -158,9 +160,9 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(
     real = checkpoint_record._digests
 
     def change_meanwhile(
-        paths: list[Path], algorithm: str, tell: checkpoint_record.HashProgress
-    ) -> list[str]:
-        digests = real(paths, algorithm, tell)
+        paths: list[Path], algorithms: Sequence[str], tell: checkpoint_record.HashProgress
+    ) -> list[dict[str, str]]:
+        digests = real(paths, algorithms, tell)
         os.utime(files.folder / "consolidated.00.pth", ns=(1, 1))
         return digests
 
@@ -194,9 +196,79 @@ def list_md5(files: CheckpointFiles) -> Path:
 
 
 def test_files_are_held_against_the_published_checklist(files: CheckpointFiles) -> None:
-    assert not check_list(files)
+    assert not hash_files(files).checklist
     list_md5(files)
-    assert check_list(files)
+    assert hash_files(files).checklist
+
+
+def test_files_hashed_before_are_read_again_once_a_checklist_is_there(
+    files: CheckpointFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = hash_files(files)
+    list_md5(files)
+    hashed = spy_on_hashing(monkeypatch)
+    listed = hash_files(files, record)
+    assert len(hashed) == 3
+    assert hash_files(files, listed) == listed
+    assert len(hashed) == 3
+
+
+def swap(folder: Path) -> None:
+    first, second = folder / "consolidated.00.pth", folder / "consolidated.01.pth"
+    first.rename(folder / "held")
+    second.rename(first)
+    (folder / "held").rename(second)
+
+
+def test_slices_that_changed_places_are_told_by_the_checklist_alone(
+    tmp_path: Path, files: CheckpointFiles
+) -> None:
+    swap(files.folder)
+    record = hash_files(files)
+    record.write(tmp_path)
+    said = verify(files, record.digest, tmp_path, again=False, leads=True)
+    assert said["order"].startswith("not known: slices are told apart by a checklist.chk alone")
+    swap(files.folder)
+    list_md5(files)
+    listed = hash_files(files)
+    listed.write(tmp_path)
+    said = verify(files, listed.digest, tmp_path, again=False, leads=True)
+    assert said["order"] == "each file has the MD5 that checklist.chk lists"
+    swap(files.folder)
+    with pytest.raises(ValueError, match=r"but the MD5 of consolidated\.00\.pth is"):
+        hash_files(files)
+
+
+def test_one_file_in_place_of_another_is_refused(tmp_path: Path, files: CheckpointFiles) -> None:
+    record = hash_files(files)
+    twin = dataclasses.replace(
+        record,
+        files=tuple(
+            dataclasses.replace(one, sha256=record.files[0].sha256)
+            if one.name == "consolidated.01.pth"
+            else one
+            for one in record.files
+        ),
+    )
+    shutil.copy(files.folder / "consolidated.00.pth", files.folder / "consolidated.01.pth")
+    message = r"consolidated\.00\.pth and consolidated\.01\.pth are the same file twice"
+    with pytest.raises(ValueError, match=message):
+        hash_files(files)
+    # One that was hashed before twins were looked for.
+    found = {path.name: path.stat() for path in files.paths()}
+    dataclasses.replace(
+        twin,
+        files=tuple(
+            dataclasses.replace(
+                one,
+                bytes=found[one.name].st_size,
+                mtime_ns=found[one.name].st_mtime_ns,
+            )
+            for one in twin.files
+        ),
+    ).write(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        verify(files, twin.digest, tmp_path, again=False, leads=True)
 
 
 @pytest.mark.parametrize(
@@ -213,17 +285,17 @@ def test_a_checklist_must_name_every_file(
     path = list_md5(files)
     path.write_text(path.read_text().replace(old, new))
     if message is None:
-        assert check_list(files)
+        assert hash_files(files).checklist
         return
     with pytest.raises(ValueError, match=message):
-        check_list(files)
+        hash_files(files)
 
 
 def test_a_file_that_is_not_the_published_one_is_refused(files: CheckpointFiles) -> None:
     list_md5(files)
     change_content(files.folder / "consolidated.01.pth")
     with pytest.raises(ValueError, match=r"but the MD5 of consolidated\.01\.pth is [0-9a-f]{32}"):
-        check_list(files)
+        hash_files(files)
 
 
 def test_one_rank_of_a_node_hashes_for_all(

@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tests.workers.inputs.test_kinds import MADE
 from workers.checkpoints.files import Format, check_model, find_files
+from workers.inputs.kinds import FileKind
 from workers.models.llama.shape import SHAPES
 
 SEVEN = SHAPES["7b"]
@@ -137,6 +141,77 @@ def test_a_file_that_the_index_names_must_be_there(tmp_path: Path) -> None:
         find_files(tmp_path)
 
 
+@pytest.mark.parametrize("kind", [FileKind.LFS, FileKind.HTML, FileKind.GZIP, FileKind.OLD_TORCH])
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (meta, "consolidated.01.pth"),
+        (meta, "params.json"),
+        (hugging_face, "model.safetensors"),
+        (hugging_face, "config.json"),
+    ],
+)
+def test_another_kind_of_file_is_told_by_what_it_is(
+    tmp_path: Path, write: Callable[[Path], Path], name: str, kind: FileKind
+) -> None:
+    write(tmp_path)
+    (tmp_path / name).write_bytes(MADE[kind][0])
+    with pytest.raises(ValueError, match="`weights` must be whole") as caught:
+        find_files(tmp_path)
+    assert str(caught.value) == f"`weights` must be whole, but {tmp_path / name} is {kind}"
+
+
+def test_an_index_that_is_a_pointer_is_told_by_that(tmp_path: Path) -> None:
+    indexed(tmp_path, "model-1.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_bytes(MADE[FileKind.LFS][0])
+    with pytest.raises(ValueError, match="must be a JSON object, but is a Git LFS pointer"):
+        find_files(tmp_path)
+
+
+def test_a_whole_file_beside_shards_is_two_checkpoints(tmp_path: Path) -> None:
+    hugging_face(tmp_path)
+    (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"x")
+    with pytest.raises(ValueError, match="must hold one checkpoint, but"):
+        find_files(tmp_path)
+
+
+@pytest.mark.parametrize("text", ['{"dim": 4096, "dim": 5120}', '{"a": {"b": 1, "b": 1}}'])
+def test_a_setting_that_is_given_twice_is_refused(tmp_path: Path, text: str) -> None:
+    files = find_files(meta(tmp_path))
+    (tmp_path / "params.json").write_text(text)
+    with pytest.raises(ValueError, match=r"params\.json must be a JSON object, but: `\w+` must be"):
+        check_model(files, SEVEN)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    name=st.sampled_from(["params.json", "config.json"]),
+    change=st.dictionaries(
+        st.sampled_from([*PARAMS, *CONFIG, "ffn_dim_multiplier", "rope_scaling", "rope_theta"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+            lambda some: st.lists(some, max_size=2) | st.dictionaries(st.text(max_size=9), some),
+            max_leaves=4,
+        ),
+    ),
+    content=st.none() | st.binary(max_size=30),
+)
+def test_any_settings_are_taken_or_refused_in_one_printable_line(
+    tmp_path: Path, name: str, change: dict[str, Any], content: bytes | None
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir(exist_ok=True)
+    (meta if name == "params.json" else hugging_face)(folder, **change)
+    if content is not None:
+        (folder / name).write_bytes(content)
+    try:
+        check_model(find_files(folder), SEVEN)
+    except ValueError as error:
+        assert str(error).isprintable()  # noqa: PT017 (no error is as good)
+
+
 @pytest.mark.parametrize("name", list(SHAPES))
 def test_what_meta_published_of_every_model_is_taken(tmp_path: Path, name: str) -> None:
     shape = SHAPES[name]
@@ -214,9 +289,24 @@ def test_configs_of_old_and_new_transformers_are_taken(
         ({"tie_word_embeddings": True}, "whose tie_word_embeddings is False, but {} says True"),
         ({"attention_bias": True}, "whose attention_bias is False, but {} says True"),
         ({"rope_theta": 1e6}, "whose rope_theta is 10000.0, but {} says 1000000.0"),
-        ({"rope_parameters": {"rope_theta": 5e5}}, "whose rope_theta is 10000.0, but {} says 5"),
+        ({"rope_parameters": {"rope_theta": 5e5}}, "whose rope_theta in rope_parameters is 1000"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "but {} says 'linear'"),
         ({"rope_parameters": {"rope_type": "llama3"}}, "but {} says 'llama3'"),
+        (
+            {"rope_theta": 1e4, "rope_parameters": {"rope_theta": 5e5}},
+            "whose rope_theta in rope_parameters is 10000.0, but {} says 500000.0",
+        ),
+        (
+            {"rope_theta": 5e5, "rope_parameters": {"rope_theta": 1e4}},
+            "whose rope_theta is 10000.0, but {} says 500000.0",
+        ),
+        ({"rope_scaling": {"rope_type": "default", "type": "linear"}}, "whose type in rope_scal"),
+        (
+            {"rope_parameters": {"rope_type": "default"}, "rope_scaling": {"type": "yarn"}},
+            "whose type in rope_scaling is 'default', but {} says 'yarn'",
+        ),
+        ({"theta": 5e5}, "list of other rope settings is [], but {} says ['theta']"),
+        ({"num_key_value_heads": 0}, "whose num_key_value_heads is 32, but {} says 0"),
         ({"rope_parameters": ["default"]}, "must describe a LLaMA model, but"),
         ({"quantization_config": {"bits": 4}}, "quantization_config is not given, but {} says"),
     ],

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.support.checkpoints import TINY, write_hugging_face, write_meta
+from workers.checkpoints.digests import hash_files
 from workers.checkpoints.files import find_files
 from workers.checkpoints.tensors import check_tensors, open_tensors
 from workers.models.llama.names import NAMES
@@ -92,6 +93,47 @@ def test_a_parameter_that_one_of_several_files_lacks_is_refused(tmp_path: Path) 
     require_refused(tmp_path, WQ, "consolidated.01.pth lacks it")
 
 
+def copy_slice(folder: Path) -> None:
+    # Saved anew, as by a tool that renames: the archive has another name in it, so other bytes.
+    held = torch.load(folder / "consolidated.00.pth", weights_only=True)
+    torch.save(held, folder / "consolidated.01.pth")
+
+
+def copy_one_matrix(folder: Path) -> None:
+    held = torch.load(folder / "consolidated.00.pth", weights_only=True)
+    rewrite(folder / "consolidated.01.pth", lambda other: other.update({WQ: held[WQ]}))
+
+
+@pytest.mark.parametrize("spoil", [copy_slice, copy_one_matrix])
+def test_a_slice_that_is_there_twice_is_refused_though_its_file_s_digest_differs(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    write_meta(tmp_path, files=2)
+    look(tmp_path)
+    spoil(tmp_path)
+    assert not hash_files(find_files(tmp_path)).twins()
+    require_refused(
+        tmp_path, "must hold each part of a model once", "consolidated.00.pth and", "same numbers"
+    )
+
+
+def test_a_matrix_under_two_names_is_refused(tmp_path: Path) -> None:
+    write_hugging_face(tmp_path)
+    first, second = (f"model.layers.{layer}.mlp.up_proj.weight" for layer in (0, 1))
+    rewrite(tmp_path / "model.safetensors", lambda held: held.update({second: held[first].clone()}))
+    require_refused(tmp_path, "layers.0.feed_forward.w3.weight", "layers.1.feed_forward.w3.weight")
+
+
+def test_parameters_of_one_number_are_no_copies(tmp_path: Path) -> None:
+    write_meta(tmp_path, files=2)
+    for number in range(2):
+        rewrite(
+            tmp_path / f"consolidated.{number:02d}.pth",
+            lambda held: held.update({name: torch.zeros_like(one) for name, one in held.items()}),
+        )
+    look(tmp_path)
+
+
 def cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 100)
 
@@ -101,7 +143,7 @@ def halve(path: Path) -> None:
 
 
 def write_text(path: Path) -> None:
-    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    path.write_text("some words\n" * 100)
 
 
 @pytest.mark.parametrize("spoil", [cut, halve, write_text])
@@ -120,7 +162,7 @@ def test_a_file_in_torch_s_old_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "consolidated.00.pth"
     held = torch.load(path, weights_only=True)
     torch.save(held, path, _use_new_zipfile_serialization=False)
-    require_refused(tmp_path, "must be a whole zip file of torch.save")
+    require_refused(tmp_path, "`weights` must be whole", "is of torch.save before 1.6")
 
 
 class Trap:

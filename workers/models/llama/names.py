@@ -31,6 +31,8 @@ _THEIR_NAMES: Final = {
     "input_layernorm": "attention_norm",
     "post_attention_layernorm": "ffn_norm",
 }
+_ROPE_PARTS: Final = ("rope_parameters", "rope_scaling")
+_ROPE: Final = re.compile(r"rope|rotary|theta")
 # What params.json may hold beside sizes: how much a server holds at once, not what it computes.
 _NO_MATTER: Final = {"max_batch_size", "max_seq_len"}
 
@@ -56,7 +58,11 @@ def _meta_settings(params: Mapping[str, Any], shape: LlamaShape) -> Iterator[tup
     yield "vocab_size", shape.vocab if vocab == -1 else vocab, shape.vocab
     multiple = params.get("multiple_of")
     if multiple is not None:
-        classical = int((params.get("ffn_dim_multiplier") or 1) * int(8 * shape.dim / 3))
+        factor = params.get("ffn_dim_multiplier") or 1
+        if not isinstance(factor, int | float):
+            # A text times a number is a long text.
+            raise TypeError(f"ffn_dim_multiplier is a {type(factor).__name__}")
+        classical = int(factor * int(8 * shape.dim / 3))
         yield "feed-forward width", math.ceil(classical / multiple) * multiple, shape.ffn
     yield "rope_theta", params.get("rope_theta", ROPE_THETA), ROPE_THETA
     yield "use_scaled_rope", params.get("use_scaled_rope", False), False
@@ -76,8 +82,12 @@ def _hugging_face_settings(
     yield "num_hidden_layers", config.get("num_hidden_layers"), shape.layers
     heads = config.get("num_attention_heads")
     yield "num_attention_heads", heads, shape.heads
-    yield "num_key_value_heads", config.get("num_key_value_heads") or heads, shape.heads
-    yield "head_dim", config.get("head_dim") or shape.head_dim, shape.head_dim
+    for name, value, left_out in (
+        ("num_key_value_heads", shape.heads, heads),
+        ("head_dim", shape.head_dim, shape.head_dim),
+    ):
+        given = config.get(name)
+        yield name, left_out if given is None else given, value
     yield "rms_norm_eps", config.get("rms_norm_eps"), shape.norm_eps
     yield "vocab_size", config.get("vocab_size"), shape.vocab
     yield "hidden_act", config.get("hidden_act", "silu"), "silu"
@@ -86,13 +96,27 @@ def _hugging_face_settings(
     # Tied, the output matrix is the embedding: another model, with vocab x dim fewer parameters.
     yield "tie_word_embeddings", config.get("tie_word_embeddings", False), False
     yield "quantization_config", config.get("quantization_config"), None
-    # Up to transformers 4 as two keys, from 5 on as one.
-    rope = config.get("rope_parameters") or {}
-    scaling = config.get("rope_scaling") or {}
-    kind = {**rope, **scaling}
-    yield "rope_theta", rope.get("rope_theta", config.get("rope_theta", ROPE_THETA)), ROPE_THETA
-    yield "rope_type", kind.get("rope_type", kind.get("type", "default")), "default"
-    yield "partial_rotary_factor", rope.get("partial_rotary_factor", 1.0), 1.0
+    yield from _rope_settings(config)
+
+
+def _rope_settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Every spelling of the rotation that is given: each must say what the shape has.
+
+    Up to transformers 4 two keys, from 5 on one; readers differ in which they take where a config
+    has both, so none of them may say otherwise.
+    """
+    parts = {name: config.get(name) or {} for name in _ROPE_PARTS}
+    yield "rope_theta", config.get("rope_theta", ROPE_THETA), ROPE_THETA
+    factor = "partial_rotary_factor"
+    yield factor, config.get(factor, 1.0), 1.0
+    for name, part in parts.items():
+        yield f"rope_theta in {name}", part.get("rope_theta", ROPE_THETA), ROPE_THETA
+        for spelling in ("rope_type", "type"):
+            yield f"{spelling} in {name}", part.get(spelling, "default"), "default"
+        yield f"{factor} in {name}", part.get(factor, 1.0), 1.0
+    # A key of rotation that is not known may be another spelling, or change what is computed.
+    known = {"rope_theta", factor, *_ROPE_PARTS}
+    yield "list of other rope settings", sorted(filter(_ROPE.search, set(config) - known)), []
 
 
 def _halved(name: str) -> bool:
