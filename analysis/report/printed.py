@@ -1,5 +1,6 @@
 """Printed: what a terminal of a hundred columns says of a report that was written."""
 
+import os
 import shlex
 import textwrap
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def report(results: Path, out: Path | None) -> ExitCode:
 
 def _owner(out: Path) -> str | None:
     """The run in whose folder it lies, where a file more would break its seal; None for none."""
-    place = out.resolve()
+    place = Path(os.path.realpath(out))
     runs = (run_of(folder) for folder in (place, *place.parents))
     return next((run.run_id for run in runs if run is not None), None)
 

@@ -86,8 +86,9 @@ def _difference(results: Path, name: str, sha256: object) -> str | None:
     """How a file differs from what its seal says; None when it does not."""
     path = results / name
     try:
-        # A seal is foreign input: it must not make its reader hash what lies elsewhere.
-        if not path.resolve().is_relative_to(results.resolve()):
+        # A seal is foreign input: it must not make its reader hash what lies elsewhere. On a link
+        # to itself Path.resolve raises no OSError.
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(results)):
             return "outside the results folder"
         return None if _sha256(path) == sha256 else "changed since it was sealed"
     except FileNotFoundError:

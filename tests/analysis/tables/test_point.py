@@ -17,6 +17,7 @@ from analysis.tables.groups import GROUPS
 from analysis.tables.launched import LAUNCHED
 from analysis.tables.point import POINT
 from analysis.tables.table import Results, Tables
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from tests.support.records import Plan, build_run
@@ -78,6 +79,16 @@ def test_every_field_of_a_spec_is_a_column_and_has_a_value_here() -> None:
     assert set(OTHER) == fields
     for field in fields:
         assert {**SPEC, **BASE}[field] != OTHER[field]
+
+
+def test_every_setting_of_a_launch_is_a_column_unless_it_decides_no_measurement() -> None:
+    # Where things lie on the nodes, and what is read into the record whatever it is.
+    elsewhere = {
+        *("prompts_sha256", "tokenizer_path", "dcgm_bindings", "dcgm_address"),
+        *("logit_error", "weights_path", "verify_weights"),
+    }
+    fields = {field.name for field in dataclasses.fields(LaunchConfig)} - elsewhere
+    assert {column.name for column in LAUNCHED} == {*fields, "prompts_digest"}
 
 
 @pytest.mark.parametrize("field", OTHER)
