@@ -1,6 +1,6 @@
 """Board checks: are the GPUs those asked for, whole, and each what its node says?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow.compute as pc
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from analysis.audit.check import Case, Check, Finding, judged, skipped, unseen
 from analysis.performance.model_record import ModelFacts
 from telemetry.boards.agreement import boards_fault
+from telemetry.boards.table import board_of
 from telemetry.record.spec import RunSpec
 
 # Torch's total is less than NVML's by what the driver keeps: 0.4 % on an H200.
@@ -17,6 +18,9 @@ _CLOCK_STEP_MHZ: Final = 15.0
 # Clocks event reasons of NVML (nvml.h) that hold no clock down: idle, and a clock as asked for.
 _NOT_HELD_DOWN: Final = 0x1 | 0x2
 _CPU: Final = "cpu"
+_ON_CPU: Final = "the work was done on CPU"
+# Partners sell boards that are clocked a few percent higher than the row says.
+_ROW_TOLERANCE: Final = 0.1
 # Keys of a source that only a power model has.
 _MODEL_KEYS: Final = ("constants", "model", "not_modelled", "power_model")
 
@@ -33,7 +37,7 @@ def boards_as_asked(case: Case) -> Finding:
     fault = boards_fault(spec.gpu, gpus)
     names = sorted({str(gpu.get("name")) for gpu in gpus})
     return judged(
-        [*([fault] if fault else []), *_total_faults(case, worked)],
+        [*([fault] if fault else []), *_total_faults(case, worked), *_row_faults(case, gpus)],
         f"{spec.gpu} asked for, there are {', '.join(names)}",
     )
 
@@ -50,6 +54,34 @@ def _total_faults(case: Case, worked: set[str | None]) -> list[str]:
         and gpu.get("memory_bytes")
         and abs(total / float(gpu["memory_bytes"]) - 1.0) > _MEMORY_TOLERANCE
     ]
+
+
+def _row_faults(case: Case, gpus: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Limits and clocks that no board of the name has."""
+    faults = []
+    clocks = case.run.series(["sm_clock_mhz", "memory_clock_mhz"])
+    highest = {
+        (device, field): float(series.value.max())
+        for (_, device, field), series in clocks.items()
+        if len(series.value)
+    }
+    for gpu in gpus:
+        board = None if gpu.get("simulated") else board_of(str(gpu.get("name")))
+        if board is None:
+            continue
+        uuid = str(gpu.get("uuid"))
+        for what, read, most in (
+            ("a default limit in W", gpu.get("power_limit_default_w"), board.max_power_limit_w),
+            ("an SM clock in MHz", highest.get((uuid, "sm_clock_mhz")), board.max_sm_clock_mhz),
+            (
+                "a memory clock in MHz",
+                highest.get((uuid, "memory_clock_mhz")),
+                board.max_memory_clock_mhz,
+            ),
+        ):
+            if read is not None and most is not None and read > most * (1 + _ROW_TOLERANCE):
+                faults.append(f"{uuid} has {what} of {read:g}, {gpu.get('name')} at most {most:g}")
+    return faults
 
 
 def inventory_sound(case: Case) -> Finding:
@@ -122,6 +154,9 @@ def _reason_faults(case: Case) -> list[str]:
     """Readings of a real GPU that are missing for a reason that only a model gives."""
     if case.run.spec.simulated:
         return []
+    on_cpu = [reason for reason in case.run.spans["energy_reason"].to_pylist() if reason == _ON_CPU]
+    if on_cpu and case.run.spec.gpu != _CPU:
+        return [f"{len(on_cpu)} spans say that {_ON_CPU}"]
     samples = case.run.table("samples")
     modelled = pc.starts_with(pc.fill_null(samples["reason"], ""), pattern="simulated GPU")
     count = pc.sum(modelled).as_py() or 0

@@ -57,6 +57,12 @@ def run_id_is_spec(case: Case) -> Finding:
         for where, value in named.items()
         if value != spec.run_id
     ]
+    if not faults:
+        faults = [
+            f"`run_id` must be {spec.run_id} by the spec, but is {said['run_id']} in shard {name}"
+            for name, said in case.shard_metadata()
+            if said.get("run_id", spec.run_id) != spec.run_id
+        ]
     return judged(faults, f"{spec.run_id[-8:]} is the digest of spec.json")
 
 

@@ -86,6 +86,12 @@ def prompts_answered(case: Case) -> Finding:
     lines = len(data.splitlines())
     if lines != wanted:
         faults.append(f"the prompts file has {lines} lines, {wanted} prompts were asked for")
+    for name, said in case.shard_metadata():
+        prompts = said.get("prompts")
+        if isinstance(prompts, dict) and prompts.get("sha256", sha256) != sha256:
+            faults.append(f"{name} answers prompts {str(prompts['sha256'])[:12]}…")
+        if isinstance(prompts, dict) and prompts.get("count", wanted) != wanted:
+            faults.append(f"{name} answers {prompts['count']} prompts, {wanted} were asked for")
     answered = Counter(case.run.responses["prompt"].to_pylist())
     passes = max(answered.values(), default=0)
     if answered != Counter(dict.fromkeys(range(wanted), passes)):

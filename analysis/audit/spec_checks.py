@@ -28,7 +28,13 @@ _LLAMA_SIZES: Final = {
     "30b": (6656, 60, 52),
     "65b": (8192, 80, 64),
 }
+# Parts of `engine` in model.json that one engine alone writes, and one that both do otherwise.
+_OF_ENGINE: Final = {
+    "fast": {"kernels": None, "prefill": None, "sampling": "rejection, no sort"},
+    "reference": {"kernels": "eager", "graph": False, "sampling": "full sort"},
+}
 _RANDOM: Final = "random"
+_CPU: Final = "cpu"
 # A run's tokenizer is named by its file's first hex digits.
 _DIGEST_DIGITS: Final = 8
 
@@ -44,11 +50,18 @@ def order_says_so(case: Case) -> Finding:
         for name, wanted, given in _asked(case.run.spec, config)
         if not _same(wanted, given)
     ]
+    device, wanted = case.run.launch.get("device"), "cuda" if _on_gpu(case.run.spec) else "cpu"
+    if device is not None and device != wanted:
+        faults.append(f"`gpu` is {case.run.spec.gpu} in the spec, but the work was for {device}")
     faults += _launch_faults(case.run.launch, config)
     faults += _override_faults(provenance, config)
     command = provenance.get("command")
     words = " ".join(map(str, command)) if isinstance(command, list) else ""
     return judged(faults, f"spec, launch.json and configuration agree: {words[:120]}")
+
+
+def _on_gpu(spec: RunSpec) -> bool:
+    return not spec.simulated and spec.gpu != _CPU
 
 
 def _asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -158,6 +171,9 @@ def model_as_asked(case: Case) -> Finding:
         for name, value in said.items()
         if value != getattr(spec, name)
     ]
+    for name, wanted in _OF_ENGINE.get(spec.engine, {}).items():
+        if name not in engine or (wanted is not None and engine[name] != wanted):
+            faults.append(f"the engine {spec.engine} does not have {name} {engine.get(name)!r}")
     faults += _size_faults(spec, model)
     faults += _weight_faults(spec, weights, case.run.launch)
     faults += _room_faults(case, model)

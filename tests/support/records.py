@@ -134,7 +134,7 @@ def build_run(results: Path, plan: Plan | None = None, attempt: int = 1) -> RunP
     for rank in range(spec.gpus):
         _write_rank(run, tried, plan, rank)
     if plan.steps:
-        model = model_record(spec, plan.passes, window_s(plan))
+        model = model_record(spec, plan.passes, window_s(plan), plan.decode_s)
         parts = {**model, **plan.model}
         write_json(tried.model, {name: parts[name] for name in parts if name not in plan.without})
     end_us = T0_US + us(timeline(plan)[-1][2])

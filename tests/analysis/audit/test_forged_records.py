@@ -198,6 +198,17 @@ def lose_prompts(run: RunPaths) -> RunPaths:
     return close(run)
 
 
+def _other_prompts(run: RunPaths) -> RunPaths:
+    said = {"prompts": {"sha256": "0" * 64, "count": 64, "cut": 64}}
+    edit_shards(run, "responses", metadata=lambda own: own.update(said))
+    return close(run)
+
+
+def _other_run(run: RunPaths) -> RunPaths:
+    edit_shards(run, "spans", metadata=lambda said: said.update(run_id="another"))
+    return close(run)
+
+
 def all_equal(columns: Columns) -> None:
     for name in ("generated_ids", "text", "words", "generated_tokens"):
         columns[name] = [columns[name][0]] * len(columns[name])
@@ -213,6 +224,42 @@ def other_packages(provenance: Json) -> None:
 
 def first_gpu(key: str, value: Any) -> Callable[[Json], object]:
     return lambda gpu: gpu.update({key: value}) if gpu["index"] == 0 else None
+
+
+def as_a100(run: RunPaths) -> RunPaths:
+    """A100 in the spec, the configuration, the inventory and what torch saw."""
+    moved = respec(run, gpu="a100")
+    recompose(moved, gpu="a100")
+    name, memory = "NVIDIA A100-SXM4-80GB", 85_899_345_920
+    edit_inventory(
+        moved,
+        lambda gpu: gpu.update(
+            name=name, kind="a100", memory_bytes=memory, compute_capability="8.0"
+        ),
+    )
+    edit(
+        moved.attempt(1).model,
+        lambda model: model["memory"].update(device_total_bytes=memory),
+    )
+    return close(moved)
+
+
+def engine_in_step(run: RunPaths) -> RunPaths:
+    """Engine reference in the spec, the configuration and model.json."""
+    moved = respec(run, engine="reference")
+    recompose(moved, engine={"name": "reference"})
+    edit(moved.attempt(1).model, lambda model: model["engine"].update(name="reference"))
+    return close(moved)
+
+
+def shorten_in_step(run: RunPaths) -> RunPaths:
+    """All in seven tenths of the time, and model.json's own lengths with it."""
+
+    def model(content: Json) -> None:
+        content["window"]["seconds"] *= 0.7
+
+    edit(run.attempt(1).model, model)
+    return shorten(run)
 
 
 FORGERIES: dict[str, tuple[Forge, str]] = {
@@ -243,6 +290,16 @@ FORGERIES: dict[str, tuple[Forge, str]] = {
     "ranks a node": (under(gpus_per_node=2), "presence"),
     "repeat 3 of 1": (under(repeat=3), "launch"),
     "clock 600 asked for": (under_all(sm_clock_mhz=600), "sm-clock"),
+    "gpu a100 throughout": (as_a100, "board"),
+    "engine reference throughout": (engine_in_step, "model"),
+    "seven tenths of the time, in step": (shorten_in_step, "durations"),
+    "progress of another run": (
+        saying("progress.json", lambda one: one.update(generated_tokens=7)),
+        "durations",
+    ),
+    "work on CPU": (saying("launch.json", lambda one: one.update(device="cpu")), "launch"),
+    "answers to other prompts": (_other_prompts, "prompts"),
+    "shards of another run": (_other_run, "run-id"),
     "board named GT 710": (with_gpus(lambda gpu: gpu.update(name="GT 710")), "board"),
     "another driver on one GPU": (with_gpus(first_gpu("driver", "470.1")), "inventory"),
     "MIG on": (with_gpus(lambda gpu: gpu.update(mig=True)), "inventory"),
@@ -325,7 +382,10 @@ def test_a_simulated_run_relabelled_as_a_real_board_fails(tmp_path: Path) -> Non
 
 
 NODES = Plan(
-    spec={"gpu": "h200", "dtype": "fp16", "gpus": 4, "gpus_per_node": 2},
+    spec={
+        **{"gpu": "h200", "dtype": "fp16", "gpus": 4, "gpus_per_node": 2},
+        "power_cap_w": 500.0,
+    },
     gpu={"name": "NVIDIA H200", "kind": "h200"},
 )
 
