@@ -11,6 +11,7 @@ with needs_extra("joulegrid", "launch"):
     from rich.console import Console
 
     from launcher.campaign.display import plan_summary, plan_table
+    from launcher.campaign.finalize import close_stranded
     from launcher.campaign.promise import require_launch, uncommitted
     from launcher.campaign.run import CampaignOutcome, run_campaign
     from launcher.config.command_line import read_points
@@ -73,6 +74,9 @@ def _run(arguments: Sequence[str], console: Console) -> int:
         return _nothing_can_run(grid, console)
     if grid.plan_only:
         return _plan(grid, arguments, console)
+    if grid.results.is_dir():
+        for line in close_stranded(grid.results, reconcile(grid.results)):
+            console.print(printable(line), markup=False, soft_wrap=True)
     if to_do:
         outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], console)
     else:
@@ -130,8 +134,12 @@ def _close(console: Console, grid: Grid, outcome: CampaignOutcome) -> int:
     if before := len(grid.having(Verdict.FAILED)):
         complain(_WHO, f"{before} points failed before; retry=failed tries them again")
         failed = True
+    for said in outcome.unclosed:
+        complain(_WHO, said)
+    failed |= bool(outcome.unclosed)
     if outcome.queued:
-        console.print(f"{outcome.queued} points queued; they are merged and sealed as they end")
+        later = "" if outcome.unclosed else "; they are merged and sealed as they end"
+        console.print(f"{outcome.queued} points queued{later}")
         if grid.wait:
             failed |= bool(watch(grid.results, outcome.campaign, console))
     elsewhere = outcome.elsewhere or grid.having(Verdict.QUEUED, Verdict.RUNNING)

@@ -20,7 +20,8 @@ from launcher.slurm.job_arrays import list_arrays
 from launcher.slurm.queue import SlurmError, ask_slurm
 from launcher.slurm.reconcile import reconcile
 from launcher.status import fault_of
-from telemetry.record.attempt_state import attempt_state, is_alive, record_end, this_host
+from telemetry.record.attempt_state import is_alive, record_end, this_host
+from telemetry.record.disk import disk_trouble
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
@@ -56,8 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SlurmError as error:
         sys.stderr.write(f"cancel: {error}\n")
         return 1
-    left = _wait(results, asked)
+    except OSError as error:
+        trouble = disk_trouble(error) or f"cannot be written ({error.strerror})"
+        sys.stderr.write(f"cancel: {results} {trouble}; the jobs were told, the record was not\n")
+        return 1
+    left, doubts = _wait(results, asked)
     sys.stdout.write(f"{len(asked) - left} of {len(asked)} attempts stopped\n")
+    for doubt in doubts:
+        sys.stdout.write(f"note: {doubt}\n")
     return 1 if left else 0
 
 
@@ -81,19 +88,21 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
         for run in list_runs(results)
         if run.run_id in meant
         for attempt in run.attempts()[-1:]
-        if not attempt_state(attempt).ended
+        if not known.state(attempt).ended
     ]
-    elements = [
-        known.jobs[attempt.folder].job_id
-        for attempt in open_attempts
-        if attempt.folder in known.jobs
-    ]
-    # A whole array is one number: Slurm cancels its elements in one go. A campaign's point may wait
-    # in an array of another's.
-    whole = {job_id.partition("_")[0] for job_id in elements}
-    jobs = sorted(elements if points or campaign is not None else whole)
-    for start in range(0, len(jobs), _AT_ONCE):
-        ask_slurm(["scancel", *jobs[start : start + _AT_ONCE]])
+    elements: dict[str, set[str]] = {}
+    for attempt in open_attempts:
+        if (job := known.jobs.get(attempt.folder)) is not None:
+            # A whole array is one number: Slurm cancels its elements in one go. A campaign's point
+            # may wait in an array of another's.
+            alone = points or campaign is not None
+            number = job.job_id if alone else job.job_id.partition("_")[0]
+            elements.setdefault(job.name, set()).add(number)
+    for name, numbers in sorted(elements.items()):
+        jobs = sorted(numbers)
+        for start in range(0, len(jobs), _AT_ONCE):
+            # By name too: a number may be somebody else's by now.
+            ask_slurm(["scancel", f"--name={name}", *jobs[start : start + _AT_ONCE]])
     for attempt in open_attempts:
         if attempt.folder not in known.jobs:
             _stop_local(attempt)
@@ -143,14 +152,14 @@ def _terminate(identity: dict[str, object]) -> bool:
     return True
 
 
-def _wait(results: Path, asked: Sequence[AttemptPaths]) -> int:
-    """Wait for the attempts' ends to be on record; how many are not."""
+def _wait(results: Path, asked: Sequence[AttemptPaths]) -> tuple[int, list[str]]:
+    """Wait for the attempts' ends to be known; how many are not, and what there is to say."""
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
-        reconcile(results)
-        left = sum(not attempt_state(attempt).ended for attempt in asked)
+        known = reconcile(results)
+        left = sum(not known.state(attempt).ended for attempt in asked)
         if not left or time.monotonic() > deadline_s:
-            return left
+            return left, known.doubts
         time.sleep(_POLL_S)
 
 

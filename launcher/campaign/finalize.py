@@ -3,28 +3,36 @@
     python -m launcher.campaign.finalize RESULTS --campaign NAME --array NUMBER
 
 is what Slurm runs after each job array. It records the end of attempts that left none, keeps what
-accounting says of each job, merges all and seals the completed ones. It may be run again by hand.
+accounting says of each job, merges all and seals the completed ones. It may be run again by hand,
+and without an array's name it does so for whatever has ended and nobody is at.
 
-Exit status: 0 all are merged, 1 some could not be.
+Exit status: 0 all are merged, 1 some could not be, 2 the command is wrong, 74 the disk is full.
 """
 
 import argparse
+import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from launcher.jobs.permissions import close_to_others
+from launcher.slurm.ends import DISK_EXIT_CODE
 from launcher.slurm.job_arrays import JobArray, list_arrays
 from launcher.slurm.reconcile import LAG_US, reconcile
 from launcher.slurm.record import record_accounting
+from launcher.slurm.view import SlurmView
 from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
-from telemetry.record.attempt_state import attempt_state
-from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.attempt_state import attempt_state, record_end
+from telemetry.record.disk import disk_trouble
+from telemetry.record.files import read_json
+from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import EndState
 from telemetry.record.seal import seal_attempt
 
+_BAD_INPUT: Final = 2
 _POLL_S: Final = 2.0
 # Slurm's accounting is behind its queue by seconds; what it does not know then is lost.
 _PATIENCE_S: Final = LAG_US / US_PER_S + 30.0
@@ -48,16 +56,26 @@ def close_attempt(run: RunPaths, attempt: AttemptPaths) -> tuple[str, str | None
 
 
 def close_array(array: JobArray) -> int:
-    """Close every attempt of an array whose jobs have ended; how many could not be merged."""
+    """Close every attempt of an array whose jobs have ended; how many could not be merged.
+
+    Raises:
+        OSError: the disk is full or gone.
+    """
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
         known = reconcile(array.results, array.campaign)
-        waiting = [attempt for attempt in array.attempts() if not attempt.ended.is_file()]
+        waiting = [
+            attempt
+            for attempt in array.attempts()
+            if not known.state(attempt).ended or attempt.folder in known.unsettled
+        ]
         if not waiting or time.monotonic() > deadline_s:
             break
         time.sleep(_POLL_S)
     for doubt in known.doubts:
-        _say(doubt)
+        # That nobody is at it is no news here.
+        if array.name not in doubt:
+            _say(doubt)
     record_accounting(array)
     failed = 0
     for (run_id, number), attempt in zip(array.members, array.attempts(), strict=True):
@@ -74,21 +92,93 @@ def close_array(array: JobArray) -> int:
     return failed
 
 
+def close_stranded(results: Path, known: SlurmView) -> Iterator[str]:
+    """Merge what died with shards and what ended without a closing job; a line for each.
+
+    The attempts of this machine whose launcher was killed are among them. What completed is left to
+    whoever seals it, unless its array's closing job is gone.
+
+    Raises:
+        OSError: the disk is full or gone.
+    """
+    arrays = {array.name: array for array in list_arrays(results)}
+    kept: set[str] = set()
+    for run in list_runs(results):
+        for attempt in run.attempts():
+            if not _is_stranded(attempt, known):
+                continue
+            submitted = read_json(attempt.submitted) if attempt.submitted.is_file() else {}
+            array = arrays.get(str(submitted.get("job_name")))
+            state = known.state(attempt)
+            if array is None:
+                if state.state == EndState.COMPLETED:
+                    continue
+                record_end(attempt, EndState(state.state), state.reason, "launcher")
+            elif not attempt.ended.is_file():
+                continue
+            elif array.name not in kept:
+                kept.add(array.name)
+                record_accounting(array)
+            ended, reason = close_attempt(run, attempt)
+            because = f": {reason}" if reason else ""
+            yield f"{run.run_id} attempt {attempt.number}: merged, {ended}{because}"
+
+
+def _is_stranded(attempt: AttemptPaths, known: SlurmView) -> bool:
+    """True when an attempt ended with shards, is not merged as it ended, and nobody is at it."""
+    if attempt.seal.is_file() or not (attempt.folder / "shards").is_dir():
+        return False
+    if attempt.folder in (known.closing | known.jobs.keys() | known.unknown.keys()):
+        return False
+    if not (state := known.state(attempt)).ended:
+        return False
+    # A rank's word that Slurm's books corrected afterwards stands in the older manifest.
+    return not attempt.manifest.is_file() or read_json(attempt.manifest)["state"] != state.state
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m launcher.campaign.finalize",
-        description="Merge and seal what a job array left.",
+        description="Merge and seal what a job array left, or all that nobody is at.",
     )
     parser.add_argument("results", type=Path, help="the results folder")
-    parser.add_argument("--campaign", required=True, help="a folder of RESULTS/campaigns")
-    parser.add_argument("--array", type=int, required=True, help="the array's number in it")
+    parser.add_argument("--campaign", help="a folder of RESULTS/campaigns")
+    parser.add_argument("--array", type=int, help="the array's number in it")
     given = parser.parse_args(arguments)
     results: Path = given.results.absolute()
-    arrays = [a for a in list_arrays(results, given.campaign) if a.number == given.array]
+    if not results.is_dir():
+        sys.stderr.write(f"closing: `RESULTS` must be a results folder, but {results} is none\n")
+        return _BAD_INPUT
+    if (given.campaign is None) != (given.array is None):
+        sys.stderr.write("closing: `--campaign` and `--array` must be given together, or neither\n")
+        return _BAD_INPUT
+    close_to_others()
+    try:
+        return _close(results, given.campaign, given.array)
+    except OSError as error:
+        trouble = disk_trouble(error) or f"cannot be written ({error.strerror})"
+        # A log on the same disk may not take it either.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(
+                f"closing: {results} {trouble}; what was sealed is whole, the same command goes on "
+                "from there\n"
+            )
+        return DISK_EXIT_CODE if disk_trouble(error) else 1
+
+
+def _close(results: Path, campaign: str | None, number: int | None) -> int:
+    if campaign is None:
+        known = reconcile(results)
+        for line in close_stranded(results, known):
+            _say(line)
+        for doubt in reconcile(results).doubts:
+            _say(f"note: {doubt}")
+        return int(bool(known.unwritten))
+    arrays = [array for array in list_arrays(results, campaign) if array.number == number]
     if not arrays:
-        sys.stderr.write(f"closing: `--array` must be one of {given.campaign}'s, but is none\n")
-        return 2
+        sys.stderr.write(f"closing: `--array` must be one of {campaign}'s, but is {number}\n")
+        return _BAD_INPUT
     return 1 if close_array(arrays[0]) else 0
 
 

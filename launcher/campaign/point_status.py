@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from launcher.slurm.reconcile import SlurmView
-from telemetry.record.attempt_state import QUEUED, RUNNING, attempt_state
+from launcher.slurm.view import SlurmView
+from telemetry.record.attempt_state import QUEUED, RUNNING
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
@@ -16,7 +16,9 @@ MERGING: Final = "merging"
 """It completed; its tables and seal are still to come."""
 UNSEALED: Final = "unsealed"
 """It completed, and nothing is going to merge and seal it."""
-GOING: Final = (QUEUED, RUNNING, MERGING)
+UNKNOWN: Final = "unknown"
+"""Its job is not in Slurm's queue, and nobody can say how it ended."""
+GOING: Final = (QUEUED, RUNNING, MERGING, UNKNOWN)
 _UNEXPLAINED: Final = (EndState.FAILED, EndState.LOST)
 # The last lines of a log say why; a traceback's last one says most.
 _TAIL_BYTES: Final = 4096
@@ -33,7 +35,7 @@ class PointStatus:
     attempt: int
     """Number of the attempt meant: the sealed one, else the last."""
     state: str
-    """`sealed`, `merging`, `unsealed`, `queued`, `running`, or how the last attempt ended."""
+    """`sealed`, `merging`, `unsealed`, `queued`, `running`, `unknown`, or how it ended."""
     detail: str
     """Slurm's reason, the progress, or why it failed."""
     log: Path | None
@@ -118,13 +120,16 @@ def _told(line: str, detail: str) -> bool:
 def _open_state(
     attempt: AttemptPaths, submitted: Mapping[str, Any], known: SlurmView
 ) -> tuple[str, str]:
-    state = attempt_state(attempt)
+    state = known.state(attempt)
     if state.state == EndState.COMPLETED:
         if attempt.folder in known.closing or attempt.folder in known.jobs:
             return MERGING, "a job of its own seals it"
         return UNSEALED, "done, but nothing is at its seal: the same command again seals it"
     if state.ended:
-        return state.state, state.reason or ""
+        later = "; Slurm's own word is still to come" if attempt.folder in known.unsettled else ""
+        return state.state, f"{state.reason or ''}{later}"
+    if attempt.folder in known.unknown:
+        return UNKNOWN, known.unknown[attempt.folder]
     job = known.jobs.get(attempt.folder)
     where = f"job {submitted['job_id']}" if "job_id" in submitted else "not submitted yet"
     if state.state == QUEUED:

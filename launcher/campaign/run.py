@@ -24,6 +24,7 @@ from launcher.campaign.point_status import last_line
 from launcher.campaign.promise import require_launch
 from launcher.config.errors import BadInputError
 from launcher.jobs.job import process_identity
+from launcher.jobs.permissions import close_to_others
 from launcher.jobs.shapes import JobShape, Trial, by_shape
 from launcher.jobs.submit import (
     RefusedError,
@@ -34,6 +35,7 @@ from launcher.jobs.submit import (
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
 from launcher.plan.running_order import RunningOrder
 from launcher.slurm.job_arrays import JobArray
+from launcher.slurm.reconcile import closing_command
 from launcher.slurm.record import record_accounting
 from telemetry.clock import wall_us
 from telemetry.record.attempt_state import record_end
@@ -46,6 +48,8 @@ from workers.prompts import selection as prompts
 _POLL_S: Final = 0.2
 # submitit gives its ranks one second between SIGINT and SIGKILL.
 _CANCEL_S: Final = 10.0
+
+_HUB: Final = prompts.PromptOrigin.HUB
 
 SelectionKey = tuple[prompts.PromptSource, int, int]
 
@@ -64,6 +68,8 @@ class CampaignOutcome:
     """Points that another call started meanwhile."""
     refused: tuple[str, ...] = ()
     """What the batch system said of each array that it did not take."""
+    unclosed: tuple[str, ...] = ()
+    """Of each array that is queued without a job that merges and seals it: why, and what does."""
     campaign: str | None = None
     """The campaign's name; None when there was nothing to start."""
 
@@ -80,7 +86,13 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Campai
     order = RunningOrder(seed=grid.points[0].spec.seed)
     points = sorted(grid.having(Verdict.RUN), key=lambda point: order.key(point.spec))
     require_launch(grid)
+    close_to_others()
     call = provenance.collect(command, allow_dirty=grid.allow_dirty)
+    for corpus in sorted({p.source.corpus for p in points if p.source.source == _HUB}):
+        # A hub that does not answer is asked again and again for half a minute.
+        console.print(
+            f"reading {corpus} from the hub, as it is not staged: launcher.stage keeps it"
+        )
     selections = _select_prompts(points)
     open_results(grid.results)
     hashes = _write_prompts(grid.results, selections)
@@ -93,7 +105,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Campai
             console.print(f"{beaten} points were started by another call meanwhile: skipped")
         shapes = by_shape(trials)
         batch = {shape: members for shape, members in shapes.items() if shape.cluster.slurm}
-        queued, refused = _queue(grid.results, folder.name, batch)
+        queued, refused, unclosed = _queue(grid.results, folder.name, batch)
         # Not shape by shape: the number of ranks is an axis that drift must not follow either.
         here = [trial for trial in trials if trial.point.cluster.slurm is None]
         sealed, failed = 0, []
@@ -110,6 +122,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Campai
         queued=queued,
         elsewhere=beaten,
         refused=tuple(dict.fromkeys(refused)),
+        unclosed=tuple(unclosed),
         campaign=folder.name,
     )
 
@@ -146,12 +159,13 @@ def _create_attempts(
 
 def _queue(
     results: Path, campaign: str, shapes: dict[JobShape, list[Trial]]
-) -> tuple[int, list[str]]:
-    """Queue all arrays; how many points are, and what Slurm said of those that it did not take.
+) -> tuple[int, list[str], list[str]]:
+    """Queue all arrays; how many points are, and what Slurm said of jobs that it did not take.
 
-    Attempts of a refused array are taken back, as if they had never been.
+    First of arrays, whose attempts are taken back as if they had never been; then of the jobs that
+    were to merge and seal those that it took.
     """
-    queued, refused = 0, []
+    queued, refused, unclosed = 0, [], []
     before: tuple[JobShape, str] | None = None
     arrays = arrays_of(results, campaign, shapes)
     for array, _, _ in arrays:
@@ -164,8 +178,15 @@ def _queue(
             # Arrays of one shape share its throttle: the next starts when the one before has ended.
             after = before[1] if before is not None and before[0] == shape else None
             try:
-                before = shape, submit_array(array, shape, trials, after)
+                submission = submit_array(array, shape, trials, after)
+                before = shape, submission.job_id
                 queued += len(trials)
+                if said := submission.closing_refused:
+                    unclosed.append(
+                        f"no job will merge and seal {len(trials)} points, as Slurm refuses it: "
+                        f"{said}; when they have ended, the same command does, or "
+                        f"{closing_command(array)}"
+                    )
             except RefusedError as error:
                 refused.append(str(error))
                 array.path.unlink()
@@ -181,7 +202,7 @@ def _queue(
         raise
     if queued:
         flush(results)
-    return queued, refused
+    return queued, refused, unclosed
 
 
 def _run_each(

@@ -1,9 +1,11 @@
 """Attempts become jobs; what a job runs on every rank.
 
 - `job`: what submitit runs on every rank of one attempt.
+- `permissions`: what the launcher and its jobs make is closed to others than owner and group.
+- `setup_lines`: a site's shell lines in a batch script, of which one that fails ends the job.
 - `shapes`: attempts of one shape, nodes, ranks a node and time, that can become one job array.
 - `submit`: attempts become submitit jobs, one job array for each shape.
 
-Public: `JobShape`, `RefusedError`, `Trial`, `arrays_of`, `by_shape`, `process_identity`,
-`require_slurm_path`, `submit_array`, `submit_each`.
+Public: `JobShape`, `RefusedError`, `Trial`, `arrays_of`, `by_shape`, `close_to_others`,
+`process_identity`, `require_slurm_path`, `submit_array`, `submit_each`.
 """

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +13,21 @@ import psutil
 import submitit
 from submitit.core.utils import UncompletedJobError
 
+from launcher.jobs.permissions import close_to_others
+from launcher.slurm.ends import DISK_EXIT_CODE
 from launcher.slurm.record import record_job
-from launcher.slurm.signals import Stopped, heed_no_more, heed_slurm, slurm_verdict
+from launcher.slurm.signals import (
+    TOLD_TO_STOP,
+    Stopped,
+    heed_no_more,
+    heed_slurm,
+    restarts,
+    slurm_verdict,
+)
 from telemetry.clock import US_PER_S, wall_us
 from telemetry.record.attempt_state import record_end
-from telemetry.record.files import read_json, write_json
+from telemetry.record.disk import disk_trouble
+from telemetry.record.files import create_json, read_json, write_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
@@ -35,6 +46,7 @@ _SLURM_IDENTITY: Final = {
     "nodes": "SLURM_JOB_NODELIST",
     "partition": "SLURM_JOB_PARTITION",
     "gpus_on_node": "SLURM_GPUS_ON_NODE",
+    "restarts": "SLURM_RESTART_COUNT",
 }
 
 
@@ -57,11 +69,16 @@ class Job:
         spec = RunSpec.read(paths.spec)
         launch = LaunchConfig.read(attempt.launch)
         rank = read_rank(spec)
+        close_to_others()
         heed_slurm()
+        if was_over(attempt, rank.rank):
+            return
+        # What is over is not started: its first words stay its last.
+        require_open(attempt)
         with RecordedEnd(attempt, rank.rank):
             if rank.rank == 0:
                 start = {"t_us": wall_us(), **process_identity(), "slurm": slurm_identity()}
-                write_json(attempt.started, start)
+                create_json(attempt.started, start)
             require_open(attempt)
             if rank.rank == 0:
                 record_job(attempt)
@@ -90,6 +107,44 @@ def require_open(attempt: AttemptPaths) -> None:
         )
 
 
+def was_over(attempt: AttemptPaths, rank: int) -> bool:
+    """True in a job that Slurm started again, which must not touch what the first run of it wrote.
+
+    An attempt has one run: rank 0 notes among the jobs' logs that there was another, and gives the
+    attempt an end where the first run left none. A job that never came to its ranks may start.
+    """
+    count = restarts(os.environ)
+    if not count or not (attempt.ended.is_file() or _started_before(attempt, count)):
+        return False
+    # Whoever comes next tries the point again, as with any attempt that was lost.
+    reason = f"Slurm started its job again ({count}): an attempt has one run"
+    if rank == 0:
+        record_end(attempt, EndState.LOST, reason, "rank 0")
+        end = read_json(attempt.ended)
+        submitted = read_json(attempt.submitted)
+        note = {
+            "t_us": wall_us(),
+            **process_identity(),
+            "attempt": str(attempt.folder),
+            "restarts": count,
+            "slurm": slurm_identity(),
+            "ended": end,
+        }
+        logs = Path(submitted["folder"])
+        write_json(logs / f"{submitted['job_id']}.requeued.json", note)
+        said = f"{attempt.folder} is {end['state']} since an earlier run of this job: nothing done"
+        sys.stderr.write(f"joulegrid: {said}\n")
+    return True
+
+
+def _started_before(attempt: AttemptPaths, count: int) -> bool:
+    """True when an earlier run of the job has started the attempt; a peer of this one may have."""
+    if not attempt.started.is_file():
+        return False
+    slurm = read_json(attempt.started).get("slurm") or {}
+    return restarts({_SLURM_IDENTITY["restarts"]: slurm.get("restarts", "0")}) < count
+
+
 def run_job(job: Job) -> None:
     """What submitit calls: the job itself."""
     job()
@@ -112,12 +167,25 @@ class RecordedEnd:
         trace: TracebackType | None,
     ) -> None:
         who = f"rank {self._rank}"
-        if error is None:
-            if self._rank == 0:
-                record_end(self._attempt, EndState.COMPLETED, None, who)
+        if error is None and self._rank != 0:
             return
-        heed_no_more()
-        if self._attempt.ended.is_file():
+        if error is not None:
+            heed_no_more()
+            if self._attempt.ended.is_file():
+                return
+        try:
+            self._record(error, who)
+        except OSError as refused:
+            if (trouble := disk_trouble(refused)) is None:
+                raise
+            # Nothing reaches the disk any more, this job's log neither: Slurm keeps an exit code.
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"joulegrid: {self._attempt.folder} {trouble}; {who}: {error}\n")
+            raise SystemExit(DISK_EXIT_CODE) from refused
+
+    def _record(self, error: BaseException | None, who: str) -> None:
+        if error is None:
+            record_end(self._attempt, EndState.COMPLETED, None, who)
             return
         if isinstance(error, UncompletedJobError):
             # Raised by submitit's handler of the signal that comes before a local time limit.
@@ -128,8 +196,9 @@ class RecordedEnd:
         elif verdict := slurm_verdict(os.environ):
             record_end(self._attempt, verdict.state, verdict.reason, who)
         elif isinstance(error, Stopped):
-            # Slurm ends the step of a job that it lets run when one of its tasks ended badly.
-            reason = f"{who} was told to stop by SIGTERM; another task ended first"
+            # Slurm ends the step of a job that it lets run when one of its tasks ended badly; its
+            # books, which whoever comes next asks, may know better.
+            reason = f"{who} {TOLD_TO_STOP}; Slurm does not say why"
             record_end(self._attempt, EndState.FAILED, reason, who)
         else:
             first_line = (str(error).strip() or "(no message)").splitlines()[0]

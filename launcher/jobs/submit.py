@@ -19,6 +19,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from launcher.config.errors import BadInputError
 from launcher.jobs.job import Job, process_identity, run_job
+from launcher.jobs.setup_lines import guarded, unreadable
 from launcher.jobs.shapes import JobShape, Trial, shape_of
 from launcher.plan.cluster import Cluster
 from launcher.plan.grid import PlannedPoint
@@ -49,16 +50,22 @@ class RefusedError(RuntimeError):
 
 
 def require_slurm_path(results: Path, points: Sequence[PlannedPoint]) -> None:
-    """Refuse a results folder whose name Slurm would read as more than a name.
+    """Refuse a results folder whose name Slurm would read as more than a name, or unread setup.
 
     Slurm fills in %-patterns and takes a backslash for their escape in the names of logs, and a
     batch file's options end with their line.
 
     Raises:
-        BadInputError: the path holds such a character and a point is for Slurm.
+        BadInputError: the path holds such a character, or bash cannot read `cluster.slurm.setup`,
+            and a point is for Slurm.
     """
     if not any(point.cluster.slurm for point in points):
         return
+    for setup in {point.cluster.slurm.setup for point in points if point.cluster.slurm}:
+        if why := unreadable(setup):
+            raise BadInputError(
+                f"`cluster.slurm.setup` must be lines that bash can read, but are not: {why}"
+            )
     strangers = sorted({c for c in str(results) if c in "%\\" or not c.isprintable()})
     if strangers:
         raise BadInputError(
@@ -97,8 +104,8 @@ def arrays_of(
 
 def submit_array(
     array: JobArray, shape: JobShape, trials: Sequence[Trial], after: str | None
-) -> str:
-    """Queue an array and the job that closes it; Slurm's number for the array.
+) -> Submission:
+    """Queue an array and the job that closes it; what Slurm said of both.
 
     The intent is on the disk before and Slurm's answer after, so that a launcher killed in between
     leaves a name by which the jobs are found. `after` names an array that must have ended before.
@@ -130,7 +137,7 @@ def submit_array(
         closing_refused=refused,
     )
     record_submission(array, submission, jobs[0].paths.submission_file.read_text())
-    return job_id
+    return submission
 
 
 def submit_each(folder: Path, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Any]]:
@@ -183,8 +190,10 @@ def _executor(folder: Path, shape: JobShape, name: str) -> Any:
             cpus_per_task=request.cpus_per_task,
             slurm_array_parallelism=request.array_parallelism,
             slurm_additional_parameters=additional,
-            slurm_setup=list(request.setup),
+            slurm_setup=guarded(request.setup, folder),
             slurm_signal_delay_s=_SIGNAL_DELAY_S,
+            # submitit's own default is a word that sites with checked keys refuse.
+            slurm_wckey=request.wckey,
         )
         if shape.gpus_per_node:
             kind = f"{request.gpu_type}:" if request.gpu_type else ""
@@ -222,6 +231,8 @@ def _submit_closing(array: JobArray, cluster: Cluster, job_id: str) -> str:
         f"--dependency=afterany:{job_id}",
         f"--output={array.beside('close.log')}",
         "--open-mode=append",
+        # A controller that lost its last minutes would start a finished one again.
+        "--no-requeue",
         "--nodes=1",
         "--ntasks=1",
         f"--time={min(minutes, max(_CLOSING_BASE_MIN, cluster.timeout_min))}",
@@ -231,6 +242,7 @@ def _submit_closing(array: JobArray, cluster: Cluster, job_id: str) -> str:
         ("partition", partition),
         ("account", request.account),
         ("qos", request.qos),
+        ("wckey", request.wckey),
     ):
         if value is not None:
             command.append(f"--{option}={value}")

@@ -21,7 +21,7 @@ from launcher.plan.limits import (
     too_long,
 )
 from launcher.plan.twice import require_same_measurement, twice_notes
-from launcher.slurm.reconcile import SlurmView
+from launcher.slurm.view import SlurmView
 from telemetry.named_paths import named_path
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths

@@ -21,6 +21,7 @@ _NAMES: Final = (
     "gpu_type",
     "mem",
     "closing_partition",
+    "wckey",
 )
 
 
@@ -50,6 +51,8 @@ class SlurmRequest:
     """Memory of each node, such as 64G; None leaves the site's default."""
     closing_partition: str | None = None
     """Where the small job that merges and seals runs; None takes `partition`."""
+    wckey: str | None = None
+    """Key that the site's books group jobs by; None gives none."""
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Self:

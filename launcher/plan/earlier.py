@@ -4,8 +4,8 @@ from typing import Final
 
 from launcher.plan.cluster import Cluster
 from launcher.plan.grid import Retry, Verdict
-from launcher.slurm.reconcile import SlurmView
-from telemetry.record.attempt_state import QUEUED, attempt_state
+from launcher.slurm.view import SlurmView
+from telemetry.record.attempt_state import QUEUED
 from telemetry.record.differing import MEASUREMENT_FIELDS, differing, told
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchConfig
@@ -42,7 +42,7 @@ def open_verdict(
     attempt: AttemptPaths, cluster: Cluster, known: SlurmView, retry: Retry | None
 ) -> tuple[Verdict, str] | None:
     """What the last attempt makes of an unsealed point; None when it is to be tried again."""
-    last = attempt_state(attempt)
+    last = known.state(attempt)
     if last.state == EndState.COMPLETED:
         if attempt.folder in known.closing:
             return Verdict.RUNNING, "done; a job of its own merges and seals it"
@@ -51,7 +51,11 @@ def open_verdict(
         return Verdict.MERGE, "done before, not sealed yet"
     if not last.ended:
         verdict = Verdict.QUEUED if last.state == QUEUED else Verdict.RUNNING
-        return verdict, f"attempt {attempt.number} is {last.state}"
+        doubt = known.unknown.get(attempt.folder)
+        return verdict, doubt or f"attempt {attempt.number} is {last.state}"
+    if attempt.folder in known.jobs:
+        said = f"attempt {attempt.number} {last.state}: {last.reason}"
+        return Verdict.RUNNING, f"{said}; its job is just ending, Slurm's word is to come"
     # On this machine a failed point is seen at once and mended; on a cluster it would burn
     # hours of many GPUs again, so it is asked for.
     own = Retry.FAILED if cluster.executor == "local" else Retry.INTERRUPTED

@@ -7,6 +7,8 @@ results/campaigns/<campaign>/
   array-001.close.sh          the batch file of the job that merges and seals when the array ended
   array-001.close.log         what that job said
   jobs/                       the jobs' logs
+  jobs/<job>.setup            the line of cluster.slurm.setup that ended a job, with its exit code
+  jobs/<job>.requeued.json    that Slurm started a job again whose attempt was over
 """
 
 import dataclasses
@@ -31,7 +33,10 @@ class Submission:
     t_us: int
     """When it was submitted, by this machine's clock."""
     submit_time: str | None
-    """When it was submitted, in Slurm's own words; None where it does not say."""
+    """When it was submitted, as Slurm says, in UTC; of this machine's zone where it names none.
+
+    None where Slurm does not say.
+    """
     closing_job_id: str | None
     """The job that merges and seals; None when there is none, with `closing_refused`."""
     closing_refused: str | None
@@ -97,6 +102,10 @@ class JobArray:
     def element(self, job_id: str, index: int) -> str:
         """Slurm's id of one element."""
         return job_id if len(self.members) == 1 else f"{job_id}_{index}"
+
+    def setup_failure(self, job_id: str) -> Path:
+        """Where a job's batch script says which line of its setup failed."""
+        return self.jobs / f"{job_id}.setup"
 
     def submission(self) -> Submission | None:
         """What Slurm said; None when it has not been asked, or the asking was cut off."""

@@ -1,10 +1,14 @@
-"""Slurm's queue and accounting: what they say about jobs of a given name."""
+"""Slurm's queue and accounting: what they say about jobs of a given name.
+
+Slurm gives a job's number out again, at the latest after a controller that lost its state: a row is
+a job's of ours by its name and the time of its submission, never by its number alone.
+"""
 
 import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -23,20 +27,26 @@ ENDED: Final = frozenset(
         "NODE_FAIL",
         "OUT_OF_MEMORY",
         "PREEMPTED",
+        # A forced requeue: this run of the job is over, whatever the next one does.
+        "REQUEUED",
         "REVOKED",
         "TIMEOUT",
     }
 )
+# Queue and accounting tell the same second of a submission; a requeue makes another.
+_SAME_SUBMISSION_S: Final = 1.0
 
 _ELEMENTS: Final = re.compile(r"(?P<id>\d+)_\[(?P<list>\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:%\d+)?\]")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _SACCT: Final = (
     "sacct",
     "--noheader",
     "--parsable2",
     "--allocations",
     "--duplicates",
-    "--format=JobID,JobName%200,State,Submit,NodeList%500,ExitCode",
+    "--format=JobID,JobName%200,State,Submit,NodeList%500,ExitCode,Start,End",
 )
+_SQUEUE: Final = ("squeue", "--noheader", "--array", "--format=%i|%j|%T|%V|%N|%r|%S|%e")
 
 
 class SlurmError(RuntimeError):
@@ -56,9 +66,22 @@ class JobState:
     reason: str
     """Why it waits, or its exit code."""
     submit_time: str
-    """When it was submitted, in Slurm's own words."""
+    """When it was submitted, as Slurm says, in UTC."""
     nodes: str
     """Its nodes in Slurm's short form, such as `n[1-4]`; no name before it has any."""
+    start_time: str = "Unknown"
+    """When it started, as Slurm says, in UTC; another word before it has."""
+    end_time: str = "Unknown"
+    """When it ended, or must at the latest, as Slurm says, in UTC; another word without a time."""
+
+    @property
+    def ended(self) -> bool:
+        """True when it will not run any more."""
+        return self.state in ENDED
+
+    def is_of(self, name: str, submit_time: str | None) -> bool:
+        """True when it is the job of that name that was submitted then; None asks no time."""
+        return self.name == name and same_submission(self.submit_time, submit_time)
 
 
 def ask_slurm(command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
@@ -71,6 +94,8 @@ def ask_slurm(command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
         **os.environ,
         "LC_ALL": "C",
         "SLURM_TIME_FORMAT": "standard",
+        # Slurm tells times in the zone of who asks: a login node's may be another than a job's.
+        "TZ": "UTC0",
         # Element lists of an array in full: Slurm cuts them at 64 characters.
         "SLURM_BITSTR_LEN": "0",
     }
@@ -108,31 +133,30 @@ def queued(names: Sequence[str]) -> dict[str, JobState]:
     Raises:
         SlurmError: squeue fails.
     """
+    return {job_id: job for job_id, job in remembered(names).items() if not job.ended}
+
+
+def remembered(names: Sequence[str]) -> dict[str, JobState]:
+    """Jobs of those names that wait, run or ended lately, by id.
+
+    The controller knows an ended job for MinJobAge, five minutes by default, whether its accounting
+    answers or not.
+
+    Raises:
+        SlurmError: squeue fails.
+    """
     if not names:
         return {}
-    text = ask_slurm(
-        [
-            "squeue",
-            "--noheader",
-            "--array",
-            f"--name={','.join(names)}",
-            "--format=%i|%j|%T|%V|%N|%r",
-        ]
-    )
-    return _states(text)
+    return _states(ask_slurm([*_SQUEUE, "--states=all", f"--name={','.join(names)}"]))
 
 
-def accounted(job_ids: Sequence[str], name: str) -> dict[str, JobState]:
-    """Jobs of those numbers and that name as accounting has them, by id; the last of each.
+def accounted(job_id: str, name: str, submit_time: str | None) -> dict[str, JobState]:
+    """The job of that number, name and time of submission as accounting has it, by its elements.
 
     Raises:
         SlurmError: there is no accounting, or it does not answer.
     """
-    if not job_ids:
-        return {}
-    found = ask_slurm([*_SACCT, f"--jobs={','.join(job_ids)}"])
-    # A number that was given out again has more than one job, each with its own name.
-    return _states("\n".join(line for line in found.splitlines() if f"|{name}|" in line))
+    return _states(ask_slurm([*_SACCT, f"--jobs={job_id}"]), name, submit_time)
 
 
 def accounted_since(name: str, t_us: int) -> dict[str, JobState]:
@@ -141,9 +165,24 @@ def accounted_since(name: str, t_us: int) -> dict[str, JobState]:
     Raises:
         SlurmError: there is no accounting, or it does not answer.
     """
-    # A day before: Slurm's clock and this machine's may differ, their time zones too.
+    # A day before: Slurm's clock and this machine's may differ.
     since = datetime.fromtimestamp(t_us / US_PER_S, UTC) - timedelta(days=1)
-    return _states(ask_slurm([*_SACCT, f"--name={name}", f"--starttime={since:%Y-%m-%dT%H:%M:%S}"]))
+    command = [*_SACCT, f"--name={name}", f"--starttime={since:%Y-%m-%dT%H:%M:%S}"]
+    return _states(ask_slurm(command), name)
+
+
+def same_submission(one: str, other: str | None) -> bool:
+    """True when two times of submission are the same; None, or what is no time, is any.
+
+    A time without a zone is of this machine's: records of before zones have such.
+    """
+    if other is None:
+        return True
+    try:
+        times = [datetime.fromisoformat(text).timestamp() for text in (one, other)]
+    except ValueError:
+        return True
+    return abs(times[0] - times[1]) <= _SAME_SUBMISSION_S
 
 
 def cluster_name() -> str | None:
@@ -161,25 +200,36 @@ def configuration() -> Mapping[str, str]:
     return {key.strip(): value.strip() for key, value in pairs}
 
 
-def _states(text: str) -> dict[str, JobState]:
-    found = {}
+def utc(text: str) -> str:
+    """A time of Slurm's with its zone; what is no time, such as Unknown, as it is."""
+    return f"{text}+00:00" if _TIME.fullmatch(text) else text
+
+
+def _states(
+    text: str, name: str | None = None, submit_time: str | None = None
+) -> dict[str, JobState]:
+    """Rows as jobs by id, of that name and submission alone; of each id the last."""
+    found: dict[str, JobState] = {}
     for line in text.splitlines():
         parts = line.split("|")
         # A name with a bar in it would be somebody else's: ours has none.
-        if len(parts) != len(JobState.__dataclass_fields__):
+        if len(parts) != len(fields(JobState)):
             continue
-        job_id, name, state, submit_time, nodes, reason = parts
+        job_id, row_name, state, submitted, nodes, reason, started, ended = parts
         # "CANCELLED by 1000"
         word = state.split()[0] if state.split() else "UNKNOWN"
-        for each in elements(job_id):
-            found[each] = JobState(
-                job_id=each,
-                name=name,
-                state=word,
-                reason=f"{state.removeprefix(word).strip()} {reason}".strip(),
-                submit_time=submit_time,
-                nodes=nodes,
-            )
+        row = JobState(
+            job_id=job_id,
+            name=row_name,
+            state=word,
+            reason=f"{state.removeprefix(word).strip()} {reason}".strip(),
+            submit_time=utc(submitted),
+            nodes=nodes,
+            start_time=utc(started),
+            end_time=utc(ended),
+        )
+        if name is None or row.is_of(name, submit_time):
+            found |= {each: replace(row, job_id=each) for each in elements(job_id)}
     return found
 
 

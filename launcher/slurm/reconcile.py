@@ -1,26 +1,31 @@
 """Reconcile: what Slurm knows of a job that is gone becomes the end of its attempt.
 
-A killed node, a time limit or a cancelled job may leave an attempt without a last word. Every call
-that reads a results folder asks Slurm first: the launcher, status, cancel and the job that merges.
+A killed node, a time limit or a cancelled job may leave an attempt without a last word, or with a
+rank's that saw only the effect. Every call that reads a results folder asks Slurm first: the
+launcher, status, cancel and the job that merges. The queue is asked for jobs that ended lately,
+too: the controller knows how before, and without, its accounting.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from launcher.slurm.ends import end_of, failed_setup, overrules, told_end, unwritten, write_end
 from launcher.slurm.job_arrays import JobArray, Submission, list_arrays, record_submission
 from launcher.slurm.queue import (
-    ENDED,
     JobState,
     SlurmError,
     accounted,
     accounted_since,
     cluster_name,
-    queued,
+    remembered,
 )
+from launcher.slurm.record import has_last_word
+from launcher.slurm.view import SlurmView
 from telemetry.clock import wall_us
-from telemetry.record.attempt_state import is_alive, record_end, this_host
+from telemetry.record.attempt_state import is_alive, this_host
+from telemetry.record.disk import disk_fault
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import EndState
 
@@ -29,35 +34,6 @@ from telemetry.record.schema import EndState
 LAG_US: Final = 60_000_000
 # A launcher that wrote its intent submits within seconds; a stuck controller answers in minutes.
 _SUBMITTING_US: Final = 600_000_000
-# Slurm and the submitting machine may differ by their clocks; a number comes round after weeks.
-_SAME_SUBMISSION_S: Final = 600.0
-
-_ENDS: Final = {
-    "TIMEOUT": EndState.TIMEOUT,
-    "DEADLINE": EndState.TIMEOUT,
-    "CANCELLED": EndState.CANCELLED,
-    "FAILED": EndState.FAILED,
-    "OUT_OF_MEMORY": EndState.FAILED,
-    "BOOT_FAIL": EndState.LOST,
-    "NODE_FAIL": EndState.LOST,
-    "PREEMPTED": EndState.LOST,
-    "REVOKED": EndState.LOST,
-    "COMPLETED": EndState.LOST,
-}
-
-
-@dataclass(kw_only=True)
-class SlurmView:
-    """What Slurm knows about the open attempts of a results folder."""
-
-    jobs: dict[Path, JobState] = field(default_factory=dict)
-    """By attempt folder: those that wait or run."""
-    closing: set[Path] = field(default_factory=set)
-    """Attempt folders that a queued job will merge and seal."""
-    doubts: list[str] = field(default_factory=list)
-    """Why something could not be learned, one line each."""
-    ended: int = 0
-    """Attempts whose end this call recorded."""
 
 
 def reconcile(results: Path, campaign: str | None = None) -> SlurmView:
@@ -66,106 +42,161 @@ def reconcile(results: Path, campaign: str | None = None) -> SlurmView:
     arrays = [array for array in list_arrays(results, campaign) if _open(array)]
     if not arrays:
         return known
+    if fault := disk_fault(results):
+        known.doubt(f"{results} {fault}: nothing can be recorded, merged or sealed there")
     here = cluster_name()
     try:
-        live = queued([name for array in arrays for name in (array.name, array.closing_name)])
+        jobs = remembered([name for array in arrays for name in (array.name, array.closing_name)])
     except SlurmError as error:
-        known.doubts.append(f"Slurm's queue cannot be asked: {error}")
+        known.doubt(f"Slurm's queue cannot be asked: {error}")
         return known
     for array in arrays:
-        submission = array.submission() or _adopt(array, live, known)
+        submission = array.submission() or _adopt(array, jobs, known)
         if submission is None:
             continue
         if here is not None and submission.slurm_cluster not in (None, here):
-            known.doubts.append(
+            known.doubt(
                 f"{array.name} is on cluster {submission.slurm_cluster}, this machine's is {here}"
             )
             continue
-        _settle_array(array, submission, live, known)
+        _settle_array(array, submission, jobs, known)
+        _look_for_closing(array, submission, jobs, known)
     return known
 
 
 def _open(array: JobArray) -> bool:
-    """True until the closing job has come to all of its attempts."""
-    return any(not attempt.manifest.is_file() for attempt in array.attempts())
+    """True until the closing job has come to all of its attempts and Slurm to those that failed."""
+    return any(
+        not attempt.manifest.is_file() or _awaits_word(attempt) for attempt in array.attempts()
+    )
+
+
+def _awaits_word(attempt: AttemptPaths) -> bool:
+    """True when a rank said how the attempt ended badly, and Slurm's own word is not kept yet."""
+    if attempt.seal.is_file():
+        return False
+    told = told_end(attempt)
+    if told is None or told["state"] not in (EndState.FAILED, EndState.LOST):
+        return False
+    return str(told.get("by", "")).startswith("rank ") and not has_last_word(attempt)
 
 
 def _settle_array(
-    array: JobArray, submission: Submission, live: dict[str, JobState], known: SlurmView
+    array: JobArray, submission: Submission, jobs: dict[str, JobState], known: SlurmView
 ) -> None:
-    gone: list[tuple[AttemptPaths, str]] = []
-    closing = any(job.name == array.closing_name for job in live.values())
-    for index, attempt in enumerate(array.attempts()):
-        if closing:
-            known.closing.add(attempt.folder)
-        job_id = array.element(submission.job_id, index)
-        job = live.get(job_id)
-        if job is not None and job.name == array.name and job.state not in ENDED:
-            known.jobs[attempt.folder] = job
-        elif not attempt.ended.is_file() and attempt.folder.is_dir():
-            gone.append((attempt, job_id))
+    gone = list(_gone(array, submission, jobs, known))
     if not gone:
         return
-    fresh = wall_us() - submission.t_us < LAG_US
-    try:
-        books = accounted([submission.job_id], array.name)
-    except SlurmError as error:
-        known.doubts.append(f"Slurm's accounting cannot be asked: {error}")
-        if "disabled" not in str(error):
-            return
-        books = {}
+    books, silence = _books(array, submission, known)
     for attempt, job_id in gone:
         job = books.get(job_id)
-        if job is not None and not _same_submission(job, submission):
-            job = None
-        if job is not None and job.state in ENDED:
-            known.ended += record_end(attempt, _ENDS[job.state], _reason(job), "Slurm")
-        elif not fresh:
+        if job is None or not job.ended:
+            remembers = jobs.get(job_id)
+            if remembers is not None and remembers.is_of(array.name, submission.submit_time):
+                job = remembers
+        if job is not None and job.ended:
+            told = told_end(attempt)
+            if told is None or overrules(job, told):
+                write_end(known, attempt, *end_of(job, array), "Slurm")
+        elif attempt.ended.is_file():
+            known.unsettled.add(attempt.folder)
+        elif setup := failed_setup(array, job_id):
+            write_end(known, attempt, EndState.FAILED, setup, "Slurm")
+        elif silence is not None or wall_us() - submission.t_us < LAG_US:
+            why = silence or "its accounting does not say yet how it ended"
+            known.unknown[attempt.folder] = f"job {job_id} is not in Slurm's queue; {why}"
+        else:
             said = f"; its accounting still says {job.state}" if job is not None else ""
             reason = f"Slurm's queue has no job {job_id} of the name {array.name} any more{said}"
-            known.ended += record_end(attempt, EndState.LOST, reason, "Slurm")
+            write_end(known, attempt, EndState.LOST, reason, "Slurm")
 
 
-def _same_submission(job: JobState, submission: Submission) -> bool:
-    """True when an accounting record is of this submission: Slurm gives numbers out again."""
-    if submission.submit_time is None:
-        return True
+def _gone(
+    array: JobArray, submission: Submission, jobs: dict[str, JobState], known: SlurmView
+) -> Iterator[tuple[AttemptPaths, str]]:
+    """The open attempts whose job neither waits nor runs, each with the job's id."""
+    for index, attempt in enumerate(array.attempts()):
+        job_id = array.element(submission.job_id, index)
+        job = jobs.get(job_id)
+        if job is not None and job.name == array.name and not job.ended:
+            known.jobs[attempt.folder] = job
+            if _awaits_word(attempt):
+                known.unsettled.add(attempt.folder)
+        elif attempt.folder.is_dir() and (not attempt.ended.is_file() or _awaits_word(attempt)):
+            yield attempt, job_id
+
+
+def _books(
+    array: JobArray, submission: Submission, known: SlurmView
+) -> tuple[dict[str, JobState], str | None]:
+    """What accounting has of an array, and why it cannot be asked; there may be none at all."""
     try:
-        ours = datetime.fromisoformat(submission.submit_time)
-        theirs = datetime.fromisoformat(job.submit_time)
-    except ValueError:
-        return True
-    return abs((theirs - ours).total_seconds()) <= _SAME_SUBMISSION_S
+        return accounted(submission.job_id, array.name, submission.submit_time), None
+    except SlurmError as error:
+        known.doubt(f"Slurm's accounting cannot be asked: {error}")
+        # Without accounting the queue alone is to be believed.
+        disabled = "disabled" in str(error)
+        return {}, None if disabled else "its accounting cannot be asked how it ended"
 
 
-def _reason(job: JobState) -> str:
-    where = f" on {job.nodes}" if job.nodes and job.nodes != "None assigned" else ""
-    detail = f" ({job.reason})" if job.reason else ""
-    what = f"Slurm says {job.state}{detail}{where} of job {job.job_id}"
-    if job.state == "COMPLETED":
-        return f"{what}, but no rank recorded an end"
-    return what
+def _look_for_closing(
+    array: JobArray, submission: Submission, jobs: dict[str, JobState], known: SlurmView
+) -> None:
+    """Note the job that merges and seals an array, or that there is none any more."""
+    closing = [job for job in jobs.values() if job.name == array.closing_name]
+    if any(not job.ended for job in closing):
+        known.closing |= {attempt.folder for attempt in array.attempts()}
+        return
+    left = sum(
+        attempt.folder.is_dir() and not attempt.manifest.is_file() for attempt in array.attempts()
+    )
+    if not left:
+        return
+    if submission.closing_refused is not None:
+        why = f"Slurm did not take it: {submission.closing_refused}"
+    elif closing:
+        why = f"job {closing[-1].job_id} was {closing[-1].state}; its log is {_log(array)}"
+    else:
+        why = f"job {submission.closing_job_id} is gone; its log is {_log(array)}"
+    known.doubt(
+        f"no job merges and seals {left} points of {array.name} ({why}): once they have ended, "
+        f"the same command does, or {closing_command(array)}"
+    )
 
 
-def _adopt(array: JobArray, live: dict[str, JobState], known: SlurmView) -> Submission | None:
+def closing_command(array: JobArray) -> str:
+    """What to type to merge and seal an array by hand."""
+    return shlex.join(
+        [
+            *("python", "-m", "launcher.campaign.finalize", str(array.results)),
+            *("--campaign", array.campaign, "--array", str(array.number)),
+        ]
+    )
+
+
+def _log(array: JobArray) -> Path:
+    return array.beside("close.log")
+
+
+def _adopt(array: JobArray, jobs: dict[str, JobState], known: SlurmView) -> Submission | None:
     """The submission of an array whose launcher was cut off after sbatch; None when unknown.
 
     The job's name tells: no other array has it.
     """
     if _submitting(array):
         return None
-    found = [job for job in live.values() if job.name == array.name]
+    found = [job for job in jobs.values() if job.name == array.name]
     if not found:
         try:
             found = list(accounted_since(array.name, array.t_us).values())
         except SlurmError as error:
-            known.doubts.append(f"Slurm's accounting cannot be asked: {error}")
+            known.doubt(f"Slurm's accounting cannot be asked: {error}")
             return None
     if not found:
         reason = "its launcher was cut off before Slurm had the job"
         for attempt in array.attempts():
             if attempt.folder.is_dir() and not attempt.started.is_file():
-                known.ended += record_end(attempt, EndState.LOST, reason, "launcher")
+                write_end(known, attempt, EndState.LOST, reason, "launcher")
         return None
     submission = Submission(
         job_id=found[0].job_id.partition("_")[0],
@@ -175,7 +206,10 @@ def _adopt(array: JobArray, live: dict[str, JobState], known: SlurmView) -> Subm
         closing_job_id=None,
         closing_refused="the launcher was cut off before it submitted it",
     )
-    record_submission(array, submission, sbatch=None)
+    try:
+        record_submission(array, submission, sbatch=None)
+    except OSError as error:
+        known.doubt(unwritten(array.results, error))
     return submission
 
 

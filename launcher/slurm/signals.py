@@ -20,6 +20,10 @@ from telemetry.record.schema import EndState
 _PATIENCE_S: Final = 3.0
 # The shell's own convention: 128 + the signal's number.
 _EXIT_CODE: Final = 128 + signal.SIGTERM
+NODE_FAILED: Final = "a node of the job failed"
+"""What a surviving rank can say of a crash; which node it was, only Slurm's books know."""
+TOLD_TO_STOP: Final = "was told to stop by SIGTERM"
+"""What a rank says that Slurm ended without a word why."""
 _PAIR: Final = re.compile(r"(?:^|\s)([A-Za-z/:&]+)=(\S*)")
 
 
@@ -60,9 +64,10 @@ def slurm_verdict(environment: Mapping[str, str]) -> SlurmVerdict | None:
     """How Slurm is ending the job of this environment; None when it is not, or does not say."""
     if not _is_task(environment):
         return None
+    job_id = environment["SLURM_JOB_ID"]
     try:
         done = subprocess.run(
-            ["scontrol", "--oneliner", "show", "job", environment["SLURM_JOB_ID"]],
+            ["scontrol", "--oneliner", "show", "job", job_id],
             capture_output=True,
             check=False,
             text=True,
@@ -73,11 +78,36 @@ def slurm_verdict(environment: Mapping[str, str]) -> SlurmVerdict | None:
     # Some centers have no scontrol on compute nodes.
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return read_verdict(done.stdout) if done.returncode == 0 else None
+    if done.returncode:
+        return None
+    return read_verdict(
+        own_job(done.stdout, job_id, environment.get("SLURM_JOB_NAME")), restarts(environment)
+    )
 
 
-def read_verdict(job: str) -> SlurmVerdict | None:
-    """How Slurm is ending the job that `scontrol show job` describes; None when it runs on."""
+def own_job(text: str, job_id: str, name: str | None) -> str:
+    """The line of `scontrol --oneliner show job` that is of that number and name; empty if none.
+
+    An array's number is one of its elements' too: asked for it, Slurm tells of all of them.
+    """
+    for line in text.splitlines():
+        fields = dict(_PAIR.findall(line))
+        if fields.get("JobId") == job_id and name in (None, fields.get("JobName")):
+            return line
+    return ""
+
+
+def restarts(environment: Mapping[str, str]) -> int:
+    """How often Slurm has started the job of this environment again."""
+    count = environment.get("SLURM_RESTART_COUNT", "0")
+    return int(count) if count.isdecimal() else 0
+
+
+def read_verdict(job: str, restarted: int = 0) -> SlurmVerdict | None:
+    """How Slurm is ending the job that `scontrol show job` describes; None when it runs on.
+
+    `restarted` is how often it had been started again when it began: more of it is a requeue now.
+    """
     fields = dict(_PAIR.findall(job))
     state, reason = fields.get("JobState", ""), fields.get("Reason", "None")
     if fields.get("PreemptTime", "None") != "None":
@@ -86,7 +116,9 @@ def read_verdict(job: str) -> SlurmVerdict | None:
         limit = fields.get("TimeLimit", "unknown")
         return SlurmVerdict(state=EndState.TIMEOUT, reason=f"the time limit of {limit} ran out")
     if state == "NODE_FAIL" or reason == "NodeDown":
-        return SlurmVerdict(state=EndState.LOST, reason="a node of the job failed")
+        return SlurmVerdict(state=EndState.LOST, reason=NODE_FAILED)
+    if restarts({"SLURM_RESTART_COUNT": fields.get("Restarts", "0")}) > restarted:
+        return SlurmVerdict(state=EndState.LOST, reason="its job was requeued through Slurm")
     # An array's element that was cancelled says so in its exit code alone: killed by a signal.
     if state in {"CANCELLED", "COMPLETING"} and fields.get("ExitCode", "").endswith(
         f":{signal.SIGTERM:d}"

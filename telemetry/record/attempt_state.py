@@ -9,7 +9,7 @@ from typing import Any, Final
 import psutil
 
 from telemetry.clock import US_PER_S, wall_us
-from telemetry.record.files import create_json, read_json
+from telemetry.record.files import create_json, read_json, write_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import EndState
 
@@ -66,6 +66,22 @@ def record_end(
     if memory is not None:
         content["memory"] = dict(memory)
     return create_json(attempt.ended, content)
+
+
+def correct_end(attempt: AttemptPaths, state: EndState, reason: str, by: str) -> bool:
+    """Put what a batch system's books say in the place of what a rank said, whose words are kept.
+
+    A rank sees its peer's connection break and not the node behind it. True when this call did it:
+    an end is corrected once, and never one that is sealed, went well or is not there.
+    """
+    before = _read(attempt, "ended")
+    if before is None or "before" in before or before["state"] == EndState.COMPLETED:
+        return False
+    if attempt.seal.is_file():
+        return False
+    content = {"state": state.value, "reason": reason, "t_us": before["t_us"], "by": by}
+    write_json(attempt.ended, {**content, "corrected_us": wall_us(), "before": before})
+    return True
 
 
 def this_host() -> frozenset[str]:

@@ -36,7 +36,7 @@ def logs() -> Iterator[str]:
     yield from ("slurm-7.out", "slurm-7_0.out")
 
 
-@pytest.mark.parametrize("name", logs())
+@pytest.mark.parametrize("name", list(logs()))
 @pytest.mark.parametrize("folder", [".", "conf"])
 def test_a_job_s_log_is_no_uncommitted_change(project: Path, name: str, folder: str) -> None:
     (project / folder / name).write_text("said")
