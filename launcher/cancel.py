@@ -6,66 +6,84 @@ What they measured so far is kept, merged and labelled.
 Exit status: 0 all have ended, 1 some have not, 2 the command is wrong.
 """
 
-import argparse
+import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil
+from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
+from telemetry.named_paths import named_path
+from telemetry.terminal import printable
 
-from launcher.campaign.point_status import campaign_points, campaigns
-from launcher.slurm.job_arrays import list_arrays
-from launcher.slurm.queue import SlurmError, ask_slurm
-from launcher.slurm.reconcile import reconcile
-from launcher.status import fault_of
-from telemetry.record.attempt_state import is_alive, record_end, this_host
-from telemetry.record.disk import disk_trouble
-from telemetry.record.files import read_json
-from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
-from telemetry.record.schema import EndState
+with needs_extra("cancel", "launch"):
+    import psutil
+
+    from launcher.campaign.point_status import campaign_points, campaigns
+    from launcher.slurm.job_arrays import list_arrays
+    from launcher.slurm.queue import SlurmError, ask_slurm
+    from launcher.slurm.reconcile import reconcile
+    from launcher.status import fault_of
+    from telemetry.record.attempt_state import is_alive, record_end, this_host
+    from telemetry.record.disk import disk_trouble
+    from telemetry.record.files import read_json
+    from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
+    from telemetry.record.schema import EndState
 
 # KillWait, 30 s by default, lies between SIGTERM and the end of a job, and accounting is behind.
 _PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.5
 # A command line holds a few thousand numbers; this leaves room for any environment.
 _AT_ONCE: Final = 500
-_BAD_INPUT: Final = 2
 
 
+@command("cancel")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m launcher.cancel", description="Stop what is queued or running."
+    parser = CommandParser(
+        module="launcher.cancel",
+        description="Stop what is queued or running.",
+        epilog="exit status: 0 all have ended, 1 some have not, 2 the command is wrong, "
+        "130 stopped",
     )
-    parser.add_argument("results", type=Path, help="the results folder")
+    parser.add_argument("results", help="the results folder")
     parser.add_argument("points", nargs="*", metavar="RUN_ID", help="only these points")
     parser.add_argument("--campaign", help="only this call of the launcher")
     given = parser.parse_args(arguments)
-    results: Path = given.results.absolute()
-    if fault := fault_of(results, given.campaign):
-        sys.stderr.write(f"cancel: {fault}\n")
-        return _BAD_INPUT
     points = set(given.points)
-    if unknown := sorted(points - _known(results, given.campaign)):
-        where = results if given.campaign is None else f"campaign {given.campaign}"
-        sys.stderr.write(f"cancel: `RUN_ID` must be a run of {where}, but is {unknown[0]}\n")
-        return _BAD_INPUT
+    try:
+        results = named_path("RESULTS", given.results, "a results folder")
+        fault = fault_of(results, given.campaign, any_folder=bool(points))
+        if fault is None:
+            fault = _unknown(results, given.campaign, points)
+    except ValueError as error:
+        fault = str(error)
+    if fault is not None:
+        complain("cancel", fault)
+        return ExitCode.BAD_INPUT
     try:
         asked = cancel(results, given.campaign, points)
     except SlurmError as error:
-        sys.stderr.write(f"cancel: {error}\n")
-        return 1
+        complain("cancel", str(error))
+        return ExitCode.FAILED
     except OSError as error:
         trouble = disk_trouble(error) or f"cannot be written ({error.strerror})"
-        sys.stderr.write(f"cancel: {results} {trouble}; the jobs were told, the record was not\n")
-        return 1
+        complain("cancel", f"{results} {trouble}; the jobs were told, the record was not")
+        return ExitCode.FAILED
     left, doubts = _wait(results, asked)
     sys.stdout.write(f"{len(asked) - left} of {len(asked)} attempts stopped\n")
     for doubt in doubts:
-        sys.stdout.write(f"note: {doubt}\n")
-    return 1 if left else 0
+        sys.stdout.write(f"note: {printable(doubt)}\n")
+    sys.stdout.write(f"next: python -m launcher.status {printable(shlex.quote(str(results)))}\n")
+    return ExitCode.FAILED if left else ExitCode.DONE
+
+
+def _unknown(results: Path, campaign: str | None, points: set[str]) -> str | None:
+    """Which of the runs that somebody named is none; None when all are."""
+    unknown = sorted(points - _known(results, campaign))
+    where = results if campaign is None else f"campaign {campaign}"
+    return f"`RUN_ID` must be a run of {where}, but is {unknown[0]}" if unknown else None
 
 
 def cancel(results: Path, campaign: str | None, points: set[str]) -> list[AttemptPaths]:

@@ -6,30 +6,42 @@ internet at all, `--from` takes files, or a clone of the hub's repository, that 
 Exit status: 0 all staged, 1 the hub cannot be reached, 2 the command or a file is wrong.
 """
 
-import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from rich.console import Console
+from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
+from telemetry.named_paths import named_path
+from telemetry.terminal import printable
 
-from workers.prompts.corpus import CORPORA
-from workers.prompts.selection import cache_folder
-from workers.prompts.staging import StagedCopy, stage
+with needs_extra("stage", "launch"):
+    # The commands that only name data sets do without it; and loaded here it would read its
+    # settings too early.
+    if find_spec("datasets") is None:
+        raise ModuleNotFoundError(name="datasets")
+    from rich.console import Console
+
+    from workers.prompts.corpus import CORPORA
+    from workers.prompts.selection import cache_folder
+    from workers.prompts.staging import StagedCopy, stage
 
 
+@command("stage")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Stage what the command names; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m launcher.stage",
+    parser = CommandParser(
+        module="launcher.stage",
         description="Put datasets where machines without internet find them.",
-        epilog="datasets: " + "; ".join(f"{name}: {CORPORA[name].about}" for name in _stageable()),
+        epilog="datasets:\n"
+        + "".join(f"  {name}: {CORPORA[name].about}\n" for name in _stageable())
+        + "exit status: 0 all staged, 1 the hub cannot be reached, 2 the command or a file is "
+        "wrong, 130 stopped",
     )
     parser.add_argument("datasets", nargs="+", metavar="DATASET", help=", ".join(_stageable()))
     parser.add_argument(
         "--cache",
-        type=Path,
         default=None,
         metavar="DIR",
         help="where staged copies lie (default: $JOULEGRID_CACHE, else ~/.cache/joulegrid)",
@@ -37,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--from",
         dest="origins",
-        type=Path,
         action="append",
         default=[],
         metavar="FILE",
@@ -45,10 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "given more than once, the files are read one after another",
     )
     given = parser.parse_args(arguments)
-    cache = (cache_folder() if given.cache is None else given.cache).expanduser().absolute()
     console = Console(stderr=True, highlight=False)
     names = list(dict.fromkeys(given.datasets))
-    if given.origins and len(names) > 1:
+    try:
+        cache = cache_folder() if given.cache is None else named_path("--cache", given.cache)
+        origins = [named_path("--from", each, "a file or a folder") for each in given.origins]
+    except ValueError as error:
+        return _refuse(str(error), ExitCode.BAD_INPUT)
+    if origins and len(names) > 1:
         return _refuse("`--from` must be given with one dataset, but is given with several", 2)
     if strangers := [name for name in names if name not in _stageable()]:
         return _refuse(
@@ -58,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in names:
         try:
             with console.status(f"staging {name}"):
-                copy = stage(CORPORA[name], cache, origins=given.origins)
+                copy = stage(CORPORA[name], cache, origins=origins)
         except ValueError as error:
             return _refuse(str(error), 2)
         except RuntimeError as error:
@@ -79,7 +94,7 @@ def _describe(copy: StagedCopy, cache: Path) -> str:
     left_out = f" ({empty} empty rows left out)" if empty else ""
     return (
         f"{copy.corpus}: {copy.prompts} prompts{left_out}, recorded as {copy.dataset}, "
-        f"sha256 {copy.sha256[:16]}\n  in {cache / copy.corpus}\n"
+        f"sha256 {copy.sha256[:16]}\n  in {printable(str(cache / copy.corpus))}\n"
     )
 
 
@@ -92,7 +107,7 @@ def _next_command(name: str, cache: Path, *, is_default: bool) -> str:
 
 
 def _refuse(line: str, status: int) -> int:
-    sys.stderr.write(" ".join(line.split()) + "\n")
+    complain("stage", " ".join(line.split()))
     return status
 
 

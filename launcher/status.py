@@ -2,10 +2,10 @@
 
 Jobs that Slurm ended without a word of theirs get their end recorded by the way.
 
-Exit status: 0 all well so far, 1 a point failed, 2 the command is wrong.
+Exit status: 0 all well so far, 1 a point failed or is damaged, 2 the command is wrong.
 """
 
-import argparse
+import shlex
 import sys
 import time
 from collections import Counter
@@ -13,55 +13,96 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.text import Text
+from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
+from telemetry.named_paths import named_path
+from telemetry.terminal import printable
 
-from launcher.campaign.point_status import GOING, PointStatus, campaigns, point_statuses
-from launcher.slurm.reconcile import reconcile
-from telemetry.record.seal import SEALED
-from workers.planning.engine_facts import DEFAULT_ENGINE
+with needs_extra("status", "launch"):
+    from rich.console import Console, Group, RenderableType
+    from rich.live import Live
+    from rich.text import Text
+
+    from launcher.campaign.point_status import GOING, PointStatus, campaigns, point_statuses
+    from launcher.slurm.reconcile import reconcile
+    from telemetry.record.paths import holds_results
+    from telemetry.record.seal import SEALED
+    from workers.planning.engine_facts import DEFAULT_ENGINE
 
 # squeue is asked each time: more often would be felt by a controller with many users.
 _WATCH_S: Final = 5.0
 # More lines than a screen has say less than their count.
 _MOST_LINES: Final = 30
-_BAD_INPUT: Final = 2
 _STYLES: Final = {SEALED: "green", "running": "cyan", "merging": "cyan", "queued": "dim"}
 
 
+@command("status")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m launcher.status", description="Where the points of a campaign stand."
+    parser = CommandParser(
+        module="launcher.status",
+        description="Where the points of a campaign stand.",
+        epilog="exit status: 0 all well so far, 1 a point failed or is damaged, 2 the command is "
+        "wrong, 130 stopped",
     )
-    parser.add_argument("results", type=Path, help="the results folder")
+    parser.add_argument("results", help="the results folder")
     parser.add_argument(
         "--campaign", help="one call of the launcher: a folder of RESULTS/campaigns"
     )
     parser.add_argument("--watch", action="store_true", help="stay until the last point has ended")
     parser.add_argument("--all", action="store_true", help="list every point, the sealed ones too")
     given = parser.parse_args(arguments)
-    results: Path = given.results.absolute()
+    try:
+        results = named_path("RESULTS", given.results, "a results folder")
+    except ValueError as error:
+        complain("status", str(error))
+        return ExitCode.BAD_INPUT
     if fault := fault_of(results, given.campaign):
-        sys.stderr.write(f"status: {fault}\n")
-        return _BAD_INPUT
+        complain("status", fault)
+        return ExitCode.BAD_INPUT
     console = Console(soft_wrap=True, highlight=False)
     if given.watch:
-        return watch(results, given.campaign, console)
-    found, notes = look(results, given.campaign)
-    console.print(page(found, notes, most=len(found) if given.all else _MOST_LINES))
-    return 1 if any(status.failed for status in found) else 0
+        code = watch(results, given.campaign, console)
+        found = look(results, given.campaign)[0]
+    else:
+        found, notes = look(results, given.campaign)
+        console.print(page(found, notes, most=len(found) if given.all else _MOST_LINES))
+        code = _code(found)
+    folder = shlex.quote(str(results))
+    going = any(status.state in GOING for status in found)
+    line = (
+        f"python -m launcher.status {folder} --watch" if going else f"python -m analysis {folder}"
+    )
+    if any(status.state == SEALED for status in found) or going:
+        console.print(f"next: python -m {printable(line)}", markup=False)
+    return code
 
 
-def fault_of(results: Path, campaign: str | None) -> str | None:
-    """What is wrong with the folder or campaign that somebody named; None when nothing is."""
-    if not results.is_dir():
-        return f"`RESULTS` must be a results folder, but {results} is none"
-    if campaign is not None and campaign not in (names := campaigns(results)):
+def fault_of(results: Path, campaign: str | None, *, any_folder: bool = False) -> str | None:
+    """What is wrong with the folder or campaign that somebody named; None when nothing is.
+
+    `any_folder` takes one that holds nothing of the launcher's, too.
+    """
+    try:
+        if not results.is_dir():
+            return f"`RESULTS` must be a results folder, but {results} is none"
+        if not any_folder and not holds_results(results):
+            return (
+                f"`RESULTS` must be a results folder, but {results} holds neither a run nor a "
+                "campaign"
+            )
+        names = campaigns(results)
+    except OSError as error:
+        return (
+            f"`RESULTS` must be a folder that can be read, but {results} is not: {error.strerror}"
+        )
+    if campaign is not None and campaign not in names:
         last = ", ".join(names[-3:]) or "none"
         return f"`--campaign` must be a campaign of {results} (the last: {last}), but is {campaign}"
     return None
+
+
+def _code(found: Sequence[PointStatus]) -> int:
+    return ExitCode.FAILED if any(status.failed for status in found) else ExitCode.DONE
 
 
 def look(results: Path, campaign: str | None) -> tuple[list[PointStatus], list[str]]:
@@ -89,7 +130,7 @@ def watch(results: Path, campaign: str | None, console: Console) -> int:
         except KeyboardInterrupt:
             console.print("the jobs go on; launcher.cancel stops them")
     console.print(page(found, [], most=_MOST_LINES))
-    return 1 if any(status.failed for status in found) else 0
+    return _code(found)
 
 
 def summary(found: Sequence[PointStatus]) -> str:
@@ -108,17 +149,19 @@ def page(found: Sequence[PointStatus], notes: Sequence[str], *, most: int) -> Re
     tell_engines = {status.engine for status in found} != {DEFAULT_ENGINE}
     for status in shown:
         line = Text(f"{status.state:<9}", style=_STYLES.get(status.state, "bold red"))
-        line.append(f" {status.run_id} attempt {status.attempt}", style="default")
+        line.append(f" {printable(status.run_id)} attempt {status.attempt}", style="default")
         if tell_engines:
             line.append(f"  {status.engine}", style="default")
+        if status.differs:
+            line.append(f"  {printable(status.differs)}", style="default")
         if status.detail:
-            line.append(f"  {status.detail}", style="default")
+            line.append(f"  {printable(status.detail)}", style="default")
         parts.append(line)
         if status.failed and status.log is not None:
-            parts.append(Text(f"          log: {status.log}"))
+            parts.append(Text(f"          log: {printable(str(status.log))}"))
     if len(shown) < len(order):
         parts.append(Text(f"and {len(order) - len(shown)} more; --all lists them"))
-    parts += [Text(f"note: {note}") for note in notes]
+    parts += [Text(f"note: {printable(note)}") for note in notes]
     return Group(*parts)
 
 

@@ -1,5 +1,6 @@
 """Point status: where each point of a results folder stands, from its record and Slurm's queue."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Any, Final
 
 from launcher.slurm.view import SlurmView
 from telemetry.record.attempt_state import QUEUED, RUNNING
+from telemetry.record.differing import MEASUREMENT_FIELDS, SPEC_FIELDS, differing, told
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
 from telemetry.record.seal import SEALED
+from workers.planning.engine_facts import DEFAULT_ENGINE
 
 MERGING: Final = "merging"
 """It completed; its tables and seal are still to come."""
@@ -18,7 +21,16 @@ UNSEALED: Final = "unsealed"
 """It completed, and nothing is going to merge and seal it."""
 UNKNOWN: Final = "unknown"
 """Its job is not in Slurm's queue, and nobody can say how it ended."""
+DAMAGED: Final = "damaged"
+"""Its record cannot be read."""
 GOING: Final = (QUEUED, RUNNING, MERGING, UNKNOWN)
+# The run's name has these, or a word of its own has (the engine and its bits).
+_IN_NAME: Final = frozenset(
+    {
+        *("model", "dataset", "gpu", "gpus", "batch_size", "max_gen_len", "repeat"),
+        *("engine", "quantization"),
+    }
+)
 _UNEXPLAINED: Final = (EndState.FAILED, EndState.LOST)
 # The last lines of a log say why; a traceback's last one says most.
 _TAIL_BYTES: Final = 4096
@@ -40,6 +52,8 @@ class PointStatus:
     """Slurm's reason, the progress, or why it failed."""
     log: Path | None
     """The job's log; None before there is one."""
+    differs: str = ""
+    """What sets it apart from the others and stands in no name, such as `temperature=0.8`."""
 
     @property
     def failed(self) -> bool:
@@ -50,12 +64,35 @@ class PointStatus:
 def point_statuses(
     results: Path, known: SlurmView, campaign: str | None = None
 ) -> list[PointStatus]:
-    """Where the points of a results folder, or of one campaign, stand, by name."""
+    """Where the points of a results folder, or of one campaign, stand, by name.
+
+    One whose record cannot be read is `damaged`; it hides no other.
+    """
     wanted = None if campaign is None else set(campaign_points(results, campaign))
+    found: list[PointStatus] = []
+    fields: list[dict[str, Any]] = []
+    for run in list_runs(results):
+        if wanted is not None and run.run_id not in wanted:
+            continue
+        try:
+            if not (attempts := run.attempts()):
+                continue
+            status = _standing(run, attempts, known)
+            # The spec's is the last word where both have a field.
+            content = {**_launch_of(run, status.attempt), **read_json(run.spec)}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            status, content = _damaged(run, error), {}
+        found.append(status)
+        fields.append(content)
+    whole = [content for content in fields if content]
+    names = [
+        name
+        for name in differing(whole, (*SPEC_FIELDS, *MEASUREMENT_FIELDS))
+        if name not in _IN_NAME
+    ]
     return [
-        _standing(run, attempts, known)
-        for run in list_runs(results)
-        if (wanted is None or run.run_id in wanted) and (attempts := run.attempts())
+        dataclasses.replace(status, differs=told(content, names) if content else "")
+        for status, content in zip(found, fields, strict=True)
     ]
 
 
@@ -108,6 +145,26 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView)
         state=state,
         detail=detail,
         log=log,
+    )
+
+
+def _launch_of(run: RunPaths, number: int) -> dict[str, Any]:
+    """How an attempt is measured; empty where that cannot be read: the seal tells of it."""
+    try:
+        return read_json(run.attempt(number).launch)
+    except (OSError, ValueError):
+        return {}
+
+
+def _damaged(run: RunPaths, error: Exception) -> PointStatus:
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return PointStatus(
+        run_id=run.run_id,
+        engine=DEFAULT_ENGINE,
+        attempt=0,
+        state=DAMAGED,
+        detail=f"its record cannot be read ({said})",
+        log=None,
     )
 
 

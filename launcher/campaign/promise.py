@@ -8,15 +8,21 @@ from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import project_folder
 from launcher.jobs.submit import require_slurm_path
 from launcher.plan.grid import Grid, Verdict
+from workers.prompts.availability import prompts_fault
 
 
 def require_launch(grid: Grid) -> None:
-    """Refuse a results folder that the launch could not use. Nothing is written.
+    """Refuse a results folder or prompts that the launch could not use. Nothing is written.
 
     Raises:
-        BadInputError: it cannot be made or written, or Slurm would read more out of its name.
+        BadInputError: the folder cannot be made or written, or Slurm would read more out of its
+            name; a source's prompts are too few or malformed, as far as that can be seen here.
     """
-    require_slurm_path(grid.results, grid.having(Verdict.RUN))
+    points = grid.having(Verdict.RUN)
+    require_slurm_path(grid.results, points)
+    for source, prompts in dict.fromkeys((point.source, point.spec.prompts) for point in points):
+        if fault := prompts_fault(source, prompts):
+            raise BadInputError(fault)
     there = grid.results
     while not os.path.lexists(there):
         there = there.parent

@@ -30,7 +30,6 @@ from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
 from workers.planning.memory import MemoryEstimate, estimate
 from workers.prompts import selection as prompts
-from workers.prompts.availability import prompts_fault
 from workers.tokenizers import tokenizer
 
 _SAME_FOR_ALL: Final = (
@@ -284,9 +283,6 @@ class _Checker:
             return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
         if self._hub is not None and (reason := self._hub.fault(source)):
             return Verdict.NOT_STAGED, reason
-        # What the launch refuses as it reads them.
-        if fault := prompts_fault(source, spec.prompts):
-            raise BadInputError(fault)
         return Verdict.RUN, None
 
 

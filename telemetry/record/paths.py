@@ -185,6 +185,15 @@ def campaigns_folder(results: Path) -> Path:
     return results / "campaigns"
 
 
+def holds_results(folder: Path) -> bool:
+    """True where a folder has what the launcher writes: a run, or the calls that made runs.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return campaigns_folder(folder).is_dir() or next(list_runs(folder), None) is not None
+
+
 def list_runs(results: Path) -> Iterator[RunPaths]:
     """Every run of a results folder, by name: each folder with a spec.json.
 

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from launcher.campaign.point_status import progress_line, read_progress
+from launcher.cancel import main as cancel_main
 from launcher.status import look, page
+from launcher.status import main as status_main
 from telemetry.record.files import write_json
 from telemetry.record.paths import AttemptPaths
-from tests.support.watched_attempts import make_attempt
+from tests.support.watched_attempts import LAUNCH, make_attempt
 
 CONTENT: dict[str, Any] = {
     "phase": "decode",
@@ -90,3 +93,50 @@ def test_runs_that_engine_and_quantization_alone_tell_apart_are_told_apart(tmp_p
 def test_a_folder_of_the_reference_engine_alone_has_no_word_of_it(tmp_path: Path) -> None:
     make_attempt(tmp_path)
     assert "reference" not in shown(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"engine": 3}', "\x00\xff", '{"a": "\x1b[2J"}']
+)
+def test_one_damaged_record_is_told_and_hides_no_other(tmp_path: Path, text: str) -> None:
+    make_attempt(tmp_path, spec={"seed": 1})
+    run, _ = make_attempt(tmp_path, spec={"seed": 2})
+    run.spec.write_text(text)
+    lines = shown(tmp_path)
+    assert "not submitted yet" in lines
+    assert "\x1b" not in lines
+    assert lines.count("attempt") == 2
+
+
+def test_every_field_in_which_runs_differ_stands_beside_them(tmp_path: Path) -> None:
+    make_attempt(tmp_path, spec={"temperature": 0.0})
+    make_attempt(tmp_path, spec={"temperature": 0.5, "ignore_eos": True})
+    text = shown(tmp_path)
+    assert "temperature=0.5, ignore_eos=yes" in text
+    assert "temperature=0, ignore_eos=no" in text
+    assert "seed=" not in text
+
+
+def test_settings_of_the_measurement_that_differ_stand_beside_runs(tmp_path: Path) -> None:
+    for seed, window_s in ((1, 0.0), (2, 5.0)):
+        _, attempt = make_attempt(tmp_path, spec={"seed": seed})
+        write_json(attempt.launch, {**LAUNCH, "min_window_s": window_s})
+    text = shown(tmp_path)
+    assert "min_window_s=0" in text
+    assert "min_window_s=5" in text
+
+
+def test_a_folder_that_is_no_results_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "holiday.jpg").write_text("")
+    for main in (status_main, cancel_main):
+        assert main([str(tmp_path)]) == 2
+        assert "holds neither a run nor a campaign" in capsys.readouterr().err
+
+
+def test_the_next_command_is_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "my results"
+    make_attempt(results)
+    assert status_main([str(results)]) == 0
+    assert f"next: python -m launcher.status '{results}' --watch" in capsys.readouterr().out
