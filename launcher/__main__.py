@@ -92,11 +92,12 @@ def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
             return None
         # What Slurm ended since is known before anything is tried again.
         known = reconcile(results_folder(points[0].config))
-        for doubt in known.doubts:
-            _note(console, doubt)
         # A spinner is for terminals alone; a log wants lines.
         tell = status.update if console.is_terminal else console.print
-        return check(points, known, tell, HubReach())
+        grid = check(points, known, tell, HubReach())
+        for doubt in known.doubts:
+            _note(console, doubt)
+        return grid
 
 
 def _plan(grid: Grid, arguments: Sequence[str], console: Console) -> int:

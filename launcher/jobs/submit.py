@@ -24,6 +24,7 @@ from launcher.jobs.shapes import JobShape, Trial, shape_of
 from launcher.plan.cluster import Cluster
 from launcher.plan.grid import PlannedPoint
 from launcher.slurm.job_arrays import JobArray, Submission, record_submission
+from launcher.slurm.partitions import PartitionFinder
 from launcher.slurm.queue import (
     SlurmError,
     ask_slurm,
@@ -223,7 +224,12 @@ def _submit_closing(array: JobArray, cluster: Cluster, job_id: str) -> str:
     ]
     script = array.beside("close.sh")
     replace_text(script, f"#!/bin/bash\nexec {shlex.join(words)}\n")
+    partition = request.closing_partition or request.partition
     minutes = _CLOSING_BASE_MIN + len(array.members) // _CLOSINGS_PER_MIN
+    minutes = min(minutes, max(_CLOSING_BASE_MIN, cluster.timeout_min))
+    # A partition for short jobs may lend less than that; beyond its limit the job would not start.
+    limits = [each.most_minutes for each in PartitionFinder().find(partition)]
+    minutes = min([minutes, *(limit for limit in limits if limit)])
     command = [
         "sbatch",
         "--parsable",
@@ -235,9 +241,8 @@ def _submit_closing(array: JobArray, cluster: Cluster, job_id: str) -> str:
         "--no-requeue",
         "--nodes=1",
         "--ntasks=1",
-        f"--time={min(minutes, max(_CLOSING_BASE_MIN, cluster.timeout_min))}",
+        f"--time={minutes}",
     ]
-    partition = request.closing_partition or request.partition
     for option, value in (
         ("partition", partition),
         ("account", request.account),

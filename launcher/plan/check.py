@@ -20,6 +20,8 @@ from launcher.plan.limits import (
     too_large,
     too_long,
 )
+from launcher.slurm.partitions import PartitionFinder
+from launcher.slurm.queue import SlurmError
 from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.slurm.view import SlurmView
 from telemetry.named_paths import named_path
@@ -171,6 +173,7 @@ class _Checker:
         self._sources: dict[str, prompts.PromptSource] = {}
         self._tokenizers: dict[Path | None, str] = {}
         self._boards = BoardFinder()
+        self._partitions = PartitionFinder()
 
     def point(self, point: Point, repeat: int) -> PlannedPoint:
         """A point's spec and verdict.
@@ -279,11 +282,31 @@ class _Checker:
             return Verdict.TOO_LARGE, reason
         if reason := too_long(spec, cluster):
             return Verdict.TOO_LONG, reason
+        if reason := self._without_room(spec, cluster):
+            return Verdict.ILLEGAL, reason
         if cluster.device == "cuda" and (spec.power_cap_w or spec.sm_clock_mhz):
             return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
         if self._hub is not None and (reason := self._hub.fault(source)):
             return Verdict.NOT_STAGED, reason
         return Verdict.RUN, None
+
+    def _without_room(self, spec: RunSpec, cluster: Cluster) -> str | None:
+        """Why Slurm would let a point's job wait for ever; None when it does not say so."""
+        request = cluster.slurm
+        if request is None:
+            return None
+        try:
+            return self._partitions.fault(
+                request.partition,
+                nodes=spec.nodes,
+                minutes=cluster.timeout_min,
+                gpus=spec.gpus_per_node if cluster.device == "cuda" else 0,
+                gpu_type=request.gpu_type,
+                qos=request.qos is not None,
+            )
+        except SlurmError as error:
+            self._known.doubt(f"what Slurm's partition has room for is not checked: {error}")
+            return None
 
 
 def _gpus_per_node(gpus: object, cluster: Cluster) -> tuple[object, str | None]:

@@ -13,6 +13,9 @@ from telemetry.record.validation import require_whole
 AUTO_DEVICE: Final = "auto"
 """Where a point's GPU decides: on it, or on CPU where it is simulated."""
 EXECUTORS: Final = ("local", "slurm")
+# 2**31 and more minutes are no limit to Slurm, and it takes larger numbers for no number at all.
+MOST_MINUTES: Final = 525_600
+"""Most minutes of a point's job: a year, beyond what any site lends."""
 _NAMES: Final = (
     "partition",
     "account",
@@ -125,8 +128,13 @@ class Cluster:
                     f"`cluster.{name}` must be one of {', '.join(allowed)}, "
                     f"but is {own[name]!r} instead"
                 )
-        for name in ("gpus_per_node", "timeout_min"):
-            require_count(f"cluster.{name}", own[name])
+        require_count("cluster.gpus_per_node", own["gpus_per_node"])
+        minutes = own["timeout_min"]
+        if type(minutes) is not int or not 1 <= minutes <= MOST_MINUTES:
+            raise BadInputError(
+                f"`cluster.timeout_min` must be a whole number from 1 to {MOST_MINUTES}, "
+                f"but is {minutes!r} instead"
+            )
         if own["threads"] is not None:
             require_count("cluster.threads", own["threads"])
         rate = own["core_gflops"]

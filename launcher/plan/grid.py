@@ -42,7 +42,7 @@ class Verdict(StrEnum):
     FAILED = "failed"
     """Tried before: skipped unless retry=failed."""
     ILLEGAL = "illegal"
-    """The model cannot be split so, the nodes cannot hold the ranks so, or the engine does not."""
+    """The model cannot be split so, the nodes or Slurm cannot hold it, or the engine does not."""
     TOO_LARGE = "too large"
     """It does not fit the memory."""
     TOO_LONG = "too long"
