@@ -20,9 +20,9 @@ from launcher.plan.limits import (
     too_large,
     too_long,
 )
+from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.slurm.partitions import PartitionFinder
 from launcher.slurm.queue import SlurmError
-from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.slurm.view import SlurmView
 from telemetry.named_paths import named_path
 from telemetry.record.launch import LaunchConfig
@@ -278,12 +278,24 @@ class _Checker:
             before = open_verdict(attempts[-1], cluster, self._known, self._retry)
             if before is not None:
                 return before
+        return self._room(spec, cluster, memory) or self._reach(spec, cluster, source)
+
+    def _room(
+        self, spec: RunSpec, cluster: Cluster, memory: MemoryEstimate
+    ) -> tuple[Verdict, str] | None:
+        """Where a point finds no room; None where it finds some."""
         if reason := too_large(spec, cluster, memory):
             return Verdict.TOO_LARGE, reason
         if reason := too_long(spec, cluster):
             return Verdict.TOO_LONG, reason
         if reason := self._without_room(spec, cluster):
             return Verdict.ILLEGAL, reason
+        return None
+
+    def _reach(
+        self, spec: RunSpec, cluster: Cluster, source: prompts.PromptSource
+    ) -> tuple[Verdict, str | None]:
+        """Whether what a point needs is there."""
         if cluster.device == "cuda" and (spec.power_cap_w or spec.sm_clock_mhz):
             return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
         if self._hub is not None and (reason := self._hub.fault(source)):

@@ -1,6 +1,7 @@
 """What is known of GPU boards from datasheets, papers and boards that were read: one row a board.
 
 - `ada`: rows of the L4, L40S, RTX 4090 and RTX 6000 Ada.
+- `agreement`: is the board that a driver names the one that was asked for?
 - `ampere`: rows of the A100, A30, A40 and A10.
 - `blackwell`: rows of the B200 and the RTX 5090.
 - `board`: one kind of GPU board: memory, limits, clocks, peaks and how its power sensor
@@ -18,5 +19,5 @@
 Public: `ASSUMED_CONTEXT_BYTES`, `ASSUMED_NCCL_BYTES`, `BOARDS`, `Board`, `COUNTER`,
 `CUBLAS_WORKSPACE_BYTES`, `GAIN_SHARE`, `POWER_FACTOR`, `POWER_FIELDS`, `POWER_SAMPLE`, `Peaks`,
 `Sensor`, `SimulatedBoard`, `TIMED_FIELDS`, `Timing`, `UPDATE_PERIODS`, `adopt`, `board_of`,
-`peaks_of`, `reading_limits`, `seen_board`, `sensor_of`.
+`boards_fault`, `peaks_of`, `reading_limits`, `seen_board`, `sensor_of`.
 """

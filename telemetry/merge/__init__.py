@@ -17,6 +17,8 @@
 - `part_index`: what a part holds, found before its rows are read.
 - `progress_bar`: how far a merge is, for whoever waits at a terminal.
 - `sample_arrays`: rows of the samples table as arrays of numbers, 20 bytes a row.
+- `screen`: rows of old watchers whose readings cannot be, made null with their reason and
+  counted.
 - `series_keys`: one small whole number for each host, device and field that a table has met.
 - `table_file`: a merged table on its way to disk, in place only when it is whole.
 
