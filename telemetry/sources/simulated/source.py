@@ -1,9 +1,13 @@
 """Source: a stated power model of named GPUs, driven by the ranks' real CPU work.
 
 The ranks really compute, on CPU; what a GPU would have drawn meanwhile is a model and is labelled
-so. Board power follows the rank's CPU utilization u since the last poll:
+so. Board power follows the utilization u of the rank with the GPU's local index since the last
+poll, which is the CPU time of that rank's process over the time passed and its threads:
 
     P = idle + (limit - idle) u        limit: the power limit in force
+
+No other process counts, so that a GPU whose rank rests is idle however busy the machine is. A rank
+that waits for a core that others have, or for other ranks, draws less than one that need not.
 
 The sensor is modelled too: every update averages the last window of P, as sensors of that GPU are
 known to do (arXiv 2312.02741), and the energy counter is the exact integral of P at that update.
@@ -23,8 +27,10 @@ from telemetry.sources.host.source import HostSource
 
 _MODEL: Final = (
     "simulated: power_w = idle_w + (power_limit_w - idle_w) * process_cpu_utilization of the rank "
-    "with the GPU's local index, constant between two polls; a power cap limits the simulated "
-    "power and does not slow the real work on CPU; a clock lock is shown and changes nothing"
+    "with the GPU's local index, constant between two polls; CPU time of that rank's process alone "
+    "counts, so a rank that rests draws idle_w and one that waits for a core draws less; a power "
+    "cap limits the simulated power and does not slow the real work on CPU; a clock lock is shown "
+    "and changes nothing"
 )
 _NOT_MODELLED: Final = {
     "power_average_w": "simulated GPU: the one-second average is not modelled",

@@ -45,6 +45,21 @@ def test_rows_are_on_disk_when_write_returns(tmp_path: Path) -> None:
     assert read_stream(tmp_path / "part-00000.arrows").table["t_us"].to_pylist() == [0, 1, 2, 3]
 
 
+def test_first_row_loads_nothing_that_a_rank_s_rest_would_pay_for(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from telemetry.record.schema import SAMPLES;"
+        "from telemetry.shards.writer import ShardWriter;"
+        "writer = ShardWriter(Path(sys.argv[1]), SAMPLES, {'host': 'n1'});"
+        "before = set(sys.modules);"
+        "writer.write({'t_us': [1], 'host': ['n'], 'device': ['host'], 'field': ['f'],"
+        " 'value': [0.5], 'reason': [None]});"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    assert done.stdout.split() == []
+
+
 def test_every_prefix_of_a_stream_reads_up_to_its_last_whole_batch(tmp_path: Path) -> None:
     path, ends = write_stream(tmp_path, 3)
     data = path.read_bytes()

@@ -1,7 +1,12 @@
 """The simulated GPU: a stated model, its integral, and a sensor that behaves like a sensor."""
 
+import contextlib
 import dataclasses
 import itertools
+import statistics
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +20,7 @@ from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment, Reading
 from telemetry.sources.simulated.source import SimulatedGpu, SimulatedSource
 from telemetry.watcher.select_source import open_source
-from tests.support.watched_attempts import LAUNCH, make_attempt
+from tests.support.watched_attempts import LAUNCH, make_attempt, register_rank
 
 A100 = SimulatedBoard.of(BOARDS["a100"])
 V100 = SimulatedBoard.of(BOARDS["v100"])
@@ -123,6 +128,47 @@ def test_gpus_stand_idle_before_any_rank_registers(tmp_path: Path, spec: RunSpec
         "SIM-a100-n1-0",
         "SIM-a100-n1-1",
     }
+
+
+def test_a_gpu_whose_rank_rests_is_idle_however_busy_the_machine_is(
+    tmp_path: Path, spec: RunSpec
+) -> None:
+    run, attempt = make_attempt(tmp_path, spec={"gpus": 4, "gpus_per_node": 4})
+    # More of them than there are cores: each works as long as it gets one.
+    busy = [sys.executable, "-c", "while True: pass"]
+    at_rest = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with contextlib.ExitStack() as stack:
+        ranks = [subprocess.Popen(command) for command in (at_rest, busy, busy, busy)]
+        for rank, process in enumerate(ranks):
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            register_rank(attempt, rank, pid=process.pid)
+        source = SimulatedSource(
+            Assignment(
+                attempt=attempt,
+                spec=RunSpec.read(run.spec),
+                launch=LaunchConfig(**LAUNCH),
+                host="n1",
+                clock=HostClock.set_now(),
+            ),
+            tmp_path,
+        )
+        # The interpreter at rest has been started by then.
+        time.sleep(0.5)
+        source.read()
+        readings: list[Reading] = []
+        for _ in range(8):
+            time.sleep(0.1)
+            readings += source.read()
+        source.close()
+
+    def mean_w(index: int) -> float:
+        device = f"SIM-a100-n1-{index}"
+        mine = [one for one in readings if (one.device, one.field) == (device, "power_instant_w")]
+        return statistics.fmean(one.value for one in mine if one.value is not None)
+
+    assert mean_w(0) == pytest.approx(A100.idle_w, rel=0.02)
+    assert all(mean_w(index) > A100.idle_w * 1.05 for index in (1, 2, 3))
 
 
 def test_description_says_simulated_and_states_every_constant(
