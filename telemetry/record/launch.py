@@ -162,8 +162,17 @@ class LaunchConfig:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """What `path` (a launch.json) holds."""
-        return cls(**read_json(path))
+        """What `path` (a launch.json) holds.
+
+        Raises:
+            ValueError: a key is unknown or missing, or a value is not allowed.
+        """
+        content = read_json(path)
+        try:
+            return cls(**content)
+        except TypeError as error:
+            told = str(error).removeprefix(f"{cls.__name__}.__init__() ")
+            raise ValueError(f"{path} must hold a launch, but does not: {told}") from error
 
     def to_mapping(self) -> Mapping[str, Any]:
         """The JSON form."""

@@ -50,11 +50,7 @@ class PreviousWatcher:
 
 def _read_last(part: Part) -> dict[tuple[str, str], tuple[int, float]]:
     """By device and field the latest value in the end of a part, damage or not."""
-    if part.closed:
-        with pq.ParquetFile(part.path) as source:
-            batches = [source.read_row_group(source.num_row_groups - 1)]
-    else:
-        batches = _last_batches(part)
+    batches = _last_group(part) if part.closed else _last_batches(part)
     last: dict[tuple[str, str], tuple[int, float]] = {}
     for batch in batches:
         rows = zip(
@@ -68,6 +64,16 @@ def _read_last(part: Part) -> dict[tuple[str, str], tuple[int, float]]:
             if value is not None:
                 last[device, name] = max((t_us, value), last.get((device, name), (t_us, value)))
     return last
+
+
+def _last_group(part: Part) -> list[pa.Table]:
+    """The end of a closed part; nothing of one that is damaged, which the merge will name."""
+    try:
+        with pq.ParquetFile(part.path) as source:
+            last = source.num_row_groups - 1
+            return [source.read_row_group(last)] if last >= 0 else []
+    except (pa.ArrowException, OSError):
+        return []
 
 
 def _last_batches(part: Part) -> list[pa.RecordBatch]:

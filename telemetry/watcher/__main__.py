@@ -3,12 +3,12 @@
     python -m telemetry.watcher --results DIR --run-id ID --attempt N --host NAME
 
 Its owner holds the other end of its stdin and lets go to end it; an owner that dies lets go too.
-Ends with 0 when told to stop, 2 when another watcher has this attempt and host, 3 when the
-attempt's folder vanished, 4 when its sensors are not there. One that follows a watcher that died
-goes on with its clock and record, in new parts of the same shard.
+Ends with 0 when told to stop, 1 when the machine refuses, 2 when another watcher has this attempt
+and host or a word of the command will not do, 3 when the attempt's folder vanished, 4 when its
+sensors are not there, 5 when a file of the attempt is not what it must be. One that follows a
+watcher that died goes on with its clock and record, in new parts of the same shard.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
@@ -20,39 +20,54 @@ from typing import Final
 import pyarrow as pa
 
 from telemetry.clock import HostClock
+from telemetry.command import CommandParser, command, complain
 from telemetry.record.launch import LaunchConfig
-from telemetry.record.paths import RunPaths
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment
 from telemetry.sources.previous_watcher import PreviousWatcher
-from telemetry.watcher.loop import EXIT_NO_SOURCE, EXIT_SECOND, EXIT_VANISHED, Watcher, claim
+from telemetry.watcher.loop import (
+    EXIT_BAD_RECORD,
+    EXIT_NO_SOURCE,
+    EXIT_SECOND,
+    EXIT_VANISHED,
+    Watcher,
+    claim,
+)
 from telemetry.watcher.select_source import open_source
 from telemetry.watcher.stop_signal import StopSignal
 
 # A host names a folder and a file.
 _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_RUN_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_WHO: Final = "watcher"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@command(_WHO)
+def main(arguments: Sequence[str] | None = None) -> int:
     """Watch one node of one attempt; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m telemetry.watcher", description=__doc__)
+    parser = CommandParser(module="telemetry.watcher", description=__doc__)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--run-id", required=True)
     parser.add_argument("--attempt", type=int, required=True)
     parser.add_argument("--host", required=True)
-    given = parser.parse_args(argv)
+    given = parser.parse_args(arguments)
     if not _HOST.fullmatch(given.host):
         parser.error(f"`--host` must be a host name, but is {given.host!r} instead")
+    if not _RUN_ID.fullmatch(given.run_id):
+        parser.error(f"`--run-id` must name a run's folder, but is {given.run_id!r} instead")
+    if given.attempt < 1:
+        parser.error(f"`--attempt` must be at least 1, but is {given.attempt} instead")
+    if "\0" in str(given.results):
+        parser.error(f"`--results` must be a folder, but is {str(given.results)!r} instead")
     run = RunPaths(results=given.results, run_id=given.run_id)
     attempt = run.attempt(given.attempt)
     if not attempt.folder.is_dir():
-        sys.stderr.write(f"watcher: {attempt.folder} must be an attempt's folder, but is not\n")
+        complain(_WHO, f"{attempt.folder} must be an attempt's folder, but is not")
         return EXIT_VANISHED
     lock = claim(attempt, given.host)
     if lock is None:
-        sys.stderr.write(
-            f"watcher: {attempt.folder} on {given.host} is watched by another process already\n"
-        )
+        complain(_WHO, f"{attempt.folder} on {given.host} is watched by another process already")
         return EXIT_SECOND
     sys.meta_path.insert(0, _WithoutPandas())
     # One thread: what watches must not take part in what is watched.
@@ -60,30 +75,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     pa.set_io_thread_count(1)
     with lock:
         stop = StopSignal()
-        before = PreviousWatcher.find(attempt, given.host)
-        assignment = Assignment(
-            attempt=attempt,
-            spec=RunSpec.read(run.spec),
-            launch=LaunchConfig.read(attempt.launch),
-            host=given.host,
-            clock=HostClock.set_now()
-            if before is None
-            else HostClock(offset_us=before.record["clock_offset_us"]),
-            before=before,
-        )
+        try:
+            assignment = _read_assignment(run, attempt, given.host)
+        except (FileNotFoundError, ValueError) as error:
+            complain(_WHO, str(error))
+            return EXIT_BAD_RECORD
         try:
             source = open_source(assignment)
         except (RuntimeError, ValueError) as error:
-            sys.stderr.write(f"watcher: {error}\n")
+            complain(_WHO, str(error))
             return EXIT_NO_SOURCE
         try:
             Watcher(assignment, given.run_id, source, stop).run()
         except FileNotFoundError as error:
             if attempt.folder.is_dir():
                 raise
-            sys.stderr.write(f"watcher: {attempt.folder} vanished: {error}\n")
+            complain(_WHO, f"{attempt.folder} vanished: {error}")
             return EXIT_VANISHED
     return 0
+
+
+def _read_assignment(run: RunPaths, attempt: AttemptPaths, host: str) -> Assignment:
+    """What the attempt's files tell this watcher to do.
+
+    Raises:
+        FileNotFoundError: one of them is not there.
+        ValueError: one of them is not what it must be; the message names it.
+    """
+    before = PreviousWatcher.find(attempt, host)
+    clock = HostClock.set_now()
+    if before is not None:
+        offset_us = before.record.get("clock_offset_us")
+        if not isinstance(offset_us, int):
+            raise ValueError(
+                f"`clock_offset_us` of {attempt.host(host)} must be a whole number, but is "
+                f"{offset_us!r} instead"
+            )
+        clock = HostClock(offset_us=offset_us)
+    return Assignment(
+        attempt=attempt,
+        spec=RunSpec.read(run.spec),
+        launch=LaunchConfig.read(attempt.launch),
+        host=host,
+        clock=clock,
+        before=before,
+    )
 
 
 class _WithoutPandas(MetaPathFinder):

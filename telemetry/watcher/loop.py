@@ -28,6 +28,8 @@ EXIT_VANISHED: Final = 3
 """The attempt's folder is gone."""
 EXIT_NO_SOURCE: Final = 4
 """What the order names cannot be read on this node."""
+EXIT_BAD_RECORD: Final = 5
+"""A file of the attempt is missing or not what it must be."""
 
 # Half of the second within which a poll must be on disk; the other half is for a slow disk. What a
 # driver or an engine has kept for longer is written as soon as it is fetched.

@@ -1,0 +1,114 @@
+"""`python -m telemetry.merge` with what nobody should give it: one line, and an exit code."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from telemetry.merge.__main__ import main
+from telemetry.record.paths import RunPaths
+from tests.support.records import build_run
+
+Output = pytest.CaptureFixture[str]
+
+
+def one_line(capsys: Output) -> str:
+    """What stood on standard error, which is one line without a control character."""
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    assert "next:" not in out
+    assert err.count("\n") == 1
+    assert err.strip("\n").isprintable()
+    return err
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path, capsys: Output) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert "holds no attempt to merge; a results folder has a folder with a spec.json" in (
+        one_line(capsys)
+    )
+
+
+def test_a_foreign_folder_is_refused(tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "letter.txt").write_text("Dear")
+    assert main([str(tmp_path)]) == 2
+    assert "holds no attempt" in one_line(capsys)
+
+
+@pytest.mark.parametrize("place", ["", "attempt-001"])
+def test_a_run_s_own_folder_is_told_to_be_one(tmp_path: Path, place: str, capsys: Output) -> None:
+    run = build_run(tmp_path)
+    assert main([str(run.folder / place)]) == 2
+    assert f"{run.run_id} is a run of {tmp_path}" in one_line(capsys)
+
+
+@pytest.mark.parametrize("name", ["none", "spec\0", "x\x1b[2J\u202e", "file"])
+def test_what_is_no_folder_is_refused_and_steers_no_terminal(
+    tmp_path: Path, name: str, capsys: Output
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([str(tmp_path / name)]) == 2
+    assert "`results` must be a folder" in one_line(capsys)
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--no-such"]])
+def test_a_wrong_command_line_is_refused(words: list[str], capsys: Output) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    one_line(capsys)
+
+
+DAMAGE = {
+    "ended.json": ["{}", '{"state": "sleeping"}', "[]", "{", "[" * 100_000],
+    "launch.json": ["{}", '{"device": 1}', ""],
+    "ranks/rank-00000.json": ["{}", "null"],
+    "watchers/n1.json": ["{}", '{"host": "n1", "events": [1]}', "\x00"],
+    "clocks/n1.json": ["{}", "[]"],
+    "model.json": ["[]", '{"warmup": 3}'],
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
+    return build_run(tmp_path_factory.mktemp("built"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in DAMAGE.items() for text in texts]
+)
+def test_a_damaged_file_of_a_record_costs_its_attempt_and_no_traceback(
+    built: RunPaths, tmp_path: Path, name: str, text: str, capsys: Output
+) -> None:
+    shutil.copytree(built.results, tmp_path, dirs_exist_ok=True)
+    run = RunPaths(results=tmp_path, run_id=built.run_id)
+    attempt = run.attempt(1)
+    attempt.seal.unlink()
+    path = attempt.folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    code = main([str(tmp_path)])
+    out, err = capsys.readouterr()
+    assert code in (0, 1)
+    assert "Traceback" not in out + err
+    # Nothing is sealed that could not be merged.
+    assert attempt.seal.is_file() == (code == 0)
+    assert ("not merged: " in out) == (code == 1)
+
+
+def test_names_of_a_record_steer_no_terminal(
+    built: RunPaths, tmp_path: Path, capsys: Output
+) -> None:
+    shutil.copytree(built.results, tmp_path, dirs_exist_ok=True)
+    attempt = RunPaths(results=tmp_path, run_id=built.run_id).attempt(1)
+    attempt.seal.unlink()
+    ended = json.loads(attempt.ended.read_text())
+    ended |= {"state": "failed", "reason": "\x1b[2J\u202eall checks passed"}
+    attempt.ended.write_text(json.dumps(ended))
+    (folder,) = attempt.shards("samples").iterdir()
+    folder.rename(folder.with_name("n1\x1b[2J"))
+    main([str(tmp_path)])
+    out, _ = capsys.readouterr()
+    assert all(line.isprintable() for line in out.splitlines())
