@@ -21,11 +21,11 @@
 Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `Bounds`, `COEFFICIENTS`, `CounterHistory`,
 `DEVICES`, `DTYPES`, `EndState`, `FIELDS`, `Field`, `HostOffset`, `ITEM_BYTES`, `Kind`, `LATER`,
 `LaunchConfig`, `METADATA_KEY`, `NVIDIA_SOURCES`, `OffsetReading`, `Phase`, `QUEUED`, `RESPONSES`,
-`RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SPANS`, `STEPS`,
-`SharedJson`, `Subject`, `TABLES`, `attempt_state`, `bounds_of`, `campaigns_folder`,
+`RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SETTINGS`, `SPANS`,
+`STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`, `bounds_of`, `campaigns_folder`,
 `checkpoints_folder`, `create_json`, `file_sha256`, `flush`, `has_source`, `impossible`,
-`is_alive`, `is_energy_counter`, `json_text`, `list_runs`, `load_opener`, `most_power_w`,
-`prompts_folder`, `read_json`, `record_end`, `replace_folder`, `replace_text`, `require_whole`,
-`schema_of`, `seal_attempt`, `source_names`, `this_host`, `verify_seal`, `write_bytes`,
-`write_json`.
+`impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_runs`, `load_opener`,
+`most_power_w`, `prompts_folder`, `read_json`, `record_end`, `replace_folder`, `replace_text`,
+`require_whole`, `schema_of`, `seal_attempt`, `source_names`, `this_host`, `verify_seal`,
+`write_bytes`, `write_json`.
 """

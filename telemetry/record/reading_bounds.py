@@ -37,6 +37,18 @@ _OF_UNIT: Final = {
     # Absolute zero; tungsten melts at 3422.
     "degC": (-273.15, 3_422.0),
 }
+SETTINGS: Final = {
+    "memory_bytes": "gpu_memory_used_bytes",
+    "power_limit_w": "power_limit_w",
+    "power_limit_requested_w": "power_limit_w",
+    "power_limit_default_w": "power_limit_w",
+    "power_limit_min_w": "power_limit_w",
+    "power_limit_max_w": "power_limit_w",
+    "max_sm_clock_mhz": "sm_clock_mhz",
+    "max_memory_clock_mhz": "memory_clock_mhz",
+}
+"""Numbers of a GPU's inventory, each with the field whose bounds are its own."""
+
 _RESTARTED: Final = "the counter began anew"
 _STOOD: Final = "the counter stood still"
 _LEAPT: Final = "the counter rose by more"
@@ -110,6 +122,13 @@ def impossible(name: str, value: float, gpu: Mapping[str, Any] | None = None) ->
 def impossible_values(name: str, values: Numbers, gpu: Mapping[str, Any] | None = None) -> Flags:
     """True where a value is no reading of the field."""
     return bounds_of(name, gpu).faults(values)
+
+
+def impossible_setting(key: str, value: float | None) -> str | None:
+    """Why a number of a GPU's inventory can be no board's; None when it can, or there is none."""
+    if value is None or (reason := impossible(SETTINGS[key], float(value))) is None:
+        return None
+    return f"{value!r} was told: {reason}"
 
 
 def is_energy_counter(field: Field | None) -> bool:

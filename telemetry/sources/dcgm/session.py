@@ -8,6 +8,7 @@ from typing import Any, Final
 from telemetry.boards.table import board_of
 from telemetry.clock import HostClock
 from telemetry.record.fields import Field
+from telemetry.record.reading_bounds import impossible_setting
 from telemetry.sources.dcgm.bindings import DcgmBindings, error_code
 from telemetry.sources.dcgm.connection import connect
 from telemetry.sources.dcgm.fields import by_watch
@@ -220,7 +221,14 @@ def _inventory(gpu: int, attributes: Any) -> Mapping[str, Any]:
     identifiers, limits = attributes.identifiers, attributes.powerLimits
     name = str(identifiers.deviceName)
     board = board_of(name)
-    mebibytes = _known(attributes.memoryUsage.fbTotal)
+    told = {
+        "memory_bytes": _number("memory_bytes", attributes.memoryUsage.fbTotal, 1 << 20),
+        "power_limit_w": _number("power_limit_w", limits.enforcedPowerLimit),
+        "power_limit_requested_w": _number("power_limit_requested_w", limits.curPowerLimit),
+        "power_limit_default_w": _number("power_limit_default_w", limits.defaultPowerLimit),
+        "power_limit_min_w": _number("power_limit_min_w", limits.minPowerLimit),
+        "power_limit_max_w": _number("power_limit_max_w", limits.maxPowerLimit),
+    }
     return {
         "dcgm_id": gpu,
         "uuid": str(identifiers.uuid),
@@ -231,17 +239,17 @@ def _inventory(gpu: int, attributes: Any) -> Mapping[str, Any]:
         "vbios": str(identifiers.vbios),
         "driver": str(identifiers.driverVersion),
         "simulated": False,
-        "memory_bytes": None if mebibytes is None else int(mebibytes) << 20,
         "mig": bool(attributes.settings.migModeEnabled == 1),
         "persistence": bool(attributes.settings.persistenceModeEnabled == 1),
-        "power_limit_w": _known(limits.enforcedPowerLimit),
-        "power_limit_requested_w": _known(limits.curPowerLimit),
-        "power_limit_default_w": _known(limits.defaultPowerLimit),
-        "power_limit_min_w": _known(limits.minPowerLimit),
-        "power_limit_max_w": _known(limits.maxPowerLimit),
+        **{key: number for key, (number, _) in told.items()},
+        "unavailable": {key: why for key, (_, why) in told.items() if why is not None},
     }
 
 
-def _known(value: int) -> float | None:
-    """A whole number of an attribute; None when it is one of DCGM's 32-bit blanks."""
-    return None if value >= _INT32_BLANK else float(value)
+def _number(key: str, value: int, factor: int = 1) -> tuple[float | int | None, str | None]:
+    """A number of the inventory in our unit, or why there is none; watts are real numbers."""
+    if value >= _INT32_BLANK:
+        return None, "DCGM has no value"
+    number: float | int = value * factor if factor > 1 else float(value)
+    reason = impossible_setting(key, number)
+    return (number, None) if reason is None else (None, reason)

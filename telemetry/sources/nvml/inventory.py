@@ -6,22 +6,11 @@ from typing import Any, Final
 import pynvml
 
 from telemetry.boards.table import board_of
-from telemetry.record.reading_bounds import impossible
+from telemetry.record.reading_bounds import SETTINGS, impossible_setting
 from telemetry.sources.nvml.library import Driver, ask_nvml
 from telemetry.sources.nvml.visible_gpus import VisibleGpu
 
 _W_PER_MW: Final = 1e-3
-# A field of the samples that has the bounds of a number here.
-_BOUNDED_AS: Final = {
-    "memory_bytes": "gpu_memory_used_bytes",
-    "power_limit_w": "power_limit_w",
-    "power_limit_requested_w": "power_limit_w",
-    "power_limit_default_w": "power_limit_w",
-    "power_limit_min_w": "power_limit_w",
-    "power_limit_max_w": "power_limit_w",
-    "max_sm_clock_mhz": "sm_clock_mhz",
-    "max_memory_clock_mhz": "memory_clock_mhz",
-}
 
 
 def describe_gpu(driver: Driver, gpu: VisibleGpu) -> dict[str, Any]:
@@ -66,10 +55,9 @@ def describe_gpu(driver: Driver, gpu: VisibleGpu) -> dict[str, Any]:
         told[key], reason = ask_nvml(pynvml.nvmlDeviceGetMaxClockInfo, handle, clock)
         if reason:
             unavailable[key] = reason
-    for key, field in _BOUNDED_AS.items():
-        value = told[key]
-        if value is not None and (reason := impossible(field, float(value))) is not None:
-            told[key], unavailable[key] = None, f"{value!r} was told: {reason}"
+    for key in SETTINGS:
+        if (reason := impossible_setting(key, told[key])) is not None:
+            told[key], unavailable[key] = None, reason
     told["kind"], reason = _kind(told["name"])
     if reason:
         unavailable["kind"] = reason

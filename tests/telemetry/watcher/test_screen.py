@@ -219,6 +219,10 @@ def test_an_engine_s_wild_answers_are_nulls_with_their_reasons_on_disk(
         reasons = [row["reason"] for row in of(rows, field)]
         # The first value of a profiling watch is a blank of its own.
         assert any(words in reason for reason in reasons), (field, reasons)
+    ready = read_json(next((tmp_path / "results").glob("*/attempt-001/hosts/n1.json")))
+    # The double's engine tells a blank of 32 bits for the limit in force.
+    assert {gpu["power_limit_w"] for gpu in ready["gpus"]} == {None}
+    assert ready["gpus"][0]["unavailable"] == {"power_limit_w": "DCGM has no value"}
 
 
 def test_a_source_of_somebody_else_s_is_held_to_its_bounds(
