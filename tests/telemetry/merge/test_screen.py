@@ -13,7 +13,8 @@ from telemetry.merge.__main__ import main
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
-from tests.support.records import T0_US, Plan, build_run
+from tests.support.record_answers import T0_US
+from tests.support.records import Plan, build_run
 from tests.support.watched_attempts import (
     Row,
     end_attempt,
@@ -142,7 +143,8 @@ def wild_at_3_s(value: float) -> Change:
 
 
 def samples(run: RunPaths) -> list[dict[str, Any]]:
-    return pq.read_table(run.attempt(1).table("samples")).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(run.attempt(1).table("samples")).to_pylist()
+    return rows
 
 
 @pytest.mark.parametrize("value", [1_500.0, 4_294_967.295, math.nan], ids=str)
@@ -179,7 +181,8 @@ def test_a_board_that_tells_0_w_and_0_j_all_run_long_has_no_power_and_no_energy(
 
 
 def spans(run: RunPaths) -> list[dict[str, Any]]:
-    return pq.read_table(run.attempt(1).table("spans")).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(run.attempt(1).table("spans")).to_pylist()
+    return rows
 
 
 def rewritten(run: RunPaths, change: Change) -> list[dict[str, Any]]:

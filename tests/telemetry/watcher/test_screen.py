@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,16 +108,11 @@ def test_the_log_has_the_first_value_and_how_many_there_were(
 Rows = list[dict[str, Any]]
 
 
-def watched(
-    folder: Path, *, seconds: float, settle: Callable[[], None] = lambda: None, **order: Any
-) -> Rows:
-    """What a watcher's process has written after that long; `settle` is called when it is ready."""
-    run, attempt = make_attempt(
-        folder, spec=order.pop("spec", None), launch={"period_ms": 100, **order}
-    )
+def watched(folder: Path, *, seconds: float, gpu: str = "simulated-a100", **order: Any) -> Rows:
+    """What a watcher's process has written after that long."""
+    run, attempt = make_attempt(folder, spec={"gpu": gpu}, launch={"period_ms": 100, **order})
     with WatcherProcess(run.results, run.run_id, 1, "n1") as watch:
         watch.wait_ready(60)
-        settle()
         time.sleep(seconds)
     return [
         row
@@ -162,8 +157,8 @@ def test_a_driver_s_wild_answers_are_nulls_with_their_reasons_on_disk(
     for call, value in WILD_NVML.values():
         world.wild(call, value)
     world.wild("energy", 0.0).wild("limit_bounds", 4_294_967_295.0)
-    for name, value in world.environment.items():
-        monkeypatch.setenv(name, value)
+    for name, path in world.environment.items():
+        monkeypatch.setenv(name, path)
     monkeypatch.setenv("LD_LIBRARY_PATH", f"{nvml}:{os.environ.get('LD_LIBRARY_PATH', '')}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     rows = watched(tmp_path, seconds=1.0, telemetry="nvml", gpu_fields=None)
@@ -199,7 +194,8 @@ def test_an_engine_s_wild_answers_are_nulls_with_their_reasons_on_disk(
             "1002": 1e300,
         }
     )
-    order = {"telemetry": "dcgm", "dcgm_bindings": str(DOUBLE), "dcgm_address": engine.address}
+    order: dict[str, Any] = {"telemetry": "dcgm", "dcgm_bindings": str(DOUBLE)}
+    order["dcgm_address"] = engine.address
     with engine.listening():
         rows = watched(tmp_path / "results", seconds=1.2, **order)
     expected = {
@@ -236,7 +232,7 @@ def test_a_source_of_somebody_else_s_is_held_to_its_bounds(
     from telemetry.record.source_registry import _installed  # noqa: PLC0415
 
     _installed.cache_clear()
-    rows = watched(tmp_path, seconds=0.6, spec={"gpu": "cpu"}, telemetry="toy")
+    rows = watched(tmp_path, seconds=0.6, gpu="cpu", telemetry="toy")
     _installed.cache_clear()
     reasons = [row["reason"] for row in of(rows, "rack_power_w")]
     assert reasons[:4] == [
