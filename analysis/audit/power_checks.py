@@ -147,7 +147,7 @@ def held_near_its_cap(case: Case) -> Finding:
 
 def digits_are_the_drivers(case: Case) -> Finding:
     """Real power and counters have no digit finer than the driver gives: mW and mJ."""
-    faults = []
+    faults: list[str] = []
     looked = 0
     for gpu in (*case.run_energy.gpus, *case.run_energy.idle_gpus):
         if not _driver_reads(case, gpu):

@@ -84,12 +84,16 @@ def _breaks(
 ) -> tuple[Break, ...]:
     """Where the counter says nothing, by time."""
     steps = np.diff(value)
-    found = [
-        (at, at + 1, f"the counter fell from {value[at]:.3f} J to {value[at + 1]:.3f} J")
+    found: list[tuple[int, int, str]] = [
+        (int(at), int(at) + 1, f"the counter fell from {value[at]:.3f} J to {value[at + 1]:.3f} J")
         for at in np.flatnonzero(steps < 0)
     ]
     found += [
-        (at, at + 1, f"the counter rose by {steps[at]:.3f} J, more than its board can draw")
+        (
+            int(at),
+            int(at) + 1,
+            f"the counter rose by {steps[at]:.3f} J, more than its board can draw",
+        )
         for at in np.flatnonzero(_leaps(t_us, value, most_w))
     ]
     # Each first reading of a value, and the reading before the next value.
@@ -100,7 +104,8 @@ def _breaks(
         stood_us = int(t_us[last] - t_us[first])
         if stood_us >= still_us:
             what = f"the counter stood at {value[first]:.3f} J for {stood_us / US_PER_S:.3f} s"
-            found.append((first, min(last + 1, len(t_us) - 1), f"{what} while power flowed"))
+            after = min(int(last) + 1, len(t_us) - 1)
+            found.append((int(first), after, f"{what} while power flowed"))
     for null_us, reason in series.breaks:
         after = int(np.searchsorted(t_us, null_us))
         if 0 < after < len(t_us):

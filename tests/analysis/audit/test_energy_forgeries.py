@@ -18,6 +18,7 @@ from analysis.audit.energy_checks import ENERGY_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.witness_checks import WITNESS_CHECKS
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
+from telemetry.record.seal import verify_seal
 from tests.support.forgeries import (
     copy_run,
     dropped,
@@ -217,6 +218,13 @@ CAUGHT: dict[str, tuple[tuple[Forge, ...], str]] = {
     "polls that step back": ((samples(values_changed(stepped_back, *COUNTER)),), "counters"),
     "a rank's counter that steps back": ((spans(rank_counters(rank_stepped_back)),), "counters"),
 }
+
+
+def test_a_forged_record_is_sealed_anew_and_whole(base: RunPaths, tmp_path: Path) -> None:
+    run = forged(base, tmp_path, *all_times(0.8))
+    assert verify_seal(run, sealed_attempt(run)) == []
+    tables = [sealed_attempt(one).table("samples").read_bytes() for one in (base, run)]
+    assert tables[0] != tables[1]
 
 
 def test_the_recorded_run_itself_fails_no_check(base: RunPaths) -> None:

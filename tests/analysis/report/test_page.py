@@ -134,7 +134,7 @@ def test_what_is_missing_is_on_the_page_with_its_reason(tmp_path: Path) -> None:
     build_run(tmp_path, Plan(idle=False, counter=False))
     page = page_of(tmp_path)
     assert "the run has no idle phase" in page
-    assert "no counter: " in page
+    assert "no polled counter: " in page
 
 
 def audited(results: Path, **changes: object) -> None:
