@@ -36,8 +36,9 @@ MOST_BLUR: Final = 0.15
 # Dozens of phases are compared at once: of so many a twentieth would lie outside k = 2.
 _MANY: Final = 1.5
 _TWO_POLLS: Final = 2
-# Keys under which a source tells which readings it was to take, at what pace.
-_PACE_KEYS: Final = ("asked_us", "paces", "periods_us")
+# Keys under which a source tells at what pace it was to take which readings, and which it lacks.
+_ASKED_KEY: Final = "asked_us"
+_MISSING_KEY: Final = "missing"
 
 
 def counters_rise(case: Case) -> Finding:
@@ -66,11 +67,13 @@ def power_accounts_for_polls(case: Case) -> Finding:
     blind: list[str] = []
     worst, compared = 0.0, 0
     for gpu in (*run_energy.gpus, *run_energy.idle_gpus):
-        lacking = _lacking(case, gpu)
-        if lacking is not None:
-            (faults if lacking.startswith("!") else blind).append(
-                f"{gpu.uuid}: {lacking.removeprefix('!')}"
+        if dropped := _dropped(case, gpu):
+            faults.append(
+                f"{gpu.uuid}: its source was to read {dropped[0]}, but the record has no reading"
             )
+            continue
+        if (lacking := _lacking(gpu)) is not None:
+            blind.append(f"{gpu.uuid}: {lacking}")
             continue
         gap = _gap_between_polls(run_energy, gpu)
         if gap.value is None:
@@ -204,34 +207,44 @@ def _gap_between_polls(run_energy: RunEnergy, gpu: Gpu) -> Uncertain:
     return gap_share(polled.between(*ends_us), integral.between(*ends_us), names=names)
 
 
-def _lacking(case: Case, gpu: Gpu) -> str | None:
-    """Why a GPU's polls and power cannot be compared; with a `!` where they should be there."""
-    for curve, fields, words in (
-        (gpu.polled_counter, (COUNTER_FIELD,), "energy counter"),
-        (gpu.power_integral, POWER_FIELDS, "power"),
+def _lacking(gpu: Gpu) -> str | None:
+    """Why a GPU's polls and power cannot be compared; None when both are there."""
+    for curve, words in (
+        (gpu.polled_counter, "energy counter"),
+        (gpu.power_integral, "power"),
     ):
-        if isinstance(curve, Curve):
-            continue
-        found = [case.run_energy.series(gpu.host, gpu.uuid, one) for one in fields]
-        told = any(len(one) or one.nulls for one in found)
-        if not told and not _asked(case, gpu.host).isdisjoint(fields):
-            return f"!its source was to read its {words}, but the record has no reading of it"
-        return f"no {words}: {curve}"
+        if isinstance(curve, str):
+            return f"no {words}: {curve}"
     return None
 
 
-def _asked(case: Case, host: str) -> frozenset[str]:
-    """The readings that a host's source was to take, as it told itself."""
+def _dropped(case: Case, gpu: Gpu) -> list[str]:
+    """The readings of power and counter that a GPU's source was to take, and nothing is left of.
 
-    def names(part: object) -> Iterator[str]:
-        if isinstance(part, dict):
-            for key, value in part.items():
-                if key in _PACE_KEYS and isinstance(value, dict):
-                    yield from value
-                else:
-                    yield from names(value)
+    A reading that could not be had is a null with its reason, or its source says that it has none.
+    """
+    source = case.run.hosts.get(gpu.host, {}).get("source")
+    asked, missing = _named(source, _ASKED_KEY), _named(source, _MISSING_KEY)
+    unavailable = _entry(case.run_energy, gpu).get("unavailable")
+    missing |= set(unavailable) if isinstance(unavailable, dict) else set()
+    found = {
+        field: case.run_energy.series(gpu.host, gpu.uuid, field)
+        for field in (COUNTER_FIELD, *POWER_FIELDS)
+    }
+    return [
+        field
+        for field, series in found.items()
+        if field in asked - missing and not len(series) and not series.nulls
+    ]
 
-    return frozenset(names(case.run.hosts.get(host, {}).get("source")))
+
+def _named(part: object, wanted: str) -> set[str]:
+    """The readings that a source, or those that it is made of, name under a key."""
+    names: set[str] = set()
+    for key, value in part.items() if isinstance(part, dict) else ():
+        if isinstance(value, dict):
+            names |= set(value) if key == wanted else _named(value, wanted)
+    return names
 
 
 def _reads_apart(run_energy: RunEnergy, rank: RankSpans, gpu: Gpu) -> Iterator[tuple[float, float]]:
@@ -242,10 +255,9 @@ def _reads_apart(run_energy: RunEnergy, rank: RankSpans, gpu: Gpu) -> Iterator[t
     """
     own_us, own_j, width_us = _own_reads(rank)
     polls = run_energy.series(gpu.host, gpu.uuid, COUNTER_FIELD)
-    entry = next((one for one in _entries(run_energy) if one.get("uuid") == gpu.uuid), {})
     curve = gpu.power_integral if isinstance(gpu.power_integral, Curve) else None
     seen_w = [0.0] if curve is None or curve.power_w is None else curve.power_w
-    limit_w = board_limit_w(entry) or float(np.max(seen_w))
+    limit_w = board_limit_w(_entry(run_energy, gpu)) or float(np.max(seen_w))
     update_us = gpu.sensor.timings[COUNTER_FIELD].update_us
     for t_us, value_j in zip(polls.t_us, polls.value, strict=True):
         nearest = int(np.argmin(np.abs(own_us - t_us)))
@@ -272,9 +284,10 @@ def _own_reads(rank: RankSpans) -> tuple[IntArray, FloatArray, IntArray]:
     return t_us[order], value_j[order], late_us[order]
 
 
-def _entries(run_energy: RunEnergy) -> Iterator[dict[str, Any]]:
-    for host in run_energy.run.hosts.values():
-        yield from host.get("gpus", [])
+def _entry(run_energy: RunEnergy, gpu: Gpu) -> dict[str, Any]:
+    """A GPU's entry in its host's inventory; empty when there is none."""
+    held = run_energy.run.hosts.get(gpu.host, {}).get("gpus", [])
+    return next((dict(one) for one in held if one.get("uuid") == gpu.uuid), {})
 
 
 def _own_counter(gpu: Gpu) -> Curve | None:

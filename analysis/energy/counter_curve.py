@@ -48,17 +48,18 @@ def counter_curve(
         return series.too_few(len(t_us))
     steps = np.diff(value)
     breaks = _breaks(series, t_us, value, lag_us, most_w)
-    steps[_leaps(t_us, value, most_w)] = 0.0
+    # What no difference is told of: falls and leaps.
+    lost_j = np.where((steps < 0) | _leaps(t_us, value, most_w), steps, 0.0)
     if (value == value[0]).all():
         return f"the counter stood at {value[0]:.3f} J throughout"
-    if not (steps > 0).any():
+    if not (steps > lost_j).any():
         return breaks[0].reason
     new = np.concatenate(([True], np.diff(value) != 0))
     width_us = series.width_us
     if width_us is not None:
         width_us = width_us[series.first_of_each()][new]
     t_us = t_us[new]
-    energy_j = np.concatenate(([0.0], np.cumsum(np.maximum(0.0, steps))))[new]
+    energy_j = (value - value[0] - np.concatenate(([0.0], np.cumsum(lost_j))))[new]
     strayed_j2: FloatArray | None = None
     if carrier is not None and width_us is None:
         t_us, energy_j, strayed_j2 = _carried(t_us, energy_j, carrier, _CARRIED_UPDATES * lag_us)

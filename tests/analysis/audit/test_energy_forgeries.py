@@ -201,6 +201,7 @@ CAUGHT: dict[str, tuple[tuple[Forge, ...], str]] = {
         "polls",
     ),
     "power dropped": ((samples(dropped(*POWER)),), "polls"),
+    "the finest power dropped": ((samples(dropped("power_sample_w")),), "polls"),
     "no limit and all x 2": ((without_limit, *all_times(2.0)), "power"),
     "decode's energy moved to overhead in the ranks' counters": (
         (decode_to("overhead", by_power=False, by_rank=True),),

@@ -134,3 +134,31 @@ def test_an_old_table_is_read_without_what_no_board_could_give(tmp_path: Path) -
     assert opened is not None
     energy = RunEnergy(opened).energy
     assert energy.value == pytest.approx(TRUE_J_PER_TOKEN * 32, rel=0.02)
+
+
+@pytest.mark.parametrize(("decode_s", "outcome"), [(0.3, Outcome.PASSED), (20.0, Outcome.FAILED)])
+def test_a_board_may_pass_its_limit_for_half_a_second_and_not_for_long(
+    tmp_path: Path, decode_s: float, outcome: Outcome
+) -> None:
+    def at_757_w(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "value": row["value"] * 757.0 / 200.0}
+
+    board = {"name": "NVIDIA H200", "power_limit_w": 700.0}
+    spec = {"gpu": "h200", "prompts": 2}
+    run = build_run(
+        tmp_path, Plan(spec=spec, gpu=board, prefill_s=0.2, decode_s=decode_s, sample=at_757_w)
+    )
+    finding = power_plausible(Case(run))
+    assert finding.outcome is outcome, finding.evidence
+
+
+def test_a_limit_that_is_not_on_record_or_above_the_boards_frees_no_board(tmp_path: Path) -> None:
+    def twice(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "value": row["value"] * 2_000.0 / 200.0}
+
+    for limit_w in (None, 3_000.0):
+        board = {"name": "NVIDIA H200", "power_limit_w": limit_w}
+        results = tmp_path / str(limit_w)
+        results.mkdir()
+        run = build_run(results, Plan(spec={"gpu": "h200"}, gpu=board, decode_s=5.0, sample=twice))
+        assert power_plausible(Case(run)).outcome is Outcome.FAILED
