@@ -188,7 +188,7 @@ def _compare(gap: Uncertain, tolerance: float, words: str, reference: str) -> Fi
         return failed(f"the {words} is {gap.value:+.1%} off the {reference}, most {most:.1%}")
     if blur > MOST_BLUR:
         return unseen(
-            f"the {words} and the {reference} are uncertain by {blur:.1%}, at most {MOST_BLUR:.0%}"
+            f"the {words} and the {reference} are uncertain by {blur:.2%}, at most {MOST_BLUR:.0%}"
         )
     return None
 

@@ -268,3 +268,21 @@ def test_what_is_falsified_alike_everywhere_and_stays_possible_no_check_can_tell
     """Every reader x 0.8, rounded: only a signature, or a meter outside, rules that out."""
     seen = findings(forged(base, tmp_path, *all_times(0.8)))
     assert Outcome.FAILED not in {outcome for outcome, _ in seen.values()}
+
+
+@pytest.mark.parametrize(
+    "archive", sorted((FOLDER / "extracts").glob(f"*{SUFFIX}")), ids=lambda path: path.name
+)
+def test_no_check_of_energies_fails_an_honest_run_whatever_befell_its_source(
+    archive: Path, tmp_path: Path
+) -> None:
+    """Half-minute polls, and a DCGM engine that hung or was started again."""
+    unpack(archive, tmp_path)
+    (run,) = list_runs(tmp_path)
+    seen = findings(run)
+    assert Outcome.FAILED not in {outcome for outcome, _ in seen.values()}, seen
+    for name in ("counters", "polls", "rank-counter", "phase-shares"):
+        assert seen[name][0] is Outcome.PASSED, name
+    # Six seconds without power leave its integral too uncertain to be held against anything.
+    hung = "a59c8a1e" in run.run_id
+    assert (seen["power-integral"][0] is Outcome.UNSEEN) == hung
