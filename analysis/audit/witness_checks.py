@@ -47,14 +47,15 @@ def counters_rise(case: Case) -> Finding:
     curves = 0
     for gpu in (*case.run_energy.gpus, *case.run_energy.idle_gpus):
         series = case.run_energy.series(gpu.host, gpu.uuid, COUNTER_FIELD)
+        # What was found so already at the source or by the merge is a null there.
+        told = [f"{gpu.uuid}, polled counter: {reason}" for _, reason in series.breaks]
         for words, curve in (("polled", gpu.polled_counter), ("rank's", gpu.rank_counter)):
             if isinstance(curve, Curve):
                 curves += 1
-                faults += [f"{gpu.uuid}, {words} counter: {one.reason}" for one in curve.breaks]
+                told += [f"{gpu.uuid}, {words} counter: {one.reason}" for one in curve.breaks]
             elif curve.startswith("the counter "):
-                faults.append(f"{gpu.uuid}, {words} counter: {curve}")
-        if series.null_reason and "cannot be" in series.null_reason:
-            faults.append(f"{gpu.uuid}, polled counter: {series.null_reason}")
+                told.append(f"{gpu.uuid}, {words} counter: {curve}")
+        faults += dict.fromkeys(told)
     if not curves and not faults:
         return skipped("no GPU's counter was read")
     return judged(faults, f"{curves} counters never fell, leapt or stood")

@@ -270,7 +270,7 @@ def test_on_a_one_second_average_alone_a_phase_of_one_second_is_not_attributable
 
 
 def measured(run: RunPaths, **paces_us: int) -> None:
-    """Let the host's source say how often it saw its readings change."""
+    """Let the host's source say how often it saw its readings change, in a seal of its own."""
     path = run.attempt(1).manifest
     content = read_json(path)
     paces = {name: {"update_us": update_us} for name, update_us in paces_us.items()}
