@@ -4,14 +4,14 @@ The watcher's polls of the counter may be half a minute apart, so they are compa
 poll and not over the measured window: whoever falsifies one witness has to falsify all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped, unseen
 from analysis.energy.board_power import board_limit_w
-from analysis.energy.curves import Curve
+from analysis.energy.curves import COVERAGE_FACTOR, Curve
 from analysis.energy.gpu_energy import Gpu
 from analysis.energy.methods import POWER_INTEGRAL, RANK_COUNTER, in_words
 from analysis.energy.run_energy import RunEnergy
@@ -43,7 +43,7 @@ _MISSING_KEY: Final = "missing"
 
 def counters_rise(case: Case) -> Finding:
     """No counter of any GPU went back, leapt or stood still, by either of its readers."""
-    faults = []
+    faults: list[str] = []
     curves = 0
     for gpu in (*case.run_energy.gpus, *case.run_energy.idle_gpus):
         series = case.run_energy.series(gpu.host, gpu.uuid, COUNTER_FIELD)
@@ -131,14 +131,16 @@ def rank_counter_meets_polled_counter(case: Case) -> Finding:
         gpu = run_energy.gpu_of(rank)
         if gpu is None or not isinstance(gpu.rank_counter, Curve):
             continue
-        for apart_j, most_j in _reads_apart(run_energy, rank, gpu):
-            polls += 1
-            worst_j = max(worst_j, apart_j, key=abs)
-            if abs(apart_j) > most_j:
-                faults.append(
-                    f"{gpu.uuid}: a poll of its counter is {apart_j:+.1f} J off what rank "
-                    f"{rank.rank} read next to it, most {most_j:.1f} J"
-                )
+        apart_j, most_j = _reads_apart(run_energy, rank, gpu)
+        if not len(apart_j):
+            continue
+        polls += len(apart_j)
+        worst_j = max(worst_j, float(apart_j[np.argmax(np.abs(apart_j))]), key=abs)
+        faults += [
+            f"{gpu.uuid}: a poll of its counter is {apart_j[at]:+.1f} J off what rank "
+            f"{rank.rank} read next to it, most {most_j[at]:.1f} J"
+            for at in np.flatnonzero(np.abs(apart_j) > most_j)
+        ]
     if not polls:
         return _no_two_readers(case)
     return judged(faults, f"largest difference {worst_j:+.1f} J over {polls} polls")
@@ -248,8 +250,8 @@ def _named(part: object, wanted: str) -> set[str]:
     return names
 
 
-def _reads_apart(run_energy: RunEnergy, rank: RankSpans, gpu: Gpu) -> Iterator[tuple[float, float]]:
-    """(how far each poll lies from the rank's next reading, the most that it may), in joules.
+def _reads_apart(run_energy: RunEnergy, rank: RankSpans, gpu: Gpu) -> tuple[FloatArray, FloatArray]:
+    """How far each poll lies from the rank's next reading, and the most that it may, in joules.
 
     Both read one running total, so no difference of offsets is allowed for. Between the two moments
     lies what power tells, else anything from nothing to the board's limit.
@@ -257,22 +259,32 @@ def _reads_apart(run_energy: RunEnergy, rank: RankSpans, gpu: Gpu) -> Iterator[t
     own_us, own_j, width_us = _own_reads(rank)
     polls = run_energy.series(gpu.host, gpu.uuid, COUNTER_FIELD)
     curve = gpu.power_integral if isinstance(gpu.power_integral, Curve) else None
-    seen_w = [0.0] if curve is None or curve.power_w is None else curve.power_w
-    limit_w = board_limit_w(_entry(run_energy, gpu)) or float(np.max(seen_w))
+    seen_w = 0.0 if curve is None or curve.power_w is None else float(curve.power_w.max())
+    limit_w = board_limit_w(_entry(run_energy, gpu)) or seen_w
+    after = np.clip(np.searchsorted(own_us, polls.t_us), 1, len(own_us) - 1)
+    earlier = polls.t_us - own_us[after - 1] <= own_us[after] - polls.t_us
+    nearest = np.where(earlier, after - 1, after)
+    from_us = own_us[nearest]
+    # Nothing known but the limit: half of what it allows, give or take as much.
+    drawn_j = 0.5 * limit_w * (polls.t_us - from_us) / US_PER_S
+    open_j = np.abs(drawn_j)
+    if curve is not None:
+        told_j = curve.at(polls.t_us) - curve.at(from_us)
+        left_j2 = np.zeros(len(polls))
+        if curve.variance_j2 is not None:
+            sums = (
+                np.interp(t_us, curve.t_us, curve.variance_j2) for t_us in (polls.t_us, from_us)
+            )
+            left_j2 = np.abs(np.subtract(*sums))
+        told_open_j = COVERAGE_FACTOR * np.sqrt(left_j2) + limit_w * curve.resolution_us / US_PER_S
+        better = np.isfinite(told_j) & (told_open_j < open_j)
+        drawn_j = np.where(better, told_j, drawn_j)
+        open_j = np.where(better, told_open_j, open_j)
+    # Each reading is late by up to an update of its own.
     update_us = gpu.sensor.timings[COUNTER_FIELD].update_us
-    for t_us, value_j in zip(polls.t_us, polls.value, strict=True):
-        nearest = int(np.argmin(np.abs(own_us - t_us)))
-        from_us, to_us = sorted((int(own_us[nearest]), int(t_us)))
-        sign = 1.0 if own_us[nearest] <= t_us else -1.0
-        drawn = None if curve is None else curve.between(from_us, to_us)
-        if drawn is None or drawn.value is None:
-            half_j = 0.5 * limit_w * (to_us - from_us) / US_PER_S
-            drawn = Uncertain.of(half_j, half_j)
-        assert drawn.value is not None
-        # Each reading is late by up to an update of its own.
-        late_j = limit_w * (update_us + int(width_us[nearest])) / US_PER_S
-        most_j = late_j + (drawn.plus_minus or 0.0) + RANK_COUNTER_TOLERANCE * drawn.value
-        yield float(value_j - own_j[nearest] - sign * drawn.value), most_j
+    late_j = limit_w * (update_us + width_us[nearest]) / US_PER_S
+    most_j = late_j + open_j + RANK_COUNTER_TOLERANCE * np.abs(drawn_j)
+    return polls.value - own_j[nearest] - drawn_j, most_j
 
 
 def _own_reads(rank: RankSpans) -> tuple[IntArray, FloatArray, IntArray]:

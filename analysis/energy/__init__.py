@@ -15,8 +15,8 @@
 - `run_energy`: one run's energy by GPU and phase, joined on GPU UUID and time.
 - `uncertain`: a number with its uncertainty, or the reason why there is none.
 
-Public: `Behaviour`, `Covered`, `Curve`, `GAP_PERIODS`, `Gpu`, `GpuState`, `NO_RANK`,
-`POLLED_COUNTER`, `POWER_INTEGRAL`, `PhaseEnergy`, `RANK_COUNTER`, `RunEnergy`, `SHORT_PHASES`,
-`THROTTLE`, `Uncertain`, `board_limit_w`, `board_row`, `gap_share`, `idle_gpu_energy`, `in_words`,
-`limit_in_force_w`.
+Public: `Behaviour`, `COVERAGE_FACTOR`, `Covered`, `Curve`, `GAP_PERIODS`, `Gpu`, `GpuState`,
+`NO_RANK`, `POLLED_COUNTER`, `POWER_INTEGRAL`, `PhaseEnergy`, `RANK_COUNTER`, `RunEnergy`,
+`SHORT_PHASES`, `THROTTLE`, `Uncertain`, `board_limit_w`, `board_row`, `gap_share`,
+`idle_gpu_energy`, `in_words`, `limit_in_force_w`.
 """

@@ -101,12 +101,11 @@ def _breaks(
     firsts = np.concatenate(([0], np.flatnonzero(steps != 0) + 1))
     lasts = np.concatenate((firsts[1:] - 1, [len(t_us) - 1]))
     still_us = max(STILL_US, _STILL_UPDATES * lag_us)
-    for first, last in zip(firsts, lasts, strict=True):
-        stood_us = int(t_us[last] - t_us[first])
-        if stood_us >= still_us:
-            what = f"the counter stood at {value[first]:.3f} J for {stood_us / US_PER_S:.3f} s"
-            after = min(int(last) + 1, len(t_us) - 1)
-            found.append((int(first), after, f"{what} while power flowed"))
+    stood_us = t_us[lasts] - t_us[firsts]
+    for at in np.flatnonzero(stood_us >= still_us):
+        first, after = int(firsts[at]), min(int(lasts[at]) + 1, len(t_us) - 1)
+        what = f"the counter stood at {value[first]:.3f} J for {stood_us[at] / US_PER_S:.3f} s"
+        found.append((first, after, f"{what} while power flowed"))
     for null_us, reason in series.breaks:
         after = int(np.searchsorted(t_us, null_us))
         if 0 < after < len(t_us):
@@ -136,33 +135,28 @@ def _carried(
     more than was drawn there, and so may what the curve under power leaves open.
     """
     times, energies, strays = [t_us[:1]], [energy_j[:1]], [np.zeros(1)]
+    told_j = carrier.at(t_us)
+    variance_j2 = carrier.variance_j2
+    if variance_j2 is None:
+        variance_j2 = np.zeros(len(carrier.t_us))
+    open_j2 = np.interp(t_us, carrier.t_us, variance_j2)
+    firsts = np.searchsorted(carrier.t_us, t_us, side="right")
+    lasts = np.searchsorted(carrier.t_us, t_us, side="left")
+    far = np.diff(t_us) > least_us
     for at in range(len(t_us) - 1):
-        start_us, end_us = t_us[at], t_us[at + 1]
-        taken_j = energy_j[at + 1] - energy_j[at]
-        first, last = np.searchsorted(carrier.t_us, (start_us, end_us), side="left")
-        inner_us = carrier.t_us[first:last]
-        inner_us = inner_us[inner_us > start_us]
-        told_j = carrier.at(np.concatenate(([start_us], inner_us, [end_us])))
-        shape_j = told_j - told_j[0]
-        if end_us - start_us > least_us and len(inner_us) and shape_j[-1] > 0:
-            inner_j = taken_j * shape_j[1:-1] / shape_j[-1]
-            times.append(inner_us)
+        inner = slice(firsts[at], lasts[at + 1])
+        taken_j, whole_j = energy_j[at + 1] - energy_j[at], told_j[at + 1] - told_j[at]
+        # Not a number where the curve does not reach over both.
+        if far[at] and inner.stop > inner.start and whole_j > 0:
+            inner_j = taken_j * (carrier.energy_j[inner] - told_j[at]) / whole_j
+            times.append(carrier.t_us[inner])
             energies.append(energy_j[at] + inner_j)
-            apart_j = np.minimum(abs(taken_j - shape_j[-1]), np.minimum(inner_j, taken_j - inner_j))
-            strays.append(
-                apart_j**2 / _HALF_EVEN + _left_open_j2(carrier, start_us, end_us, inner_us)
+            apart_j = np.minimum(abs(taken_j - whole_j), np.minimum(inner_j, taken_j - inner_j))
+            left_j2 = np.minimum(
+                variance_j2[inner] - open_j2[at], open_j2[at + 1] - variance_j2[inner]
             )
+            strays.append(apart_j**2 / _HALF_EVEN + left_j2)
         times.append(t_us[at + 1 : at + 2])
         energies.append(energy_j[at + 1 : at + 2])
         strays.append(np.zeros(1))
     return np.concatenate(times), np.concatenate(energies), np.concatenate(strays)
-
-
-def _left_open_j2(carrier: Curve, start_us: int, end_us: int, inner_us: IntArray) -> FloatArray:
-    """Variance of the curve under power from the nearer of two times to each between them."""
-    if carrier.variance_j2 is None:
-        return np.zeros(len(inner_us))
-    sums = np.interp(
-        np.concatenate(([start_us], inner_us, [end_us])), carrier.t_us, carrier.variance_j2
-    )
-    return np.asarray(np.minimum(sums[1:-1] - sums[0], sums[-1] - sums[1:-1]))
