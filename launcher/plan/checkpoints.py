@@ -1,5 +1,6 @@
 """Checkpoints: what `weights=` names becomes a digest and a folder, before anything starts."""
 
+import functools
 import importlib.util
 import re
 from collections.abc import Callable
@@ -135,10 +136,11 @@ def find_tokenizer(given: Path | None, weights: Weights, model: str) -> Path | N
     Raises:
         ValueError: there is none, or it has another vocabulary than the model.
     """
-    if weights.folder is None:
-        return given
     path = given
+    if path is None and weights.folder is None:
+        return None
     if path is None:
+        assert weights.folder is not None
         beside = [folder / "tokenizer.model" for folder in (weights.folder, weights.folder.parent)]
         path = next((one for one in beside if one.is_file()), None)
     if path is None:
@@ -149,10 +151,18 @@ def find_tokenizer(given: Path | None, weights: Weights, model: str) -> Path | N
     # A login node may lack SentencePiece; the ranks look again before they load anything.
     if path.is_file() and importlib.util.find_spec("sentencepiece") is not None:
         shape = find_shape(model)
-        known = tokenizer.load(path)
-        if known.vocab_size != shape.vocab:
+        found = _vocabulary(path, path.stat().st_mtime_ns)
+        if found != shape.vocab:
             raise BadInputError(
                 f"`tokenizer` must have {shape.vocab} ids as {shape.name} has, "
-                f"but {path} has {known.vocab_size} instead"
+                f"but {path} has {found} instead"
             )
     return path
+
+
+# Thousands of points may have one tokenizer.
+@functools.lru_cache(maxsize=64)
+def _vocabulary(path: Path, mtime_ns: int) -> int:
+    """How many ids the tokenizer in `path` has, as of that time of last change."""
+    del mtime_ns
+    return tokenizer.load(path).vocab_size

@@ -78,4 +78,8 @@ def _board(spec: RunSpec) -> dict[str, Any]:
     board = BOARDS[spec.gpu_kind]
     name = f"SIMULATED {board.product}" if spec.simulated else board.driver_names[0]
     told = {"name": name, "kind": board.name, "memory_bytes": board.memory_bytes}
-    return {**told, "simulated": spec.simulated}
+    asked = {
+        "power_limit_requested_w": spec.power_cap_w,
+        "sm_clock_requested_mhz": spec.sm_clock_mhz,
+    }
+    return {**told, **asked, "simulated": spec.simulated}

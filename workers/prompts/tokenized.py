@@ -8,7 +8,7 @@ from telemetry.record.paths import RunPaths
 from telemetry.record.spec import RunSpec
 from workers.planning.families import find_shape
 from workers.prompts.selection import read_prompts
-from workers.prompts.synthetic import SYNTHETIC
+from workers.prompts.synthetic import SYNTHETIC, fixed_prompts
 from workers.tokenizers.tokenizer import Tokenizer, load
 
 
@@ -47,6 +47,13 @@ def tokenize_prompts(spec: RunSpec, launch: LaunchConfig, results: Path) -> Toke
     if len(texts) != spec.prompts:
         raise ValueError(
             f"`prompts` must be {spec.prompts} as in the spec, but are {len(texts)} instead"
+        )
+    if spec.dataset == SYNTHETIC and texts != fixed_prompts(
+        spec.prompts, words=spec.max_prompt_len, seed=spec.seed
+    ):
+        raise ValueError(
+            f"`prompts` must be those that {SYNTHETIC} makes of the spec's seed and "
+            "max_prompt_len, but are others instead"
         )
     whole = [tokenizer.encode(text) for text in texts]
     shortest = min(map(len, whole))

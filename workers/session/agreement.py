@@ -53,7 +53,23 @@ def gpus_fault(spec: RunSpec, gpus: Sequence[Mapping[str, Any] | None]) -> str |
                 f"both have {uuid} instead"
             )
         holders[uuid] = rank
+        if fault := _setting_fault(spec, gpu):
+            return fault
     return boards_fault(spec.gpu, [gpu for gpu in gpus if gpu is not None])
+
+
+def _setting_fault(spec: RunSpec, gpu: Mapping[str, Any]) -> str | None:
+    """Why a GPU is not set as its spec asks; a setting that its entry does not tell is none."""
+    for name, asked, key in (
+        ("power_cap_w", spec.power_cap_w, "power_limit_requested_w"),
+        ("sm_clock_mhz", spec.sm_clock_mhz, "sm_clock_requested_mhz"),
+    ):
+        if asked is not None and gpu.get(key) != asked:
+            return (
+                f"`{name}` must be set on the GPU, {asked:g} as in the spec, but {gpu['uuid']} "
+                f"was set to {gpu.get(key)} instead"
+            )
+    return None
 
 
 def loaded_fault(spec: RunSpec, weights: Mapping[str, Any], engine: Engine) -> str | None:

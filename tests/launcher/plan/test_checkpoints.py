@@ -184,9 +184,17 @@ def test_a_tokenizer_of_another_vocabulary_is_refused(tmp_path: Path, nano: Path
     sentencepiece.SentencePieceTrainer.train(
         input=str(tmp_path / "text"), model_prefix=str(tmp_path / "small"), vocab_size=100
     )
-    said = refuse(tmp_path, f"weights={nano}", f"tokenizer={tmp_path}/small.model")
-    assert "`tokenizer` must have 32000 ids as nano has, but" in said
-    assert "has 100 instead" in said
+    for weights in (nano, "random"):
+        words = (f"weights={weights}", f"tokenizer={tmp_path}/small.model", "model=nano")
+        said = refuse(tmp_path, *words)
+        assert "`tokenizer` must have 32000 ids as nano has, but" in said
+        assert "has 100 instead" in said
+
+
+def test_a_tokenizer_that_is_none_is_refused_with_random_weights_too(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_text("some words")
+    said = refuse(tmp_path, f"tokenizer={tmp_path}/tokenizer.model")
+    assert "must be a SentencePiece model, but" in said
 
 
 def test_what_was_hashed_once_is_not_hashed_for_the_next_call(

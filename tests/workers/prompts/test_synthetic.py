@@ -1,5 +1,6 @@
 """Synthetic prompts have one length and say so in their name; nothing else hangs on them."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,9 @@ def test_every_prompt_has_exactly_the_tokens_asked_for(tmp_path: Path, prompt_le
     questions = tokenize_prompts(spec, launch, tmp_path)
     assert [len(ids) for ids in questions.ids] == [prompt_len] * 3
     assert RunPaths(results=tmp_path, run_id=spec.run_id).prompts(sha256).is_file()
+    other = dataclasses.replace(spec, seed=spec.seed + 1)
+    with pytest.raises(ValueError, match="must be those that fixed-synthetic makes of the spec's"):
+        tokenize_prompts(other, launch, tmp_path)
 
 
 def test_the_record_s_name_says_that_they_are_synthetic(tmp_path: Path) -> None:

@@ -136,6 +136,24 @@ def test_ranks_without_gpus_may_share_that_on_cpu_alone(spec: RunSpec) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"power_cap_w": 200.0}, "power_limit_requested_w"),
+        ({"sm_clock_mhz": 900}, "sm_clock_requested_mhz"),
+    ],
+)
+def test_a_cap_or_clock_that_was_not_set_is_refused(
+    spec: RunSpec, changes: dict[str, Any], key: str
+) -> None:
+    capped, board = make_spec(spec, **changes), BOARDS["a100"]
+    gpu = {"uuid": "SIM-1", "name": f"SIMULATED {board.product}", "kind": "a100", "simulated": True}
+    (name,), (asked,) = changes, changes.values()
+    assert gpus_fault(capped, [{**gpu, key: asked}]) is None
+    for found in ({}, {key: None}, {key: 150.0}):
+        assert f"`{name}` must be set on the GPU" in str(gpus_fault(capped, [{**gpu, **found}]))
+
+
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize(
     ("engine", "quantization"),
