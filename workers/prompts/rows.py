@@ -63,7 +63,7 @@ def missing_column(column: str, place: str, names: Sequence[str]) -> ValueError:
     """The error of a row that lacks a column; it says which it has."""
     return ValueError(
         f"`{one_line(column, _MOST_CHARS)}` must be a column, but is missing {place}, which has "
-        f"{_names(names)}: name those that make a prompt in `columns`"
+        f"{_names(names)}: name those that make a prompt by dataset.columns=[NAME]"
     )
 
 

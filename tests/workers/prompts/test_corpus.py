@@ -222,5 +222,5 @@ def test_a_parquet_file_without_the_column_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"question": ["a"], "answer": ["b"]}), path)
     assert refusal(path) == (
         f"`text` must be a column, but is missing in '{path}', which has question, answer: "
-        "name those that make a prompt in `columns`"
+        "name those that make a prompt by dataset.columns=[NAME]"
     )

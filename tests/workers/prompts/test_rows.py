@@ -122,7 +122,7 @@ def test_a_missing_column_names_those_that_are_there(tmp_path: Path) -> None:
     row = {"prompt\x1b[2J": "a", **dict.fromkeys("abcdefghijklmn", "b")}
     assert refusal(save(tmp_path, lines([row]))).endswith(
         r"which has prompt\x1b[2J, a, b, c, d, e, f, g, h, i, j, k and 3 more: "
-        "name those that make a prompt in `columns`"
+        "name those that make a prompt by dataset.columns=[NAME]"
     )
 
 
