@@ -7,6 +7,7 @@ tells what is wrong before anything is queued.
 
 import math
 import re
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -74,6 +75,13 @@ def find_files(folder: Path) -> CheckpointFiles:
         raise ValueError(f"`weights` must be readable, but {folder} is not") from error
     meta = sorted(name for name in names if _SHARD.fullmatch(name))
     theirs = names & {_SINGLE, _INDEX}
+    if "adapter_config.json" in names:
+        raise ValueError(
+            f"`weights` must be a whole model, but {folder} holds an adapter, which is not "
+            "applied: merge it, and name the merged model's folder"
+        )
+    if meta:
+        theirs |= {name for name in names if name.endswith(".safetensors")}
     if meta and theirs:
         raise ValueError(
             f"`weights` must hold one checkpoint, but {folder} holds {meta[0]} and "
@@ -159,7 +167,7 @@ def _hugging_face_files(folder: Path, names: set[str]) -> CheckpointFiles:
             if not isinstance(name, str) or not _PLAIN_NAME.fullmatch(name):
                 raise ValueError(
                     f"{folder / _INDEX} must name .safetensors files beside it, "
-                    f"but names {name!r} instead"
+                    f"but names {_short(name)} instead"
                 )
         weights, settings = sorted(set(held.values())), ["config.json", _INDEX]
     return CheckpointFiles(
@@ -189,5 +197,5 @@ def _equal(value: object, expected: object) -> bool:
 
 
 def _short(value: object) -> str:
-    text = "not given" if value is None else repr(value)
-    return text if len(text) <= _MOST_CHARS else f"{text[:_MOST_CHARS]}…"
+    # A foreign value may be nested deeper than repr itself can go.
+    return "not given" if value is None else one_line(reprlib.repr(value), _MOST_CHARS)

@@ -4,7 +4,7 @@ A prompt is the text of the corpus' columns, those that are not empty, joined by
 is no other template: what the model reads is what the dataset's authors wrote.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -140,14 +140,15 @@ def file_prompts(path: Path, columns: Sequence[str]) -> list[str]:
 
 
 def _column_text(row: Mapping[str, Any], column: str, place: str) -> str:
-    value: Any = row
-    for step in column.split("."):
-        if isinstance(value, Mapping) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and _is_place(step) and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            raise missing_column(column, place, list(row))
+    found = [*_by_path(row, column), *_by_name(row, column)]
+    if not found:
+        raise missing_column(column, place, list(row))
+    if len(found) > 1:
+        raise ValueError(
+            f"`{column}` must be one column, but is one of that very name and one within another "
+            f"{place}"
+        )
+    value = found[0]
     if not isinstance(value, str):
         what = "null" if value is None else f"{type(value).__name__}"
         raise ValueError(f"`{column}` must be text, but is {what} instead {place}")
@@ -159,6 +160,25 @@ def _column_text(row: Mapping[str, Any], column: str, place: str) -> str:
             f"`{column}` must be valid Unicode, but holds a lone surrogate {place}"
         ) from error
     return value
+
+
+def _by_name(row: Mapping[str, Any], column: str) -> Iterator[Any]:
+    """The column whose name has dots of its own."""
+    if "." in column and column in row:
+        yield row[column]
+
+
+def _by_path(row: Mapping[str, Any], column: str) -> Iterator[Any]:
+    """What the steps of a dotted path lead to."""
+    value: Any = row
+    for step in column.split("."):
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and _is_place(step) and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return
+    yield value
 
 
 def _is_place(step: str) -> bool:

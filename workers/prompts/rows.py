@@ -155,9 +155,11 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         with path.open("rb") as source, pq.ParquetFile(source) as table:
             names = table.schema_arrow.names
             _require_once(names, path)
-            wanted = {column.split(".")[0] for column in columns}
-            if missing := sorted(wanted - set(names)):
+            # A name may have dots of its own.
+            tops = {column: {column, column.split(".")[0]} & set(names) for column in columns}
+            if missing := [column for column, some in tops.items() if not some]:
                 raise missing_column(missing[0], f"in {quoted(path)}", names)
+            wanted = set().union(*tops.values())
             for name in sorted(wanted):
                 _require_fields_once(table.schema_arrow.field(name).type, path)
             for batch in table.iter_batches(columns=[name for name in names if name in wanted]):

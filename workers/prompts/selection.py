@@ -355,6 +355,8 @@ def _identify_file(
         raise ValueError(
             f"`columns` must name what makes a prompt of {quoted(path)}, but is {columns!r} instead"
         )
+    if len(set(names)) < len(names):
+        raise ValueError(f"`columns` must name each column once, but is {list(names)!r} instead")
     return PromptSource(
         corpus=corpus.name,
         source=PromptOrigin.FILE,

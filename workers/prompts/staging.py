@@ -121,6 +121,13 @@ def stage(corpus: Corpus, cache: Path, *, origins: Sequence[Path] = ()) -> Stage
         texts = [text for path in origins for text in file_prompts(path, corpus.columns)]
         dataset = f"{corpus.name}-{files_digest(origins, corpus.columns)}"
         origin = files_origin(origins)
+        digests = [file["sha256"] for file in origin["files"]]
+        if len(set(digests)) < len(digests):
+            twice = next(at for at, one in enumerate(digests) if one in digests[:at])
+            raise ValueError(
+                f"`--from` must name each file once, but {quoted(origins[twice])} has the content "
+                f"of {quoted(origins[digests.index(digests[twice])])}"
+            )
     else:
         clone = origins[0] if origins else None
         texts = hub_texts(corpus, cache, clone=clone)

@@ -168,6 +168,27 @@ def test_an_index_that_is_a_pointer_is_told_by_that(tmp_path: Path) -> None:
         find_files(tmp_path)
 
 
+def test_any_safetensors_beside_meta_s_files_are_another_checkpoint(tmp_path: Path) -> None:
+    (meta(tmp_path) / "consolidated.safetensors").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"holds consolidated\.00\.pth and consolidated\.safet"):
+        find_files(tmp_path)
+
+
+def test_an_adapter_is_no_model_and_is_not_passed_over(tmp_path: Path) -> None:
+    (hugging_face(tmp_path) / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds an adapter, which is not applied"):
+        find_files(tmp_path)
+
+
+def test_a_setting_nested_beyond_reason_is_refused_in_one_short_line(tmp_path: Path) -> None:
+    files = find_files(meta(tmp_path))
+    for depth in (100, 900, 5000):
+        (tmp_path / "params.json").write_text('{"dim": ' + "[" * depth + "]" * depth + "}")
+        with pytest.raises(ValueError, match="must") as caught:
+            check_model(files, SEVEN)
+        assert len(str(caught.value)) < 500
+
+
 def test_a_whole_file_beside_shards_is_two_checkpoints(tmp_path: Path) -> None:
     hugging_face(tmp_path)
     (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"x")

@@ -65,6 +65,23 @@ def test_a_parquet_s_field_of_two_within_a_column_is_refused(tmp_path: Path) -> 
     assert "`q` must be one column" in refusal(tmp_path / "rows.parquet", ["question.q"])
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_name_with_a_dot_is_a_column_unless_a_path_leads_elsewhere(
+    tmp_path: Path, suffix: str
+) -> None:
+    def write(row: dict[str, object]) -> Path:
+        path = tmp_path / f"rows{suffix}"
+        if suffix == ".parquet":
+            pq.write_table(pa.Table.from_pylist([row]), path)
+            return path
+        return save(tmp_path, lines([row]))
+
+    assert file_prompts(write({"a.b": "x"}), ["a.b"]) == ["x"]
+    assert file_prompts(write({"a": {"b": "y"}}), ["a.b"]) == ["y"]
+    said = refusal(write({"a.b": "x", "a": {"b": "y"}}), ["a.b"])
+    assert said.startswith("`a.b` must be one column, but is one of that very name and one within")
+
+
 def test_a_byte_order_mark_is_skipped_and_so_are_windows_line_ends(tmp_path: Path) -> None:
     expected = [row["question"] for row in ROWS]
     for content in (

@@ -74,6 +74,20 @@ def test_auto_wants_the_file_of_a_corpus_that_has_neither_hub_nor_sample(tmp_pat
             resolve(tmp_path, "alpaca_seed", local=local)
 
 
+def test_a_column_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    path = write_questions(tmp_path, "a")
+    with pytest.raises(ValueError, match="`columns` must name each column once"):
+        resolve(tmp_path, path=path, columns=["question", "question"])
+
+
+def test_a_file_that_is_staged_twice_is_refused(tmp_path: Path) -> None:
+    path = write_questions(tmp_path, "a")
+    copy = write_questions(tmp_path, "a", name="copy.jsonl")
+    for origins in ([path, path], [path, copy]):
+        with pytest.raises(ValueError, match="`--from` must name each file once"):
+            stage(CORPORA["gsm8k"], tmp_path / "cache", origins=origins)
+
+
 def test_a_files_identity_is_the_digest_of_its_bytes_and_columns(tmp_path: Path) -> None:
     path = write_questions(tmp_path, "a")
     digest = hashlib.sha256(path.read_bytes() + b"\0question").hexdigest()[:8]
