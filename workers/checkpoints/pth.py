@@ -3,8 +3,10 @@
 `torch.load` is told to make tensors alone: a pickle that would call anything else is refused.
 """
 
+import struct
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,6 +14,12 @@ from torch import Tensor
 from workers.checkpoints.stored_tensor import StoredTensor
 from workers.inputs.kinds import one_line
 from workers.models.base.torch_dtypes import format_name
+
+# What torch's own unpickler raises of a pickle with bytes that changed: it checks none of them.
+_BROKEN: Final = (
+    *(RuntimeError, EOFError, TypeError, ValueError, LookupError, AttributeError),
+    *(AssertionError, ArithmeticError, struct.error),
+)
 
 
 def open_pth(path: Path) -> dict[str, StoredTensor]:
@@ -27,7 +35,7 @@ def open_pth(path: Path) -> dict[str, StoredTensor]:
         raise ValueError(
             f"{path} must hold plain tensors alone, but its pickle asks for more: it is not loaded"
         ) from error
-    except (RuntimeError, EOFError) as error:
+    except _BROKEN as error:
         raise ValueError(
             f"{path} must be a whole zip file of torch.save, but is not: {_short(error)}"
         ) from error

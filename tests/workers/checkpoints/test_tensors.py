@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -181,6 +184,30 @@ def test_a_pickle_that_would_call_anything_is_refused_and_calls_nothing(tmp_path
     torch.save({WQ: Trap(mark)}, tmp_path / "consolidated.00.pth")
     require_refused(tmp_path, "plain tensors alone", "it is not loaded")
     assert not mark.exists()
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(where=st.floats(0.0, 1.0, exclude_max=True), byte=st.integers(0, 255), cut=st.integers(0, 8))
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_a_pickle_of_any_bytes_is_read_or_refused_in_one_printable_line(
+    tmp_path: Path, where: float, byte: int, cut: int
+) -> None:
+    write_meta(tmp_path)
+    path = tmp_path / "consolidated.00.pth"
+    with zipfile.ZipFile(path) as source:
+        held = {name: source.read(name) for name in source.namelist()}
+    (pickled,) = (name for name in held if name.endswith("data.pkl"))
+    at = int(where * len(held[pickled]))
+    held[pickled] = held[pickled][:at] + bytes([byte]) + held[pickled][at + cut :]
+    with zipfile.ZipFile(path, "w") as sink:
+        for name, content in held.items():
+            sink.writestr(name, content)
+    try:
+        look(tmp_path)
+    except ValueError as error:
+        assert str(error).isprintable()  # noqa: PT017 (no error is as good)
 
 
 def test_a_file_that_holds_no_dict_is_refused(tmp_path: Path) -> None:
