@@ -47,6 +47,7 @@ class FileKind(StrEnum):
     PDF = "a PDF document, which is not read"
     PNG = "a PNG picture, which is not read"
     ELF = "a program, which is not read"
+    ZEROS = "full of zero bytes, as a copy that broke off leaves it: copy it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,8 @@ _PAGES: Final = (b"<!doctype html", b"<html", b"<head", b"<body", b"<!--")
 # astronomic, and less is no header.
 _HEADER_BYTES: Final = range(2, 100_000_001)
 
+# No format that is read here begins with so many.
+_LEAST_ZEROS: Final = 64
 # Zeros in every other place of so many bytes are no accident.
 _LEAST_WIDE_BYTES: Final = 8
 
@@ -114,6 +117,8 @@ def kind_of(head: bytes) -> FileKind | None:
             ):
                 continue
             return mark.kind
+    if len(head) >= _LEAST_ZEROS and not any(head):
+        return FileKind.ZEROS
     if head.startswith(_PICKLES):
         return FileKind.PICKLE
     text = head.removeprefix(_BOM).lstrip()[:64].lower()

@@ -51,7 +51,7 @@ def parse_json(data: bytes, place: str) -> Any:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"the text must be UTF-8, but byte {error.start + 1} is not {place}"
+            f"the text must be UTF-8, but byte {error.start + 1} is not {place}: save it as UTF-8"
         ) from error
     try:
         return json.loads(text, object_pairs_hook=unique, parse_constant=no_number)

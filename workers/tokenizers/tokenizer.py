@@ -120,7 +120,7 @@ def _read(path: Path | None) -> bytes:
     source = BUNDLED_MODEL if path is None else path
     if fault := file_fault(source):
         raise ValueError(
-            f"`tokenizer_path` must be a SentencePiece file, but {str(source)!r} {fault}"
+            f"`tokenizer_path` must be a SentencePiece model, but {str(source)!r} {fault}"
         )
     size_bytes = source.stat().st_size
     if size_bytes > _MAX_MODEL_BYTES:

@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from telemetry.boards.agreement import board_fault, boards_fault
 from telemetry.boards.board import MIB
-from telemetry.boards.table import BOARDS
+from telemetry.boards.lookup import seen_board
+from telemetry.boards.table import BOARDS, board_of
 
 H100 = "NVIDIA H100 80GB HBM3"
 UNLISTED = "NVIDIA B300 SXM6 AC"
@@ -62,6 +65,19 @@ def test_an_unlisted_board_agrees_by_its_drivers_own_name_alone() -> None:
     fault = board_fault("b200", entry(UNLISTED))
     assert str(fault).endswith("; that board is gpu=nvidia-b300-sxm6-ac")
     assert board_fault("nvidia-gt-710", entry(UNLISTED)) is not None
+
+
+@given(name=st.text(min_size=1, max_size=70))
+def test_whatever_a_driver_calls_a_board_is_asked_for_by_the_name_that_planning_gives_it(
+    name: str,
+) -> None:
+    gpu = entry(name, memory_bytes=80 * 1024 * MIB)
+    assume(board_of(name) is None)
+    asked = seen_board(gpu).name
+    assert board_fault(asked, gpu) is None
+    told = board_fault("h100", gpu)
+    assert told is not None
+    assert told.isprintable()
 
 
 def test_a_model_is_no_board_and_a_board_no_model() -> None:

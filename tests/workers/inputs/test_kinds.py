@@ -75,6 +75,7 @@ MADE: dict[FileKind, list[bytes]] = {
     FileKind.OLD_TORCH: [archive(save_old)],
     FileKind.NUMPY: [archive(lambda at: np.save(at, np.zeros(2)))],
     FileKind.GGUF: [b"GGUF\x03\x00\x00\x00"],
+    FileKind.ZEROS: [bytes(64), bytes(9000)],
     FileKind.PICKLE: [b"\x80\x04}\x94."],
 }
 
