@@ -1,6 +1,7 @@
 """Readiness: what one rank holds while it works; what one lacks, all hear, and none begins."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,11 @@ def make_ready(
         # The last: it makes the GPU's context, and a fault in files is to cost no GPU memory.
         placement = take_placement(spec, launch, attempt, rank)
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
-        fault = f"rank {rank.rank} on {rank.host}: {error}"
+        fault = " ".join(str(error).split())
     gpu = None if placement is None or placement.gpu is None else dict(placement.gpu)
-    said = [
-        json.loads(text)
-        for text in rendezvous.exchange("readiness", json.dumps({"fault": fault, "gpu": gpu}))
-    ]
-    faults = [str(one["fault"]) for one in said if one["fault"] is not None]
+    mine = {"fault": fault, "host": rank.host, "gpu": gpu}
+    said = [json.loads(text) for text in rendezvous.exchange("readiness", json.dumps(mine))]
+    faults = _told_once(said)
     # A rank that has failed knows no GPU.
     if not faults and (one_gpu := gpus_fault(spec, [one["gpu"] for one in said])):
         faults.append(one_gpu)
@@ -112,3 +111,16 @@ def make_ready(
         prompts=prompts,
         weights=weights,
     )
+
+
+def _told_once(said: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What ranks lack, each fault once with the first rank that has it: a hundred say the same."""
+    ranks: dict[str, list[int]] = {}
+    for rank, one in enumerate(said):
+        if one["fault"] is not None:
+            ranks.setdefault(one["fault"], []).append(rank)
+    return [
+        f"rank {first} on {said[first]['host']}: {fault}"
+        + (f" (and on {len(others)} other rank{'s' * (len(others) > 1)})" if others else "")
+        for fault, (first, *others) in ranks.items()
+    ]
