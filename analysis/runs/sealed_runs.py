@@ -108,6 +108,11 @@ class Run:
         """A file that a record may lack, but not hold broken."""
         return self.files.json(path) if path.exists() or path.is_symlink() else {}
 
+    def let_go(self) -> None:
+        """Give the tables' memory back; whoever asks for one again reads it again."""
+        for name in ("spans", "responses", "steps"):
+            self.__dict__.pop(name, None)
+
     def table(self, kind: str) -> pa.Table:
         """One merged table, whole; columns that an older record lacks are null throughout.
 

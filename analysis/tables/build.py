@@ -56,6 +56,8 @@ def build_tables(loaded: Loaded) -> Tables:
                 )
             )
             continue
+        # A campaign's tables at once would be gigabytes.
+        run.let_go()
         for name, rows in own.items():
             of_runs[name] += rows
         notes += own_notes

@@ -138,6 +138,16 @@ def test_a_table_that_changes_once_it_was_loaded_is_not_parsed(tmp_path: Path) -
         _ = run.responses
 
 
+def test_a_run_reads_a_table_again_once_it_has_let_it_go(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    (run,) = load(tmp_path).runs
+    first = run.spans
+    assert run.spans is first
+    run.let_go()
+    assert run.spans is not first
+    assert run.spans.equals(first)
+
+
 def test_a_table_that_the_seal_leaves_out_is_not_parsed(tmp_path: Path) -> None:
     paths = build_run(tmp_path)
     attempt = paths.attempt(1)
