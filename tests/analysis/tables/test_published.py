@@ -95,3 +95,28 @@ def test_a_change_against_a_cap_is_told_within_one_engine(tmp_path: Path) -> Non
     capped = {**POINT, "power_cap_w": 175.0}
     rows = comparison(tmp_path, capped, {**POINT, "power_cap_w": 250.0, "engine": "fast"})
     assert rows[name]["ratio"] is None
+
+
+@pytest.mark.parametrize("other", [{"temperature": 0.0}, {"weights": "0123abcd"}, {"seed": 7}])
+def test_a_change_against_a_cap_is_told_over_points_that_differ_in_the_cap_alone(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    name = "arXiv 2310.03003 table III, printed energy_j, change in % at 175 W"
+    capped = {**POINT, "power_cap_w": 175.0}
+    rows = comparison(tmp_path, capped, {**POINT, "power_cap_w": 250.0, **other})
+    assert rows[name]["ratio"] is None
+    rows = comparison(tmp_path, {**POINT, "power_cap_w": 250.0})
+    assert rows[name]["our_value"] == pytest.approx(0.0)
+    assert "the closest of 3 points of ours" in str(rows[name]["reason"])
+
+
+def test_a_mean_over_lengths_is_of_points_that_are_the_same_but_for_the_length(
+    tmp_path: Path,
+) -> None:
+    name = "arXiv 2310.03003 figure 3, digitised, about ±2 % power_w"
+    lengths = [{**POINT, "max_gen_len": length} for length in (256, 512, 1024)]
+    rows = comparison(tmp_path, *lengths[:2], {**lengths[2], "temperature": 0.0})
+    assert rows[name]["our_value"] is None
+    assert "the same in all the cells" in str(rows[name]["reason"])
+    rows = comparison(tmp_path, lengths[2])
+    assert rows[name]["our_value"] is not None
