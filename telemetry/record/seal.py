@@ -74,21 +74,31 @@ def verify_seal(run: RunPaths, attempt: AttemptPaths) -> list[str]:
     files = seal.get("files")
     if not isinstance(files, dict):
         return [*differences, "seal: `files` must be an object of hashes, but is not"]
+    results = Path(os.path.realpath(run.results))
+    folders: dict[Path, Path] = {}
     for name, sha256 in sorted(files.items()):
-        if (difference := _difference(run.results, name, sha256)) is not None:
+        if (difference := _difference(results, name, sha256, folders)) is not None:
             differences.append(f"{name}: {difference}")
     present = {_name(run, path) for path in (run.spec, *_attempt_files(attempt))}
     differences += [f"{name}: not in the seal" for name in sorted(present - set(files))]
     return differences
 
 
-def _difference(results: Path, name: str, sha256: object) -> str | None:
-    """How a file differs from what its seal says; None when it does not."""
+def _difference(results: Path, name: str, sha256: object, folders: dict[Path, Path]) -> str | None:
+    """How a file differs from what its seal says; None when it does not.
+
+    `results` has no link in it, and `folders` keeps where each folder really is: to ask again for
+    every file takes longer than to hash it.
+    """
     path = results / name
     try:
-        # A seal is foreign input: it must not make its reader hash what lies elsewhere. On a link
-        # to itself Path.resolve raises no OSError.
-        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(results)):
+        if path.parent not in folders:
+            # Path.resolve raises no OSError on a link to itself.
+            folders[path.parent] = Path(os.path.realpath(path.parent))
+        linked = path.name == ".." or path.is_symlink()
+        real = Path(os.path.realpath(path)) if linked else folders[path.parent] / path.name
+        # A seal is foreign input: it must not make its reader hash what lies elsewhere.
+        if not real.is_relative_to(results):
             return "outside the results folder"
         return None if _sha256(path) == sha256 else "changed since it was sealed"
     except FileNotFoundError:
@@ -142,15 +152,15 @@ def _plain_file(path: Path) -> Iterator[int]:
 
 def _attempt_files(attempt: AttemptPaths) -> list[Path]:
     """Everything in the attempt that is no folder, but its seal, sorted."""
-    return [
-        path
-        for path in sorted(attempt.folder.rglob("*"))
-        if (path.is_symlink() or not path.is_dir()) and path != attempt.seal and not _leftover(path)
-    ]
+    found = []
+    for folder, inner, files in os.walk(attempt.folder):
+        links = [name for name in inner if Path(folder, name).is_symlink()]
+        found += [Path(folder, name) for name in (*files, *links) if not _leftover(name)]
+    return sorted((path for path in found if path != attempt.seal), key=os.fspath)
 
 
-def _leftover(path: Path) -> bool:
-    return path.name.startswith(".") and path.suffix in _LEFTOVERS
+def _leftover(name: str) -> bool:
+    return name.startswith(".") and name.endswith(_LEFTOVERS)
 
 
 def _name(run: RunPaths, path: Path) -> str:
