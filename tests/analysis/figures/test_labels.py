@@ -31,7 +31,7 @@ def test_a_line_of_batch_sizes_joins_only_what_is_the_same_but_for_the_batch(
     tmp_path: Path,
 ) -> None:
     key = "energy-against-batch"
-    apart = [{"batch_size": 2}, {"batch_size": 4, "temperature": 0.0}]
+    apart: list[dict[str, Any]] = [{"batch_size": 2}, {"batch_size": 4, "temperature": 0.0}]
     figure = drawn(tmp_path / "apart", *(Plan(spec=spec) for spec in apart))[key]
     assert figure.svg is None
     assert "all else the same" in str(figure.reason)
