@@ -95,8 +95,8 @@ class Case:
 
     paths: RunPaths
     """Where the run's record lies."""
-    traces: dict[tuple[str, str], tuple[str, str, str]] = field(default_factory=dict)
-    """Run, host and device by field and digest of a trace: those of all runs looked at so far."""
+    traces: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    """Run, host and device by a digest of their traces: those of all runs looked at so far."""
 
     @cached_property
     def attempt(self) -> AttemptPaths:

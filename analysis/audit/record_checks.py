@@ -159,8 +159,23 @@ def inside_lifetime(case: Case) -> Finding:
         count = pc.sum(outside).as_py() or 0
         if count:
             faults.append(f"{count} stamps of {name} are outside the attempt's life")
+    faults += _stamp_faults(case, first_us, int(ended["t_us"]))
     life_s = (int(ended["t_us"]) - first_us) / US_PER_S
     return judged(faults, f"all stamps lie in the {life_s:.1f} s from submission to end")
+
+
+def _stamp_faults(case: Case, first_us: int, last_us: int) -> list[str]:
+    """Where who wrote a file says that it was at another time than the attempt's."""
+    files = {"submitted.json": case.attempt.submitted, "started.json": case.attempt.started}
+    stamps = {name: read_json(path).get("t_us") for name, path in files.items() if path.is_file()}
+    stamps |= {f"hosts/{name}.json": host.get("ready_us") for name, host in case.run.hosts.items()}
+    return [
+        f"{name} is of {(t_us - first_us) / US_PER_S:.1f} s after submission, "
+        f"the end of {(last_us - first_us) / US_PER_S:.1f} s"
+        for name, t_us in stamps.items()
+        if isinstance(t_us, int)
+        and not first_us - LIFETIME_SLACK_US <= t_us <= last_us + LIFETIME_SLACK_US
+    ]
 
 
 def readings_complete(case: Case) -> Finding:

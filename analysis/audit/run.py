@@ -120,7 +120,7 @@ def audit_run(run: RunPaths) -> Audit:
 def _audit(results: Path, runs: Sequence[RunPaths], *, whole: bool) -> Audit:
     """Run by run, so that no more than one run's arrays are held at a time."""
     findings: dict[str, list[tuple[str, Finding]]] = {check.name: [] for check in CHECKS}
-    traces: dict[tuple[str, str], tuple[str, str, str]] = {}
+    traces: dict[int, tuple[str, str, str]] = {}
     changed = 0
     for run in runs:
         case = Case(run, traces)

@@ -1,7 +1,8 @@
 """Spec checks: was what the spec says also asked for, loaded and answered with?"""
 
+import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, unseen
@@ -29,7 +30,7 @@ _LLAMA_SIZES: Final = {
     "65b": (8192, 80, 64),
 }
 # Parts of `engine` in model.json that one engine alone writes, and one that both do otherwise.
-_OF_ENGINE: Final = {
+_OF_ENGINE: Final[dict[str, dict[str, Any]]] = {
     "fast": {"kernels": None, "prefill": None, "sampling": "rejection, no sort"},
     "reference": {"kernels": "eager", "graph": False, "sampling": "full sort"},
 }
@@ -37,6 +38,8 @@ _RANDOM: Final = "random"
 _CPU: Final = "cpu"
 # A run's tokenizer is named by its file's first hex digits.
 _DIGEST_DIGITS: Final = 8
+# And a checkpoint by so many of the digest of its files' digests and names.
+_WEIGHT_DIGITS: Final = 16
 
 
 def order_says_so(case: Case) -> Finding:
@@ -201,14 +204,19 @@ def _weight_faults(
         faults.append(f"`weights` is {spec.weights} in the spec, but launch.json names {path}")
     if kind == _RANDOM and weights.get("seed", spec.seed) != spec.seed:
         faults.append(f"`seed` is {spec.seed} in the spec, but weights were of {weights['seed']}")
-    named = [weights.get(name) for name in ("digest", "sha256") if weights.get(name)]
-    if kind != _RANDOM and named and not any(_of_digest(spec.weights, one) for one in named):
-        faults.append(f"`weights` is {spec.weights} in the spec, but those of {named[0]} ran")
+    if kind != _RANDOM:
+        digest, files = weights.get("digest"), weights.get("files")
+        if digest is not None and digest != spec.weights:
+            faults.append(f"`weights` is {spec.weights} in the spec, but those of {digest} ran")
+        if isinstance(files, list) and _digest_of(files) != spec.weights:
+            faults.append(f"`weights` is {spec.weights}, but its files are {_digest_of(files)}")
     return faults
 
 
-def _of_digest(name: str, digest: Any) -> bool:
-    return str(digest).startswith(name) or name.endswith(str(digest)[:_DIGEST_DIGITS])
+def _digest_of(files: Sequence[Mapping[str, Any]]) -> str:
+    """What a spec names a checkpoint of these files."""
+    lines = "".join(f"{file['sha256']}  {file['name']}\n" for file in files)
+    return f"sha256-{hashlib.sha256(lines.encode()).hexdigest()[:_WEIGHT_DIGITS]}"
 
 
 def _room_faults(case: Case, model: ModelFacts) -> list[str]:

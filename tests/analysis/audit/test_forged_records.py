@@ -177,6 +177,16 @@ def one_trace(columns: Columns) -> None:
         columns[name] = [row[at] for row in kept]
 
 
+def touched(columns: Columns) -> None:
+    """One trace under all UUIDs, scaled, one reading in twenty another, the stamps shifted."""
+    one_trace(columns)
+    devices = sorted({one for one in columns["device"] if one.startswith("GPU-")})
+    for at, (device, name) in enumerate(zip(columns["device"], columns["field"], strict=True)):
+        if name == "power_sample_w" and device in devices[1:]:
+            columns["value"][at] *= 1.01 + 0.01 * devices.index(device)
+            columns["value"][at] += 3.0 * (at % 20 == 0)
+
+
 def relabel_simulated(run: RunPaths) -> RunPaths:
     """A modelled A100 becomes a real one wherever a label says so."""
     moved = respec(run, gpu="a100")
@@ -314,6 +324,7 @@ FORGERIES: dict[str, tuple[Forge, str]] = {
         "inventory",
     ),
     "one trace under all UUIDs": (with_columns("samples", one_trace), "copies"),
+    "one trace, touched": (with_columns("samples", touched), "copies"),
     "all in seven tenths of the time": (shorten, "durations"),
     "phase coffee": (rename_phase("overhead", "coffee"), "phases"),
     "idle as startup": (rename_phase("idle", "startup"), "phases"),
