@@ -120,7 +120,11 @@ def inventory_sound(case: Case) -> Finding:
     faults += _reason_faults(case)
     firmware = {str(gpu.get("vbios")) for _, gpu in gpus if gpu.get("vbios")}
     told = f", of {len(firmware)} VBIOS: {_listed(firmware)}" if len(firmware) > 1 else ""
-    return judged(faults, f"{len(gpus)} whole GPUs of {len(case.run.hosts)} nodes{told}")
+    return judged(
+        faults,
+        f"{len(gpus)} whole GPUs of {len(case.run.hosts)} nodes{told}",
+        strain=float(len(firmware)),
+    )
 
 
 def _source_faults(spec: RunSpec, host: str, ready: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,8 @@ _CAME_WITH: Final = {
     "warmup": "max_warmup_batches",
     "window": "min_window_s",
 }
+# The same release first wrote it and steps.
+_WITH_STEPS: Final = "model.json"
 # Both tell the steps of every batch on every device.
 _STEP_TELLERS: Final = ("reference", "fast")
 
@@ -28,7 +30,8 @@ def knew_of(run: Run, part: str) -> bool:
     """Whether the release that wrote a run wrote `part` of the record."""
     key = _CAME_WITH[part]
     config = run.provenance.get("config")
-    return key in run.launch or (isinstance(config, dict) and key in config)
+    named = key in run.launch or (isinstance(config, dict) and key in config)
+    return named or (part == _WITH_STEPS and run.steps is not None)
 
 
 def missing_model(run: Run) -> Finding | None:

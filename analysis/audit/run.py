@@ -44,9 +44,12 @@ class CheckLine:
 
     @property
     def worst(self) -> tuple[str, Finding]:
-        """The run that came nearest to the worst, of those that decided the outcome."""
-        deciding = [one for one in self.findings if one[1].outcome is self.outcome]
-        return max(deciding, key=lambda one: one[1].strain)
+        """The run that came nearest to failing, or failed most, of those that decided."""
+        return max(self._deciding, key=lambda one: one[1].strain)
+
+    @property
+    def _deciding(self) -> list[tuple[str, Finding]]:
+        return [one for one in self.findings if one[1].outcome is self.outcome]
 
     @property
     def evidence(self) -> str:
@@ -60,7 +63,10 @@ class CheckLine:
         said = [f"{counts[self.outcome]} of {len(self.findings)} runs"]
         if self.outcome is Outcome.PASSED and counts[Outcome.SKIPPED]:
             said.append(f"{Outcome.SKIPPED.value} to {counts[Outcome.SKIPPED]}")
-        return f"{', '.join(said)}; worst {printable(run_id)}: {finding.evidence}"
+        # Where no run came nearer to failing than another, none is the worst.
+        alike = len({one.strain for _, one in self._deciding}) == 1
+        which = "such as" if alike and len(self._deciding) > 1 else "worst"
+        return f"{', '.join(said)}; {which} {printable(run_id)}: {finding.evidence}"
 
     def counts(self) -> dict[Outcome, int]:
         """Of how many runs each outcome came."""

@@ -132,7 +132,9 @@ def lengths_agree(case: Case) -> Finding:
     if not -_WATCH_SLACK_S <= after_s <= _END_SLACK_S:
         faults.append(f"the attempt ended {after_s:.3f} s after its last span")
     return judged(
-        faults, f"a window of {seconds:.3f} s, the end {after_s:.3f} s after the last span"
+        faults,
+        f"a window of {seconds:.3f} s, the end {after_s:.3f} s after the last span",
+        strain=after_s / _END_SLACK_S,
     )
 
 
@@ -272,7 +274,11 @@ def clocks_agree(case: Case) -> Finding:
                 f"rank {rank.rank} on {rank.host} is {apart_us / US_PER_S:.3f} s off rank "
                 f"{ranks[0].rank} wherever they waited for each other"
             )
-    return judged(faults, f"{len(hosts)} clocks known to {worst_us / US_PER_S:.4f} s")
+    return judged(
+        faults,
+        f"{len(hosts)} clocks known to {worst_us / US_PER_S:.4f} s",
+        strain=worst_us / _MOST_ERROR_US,
+    )
 
 
 def _apart_us(one: RankSpans, other: RankSpans) -> int | None:

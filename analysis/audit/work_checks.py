@@ -130,7 +130,11 @@ def window_filled(case: Case) -> Finding:
     seconds = case.run_energy.duration_s
     if seconds < least_s - WINDOW_SLACK_S:
         faults.append(f"{seconds:.3f} s were measured, {least_s:g} s asked for")
-    return judged(faults, f"{seconds:.1f} s in {passes} passes, asked for were {least_s:g} s")
+    return judged(
+        faults,
+        f"{seconds:.1f} s in {passes} passes, asked for were {least_s:g} s",
+        strain=least_s / seconds,
+    )
 
 
 def warmup_told(case: Case) -> Finding:

@@ -272,6 +272,14 @@ def shorten_in_step(run: RunPaths) -> RunPaths:
     return shorten(run)
 
 
+def as_of_before(run: RunPaths) -> RunPaths:
+    """No model.json, and no key that came with it."""
+    keys = ("logit_error", "max_warmup_batches", "min_window_s")
+    edit(run.attempt(1).launch, drop(*keys))
+    edit(run.attempt(1).provenance, lambda provenance: drop(*keys)(provenance["config"]))
+    return without("model.json")(run)
+
+
 FORGERIES: dict[str, tuple[Forge, str]] = {
     "gpu a100 in the spec": (under(gpu="a100"), "board"),
     "gpu a100 in spec and configuration": (under_all(gpu="a100"), "board"),
@@ -370,6 +378,7 @@ FORGERIES: dict[str, tuple[Forge, str]] = {
         "watchers",
     ),
     "model.json removed": (without("model.json"), "model"),
+    "model.json removed as if from before": (as_of_before, "model"),
     "warm-up removed": (saying("model.json", drop("warmup")), "warm-up"),
     "window removed": (saying("model.json", drop("window")), "window"),
     "memory removed": (saying("model.json", drop("memory")), "memory"),

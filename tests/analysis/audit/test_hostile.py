@@ -239,3 +239,10 @@ def test_a_parquet_table_edited_in_the_report_is_found(tmp_path: Path) -> None:
     (line,) = [line for line in audit_folder(tmp_path).lines if line.name == "report-tables"]
     assert line.outcome is Outcome.FAILED
     assert line.evidence == "runs.parquet is not what the sealed runs give"
+
+
+def test_where_no_run_is_worse_than_another_none_is_called_so(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    build_run(tmp_path, Plan(spec={"seed": 2}))
+    (line,) = [line for line in audit_results(tmp_path) if line.name == "one-seal"]
+    assert line.evidence.startswith("2 of 2 runs; such as nano-")
