@@ -435,6 +435,30 @@ def test_clocks_that_cannot_be_fail(tmp_path: Path, forge: Forge, evidence: str)
     assert evidence in finding.evidence
 
 
+FILES = [{"name": "model.safetensors", "sha256": "ab" * 32}]
+DIGEST = "sha256-" + hashlib.sha256(f"{'ab' * 32}  model.safetensors\n".encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("weights", "outcome"),
+    [
+        ({"digest": DIGEST, "files": FILES}, Outcome.PASSED),
+        ({"digest": DIGEST}, Outcome.PASSED),
+        ({"digest": "sha256-0123456789abcdef"}, Outcome.FAILED),
+        ({"digest": DIGEST, "files": [{**FILES[0], "sha256": "cd" * 32}]}, Outcome.FAILED),
+    ],
+)
+def test_a_checkpoint_is_the_one_that_its_files_digests_name(
+    tmp_path: Path, weights: Json, outcome: Outcome
+) -> None:
+    plan = Plan(
+        spec={"weights": DIGEST},
+        model={"weights": {"kind": "checkpoint", **weights}},
+        launch={"weights_path": "/checkpoints/nano"},
+    )
+    assert look(build_run(tmp_path, plan), "model").outcome is outcome
+
+
 def test_a_repeat_that_is_a_copy_fails(base: RunPaths, tmp_path: Path) -> None:
     copy(base, tmp_path)
     close(respec(copy(base, tmp_path / "aside"), repeat=1)).folder.rename(tmp_path / "moved")
