@@ -24,7 +24,9 @@ with needs_extra("cancel", "launch"):
     from launcher.slurm.job_arrays import list_arrays
     from launcher.slurm.queue import SlurmError, ask_slurm
     from launcher.slurm.reconcile import reconcile
+    from launcher.slurm.view import SlurmView
     from launcher.status import fault_of
+    from telemetry.damage import DamagedError, damage_told
     from telemetry.record.attempt_state import is_alive, record_end, this_host
     from telemetry.record.disk import disk_trouble
     from telemetry.record.files import read_json
@@ -106,7 +108,7 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
         for run in list_runs(results)
         if run.run_id in meant
         for attempt in run.attempts()[-1:]
-        if not known.state(attempt).ended
+        if _is_open(known, attempt)
     ]
     elements: dict[str, set[str]] = {}
     for attempt in open_attempts:
@@ -127,6 +129,16 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
     return open_attempts
 
 
+def _is_open(known: SlurmView, attempt: AttemptPaths) -> bool:
+    try:
+        with damage_told(attempt.folder, "an attempt's record"):
+            return not known.state(attempt).ended
+    except (DamagedError, OSError) as error:
+        # What cannot be read cannot be stopped; it keeps no other from being.
+        sys.stdout.write(f"note: {printable(str(error))}\n")
+        return False
+
+
 def _known(results: Path, campaign: str | None) -> set[str]:
     """The runs of a campaign, or of the whole folder."""
     if campaign is not None:
@@ -136,19 +148,24 @@ def _known(results: Path, campaign: str | None) -> set[str]:
 
 def _stop_launchers(results: Path, campaign: str | None) -> None:
     """Tell launchers of this machine that run local jobs to stop: they label what they end."""
-    batch = {array.campaign for array in list_arrays(results)}
+    batch = {array.campaign for array in list_arrays(results, doubts=[])}
     for name in campaigns(results) if campaign is None else [campaign]:
         if name in batch:
             continue
-        content = read_json(campaigns_folder(results) / name / "campaign.json")
-        _terminate(content.get("launcher", {}))
+        path = campaigns_folder(results) / name / "campaign.json"
+        try:
+            with damage_told(path, "the record of a campaign"):
+                _terminate(dict(read_json(path).get("launcher", {})))
+        except (DamagedError, OSError) as error:
+            sys.stdout.write(f"note: {printable(str(error))}\n")
 
 
 def _stop_local(attempt: AttemptPaths) -> None:
     """Stop a local job whose launcher is gone, and say so in its record."""
     if not attempt.submitted.is_file():
         return
-    submitted = read_json(attempt.submitted)
+    with damage_told(attempt.submitted, "the record of a job"):
+        submitted = read_json(attempt.submitted)
     if submitted.get("executor") == "local" and _terminate(submitted):
         record_end(attempt, EndState.CANCELLED, "stopped by launcher.cancel", "launcher")
 

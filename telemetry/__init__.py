@@ -5,13 +5,16 @@
 - `clock`: one steady clock for all processes of a host, so that a step of the wall clock moves
   nothing.
 - `command`: what all commands have in common: exit codes, one line for a fault, no traceback.
+- `damage`: a file of the record that is not what it should be is named, and hides nothing else.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
+- `named_paths`: how every command reads a path that somebody typed.
 - `record/`: what a run is and where its record lies: the contract that all packages share.
 - `shards/`: what one writer wrote: parts on disk that survive a kill -9.
 - `sources/`: what every sensor gives and how it is asked.
 - `terminal`: text that comes from elsewhere cannot steer it, and it need not be UTF-8.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `CommandParser`, `ExitCode`, `HostClock`, `NS_PER_US`, `US_PER_MS`, `US_PER_S`, `command`,
-`complain`, `monotonic_us`, `printable`, `wall_us`.
+Public: `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`, `US_PER_MS`,
+`US_PER_S`, `command`, `complain`, `damage_told`, `monotonic_us`, `named_path`, `needs_extra`,
+`own_version`, `printable`, `wall_us`.
 """

@@ -10,6 +10,7 @@ from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NoReturn, Protocol
 
+from telemetry.damage import DamagedError
 from telemetry.terminal import printable, replace_unencodable
 
 _OWN_PACKAGES: Final = ("analysis", "conf", "launcher", "telemetry", "workers")
@@ -60,6 +61,9 @@ def command(who: str) -> Callable[[Main], Main]:
             except BrokenPipeError:
                 # `head` has seen enough. The interpreter would write what is left at its end.
                 _silence_output()
+                return ExitCode.FAILED
+            except DamagedError as error:
+                complain(who, str(error))
                 return ExitCode.FAILED
             except OSError as error:
                 where = f" {error.filename}" if error.filename else ""

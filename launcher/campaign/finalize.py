@@ -24,6 +24,7 @@ from launcher.slurm.reconcile import LAG_US, reconcile
 from launcher.slurm.record import record_accounting
 from launcher.slurm.view import SlurmView
 from telemetry.clock import US_PER_S
+from telemetry.damage import DamagedError, damage_told
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.disk import disk_trouble
@@ -101,15 +102,22 @@ def close_stranded(results: Path, known: SlurmView) -> Iterator[str]:
     Raises:
         OSError: the disk is full or gone.
     """
-    arrays = {array.name: array for array in list_arrays(results)}
+    # What is damaged was told by who reconciled before.
+    arrays = {array.name: array for array in list_arrays(results, doubts=[])}
     kept: set[str] = set()
     for run in list_runs(results):
         for attempt in run.attempts():
-            if not _is_stranded(attempt, known):
+            try:
+                with damage_told(attempt.folder, f"attempt {attempt.number} of {run.run_id}"):
+                    if not _is_stranded(attempt, known):
+                        continue
+                    there = attempt.submitted.is_file()
+                    submitted = read_json(attempt.submitted) if there else {}
+                    array = arrays.get(str(submitted.get("job_name")))
+                    state = known.state(attempt)
+            except DamagedError as error:
+                yield f"not merged: {error}"
                 continue
-            submitted = read_json(attempt.submitted) if attempt.submitted.is_file() else {}
-            array = arrays.get(str(submitted.get("job_name")))
-            state = known.state(attempt)
             if array is None:
                 if state.state == EndState.COMPLETED:
                     continue

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from launcher.slurm.view import SlurmView
+from telemetry.damage import damage_told
 from telemetry.record.attempt_state import QUEUED, RUNNING
 from telemetry.record.differing import MEASUREMENT_FIELDS, SPEC_FIELDS, differing, told
 from telemetry.record.files import read_json
@@ -101,9 +102,11 @@ def campaign_points(results: Path, campaign: str) -> list[str]:
 
     Raises:
         FileNotFoundError: there is no such campaign.
+        DamagedError: its record is damaged.
     """
-    content = read_json(campaigns_folder(results) / campaign / "campaign.json")
-    return [point["run_id"] for point in content["points"]]
+    path = campaigns_folder(results) / campaign / "campaign.json"
+    with damage_told(path, "the record of a campaign"):
+        return [str(point["run_id"]) for point in read_json(path)["points"]]
 
 
 def campaigns(results: Path) -> list[str]:

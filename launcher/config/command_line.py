@@ -29,7 +29,6 @@ _FLAGS: Final[Mapping[str, tuple[str, ...] | None]] = {
     **{"-c": _CFG, "--cfg": _CFG, "--resolve": None, "-p": (), "--package": ()},
     **{"-i": _INFO, "--info": _INFO, "--hydra-help": None},
 }
-_NEEDS_VALUE: Final = frozenset({"-c", "--cfg", "-p", "--package"})
 # Hydra 1.3 says so of a key that the composed configuration has not.
 _NO_SUCH_KEY: Final = re.compile(r"Could not override '(?!hydra[.'])([^']+)'")
 # … and so of a value that is no option of its group.
@@ -79,17 +78,8 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """
     flags: list[str] = []
     words: list[str] = []
-    wanted: tuple[str, ...] | None = None
-    for word in arguments:
-        if wanted is not None and not word.startswith("-") and "=" not in word:
-            if wanted and word not in wanted:
-                raise BadInputError(
-                    f"`{flags[-1]}` must be one of {', '.join(wanted)}, but is {word!r} instead"
-                )
-            flags.append(word)
-            wanted = None
-            continue
-        wanted = None
+    rest = iter(arguments)
+    for word in rest:
         if not word.startswith("-"):
             words.append(word)
             continue
@@ -101,12 +91,17 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 f"`{flag}` must be one of {', '.join(_FLAGS)}, but is no flag{nearest}"
             )
         wanted = _FLAGS[flag]
-        if equals and (wanted is None or (wanted and value not in wanted)):
-            raise BadInputError(f"`{flag}` must have a value that it takes, but has {value!r}")
-        if flag not in _MULTIRUN:
-            flags.append(word)
-    if flags and flags[-1] in _NEEDS_VALUE:
-        raise BadInputError(f"`{flags[-1]}` must be followed by its value, but is not")
+        if wanted is None:
+            if equals:
+                raise BadInputError(f"`{flag}` must stand alone, but has {value!r}")
+            if flag not in _MULTIRUN:
+                flags.append(flag)
+            continue
+        value = value if equals else next(rest, "")
+        if not value or value.startswith("-") or (wanted and value not in wanted):
+            allowed = f"one of {', '.join(wanted)}" if wanted else "a package of the configuration"
+            raise BadInputError(f"`{flag}` must be followed by {allowed}, but is by {value!r}")
+        flags += [flag, value]
     return flags, words
 
 

@@ -6,6 +6,7 @@ experiments becomes one grid each.
 """
 
 import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -120,7 +121,10 @@ def _parsed(word: str) -> Override:
         return OverridesParser.create().parse_override(word)
     except HydraException as error:
         said = " ".join(str(error).split())
-        raise BadInputError(f"`{word}` must be a value Hydra reads: {said}") from error
+        key, _, value = word.partition("=")
+        quoted = shlex.quote(f"{key}='{value}'")
+        hint = "" if set("'\"\\") & set(value) else f"; as a text it is {quoted}"
+        raise BadInputError(f"`{word}` must be a value Hydra reads: {said}{hint}") from error
     except RecursionError as error:
         raise BadInputError(f"`{word}` must be nested less deep") from error
 

@@ -24,6 +24,7 @@ from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.slurm.partitions import PartitionFinder
 from launcher.slurm.queue import SlurmError
 from launcher.slurm.view import SlurmView
+from telemetry.damage import damage_told
 from telemetry.named_paths import named_path
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
@@ -275,7 +276,8 @@ class _Checker:
         if attempts:
             if sealed := run.sealed():
                 return sealed_verdict(sealed, launch)
-            before = open_verdict(attempts[-1], cluster, self._known, self._retry)
+            with damage_told(attempts[-1].folder, f"the record of {spec.run_id}"):
+                before = open_verdict(attempts[-1], cluster, self._known, self._retry)
             if before is not None:
                 return before
         return self._room(spec, cluster, memory) or self._reach(spec, cluster, source)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from telemetry.damage import DamagedError, damage_told
 from telemetry.record.bulk_files import SharedJson, replace_text
 from telemetry.record.files import create_json, read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder
@@ -109,8 +110,10 @@ class JobArray:
 
     def submission(self) -> Submission | None:
         """What Slurm said; None when it has not been asked, or the asking was cut off."""
+        path = self.beside("submitted.json")
         try:
-            return Submission(**read_json(self.beside("submitted.json")))
+            with damage_told(path, "what Slurm said of an array"):
+                return Submission(**read_json(path))
         except FileNotFoundError:
             return None
 
@@ -123,18 +126,32 @@ class JobArray:
     @classmethod
     def read(cls, results: Path, path: Path) -> Self:
         """The array whose intent `path` holds."""
-        content = read_json(path)
-        members = tuple((str(run_id), int(number)) for run_id, number in content.pop("members"))
-        return cls(results=results, campaign=path.parent.name, members=members, **content)
+        with damage_told(path, "the record of an array"):
+            content = read_json(path)
+            members = tuple((str(run_id), int(number)) for run_id, number in content.pop("members"))
+            return cls(results=results, campaign=path.parent.name, members=members, **content)
 
 
-def list_arrays(results: Path, campaign: str | None = None) -> Iterator[JobArray]:
-    """Every job array of a results folder, or of one campaign, oldest first."""
+def list_arrays(
+    results: Path, campaign: str | None = None, doubts: list[str] | None = None
+) -> Iterator[JobArray]:
+    """Every job array of a results folder, or of one campaign, oldest first.
+
+    A damaged one is left out and told in `doubts`, where these are given.
+
+    Raises:
+        DamagedError: one is damaged, and nobody is to be told.
+    """
     folder = campaigns_folder(results)
     # The name's dots keep array-001.submitted.json out.
     pattern = "array-[0-9][0-9][0-9].json"
     for path in sorted(folder.glob(f"{campaign or '*'}/{pattern}")):
-        yield JobArray.read(results, path)
+        try:
+            yield JobArray.read(results, path)
+        except (DamagedError, OSError) as error:
+            if doubts is None:
+                raise
+            doubts.append(str(error))
 
 
 def record_submission(array: JobArray, submission: Submission, sbatch: str | None) -> None:

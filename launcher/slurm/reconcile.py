@@ -24,6 +24,7 @@ from launcher.slurm.queue import (
 from launcher.slurm.record import has_last_word
 from launcher.slurm.view import SlurmView
 from telemetry.clock import wall_us
+from telemetry.damage import DamagedError, damage_told
 from telemetry.record.attempt_state import is_alive, this_host
 from telemetry.record.disk import disk_fault
 from telemetry.record.paths import AttemptPaths
@@ -39,7 +40,7 @@ _SUBMITTING_US: Final = 600_000_000
 def reconcile(results: Path, campaign: str | None = None) -> SlurmView:
     """Record the end of every attempt whose job Slurm no longer has; what it has of the others."""
     known = SlurmView()
-    arrays = [array for array in list_arrays(results, campaign) if _open(array)]
+    arrays = [array for array in list_arrays(results, campaign, known.doubts) if _open(array)]
     if not arrays:
         return known
     if fault := disk_fault(results):
@@ -51,24 +52,40 @@ def reconcile(results: Path, campaign: str | None = None) -> SlurmView:
         known.doubt(f"Slurm's queue cannot be asked: {error}")
         return known
     for array in arrays:
-        submission = array.submission() or _adopt(array, jobs, known)
-        if submission is None:
-            continue
-        if here is not None and submission.slurm_cluster not in (None, here):
-            known.doubt(
-                f"{array.name} is on cluster {submission.slurm_cluster}, this machine's is {here}"
-            )
-            continue
-        _settle_array(array, submission, jobs, known)
-        _look_for_closing(array, submission, jobs, known)
+        try:
+            with damage_told(array.path, "the record of an array's attempts"):
+                _ask_about(array, jobs, known, here)
+        except DamagedError as error:
+            known.doubt(str(error))
     return known
+
+
+def _ask_about(
+    array: JobArray, jobs: dict[str, JobState], known: SlurmView, here: str | None
+) -> None:
+    submission = array.submission() or _adopt(array, jobs, known)
+    if submission is None:
+        return
+    if here is not None and submission.slurm_cluster not in (None, here):
+        known.doubt(
+            f"{array.name} is on cluster {submission.slurm_cluster}, this machine's is {here}"
+        )
+        return
+    _settle_array(array, submission, jobs, known)
+    _look_for_closing(array, submission, jobs, known)
 
 
 def _open(array: JobArray) -> bool:
     """True until the closing job has come to all of its attempts and Slurm to those that failed."""
-    return any(
-        not attempt.manifest.is_file() or _awaits_word(attempt) for attempt in array.attempts()
-    )
+    try:
+        with damage_told(array.path, "the record of an array's attempts"):
+            return any(
+                not attempt.manifest.is_file() or _awaits_word(attempt)
+                for attempt in array.attempts()
+            )
+    except DamagedError:
+        # Asked about, it is told.
+        return True
 
 
 def _awaits_word(attempt: AttemptPaths) -> bool:

@@ -5,27 +5,27 @@
 - `attempt_state`: where an attempt stands, from its files and the processes behind them.
 - `bulk_files`: thousands of small files written at once, and put on the disk once.
 - `clock_offset`: how far a host's clock is ahead of the reference host's, measured in the job.
+- `differing`: which fields set runs apart, and how plan, status and tables say so.
+- `disk`: can a folder's file system take one file more?
 - `fields`: one row each, with unit and meaning.
 - `files`: what a reader finds is whole or not there.
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
 - `paths`: where a run's record lies: every path of a results folder in one place.
-- `reading_bounds`: what a reading of a field can be, of any device and of a board that is
-  known.
 - `schema`: the tables of a run, their columns and units, and the words they use.
 - `seal`: SHA-256 of every file of a completed run, written last and never edited.
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
 - `spec`: what a grid point is.
 - `validation`: what a number of a spec or a launch must be.
 
-Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `Bounds`, `COEFFICIENTS`, `CounterHistory`,
-`DEVICES`, `DTYPES`, `EndState`, `FIELDS`, `Field`, `HostOffset`, `ITEM_BYTES`, `Kind`, `LATER`,
-`LaunchConfig`, `METADATA_KEY`, `NVIDIA_SOURCES`, `OffsetReading`, `Phase`, `QUEUED`, `RESPONSES`,
-`RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SETTINGS`, `SPANS`,
-`STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`, `bounds_of`, `campaigns_folder`,
-`checkpoints_folder`, `create_json`, `file_sha256`, `flush`, `has_source`, `impossible`,
-`impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_runs`, `load_opener`,
-`most_power_w`, `prompts_folder`, `read_json`, `record_end`, `replace_folder`, `replace_text`,
-`require_whole`, `schema_of`, `seal_attempt`, `source_names`, `this_host`, `verify_seal`,
-`write_bytes`, `write_json`.
+Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `COEFFICIENTS`, `DEVICES`, `DTYPES`,
+`EndState`, `FIELDS`, `Field`, `HostOffset`, `ITEM_BYTES`, `Kind`, `LABELS`, `LATER`,
+`LaunchConfig`, `MEASUREMENT_FIELDS`, `METADATA_KEY`, `NVIDIA_SOURCES`, `OffsetReading`, `Phase`,
+`QUEUED`, `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`,
+`SPANS`, `SPEC_FIELDS`, `STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`,
+`campaigns_folder`, `checkpoints_folder`, `correct_end`, `create_json`, `differing`, `disk_fault`,
+`disk_trouble`, `field_value`, `file_sha256`, `flush`, `has_source`, `holds_results`, `is_alive`,
+`json_text`, `list_runs`, `load_opener`, `prompts_folder`, `read_json`, `record_end`,
+`replace_folder`, `replace_text`, `require_whole`, `schema_of`, `seal_attempt`, `short_text`,
+`source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`, `write_json`.
 """

@@ -92,8 +92,10 @@ def test_a_glob_picks_a_group_s_options() -> None:
         (("--multirunn",), "the nearest: --multirun"),
         (("--multi", "gpus=1"), "is no flag"),
         (("--run",), "is no flag"),
-        (("--cfg", "jobs"), "`--cfg` must be one of job, hydra, all, but is 'jobs' instead"),
-        (("--cfg",), "`--cfg` must be followed by its value"),
+        (("--cfg", "jobs"), "`--cfg` must be followed by one of job, hydra, all, but is by 'jobs'"),
+        (("--cfg",), "`--cfg` must be followed by one of job, hydra, all, but is by ''"),
+        (("--info", "gpus=2"), "`--info` must be followed by one of all, config"),
+        (("--resolve=yes",), "`--resolve` must stand alone"),
         (("-x",), "is no flag"),
     ],
 )
