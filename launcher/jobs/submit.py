@@ -6,10 +6,12 @@ it: a campaign ends sealed with nobody logged in.
 
 import contextlib
 import io
+import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +46,8 @@ _MAX_ARRAY: Final = 1001
 # Merging a point takes seconds; the rest is Python on a busy node and Slurm's whole minutes.
 _CLOSING_BASE_MIN: Final = 15
 _CLOSINGS_PER_MIN: Final = 4
+# The number that every process has its standard error by.
+_STDERR: Final = 2
 
 
 class RefusedError(RuntimeError):
@@ -145,7 +149,8 @@ def submit_each(folder: Path, trials: Sequence[Trial]) -> Iterator[tuple[Trial, 
     """Submit one trial at a time; the next when the caller asks, so that a node has one job."""
     for trial in trials:
         shape = shape_of(trial)
-        job = _executor(folder, shape, "joulegrid").submit(run_job, _job(trial))
+        with _errors_into(folder / "controllers.log"):
+            job = _executor(folder, shape, "joulegrid").submit(run_job, _job(trial))
         # submitit's controller on this machine: while it lives, so does the attempt.
         try:
             created_us = int(psutil.Process(int(job.job_id)).create_time() * US_PER_S)
@@ -166,6 +171,23 @@ def submit_each(folder: Path, trials: Sequence[Trial]) -> Iterator[tuple[Trial, 
         }
         write_json(trial.attempt.submitted, content)
         yield trial, job
+
+
+@contextmanager
+def _errors_into(path: Path) -> Iterator[None]:
+    """Within it a process that starts has `path` as its standard error.
+
+    submitit's controller of a job would tell the user's terminal of each Ctrl-C by a traceback.
+    """
+    kept = os.dup(_STDERR)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    try:
+        os.dup2(log, _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(log)
+        os.close(kept)
 
 
 def _executor(folder: Path, shape: JobShape, name: str) -> Any:

@@ -56,12 +56,11 @@ class HubReach:
         if any(self._environment.get(name, "").upper() in _TRUE for name in offline):
             return False
         get = self._environment.get
-        address = urlsplit(get("HF_ENDPOINT") or _HUB)
         proxy = get("HTTPS_PROXY") or get("https_proxy") or get("ALL_PROXY") or get("all_proxy")
-        if proxy:
-            # What is behind a proxy only the proxy knows.
-            address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        # What is behind a proxy only the proxy knows.
+        place = proxy or get("HF_ENDPOINT") or _HUB
         try:
+            address = urlsplit(place if "://" in place else f"http://{place}")
             port = address.port or (443 if address.scheme == "https" else 80)
         except ValueError:
             return False

@@ -1,0 +1,67 @@
+"""Whether the hub can be reached is asked once, and only for what it alone has."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from launcher.plan.hub_reach import HubReach
+from workers.prompts.selection import PromptSource, identify
+
+
+def source(cache: Path, kind: str = "hub") -> PromptSource:
+    return identify("gsm8k", source=kind, path=None, columns=None, cache=cache, local=False)
+
+
+class Network:
+    def __init__(self, *, there: bool) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self._there = there
+
+    def connects(self, host: str, port: int) -> bool:
+        self.asked.append((host, port))
+        return self._there
+
+
+def reach(network: Network, environment: Mapping[str, str] | None = None) -> HubReach:
+    return HubReach(network.connects, environment or {})
+
+
+def test_a_hub_that_answers_is_no_fault_and_asked_once(tmp_path: Path) -> None:
+    network = Network(there=True)
+    hub = reach(network)
+    assert hub.fault(source(tmp_path)) is hub.fault(source(tmp_path)) is None
+    assert network.asked == [("huggingface.co", 443)]
+
+
+def test_a_hub_out_of_reach_is_told_with_both_ways_to_stage(tmp_path: Path) -> None:
+    said = str(reach(Network(there=False)).fault(source(tmp_path)))
+    assert "python -m launcher.stage gsm8k where there is internet" in said
+    assert "--from FILE" in said
+
+
+def test_what_lies_here_asks_nobody(tmp_path: Path) -> None:
+    network = Network(there=False)
+    assert reach(network).fault(source(tmp_path, "sample")) is None
+    (tmp_path / "huggingface" / "datasets" / "openai___gsm8k").mkdir(parents=True)
+    assert reach(network).fault(source(tmp_path)) is None
+    assert network.asked == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "asked"),
+    [
+        ({"HF_HUB_OFFLINE": "1"}, []),
+        ({"HF_ENDPOINT": "http://mirror.example:81/x"}, [("mirror.example", 81)]),
+        ({"HTTPS_PROXY": "http://proxy.example:3128"}, [("proxy.example", 3128)]),
+        ({"https_proxy": "proxy.example:3128"}, [("proxy.example", 3128)]),
+        ({"HF_ENDPOINT": "http://[bad:port"}, []),
+        ({"HF_ENDPOINT": "http://h:notaport"}, []),
+    ],
+)
+def test_the_hub_is_where_its_library_would_look(
+    tmp_path: Path, environment: dict[str, str], asked: list[tuple[str, int]]
+) -> None:
+    network = Network(there=False)
+    assert reach(network, environment).fault(source(tmp_path)) is not None
+    assert network.asked == asked
