@@ -56,12 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     points = set(given.points)
     try:
         results = named_path("RESULTS", given.results, "a results folder")
-        fault = fault_of(results, given.campaign, any_folder=bool(points))
-        if fault is None:
-            fault = _unknown(results, given.campaign, points)
     except ValueError as error:
-        fault = str(error)
-    if fault is not None:
+        complain("cancel", str(error))
+        return ExitCode.BAD_INPUT
+    fault = fault_of(results, given.campaign, any_folder=bool(points))
+    if fault := fault or _unknown(results, given.campaign, points):
         complain("cancel", fault)
         return ExitCode.BAD_INPUT
     try:

@@ -104,7 +104,7 @@ def _raw(content: object, above: str) -> Iterator[tuple[str, object]]:
     plain = OmegaConf.to_container(content, resolve=False)
     assert isinstance(plain, dict)
     for key, value in plain.items():
-        yield f"{above}{key}", value
+        yield f"{above}{key!s}", value
 
 
 def _leaves(content: object, above: str) -> list[str]:

@@ -120,16 +120,19 @@ def results_folder(config: Mapping[str, Any]) -> Path:
     Raises:
         BadInputError: it names none, or one whose name a batch system would read otherwise.
     """
+    given = config["results"]
+    # Slurm, and submitit on this machine too, fill in %-patterns in the names of logs below it.
+    if isinstance(given, str) and ("%" in given or not given.isprintable()):
+        raise BadInputError(
+            "`results` must be a path without line breaks, % (such as %j, which is filled in in the "
+            f"names of logs) and characters that cannot be seen, but is {given!r} instead"
+        )
     try:
-        results = named_path("results", config["results"])
+        results = named_path("results", given)
     except ValueError as error:
         raise BadInputError(str(error)) from error
-    # Slurm, and submitit on this machine too, fill in %-patterns in the names of logs below it.
     if "%" in str(results):
-        raise BadInputError(
-            f"`results` must be a folder without % in its path, as %j and its like are filled in "
-            f"in the names of logs, but is {str(results)!r} instead"
-        )
+        raise BadInputError(f"`results` must be a path without %, but is {str(results)!r} instead")
     return results
 
 

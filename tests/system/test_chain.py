@@ -20,6 +20,7 @@ from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, lis
 from telemetry.record.schema import EndState
 from telemetry.record.seal import verify_seal
 from telemetry.record.spec import RunSpec
+from tests.support.words import last_words
 
 pytestmark = pytest.mark.chain
 
@@ -38,7 +39,7 @@ PATIENCE_S = 60.0
 
 
 def command(results: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "launcher", f'results="{results}"', *words]
+    return [sys.executable, "-m", "launcher", f'results="{results}"', *last_words(*words)]
 
 
 def launch(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -244,9 +245,30 @@ def test_ctrl_c_cancels_the_job_labels_the_attempt_and_leaves_no_process(
     os.killpg(launcher.pid, signal.SIGINT)
     _, err = launcher.communicate(timeout=PATIENCE_S)
     assert launcher.returncode == 130
-    assert "the same command goes on" in err
+    assert err == "joulegrid: stopped; attempts are labelled, the same command goes on\n"
     attempt = only_run(results).attempt(1)
     assert read_json(attempt.ended)["state"] == EndState.CANCELLED
+    wait_for("all processes to be gone", lambda: not processes_of(results))
+
+
+def test_cancel_beside_a_launcher_ends_it_with_one_line(
+    tmp_path: Path, background: Callable[..., subprocess.Popen[str]]
+) -> None:
+    results = tmp_path / "results"
+    launcher = background(*LONG_POINT)
+    wait_for("the first prompts", lambda: decoding(results))
+    done = subprocess.run(
+        [sys.executable, "-m", "launcher.cancel", str(results)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 of 1 attempts stopped" in done.stdout
+    _, err = launcher.communicate(timeout=PATIENCE_S)
+    assert launcher.returncode == 130
+    assert err == "joulegrid: stopped; attempts are labelled, the same command goes on\n"
     wait_for("all processes to be gone", lambda: not processes_of(results))
 
 

@@ -263,3 +263,36 @@ def test_a_terminal_that_is_not_utf8_gets_the_commands_own_code(
     # The audit's own code is 0 or, where a check of this small record fails, 1.
     assert done.returncode in ((0, 1) if name == "analysis.audit" else (0,)), done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "extra"),
+    [
+        ("launcher", "hydra", "launch"),
+        ("launcher", "submitit", "launch"),
+        ("launcher.stage", "datasets", "launch"),
+        ("analysis", "jinja2", "analysis"),
+        ("analysis", "matplotlib", "analysis"),
+    ],
+)
+@pytest.mark.parametrize("words", [[], ["--help"]])
+def test_a_package_that_is_not_installed_is_told_with_the_extra_that_has_it(
+    name: str, missing: str, extra: str, words: list[str]
+) -> None:
+    code = (
+        "import runpy, sys\n"
+        # As where it is not installed: importlib finds nothing of that name.
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] == {missing!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        f"sys.argv[1:] = {words!r}\n"
+        f"runpy.run_module({name!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.BAD_INPUT, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert f"'joulegrid[{extra}]'" in done.stderr

@@ -118,7 +118,7 @@ def test_results_that_a_batch_system_would_read_otherwise_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert main([*LOCAL, f"results='{tmp_path}/{name}'", "prompts=2"]) == ExitCode.BAD_INPUT
-    assert "`results` must be a folder without %" in capsys.readouterr().err
+    assert "`results` must be a path without line breaks, %" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,6 +21,7 @@ from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from tests.conftest import REPOSITORY
+from tests.support.words import last_words
 
 NODES = 4
 PATIENCE_S = 120.0
@@ -77,7 +78,7 @@ class Site:
     def launch(self, results: Path, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the launcher, which returns when all is queued."""
         return subprocess.run(
-            [sys.executable, "-m", "launcher", f"results={results}", *words],
+            [sys.executable, "-m", "launcher", f"results={results}", *last_words(*words)],
             capture_output=True,
             text=True,
             check=False,

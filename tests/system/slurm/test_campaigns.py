@@ -18,6 +18,7 @@ from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
 from telemetry.record.seal import verify_seal
 from tests.conftest import REPOSITORY
+from tests.support.words import last_words
 from tests.system.slurm.site import LONG_POINT, POINT, Site
 
 TWO_SHAPES = ("gpus=1,2", "cluster.gpus_per_node=2")
@@ -39,7 +40,7 @@ def run_module(
 
 def start_launcher(site: Site, results: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "launcher", f"results={results}", *words],
+        [sys.executable, "-m", "launcher", f"results={results}", *last_words(*words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -231,7 +232,7 @@ def test_what_slurm_would_take_for_more_than_a_name_is_refused(
     cluster: Site, tmp_path: Path, word: str, expected: str
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "launcher", *POINT, f"results={tmp_path}/r", word],
+        [sys.executable, "-m", "launcher", *last_words(*POINT, f"results={tmp_path}/r", word)],
         capture_output=True,
         text=True,
         check=False,
