@@ -124,7 +124,7 @@ def results_folder(config: Mapping[str, Any]) -> Path:
     # Slurm, and submitit on this machine too, fill in %-patterns in the names of logs below it.
     if isinstance(given, str) and ("%" in given or not given.isprintable()):
         raise BadInputError(
-            "`results` must be a path without line breaks, % (such as %j, which is filled in in the "
+            "`results` must be a path without line breaks, % (as in %j, which is filled in in the "
             f"names of logs) and characters that cannot be seen, but is {given!r} instead"
         )
     try:
