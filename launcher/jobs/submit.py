@@ -250,8 +250,9 @@ def _submit_closing(array: JobArray, cluster: Cluster, job_id: str) -> str:
     minutes = _CLOSING_BASE_MIN + len(array.members) // _CLOSINGS_PER_MIN
     minutes = min(minutes, max(_CLOSING_BASE_MIN, cluster.timeout_min))
     # A partition for short jobs may lend less than that; beyond its limit the job would not start.
-    limits = [each.most_minutes for each in PartitionFinder().find(partition)]
-    minutes = min([minutes, *(limit for limit in limits if limit)])
+    with contextlib.suppress(SlurmError):
+        limits = [each.most_minutes for each in PartitionFinder().find(partition)]
+        minutes = min([minutes, *(limit for limit in limits if limit)])
     command = [
         "sbatch",
         "--parsable",

@@ -36,7 +36,9 @@ _SILENT_ENDS: Final = ("FAILED", "COMPLETED")
 
 def end_of(job: JobState, array: JobArray) -> tuple[EndState, str]:
     """How an attempt ended whose job is over by Slurm's word, and why."""
-    if (setup := failed_setup(array, job.job_id)) is not None:
+    # A job that was cancelled while a line ran fails that line, too.
+    setup = failed_setup(array, job.job_id) if job.state in _SILENT_ENDS else None
+    if setup is not None:
         return EndState.FAILED, setup
     detail = f" ({job.reason})" if job.reason not in ("", "None") else ""
     where = f" on {job.nodes}" if job.nodes and job.nodes != "None assigned" else ""

@@ -140,7 +140,7 @@ class PartitionFinder:
 
 def _gres(line: str) -> list[str]:
     name = dict(_PAIR.findall(line))["PartitionName"]
-    command = ["sinfo", "--noheader", "--Node", "--all", f"--partition={name}", "--format=%G"]
+    command = ["sinfo", "--noheader", "--Node", f"--partition={name}", "--format=%G"]
     return ask_slurm(command).splitlines()
 
 

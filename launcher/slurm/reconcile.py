@@ -164,8 +164,12 @@ def _look_for_closing(
     if any(not job.ended for job in closing):
         known.closing |= {attempt.folder for attempt in array.attempts()}
         return
+    # What was cancelled before it started has nothing to merge.
     left = sum(
-        attempt.folder.is_dir() and not attempt.manifest.is_file() for attempt in array.attempts()
+        not attempt.manifest.is_file()
+        and ((attempt.folder / "shards").is_dir() or not known.state(attempt).ended)
+        for attempt in array.attempts()
+        if attempt.folder.is_dir()
     )
     if not left:
         return

@@ -44,6 +44,32 @@ def test_a_job_that_slurm_does_not_end_has_no_verdict(job: str) -> None:
     assert read_verdict(job) is None
 
 
+def test_a_requeue_is_a_verdict_once_the_count_has_grown() -> None:
+    requeued = CANCELLED.replace("Requeue=0", "Requeue=1 Restarts=1").replace(":15", ":0")
+    verdict = SlurmVerdict(state=EndState.LOST, reason="its job was requeued through Slurm")
+    assert read_verdict(requeued) == verdict
+    assert read_verdict(requeued, restarted=1) is None
+
+
+def test_of_an_array_s_elements_the_job_s_own_counts_alone(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    # Asked for an array's number, Slurm tells of all its elements, the number's own among them.
+    other = CANCELLED.replace("JobId=8", "JobId=9")
+    write_scontrol(tmp_path, f"printf '%s\\n' '{RUNNING}' '{other}'")
+    assert slurm_verdict(environment) is None
+    write_scontrol(tmp_path, f"printf '%s\\n' '{CANCELLED}' '{other.replace('9', '10')}'")
+    assert slurm_verdict(environment) == read_verdict(CANCELLED)
+
+
+def test_a_job_of_the_same_number_and_another_name_is_not_this_one(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_scontrol(tmp_path, f"echo '{CANCELLED}'")
+    assert slurm_verdict({**environment, "SLURM_JOB_NAME": "joulegrid"}) is not None
+    assert slurm_verdict({**environment, "SLURM_JOB_NAME": "other"}) is None
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """That of a task, with an scontrol of the test's own before any other."""

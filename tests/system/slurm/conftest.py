@@ -1,5 +1,6 @@
 """One real Slurm cluster for all tests of this folder: four nodes on this machine."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -24,6 +25,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slurm)
 
 
+@contextlib.contextmanager
+def small_disk() -> Iterator[Path | None]:
+    """A real disk of a few MB that can be filled; None where this user may not mount one.
+
+    Nodes have mounts of their own: it must be there before they start.
+    """
+    with tempfile.TemporaryDirectory(prefix="jg-disk-") as folder:
+        command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            yield None
+            return
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=False)
+
+
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
     """A running cluster; the tests are skipped where Slurm's packages are not installed."""
@@ -31,12 +49,12 @@ def site() -> Iterator[Site]:
     if absent := [name for name in DAEMONS if shutil.which(name, path=path) is None]:
         pytest.skip(f"no real Slurm here: {', '.join(absent)} missing; see slurm/packages.txt")
     # Unix sockets have short paths: not below pytest's own folder.
-    with tempfile.TemporaryDirectory(prefix="jg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="jg-") as folder, small_disk() as disk:
         command = [sys.executable, str(PROGRAM), "--folder", folder]
         done = subprocess.run([*command, *Site.up], capture_output=True, text=True, check=False)
         try:
             assert done.returncode == 0, done.stderr
-            yield Site(folder=Path(folder), command=command)
+            yield Site(folder=Path(folder), command=command, disk=disk)
         finally:
             subprocess.run([*command, "down", "--purge"], capture_output=True, check=False)
             Path(folder).mkdir(exist_ok=True)

@@ -59,6 +59,8 @@ class Site:
     folder: Path
     command: list[str]
     """slurm/devcluster with this cluster's folder."""
+    disk: Path | None = None
+    """A disk of a few MB that nodes see, too; None where none can be mounted."""
     up: tuple[str, ...] = ("up", str(NODES), "2")
     """What brings back what is down."""
 

@@ -12,6 +12,7 @@ import pytest
 
 from launcher.slurm.job_arrays import JobArray, list_arrays
 from launcher.slurm.reconcile import LAG_US, reconcile
+from launcher.slurm.record import record_accounting
 from telemetry.clock import wall_us
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
@@ -143,6 +144,10 @@ def test_status_tells_slurm_s_reason_and_the_same_command_queues_nothing_more(
     status = run_module(held, "launcher.status", results)
     assert "1 queued" in status.stdout
     assert "PENDING (PartitionDown" in status.stdout
+    # A controller that crashes later would else start a finished closing job again.
+    closing = f"--name={next(list_arrays(results)).closing_name}"
+    job = held.slurm("squeue", "--noheader", "--format=%i", closing)
+    assert "Requeue=0" in held.slurm("scontrol", "show", "job", job)
     again = held.launch(results, *POINT)
     assert again.returncode == 0
     assert "1 queued" in again.stdout
@@ -308,6 +313,10 @@ def test_a_number_that_slurm_gives_out_again_is_not_taken_for_ours(
     stopped = run_module(held, "launcher.cancel", results)
     assert "0 of 0" in stopped.stdout
     assert held.slurm("squeue", "--noheader", "--format=%T", f"--jobs={other}") == "PENDING"
+    record_accounting(next(list_arrays(results)))
+    books = read_json(attempt.folder / "slurm_accounting.json")
+    assert books["rows"] is None
+    assert books["reason"].startswith(f"accounting has no job {other} named {array.name}")
 
 
 def test_a_controller_that_is_down_leaves_every_attempt_as_it_was(
