@@ -97,6 +97,7 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
 
     Raises:
         SlurmError: scancel fails.
+        OSError: the disk is full or gone; all that were meant were told to stop.
     """
     known = reconcile(results)
     if not points:
@@ -122,9 +123,16 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
         for start in range(0, len(jobs), _AT_ONCE):
             # By name too: a number may be somebody else's by now.
             ask_slurm(["scancel", f"--name={name}", *jobs[start : start + _AT_ONCE]])
+    refused: OSError | None = None
     for attempt in open_attempts:
         if attempt.folder not in known.jobs:
-            _stop_local(attempt)
+            try:
+                _stop_local(attempt)
+            except OSError as error:
+                # The disk took no record of the first: the others are to be stopped all the same.
+                refused = error
+    if refused is not None:
+        raise refused
     return open_attempts
 
 

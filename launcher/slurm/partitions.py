@@ -66,6 +66,9 @@ class Partition:
             qos: True when it names a quality of service.
         """
         where = f"partition {self.name}"
+        # A partition of nodes that come on demand may have none just now.
+        if not self.nodes:
+            return None
         if nodes > self.nodes:
             return f"needs {nodes} nodes, but {where} has {self.nodes}"
         if not qos and self.most_nodes is not None and nodes > self.most_nodes:

@@ -29,6 +29,10 @@ def test_more_nodes_than_there_are_wait_for_ever_whatever_the_quality_of_service
         assert fault(nodes=8, qos=qos) == "needs 8 nodes, but partition gpu has 4"
 
 
+def test_a_partition_whose_nodes_come_on_demand_is_left_to_slurm() -> None:
+    assert fault(LINE.replace("TotalNodes=4", "TotalNodes=0"), nodes=8, gpus=8) is None
+
+
 @pytest.mark.parametrize(
     ("change", "asked", "said"),
     [
