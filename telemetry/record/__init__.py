@@ -12,20 +12,24 @@
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
 - `paths`: where a run's record lies: every path of a results folder in one place.
+- `reading_bounds`: what a reading of a field can be, of any device and of a board that is
+  known.
 - `schema`: the tables of a run, their columns and units, and the words they use.
 - `seal`: SHA-256 of every file of a completed run, written last and never edited.
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
 - `spec`: what a grid point is.
 - `validation`: what a number of a spec or a launch must be.
 
-Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `COEFFICIENTS`, `DEVICES`, `DTYPES`,
-`EndState`, `FIELDS`, `Field`, `HostOffset`, `ITEM_BYTES`, `Kind`, `LABELS`, `LATER`,
-`LaunchConfig`, `MEASUREMENT_FIELDS`, `METADATA_KEY`, `NVIDIA_SOURCES`, `OffsetReading`, `Phase`,
-`QUEUED`, `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`,
-`SPANS`, `SPEC_FIELDS`, `STEPS`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`,
-`campaigns_folder`, `checkpoints_folder`, `correct_end`, `create_json`, `differing`, `disk_fault`,
-`disk_trouble`, `field_value`, `file_sha256`, `flush`, `has_source`, `holds_results`, `is_alive`,
-`json_text`, `list_runs`, `load_opener`, `prompts_folder`, `read_json`, `record_end`,
-`replace_folder`, `replace_text`, `require_whole`, `schema_of`, `seal_attempt`, `short_text`,
-`source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`, `write_json`.
+Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `Bounds`, `COEFFICIENTS`, `CounterHistory`,
+`DEVICES`, `DTYPES`, `EndState`, `FIELDS`, `Field`, `HostOffset`, `ITEM_BYTES`, `Kind`, `LABELS`,
+`LATER`, `LaunchConfig`, `MEASUREMENT_FIELDS`, `METADATA_KEY`, `NVIDIA_SOURCES`, `OffsetReading`,
+`Phase`, `QUEUED`, `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`,
+`SEALED`, `SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STEPS`, `STILL_US`, `SharedJson`, `Subject`,
+`TABLES`, `attempt_state`, `bounds_of`, `breaks_counter`, `campaigns_folder`,
+`checkpoints_folder`, `correct_end`, `create_json`, `differing`, `disk_fault`, `disk_trouble`,
+`field_value`, `file_sha256`, `flush`, `has_source`, `holds_results`, `impossible`,
+`impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_runs`, `load_opener`,
+`most_power_w`, `prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`,
+`replace_folder`, `replace_text`, `require_plain`, `require_whole`, `schema_of`, `seal_attempt`,
+`short_text`, `source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`, `write_json`.
 """
