@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"python -m launcher.status {folder} --watch" if going else f"python -m analysis {folder}"
     )
     if any(status.state == SEALED for status in found) or going:
-        console.print(f"next: python -m {printable(line)}", markup=False)
+        console.print(f"next: {printable(line)}", markup=False)
     return code
 
 

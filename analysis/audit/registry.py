@@ -15,9 +15,9 @@ from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.record_checks import RECORD_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
-from analysis.audit.witness_checks import WITNESS_CHECKS
 from analysis.audit.spec_checks import SPEC_CHECKS
 from analysis.audit.time_checks import TIME_CHECKS
+from analysis.audit.witness_checks import WITNESS_CHECKS
 from analysis.audit.work_checks import WORK_CHECKS
 
 CHECKS: Final[list[Check]] = [

@@ -260,10 +260,13 @@ def _later_keys(plan: Plan) -> dict[str, Any]:
 def _composed(spec: RunSpec) -> dict[str, Any]:
     """What the launcher composed, as far as it decides the spec."""
     plain = spec.to_mapping()
-    same = ("dtype", "quantization", "gpu", "gpus", "prompts", "batch_size", "max_prompt_len")
-    same += ("max_gen_len", "temperature", "top_p", "ignore_eos", "seed", "power_cap_w")
+    same = (
+        *("dtype", "quantization", "gpu", "gpus", "prompts", "batch_size", "max_prompt_len"),
+        *("max_gen_len", "temperature", "top_p", "ignore_eos", "seed", "power_cap_w"),
+        "sm_clock_mhz",
+    )
     return {
-        **{name: plain[name] for name in (*same, "sm_clock_mhz")},
+        **{name: plain[name] for name in same},
         "model": {"name": spec.model},
         "engine": {"name": spec.engine},
         "dataset": {"name": spec.dataset},

@@ -41,9 +41,9 @@ class LogitRanges:
 
     def begin(self, steps: int, rows: int, device: torch.device) -> None:
         """Forget the last batch; the next has at most so many steps of so many rows."""
-        if self._ranges.shape != (2, steps, rows):
-            self._ranges = torch.zeros(2, steps, rows, device=device)
-            self._host = torch.zeros(2, steps, rows, pin_memory=device.type == "cuda")
+        if self._ranges.shape != (steps, 2, rows):
+            self._ranges = torch.zeros(steps, 2, rows, device=device)
+            self._host = torch.zeros(steps, 2, rows, pin_memory=device.type == "cuda")
         self._copied = None
         self._looked = self._taken = 0
 
@@ -53,7 +53,7 @@ class LogitRanges:
         Raises:
             NonFiniteLogitsError: some were not finite, at this step or at an earlier one.
         """
-        low, high = self._ranges[:, self._taken]
+        low, high = self._ranges[self._taken]
         torch.aminmax(logits, dim=-1, out=(low, high))
         self._taken += 1
         if self._waits:
@@ -77,13 +77,13 @@ class LogitRanges:
 
     def _copy(self) -> torch.cuda.Event:
         new = slice(self._looked, self._taken)
-        self._host[:, new].copy_(self._ranges[:, new], non_blocking=True)
+        self._host[new].copy_(self._ranges[new], non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record()
         return event
 
     def _look(self, steps: int) -> None:
-        odd = (~self._host[:, self._looked : steps].isfinite()).any(dim=0)
+        odd = (~self._host[self._looked : steps].isfinite()).any(dim=1)
         if odd.any():
             first = int(odd.any(dim=1).nonzero()[0])
             raise NonFiniteLogitsError(
