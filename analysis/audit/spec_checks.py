@@ -9,6 +9,7 @@ from analysis.audit.check import Case, Check, Finding, failed, judged, unseen
 from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILY_BEFORE
 from analysis.performance.model_record import ModelFacts
+from telemetry.record.files import read_json
 from telemetry.record.spec import RunSpec
 
 # What decides the work and stands under the same name in the launcher's composed configuration.
@@ -58,6 +59,7 @@ def order_says_so(case: Case) -> Finding:
         faults.append(f"`gpu` is {case.run.spec.gpu} in the spec, but the work was for {device}")
     faults += _launch_faults(case.run.launch, config)
     faults += _override_faults(provenance, config)
+    faults += _submission_faults(case, config)
     command = provenance.get("command")
     words = " ".join(map(str, command)) if isinstance(command, list) else ""
     return judged(faults, f"spec, launch.json and configuration agree: {words[:120]}")
@@ -97,6 +99,19 @@ def _launch_faults(launch: Mapping[str, Any], config: Mapping[str, Any]) -> list
         f"`{name}` is {launch[name]!r} in launch.json, but the launcher was given {value!r}"
         for name, value in asked.items()
         if name in launch and not _same(launch[name], value)
+    ]
+
+
+def _submission_faults(case: Case, config: Mapping[str, Any]) -> list[str]:
+    cluster = config.get("cluster")
+    if not isinstance(cluster, dict) or not case.attempt.submitted.is_file():
+        return []
+    submitted = read_json(case.attempt.submitted)
+    asked = {"cluster": cluster.get("name"), "executor": cluster.get("executor")}
+    return [
+        f"`{name}` is {submitted[name]} in submitted.json, but the launcher was given {value}"
+        for name, value in asked.items()
+        if value is not None and submitted.get(name, value) != value
     ]
 
 

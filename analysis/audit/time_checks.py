@@ -56,6 +56,11 @@ def phases_lawful(case: Case) -> Finding:
         first = first or went
         if went != first:
             faults.append(f"{where}: its phases are not those of the first rank")
+    told = ModelFacts(case.run).part("engine").get("phases")
+    made = {phase for phase, number in first or () if number is not None and number >= 0}
+    made &= {Phase.PREFILL, Phase.DECODE, Phase.ANSWER}
+    if isinstance(told, list) and made and made != set(told):
+        faults.append(f"batches have {', '.join(sorted(made))}, the engine {', '.join(told)}")
     return judged(faults, f"{len(first or ())} phases a rank, from startup to shutdown")
 
 
@@ -262,6 +267,7 @@ def clocks_agree(case: Case) -> Finding:
             faults.append(f"{host}: its clock is not on record: {shortened(error)}")
             continue
         worst_us = max(worst_us, offset.error_us)
+        faults += [f"{host}: {fault}" for fault in _offset_faults(offset, case.rank_0.host)]
         if offset.error_us > _MOST_ERROR_US:
             faults.append(
                 f"{host}: its clock is known to {offset.error_us / US_PER_S:.3f} s, "
@@ -279,6 +285,23 @@ def clocks_agree(case: Case) -> Finding:
         f"{len(hosts)} clocks known to {worst_us / US_PER_S:.4f} s",
         strain=worst_us / _MOST_ERROR_US,
     )
+
+
+def _offset_faults(offset: HostOffset, reference: str) -> Iterator[str]:
+    """What a measured offset cannot say."""
+    if offset.reference_host != reference:
+        yield f"its clock is told against {offset.reference_host}, not against rank 0's {reference}"
+    for reading in (offset.start, offset.end):
+        if reading is None:
+            continue
+        if offset.host == reference and reading.offset_us:
+            yield f"the reference's clock is {reading.offset_us} us off itself"
+        # The answer came somewhere within the round trip: half of it is the least bound.
+        if reading.error_us < reading.round_trip_us // 2:
+            yield (
+                f"its clock is known to {reading.error_us} us by a round trip of "
+                f"{reading.round_trip_us} us"
+            )
 
 
 def _apart_us(one: RankSpans, other: RankSpans) -> int | None:

@@ -143,8 +143,20 @@ def warmup_told(case: Case) -> Finding:
     rates, steady = warmup.get("rates_tokens_per_s"), warmup.get("steady")
     if missing := missing_part(case.run, "warmup"):
         return missing
+    launch = case.run.launch
+    for said, asked in (
+        ("least", "warmup_batches"),
+        ("most_s", "max_warmup_s"),
+        ("spread", "warmup_spread"),
+    ):
+        if said in warmup and asked in launch and warmup[said] != launch[asked]:
+            return failed(f"`{asked}` is {launch[asked]}, but model.json says {warmup[said]}")
     if not isinstance(rates, list):
         return failed("`rates_tokens_per_s` must be a list in model.json, but is none")
+    if warmup.get("batches", len(rates)) != len(rates):
+        return failed(
+            f"{warmup['batches']} batches were answered, but {len(rates)} rates are there"
+        )
     if steady is None:
         return skipped(str(warmup.get("reason") or "no warm-up was asked for"))
     last = [float(rate) for rate in rates[-int(warmup["window"]) :]]

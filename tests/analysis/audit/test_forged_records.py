@@ -5,6 +5,7 @@ The base is a recorded run of LLaMA 7B on four H200; where it needs several node
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -377,6 +378,22 @@ FORGERIES: dict[str, tuple[Forge, str]] = {
         saying("watchers/vm.json", lambda one: one.update(ended_us=one["started_us"] + 1)),
         "watchers",
     ),
+    "another rule of warm-up": (
+        saying("model.json", lambda one: one["warmup"].update(spread=0.5)),
+        "warm-up",
+    ),
+    "a batch of warm-up without a rate": (
+        saying("model.json", lambda one: one["warmup"].update(batches=9)),
+        "warm-up",
+    ),
+    "started elsewhere": (
+        saying("started.json", lambda one: one.update(host="elsewhere")),
+        "presence",
+    ),
+    "another executor": (
+        saying("submitted.json", lambda one: one.update(executor="slurm")),
+        "launch",
+    ),
     "model.json removed": (without("model.json"), "model"),
     "model.json removed as if from before": (as_of_before, "model"),
     "warm-up removed": (saying("model.json", drop("warmup")), "warm-up"),
@@ -424,6 +441,11 @@ def offset(**changes: int) -> Callable[[Json], object]:
     [
         (saying("clocks/*.json", offset(offset_us=300_000)), "0.300 s off"),
         (saying("clocks/*.json", offset(error_us=10_000_000)), "known to 10.000 s"),
+        (saying("clocks/*.json", offset(error_us=1)), "known to 1 us by a round trip of 20 us"),
+        (
+            saying("clocks/*.json", lambda clock: clock.update(reference_host="node1")),
+            "not against rank 0's node0",
+        ),
         (without("clocks/*.json"), "its clock is not on record"),
     ],
 )
@@ -457,6 +479,36 @@ def test_a_checkpoint_is_the_one_that_its_files_digests_name(
         launch={"weights_path": "/checkpoints/nano"},
     )
     assert look(build_run(tmp_path, plan), "model").outcome is outcome
+
+
+def noisy(row: Json) -> Json:
+    """Every reading of power has noise of its own, as a sensor's has."""
+    if row["field"] != "power_instant_w":
+        return row
+    drawn_of = hashlib.sha256(f"{row['t_us']} {row['device']}".encode()).digest()
+    return {**row, "value": row["value"] + int.from_bytes(drawn_of[:2], "little") / 10_000}
+
+
+def test_a_node_that_is_a_copy_of_another_fails(tmp_path: Path) -> None:
+    run = build_run(tmp_path, replace(NODES, sample=noisy))
+    assert look(run, "copies").outcome is Outcome.PASSED
+    values: dict[tuple[int, str], float] = {}
+
+    def keep_or_take(columns: Columns) -> None:
+        rows = list(zip(columns["t_us"], columns["device"], columns["field"], strict=True))
+        for at, (t_us, device, field) in enumerate(rows):
+            if field != "power_instant_w":
+                continue
+            if columns["host"][at] == "node0":
+                values[t_us, device.removeprefix("GPU-0000-0-")] = columns["value"][at]
+            else:
+                local = device.removeprefix("GPU-0000-1-")
+                columns["value"][at] = values[t_us, local]
+
+    edit_shards(run, "samples", keep_or_take)
+    finding = look(close(run), "copies")
+    assert finding.outcome is Outcome.FAILED
+    assert "on node1 is a copy of" in finding.evidence
 
 
 def test_a_repeat_that_is_a_copy_fails(base: RunPaths, tmp_path: Path) -> None:
