@@ -14,7 +14,7 @@ from analysis.energy.run_energy import RunEnergy
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run, open_run
 from analysis.tables.table import report_folder
-from telemetry.record.files import require_plain
+from telemetry.record.files import read_json, require_plain
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import METADATA_KEY
 from telemetry.terminal import printable
@@ -122,6 +122,12 @@ class Case:
     def run_energy(self) -> RunEnergy:
         """Its energies."""
         return RunEnergy(self.run)
+
+    @property
+    def started(self) -> dict[str, Any]:
+        """Who began the attempt and when; empty when it is not on record."""
+        path = self.attempt.started
+        return read_json(path) if path.is_file() else {}
 
     @property
     def rank_0(self) -> RankSpans:

@@ -262,9 +262,9 @@ def all_present(case: Case) -> Finding:
         own = sum(rank.host == host for rank in case.run_energy.ranks)
         if own != spec.gpus_per_node:
             faults.append(f"{own} ranks worked on {host}, {spec.gpus_per_node} a node by the spec")
-    started = read_json(case.attempt.started) if case.attempt.started.is_file() else {}
-    if started.get("host", case.rank_0.host) != case.rank_0.host:
-        faults.append(f"rank 0 started on {started['host']}, but worked on {case.rank_0.host}")
+    begun_on = case.started.get("host", case.rank_0.host)
+    if begun_on != case.rank_0.host:
+        faults.append(f"rank 0 started on {begun_on}, but worked on {case.rank_0.host}")
     if wrote - hosts:
         faults.append(f"no watcher on {sorted(wrote - hosts)[0]}")
     return judged(faults, f"{spec.gpus} ranks on {spec.nodes} watched hosts")

@@ -206,15 +206,23 @@ def provenance_told(case: Case) -> Finding:
     if git.get("dirty") and provenance.get("allow_dirty") is not True:
         faults.append(f"{commit[:12]} had changes that no commit holds")
     faults += _package_faults(case, provenance.get("packages"))
-    submitted = case.attempt.submitted
-    if submitted.is_file():
-        host = read_json(submitted).get("submit_host")
-        if host is not None and host != provenance.get("submit_host"):
-            faults.append(f"`submit_host` is {provenance.get('submit_host')}, but {host} submitted")
+    faults += _submitter_faults(case, provenance.get("submit_host"))
     told = (
         "with changes, which the launcher was told to allow" if git.get("dirty") else "no changes"
     )
     return judged(faults, f"commit {commit[:12]}, {told}", strain=float(bool(git.get("dirty"))))
+
+
+def _submitter_faults(case: Case, wanted: object) -> list[str]:
+    """Where another machine submitted than the one whose code is on record.
+
+    Under Slurm a node's name need not be the machine's own: then nothing is compared.
+    """
+    path = case.attempt.submitted
+    host = read_json(path).get("submit_host") if path.is_file() else None
+    if host in (None, wanted) or case.started.get("slurm") is not None:
+        return []
+    return [f"`submit_host` is {wanted}, but {host} submitted"]
 
 
 def _package_faults(case: Case, packages: object) -> list[str]:
