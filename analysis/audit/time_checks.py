@@ -17,13 +17,13 @@ from telemetry.record.clock_offset import HostOffset
 from telemetry.record.files import read_json
 from telemetry.record.schema import Phase
 
-# The record's own words of a length differ from the spans' by a few lines of code; 11 ms at most in
+# The record's own words of a length differ from the spans' by a few lines of code; 8 ms at most in
 # 34 recorded runs.
 _LENGTH_SLACK_S: Final = 0.5
 _WINDOW_SLACK_S: Final = 0.05
 # Shards are opened right before the first batch; a shared disk may take its time.
 _OPENED_SLACK_S: Final = 10.0
-# After a steady warm-up the same batch took the same time to 1.3 % in 29 recorded runs; boards that
+# After a steady warm-up the same batch went 2.7 % slower to 0.6 % faster in 22 real runs; boards that
 # warm up further, or meet a cap, lose some percent.
 _PACE_TOLERANCE: Final = 0.15
 # By rank 0's own clock the tokens took 0.1 to 0.7 % longer in 34 recorded runs.
