@@ -23,8 +23,8 @@ _LENGTH_SLACK_S: Final = 0.5
 _WINDOW_SLACK_S: Final = 0.05
 # Shards are opened right before the first batch; a shared disk may take its time.
 _OPENED_SLACK_S: Final = 10.0
-# After a steady warm-up the same batch went 2.7 % slower to 0.6 % faster in 22 real runs; boards that
-# warm up further, or meet a cap, lose some percent.
+# After a steady warm-up the same batch went 2.7 % slower to 0.6 % faster in 22 real runs; boards
+# that warm up further, or meet a cap, lose some percent.
 _PACE_TOLERANCE: Final = 0.15
 # By rank 0's own clock the tokens took 0.1 to 0.7 % longer in 34 recorded runs.
 _LEAST_TOOK: Final = 0.98
