@@ -4,7 +4,7 @@ Merging again says the same, to the byte; a sealed attempt is not touched.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -47,9 +47,35 @@ def merge_attempt(
     """Write the tables and the manifest of an ended attempt; its manifest.
 
     Raises:
-        ValueError: the attempt has not ended, or its spec or order is not what it must be.
+        ValueError: the attempt has not ended, or a file of its record is not what it must be.
         OSError: the disk is full or gone; the attempt is then as it was or partly merged.
     """
+    try:
+        return _merge(run, attempt, progress)
+    except _DAMAGED as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"a file of {attempt.folder} is damaged: {what}") from error
+
+
+def findings(manifest: Mapping[str, Any]) -> str:
+    """What a merge found that whoever takes the run for whole must know, in words; empty if none.
+
+    Damaged parts, what is missing, and readings that cannot be.
+    """
+    told = []
+    if names := [part["path"] for part in manifest["parts"] if part["damage"] is not None]:
+        more = "" if len(names) == 1 else f" and {len(names) - 1} more"
+        told.append(f"{len(names)} parts damaged: {names[0]}{more} (see manifest.json)")
+    if missing := manifest.get("missing"):
+        more = "" if len(missing) <= _MOST_SAID else f"; and {len(missing) - _MOST_SAID} more"
+        told.append(f"MISSING: {'; '.join(missing[:_MOST_SAID])}{more}")
+    if impossible := manifest.get("impossible"):
+        readings = sum(one["readings"] for one in impossible)
+        told.append(f"{readings} readings that cannot be are null (see manifest.json)")
+    return ", ".join(told)
+
+
+def _merge(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) -> dict[str, Any]:
     if attempt.seal.is_file():
         return read_json(attempt.manifest)
     state = attempt_state(attempt)
@@ -227,16 +253,8 @@ def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows |
     manifest = merge_attempt(run, attempt, progress)
     rows = manifest["tables"]["samples"]["rows"]
     text = f"{state.state}, {rows} samples merged"
-    if damaged := sum(part["damage"] is not None for part in manifest["parts"]):
-        names = [part["path"] for part in manifest["parts"] if part["damage"] is not None]
-        more = "" if damaged == 1 else f" and {damaged - 1} more"
-        text += f", {damaged} parts damaged: {names[0]}{more} (see manifest.json)"
-    if missing := manifest.get("missing"):
-        text += f", MISSING: {'; '.join(missing[:_MOST_SAID])}"
-        text += "" if len(missing) <= _MOST_SAID else f"; and {len(missing) - _MOST_SAID} more"
-    if impossible := manifest.get("impossible"):
-        readings = sum(one["readings"] for one in impossible)
-        text += f", {readings} readings that cannot be are null (see manifest.json)"
+    if told := findings(manifest):
+        text += f", {told}"
     if state.state == EndState.COMPLETED:
         if (sealed := run.sealed()) is not None:
             return f"{text}, not sealed: attempt {sealed.number} is"
