@@ -14,6 +14,7 @@ from analysis.audit.check import (
     judged,
     passed,
     skipped,
+    unseen,
 )
 from analysis.energy.curves import Curve
 from analysis.energy.methods import RANK_COUNTER
@@ -32,7 +33,7 @@ def phases_sum(case: Case) -> Finding:
     """Each rank's phases sum to the energy between its first and last moment."""
     run_energy = case.run_energy
     if run_energy.method is None:
-        return skipped(run_energy.energy.reason or "no energy")
+        return unseen(run_energy.energy.reason or "no energy")
     faults = []
     worst = 0.0
     method = run_energy.attribution.method
@@ -110,7 +111,7 @@ def short_phases_say_so(case: Case) -> Finding:
     """No phase that is too short for its GPU's sensor carries a number, and every number a ±."""
     run_energy = case.run_energy
     if run_energy.method is None:
-        return skipped(run_energy.energy.reason or "no energy")
+        return unseen(run_energy.energy.reason or "no energy")
     spans = {str(rank.rank): rank for rank in run_energy.ranks}
     rows = case.written_rows("phases") or [
         {name: "" if value is None else str(value) for name, value in row.items()}

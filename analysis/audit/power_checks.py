@@ -55,7 +55,7 @@ def power_plausible(case: Case) -> Finding:
     """
     run_energy = case.run_energy
     if run_energy.method is None:
-        return skipped(run_energy.energy.reason or "no energy")
+        return unseen(run_energy.energy.reason or "no energy")
     entries = _entries(case)
     faults = []
     powers = []
@@ -123,7 +123,7 @@ def held_near_its_cap(case: Case) -> Finding:
     """A GPU that its power cap held down all along drew near the cap."""
     run_energy = case.run_energy
     if run_energy.method is None:
-        return skipped(run_energy.energy.reason or "no energy")
+        return unseen(run_energy.energy.reason or "no energy")
     faults = []
     held = 0
     for gpu in run_energy.gpus:

@@ -31,9 +31,13 @@ def power_integral_curve(
     # Between two readings a step may lie anywhere but in the window of the second.
     unseen_s = np.maximum(0, width_us - window_us) / US_PER_S
     step_w = np.abs(np.diff(value))
-    # In a gap power may have been anything that was seen elsewhere, and what the board can draw.
+    # In a gap, or where a reading is known to lack, power may have been anything that was seen
+    # elsewhere, and what the board can draw.
     range_w = max(float(value.max()), most_w) - float(value.min())
-    step_w = np.where(width_us > EDGE_PERIODS * resolution_us, range_w, step_w)
+    blind = width_us > EDGE_PERIODS * resolution_us
+    if series.null_us is not None:
+        blind |= np.diff(np.searchsorted(series.null_us, t_us)) > 0
+    step_w = np.where(blind, range_w, step_w)
     variance_j2 = np.concatenate(([0.0], np.cumsum((step_w * unseen_s) ** 2 / EVEN)))
     return Curve(
         method=f"{POWER_INTEGRAL} of {field}",

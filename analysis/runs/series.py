@@ -24,6 +24,8 @@ class Series:
     width_us: IntArray | None = None
     """Shape (n,): each was read at some moment of this width around its `t_us`; None for at it."""
 
+    null_us: IntArray | None = None
+    """When the readings that were null were due, rising; None when there was no null."""
     breaks: tuple[tuple[int, str], ...] = ()
     """When a null was told that a counter has no difference over, and its reason."""
 
@@ -54,12 +56,14 @@ class Series:
 
     def without(self, wild: NDArray[np.bool_], reason: str) -> "Series":
         """The same with the readings that are `wild` counted as nulls for `reason`."""
+        lost_us = self.t_us[wild]
         return replace(
             self,
             t_us=self.t_us[~wild],
             value=self.value[~wild],
             width_us=None if self.width_us is None else self.width_us[~wild],
             nulls=self.nulls + int(wild.sum()),
+            null_us=np.union1d(self.t_us[:0] if self.null_us is None else self.null_us, lost_us),
             null_reason=reason if int(wild.sum()) >= self.nulls else self.null_reason,
         )
 

@@ -31,11 +31,15 @@ def to_series(table: pa.Table) -> Series:
     nulls = table.num_rows - valid.num_rows
     reason: str | None = None
     breaks: tuple[tuple[int, str], ...] = ()
+    null_us: IntArray | None = None
     if nulls:
         missing = table.filter(pc.invert(readable))
+        null_us = int_array(missing, "t_us")
         told = zip(missing["t_us"].to_pylist(), missing["reason"].to_pylist(), strict=True)
         breaks = tuple((t_us, why) for t_us, why in told if breaks_counter(why))
         counts = pc.value_counts(missing["reason"]).to_pylist()
         counts.sort(key=lambda entry: (-entry["counts"], str(entry["values"])))
         reason = str(counts[0]["values"] or "not a number")
-    return Series(t_us=t_us, value=value, nulls=nulls, null_reason=reason, breaks=breaks)
+    return Series(
+        t_us=t_us, value=value, nulls=nulls, null_reason=reason, breaks=breaks, null_us=null_us
+    )
