@@ -118,8 +118,8 @@ def test_no_energy_of_a_run_has_an_uncertainty_of_0(tmp_path: Path) -> None:
 
 def test_where_a_reading_was_wild_power_is_as_uncertain_as_the_board_allows(tmp_path: Path) -> None:
     build_run(tmp_path, Plan(sample=wild(1_500.0), counter=False, **REAL))
-    # From 50 W at rest to the 500 W that such a board may be set to, over 200 ms less a sensor's window of 25 ms, of 32
-    # tokens; each reading beside it is steady.
+    # From 50 W at rest to the 500 W that such a board may be set to, over 200 ms less a sensor's
+    # window of 25 ms, over 32 tokens; each reading beside it is steady.
     widest = 2 * (500.0 - 50.0) * 0.175 / 12**0.5 / 32
     assert the_row(tmp_path)["energy_per_token_uncertainty_j"] == pytest.approx(widest, rel=1e-3)
 
