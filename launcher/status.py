@@ -69,9 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _code(found)
     folder = shlex.quote(str(results))
     going = any(status.state in GOING for status in found)
-    line = (
-        f"python -m launcher.status {folder} --watch" if going else f"python -m analysis {folder}"
-    )
+    line = f"python -m launcher.status {folder} --watch" if going else f"analysis {folder}"
     if any(status.state == SEALED for status in found) or going:
         console.print(f"next: {printable(line)}", markup=False)
     return code

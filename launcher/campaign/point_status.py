@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from launcher.slurm.view import SlurmView
-from telemetry.damage import damage_told
+from telemetry.damage import DamagedError, damage_told
 from telemetry.record.attempt_state import QUEUED, RUNNING
 from telemetry.record.differing import MEASUREMENT_FIELDS, SPEC_FIELDS, differing, told
 from telemetry.record.files import read_json
@@ -76,12 +76,13 @@ def point_statuses(
         if wanted is not None and run.run_id not in wanted:
             continue
         try:
-            if not (attempts := run.attempts()):
-                continue
-            status = _standing(run, attempts, known)
-            # The spec's is the last word where both have a field.
-            content = {**_launch_of(run, status.attempt), **read_json(run.spec)}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            with damage_told(run.folder, f"the record of {run.run_id}"):
+                if not (attempts := run.attempts()):
+                    continue
+                status = _standing(run, attempts, known)
+                # The spec's is the last word where both have a field.
+                content = {**_launch_of(run, status.attempt), **read_json(run.spec)}
+        except (OSError, DamagedError) as error:
             status, content = _damaged(run, error), {}
         found.append(status)
         fields.append(content)
@@ -160,13 +161,12 @@ def _launch_of(run: RunPaths, number: int) -> dict[str, Any]:
 
 
 def _damaged(run: RunPaths, error: Exception) -> PointStatus:
-    said = " ".join(f"{type(error).__name__}: {error}".split())
     return PointStatus(
         run_id=run.run_id,
         engine=DEFAULT_ENGINE,
         attempt=0,
         state=DAMAGED,
-        detail=f"its record cannot be read ({said})",
+        detail=f"its record cannot be read: {error}",
         log=None,
     )
 

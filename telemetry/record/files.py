@@ -65,7 +65,7 @@ def read_json(path: Path) -> dict[str, Any]:
     data = read_plain(path, most_bytes=_MOST_JSON_BYTES)
     try:
         content = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} must be a JSON object, but is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must be a JSON object, but is a {type(content).__name__} instead")

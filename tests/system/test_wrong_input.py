@@ -275,10 +275,11 @@ def test_a_terminal_that_is_not_utf8_gets_the_commands_own_code(
         ("analysis", "matplotlib", "analysis"),
     ],
 )
-@pytest.mark.parametrize("words", [[], ["--help"]])
+@pytest.mark.parametrize("asks_for_help", [False, True])
 def test_a_package_that_is_not_installed_is_told_with_the_extra_that_has_it(
-    name: str, missing: str, extra: str, words: list[str]
+    name: str, missing: str, extra: str, asks_for_help: bool, sealed: Path
 ) -> None:
+    words = ["--help"] if asks_for_help else [str(sealed)] if name == "analysis" else []
     code = (
         "import runpy, sys\n"
         # As where it is not installed: importlib finds nothing of that name.
@@ -293,6 +294,10 @@ def test_a_package_that_is_not_installed_is_told_with_the_extra_that_has_it(
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
+    if asks_for_help and done.returncode == ExitCode.DONE:
+        # Help may need nothing of it.
+        assert "usage:" in done.stdout
+        return
     assert done.returncode == ExitCode.BAD_INPUT, done.stderr
     assert done.stderr.count("\n") == 1
     assert f"'joulegrid[{extra}]'" in done.stderr
