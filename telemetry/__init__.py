@@ -16,5 +16,5 @@
 
 Public: `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`, `US_PER_MS`,
 `US_PER_S`, `command`, `complain`, `damage_told`, `monotonic_us`, `named_path`, `needs_extra`,
-`own_version`, `printable`, `printable_lines`, `replace_unencodable`, `wall_us`.
+`own_version`, `printable`, `printable_lines`, `wall_us`.
 """

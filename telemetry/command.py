@@ -27,6 +27,8 @@ class ExitCode(IntEnum):
     """The command, a value or a folder will not do; nothing was begun."""
     NOTHING_CAN_RUN = 3
     """The grid is well formed, but no point of it can run here."""
+    UNSEEN = 4
+    """Asked to be strict: no check failed, but some could not be looked at."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C: 128 and the signal's number, as shells count."""
 

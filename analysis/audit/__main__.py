@@ -6,7 +6,6 @@ Prints one line a check with its evidence, the worst run's, and writes report/au
 or an attempt's own folder is audited alone, and nothing is written.
 """
 
-import argparse
 import os
 import shlex
 import sys
@@ -20,19 +19,15 @@ from rich.markup import escape
 from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
 from analysis.tables.table import report_folder
+from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.record.files import write_json
 from telemetry.record.paths import AttemptPaths, RunPaths
-from telemetry.terminal import printable, replace_unencodable
+from telemetry.terminal import printable
 
-EXIT_FAILED: Final = 1
-"""A check failed."""
-EXIT_NO_RESULTS: Final = 2
-"""There is no such folder, or no sealed run in it."""
-EXIT_UNSEEN: Final = 3
-"""With --strict: none failed, but something could not be looked at."""
+_WHO: Final = "audit"
 _EXITS: Final = """\
 exit code: 0 when no check failed, also where some could not be looked at: the verdict counts
-those, and --strict makes them 3; 1 when a check failed; 2 when there is nothing to audit."""
+those, and --strict makes them 4; 1 when a check failed; 2 when there is nothing to audit."""
 _STYLES: Final = {
     Outcome.PASSED: "green",
     Outcome.FAILED: "bold red",
@@ -41,23 +36,18 @@ _STYLES: Final = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@command(_WHO)
+def main(arguments: Sequence[str] | None = None) -> int:
     """Audit a results folder or one run of it; the exit code."""
-    replace_unencodable()
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.audit",
-        description=__doc__,
-        epilog=_EXITS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser(module="analysis.audit", description=__doc__, epilog=_EXITS)
     parser.add_argument(
         "results", type=Path, help="the results folder, or the folder of one run or attempt in it"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="exit with 3 when something could not be looked at"
+        "--strict", action="store_true", help="exit with 4 when something could not be looked at"
     )
-    arguments = parser.parse_args(argv)
-    results: Path = arguments.results
+    given = parser.parse_args(arguments)
+    results: Path = given.results
     if not results.is_dir():
         return _refuse(f"`results` must be a folder, but {results} is not")
     try:
@@ -90,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(
             printable(f"next: python -m analysis {folder}   (shows it in the report)"), markup=False
         )
-    return _exit_code(audit, strict=arguments.strict)
+    return _exit_code(audit, strict=given.strict)
 
 
 def run_of(folder: Path) -> RunPaths | None:
@@ -121,13 +111,13 @@ def _attempt_number(folder: Path) -> int | None:
 def _exit_code(audit: Audit, *, strict: bool) -> int:
     counts = audit.counts()
     if counts[Outcome.FAILED]:
-        return EXIT_FAILED
-    return EXIT_UNSEEN if strict and counts[Outcome.UNSEEN] else 0
+        return ExitCode.FAILED
+    return ExitCode.UNSEEN if strict and counts[Outcome.UNSEEN] else ExitCode.DONE
 
 
 def _refuse(text: str) -> int:
-    sys.stderr.write(printable(f"audit: {text}") + "\n")
-    return EXIT_NO_RESULTS
+    complain(_WHO, text)
+    return ExitCode.BAD_INPUT
 
 
 def _print_line(console: Console, line: CheckLine) -> None:

@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.audit.__main__ import EXIT_UNSEEN, main
+from analysis.audit.__main__ import main
 from analysis.audit.check import Case, Outcome
 from analysis.audit.record_checks import merge_repeats, same_tables
 from analysis.audit.result_checks import simulation_labelled
 from analysis.audit.run import audit_folder, audit_results
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
+from telemetry.command import ExitCode
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.paths import RunPaths
 from tests.analysis.audit.forging import close, edit
@@ -106,7 +107,7 @@ def test_what_could_not_be_looked_at_stands_in_the_verdict_and_is_strictly_no_pa
 ) -> None:
     build_run(tmp_path, Plan(steps=False))
     assert main([str(tmp_path)]) == 0
-    assert main([str(tmp_path), "--strict"]) == EXIT_UNSEEN
+    assert main([str(tmp_path), "--strict"]) == ExitCode.UNSEEN
     assert "[?] steps, responses and spans tell the same" in capsys.readouterr().out
     written = read_json(tmp_path / "report" / "audit.json")
     assert written["counts"]["could not be looked at"] >= 1
@@ -138,9 +139,11 @@ def test_a_gap_as_long_as_the_window_fails_coverage(tmp_path: Path) -> None:
     assert "no reading of power or energy in the window" in line.evidence
 
 
-PIPES = ("spec.json", "attempt-001/ended.json", "attempt-001/model.json")
-PIPES += ("attempt-001/samples.parquet", "attempt-001/spans.parquet")
-PIPES += ("attempt-001/shards/spans/rank-00000/part-00000.parquet", "prompts")
+PIPES = (
+    *("spec.json", "attempt-001/ended.json", "attempt-001/model.json"),
+    *("attempt-001/samples.parquet", "attempt-001/spans.parquet"),
+    *("attempt-001/shards/spans/rank-00000/part-00000.parquet", "prompts"),
+)
 
 
 @pytest.mark.parametrize("name", PIPES)

@@ -92,6 +92,8 @@ def test_a_data_set_that_is_not_staged_is_told_before_the_hub_is_asked(tmp_path:
     words = ["cluster=local", "dataset.source=hub", f"results={tmp_path}/r", "allow_dirty=true"]
     code = (
         "import sys; from launcher.campaign import run; from launcher.__main__ import main\n"
+        "from launcher.plan.hub_reach import HubReach\n"
+        "HubReach.fault = lambda self, source: None\n"
         "def hub(points): raise run.BadInputError('no hub')\n"
         f"run._select_prompts = hub; sys.exit(main({words!r}))"
     )

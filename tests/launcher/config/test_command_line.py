@@ -163,7 +163,7 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
         ("warmup_spread=two", "`warmup_spread` must be a number at least 0 and at most 1"),
         ("max_warmup_s=-1", "`max_warmup_s` must be a number at least 0 and at most 3600"),
         ("min_window_s=9999", "`min_window_s` must be a number at least 0 and at most 3600"),
-        ("cluster.timeout_min=0", "`cluster.timeout_min` must be a whole number of at least 1"),
+        ("cluster.timeout_min=0", "`cluster.timeout_min` must be a whole number from 1 to 525600"),
         ("cluster.executor=pbs", "`cluster.executor` must be one of local, slurm"),
         ("results=''", "`results` must be a folder"),
         ("tokenizer=nowhere.model", "nowhere.model"),

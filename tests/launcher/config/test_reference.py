@@ -52,7 +52,8 @@ def replace(path: Path, old: str, new: str) -> None:
 
 @cache
 def composed(word: str) -> dict[str, Any]:
-    return read_points(["cluster=local", *([word] if word else [])])[0].config
+    cluster = [] if word.startswith("cluster=") else ["cluster=local"]
+    return read_points([*cluster, *([word] if word else [])])[0].config
 
 
 def refusal(group: Group, key: Key, value: object) -> str | None:

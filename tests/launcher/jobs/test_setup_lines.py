@@ -38,16 +38,16 @@ def run(folder: Path, lines: list[str]) -> tuple[int, str, str | None]:
     ("lines", "code", "line"),
     [
         (["true", "module load nothere/1.0", "echo on"], 127, "module load nothere/1.0"),
-        (["cd /nonexistent"], 1, "cd /nonexistent"),
+        (["cd /proc/nonexistent"], 1, "cd /proc/nonexistent"),
         (["exit 3"], 3, "exit 3"),
         # A job that did nothing must not pass for one that went well.
         (["exit 0"], 0, "exit 0"),
-        (["if true; then", "cd /nonexistent", "fi"], 1, "cd /nonexistent"),
+        (["if true; then", "cd /proc/nonexistent", "fi"], 1, "cd /proc/nonexistent"),
         (["module() { true; return 4; }", "module load 'a b'"], 4, "module load 'a b'"),
         (["false '$(touch pwned)' # it's \"q\""], 1, "false '$(touch pwned)' # it's \"q\""),
         (["set -eu", "false"], 1, "false"),
         (["set -u", "echo $NOT_SET"], 1, "echo $NOT_SET"),
-        (["source /nonexistent"], 1, "source /nonexistent"),
+        (["source /proc/nonexistent"], 1, "source /proc/nonexistent"),
         (["cat <<END\nfalse\nEND", "(exit 9)"], 9, "(exit 9)"),
     ],
 )
@@ -63,8 +63,8 @@ def test_the_line_that_fails_is_named_with_its_exit_code_and_nothing_runs(
 @pytest.mark.parametrize(
     "lines",
     [
-        ["[ -d /nonexistent ] && cd /nonexistent", "true"],
-        ["if [ -d /nonexistent ]; then cd /nonexistent; fi"],
+        ["[ -d /proc/nonexistent ] && cd /proc/nonexistent", "true"],
+        ["if [ -d /proc/nonexistent ]; then cd /proc/nonexistent; fi"],
         ["false || true"],
         ["trap 'echo mine' EXIT"],
         [],
