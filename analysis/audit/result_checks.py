@@ -243,8 +243,8 @@ def _package_faults(case: Case, packages: object) -> list[str]:
         f"{name} is {packages.get(name)} in provenance.json, but {release} was loaded"
         for name, releases in sorted(loaded.items())
         for release in sorted(releases)
-        # null is what the launcher writes of a package without an installer's record of it.
-        if packages.get(name, "") is not None
+        # A package that no installer has on record, as on a PYTHONPATH, is in no list.
+        if packages.get(name) is not None
         # A build's own mark, as in 2.11.0+cu130, is no part of what pip lists of it.
         if str(packages.get(name)).partition("+")[0] != release.partition("+")[0]
     ]
