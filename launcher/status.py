@@ -2,7 +2,7 @@
 
 Jobs that Slurm ended without a word of theirs get their end recorded by the way.
 
-Exit status: 0 all well so far, 1 a point failed or is damaged, 2 the command is wrong.
+Exit status: 0 all well so far, 1 a point failed or is unreadable, 2 the command is wrong.
 """
 
 import shlex
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CommandParser(
         module="launcher.status",
         description="Where the points of a campaign stand.",
-        epilog="exit status: 0 all well so far, 1 a point failed or is damaged, 2 the command is "
-        "wrong, 130 stopped",
+        epilog="exit status: 0 all well so far, 1 a point failed or is unreadable, 2 the "
+        "command is wrong, 130 stopped",
     )
     parser.add_argument("results", help="the results folder")
     parser.add_argument(
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _code(found)
     folder = shlex.quote(str(results))
     going = any(status.state in GOING for status in found)
-    line = f"python -m launcher.status {folder} --watch" if going else f"analysis {folder}"
+    line = f"launcher.status {folder} --watch" if going else f"analysis {folder}"
     if any(status.state == SEALED for status in found) or going:
         console.print(f"next: {printable(line)}", markup=False)
     return code

@@ -17,7 +17,7 @@ _OWN_PACKAGES: Final = ("analysis", "conf", "launcher", "telemetry", "workers")
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status says: the one table, docs/README.md has it in words."""
+    """What a command's exit status says: docs/grid.md has the table in words."""
 
     DONE = 0
     """All was done, or all is well so far."""

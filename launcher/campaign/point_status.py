@@ -22,7 +22,7 @@ UNSEALED: Final = "unsealed"
 """It completed, and nothing is going to merge and seal it."""
 UNKNOWN: Final = "unknown"
 """Its job is not in Slurm's queue, and nobody can say how it ended."""
-DAMAGED: Final = "damaged"
+UNREADABLE: Final = "unreadable"
 """Its record cannot be read."""
 GOING: Final = (QUEUED, RUNNING, MERGING, UNKNOWN)
 # The run's name has these, or a word of its own has (the engine and its bits).
@@ -67,7 +67,7 @@ def point_statuses(
 ) -> list[PointStatus]:
     """Where the points of a results folder, or of one campaign, stand, by name.
 
-    One whose record cannot be read is `damaged`; it hides no other.
+    One whose record cannot be read is `unreadable`; it hides no other.
     """
     wanted = None if campaign is None else set(campaign_points(results, campaign))
     found: list[PointStatus] = []
@@ -83,7 +83,7 @@ def point_statuses(
                 # The spec's is the last word where both have a field.
                 content = {**_launch_of(run, status.attempt), **read_json(run.spec)}
         except (OSError, DamagedError) as error:
-            status, content = _damaged(run, error), {}
+            status, content = _unreadable(run, error), {}
         found.append(status)
         fields.append(content)
     whole = [content for content in fields if content]
@@ -160,12 +160,12 @@ def _launch_of(run: RunPaths, number: int) -> dict[str, Any]:
         return {}
 
 
-def _damaged(run: RunPaths, error: Exception) -> PointStatus:
+def _unreadable(run: RunPaths, error: Exception) -> PointStatus:
     return PointStatus(
         run_id=run.run_id,
         engine=DEFAULT_ENGINE,
         attempt=0,
-        state=DAMAGED,
+        state=UNREADABLE,
         detail=f"its record cannot be read: {error}",
         log=None,
     )

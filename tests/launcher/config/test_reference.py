@@ -15,6 +15,7 @@ from launcher.config.keys import keys_below, plain_keys
 from launcher.config.reference import Group, Key, read_groups, write
 from launcher.plan.check import check
 from tests.conftest import REPOSITORY
+from tests.support.words import last_words
 
 # Neither of them is a value of any key that names what it allows.
 NONSENSE: tuple[object, ...] = (-1, "no-such")
@@ -52,8 +53,7 @@ def replace(path: Path, old: str, new: str) -> None:
 
 @cache
 def composed(word: str) -> dict[str, Any]:
-    cluster = [] if word.startswith("cluster=") else ["cluster=local"]
-    return read_points([*cluster, *([word] if word else [])])[0].config
+    return read_points(last_words("cluster=local", *([word] if word else [])))[0].config
 
 
 def refusal(group: Group, key: Key, value: object) -> str | None:

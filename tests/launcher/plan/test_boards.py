@@ -9,6 +9,7 @@ import pytest
 
 from telemetry.command import ExitCode
 from tests.doubles.nvml.library import World, build
+from tests.support.words import last_words
 
 pytestmark = pytest.mark.grids
 
@@ -30,7 +31,7 @@ def plan(
     cluster = [] if any(word.startswith("cluster=") for word in words) else ["cluster=local"]
     command = [sys.executable, "-m", "launcher", "plan=true", *cluster, "prompts=4"]
     return subprocess.run(
-        [*command, f"results={tmp_path / 'results'}", *words],
+        [*command[:3], *last_words(*command[3:], f"results={tmp_path / 'results'}", *words)],
         capture_output=True,
         text=True,
         env=environment,

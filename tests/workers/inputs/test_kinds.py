@@ -58,7 +58,7 @@ MADE: dict[FileKind, list[bytes]] = {
         b"<?xml version='1.0'?><!DOCTYPE html><html xmlns='x'>",
     ],
     FileKind.XML: [b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"],
-    FileKind.GZIP: [gzip.compress(LINE)],
+    FileKind.GZIP: [gzip.compress(LINE, mtime=0)],
     FileKind.XZ: [lzma.compress(LINE)],
     FileKind.BZIP2: [bz2.compress(LINE)],
     FileKind.ZSTD: [pa.compress(LINE, codec="zstd", asbytes=True)],
