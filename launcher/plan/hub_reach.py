@@ -47,7 +47,8 @@ class HubReach:
             return None
         command = staging_command(find_corpus(source.corpus))
         return (
-            f"{source.corpus} is not staged here, and the hub cannot be reached: "
+            f"{source.corpus} would come from the hub, as it is not staged here, "
+            "but the hub cannot be reached: "
             f"{command} where there is internet, {command} --from FILE where there is none"
         )
 
