@@ -22,8 +22,6 @@ with needs_extra("joulegrid", "launch"):
     from launcher.plan.hub_reach import HubReach
     from launcher.slurm.reconcile import reconcile
     from launcher.status import watch
-    from workers.prompts.corpus import find_corpus
-    from workers.prompts.hub import staging_command
 
 _GOING = (*(Verdict.SEALED, Verdict.OTHERWISE, Verdict.QUEUED, Verdict.RUNNING, Verdict.FAILED),)
 _WHO = "joulegrid"
@@ -118,8 +116,8 @@ def _plan(grid: Grid, arguments: Sequence[str], console: Console) -> int:
 
 def _nothing_can_run(grid: Grid, console: Console) -> int:
     complain(_WHO, "no point of this grid can run here; the table says why")
-    lacking = grid.having(Verdict.NOT_STAGED)
-    _next(console, staging_command(find_corpus(lacking[0].source.corpus)) if lacking else _ANYWHERE)
+    lacking = dict.fromkeys(each.source.corpus for each in grid.having(Verdict.NOT_STAGED))
+    _next(console, f"python -m launcher.stage {' '.join(lacking)}" if lacking else _ANYWHERE)
     return ExitCode.NOTHING_CAN_RUN if grid.plan_only else ExitCode.BAD_INPUT
 
 
