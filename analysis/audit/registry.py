@@ -13,6 +13,7 @@ from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
+from analysis.audit.reading_checks import READING_CHECKS
 from analysis.audit.record_checks import RECORD_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
 from analysis.audit.spec_checks import SPEC_CHECKS
@@ -26,6 +27,7 @@ CHECKS: Final[list[Check]] = [
     *SPEC_CHECKS,
     *BOARD_CHECKS,
     *TIME_CHECKS,
+    *READING_CHECKS,
     *ENERGY_CHECKS,
     *WITNESS_CHECKS,
     *POWER_CHECKS,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped, unseen
+from analysis.audit.reading_checks import ASKED_KEY, MISSING_KEY, named_readings
 from analysis.energy.board_power import board_limit_w
 from analysis.energy.curves import COVERAGE_FACTOR, Curve
 from analysis.energy.gpu_energy import Gpu
@@ -36,9 +37,6 @@ MOST_BLUR: Final = 0.15
 # Dozens of phases are compared at once: of so many a twentieth would lie outside k = 2.
 _MANY: Final = 1.5
 _TWO_POLLS: Final = 2
-# Keys under which a source tells at what pace it was to take which readings, and which it lacks.
-_ASKED_KEY: Final = "asked_us"
-_MISSING_KEY: Final = "missing"
 
 
 def counters_rise(case: Case) -> Finding:
@@ -227,7 +225,8 @@ def _dropped(case: Case, gpu: Gpu) -> list[str]:
     A reading that could not be had is a null with its reason, or its source says that it has none.
     """
     source = case.run.hosts.get(gpu.host, {}).get("source")
-    asked, missing = _named(source, _ASKED_KEY), _named(source, _MISSING_KEY)
+    asked = set(named_readings(source, ASKED_KEY))
+    missing = set(named_readings(source, MISSING_KEY))
     unavailable = _entry(case.run_energy, gpu).get("unavailable")
     missing |= set(unavailable) if isinstance(unavailable, dict) else set()
     found = {
@@ -239,15 +238,6 @@ def _dropped(case: Case, gpu: Gpu) -> list[str]:
         for field, series in found.items()
         if field in asked - missing and not len(series) and not series.nulls
     ]
-
-
-def _named(part: object, wanted: str) -> set[str]:
-    """The readings that a source, or those that it is made of, name under a key."""
-    names: set[str] = set()
-    for key, value in part.items() if isinstance(part, dict) else ():
-        if isinstance(value, dict):
-            names |= set(value) if key == wanted else _named(value, wanted)
-    return names
 
 
 def _reads_apart(run_energy: RunEnergy, rank: RankSpans, gpu: Gpu) -> tuple[FloatArray, FloatArray]:
