@@ -1,7 +1,9 @@
 """Record checks: is it whole, unchanged, ordered and complete?"""
 
+import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +17,8 @@ from analysis.energy.curves import GAP_PERIODS
 from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json, require_plain
-from telemetry.record.paths import RunPaths
-from telemetry.record.schema import TABLES
+from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.schema import METADATA_KEY, TABLES
 from telemetry.record.seal import verify_seal
 from telemetry.record.spec import RunSpec
 
@@ -34,8 +36,25 @@ def seal_intact(case: Case) -> Finding:
     """Every file is as it was sealed; none is missing or extra."""
     sealed = [attempt for attempt in case.paths.attempts() if attempt.seal.is_file()]
     faults = [fault for attempt in sealed for fault in verify_seal(case.paths, attempt)]
+    faults += [
+        f"{name}: asked for by launch.json, but not in the seal"
+        for attempt in sealed
+        for name in _unsealed_prompts(case, attempt)
+    ]
     files = sum(len(read_json(attempt.seal)["files"]) for attempt in sealed) if not faults else 0
     return judged(faults, f"{files} files match their SHA-256")
+
+
+def _unsealed_prompts(case: Case, attempt: AttemptPaths) -> Iterator[str]:
+    """The prompts file, where it lies there and the seal does not hold it."""
+    sha256 = read_json(attempt.launch).get("prompts_sha256") if attempt.launch.is_file() else None
+    if not (isinstance(sha256, str) and sha256.isalnum()):
+        return
+    path = case.paths.prompts(sha256)
+    name = path.relative_to(case.paths.results).as_posix()
+    files = read_json(attempt.seal).get("files")
+    if path.is_file() and isinstance(files, dict) and name not in files:
+        yield name
 
 
 def one_sealed_attempt(case: Case) -> Finding:
@@ -107,7 +126,15 @@ def same_tables(one: pa.Table, other: pa.Table) -> bool:
     """Whether two tables hold the same; a NaN is the same as a NaN, unlike in arithmetic."""
     if one.schema != other.schema or one.num_rows != other.num_rows:
         return False
+    if _said(one.schema) != _said(other.schema):
+        return False
     return all(_same_column(one[name], other[name]) for name in one.column_names)
+
+
+def _said(schema: pa.Schema) -> Any:
+    """What a table says of the shards that it was made of."""
+    raw = (schema.metadata or {}).get(METADATA_KEY)
+    return None if raw is None else json.loads(raw)
 
 
 def _same_column(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
@@ -167,7 +194,9 @@ def inside_lifetime(case: Case) -> Finding:
 def _stamp_faults(case: Case, first_us: int, last_us: int) -> list[str]:
     """Where who wrote a file says that it was at another time than the attempt's."""
     files = {"submitted.json": case.attempt.submitted, "started.json": case.attempt.started}
+    ranks = {f"ranks/{path.name}": path for path in sorted(case.attempt.ranks.glob("rank-*.json"))}
     stamps = {name: read_json(path).get("t_us") for name, path in files.items() if path.is_file()}
+    stamps |= {name: read_json(path).get("started_us") for name, path in ranks.items()}
     stamps |= {f"hosts/{name}.json": host.get("ready_us") for name, host in case.run.hosts.items()}
     return [
         f"{name} is of {(t_us - first_us) / US_PER_S:.1f} s after submission, "
@@ -240,7 +269,24 @@ def spans_tile(case: Case) -> Finding:
                 f"rank {rank.rank}: a {kind} of {abs(int(holes_us[at]))} us "
                 f"before {rank.phase[at + 1]}"
             )
+    faults += _edge_faults(case)
     return judged(faults, f"{count} spans of {len(case.run_energy.ranks)} ranks tile their time")
+
+
+def _edge_faults(case: Case) -> list[str]:
+    """Where the reading of a counter that ends a span is not the one that begins the next."""
+    faults = []
+    rows = case.run.spans.select(["rank", "t_start_us", "energy_start_j", "energy_end_j", "phase"])
+    last: dict[int, float | None] = {}
+    for row in rows.sort_by([("rank", "ascending"), ("t_start_us", "ascending")]).to_pylist():
+        before = last.get(row["rank"])
+        if before is not None and row["energy_start_j"] not in (None, before):
+            faults.append(
+                f"rank {row['rank']}: its counter showed {before!r} J at the end of a span and "
+                f"{row['energy_start_j']!r} J at the begin of {row['phase']}, the same moment"
+            )
+        last[row["rank"]] = row["energy_end_j"]
+    return faults
 
 
 def all_present(case: Case) -> Finding:
@@ -265,9 +311,18 @@ def all_present(case: Case) -> Finding:
     begun_on = case.started.get("host", case.rank_0.host)
     if begun_on != case.rank_0.host:
         faults.append(f"rank 0 started on {begun_on}, but worked on {case.rank_0.host}")
+    faults += _writer_faults(case)
     if wrote - hosts:
         faults.append(f"no watcher on {sorted(wrote - hosts)[0]}")
     return judged(faults, f"{spec.gpus} ranks on {spec.nodes} watched hosts")
+
+
+def _writer_faults(case: Case) -> Iterator[str]:
+    """Shards whose writer says that it is another rank than the one whose name they have."""
+    for name, said in case.shard_metadata():
+        rank = name.rpartition("/rank-")[2]
+        if rank.isdigit() and said.get("rank", int(rank)) != int(rank):
+            yield f"{name} was written by rank {said['rank']}"
 
 
 def gpus_distinct(case: Case) -> Finding:
@@ -289,6 +344,8 @@ def gpus_distinct(case: Case) -> Finding:
             faults.append(f"rank {rank.rank}: spans, registration and host name {names}")
         if pc.count_distinct(_spans_of(case, rank.rank)["gpu_uuid"], mode="all").as_py() > 1:
             faults.append(f"rank {rank.rank}: its spans name several GPUs")
+        if pc.count_distinct(_spans_of(case, rank.rank)["host"]).as_py() > 1:
+            faults.append(f"rank {rank.rank}: its spans name several hosts")
     return judged(faults, f"{len(set(uuids))} GPUs, one a rank")
 
 
