@@ -33,6 +33,7 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # A digest in which one digit stands throughout was typed, not computed.
 _TYPED: Final = re.compile(r"(.)\1+")
 _NO_CHANGES_SHA256: Final = hashlib.sha256(b"").hexdigest()
+_COUNTED: Final = ("prompts", "prompt_tokens", "generated_tokens", "words")
 # Prompts of a hundred thousand lines are some 50 MB.
 _MOST_PROMPTS_BYTES: Final = 1 << 30
 
@@ -64,6 +65,11 @@ def spans_count(case: Case) -> Finding:
     )
     faults = []
     sums = {}
+    asked = pc.sum(measured["prompts"]).as_py() or 0
+    if asked != responses.num_rows:
+        faults.append(f"spans count {asked} prompts, responses are {responses.num_rows}")
+    least = {name: pc.min(spans[name]).as_py() or 0 for name in _COUNTED}
+    faults += [f"a span counts {count} {name}" for name, count in least.items() if count < 0]
     for name in ("generated_tokens", "words"):
         counted = pc.sum(measured[name]).as_py() or 0
         held = sums[name] = pc.sum(responses[name]).as_py() or 0

@@ -35,6 +35,8 @@ _OF_ENGINE: Final[dict[str, dict[str, Any]]] = {
     "fast": {"kernels": None, "prefill": None, "sampling": "rejection, no sort"},
     "reference": {"kernels": "eager", "graph": False, "sampling": "full sort"},
 }
+# The engine that goes on to the end of its batch only where ends are ignored.
+_STOPPING: Final = "fast"
 _RANDOM: Final = "random"
 _CPU: Final = "cpu"
 # A run's tokenizer is named by its file's first hex digits.
@@ -192,10 +194,26 @@ def model_as_asked(case: Case) -> Finding:
     for name, wanted in _OF_ENGINE.get(spec.engine, {}).items():
         if name not in engine or (wanted is not None and engine[name] != wanted):
             faults.append(f"the engine {spec.engine} does not have {name} {engine.get(name)!r}")
+    stops = engine.get("stops_early")
+    if spec.engine == _STOPPING and isinstance(stops, bool) and stops is spec.ignore_eos:
+        faults.append(f"`ignore_eos` is {spec.ignore_eos} in the spec, but `stops_early` {stops}")
+    faults += _error_faults(case)
     faults += _size_faults(spec, model)
     faults += _weight_faults(spec, weights, case.run.launch)
     faults += _room_faults(case, model)
     return judged(faults, f"{spec.model} by {spec.engine} in {spec.dtype}, {spec.weights} weights")
+
+
+def _error_faults(case: Case) -> list[str]:
+    """An error of the logits that was told, and not to be measured."""
+    told = case.run.model.get("logit_error")
+    if case.run.launch.get("logit_error") is not False or not isinstance(told, dict):
+        return []
+    return [
+        f"`{name}` of the logits is {told[name]!r}, but launch.json says not to measure it"
+        for name in ("max_abs", "rms", "relative_rms", "kl_nats", "argmax_agreement")
+        if told.get(name) is not None
+    ]
 
 
 def _size_faults(spec: RunSpec, model: ModelFacts) -> list[str]:
@@ -245,7 +263,13 @@ def _room_faults(case: Case, model: ModelFacts) -> list[str]:
         for (_, device, _), series in case.run.series(["gpu_memory_used_bytes"]).items()
         if len(series.value)
     }
-    return [
+    peak = model.number("memory", "peak_allocated_bytes")
+    lacking = (
+        [f"torch took {peak:.3g} bytes at most, a rank's weights are {share:.3g}"]
+        if peak is not None and _on_gpu(case.run.spec) and peak < share
+        else []
+    )
+    return lacking + [
         f"{rank.gpu_uuid} held {held[rank.gpu_uuid]:.3g} bytes at most, its weights {share:.3g}"
         for rank in case.run_energy.ranks
         if rank.gpu_uuid in held and held[rank.gpu_uuid] < share

@@ -1,0 +1,207 @@
+"""Falsifications of one part of a real run that another part of it contradicts."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.audit.check import Case, Finding, Outcome
+from analysis.audit.registry import CHECKS
+from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import RunPaths
+from telemetry.record.schema import METADATA_KEY
+from telemetry.record.seal import seal_attempt
+from tests.analysis.audit.forging import (
+    Columns,
+    Json,
+    close,
+    copy,
+    edit,
+    edit_inventory,
+    edit_shards,
+    recompose,
+    respec,
+)
+from tests.support.recordings import FOLDER, SUFFIX, unpack
+
+BASE = "7b-fixed-synthetic-h200-g4-b64-l128-r0-8bd64a63"
+POWER = ("power_sample_w", "power_instant_w", "power_average_w")
+Forge = Callable[[RunPaths], RunPaths]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
+    results = tmp_path_factory.mktemp("recorded")
+    unpack(FOLDER / f"{BASE}{SUFFIX}", results)
+    return RunPaths(results=results, run_id=BASE)
+
+
+def look(run: RunPaths, name: str) -> Finding:
+    (check,) = [check for check in CHECKS if check.name == name]
+    return check.look(Case(run))
+
+
+def of_first_gpu(factor: float) -> Forge:
+    """All that was read of one GPU's power and energy, by all who read it."""
+
+    def forge(run: RunPaths) -> RunPaths:
+        first = read_json(next(iter(run.attempt(1).hosts.glob("*.json"))))["gpus"][0]["uuid"]
+
+        def samples(columns: Columns) -> None:
+            for at, (device, field) in enumerate(
+                zip(columns["device"], columns["field"], strict=True)
+            ):
+                if device == first and field in (*POWER, "energy_j"):
+                    columns["value"][at] = round(columns["value"][at] * factor, 3)
+
+        def spans(columns: Columns) -> None:
+            for name in ("energy_start_j", "energy_end_j"):
+                columns[name] = [
+                    round(value * factor, 3) if value is not None and uuid == first else value
+                    for value, uuid in zip(columns[name], columns["gpu_uuid"], strict=True)
+                ]
+
+        edit_shards(run, "samples", samples)
+        edit_shards(run, "spans", spans)
+        return close(run)
+
+    return forge
+
+
+def with_columns(kind: str, change: Callable[[Columns], object]) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        edit_shards(run, kind, change)
+        return close(run)
+
+    return forge
+
+
+def one(column: str, value: Any) -> Callable[[Columns], object]:
+    return lambda columns: columns[column].__setitem__(len(columns[column]) // 2, value)
+
+
+def saying(name: str, change: Callable[[Json], object]) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        for path in sorted(run.attempt(1).folder.glob(name)):
+            edit(path, change)
+        return close(run)
+
+    return forge
+
+
+def with_gpus(change: Callable[[Json], object]) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        edit_inventory(run, change)
+        return close(run)
+
+    return forge
+
+
+def steps_at(share: Callable[[float], float]) -> Callable[[Columns], object]:
+    """Every batch's steps between its first and last, at these shares of its time."""
+
+    def change(columns: Columns) -> None:
+        for batch in set(columns["batch"]):
+            own = [at for at, number in enumerate(columns["batch"]) if number == batch]
+            first, last = columns["t_us"][own[0]], columns["t_us"][own[-1]]
+            for place, at in enumerate(own):
+                columns["t_us"][at] = first + int((last - first) * share(place / (len(own) - 1)))
+
+    return change
+
+
+def idle_end_lowered(columns: Columns) -> None:
+    at = columns["phase"].index("idle")
+    columns["energy_end_j"][at] = round(columns["energy_end_j"][at] - 100.0, 3)
+
+
+def ends_not_ignored(run: RunPaths) -> RunPaths:
+    moved = respec(run, ignore_eos=False)
+    recompose(moved, ignore_eos=False)
+    return close(moved)
+
+
+def of_13b(run: RunPaths) -> RunPaths:
+    """A model twice as large in the spec, the configuration and model.json's own shape."""
+    moved = respec(run, model="13b")
+    recompose(moved, model={"name": "13b"})
+    shape = {
+        "name": "13b",
+        **{"dim": 5120, "ffn": 13824, "heads": 40, "layers": 40, "params": 13_015_864_320},
+        "kv_bytes_per_position": 819_200,
+        "weight_bytes_per_step": 25_703_792_640,
+    }
+    edit(moved.attempt(1).model, lambda model: model["shape"].update(shape))
+    return close(moved)
+
+
+def prompts_not_sealed(run: RunPaths) -> RunPaths:
+    seal = read_json(run.attempt(1).seal)
+    seal["files"] = {name: one for name, one in seal["files"].items() if "prompts/" not in name}
+    write_json(run.attempt(1).seal, seal)
+    return run
+
+
+def other_words_of_a_table(run: RunPaths) -> RunPaths:
+    attempt = run.attempt(1)
+    table = pq.read_table(attempt.table("responses"), partitioning=None)
+    said = json.loads(table.schema.metadata[METADATA_KEY])
+    for shard in said["shards"].values():
+        shard["tokenizer"] = {"name": "another"}
+    path = attempt.table("responses")
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(said)}), path)
+    attempt.seal.unlink()
+    seal_attempt(run, attempt)
+    return run
+
+
+def written_by_rank_0(run: RunPaths) -> RunPaths:
+    edit_shards(run, "spans", metadata=lambda said: said.update(rank=0))
+    return close(run)
+
+
+FORGERIES: dict[str, tuple[Forge, str]] = {
+    "all readings of one GPU x 0.8": (of_first_gpu(0.8), "peers"),
+    "all readings of one GPU x 0.6": (of_first_gpu(0.6), "peers"),
+    "the end of a rank's rest 100 J lower": (with_columns("spans", idle_end_lowered), "tiling"),
+    "one span on another host": (with_columns("spans", one("host", "another")), "gpus"),
+    "negative prompts in a span": (with_columns("spans", one("prompts", -7)), "tokens"),
+    "prompts of a span beyond the responses": (
+        with_columns("spans", one("prompts", 2**31 - 1)),
+        "tokens",
+    ),
+    "steps at one pace": (with_columns("steps", steps_at(lambda share: share)), "steps"),
+    "steps of one moment": (
+        with_columns("steps", steps_at(lambda share: float(share > 0))),
+        "steps",
+    ),
+    "ends not ignored, in step": (ends_not_ignored, "model"),
+    "model 13b throughout": (of_13b, "model"),
+    "an error of the logits that was not measured": (
+        saying("model.json", lambda model: model["logit_error"].update(rms=0.001)),
+        "model",
+    ),
+    "ranks that began an hour before": (
+        saying(
+            "ranks/*.json",
+            lambda rank: rank.update(started_us=rank["started_us"] - 3_600_000_000),
+        ),
+        "lifetime",
+    ),
+    "shards of one rank under all ranks' names": (written_by_rank_0, "presence"),
+    "prompts that the seal leaves out": (prompts_not_sealed, "seal"),
+    "other words of a table's shards": (other_words_of_a_table, "merge"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_what_another_part_of_the_record_contradicts_fails(
+    base: RunPaths, tmp_path: Path, name: str
+) -> None:
+    forge, check = FORGERIES[name]
+    assert look(base, check).outcome is Outcome.PASSED
+    finding = look(forge(copy(base, tmp_path)), check)
+    assert finding.outcome is Outcome.FAILED, finding.evidence
