@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Check, Finding, judged, skipped, unseen
@@ -17,6 +18,8 @@ _MEMORY_TOLERANCE: Final = 0.06
 _CLOCK_STEP_MHZ: Final = 15.0
 # Clocks event reasons of NVML (nvml.h) that hold no clock down: idle, and a clock as asked for.
 _NOT_HELD_DOWN: Final = 0x1 | 0x2
+# Drivers round a limit to whole watts.
+_LIMIT_STEP_W: Final = 1.0
 _CPU: Final = "cpu"
 _ON_CPU: Final = "the work was done on CPU"
 # Partners sell boards that are clocked a few percent higher than the row says.
@@ -72,6 +75,7 @@ def _row_faults(case: Case, gpus: Sequence[Mapping[str, Any]]) -> list[str]:
         uuid = str(gpu.get("uuid"))
         for what, read, most in (
             ("a default limit in W", gpu.get("power_limit_default_w"), board.max_power_limit_w),
+            ("a highest limit in W", gpu.get("power_limit_max_w"), board.max_power_limit_w),
             ("an SM clock in MHz", highest.get((uuid, "sm_clock_mhz")), board.max_sm_clock_mhz),
             (
                 "a memory clock in MHz",
@@ -106,6 +110,8 @@ def inventory_sound(case: Case) -> Finding:
         if len(names) > 1:
             faults.append(f"{host}: a run is of one kind of GPU, but here are {_listed(names)}")
         faults += _source_faults(spec, host, ready)
+        faults += _driver_faults(host, ready, own)
+        faults += [f"{host}: {fault}" for gpu in own for fault in _limit_faults(case, host, gpu)]
         period = case.run.launch.get("period_ms")
         if "period_ms" in ready and period is not None and ready["period_ms"] != period:
             faults.append(f"{host}: polled every {ready['period_ms']} ms, asked for were {period}")
@@ -135,6 +141,35 @@ def _source_faults(spec: RunSpec, host: str, ready: Mapping[str, Any]) -> list[s
         return []
     what = "a power model" if modelled else "sensors"
     return [f"{host}: `gpu` is {spec.gpu}, but {what} gave the readings"]
+
+
+def _driver_faults(
+    host: str, ready: Mapping[str, Any], gpus: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Where a GPU's entry names another driver or library than its source does."""
+    source = ready.get("source")
+    parts = [source, *source.values()] if isinstance(source, dict) else []
+    for key in ("driver", "nvml"):
+        told = {
+            part[key] for part in parts if isinstance(part, dict) and isinstance(part.get(key), str)
+        }
+        for gpu in gpus:
+            if told and isinstance(gpu.get(key), str) and gpu[key] not in told:
+                yield f"{host}: {gpu.get('uuid')} has {key} {gpu[key]}, its source {_listed(told)}"
+
+
+def _limit_faults(case: Case, host: str, gpu: Mapping[str, Any]) -> Iterator[str]:
+    """Where a GPU's power limits contradict each other, or none of the limits read is its own."""
+    uuid = str(gpu.get("uuid"))
+    least, limit, most = (gpu.get(f"power_limit_{name}") for name in ("min_w", "w", "max_w"))
+    known = [one for one in (least, limit, most) if isinstance(one, int | float)]
+    if known != sorted(known):
+        yield f"{uuid} has a power limit of {limit:g} W between {least:g} and {most:g} W"
+    readings = case.run_energy.series(host, uuid, "power_limit_w").value
+    if isinstance(limit, int | float) and len(readings):
+        nearest = float(readings[np.argmin(np.abs(readings - limit))])
+        if abs(nearest - limit) > _LIMIT_STEP_W:
+            yield f"{uuid} has a power limit of {limit:g} W, but {nearest:g} W were read"
 
 
 def _shard_faults(case: Case, inventory: Mapping[str, Mapping[str, Any]]) -> list[str]:

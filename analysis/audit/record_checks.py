@@ -28,6 +28,8 @@ LEAST_COVERAGE: Final = 0.95
 # Clocks of hosts agree to far less than this where NTP runs; a watcher outlives rank 0 by seconds.
 LIFETIME_SLACK_US: Final = 60 * US_PER_S
 
+# Ranks take the offset that their node's watcher told them.
+_OFFSET_SLACK_US: Final = 100_000
 _CPU: Final = "cpu"
 _ROW_KEY: Final = ("t_us", "host", "device", "field")
 
@@ -171,6 +173,8 @@ def inside_lifetime(case: Case) -> Finding:
     ended = read_json(case.attempt.ended)
     if ended["state"] != "completed":
         return failed(f"the sealed attempt must have completed, but is {ended['state']} instead")
+    if ended.get("reason") is not None:
+        return failed(f"the attempt completed, but its end has a reason: {ended['reason']}")
     ready = [int(host["ready_us"]) for host in case.run.hosts.values()]
     begun = case.run.provenance.get("t_us")
     first_us = int(begun) if begun is not None else min(ready)
@@ -186,9 +190,23 @@ def inside_lifetime(case: Case) -> Finding:
         count = pc.sum(outside).as_py() or 0
         if count:
             faults.append(f"{count} stamps of {name} are outside the attempt's life")
+    faults += _offset_faults(case)
     faults += _stamp_faults(case, first_us, int(ended["t_us"]))
     life_s = (int(ended["t_us"]) - first_us) / US_PER_S
     return judged(faults, f"all stamps lie in the {life_s:.1f} s from submission to end")
+
+
+def _offset_faults(case: Case) -> Iterator[str]:
+    """Where who wrote a shard took another wall clock than its node's watcher told all to take."""
+    for name, said in case.shard_metadata():
+        clock = said.get("clock")
+        told_us = case.run.hosts.get(str(said.get("host")), {}).get("clock_offset_us")
+        offset_us = clock.get("offset_us") if isinstance(clock, dict) else None
+        if not isinstance(told_us, int) or not isinstance(offset_us, int):
+            continue
+        if abs(offset_us - told_us) > _OFFSET_SLACK_US:
+            apart_s = (offset_us - told_us) / US_PER_S
+            yield f"{name} was written by a clock {apart_s:+.3f} s off its node's"
 
 
 def _stamp_faults(case: Case, first_us: int, last_us: int) -> list[str]:

@@ -65,9 +65,15 @@ def spans_count(case: Case) -> Finding:
     )
     faults = []
     sums = {}
-    asked = pc.sum(measured["prompts"]).as_py() or 0
-    if asked != responses.num_rows:
-        faults.append(f"spans count {asked} prompts, responses are {responses.num_rows}")
+    sizes = Counter(responses["batch"].to_pylist())
+    faults += [
+        f"a span of batch {row['batch']} counts {row['prompts']} prompts, "
+        f"responses are {sizes[row['batch']]}"
+        for row in measured.select(["batch", "prompts"]).to_pylist()
+        if row["prompts"] not in (0, sizes[row["batch"]])
+    ]
+    if not pc.sum(measured["prompts"]).as_py() and sizes:
+        faults.append(f"spans count no prompts, responses are {responses.num_rows}")
     least = {name: pc.min(spans[name]).as_py() or 0 for name in _COUNTED}
     faults += [f"a span counts {count} {name}" for name, count in least.items() if count < 0]
     for name in ("generated_tokens", "words"):

@@ -37,6 +37,8 @@ _OF_ENGINE: Final[dict[str, dict[str, Any]]] = {
 }
 # The engine that goes on to the end of its batch only where ends are ignored.
 _STOPPING: Final = "fast"
+_AUTO: Final = "auto"
+_MODEL: Final = "simulated"
 _RANDOM: Final = "random"
 _CPU: Final = "cpu"
 # A run's tokenizer is named by its file's first hex digits.
@@ -60,6 +62,8 @@ def order_says_so(case: Case) -> Finding:
     if device is not None and device != wanted:
         faults.append(f"`gpu` is {case.run.spec.gpu} in the spec, but the work was for {device}")
     faults += _launch_faults(case.run.launch, config)
+    faults += _source_faults(case, config)
+    faults += _thread_faults(case)
     faults += _override_faults(provenance, config)
     faults += _submission_faults(case, config)
     command = provenance.get("command")
@@ -101,6 +105,30 @@ def _launch_faults(launch: Mapping[str, Any], config: Mapping[str, Any]) -> list
         f"`{name}` is {launch[name]!r} in launch.json, but the launcher was given {value!r}"
         for name, value in asked.items()
         if name in launch and not _same(launch[name], value)
+    ]
+
+
+def _source_faults(case: Case, config: Mapping[str, Any]) -> list[str]:
+    """Readings of another source than was asked for; left open, a modelled board has its model."""
+    telemetry = config.get("telemetry")
+    asked = telemetry.get("source") if isinstance(telemetry, dict) else None
+    told = case.run.launch.get("telemetry")
+    if None in (asked, told) or told == asked:
+        return []
+    if asked == _AUTO and (told == _MODEL) is case.run.spec.simulated and told in (_AUTO, _MODEL):
+        return []
+    return [f"`telemetry` is {told} in launch.json, but the launcher was given {asked}"]
+
+
+def _thread_faults(case: Case) -> list[str]:
+    """Ranks that worked with other threads than launch.json asks for."""
+    asked = case.run.launch.get("threads")
+    if not isinstance(asked, int):
+        return []
+    return [
+        f"rank {rank['rank']} had {rank['threads']} threads, asked for were {asked}"
+        for rank in case.run.manifest["ranks"]
+        if rank.get("threads", asked) != asked
     ]
 
 

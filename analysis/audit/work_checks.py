@@ -199,10 +199,32 @@ def memory_planned(case: Case) -> Finding:
         if case.run.launch.get("device") == "cpu":
             return skipped(performance.model.reason("memory") or "the work was done on CPU")
         return unseen(performance.model.reason("memory") or "memory is not on record")
+    if faults := _memory_faults(performance.model):
+        return judged(faults, "")
     off = allocated / estimated - 1.0
     told = f"{allocated / 1e9:.3f} GB taken, {estimated / 1e9:.3f} GB planned: {off:+.1%}"
     within = abs(off) <= MEMORY_TOLERANCE
     return passed(told if within else f"the plan was off: {told}", strain=abs(off))
+
+
+def _memory_faults(model: ModelFacts) -> list[str]:
+    """Where what torch says of rank 0's memory contradicts itself."""
+    memory = model.part("memory")
+    faults = []
+    for less, more in (
+        ("allocated_bytes", "peak_allocated_bytes"),
+        ("peak_allocated_bytes", "peak_reserved_bytes"),
+        ("device_used_bytes", "device_total_bytes"),
+    ):
+        one, other = memory.get(less), memory.get(more)
+        if isinstance(one, int | float) and isinstance(other, int | float) and one > other:
+            faults.append(f"`{less}` must be at most `{more}`, but is {one} of {other} instead")
+    ranks = memory.get("ranks")
+    first = ranks[0] if isinstance(ranks, list) and ranks else {}
+    for name, value in first.items() if isinstance(first, dict) else ():
+        if name in memory and memory[name] != value:
+            faults.append(f"`{name}` is {memory[name]}, but {value} of rank {first.get('rank')}")
+    return faults
 
 
 WORK_CHECKS: Final = (

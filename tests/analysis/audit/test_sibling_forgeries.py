@@ -28,7 +28,6 @@ from tests.analysis.audit.forging import (
 from tests.support.recordings import FOLDER, SUFFIX, unpack
 
 BASE = "7b-fixed-synthetic-h200-g4-b64-l128-r0-8bd64a63"
-POWER = ("power_sample_w", "power_instant_w", "power_average_w")
 Forge = Callable[[RunPaths], RunPaths]
 
 
@@ -42,33 +41,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
 def look(run: RunPaths, name: str) -> Finding:
     (check,) = [check for check in CHECKS if check.name == name]
     return check.look(Case(run))
-
-
-def of_first_gpu(factor: float) -> Forge:
-    """All that was read of one GPU's power and energy, by all who read it."""
-
-    def forge(run: RunPaths) -> RunPaths:
-        first = read_json(next(iter(run.attempt(1).hosts.glob("*.json"))))["gpus"][0]["uuid"]
-
-        def samples(columns: Columns) -> None:
-            for at, (device, field) in enumerate(
-                zip(columns["device"], columns["field"], strict=True)
-            ):
-                if device == first and field in (*POWER, "energy_j"):
-                    columns["value"][at] = round(columns["value"][at] * factor, 3)
-
-        def spans(columns: Columns) -> None:
-            for name in ("energy_start_j", "energy_end_j"):
-                columns[name] = [
-                    round(value * factor, 3) if value is not None and uuid == first else value
-                    for value, uuid in zip(columns[name], columns["gpu_uuid"], strict=True)
-                ]
-
-        edit_shards(run, "samples", samples)
-        edit_shards(run, "spans", spans)
-        return close(run)
-
-    return forge
 
 
 def with_columns(kind: str, change: Callable[[Columns], object]) -> Forge:
@@ -163,9 +135,15 @@ def written_by_rank_0(run: RunPaths) -> RunPaths:
     return close(run)
 
 
+def late_clock(run: RunPaths) -> RunPaths:
+    def later(said: Json) -> None:
+        said["clock"]["offset_us"] += 200_000
+
+    edit_shards(run, "samples", metadata=later)
+    return close(run)
+
+
 FORGERIES: dict[str, tuple[Forge, str]] = {
-    "all readings of one GPU x 0.8": (of_first_gpu(0.8), "peers"),
-    "all readings of one GPU x 0.6": (of_first_gpu(0.6), "peers"),
     "the end of a rank's rest 100 J lower": (with_columns("spans", idle_end_lowered), "tiling"),
     "one span on another host": (with_columns("spans", one("host", "another")), "gpus"),
     "negative prompts in a span": (with_columns("spans", one("prompts", -7)), "tokens"),
@@ -192,6 +170,78 @@ FORGERIES: dict[str, tuple[Forge, str]] = {
         "lifetime",
     ),
     "shards of one rank under all ranks' names": (written_by_rank_0, "presence"),
+    "another driver on all": (with_gpus(lambda gpu: gpu.update(driver="1.0")), "inventory"),
+    "another limit than was read": (
+        with_gpus(lambda gpu: gpu.update(power_limit_w=400.0)),
+        "inventory",
+    ),
+    "a limit below the least": (
+        with_gpus(lambda gpu: gpu.update(power_limit_w=50.0)),
+        "inventory",
+    ),
+    "a highest limit that no board has": (
+        with_gpus(lambda gpu: gpu.update(power_limit_max_w=2_000.0)),
+        "board",
+    ),
+    "a peak of memory below what was kept": (
+        saying("model.json", lambda model: model["memory"].update(peak_allocated_bytes=1)),
+        "memory",
+    ),
+    "half the memory of rank 0": (
+        saying(
+            "model.json",
+            lambda model: model["memory"].update(
+                allocated_bytes=model["memory"]["allocated_bytes"] // 2
+            ),
+        ),
+        "memory",
+    ),
+    "progress of other prompts": (
+        saying("progress.json", lambda one: one.update(prompts_total=12)),
+        "durations",
+    ),
+    "progress of fewer passes": (
+        saying("progress.json", lambda one: one.update({"pass": 3})),
+        "durations",
+    ),
+    "a watcher that failed": (
+        saying("watchers/vm.exit.json", lambda one: one.update(exit_code=1)),
+        "watchers",
+    ),
+    "a watcher of another process": (
+        saying("watchers/vm.exit.json", lambda one: one.update(pid=1)),
+        "watchers",
+    ),
+    "a watcher that hardly polled": (
+        saying("watchers/vm.json", lambda one: one.update(ticks=5)),
+        "watchers",
+    ),
+    "a period of 10 ms, in step": (
+        lambda run: saying("launch.json", lambda one: one.update(period_ms=10))(
+            saying("hosts/*.json", lambda one: one.update(period_ms=10))(run)
+        ),
+        "watchers",
+    ),
+    "a watcher that began before it was ready": (
+        saying(
+            "watchers/vm.json",
+            lambda one: one.update(started_us=one["started_us"] - 100_000_000),
+        ),
+        "watchers",
+    ),
+    "a reason why a whole attempt ended": (
+        saying("ended.json", lambda one: one.update(reason="out of memory")),
+        "lifetime",
+    ),
+    "a clock 0.2 s off its node's": (
+        late_clock,
+        "lifetime",
+    ),
+    "readings of a model asked for": (
+        saying("launch.json", lambda one: one.update(telemetry="simulated")),
+        "launch",
+    ),
+    "other threads": (saying("launch.json", lambda one: one.update(threads=4)), "launch"),
     "prompts that the seal leaves out": (prompts_not_sealed, "seal"),
     "other words of a table's shards": (other_words_of_a_table, "merge"),
 }
