@@ -40,13 +40,6 @@ _POWER_CAP_BIT: Final = 0x4
 _HELD_SHARE: Final = 0.9
 _HELD_POWER_SHARE: Final = 0.6
 _LEAST_HELD: Final = 3
-_LEAST_PEERS: Final = 2
-# Ranks share every layer, and so boards of one kind do the same work: in 12 recorded runs on two
-# and four H200 the furthest from the median of the others stood 8.1 % below it.
-_PEERS_TOLERANCE: Final = 0.18
-# Bits of NVML's clocks event reasons (nvml.h) that slow down one board and not another: hardware,
-# its heat by software and by hardware, an outer brake.
-_SLOWED_BITS: Final = 0x8 | 0x20 | 0x40 | 0x80
 # NVML tells power in mW and energy in mJ (nvml.h), and so does DCGM by it; as doubles they are off
 # by less than this share of a digit.
 _DIGIT: Final = 1e-3
@@ -150,49 +143,6 @@ def held_near_its_cap(case: Case) -> Finding:
     if not held:
         return skipped("no GPU was held by its power cap all along")
     return judged(faults, f"{held} GPUs were held by their cap and drew near it")
-
-
-def peers_draw_alike(case: Case) -> Finding:
-    """Every GPU of one kind drew what the others drew at their equal shares of the same work."""
-    run_energy = case.run_energy
-    if run_energy.method is None:
-        return unseen(run_energy.energy.reason or "no energy")
-    gpus = run_energy.gpus
-    if len(gpus) < _LEAST_PEERS:
-        return skipped("no two GPUs shared the work")
-    if len({str(_entries(case).get(gpu.uuid, {}).get("name")) for gpu in gpus}) > 1:
-        return skipped("the GPUs are not of one kind")
-    slowed = [gpu.uuid for gpu in gpus if _slowed(case, gpu)]
-    if slowed:
-        return skipped(f"{slowed[0]} was slowed down by its heat or its supply")
-    energies = [gpu.energy(run_energy.method, run_energy.window_us) for gpu in gpus]
-    drawn_j = np.array([energy.value for energy in energies], dtype=float)
-    open_j = np.array([energy.plus_minus or 0.0 for energy in energies])
-    faults = []
-    worst = 0.0
-    for at, gpu in enumerate(gpus):
-        others_j = float(np.median(np.delete(drawn_j, at)))
-        if not others_j > 0:
-            return unseen("the other GPUs drew nothing that was read")
-        apart = float(drawn_j[at]) / others_j - 1.0
-        worst = max(worst, apart, key=abs)
-        most = _PEERS_TOLERANCE + float(open_j[at] + open_j.max()) / others_j
-        if apart < -most:
-            faults.append(
-                f"{gpu.uuid}: {apart:+.1%} off the median of the others at the same work, "
-                f"most {most:.1%}"
-            )
-    return judged(
-        faults,
-        f"{len(gpus)} GPUs, at most {worst:+.1%} off the others",
-        strain=abs(worst) / _PEERS_TOLERANCE,
-    )
-
-
-def _slowed(case: Case, gpu: Gpu) -> bool:
-    bits = case.run_energy.series(gpu.host, gpu.uuid, THROTTLE)
-    inside = bits.between(*case.run_energy.window_us).value.astype(np.int64)
-    return bool((inside & _SLOWED_BITS).any())
 
 
 def digits_are_the_drivers(case: Case) -> Finding:
@@ -308,7 +258,6 @@ POWER_CHECKS: Final = (
     Check(name="power", claim="mean power is between idle and limit", look=power_plausible),
     Check(name="rest", claim="no board rests below its kind", look=rests_as_its_kind),
     Check(name="held", claim="a board that its cap held drew near it", look=held_near_its_cap),
-    Check(name="peers", claim="equal shares of the work drew alike", look=peers_draw_alike),
     Check(
         name="digits", claim="readings have the digits of their driver", look=digits_are_the_drivers
     ),
