@@ -8,6 +8,7 @@
 - `energy_checks`: do they sum up, and stay within what their sensors see?
 - `model_checks`: do a model's bytes and operations come out again, and does no run beat them?
 - `power_checks`: can a board of its kind have drawn what it is said to have?
+- `reading_checks`: is what a node's source was to read there, possible, and told alike by all?
 - `record_checks`: is it whole, unchanged, ordered and complete?
 - `registry`: which checks the audit makes of every run.
 - `release`: what a record must hold, by what its own files say that its release wrote.
