@@ -355,7 +355,7 @@ def _launch_config(
         tokenizer_path=None if tokenizer_path is None else str(tokenizer_path.absolute()),
         telemetry=telemetry_source(spec, watch["source"]),
         period_ms=watch["period_ms"],
-        idle_s=float(idle_s) if isinstance(idle_s, int) else idle_s,
+        idle_s=float(idle_s) if type(idle_s) is int else idle_s,
         warmup_batches=config["warmup_batches"],
         max_warmup_batches=config["max_warmup_batches"],
         warmup_spread=config["warmup_spread"],

@@ -1,14 +1,15 @@
 """Cluster: where jobs run and what they may ask for there."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from typing import Any, Final, Self
 
 from launcher.config.errors import BadInputError
-from telemetry.record.launch import DEVICES
-from telemetry.record.validation import require_whole
+from telemetry.record.launch import DEVICES, MAX_THREADS
+from telemetry.record.validation import MOST_WHOLE, require_whole
 
 AUTO_DEVICE: Final = "auto"
 """Where a point's GPU decides: on it, or on CPU where it is simulated."""
@@ -16,6 +17,9 @@ EXECUTORS: Final = ("local", "slurm")
 # 2**31 and more minutes are no limit to Slurm, and it takes larger numbers for no number at all.
 MOST_MINUTES: Final = 525_600
 """Most minutes of a point's job: a year, beyond what any site lends."""
+# NVIDIA's widest node addresses 72; a number beyond is a slip that would hide a lack of nodes.
+MOST_GPUS_PER_NODE: Final = 1024
+"""Most GPUs of a node."""
 _NAMES: Final = (
     "partition",
     "account",
@@ -128,7 +132,7 @@ class Cluster:
                     f"`cluster.{name}` must be one of {', '.join(allowed)}, "
                     f"but is {own[name]!r} instead"
                 )
-        require_count("cluster.gpus_per_node", own["gpus_per_node"])
+        require_count("cluster.gpus_per_node", own["gpus_per_node"], MOST_GPUS_PER_NODE)
         minutes = own["timeout_min"]
         if type(minutes) is not int or not 1 <= minutes <= MOST_MINUTES:
             raise BadInputError(
@@ -136,14 +140,16 @@ class Cluster:
                 f"but is {minutes!r} instead"
             )
         if own["threads"] is not None:
-            require_count("cluster.threads", own["threads"])
+            require_count("cluster.threads", own["threads"], MAX_THREADS)
         rate = own["core_gflops"]
         if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
             raise BadInputError(
                 f"`cluster.core_gflops` must be a number or null, but is {rate!r} instead"
             )
-        if rate is not None and rate <= 0:
-            raise BadInputError(f"`cluster.core_gflops` must be above 0, but is {rate!r} instead")
+        if rate is not None and not 0 < rate < math.inf:
+            raise BadInputError(
+                f"`cluster.core_gflops` must be above 0 and finite, but is {rate!r} instead"
+            )
         request = SlurmRequest.from_mapping(own["slurm"]) if own["executor"] == "slurm" else None
         return cls(**{**own, "slurm": request})
 
@@ -166,13 +172,13 @@ def _require_fields(
         raise BadInputError(f"`{where}.{missing}` must be given, but is missing")
 
 
-def require_count(name: str, value: object) -> None:
-    """Check that a key of the configuration is a whole number of at least 1.
+def require_count(name: str, value: object, most: int = MOST_WHOLE) -> None:
+    """Check that a key of the configuration is a whole number of at least 1 and at most `most`.
 
     Raises:
         BadInputError: it is not.
     """
     try:
-        require_whole(name, value, 1)
+        require_whole(name, value, 1, most=most)
     except ValueError as error:
         raise BadInputError(str(error)) from error

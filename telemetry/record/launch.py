@@ -15,6 +15,12 @@ from telemetry.record.validation import require_number, require_whole
 DEVICES = ("cpu", "cuda")
 # Below this a Python process polling a few sensors takes a visible share of a core.
 MIN_PERIOD_MS = 10
+# A minute: a run watched more seldom has no trace to speak of.
+MAX_PERIOD_MS = 60_000
+# Far beyond any rate that settles, and an hour of warm-up ends earlier (`MAX_WINDOW_S`).
+MAX_WARMUP_BATCHES = 100_000
+# More than the hardware threads of any node; OpenMP and torch fail at a number out of reach.
+MAX_THREADS = 4096
 # The driver keeps 2.4 s of power samples: asked more seldom than this, some could be lost.
 MAX_NVML_PERIOD_MS = 1000
 # An hour of rest says nothing that a minute does not: more is a slip of the keyboard.
@@ -83,14 +89,14 @@ class LaunchConfig:
             raise ValueError(
                 f"`prompts_sha256` must be 64 hex digits, but is {self.prompts_sha256!r} instead"
             )
-        for name, least in (("period_ms", MIN_PERIOD_MS), ("warmup_batches", 0)):
-            require_whole(name, getattr(self, name), least)
+        require_whole("period_ms", self.period_ms, MIN_PERIOD_MS, most=MAX_PERIOD_MS)
+        require_whole("warmup_batches", self.warmup_batches, 0, most=MAX_WARMUP_BATCHES)
         if self.telemetry in ("auto", "nvml") and self.period_ms > MAX_NVML_PERIOD_MS:
             raise ValueError(
                 f"`period_ms` must be at most {MAX_NVML_PERIOD_MS} for {self.telemetry}, as the "
                 f"driver keeps its samples for 2.4 s, but is {self.period_ms} instead"
             )
-        require_whole("threads", self.threads, 1, null_allowed=True)
+        require_whole("threads", self.threads, 1, most=MAX_THREADS, null_allowed=True)
         if self.logit_error is not None and not isinstance(self.logit_error, bool):
             raise ValueError(
                 f"`logit_error` must be true, false or null, but is {self.logit_error!r} instead"
@@ -106,7 +112,12 @@ class LaunchConfig:
 
     def _check_window(self) -> None:
         if self.max_warmup_batches is not None:
-            require_whole("max_warmup_batches", self.max_warmup_batches, self.warmup_batches)
+            require_whole(
+                "max_warmup_batches",
+                self.max_warmup_batches,
+                self.warmup_batches,
+                most=MAX_WARMUP_BATCHES,
+            )
         for name, high in (
             ("warmup_spread", 1.0),
             ("max_warmup_s", MAX_WINDOW_S),

@@ -1,12 +1,23 @@
 """Validation: what a number of a spec or a launch must be."""
 
 import math
+from typing import Final
+
+# Signed 64 bit: what a Parquet column, a C program's argument and a generator's seed hold.
+MOST_WHOLE: Final = 2**63 - 1
 
 
 def require_whole(
-    name: str, value: object, least: int | None = None, *, null_allowed: bool = False
+    name: str,
+    value: object,
+    least: int | None = None,
+    *,
+    most: int = MOST_WHOLE,
+    null_allowed: bool = False,
 ) -> None:
-    """Check that `value` is a whole number of at least `least`; None takes any.
+    """Check that `value` is a whole number of at least `least` and at most `most`.
+
+    A `least` of None takes any below `most`.
 
     Raises:
         ValueError: it is not.
@@ -18,6 +29,10 @@ def require_whole(
         bound = "" if least is None else f" of at least {least}"
         null = " or null" if null_allowed else ""
         raise ValueError(f"`{name}` must be a whole number{bound}{null}, but is {value!r} instead")
+    if value > most:  # type: ignore[operator]
+        raise ValueError(
+            f"`{name}` must be a whole number of at most {most}, but is {value!r} instead"
+        )
 
 
 def require_number(name: str, value: object, *, low: float, low_allowed: bool, high: float) -> None:

@@ -78,6 +78,7 @@ def test_whole_number_and_real_are_the_same_spec() -> None:
         ("dtype", "fp64", "`dtype` must be one of fp32, fp16, bf16, but is 'fp64' instead"),
         ("gpus", 0, "`gpus` must be a whole number of at least 1, but is 0 instead"),
         ("gpus", True, "`gpus` must be a whole number"),
+        ("seed", 2**63, f"`seed` must be a whole number of at most {2**63 - 1}, but is {2**63} "),
         ("gpus", 1.0, "`gpus` must be a whole number"),
         ("gpus_per_node", 2, "`gpus` must be a multiple of `gpus_per_node`, but 1 = 0 x 2 + 1"),
         ("seed", -1, "`seed` must be a whole number of at least 0"),
