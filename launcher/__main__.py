@@ -142,7 +142,9 @@ def _close(console: Console, grid: Grid, outcome: CampaignOutcome) -> int:
         if grid.wait:
             failed |= bool(watch(grid.results, outcome.campaign, console))
     elsewhere = outcome.elsewhere or grid.having(Verdict.QUEUED, Verdict.RUNNING)
-    if elsewhere or (outcome.queued and not grid.wait):
+    # Points that failed, one and all, leave nothing to analyse: why they did stands in status.
+    sealed = outcome.sealed or grid.having(Verdict.SEALED, Verdict.OTHERWISE)
+    if elsewhere or not (sealed or (outcome.queued and grid.wait)):
         _next(console, f"python -m launcher.status {folder}")
     else:
         _next(console, f"python -m analysis {folder}")

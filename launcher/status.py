@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     going = any(status.state in GOING for status in found)
     line = f"launcher.status {folder} --watch" if going else f"analysis {folder}"
     if any(status.state == SEALED for status in found) or going:
-        console.print(f"next: {printable(line)}", markup=False)
+        console.print(f"next: python -m {printable(line)}", markup=False)
     return code
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.merge.attempt import merge_results
 from telemetry.merge.progress_bar import ProgressBar
-from telemetry.record.paths import RunPaths
+from telemetry.named_paths import named_path
+from telemetry.record.paths import RunPaths, list_runs
 from telemetry.terminal import printable
 
 _WHO = "merge"
@@ -24,10 +25,13 @@ _WHO = "merge"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Merge a results folder; the exit code."""
     parser = CommandParser(module="telemetry.merge", description=__doc__)
-    parser.add_argument("results", type=Path, help="the results folder")
-    results: Path = parser.parse_args(arguments).results
-    # A NUL ends a name for the system, and Python says so by a ValueError.
-    if "\0" in str(results) or not results.is_dir():
+    parser.add_argument("results", help="the results folder")
+    try:
+        results = named_path("results", parser.parse_args(arguments).results)
+    except ValueError as error:
+        complain(_WHO, str(error))
+        return ExitCode.BAD_INPUT
+    if not results.is_dir():
         complain(_WHO, f"`results` must be a folder, but {results} is not")
         return ExitCode.BAD_INPUT
     failed = merged = 0
@@ -42,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failed:
         complain(_WHO, f"{failed} of {failed + merged} attempts could not be merged")
         return ExitCode.FAILED
-    sys.stdout.write(f"next: python -m analysis {printable(shlex.quote(str(results)))}\n")
+    # Of attempts that died there is nothing to analyse.
+    sealed = any(attempt.seal.is_file() for run in list_runs(results) for attempt in run.attempts())
+    module = "analysis" if sealed else "launcher.status"
+    sys.stdout.write(f"next: python -m {module} {printable(shlex.quote(str(results)))}\n")
     return ExitCode.DONE
 
 

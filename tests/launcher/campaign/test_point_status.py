@@ -12,6 +12,7 @@ from launcher.status import look, page
 from launcher.status import main as status_main
 from telemetry.record.files import write_json
 from telemetry.record.paths import AttemptPaths
+from tests.support.records import build_run
 from tests.support.watched_attempts import LAUNCH, make_attempt
 
 CONTENT: dict[str, Any] = {
@@ -140,3 +141,11 @@ def test_the_next_command_is_quoted(tmp_path: Path, capsys: pytest.CaptureFixtur
     make_attempt(results)
     assert status_main([str(results)]) == 0
     assert f"next: python -m launcher.status '{results}' --watch" in capsys.readouterr().out
+
+
+def test_of_what_is_sealed_the_next_command_analyses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_run(tmp_path)
+    assert status_main([str(tmp_path)]) == 0
+    assert f"next: python -m analysis {tmp_path}\n" in capsys.readouterr().out

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.merge.__main__ import main
+from telemetry.record.files import write_json
 from telemetry.record.paths import RunPaths
 from tests.support.records import build_run
 
@@ -51,6 +52,20 @@ def test_what_is_no_folder_is_refused_and_steers_no_terminal(
     (tmp_path / "file").write_text("")
     assert main([str(tmp_path / name)]) == 2
     assert "`results` must be a folder" in one_line(capsys)
+
+
+def test_an_empty_name_is_not_the_folder_one_stands_in(capsys: Output) -> None:
+    assert main([""]) == 2
+    assert "`results` must be a folder, but is '' instead" in one_line(capsys)
+
+
+def test_of_attempts_that_died_the_next_command_is_status(tmp_path: Path, capsys: Output) -> None:
+    run = build_run(tmp_path)
+    attempt = run.attempts()[0]
+    attempt.seal.unlink()
+    write_json(attempt.ended, {"state": "lost", "reason": "its node went", "t_us": 1})
+    assert main([str(tmp_path)]) == 0
+    assert f"next: python -m launcher.status {tmp_path}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["--no-such"]])
