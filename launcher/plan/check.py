@@ -16,6 +16,7 @@ from launcher.plan.limits import (
     check_gpu,
     check_period,
     check_work,
+    setting_fault,
     telemetry_source,
     too_large,
     too_long,
@@ -274,7 +275,7 @@ class _Checker:
         source: prompts.PromptSource,
     ) -> tuple[Verdict, str | None]:
         fault = fault or find_shape(spec.model).parallel_fault(spec.gpus)
-        if fault := fault or engine_facts(spec.engine).fault(spec):
+        if fault := fault or engine_facts(spec.engine).fault(spec) or setting_fault(spec):
             return Verdict.ILLEGAL, fault
         if attempts:
             if sealed := run.sealed():
@@ -303,6 +304,8 @@ class _Checker:
         """Whether what a point needs is there."""
         if cluster.device == "cuda" and (spec.power_cap_w or spec.sm_clock_mhz):
             return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
+        if spec.gpu == "cpu" and (spec.power_cap_w or spec.sm_clock_mhz):
+            return Verdict.UNSUPPORTED, "no GPU takes part that a cap or clock lock could act on"
         if self._hub is not None and (reason := self._hub.fault(source)):
             return Verdict.NOT_STAGED, reason
         return Verdict.RUN, None

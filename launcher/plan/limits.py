@@ -6,6 +6,7 @@ import psutil
 
 from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
+from telemetry.boards.simulation import SimulatedBoard
 from telemetry.boards.table import BOARDS
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.source_registry import NVIDIA_SOURCES, has_source, source_names
@@ -53,6 +54,26 @@ def check_work(spec: RunSpec) -> None:
             raise BadInputError(
                 f"`{name}` must be one of {', '.join(known)}, but is {value!r} instead"
             )
+
+
+def setting_fault(spec: RunSpec) -> str | None:
+    """Why a simulated board cannot take the cap or clock asked for; None when it can."""
+    if not spec.simulated or (spec.power_cap_w is None and spec.sm_clock_mhz is None):
+        return None
+    board = SimulatedBoard.of(BOARDS[spec.gpu_kind])
+    cap_w, clock_mhz = spec.power_cap_w, spec.sm_clock_mhz
+    low_w, high_w = board.min_power_limit_w or board.idle_w, board.power_limit_w
+    if cap_w is not None and not low_w <= cap_w <= high_w:
+        return (
+            f"`power_cap_w` must be from {low_w:g} to {high_w:g} for {board.product}, "
+            f"but is {cap_w:g} instead"
+        )
+    if clock_mhz is not None and clock_mhz > board.max_sm_clock_mhz:
+        return (
+            f"`sm_clock_mhz` must be at most {board.max_sm_clock_mhz} for {board.product}, "
+            f"but is {clock_mhz} instead"
+        )
+    return None
 
 
 def telemetry_source(spec: RunSpec, asked: object) -> str:

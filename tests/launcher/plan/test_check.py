@@ -76,6 +76,33 @@ def test_a_cap_on_a_real_gpu_is_not_pretended(tmp_path: Path) -> None:
     assert verdicts(grid) == [Verdict.RUN, Verdict.UNSUPPORTED]
 
 
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("power_cap_w=1", "`power_cap_w` must be from 150 to 300 for A100 80 GB"),
+        ("power_cap_w=500", "but is 500 instead"),
+        ("sm_clock_mhz=1411", "`sm_clock_mhz` must be at most 1410 for A100 80 GB"),
+    ],
+)
+def test_a_setting_that_the_simulated_board_would_not_take_is_illegal(
+    tmp_path: Path, word: str, told: str
+) -> None:
+    (point,) = grid_of(tmp_path, "cluster=local", "gpu=simulated-a100", word).points
+    assert point.verdict is Verdict.ILLEGAL
+    assert point.reason is not None
+    assert told in point.reason
+
+
+def test_settings_at_the_simulated_board_s_limits_run(tmp_path: Path) -> None:
+    words = ("cluster=local", "gpu=simulated-a100", "power_cap_w=150,300", "sm_clock_mhz=1410")
+    assert verdicts(grid_of(tmp_path, *words)) == [Verdict.RUN, Verdict.RUN]
+
+
+def test_a_cap_where_no_gpu_computes_is_not_pretended(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "cluster=local", "gpu=cpu", "power_cap_w=200")
+    assert verdicts(grid) == [Verdict.UNSUPPORTED]
+
+
 def test_each_repeat_is_its_own_run(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "cluster=local", "repeats=3")
     assert [point.spec.repeat for point in grid.points] == [0, 1, 2]
