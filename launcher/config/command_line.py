@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import CONF, Point, expand, register
 from launcher.config.keys import group_options, groups, unknown_key
-from launcher.config.overrides import grids, parse, refuse_without_effect
+from launcher.config.overrides import grids, parse, quoted_home, refuse_without_effect
 
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
 _CFG: Final = ("job", "hydra", "all")
@@ -47,6 +47,7 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
     except ValueError as error:
         raise BadInputError(str(error)) from error
     flags, words = _split(arguments)
+    words = [quoted_home(word) for word in words]
     overrides = parse(words)
     points: list[Point] = []
     for grid in grids(words, overrides):

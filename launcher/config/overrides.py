@@ -28,6 +28,19 @@ from launcher.config.keys import (
 EXPERIMENT: Final = "experiment"
 
 
+def quoted_home(word: str) -> str:
+    """A word whose value, or a value of its list, begins with ~ as Hydra reads it: in quotes.
+
+    Its grammar has no ~ in a value, so that nothing else can be meant. Shells differ: bash puts
+    the home into results=~/x, others hand it over as it is.
+    """
+    key, equals, value = word.partition("=")
+    if "~" not in value or set(value) & set("'\"\\()[]{}$"):
+        return word
+    parts = [f"'{part}'" if part.startswith("~") else part for part in value.split(",")]
+    return f"{key}{equals}{','.join(parts)}"
+
+
 def parse(words: Sequence[str]) -> list[Override]:
     """The overrides of the words, each known and none dropped by another.
 

@@ -128,3 +128,14 @@ def test_a_newline_in_a_value_is_one_line_of_error(capsys: pytest.CaptureFixture
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
     assert "\x1b" not in printed
+
+
+@pytest.mark.parametrize("path", ["~", "~/x", "~/a b"])
+def test_a_home_needs_no_quotes(path: str) -> None:
+    (point,) = read_points(["cluster=local", f"results={path}"])
+    assert point.config["results"] == path
+
+
+def test_a_home_in_a_list_needs_no_quotes() -> None:
+    points = read_points(["cluster=local", "weights=~/a,~/b"])
+    assert [point.config["weights"] for point in points] == ["~/a", "~/b"]
