@@ -1,5 +1,7 @@
 """Named paths: how every command reads a path that somebody typed."""
 
+import errno
+import os
 from pathlib import Path
 
 
@@ -16,7 +18,7 @@ def named_path(name: str, given: object, what: str = "a folder") -> Path:
 
     Raises:
         ValueError: it is no text, empty, begins or ends with a blank, holds a character that is
-            not seen, or names a home that there is not.
+            not seen, is longer than the system takes, or names a home that there is not.
     """
     if not isinstance(given, str | Path) or not str(given).strip():
         raise ValueError(f"`{name}` must be {what}, but is {given!r} instead")
@@ -40,6 +42,14 @@ def named_path(name: str, given: object, what: str = "a folder") -> Path:
         raise ValueError(
             f"`{name}` must be {what}, but {text!r} begins with the home of nobody known here"
         ) from error
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(
+                f"`{name}` must be {what} whose name the file system takes, but a name of "
+                f"{len(os.fsencode(path))} bytes is too long"
+            ) from error
     try:
         return path.resolve() if ".." in path.parts else path.absolute()
     except (OSError, RuntimeError) as error:

@@ -28,6 +28,7 @@ def test_two_dots_are_taken_as_the_file_system_takes_them(tmp_path: Path) -> Non
     "given",
     [
         *("", " ", "\t", " r", "r ", "a\nb", "\x1b[2J", "a\u202eb", "a\x00b", "~nobody-here/x"),
+        *("a" * 256, "a/" * 4000),
         *("$HOME/x", "${HOME}/x", None, 3, ["a"], True),
     ],
 )
