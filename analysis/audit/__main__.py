@@ -123,7 +123,9 @@ def _refuse(text: str) -> int:
 def _print_line(console: Console, line: CheckLine) -> None:
     style, mark = _STYLES[line.outcome], escape(line.outcome.mark)
     console.print(f"[{style}]{mark}[/] {line.claim}: {escape(line.evidence)}")
-    if line.outcome in (Outcome.FAILED, Outcome.UNSEEN) and len(line.findings) > 1:
+    # What every run lacks alike is said once.
+    alike = len({finding for _, finding in line.findings}) == 1
+    if line.outcome in (Outcome.FAILED, Outcome.UNSEEN) and len(line.findings) > 1 and not alike:
         for run_id, finding in line.findings:
             if finding.outcome is line.outcome:
                 console.print(f"      {escape(printable(run_id))}: {escape(finding.evidence)}")
