@@ -20,6 +20,7 @@ from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
 from analysis.tables.table import report_folder
 from telemetry.command import CommandParser, ExitCode, command, complain
+from telemetry.named_paths import named_path
 from telemetry.record.files import write_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.terminal import printable
@@ -41,13 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Audit a results folder or one run of it; the exit code."""
     parser = CommandParser(module="analysis.audit", description=__doc__, epilog=_EXITS)
     parser.add_argument(
-        "results", type=Path, help="the results folder, or the folder of one run or attempt in it"
+        "results", help="the results folder, or the folder of one run or attempt in it"
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit with 4 when something could not be looked at"
     )
     given = parser.parse_args(arguments)
-    results: Path = given.results
+    try:
+        results = named_path("results", given.results)
+    except ValueError as error:
+        return _refuse(str(error))
     if not results.is_dir():
         return _refuse(f"`results` must be a folder, but {results} is not")
     try:

@@ -5,7 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.__main__ import main
+from analysis.audit.__main__ import main as audit_main
 from analysis.report.staging import staged
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
@@ -291,3 +292,18 @@ def test_prompts_that_were_lost_are_named(
     shutil.rmtree(tmp_path / "prompts")
     assert main([str(tmp_path)]) == 1
     assert ".jsonl: missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [main, audit_main])
+def test_a_folder_is_named_as_for_every_other_command(
+    command: Callable[[list[str]], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert command(["~/none"]) == 2
+    assert f"{tmp_path}/none" in capsys.readouterr().err
+    assert command([""]) == 2
+    assert "`results` must be a folder, but is '' instead" in capsys.readouterr().err
