@@ -42,14 +42,14 @@ MAINS: Final[dict[str, Main]] = {
     "analysis.audit": analysis.audit.__main__.main,
 }
 READERS: Final = sorted(set(MAINS) - {"launcher", "launcher.stage"})
-_SETTINGS: Final = {
-    "deadline": None,
-    "derandomize": True,
-    "database": None,
+_SETTINGS: Final = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
     # Which example failed stands in the message: to look for a smaller one takes minutes.
-    "phases": (Phase.explicit, Phase.generate),
-    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-}
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 VALUES: Final = (
     *("", " ", "~", "~nobody-here", "..", "/dev/null", "/dev/null/x", "%j", "$HOME", "\\", "'"),
@@ -144,7 +144,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
 
 
-@settings(max_examples=80, **_SETTINGS)
+@settings(_SETTINGS, max_examples=80)
 @given(arguments=st.lists(words, max_size=4))
 def test_wrong_words_of_the_launcher_are_refused_in_a_line(
     tmp_path: Path, arguments: list[str]
@@ -156,7 +156,7 @@ def test_wrong_words_of_the_launcher_are_refused_in_a_line(
 
 
 @pytest.mark.parametrize("name", sorted(set(MAINS) - {"launcher"}))
-@settings(max_examples=30, **_SETTINGS)
+@settings(_SETTINGS, max_examples=30)
 @given(arguments=st.lists(words, max_size=3))
 def test_wrong_words_of_other_commands_are_refused_in_a_line(
     tmp_path: Path, name: str, arguments: list[str]
@@ -178,7 +178,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results
 
 
-DAMAGES: Final = (
+DAMAGES: Final[tuple[str | bytes, ...]] = (
     *("cut", "empty", "lost", "folder", "loop", "dangling"),
     *(b"[]", b"null", b"3", b"{}", b'"\x1b[2J"', b'{"\\u001b[2J": "\\u202e"}', b"\x00\xff\xfe"),
     *(b"\xef\xbb\xbf{}", b'{"points": 3}', b'{"state": "\\u001b[31m"}', b"[" * 5000, b"PAR1PAR1"),
@@ -203,7 +203,7 @@ def damage(path: Path, how: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=25, **_SETTINGS)
+@settings(_SETTINGS, max_examples=25)
 @given(data=st.data())
 def test_a_damaged_folder_is_told_in_words(
     tmp_path: Path, sealed: Path, name: str, data: st.DataObject
@@ -221,7 +221,7 @@ def test_a_damaged_folder_is_told_in_words(
     if data.draw(st.booleans()):
         damage(
             data.draw(st.sampled_from([each for each in files if each not in small])),
-            *(data.draw(st.sampled_from(DAMAGES)),),
+            data.draw(st.sampled_from(DAMAGES)),
         )
     require_told(name, [str(results)], (0, 1, 2))
 
