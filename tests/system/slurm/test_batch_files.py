@@ -9,6 +9,7 @@ import pytest
 from launcher.campaign.provenance import source_state
 from telemetry.record.paths import list_runs
 from tests.conftest import REPOSITORY
+from tests.support.words import last_words
 from tests.system.slurm.site import POINT, Site
 
 POINTS = tuple(word for word in POINT if not word.startswith(("cluster=", "allow_dirty=")))
@@ -50,7 +51,7 @@ def test_a_grid_on_one_node_is_merged_audited_and_reported_by_plain_batch_files_
     # Where neither the jobs' logs nor results of another name count as uncommitted changes.
     (clone / "slurm-7.out").write_text("of a job of the user's own")
     results = clone / "results here"
-    grid = ["slurm/node.sbatch", f'results="{results}"', *POINTS, "telemetry.idle_s=2"]
+    grid = ["slurm/node.sbatch", f'results="{results}"', *last_words(*POINTS, "telemetry.idle_s=2")]
     node = sbatch(cluster, clone, *grid)
     words = (f"--dependency=afterany:{node}", "slurm/close.sbatch", str(results))
     close = sbatch(cluster, clone, *words)
