@@ -80,7 +80,7 @@ def file_sha256(path: Path) -> str:
         ValueError: it is no plain file.
     """
     digest = hashlib.sha256()
-    with _plain_file(path) as number:
+    with plain_file(path) as number:
         while chunk := os.read(number, _HASH_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
@@ -93,7 +93,7 @@ def read_plain(path: Path, *, most_bytes: int) -> bytes:
         OSError: it cannot be read.
         ValueError: it is no plain file, or larger; the message names it.
     """
-    with _plain_file(path) as number:
+    with plain_file(path) as number:
         size = os.fstat(number).st_size
         if size > most_bytes:
             raise ValueError(f"{path} must have at most {most_bytes} bytes, but has {size} instead")
@@ -108,17 +108,26 @@ def require_plain(path: Path) -> Path:
         OSError: there is none, or it cannot be opened.
         ValueError: it is no plain file.
     """
-    with _plain_file(path):
+    with plain_file(path):
         return path
 
 
+class NotPlainError(ValueError):
+    """A pipe, a device or a folder in place of a file."""
+
+
 @contextmanager
-def _plain_file(path: Path) -> Iterator[int]:
-    """The descriptor of a plain file: a pipe or a device would be read for ever."""
+def plain_file(path: Path) -> Iterator[int]:
+    """The descriptor of a plain file: a pipe or a device would be read for ever.
+
+    Raises:
+        OSError: it cannot be opened.
+        NotPlainError: it is no plain file.
+    """
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ValueError(f"{path} must be a plain file, but is a pipe, a device or a folder")
+            raise NotPlainError(f"{path} must be a plain file, but is a pipe, a device or a folder")
         yield number
     finally:
         os.close(number)

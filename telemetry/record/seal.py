@@ -2,14 +2,17 @@
 
 import hashlib
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from telemetry.clock import wall_us
-from telemetry.record.files import create_json, read_json
+from telemetry.record.files import (
+    NotPlainError,
+    create_json,
+    file_sha256,
+    plain_file,
+    read_json,
+)
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SCHEMA_VERSION, EndState
 
@@ -17,8 +20,6 @@ SEALED: Final = "sealed"
 """Where a run stands that has a seal, in the words that it is told in."""
 # What an atomic write that was cut off leaves behind; it was never part of the record.
 _LEFTOVERS: Final = (".tmp", ".new")
-# 1 MiB keeps hashing at disk speed without holding a table in memory.
-_CHUNK_BYTES: Final = 1 << 20
 
 
 def seal_attempt(run: RunPaths, attempt: AttemptPaths) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def seal_attempt(run: RunPaths, attempt: AttemptPaths) -> dict[str, Any]:
         "run_id": run.run_id,
         "attempt": attempt.number,
         "sealed_us": wall_us(),
-        "files": {_name(run, path): _sha256(path) for path in files},
+        "files": {_name(run, path): file_sha256(path) for path in files},
     }
     create_json(attempt.seal, content)
     return read_json(attempt.seal)
@@ -100,11 +101,13 @@ def _difference(results: Path, name: str, sha256: object, folders: dict[Path, Pa
         # A seal is foreign input: it must not make its reader hash what lies elsewhere.
         if not real.is_relative_to(results):
             return "outside the results folder"
-        return None if _sha256(path) == sha256 else "changed since it was sealed"
+        return None if file_sha256(path) == sha256 else "changed since it was sealed"
     except FileNotFoundError:
         return "missing"
     except OSError as error:
         return error.strerror or str(error)
+    except NotPlainError:
+        return "no plain file"
     except ValueError as error:
         return str(error)
 
@@ -119,7 +122,7 @@ def read_sealed(path: Path, sha256: str | None) -> bytes:
     """
     if sha256 is None:
         raise ValueError(f"{path.name} must be in the seal, but is not")
-    with _plain_file(path) as number:
+    with plain_file(path) as number:
         size = os.fstat(number).st_size
         with open(number, "rb", closefd=False) as source:
             # Not a byte beyond the size it had: a file that grows has not the hash anyway.
@@ -127,27 +130,6 @@ def read_sealed(path: Path, sha256: str | None) -> bytes:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"{path.name} must be as it was sealed, but was changed since")
     return data
-
-
-def _sha256(path: Path) -> str:
-    """The SHA-256 of a plain file, read piece by piece."""
-    digest = hashlib.sha256()
-    with _plain_file(path) as number:
-        while chunk := os.read(number, _CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-@contextmanager
-def _plain_file(path: Path) -> Iterator[int]:
-    """The descriptor of a plain file: a pipe or a device would be read for ever."""
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ValueError("no plain file")
-        yield number
-    finally:
-        os.close(number)
 
 
 def _attempt_files(attempt: AttemptPaths) -> list[Path]:
