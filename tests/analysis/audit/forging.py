@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.audit.check import Case, Finding
+from analysis.audit.registry import CHECKS
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
@@ -18,6 +20,10 @@ from telemetry.record.spec import RunSpec
 
 Columns = dict[str, list[Any]]
 Json = dict[str, Any]
+
+BASE = "7b-fixed-synthetic-h200-g4-b64-l128-r0-8bd64a63"
+"""The recorded run that is forged: LLaMA 7B on four H200."""
+Forge = Callable[[RunPaths], RunPaths]
 
 
 def close(run: RunPaths) -> RunPaths:
@@ -91,3 +97,9 @@ def copy(run: RunPaths, results: Path) -> RunPaths:
     shutil.copytree(run.folder, results / run.run_id)
     shutil.copytree(run.results / "prompts", results / "prompts", dirs_exist_ok=True)
     return RunPaths(results=results, run_id=run.run_id)
+
+
+def look(run: RunPaths, name: str) -> Finding:
+    """What one check finds in a run."""
+    (check,) = [check for check in CHECKS if check.name == name]
+    return check.look(Case(run))

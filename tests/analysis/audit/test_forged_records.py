@@ -13,39 +13,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.audit.check import Case, Finding, Outcome
-from analysis.audit.registry import CHECKS
+from analysis.audit.check import Outcome
 from analysis.audit.run import audit_results
 from telemetry.record.files import read_json
 from telemetry.record.paths import RunPaths
 from tests.analysis.audit.forging import (
+    BASE,
     Columns,
+    Forge,
     Json,
     close,
     copy,
     edit,
     edit_inventory,
     edit_shards,
+    look,
     recompose,
     respec,
 )
-from tests.support.recordings import FOLDER, SUFFIX, unpack
 from tests.support.records import Plan, build_run
-
-BASE = "7b-fixed-synthetic-h200-g4-b64-l128-r0-8bd64a63"
-Forge = Callable[[RunPaths], RunPaths]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
-    results = tmp_path_factory.mktemp("recorded")
-    unpack(FOLDER / f"{BASE}{SUFFIX}", results)
-    return RunPaths(results=results, run_id=BASE)
-
-
-def look(run: RunPaths, name: str) -> Finding:
-    (check,) = [check for check in CHECKS if check.name == name]
-    return check.look(Case(run))
 
 
 def under(**spec: Any) -> Forge:
