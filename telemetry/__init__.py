@@ -8,6 +8,7 @@
 - `damage`: a file of the record that is not what it should be is named, and hides nothing else.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
 - `named_paths`: how every command reads a path that somebody typed.
+- `next_line`: a command as one types it next, in the form in which this process was called.
 - `record/`: what a run is and where its record lies: the contract that all packages share.
 - `shards/`: what one writer wrote: parts on disk that survive a kill -9.
 - `sources/`: what every sensor gives and how it is asked.

@@ -1,0 +1,34 @@
+"""Next line: a command as one types it next, in the form in which this process was called."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+PROGRAM: Final = "joulegrid"
+"""The console command's name."""
+VERBS: Final[Mapping[str, str]] = {
+    "launcher": "run",
+    "launcher.status": "status",
+    "launcher.cancel": "cancel",
+    "launcher.stage": "stage",
+    "launcher.reproduce": "reproduce",
+    "launcher.doctor": "doctor",
+    "telemetry.merge": "merge",
+    "analysis": "report",
+    "analysis.audit": "audit",
+    "analysis.compare": "compare",
+}
+"""The console command's word for each module that `python -m` runs."""
+
+
+def typed(module: str, *words: object) -> str:
+    """The command that runs `module` with those words, quoted for a shell.
+
+    `joulegrid status R` where this process is the console command, else
+    `python -m launcher.status R`.
+    """
+    by_name = Path(sys.argv[0]).name == PROGRAM and module in VERBS
+    program = [PROGRAM, VERBS[module]] if by_name else ["python", "-m", module]
+    return shlex.join([*program, *map(str, words)])
