@@ -208,7 +208,7 @@ def memory_planned(case: Case) -> Finding:
 
 
 def _memory_faults(model: ModelFacts) -> list[str]:
-    """Where what torch says of rank 0's memory contradicts itself."""
+    """Where what torch says of the ranks' memory contradicts itself."""
     memory = model.part("memory")
     faults = []
     for less, more in (
@@ -220,10 +220,14 @@ def _memory_faults(model: ModelFacts) -> list[str]:
         if isinstance(one, int | float) and isinstance(other, int | float) and one > other:
             faults.append(f"`{less}` must be at most `{more}`, but is {one} of {other} instead")
     ranks = memory.get("ranks")
-    first = ranks[0] if isinstance(ranks, list) and ranks else {}
-    for name, value in first.items() if isinstance(first, dict) else ():
-        if name in memory and memory[name] != value:
-            faults.append(f"`{name}` is {memory[name]}, but {value} of rank {first.get('rank')}")
+    told = [rank for rank in ranks if isinstance(rank, dict)] if isinstance(ranks, list) else []
+    for name in sorted({name for rank in told for name in rank} - {"rank"}):
+        each = [rank[name] for rank in told if isinstance(rank.get(name), int | float)]
+        if each and memory.get(name) != max(each):
+            faults.append(
+                f"`{name}` must be the largest of the ranks', {max(each)}, "
+                f"but is {memory.get(name)} instead"
+            )
     return faults
 
 

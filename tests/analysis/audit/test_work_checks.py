@@ -140,3 +140,24 @@ def test_memory_off_the_plan_is_told_with_numbers_and_not_failed(tmp_path: Path)
     finding = findings(tmp_path, real(model=more))["memory"]
     assert finding.outcome is Outcome.PASSED
     assert finding.evidence == "the plan was off: 1.200 GB taken, 1.000 GB planned: +20.0%"
+
+
+RANKS = [
+    {"rank": 0, "allocated_bytes": 900_000_000, "device_used_bytes": 2_000_000_000},
+    {"rank": 1, "allocated_bytes": 900_040_000, "device_used_bytes": 2_002_000_000},
+]
+
+
+def test_ranks_that_took_a_little_more_than_each_other_are_told_by_the_largest(
+    tmp_path: Path,
+) -> None:
+    # 13B and 65B over two H200: NCCL's and the allocator's blocks differ from rank to rank.
+    told = part("memory", ranks=RANKS, allocated_bytes=900_040_000, device_used_bytes=2_002_000_000)
+    assert findings(tmp_path, real(model=told))["memory"].outcome is Outcome.PASSED
+
+
+def test_memory_that_is_not_the_largest_of_the_ranks_fails(tmp_path: Path) -> None:
+    told = part("memory", ranks=RANKS, allocated_bytes=900_000_000, device_used_bytes=2_002_000_000)
+    finding = findings(tmp_path, real(model=told))["memory"]
+    assert finding.outcome is Outcome.FAILED
+    assert "`allocated_bytes` must be the largest of the ranks', 900040000" in finding.evidence
