@@ -8,6 +8,7 @@
 - `damage`: a file of the record that is not what it should be is named, and hides nothing else.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
 - `named_paths`: how every command reads a path that somebody typed.
+- `nearest`: the valid names that somebody may have meant, and the sentence that offers them.
 - `next_line`: a command as one types it next, in the form in which this process was called.
 - `record/`: what a run is and where its record lies: the contract that all packages share.
 - `shards/`: what one writer wrote: parts on disk that survive a kill -9.
@@ -15,7 +16,7 @@
 - `terminal`: text that comes from elsewhere cannot steer it, and it need not be UTF-8.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`, `US_PER_MS`,
-`US_PER_S`, `command`, `complain`, `damage_told`, `monotonic_us`, `named_path`, `needs_extra`,
-`own_version`, `printable`, `printable_lines`, `wall_us`.
+Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`,
+`US_PER_MS`, `US_PER_S`, `command`, `complain`, `damage_told`, `monotonic_us`, `named_path`,
+`nearest`, `needs_extra`, `own_version`, `printable`, `printable_lines`, `typed`, `wall_us`.
 """

@@ -24,13 +24,30 @@ class ExitCode(IntEnum):
     FAILED = 1
     """A point, a check, a file or a job failed; the rest was done."""
     BAD_INPUT = 2
-    """The command, a value or a folder will not do; nothing was begun."""
-    NOTHING_CAN_RUN = 3
-    """The grid is well formed, but no point of it can run here."""
+    """The command, a value or a folder is not what it must be; nothing was begun."""
+    NOTHING_DONE = 3
+    """Nothing could run or be read: no point of the grid, no run of the folder."""
     UNSEEN = 4
     """Asked to be strict: no check failed, but some could not be looked at."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C: 128 and the signal's number, as shells count."""
+
+
+class CommandError(ValueError):
+    """What was asked for cannot be done: the line of error, and what to type instead.
+
+    Args:
+        text: the line.
+        code: what the command ends with.
+        lines: further lines for standard output, such as commands to choose from.
+    """
+
+    def __init__(
+        self, text: str, code: ExitCode = ExitCode.BAD_INPUT, lines: Sequence[str] = ()
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.lines = tuple(lines)
 
 
 class Main(Protocol):
@@ -64,6 +81,10 @@ def command(who: str) -> Callable[[Main], Main]:
                 # `head` has seen enough. The interpreter would write what is left at its end.
                 _silence_output()
                 return ExitCode.FAILED
+            except CommandError as error:
+                complain(who, str(error))
+                sys.stdout.writelines(f"{printable(line)}\n" for line in error.lines)
+                return error.code
             except DamagedError as error:
                 complain(who, str(error))
                 return ExitCode.FAILED

@@ -12,6 +12,7 @@
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
 - `paths`: where a run's record lies: every path of a results folder in one place.
+- `place`: what a folder is that somebody named: a results folder, a run, an attempt, or none.
 - `reading_bounds`: what a reading of a field can be, of any device and of a board that is
   known.
 - `schema`: the tables of a run, their columns and units, and the words they use.

@@ -78,7 +78,7 @@ def test_a_plan_of_which_nothing_can_run_has_its_own_code_and_a_next_that_works(
     words = ("cluster=h200", "model=7b", "power_cap_w=10", "dataset.source=sample")
     code = main([*words, f"results={tmp_path}/r", "plan=true"])
     printed = capsys.readouterr()
-    assert code == ExitCode.NOTHING_CAN_RUN
+    assert code == ExitCode.NOTHING_DONE
     assert printed.err == ("joulegrid: no point of this grid can run here; the table says why\n")
     python, dash_m, module, *command = next_of(printed.out)
     assert (python, dash_m, module) == ("python", "-m", "launcher")
@@ -91,7 +91,7 @@ def test_prompts_that_only_an_unreachable_hub_has_are_told_with_how_to_stage_the
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("JOULEGRID_CACHE", str(tmp_path / "cache"))
     words = ("cluster=h200", "model=7b", "allow_dirty=true", f"results={tmp_path}/r")
-    assert main([*words, "plan=true"]) == ExitCode.NOTHING_CAN_RUN
+    assert main([*words, "plan=true"]) == ExitCode.NOTHING_DONE
     printed = capsys.readouterr().out
     assert "1 not staged" in printed
     assert next_of(printed) == ["python", "-m", "launcher.stage", "gsm8k"]

@@ -1,0 +1,284 @@
+"""Place: what a folder is that somebody named: a results folder, a run, an attempt, or none."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from telemetry.command import CommandError, ExitCode
+from telemetry.named_paths import named_path
+from telemetry.nearest import nearest
+from telemetry.next_line import typed
+from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder
+
+# results/run/attempt-001/shards/samples/host is the deepest folder of a record.
+_DEEPEST: Final = 5
+# A folder of thousands of results folders is not listed for people.
+_MOST_LISTED: Final = 8
+# What other tools leave in a folder of theirs, as glob patterns, and what it then is. The first
+# that is there counts: a checkout with a `wandb` folder is rather that of wandb.
+_TOOLS: Final[tuple[tuple[str, str], ...]] = (
+    ("mlruns", "MLflow's"),
+    ("mlflow.db", "MLflow's"),
+    ("[0-9]*/meta.yaml", "MLflow's"),
+    ("meta.yaml", "MLflow's"),
+    ("wandb", "that of Weights & Biases"),
+    ("wandb-*", "that of Weights & Biases"),
+    ("run-*/*.wandb", "that of Weights & Biases"),
+    ("offline-run-*", "that of Weights & Biases"),
+    ("run-*.wandb", "that of Weights & Biases"),
+    (".hydra", "one of Hydra's outputs"),
+    ("multirun.yaml", "one of Hydra's outputs"),
+    ("*/.hydra", "one of Hydra's outputs"),
+    ("*/*/.hydra", "one of Hydra's outputs"),
+    ("emissions.csv", "codecarbon's"),
+    ("lightning_logs", "PyTorch Lightning's"),
+    ("events.out.tfevents*", "TensorBoard's"),
+    ("*/events.out.tfevents*", "TensorBoard's"),
+    ("*_submitted.pkl", "submitit's"),
+    ("params.json", "a checkpoint of a model"),
+    ("*.safetensors", "a checkpoint of a model"),
+    ("models--*", "a cache of models"),
+    ("pyvenv.cfg", "a virtual environment"),
+    (".dvc", "DVC's"),
+    (".git", "a git checkout"),
+)
+_ATTEMPT_NAME: Final = re.compile(r"attempt-\d{3,}")
+
+
+class PlaceKind(StrEnum):
+    """What a folder is."""
+
+    RESULTS = "a results folder"
+    RUN = "a run"
+    ATTEMPT = "an attempt"
+    BELOW = "a part of a results folder"
+    PARENT = "a folder of results folders"
+    FOREIGN = "another tool's or nobody's"
+    EMPTY = "empty"
+    A_FILE = "a file"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What a folder is, and the record that it belongs to."""
+
+    folder: Path
+    """The folder as it was named, absolute."""
+    kind: PlaceKind
+    """What it is."""
+    results: Path | None = None
+    """The results folder that it is or belongs to; None where there is none."""
+    run: RunPaths | None = None
+    """The run that it is or belongs to; None where there is none."""
+    attempt: AttemptPaths | None = None
+    """The attempt that it is; None where it is none."""
+    others: tuple[Path, ...] = ()
+    """What may have been meant: the results folders below, or the nearest names of a missing."""
+    whose: str = ""
+    """Whose folder another tool's is, or why one cannot be read; empty where that is unknown."""
+
+    def __post_init__(self) -> None:
+        if (
+            self.kind in (PlaceKind.RESULTS, PlaceKind.RUN, PlaceKind.ATTEMPT)
+            and self.results is None
+        ):
+            raise ValueError(
+                f"`results` must be given for {self.kind}, but is {self.results} instead"
+            )
+
+    @property
+    def holds_record(self) -> bool:
+        """True for a results folder, a run and an attempt: what commands read."""
+        return self.kind in (PlaceKind.RESULTS, PlaceKind.RUN, PlaceKind.ATTEMPT)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a command ends with that cannot read it."""
+        if self.kind in (PlaceKind.EMPTY, PlaceKind.FOREIGN, PlaceKind.UNREADABLE):
+            return ExitCode.NOTHING_DONE
+        return ExitCode.BAD_INPUT
+
+    def fault(self, name: str, module: str) -> str:
+        """Why `module` cannot read it, with what to type instead; `name` is what was being set."""
+        here = shown(self.folder)
+        must = f"`{name}` must be a results folder, a run or an attempt, but {here} "
+        match self.kind:
+            case PlaceKind.MISSING:
+                near = " or ".join(map(shown, self.others))
+                return f"{must}is missing{f'; did you mean {near}?' if near else ''}"
+            case PlaceKind.A_FILE if self.results is not None:
+                return f"{must}is a file of one: {self._line(module)}"
+            case PlaceKind.A_FILE:
+                return f"{must}is a file"
+            case PlaceKind.BELOW:
+                return f"{must}is a part of one: {self._line(module)}"
+            case PlaceKind.PARENT:
+                few = f"{len(self.others)} results folders" if len(self.others) > 1 else "one"
+                return f"{must}holds {few}: {typed(module, shown(self.others[0]))}"
+            case PlaceKind.EMPTY:
+                return f"{must}is empty"
+            case PlaceKind.UNREADABLE:
+                return f"{must}cannot be read: {self.whose}"
+            case _:
+                whose = f"is {self.whose}" if self.whose else "holds no run"
+                return f"{must}{whose}"
+
+    def lines(self, module: str) -> list[str]:
+        """One command for each results folder below a parent, where there are several."""
+        if self.kind is not PlaceKind.PARENT or len(self.others) == 1:
+            return []
+        told = [typed(module, shown(other)) for other in self.others[:_MOST_LISTED]]
+        left = len(self.others) - len(told)
+        return [*told, f"and {left} more"] if left else told
+
+    def _line(self, module: str) -> str:
+        return typed(module, shown(self.results or self.folder))
+
+
+def named_place(given: object, module: str, name: str = "results") -> Place:
+    """The results folder, run or attempt that `given` names.
+
+    Args:
+        given: what was typed.
+        module: the command, such as `launcher.status`, for the line to type instead.
+        name: what is being set, for the message.
+
+    Raises:
+        CommandError: it is none, with the line that says why and the exit code.
+    """
+    try:
+        place = place_of(named_path(name, given))
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if not place.holds_record:
+        raise CommandError(place.fault(name, module), place.exit_code, place.lines(module))
+    return place
+
+
+def place_of(folder: Path) -> Place:
+    """What `folder` is."""
+    # Not resolved: the names of a run count as they are given, links and all.
+    place = Path(os.path.abspath(folder))  # noqa: PTH100
+    try:
+        if not place.is_dir():
+            place.stat()
+            record = _record_above(place)
+            if record is None:
+                return Place(folder=folder, kind=PlaceKind.A_FILE)
+            return Place(
+                folder=folder, kind=PlaceKind.A_FILE, results=record.results, run=record.run
+            )
+        return _folder(folder, place)
+    except (FileNotFoundError, NotADirectoryError):
+        return Place(folder=folder, kind=PlaceKind.MISSING, others=tuple(_near(place)))
+    except OSError as error:
+        return Place(folder=folder, kind=PlaceKind.UNREADABLE, whose=error.strerror or str(error))
+
+
+def shown(path: Path) -> str:
+    """A path as one types it: from the working folder where it lies in that, else whole."""
+    try:
+        below = path.relative_to(Path.cwd())
+    except (OSError, ValueError):
+        return str(path)
+    return str(below)
+
+
+def _folder(given: Path, place: Path) -> Place:
+    record = _record(given, place)
+    if record is not None:
+        return record
+    # An unreadable folder raises here.
+    children = sorted(place.iterdir())
+    above = _record_above(place)
+    if above is not None:
+        return Place(folder=given, kind=PlaceKind.BELOW, results=above.results, run=above.run)
+    if not children:
+        return Place(folder=given, kind=PlaceKind.EMPTY)
+    if found := tuple(child for child in children if _is_dir(child) and _is_results(child)):
+        return Place(folder=given, kind=PlaceKind.PARENT, others=found)
+    return Place(folder=given, kind=PlaceKind.FOREIGN, whose=_whose(place))
+
+
+def _record(given: Path, place: Path) -> Place | None:
+    """An attempt, a run or a results folder; None for what is none of them."""
+    if _ATTEMPT_NAME.fullmatch(place.name):
+        run = RunPaths(results=place.parent.parent, run_id=place.parent.name)
+        attempt = AttemptPaths(folder=place)
+        if run.spec.is_file() or attempt.launch.is_file() or attempt.seal.is_file():
+            return Place(
+                folder=given, kind=PlaceKind.ATTEMPT, results=run.results, run=run, attempt=attempt
+            )
+    if _is_run(place):
+        run = RunPaths(results=place.parent, run_id=place.name)
+        return Place(folder=given, kind=PlaceKind.RUN, results=run.results, run=run)
+    if _is_results(place):
+        return Place(folder=given, kind=PlaceKind.RESULTS, results=place)
+    return None
+
+
+def _record_above(place: Path) -> Place | None:
+    """The record that a folder or file lies in."""
+    for above in list(place.parents)[:_DEEPEST]:
+        try:
+            record = _record(above, above)
+        except OSError:
+            return None
+        if record is not None:
+            return record
+    return None
+
+
+def _is_run(place: Path) -> bool:
+    if place.name.startswith("."):
+        return False
+    run = RunPaths(results=place.parent, run_id=place.name)
+    return run.spec.is_file() or bool(run.attempts())
+
+
+def _is_results(place: Path) -> bool:
+    if campaigns_folder(place).is_dir():
+        return True
+    return any(_is_run(child) for child in place.iterdir() if _is_dir(child))
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir() and os.access(path, os.R_OK | os.X_OK)
+    except OSError:
+        return False
+
+
+def _whose(place: Path) -> str:
+    for pattern, whose in _TOOLS:
+        if next(_matching(place, pattern), None) is not None:
+            return whose
+    return ""
+
+
+def _matching(place: Path, pattern: str) -> Iterator[Path]:
+    try:
+        yield from place.glob(pattern)
+    except OSError:
+        return
+
+
+def _near(place: Path) -> Iterator[Path]:
+    """Folders that there are, spelt nearly as a missing one is."""
+    missing = [place, *place.parents]
+    first = next((each for each in missing if each.parent.is_dir()), place)
+    below = place.relative_to(first)
+    try:
+        names = [child.name for child in first.parent.iterdir() if child.is_dir()]
+    except OSError:
+        return
+    for name in nearest(first.name, names):
+        found = first.parent / name / below
+        if found.is_dir():
+            yield found
