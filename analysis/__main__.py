@@ -2,19 +2,21 @@
 
     python -m analysis RESULTS [--out DIR]
 
-Of one run's or one attempt's folder it is that run alone, written to DIR.
+Of one run's or one attempt's folder it is that run alone, written to RESULTS/report/RUN_ID.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
-from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
+from telemetry.command import CommandError, CommandParser, command, needs_extra
 from telemetry.named_paths import named_path
+from telemetry.record.place import named_place
 
 _WHO: Final = "analysis"
 _EXITS: Final = """exit code: 0 when every sealed run is as it was sealed and in the report;
-1 when one is not, which the report names, or the machine refuses; 2 when there is nothing to report
-or the command will not do."""
+1 when one is not, which the report names, or the machine refuses; 2 when the command or the folder
+will not do; 3 when there is no sealed run, or none that is whole."""
 
 
 @command(_WHO)
@@ -24,18 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "results", help="the results folder, or the folder of one run or attempt in it"
     )
-    parser.add_argument("--out", help="folder to write to: RESULTS/report; one run needs it given")
+    parser.add_argument("--out", help="folder to write to, else RESULTS/report")
     given = parser.parse_args(arguments)
-    try:
-        results = named_path("results", given.results)
-        out = None if given.out is None else named_path("--out", given.out)
-    except ValueError as error:
-        complain(_WHO, str(error))
-        return ExitCode.BAD_INPUT
+    place = named_place(given.results, _WHO)
+    out = None if given.out is None else _out(given.out)
     # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"):
         from analysis.report.printed import report  # noqa: PLC0415
-    return report(results, out)
+    return report(place, out)
+
+
+def _out(given: str) -> Path:
+    try:
+        return named_path("--out", given)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def _nothing_can_run(grid: Grid, console: Console) -> int:
     complain(_WHO, "no point of this grid can run here; the table says why")
     lacking = dict.fromkeys(each.source.corpus for each in grid.having(Verdict.NOT_STAGED))
     _next(console, f"python -m launcher.stage {' '.join(lacking)}" if lacking else _ANYWHERE)
-    return ExitCode.NOTHING_DONE if grid.plan_only else ExitCode.BAD_INPUT
+    return ExitCode.NOTHING_DONE
 
 
 def _close(console: Console, grid: Grid, outcome: CampaignOutcome) -> int:

@@ -3,34 +3,42 @@
 Jobs are found by the record, and cancelled only if Slurm's queue has them by number and by name.
 What they measured so far is kept, merged and labelled.
 
-Exit status: 0 all have ended, 1 some have not, 2 the command is wrong.
+Exit status: 0 all have ended, 1 some have not, 2 the command is wrong, 3 no point can be read.
 """
 
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
-from telemetry.named_paths import named_path
+from telemetry.command import (
+    CommandError,
+    CommandParser,
+    ExitCode,
+    command,
+    complain,
+    needs_extra,
+)
+from telemetry.nearest import did_you_mean
+from telemetry.next_line import typed
 from telemetry.terminal import printable
 
 with needs_extra("cancel", "launch"):
     import psutil
 
-    from launcher.campaign.point_status import campaign_points, campaigns
+    from launcher.campaign.point_status import campaign_points, campaigns, point_statuses
     from launcher.slurm.job_arrays import list_arrays
     from launcher.slurm.queue import SlurmError, ask_slurm
     from launcher.slurm.reconcile import reconcile
     from launcher.slurm.view import SlurmView
-    from launcher.status import fault_of
+    from launcher.status import nothing_read, require_campaign
     from telemetry.damage import DamagedError, damage_told
     from telemetry.record.attempt_state import is_alive, record_end, this_host
     from telemetry.record.disk import disk_trouble
     from telemetry.record.files import read_json
     from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
+    from telemetry.record.place import named_place, shown
     from telemetry.record.schema import EndState
 
 # KillWait, 30 s by default, lies between SIGTERM and the end of a job, and accounting is behind.
@@ -46,23 +54,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CommandParser(
         module="launcher.cancel",
         description="Stop what is queued or running.",
-        epilog="exit status: 0 all have ended, 1 some have not, 2 the command is wrong, "
-        "130 stopped",
+        epilog="exit status: 0 all have ended, 1 some have not, 2 the command or the folder will\n"
+        "not do, 3 no point is there or can be read, 130 stopped",
     )
-    parser.add_argument("results", help="the results folder")
+    parser.add_argument(
+        "results", help="the results folder, or the folder of one run or attempt in it"
+    )
     parser.add_argument("points", nargs="*", metavar="RUN_ID", help="only these points")
     parser.add_argument("--campaign", help="only this call of the launcher")
     given = parser.parse_args(arguments)
-    points = set(given.points)
-    try:
-        results = named_path("RESULTS", given.results, "a results folder")
-    except ValueError as error:
-        complain("cancel", str(error))
-        return ExitCode.BAD_INPUT
-    fault = fault_of(results, given.campaign, any_folder=bool(points))
-    if fault := fault or _unknown(results, given.campaign, points):
-        complain("cancel", fault)
-        return ExitCode.BAD_INPUT
+    place = named_place(given.results, "launcher.cancel")
+    results = place.results
+    require_campaign(results, given.campaign)
+    points = set(given.points) | ({place.run.run_id} if place.run is not None else set())
+    _require_known(results, given.campaign, points)
     try:
         asked = cancel(results, given.campaign, points)
     except SlurmError as error:
@@ -76,15 +81,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(f"{len(asked) - left} of {len(asked)} attempts stopped\n")
     for doubt in doubts:
         sys.stdout.write(f"note: {printable(doubt)}\n")
-    sys.stdout.write(f"next: python -m launcher.status {printable(shlex.quote(str(results)))}\n")
-    return ExitCode.FAILED if left else ExitCode.DONE
+    sys.stdout.write(f"next: {printable(typed('launcher.status', results))}\n")
+    if left:
+        return ExitCode.FAILED
+    if not asked and not campaigns(results):
+        statuses = point_statuses(results, SlurmView())
+        if nothing_read([one for one in statuses if not points or one.run_id in points]):
+            complain("cancel", f"no point of {shown(results)} can be read")
+            return ExitCode.NOTHING_DONE
+    return ExitCode.DONE
 
 
-def _unknown(results: Path, campaign: str | None, points: set[str]) -> str | None:
-    """Which of the runs that somebody named is none; None when all are."""
-    unknown = sorted(points - _known(results, campaign))
-    where = results if campaign is None else f"campaign {campaign}"
-    return f"`RUN_ID` must be a run of {where}, but is {unknown[0]}" if unknown else None
+def _require_known(results: Path, campaign: str | None, points: set[str]) -> None:
+    """Check that the runs that somebody named are runs of the campaign, or of the folder.
+
+    Raises:
+        CommandError: one is none.
+    """
+    known = _known(results, campaign)
+    if unknown := sorted(points - known):
+        where = shown(results) if campaign is None else f"campaign {campaign}"
+        raise CommandError(
+            f"`RUN_ID` must be a run of {where}, which has {len(known)}, "
+            f"but is {unknown[0]!r} instead{did_you_mean(unknown[0], known)}"
+        )
 
 
 def cancel(results: Path, campaign: str | None, points: set[str]) -> list[AttemptPaths]:

@@ -2,7 +2,8 @@
 
 Jobs that Slurm ended without a word of theirs get their end recorded by the way.
 
-Exit status: 0 all well so far, 1 a point failed or is unreadable, 2 the command is wrong.
+Exit status: 0 all well so far, 1 a point failed or is unreadable, 2 the command is wrong, 3 no
+point is there, or none can be read.
 """
 
 import shlex
@@ -13,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
-from telemetry.named_paths import named_path
+from telemetry.command import CommandError, CommandParser, ExitCode, command, complain, needs_extra
+from telemetry.nearest import did_you_mean, told_count
 from telemetry.terminal import printable
 
 with needs_extra("status", "launch"):
@@ -22,9 +23,15 @@ with needs_extra("status", "launch"):
     from rich.live import Live
     from rich.text import Text
 
-    from launcher.campaign.point_status import GOING, PointStatus, campaigns, point_statuses
+    from launcher.campaign.point_status import (
+        GOING,
+        UNREADABLE,
+        PointStatus,
+        campaigns,
+        point_statuses,
+    )
     from launcher.slurm.reconcile import reconcile
-    from telemetry.record.paths import holds_results
+    from telemetry.record.place import named_place, shown
     from telemetry.record.seal import SEALED
     from workers.planning.engine_facts import DEFAULT_ENGINE
 
@@ -41,30 +48,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CommandParser(
         module="launcher.status",
         description="Where the points of a campaign stand.",
-        epilog="exit status: 0 all well so far, 1 a point failed or is unreadable, 2 the "
-        "command is wrong, 130 stopped",
+        epilog="exit status: 0 all well so far, 1 a point failed or is unreadable, 2 the command\n"
+        "or the folder will not do, 3 no point is there or can be read, 130 stopped",
     )
-    parser.add_argument("results", help="the results folder")
+    parser.add_argument(
+        "results", help="the results folder, or the folder of one run or attempt in it"
+    )
     parser.add_argument(
         "--campaign", help="one call of the launcher: a folder of RESULTS/campaigns"
     )
     parser.add_argument("--watch", action="store_true", help="stay until the last point has ended")
     parser.add_argument("--all", action="store_true", help="list every point, the sealed ones too")
     given = parser.parse_args(arguments)
-    try:
-        results = named_path("RESULTS", given.results, "a results folder")
-    except ValueError as error:
-        complain("status", str(error))
-        return ExitCode.BAD_INPUT
-    if fault := fault_of(results, given.campaign):
-        complain("status", fault)
-        return ExitCode.BAD_INPUT
+    place = named_place(given.results, "launcher.status")
+    results, only = place.results, None if place.run is None else place.run.run_id
+    require_campaign(results, given.campaign)
     console = Console(soft_wrap=True, highlight=False)
     if given.watch:
-        code = watch(results, given.campaign, console)
-        found = look(results, given.campaign)[0]
+        code = watch(results, given.campaign, console, only)
+        found = look(results, given.campaign, only)[0]
     else:
-        found, notes = look(results, given.campaign)
+        found, notes = look(results, given.campaign, only)
         console.print(page(found, notes, most=len(found) if given.all else _MOST_LINES))
         code = _code(found)
     folder = shlex.quote(str(results))
@@ -72,51 +76,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = f"launcher.status {folder} --watch" if going else f"analysis {folder}"
     if any(status.state == SEALED for status in found) or going:
         console.print(f"next: python -m {printable(line)}", markup=False)
+    if code == ExitCode.NOTHING_DONE:
+        complain("status", f"no point of {shown(results)} can be read")
     return code
 
 
-def fault_of(results: Path, campaign: str | None, *, any_folder: bool = False) -> str | None:
-    """What is wrong with the folder or campaign that somebody named; None when nothing is.
+def require_campaign(results: Path, campaign: str | None) -> None:
+    """Check that a campaign that somebody named is one of the results folder.
 
-    `any_folder` takes one that holds nothing of the launcher's, too.
+    Raises:
+        CommandError: it is none.
     """
-    try:
-        if not results.is_dir():
-            return f"`RESULTS` must be a results folder, but {results} is none"
-        if not any_folder and not holds_results(results):
-            return (
-                f"`RESULTS` must be a results folder, but {results} holds neither a run nor a "
-                "campaign"
-            )
-        names = campaigns(results)
-    except OSError as error:
-        return (
-            f"`RESULTS` must be a folder that can be read, but {results} is not: {error.strerror}"
-        )
-    if campaign is not None and campaign not in names:
-        last = ", ".join(names[-3:]) or "none"
-        return f"`--campaign` must be a campaign of {results} (the last: {last}), but is {campaign}"
-    return None
+    names = campaigns(results)
+    if campaign is None or campaign in names:
+        return
+    last = f"; the last is {names[-1]}" if names else ""
+    raise CommandError(
+        f"`--campaign` must be a campaign of {shown(results)}, which has {len(names)}, "
+        f"but is {campaign!r} instead{did_you_mean(campaign, names) or last}"
+    )
+
+
+def nothing_read(found: Sequence[PointStatus]) -> bool:
+    """True where there is no point, or none whose record can be read."""
+    return all(status.state == UNREADABLE for status in found)
 
 
 def _code(found: Sequence[PointStatus]) -> int:
+    if nothing_read(found):
+        return ExitCode.NOTHING_DONE
     return ExitCode.FAILED if any(status.failed for status in found) else ExitCode.DONE
 
 
-def look(results: Path, campaign: str | None) -> tuple[list[PointStatus], list[str]]:
-    """Where the points stand now, and what could not be learned."""
+def look(
+    results: Path, campaign: str | None, only: str | None = None
+) -> tuple[list[PointStatus], list[str]]:
+    """Where the points stand now, or the one run that is named, and what could not be learned."""
     known = reconcile(results, campaign)
-    return point_statuses(results, known, campaign), known.doubts
+    found = point_statuses(results, known, campaign)
+    return [one for one in found if only is None or one.run_id == only], known.doubts
 
 
-def watch(results: Path, campaign: str | None, console: Console) -> int:
+def watch(results: Path, campaign: str | None, console: Console, only: str | None = None) -> int:
     """Show a campaign until its last point has ended; the exit status. Ctrl-C only looks away."""
     before = ""
     found: list[PointStatus] = []
     with Live(console=console, auto_refresh=False, transient=True) as live:
         try:
             while True:
-                found, notes = look(results, campaign)
+                found, notes = look(results, campaign, only)
                 if console.is_terminal:
                     live.update(page(found, notes, most=_MOST_LINES), refresh=True)
                 elif (line := summary(found)) != before:
@@ -135,7 +143,7 @@ def summary(found: Sequence[PointStatus]) -> str:
     """How many points stand where, in one line."""
     counts = Counter(status.state for status in found)
     words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    return f"{len(found)} points: {words}" if found else "no point was started here"
+    return f"{told_count(len(found), 'point')}: {words}" if found else "no point was started here"
 
 
 def page(found: Sequence[PointStatus], notes: Sequence[str], *, most: int) -> RenderableType:

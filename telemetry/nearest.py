@@ -83,6 +83,11 @@ def one_of(name: str, known: Iterable[str], given: object, *, things: str, ask: 
     return f"`{name}` must be one of {which}, but is {text} instead{guess}{rest}"
 
 
+def told_count(count: int, thing: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def _likeness(given: str, name: str) -> float:
     """From 0 to 1: single letters that differ, and how much of the beginning is the same.
 

@@ -6,11 +6,9 @@ Prints one line a check with its evidence, the worst run's, and writes report/au
 or an attempt's own folder is audited alone, and nothing is written.
 """
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -20,15 +18,17 @@ from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
 from analysis.tables.table import report_folder
 from telemetry.command import CommandParser, ExitCode, command, complain
-from telemetry.named_paths import named_path
+from telemetry.next_line import typed
 from telemetry.record.files import write_json
-from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.place import RecordPlace, named_place, shown
 from telemetry.terminal import printable
 
 _WHO: Final = "audit"
+_MODULE: Final = "analysis.audit"
 _EXITS: Final = """\
 exit code: 0 when no check failed, also where some could not be looked at: the verdict counts
-those, and --strict makes them 4; 1 when a check failed; 2 when there is nothing to audit."""
+those, and --strict makes them 4; 1 when a check failed, or the machine did; 2 when the command or
+the folder will not do; 3 when there is no sealed run to audit."""
 _STYLES: Final = {
     Outcome.PASSED: "green",
     Outcome.FAILED: "bold red",
@@ -40,7 +40,7 @@ _STYLES: Final = {
 @command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Audit a results folder or one run of it; the exit code."""
-    parser = CommandParser(module="analysis.audit", description=__doc__, epilog=_EXITS)
+    parser = CommandParser(module=_MODULE, description=__doc__, epilog=_EXITS)
     parser.add_argument(
         "results", help="the results folder, or the folder of one run or attempt in it"
     )
@@ -48,19 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--strict", action="store_true", help="exit with 4 when something could not be looked at"
     )
     given = parser.parse_args(arguments)
-    try:
-        results = named_path("results", given.results)
-    except ValueError as error:
-        return _refuse(str(error))
-    if not results.is_dir():
-        return _refuse(f"`results` must be a folder, but {results} is not")
-    try:
-        run = run_of(results)
-    except ValueError as error:
-        return _refuse(str(error))
+    place = named_place(given.results, _MODULE)
+    results, run = place.results, place.run
+    if place.attempt is not None and not place.attempt.seal.is_file():
+        return _nothing(f"{shown(place.folder)} is an attempt that is not sealed", place)
     audit = audit_folder(results) if run is None else audit_run(run)
     if not audit.lines:
-        return _refuse(f"{results} holds no sealed run")
+        return _nothing(f"{shown(place.folder)} holds no sealed run", place)
     console = Console(highlight=False, soft_wrap=True)
     for line in audit.lines:
         _print_line(console, line)
@@ -71,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             written.parent.mkdir(parents=True, exist_ok=True)
             write_json(written, to_mapping(audit))
         except OSError as error:
-            return _refuse(f"audit.json could not be written: {error}")
+            complain(_WHO, f"audit.json could not be written: {error}")
+            return ExitCode.FAILED
     console.print(f"\n{audit.verdict}", markup=False)
     if written is None:
         folder = shlex.quote(str(audit.results))
@@ -87,31 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _exit_code(audit, strict=given.strict)
 
 
-def run_of(folder: Path) -> RunPaths | None:
-    """The run whose folder, or whose sealed attempt's folder, it is; None for a results folder.
-
-    Raises:
-        ValueError: it is an attempt's that is not sealed.
-    """
-    # Not resolved: the names of a run count as they are given, links and all.
-    place = Path(os.path.abspath(folder))  # noqa: PTH100
-    parent = RunPaths(results=place.parent.parent, run_id=place.parent.name)
-    number = _attempt_number(place)
-    if number is not None and (parent.spec.is_file() or parent.sealed() is not None):
-        if not parent.attempt(number).seal.is_file():
-            raise ValueError(f"`results` must be sealed, but attempt {number} in {folder} is not")
-        return parent
-    run = RunPaths(results=place.parent, run_id=place.name)
-    return run if run.spec.is_file() or run.attempts() else None
-
-
-def _attempt_number(folder: Path) -> int | None:
-    try:
-        return AttemptPaths(folder=folder).number
-    except ValueError:
-        return None
-
-
 def _exit_code(audit: Audit, *, strict: bool) -> int:
     counts = audit.counts()
     if counts[Outcome.FAILED]:
@@ -119,9 +89,9 @@ def _exit_code(audit: Audit, *, strict: bool) -> int:
     return ExitCode.UNSEEN if strict and counts[Outcome.UNSEEN] else ExitCode.DONE
 
 
-def _refuse(text: str) -> int:
-    complain(_WHO, text)
-    return ExitCode.BAD_INPUT
+def _nothing(text: str, place: RecordPlace) -> int:
+    complain(_WHO, f"{text}; {typed('launcher.status', shown(place.results))} says why")
+    return ExitCode.NOTHING_DONE
 
 
 def _print_line(console: Console, line: CheckLine) -> None:

@@ -13,13 +13,14 @@ from rich.table import Table as RichTable
 from analysis.report.formatting import cell_text
 from analysis.report.page import Written, write_report
 from analysis.report.sentences import not_as_sealed
-from analysis.runs.run_folder import run_of
 from analysis.runs.sealed_runs import DAMAGED, load
 from analysis.tables.column import Column, Row, alike, visible
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import POINT_BY_NAME, RANDOM
-from analysis.tables.table import Table
+from analysis.tables.table import Table, report_folder
 from telemetry.command import ExitCode, complain
+from telemetry.next_line import typed
+from telemetry.record.place import RecordPlace, runs_above, shown
 from telemetry.terminal import printable
 
 _WHO: Final = "analysis"
@@ -41,22 +42,27 @@ _HEADERS: Final = {
 _MOST_OTHERS: Final = 12
 
 
-def report(results: Path, out: Path | None) -> ExitCode:
+def report(place: RecordPlace, out: Path | None) -> ExitCode:
     """Write the report of a results folder, or of the run whose folder it is, and say so.
+
+    One run's goes to a folder of its name in the report's, where `out` names no other.
 
     Raises:
         OSError: the disk is full or does not let itself be written.
     """
-    run = run_of(results) if results.is_dir() else None
+    results, run = place.results, place.run
     if run is not None and out is None:
-        again = f"python -m analysis {shlex.quote(str(results))} --out DIR"
-        complain(_WHO, f"`--out` must be given for one run, whose folder is sealed: {again}")
-        return ExitCode.BAD_INPUT
+        out = report_folder(results) / run.run_id
+    name = shown(place.folder)
     if out is not None and (owner := _owner(out)) is not None:
         complain(_WHO, f"`--out` must lie in no run's folder, but {out} lies in that of {owner}")
         return ExitCode.BAD_INPUT
     try:
-        loaded = load(results) if run is None else load(run.results, only=run)
+        loaded = load(results, only=run)
+        if not loaded.runs and not any(other.damaged for other in loaded.not_counted):
+            why = typed("launcher.status", shown(results))
+            complain(_WHO, f"{name} holds no sealed run; {why} says why")
+            return ExitCode.NOTHING_DONE
         written = write_report(loaded, out)
     except (FileNotFoundError, ValueError) as error:
         complain(_WHO, str(error))
@@ -68,14 +74,16 @@ def report(results: Path, out: Path | None) -> ExitCode:
     if not (written.verdict.of_these and written.verdict.counted):
         folder = shlex.quote(str(results))
         console.print(printable(f"next: python -m analysis.audit {folder}"))
+    if not loaded.runs:
+        complain(_WHO, f"no sealed run of {name} is whole")
+        return ExitCode.NOTHING_DONE
     return ExitCode.FAILED if written.damaged else ExitCode.DONE
 
 
 def _owner(out: Path) -> str | None:
     """The run in whose folder it lies, where a file more would break its seal; None for none."""
     place = Path(os.path.realpath(out))
-    runs = (run_of(folder) for folder in (place, *place.parents))
-    return next((run.run_id for run in runs if run is not None), None)
+    return next((run.run_id for run in runs_above(place)), None)
 
 
 def print_report(console: Console, written: Written) -> None:

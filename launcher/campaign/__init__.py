@@ -10,7 +10,7 @@
 - `provenance`: who starts what from where with which code, written before a job is submitted.
 - `run`: a checked grid is written down, submitted, waited for, merged and sealed.
 
-Public: `CampaignOutcome`, `GOING`, `PointStatus`, `campaign_points`, `campaigns`,
+Public: `CampaignOutcome`, `GOING`, `PointStatus`, `UNREADABLE`, `campaign_points`, `campaigns`,
 `close_stranded`, `plan_summary`, `plan_table`, `point_statuses`, `require_launch`,
 `run_campaign`, `uncommitted`.
 """

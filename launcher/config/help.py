@@ -22,8 +22,8 @@ EXIT_CODES: Final = """\
 Exit status:
   0    all well: planned, sealed, queued, or going on elsewhere
   1    a point failed, or the machine did (a full disk)
-  2    the command, a value or a folder will not do, or no point can run: nothing was begun
-  3    plan=true, and no point of the grid can run here
+  2    the command, a value or a folder will not do: nothing was begun
+  3    no point of the grid can run here
   130  stopped by Ctrl-C; the same command goes on"""
 
 

@@ -3,6 +3,7 @@
 Merging again says the same, to the byte; a sealed attempt is not touched.
 """
 
+import errno
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ _TIMED_BY: Final = "first_token_us"
 # a list stands for an object, or brackets go 100,000 deep.
 _DAMAGED: Final = (KeyError, TypeError, AttributeError, RecursionError)
 
+# What the system says of a file that is lost, or a folder or a circle of links in its place. Arrow
+# says what it cannot parse without a number; any other number is the machine's.
+_DAMAGE_NUMBERS: Final = frozenset({None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 # Of a list in one line for people.
 _MOST_SAID: Final = 3
 
@@ -122,20 +126,40 @@ class MergeOutcome:
     """One line for people."""
     failed: bool = False
     """True when it should have been merged and could not be."""
+    unread: bool = False
+    """True when that is as its record is damaged, and no fault of the machine."""
 
 
-def merge_results(results: Path, progress: ReportRows | None = None) -> Iterator[MergeOutcome]:
-    """Merge every ended attempt of a results folder and seal the completed ones, one by one."""
-    for run in list_runs(results):
-        for attempt in run.attempts():
+def merge_results(
+    results: Path,
+    progress: ReportRows | None = None,
+    *,
+    only_run: RunPaths | None = None,
+    only_attempt: AttemptPaths | None = None,
+) -> Iterator[MergeOutcome]:
+    """Merge every ended attempt of a results folder and seal the completed ones, one by one.
+
+    `only_run` and `only_attempt` are the ones to look at; None looks at all.
+    """
+    for run in list_runs(results) if only_run is None else [only_run]:
+        for attempt in run.attempts() if only_attempt is None else [only_attempt]:
+            failed = unread = False
             try:
-                text, failed = _merge_and_seal(run, attempt, progress), False
+                text = _merge_and_seal(run, attempt, progress)
             except UNREADABLE as error:
                 text, failed = f"not merged: {error}", True
+                unread = not isinstance(error, OSError) or error.errno in _DAMAGE_NUMBERS
             except _DAMAGED as error:
                 what = f"a file of its record is damaged: {type(error).__name__}: {error}"
                 text, failed = f"not merged: {what}", True
-            yield MergeOutcome(run_id=run.run_id, attempt=attempt.number, text=text, failed=failed)
+                unread = True
+            yield MergeOutcome(
+                run_id=run.run_id,
+                attempt=attempt.number,
+                text=text,
+                failed=failed,
+                unread=unread,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

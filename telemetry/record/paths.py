@@ -1,5 +1,6 @@
 """Where a run's record lies: every path of a results folder in one place."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,14 @@ class RunPaths:
         """The run's spec."""
         return self.folder / "spec.json"
 
+    @property
+    def is_there(self) -> bool:
+        """True where the folder is a run's or claims to be: it has a spec or an attempt.
+
+        A spec that has become a folder or a link to nowhere is damage, and the run is one still.
+        """
+        return os.path.lexists(self.spec) or bool(self.attempts())
+
     def prompts(self, sha256: str) -> Path:
         """The prompts file with that content hash, shared by runs."""
         return prompts_folder(self.results) / f"{sha256}.jsonl"
@@ -191,11 +200,15 @@ def holds_results(folder: Path) -> bool:
     Raises:
         OSError: it cannot be read.
     """
-    return campaigns_folder(folder).is_dir() or next(list_runs(folder), None) is not None
+    # Another tool may have a folder of that name: a call of the launcher's holds JSON.
+    return (
+        next(list_runs(folder), None) is not None
+        or next(campaigns_folder(folder).glob("*/*.json"), None) is not None
+    )
 
 
 def list_runs(results: Path) -> Iterator[RunPaths]:
-    """Every run of a results folder, by name: each folder with a spec.json.
+    """Every run of a results folder, by name: each folder with a spec.json or an attempt.
 
     A folder whose name begins with a dot is one that the launcher is still making.
     """
@@ -205,5 +218,5 @@ def list_runs(results: Path) -> Iterator[RunPaths]:
         if folder.name.startswith("."):
             continue
         run = RunPaths(results=results, run_id=folder.name)
-        if run.spec.is_file():
+        if run.is_there:
             yield run

@@ -12,7 +12,7 @@ from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path
 from telemetry.nearest import nearest
 from telemetry.next_line import typed
-from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder
+from telemetry.record.paths import AttemptPaths, RunPaths, holds_results
 
 # results/run/attempt-001/shards/samples/host is the deepest folder of a record.
 _DEEPEST: Final = 5
@@ -83,20 +83,6 @@ class Place:
     whose: str = ""
     """Whose folder another tool's is, or why one cannot be read; empty where that is unknown."""
 
-    def __post_init__(self) -> None:
-        if (
-            self.kind in (PlaceKind.RESULTS, PlaceKind.RUN, PlaceKind.ATTEMPT)
-            and self.results is None
-        ):
-            raise ValueError(
-                f"`results` must be given for {self.kind}, but is {self.results} instead"
-            )
-
-    @property
-    def holds_record(self) -> bool:
-        """True for a results folder, a run and an attempt: what commands read."""
-        return self.kind in (PlaceKind.RESULTS, PlaceKind.RUN, PlaceKind.ATTEMPT)
-
     @property
     def exit_code(self) -> ExitCode:
         """What a command ends with that cannot read it."""
@@ -106,28 +92,11 @@ class Place:
 
     def fault(self, name: str, module: str) -> str:
         """Why `module` cannot read it, with what to type instead; `name` is what was being set."""
-        here = shown(self.folder)
-        must = f"`{name}` must be a results folder, a run or an attempt, but {here} "
-        match self.kind:
-            case PlaceKind.MISSING:
-                near = " or ".join(map(shown, self.others))
-                return f"{must}is missing{f'; did you mean {near}?' if near else ''}"
-            case PlaceKind.A_FILE if self.results is not None:
-                return f"{must}is a file of one: {self._line(module)}"
-            case PlaceKind.A_FILE:
-                return f"{must}is a file"
-            case PlaceKind.BELOW:
-                return f"{must}is a part of one: {self._line(module)}"
-            case PlaceKind.PARENT:
-                few = f"{len(self.others)} results folders" if len(self.others) > 1 else "one"
-                return f"{must}holds {few}: {typed(module, shown(self.others[0]))}"
-            case PlaceKind.EMPTY:
-                return f"{must}is empty"
-            case PlaceKind.UNREADABLE:
-                return f"{must}cannot be read: {self.whose}"
-            case _:
-                whose = f"is {self.whose}" if self.whose else "holds no run"
-                return f"{must}{whose}"
+        # Whole: which folder was looked for is half of why it is not there.
+        return (
+            f"`{name}` must be a folder of runs, a run or an attempt, but {self.folder} "
+            f"{self._what(module)}"
+        )
 
     def lines(self, module: str) -> list[str]:
         """One command for each results folder below a parent, where there are several."""
@@ -137,11 +106,30 @@ class Place:
         left = len(self.others) - len(told)
         return [*told, f"and {left} more"] if left else told
 
-    def _line(self, module: str) -> str:
-        return typed(module, shown(self.results or self.folder))
+    def _what(self, module: str) -> str:
+        instead = self.results or (self.others[0] if len(self.others) == 1 else None)
+        line = "" if instead is None else f": {typed(module, shown(instead))}"
+        near = " or ".join(map(shown, self.others))
+        whose = f"is {self.whose}" if self.whose else "holds none"
+        return {
+            PlaceKind.MISSING: f"is missing{f'; did you mean {near}?' if near else ''}",
+            PlaceKind.A_FILE: f"is a file of one{line}" if line else "is a file",
+            PlaceKind.BELOW: f"is a part of one{line}",
+            PlaceKind.PARENT: f"holds one{line}" if line else f"holds {len(self.others)} of them",
+            PlaceKind.EMPTY: "is empty",
+            PlaceKind.UNREADABLE: f"cannot be read: {self.whose}",
+        }.get(self.kind, whose)
 
 
-def named_place(given: object, module: str, name: str = "results") -> Place:
+@dataclass(frozen=True, kw_only=True)
+class RecordPlace(Place):
+    """A results folder, a run or an attempt: what commands read."""
+
+    results: Path
+    """The results folder that it is or belongs to."""
+
+
+def named_place(given: object, module: str, name: str = "results") -> RecordPlace:
     """The results folder, run or attempt that `given` names.
 
     Args:
@@ -156,7 +144,7 @@ def named_place(given: object, module: str, name: str = "results") -> Place:
         place = place_of(named_path(name, given))
     except ValueError as error:
         raise CommandError(str(error)) from error
-    if not place.holds_record:
+    if not isinstance(place, RecordPlace):
         raise CommandError(place.fault(name, module), place.exit_code, place.lines(module))
     return place
 
@@ -181,6 +169,15 @@ def place_of(folder: Path) -> Place:
         return Place(folder=folder, kind=PlaceKind.UNREADABLE, whose=error.strerror or str(error))
 
 
+def runs_above(place: Path) -> list[RunPaths]:
+    """The runs in whose folder a place lies, or which it is, the nearest first."""
+    return [
+        RunPaths(results=folder.parent, run_id=folder.name)
+        for folder in (place, *place.parents)
+        if _is_run(folder)
+    ]
+
+
 def shown(path: Path) -> str:
     """A path as one types it: from the working folder where it lies in that, else whole."""
     try:
@@ -201,29 +198,29 @@ def _folder(given: Path, place: Path) -> Place:
         return Place(folder=given, kind=PlaceKind.BELOW, results=above.results, run=above.run)
     if not children:
         return Place(folder=given, kind=PlaceKind.EMPTY)
-    if found := tuple(child for child in children if _is_dir(child) and _is_results(child)):
+    if found := tuple(child for child in children if _is_dir(child) and holds_results(child)):
         return Place(folder=given, kind=PlaceKind.PARENT, others=found)
     return Place(folder=given, kind=PlaceKind.FOREIGN, whose=_whose(place))
 
 
-def _record(given: Path, place: Path) -> Place | None:
+def _record(given: Path, place: Path) -> RecordPlace | None:
     """An attempt, a run or a results folder; None for what is none of them."""
     if _ATTEMPT_NAME.fullmatch(place.name):
         run = RunPaths(results=place.parent.parent, run_id=place.parent.name)
         attempt = AttemptPaths(folder=place)
-        if run.spec.is_file() or attempt.launch.is_file() or attempt.seal.is_file():
-            return Place(
+        if os.path.lexists(run.spec) or attempt.launch.is_file() or attempt.seal.is_file():
+            return RecordPlace(
                 folder=given, kind=PlaceKind.ATTEMPT, results=run.results, run=run, attempt=attempt
             )
     if _is_run(place):
         run = RunPaths(results=place.parent, run_id=place.name)
-        return Place(folder=given, kind=PlaceKind.RUN, results=run.results, run=run)
-    if _is_results(place):
-        return Place(folder=given, kind=PlaceKind.RESULTS, results=place)
+        return RecordPlace(folder=given, kind=PlaceKind.RUN, results=run.results, run=run)
+    if holds_results(place):
+        return RecordPlace(folder=given, kind=PlaceKind.RESULTS, results=place)
     return None
 
 
-def _record_above(place: Path) -> Place | None:
+def _record_above(place: Path) -> RecordPlace | None:
     """The record that a folder or file lies in."""
     for above in list(place.parents)[:_DEEPEST]:
         try:
@@ -238,14 +235,7 @@ def _record_above(place: Path) -> Place | None:
 def _is_run(place: Path) -> bool:
     if place.name.startswith("."):
         return False
-    run = RunPaths(results=place.parent, run_id=place.name)
-    return run.spec.is_file() or bool(run.attempts())
-
-
-def _is_results(place: Path) -> bool:
-    if campaigns_folder(place).is_dir():
-        return True
-    return any(_is_run(child) for child in place.iterdir() if _is_dir(child))
+    return RunPaths(results=place.parent, run_id=place.name).is_there
 
 
 def _is_dir(path: Path) -> bool:

@@ -51,7 +51,9 @@ def test_a_run_of_another_campaign_is_refused_and_nothing_stopped(
     write_campaign(tmp_path, "two", [])
     assert main([str(tmp_path), mine, "--campaign", "two"]) == 2
     printed = capsys.readouterr().err
-    assert printed == f"cancel: `RUN_ID` must be a run of campaign two, but is {mine}\n"
+    assert printed == (
+        f"cancel: `RUN_ID` must be a run of campaign two, which has 0, but is {mine!r} instead\n"
+    )
     assert process.poll() is None
     assert not attempt_state(attempt).ended
 
@@ -59,8 +61,23 @@ def test_a_run_of_another_campaign_is_refused_and_nothing_stopped(
 def test_a_run_that_is_not_there_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    run, attempt = make_attempt(tmp_path)
+    end_attempt(attempt)
     assert main([str(tmp_path), "foo"]) == 2
-    assert capsys.readouterr().err.endswith(", but is foo\n")
+    assert capsys.readouterr().err.endswith(", but is 'foo' instead\n")
+    assert main([str(tmp_path), run.run_id[:-2]]) == 2
+    assert capsys.readouterr().err.endswith(f"did you mean {run.run_id}?\n")
+
+
+def test_a_run_s_own_folder_stops_that_run(
+    tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    mine, attempt = make_running(tmp_path, process, 1)
+    _, other = make_attempt(tmp_path, spec={"seed": 2})
+    assert main([str(tmp_path / mine)]) == 0
+    assert process.wait(10) != 0
+    assert attempt_state(attempt).ended
+    assert not attempt_state(other).ended
 
 
 def test_a_campaign_without_points_stops_no_other_s(

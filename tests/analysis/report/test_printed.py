@@ -73,7 +73,7 @@ def test_a_folder_of_damaged_runs_alone_is_no_success_and_the_page_says_why(
     assert main([str(tmp_path)]) == 0
     halve(run)
     capsys.readouterr()
-    assert main([str(tmp_path)]) == 1
+    assert main([str(tmp_path)]) == 3
     assert "samples.parquet: changed" in capsys.readouterr().out
     assert "No sealed run counts." in page(tmp_path)
     assert not list((tmp_path / "report" / "figures").glob("*.svg"))
@@ -164,14 +164,14 @@ def test_a_run_s_or_an_attempt_s_folder_is_that_run_alone(
     run = build_run(results)
     build_run(results, Plan(spec={"seed": 5}))
     for folder in (run.folder, run.attempt(1).folder):
-        out = tmp_path / folder.name
+        out = tmp_path / f"of-{folder.name}"
         assert main([str(folder), "--out", str(out)]) == 0
         assert (out / "tables" / "runs.csv").read_text().count(run.run_id) == 1
         assert len((out / "tables" / "runs.csv").read_text().splitlines()) == 2
     assert not (run.folder / "report").exists()
-    capsys.readouterr()
-    assert main([str(run.folder)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert main([str(run.folder)]) == 0
+    assert (results / "report" / run.run_id / "index.html").is_file()
+    assert verify_seal(run, run.attempt(1)) == []
 
 
 def test_a_file_in_place_of_the_folder_to_write_to_is_one_line(
@@ -290,7 +290,7 @@ def test_prompts_that_were_lost_are_named(
 ) -> None:
     build_run(tmp_path)
     shutil.rmtree(tmp_path / "prompts")
-    assert main([str(tmp_path)]) == 1
+    assert main([str(tmp_path)]) == 3
     assert ".jsonl: missing" in capsys.readouterr().out
 
 

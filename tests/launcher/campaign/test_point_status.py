@@ -132,8 +132,40 @@ def test_a_folder_that_is_no_results_folder_is_refused(
 ) -> None:
     (tmp_path / "holiday.jpg").write_text("")
     for main in (status_main, cancel_main):
-        assert main([str(tmp_path)]) == 2
-        assert "holds neither a run nor a campaign" in capsys.readouterr().err
+        assert main([str(tmp_path)]) == 3
+        assert capsys.readouterr().err.endswith("holds none\n")
+
+
+def test_a_run_s_or_an_attempt_s_own_folder_shows_that_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = build_run(tmp_path)
+    make_attempt(tmp_path, spec={"seed": 5})
+    for folder in (run.folder, run.attempt(1).folder):
+        assert status_main([str(folder)]) == 0
+        assert capsys.readouterr().out.startswith("1 point: 1 sealed\n")
+
+
+def test_a_run_whose_spec_became_a_folder_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = make_attempt(tmp_path)
+    run.spec.unlink()
+    run.spec.mkdir()
+    assert status_main([str(tmp_path)]) == 3
+    assert capsys.readouterr().out.startswith("1 point: 1 unreadable\n")
+
+
+def test_a_campaign_that_is_not_there_is_told_with_the_nearest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_attempt(tmp_path)
+    for name in ("20261127T000000Z-here-1", "20270101T000000Z-there-2"):
+        folder = tmp_path / "campaigns" / name
+        folder.mkdir(parents=True)
+        write_json(folder / "campaign.json", {"points": []})
+    assert status_main([str(tmp_path), "--campaign", "20261127T00000Z-here-1"]) == 2
+    assert capsys.readouterr().err.endswith("did you mean 20261127T000000Z-here-1?\n")
 
 
 def test_the_next_command_is_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ def test_prompts_that_only_an_unreachable_hub_has_are_told_with_how_to_stage_the
     printed = capsys.readouterr().out
     assert "1 not staged" in printed
     assert next_of(printed) == ["python", "-m", "launcher.stage", "gsm8k"]
-    assert main([*words]) == ExitCode.BAD_INPUT
+    assert main([*words]) == ExitCode.NOTHING_DONE
     assert next_of(capsys.readouterr().out) == ["python", "-m", "launcher.stage", "gsm8k"]
 
 

@@ -218,11 +218,11 @@ def test_results_that_cannot_be_a_folder_are_refused(
     assert "`results` must be a folder that can be written" in capsys.readouterr().err
 
 
-def test_a_grid_without_a_point_that_can_run_exits_with_2(
+def test_a_grid_without_a_point_that_can_run_exits_with_3(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["cluster=local", "model=13b", "gpus=16", f"results={tmp_path}/r"])
-    assert code == 2
+    assert code == 3
     printed = capsys.readouterr()
     assert "no point of this grid can run here" in printed.err
     assert "40 = 2 x 16 + 8" in printed.out

@@ -9,7 +9,7 @@ import pytest
 from telemetry.merge.__main__ import main
 from telemetry.record.files import write_json
 from telemetry.record.paths import RunPaths
-from tests.support.records import build_run
+from tests.support.records import Plan, build_run
 
 Output = pytest.CaptureFixture[str]
 
@@ -25,24 +25,37 @@ def one_line(capsys: Output) -> str:
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path, capsys: Output) -> None:
-    assert main([str(tmp_path)]) == 2
-    assert "holds no attempt to merge; a results folder has a folder with a spec.json" in (
-        one_line(capsys)
-    )
+    assert main([str(tmp_path)]) == 3
+    assert f"but {tmp_path} is empty" in one_line(capsys)
 
 
 def test_a_foreign_folder_is_refused(tmp_path: Path, capsys: Output) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "letter.txt").write_text("Dear")
-    assert main([str(tmp_path)]) == 2
-    assert "holds no attempt" in one_line(capsys)
+    assert main([str(tmp_path)]) == 3
+    assert "holds none" in one_line(capsys)
 
 
 @pytest.mark.parametrize("place", ["", "attempt-001"])
-def test_a_run_s_own_folder_is_told_to_be_one(tmp_path: Path, place: str, capsys: Output) -> None:
+def test_of_a_run_s_or_an_attempt_s_own_folder_that_one_is_merged(
+    tmp_path: Path, place: str, capsys: Output
+) -> None:
     run = build_run(tmp_path)
-    assert main([str(run.folder / place)]) == 2
-    assert f"{run.run_id} is a run of {tmp_path}" in one_line(capsys)
+    other = build_run(tmp_path, Plan(spec={"seed": 5}))
+    for each in (run, other):
+        each.attempt(1).seal.unlink()
+    assert main([str(run.folder / place)]) == 0
+    assert run.attempt(1).seal.is_file()
+    assert not other.attempt(1).seal.is_file()
+    assert f"next: python -m analysis {tmp_path}\n" in capsys.readouterr().out
+
+
+def test_a_folder_of_which_nothing_can_be_read_exits_with_3(tmp_path: Path, capsys: Output) -> None:
+    run = build_run(tmp_path)
+    run.attempt(1).seal.unlink()
+    run.attempt(1).ended.write_text("{")
+    assert main([str(tmp_path)]) == 3
+    assert "1 of 1 attempts could not be merged" in one_line(capsys)
 
 
 @pytest.mark.parametrize("name", ["none", "spec\0", "x\x1b[2J\u202e", "file"])
@@ -106,11 +119,11 @@ def test_a_damaged_file_of_a_record_costs_its_attempt_and_no_traceback(
     path.write_text(text)
     code = main([str(tmp_path)])
     out, err = capsys.readouterr()
-    assert code in (0, 1)
+    assert code in (0, 3)
     assert "Traceback" not in out + err
     # Nothing is sealed that could not be merged.
     assert attempt.seal.is_file() == (code == 0)
-    assert ("not merged: " in out) == (code == 1)
+    assert ("not merged: " in out) == (code == 3)
 
 
 def test_names_of_a_record_steer_no_terminal(

@@ -45,7 +45,9 @@ def test_a_part_of_a_results_folder_names_it(results: Path, below: str) -> None:
         *(PlaceKind.BELOW, results),
         ExitCode.BAD_INPUT,
     )
-    assert place.fault("results", "analysis").endswith(f"python -m analysis {results}")
+    assert place.fault("results", "analysis").endswith(
+        f"is a part of one: python -m analysis {results}"
+    )
 
 
 def test_a_file_of_a_results_folder_names_it(results: Path) -> None:
