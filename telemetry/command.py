@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NoReturn, Protocol
 
 from telemetry.damage import DamagedError
+from telemetry.next_line import spoken, typed
 from telemetry.terminal import printable, replace_unencodable
 
 _OWN_PACKAGES: Final = ("analysis", "conf", "launcher", "telemetry", "workers")
@@ -60,7 +61,7 @@ class Main(Protocol):
 
 def complain(who: str, text: str) -> None:
     """One line on standard error, whatever is in `text`."""
-    sys.stderr.write(f"{who}: {printable(text.strip())}\n")
+    sys.stderr.write(f"{spoken(who)}: {printable(text.strip())}\n")
 
 
 def command(who: str) -> Callable[[Main], Main]:
@@ -106,10 +107,15 @@ class CommandParser(argparse.ArgumentParser):
     """An argument parser that refuses in one line and knows `--version`."""
 
     def __init__(self, *, module: str, description: str | None, epilog: str | None = None) -> None:
+        prog = typed(module)
+
+        def as_called(text: str | None) -> str | None:
+            return text and text.replace(f"python -m {module}", prog)
+
         super().__init__(
-            prog=f"python -m {module}",
-            description=description,
-            epilog=epilog,
+            prog=prog,
+            description=as_called(description),
+            epilog=as_called(epilog),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )

@@ -29,6 +29,16 @@ def typed(module: str, *words: object) -> str:
     `joulegrid status R` where this process is the console command, else
     `python -m launcher.status R`.
     """
-    by_name = Path(sys.argv[0]).name == PROGRAM and module in VERBS
+    by_name = _is_by_name() and module in VERBS
     program = [PROGRAM, VERBS[module]] if by_name else ["python", "-m", module]
     return shlex.join([*program, *map(str, words)])
+
+
+def spoken(who: str) -> str:
+    """Whom a line of error names: `joulegrid audit` where `audit` was called so, else as given."""
+    verbs = {module.rpartition(".")[2]: verb for module, verb in VERBS.items()}
+    return f"{PROGRAM} {verbs[who]}" if who in verbs and _is_by_name() else who
+
+
+def _is_by_name() -> bool:
+    return Path(sys.argv[0]).name == PROGRAM

@@ -1,0 +1,63 @@
+"""The one word `joulegrid` finds every verb, and imports no other's."""
+
+import subprocess
+import sys
+
+import pytest
+
+from launcher.console import ABOUT, main
+from telemetry.next_line import PROGRAM, VERBS
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/venv/bin/joulegrid"])
+
+
+def test_each_verb_has_a_line_that_says_what_it_does() -> None:
+    assert set(ABOUT) == set(VERBS.values())
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_alone_it_says_what_there_is(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n  {verb} " in said for verb in ABOUT)
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith(f"{PROGRAM} ")
+
+
+def test_what_is_no_verb_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audti", "results"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("joulegrid: `VERB` must be one of ")
+
+
+def test_a_verb_speaks_as_it_was_called(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "/no/such/folder"]) == 2
+    assert capsys.readouterr().err.startswith("joulegrid audit: `results` must be a folder")
+    with pytest.raises(SystemExit):
+        main(["audit", "--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: joulegrid audit ")
+    assert "python -m" not in said
+
+
+def test_a_verb_brings_in_what_it_needs_and_no_more() -> None:
+    code = (
+        "import sys; sys.argv[0] = 'joulegrid'; from launcher.console import main; "
+        "main(['audit', '/no/such/folder']); "
+        "print(sorted({'hydra', 'omegaconf', 'submitit', 'torch', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert done.stdout.strip() == "[]"
