@@ -10,6 +10,7 @@
 - `named_paths`: how every command reads a path that somebody typed.
 - `nearest`: the valid names that somebody may have meant, and the sentence that offers them.
 - `next_line`: a command as one types it next, in the form in which this process was called.
+- `paragraph`: prose for people, as wide as their terminal and broken between words.
 - `record/`: what a run is and where its record lies: the contract that all packages share.
 - `shards/`: what one writer wrote: parts on disk that survive a kill -9.
 - `sources/`: what every sensor gives and how it is asked.

@@ -8,12 +8,13 @@ cannot show must not end a command with a traceback.
 import codecs
 import io
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 # What the outputs of this project say beside ASCII, spelt in ASCII.
 _SPELT: Final = {
     **{"±": "+-", "\N{MULTIPLICATION SIGN}": "x", "·": ".", "…": "...", "→": "->"},
     **{"\N{EN DASH}": "-", "\N{MINUS SIGN}": "-", "≤": "<=", "≥": ">=", "²": "^2"},
+    **{"\N{NARROW NO-BREAK SPACE}": " ", "╌": " "},
     **{"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u", "━": "-", "╸": "-", "╺": "-"},
 }
 _HANDLER: Final = "joulegrid.spelt"
@@ -47,6 +48,18 @@ def replace_unencodable() -> None:
         # Either is None where the process was started without it.
         if isinstance(stream, io.TextIOWrapper) and stream.errors != _HANDLER:
             stream.reconfigure(errors=_HANDLER)
+
+
+def spelt(text: str, stream: TextIO) -> str:
+    """`text` as `stream` will show it: what its encoding lacks is spelt or escaped.
+
+    The longer spelling (±, which becomes +-) is there before a line is cut to its length.
+    """
+    encoding = getattr(stream, "encoding", None)
+    if not encoding:
+        return text
+    codecs.register_error(_HANDLER, _spell)
+    return text.encode(encoding, _HANDLER).decode(encoding)
 
 
 def _escape(character: str) -> str:

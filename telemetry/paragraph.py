@@ -1,0 +1,78 @@
+"""Paragraph: prose for people, as wide as their terminal and broken between words.
+
+A line that a program reads, such as `next:` or an error on standard error, is no paragraph: it
+stays one line, however long.
+"""
+
+import os
+import re
+import sys
+from typing import Final, TextIO
+
+from rich.cells import cell_len
+
+from telemetry.terminal import printable, spelt
+
+NO_TERMINAL_COLUMNS: Final = 80
+"""What fits where there is no terminal: a mail, a log, an editor's half of a screen."""
+# Below this a word a line is all that there is room for, and indents would push words out.
+_LEAST_COLUMNS: Final = 20
+# A blank alone parts words: what is not to be parted (a thin one in a number) is none.
+_WORD: Final = re.compile(" *[^ ]+")
+
+
+def columns(stream: TextIO | None = None) -> int:
+    """How many columns a line on `stream` may take; `stream` is standard output where None.
+
+    `COLUMNS` where the environment sets it, else the terminal's width, else 80.
+    """
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isascii() and asked.isdigit() and int(asked):
+        return max(int(asked), _LEAST_COLUMNS)
+    stream = stream or sys.stdout
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        width = 0
+    # A terminal that does not know its width says 0.
+    return max(width, _LEAST_COLUMNS) if width else NO_TERMINAL_COLUMNS
+
+
+def wrapped(text: str, *, width: int, indent: int = 0, hang: int = 2) -> list[str]:
+    """The lines of a paragraph of at most `width` columns, broken at blanks.
+
+    A word that is longer than a line, such as a path, stands whole in a line of its own: it can
+    still be copied.
+
+    Args:
+        text: the paragraph, without a line break.
+        width: columns of a line.
+        indent: columns before the first line.
+        hang: columns before the others, beside `indent`.
+    """
+    lines: list[str] = []
+    line, begun = " " * indent, False
+    for word in _WORD.findall(text):
+        if begun and cell_len(line) + cell_len(word) > width:
+            lines.append(line)
+            line = " " * (indent + hang) + word.lstrip()
+        else:
+            line += word
+        begun = True
+    return [*lines, line] if begun else [""]
+
+
+def say(text: str, *, stream: TextIO | None = None, indent: int = 0, hang: int = 2) -> None:
+    """Print a paragraph at once; what would steer a terminal stands as an escape.
+
+    Args:
+        text: the paragraph.
+        stream: where to; standard output where None.
+        indent: columns before the first line.
+        hang: columns before the others, beside `indent`.
+    """
+    stream = stream or sys.stdout
+    shown = spelt(printable(text), stream)
+    lines = wrapped(shown, width=columns(stream), indent=indent, hang=hang)
+    stream.write("".join(f"{line}\n" for line in lines))
+    stream.flush()
