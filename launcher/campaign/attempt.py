@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from launcher.config.errors import BadInputError
-from launcher.config.hydra_plugins import project_folder
+from launcher.config.listing import project_folder
 from launcher.plan.grid import PlannedPoint
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.bulk_files import json_text, replace_text

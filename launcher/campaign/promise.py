@@ -5,7 +5,7 @@ from pathlib import Path
 
 from launcher.campaign.provenance import source_state
 from launcher.config.errors import BadInputError
-from launcher.config.hydra_plugins import project_folder
+from launcher.config.listing import project_folder
 from launcher.jobs.submit import require_slurm_path
 from launcher.plan.grid import Grid, Verdict
 from workers.prompts.availability import prompts_fault

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.config.errors import BadInputError
-from launcher.config.hydra_plugins import project_folder
+from launcher.config.listing import project_folder
 from telemetry.clock import wall_us
 
 

@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from launcher.config.errors import BadInputError
-from launcher.config.hydra_plugins import CONF, Point, expand, register
-from launcher.config.keys import group_options, groups, unknown_key
+from launcher.config.hydra_plugins import Point, expand, register
+from launcher.config.keys import unknown_key
+from launcher.config.listing import CONF, group_options, groups
 from launcher.config.overrides import grids, parse, quoted_home, refuse_without_effect
 
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})

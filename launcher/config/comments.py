@@ -1,21 +1,18 @@
 """Comments: what a file of `conf/` says of itself and of its keys.
 
 The comment that it begins with says what it is. One right above a key describes the key where it
-begins with what that allows, in brackets, such as `[true or false]`; without, it is a remark.
+begins with what that allows, in brackets, such as `[true or false]`; without, it is a remark. The
+keys below a line such as `# == Sampling ==` are a section, which may come more than once.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from omegaconf import OmegaConf
 
-DESCRIPTION: Final = re.compile(r"\[(?P<allowed>[^\]]+)\] (?P<meaning>.+)")
-"""A comment that describes the key below it."""
-_KEY: Final = re.compile(r"(?P<indent> *)(?:- )?(?P<name>\w+):(?: |$)")
+from launcher.config.listing import heading_of, key_lines, text_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +25,8 @@ class ConfigFile:
     """What it is: the comment that it begins with."""
     comments: Mapping[str, str]
     """The comment right above each key, by the key's dotted name on the command line."""
+    sections: Mapping[str, str]
+    """The section that each key of config.yaml stands under, as in `# == Hardware ==`."""
     values: Mapping[str, Any]
     """Its own keys and their raw values, as a mapping."""
     sweeps: Mapping[str, str]
@@ -42,50 +41,20 @@ class ConfigFile:
         """
         content: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
         lines = path.read_text().splitlines()
-        heading = list(takewhile(_is_remark, lines))
-        text = " ".join(_text(line) for line in heading if "@package" not in line)
+        heading = heading_of(lines)
+        text = " ".join(text_of(line) for line in heading if "@package" not in line)
         if not text:
             raise ValueError(f"`{path.name}` must begin with a comment that says what it is")
         # An experiment's file is of package _global_: its group's own keys stand one below.
         whole = group in content
         own = content[group] if whole else content
         above = f"{group}." if group and not whole else ""
+        keys = list(key_lines(lines[len(heading) :], path.name))
         return cls(
             option=path.stem if group else "",
             heading=text,
-            comments={
-                f"{above}{key}": comment
-                for key, comment in _comments(lines[len(heading) :], path.name)
-            },
+            comments={f"{above}{line.name}": line.comment for line in keys},
+            sections={line.name: line.section for line in keys if line.section},
             values={group: own} if group else own,
             sweeps=content.get("hydra", {}).get("sweeper", {}).get("params", {}) if whole else {},
         )
-
-
-def _comments(lines: Sequence[str], file: str) -> Iterator[tuple[str, str]]:
-    """Each key's dotted name in its file, and the comment right above it."""
-    block: list[str] = []
-    parents: list[tuple[int, str]] = []
-    for line in [*lines, ""]:
-        begins = DESCRIPTION.match(_text(line)) is not None
-        if line.lstrip().startswith("#") and not (begins and block):
-            block.append(_text(line))
-            continue
-        key = _KEY.match(line)
-        if block and not key and (begins or DESCRIPTION.match(block[0])):
-            raise ValueError(f"`{file}` must have a key below {block[0]!r}, but has none there")
-        if key:
-            indent = len(key["indent"])
-            parents = [parent for parent in parents if parent[0] < indent]
-            parents.append((indent, key["name"]))
-            yield ".".join(name for _, name in parents), " ".join(block)
-        block = []
-
-
-def _is_remark(line: str) -> bool:
-    return line.startswith("#") and not DESCRIPTION.match(_text(line))
-
-
-def _text(line: str) -> str:
-    """A comment's line without its mark; empty for what is no comment."""
-    return line.lstrip().removeprefix("#").strip() if line.lstrip().startswith("#") else ""

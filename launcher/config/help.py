@@ -3,7 +3,7 @@
 import textwrap
 from typing import Final
 
-from launcher.config.keys import group_options
+from launcher.config.listing import group_options
 from launcher.config.reference import read_groups
 
 _WIDTH: Final = 100

@@ -8,7 +8,6 @@ import itertools
 import math
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
@@ -22,13 +21,10 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-import conf
 from launcher.config.composition import compose_all, plain
+from launcher.config.listing import CONF
 from workers.planning.engine_facts import engine_names
 from workers.planning.families import known_models
-
-CONF: Final = Path(conf.__path__[0])
-"""Folder of the configuration groups, wherever the package is installed."""
 
 # A slip such as prompts=range(1000000) should not take an hour to be refused.
 MAX_POINTS: Final = 100_000
@@ -186,8 +182,3 @@ def expand(run_hydra: Callable[[], None]) -> list[Point]:
     run_hydra()
     points, CollectingLauncher.collected = CollectingLauncher.collected, []
     return points
-
-
-def project_folder() -> Path:
-    """The folder that holds `conf/`: the source tree, or site-packages once installed."""
-    return CONF.parent

@@ -8,40 +8,17 @@ from typing import Final
 
 from omegaconf import DictConfig, OmegaConf
 
-from launcher.config.hydra_plugins import CONF
-from workers.planning.engine_facts import engine_names
-from workers.planning.families import known_models
+from launcher.config.listing import CONF, groups
 
 # More than three suggestions are a list again.
 _NEAREST: Final = 3
 _ALIAS: Final = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")
 
 
-def groups() -> list[str]:
-    """The configuration groups."""
-    return sorted(child.name for child in CONF.iterdir() if any(child.glob("*.yaml")))
-
-
 def plain_keys() -> list[str]:
     """The top-level keys that are no group."""
     content = OmegaConf.load(CONF / "config.yaml")
     return sorted({str(key) for key in content} - {"defaults", "hydra"})
-
-
-def group_options(group: str) -> list[str]:
-    """The options of a configuration group, sorted.
-
-    For clusters `auto` is a rule and no file; engines and models are all that there are, file or
-    not.
-    """
-    options = {path.stem for path in (CONF / group).glob("*.yaml")}
-    if group == "cluster":
-        options.add("auto")
-    if group == "engine":
-        options.update(engine_names())
-    if group == "model":
-        options.update(known_models())
-    return sorted(options)
 
 
 def naming_keys() -> frozenset[str]:

@@ -16,14 +16,8 @@ from hydra.errors import HydraException
 
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS
-from launcher.config.keys import (
-    aliases,
-    group_options,
-    groups,
-    naming_keys,
-    plain_keys,
-    unknown_key,
-)
+from launcher.config.keys import aliases, naming_keys, plain_keys, unknown_key
+from launcher.config.listing import group_options, groups
 
 EXPERIMENT: Final = "experiment"
 

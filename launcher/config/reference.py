@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from launcher.config.comments import DESCRIPTION, ConfigFile
-from launcher.config.hydra_plugins import CONF
+from launcher.config.comments import ConfigFile
+from launcher.config.listing import CONF, DESCRIPTION, HYDRA_S
 
-# Top-level keys that are Hydra's own.
-_HYDRA_S: Final = ("defaults", "hydra")
 _ALIAS: Final = re.compile(r"\$\{(?P<key>\w+(?:\.\w+)*)\}")
 _FIRST_SENTENCE: Final = re.compile(r".+?(?:\.(?= )|$)")
 # The last part of a name is its unit (CONTRIBUTING.md, rule 2).
@@ -137,7 +135,7 @@ def _keys(files: Sequence[ConfigFile], defaults_of: Mapping[str, str]) -> tuple[
     by_key: dict[str, dict[str, Any]] = {}
     for file in files:
         for name, value in _leaves(file.values, described):
-            if name.split(".")[0] not in _HYDRA_S:
+            if name.split(".")[0] not in HYDRA_S:
                 by_key.setdefault(name, {})[file.option] = value
     if strangers := sorted(set(described) - set(by_key)):
         raise ValueError(f"`{strangers[0]}` must be a key to be described, but is none here")

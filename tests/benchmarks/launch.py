@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from launcher.config.hydra_plugins import CONF
+from launcher.config.listing import CONF
 from tests.conftest import REPOSITORY
 
 # Hydra's own way is measured at this size: at 1,000 points it takes a minute a round.

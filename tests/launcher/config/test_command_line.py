@@ -7,7 +7,7 @@ import pytest
 from launcher.__main__ import main
 from launcher.config.command_line import auto_cluster, read_points
 from launcher.config.errors import BadInputError
-from launcher.config.keys import group_options
+from launcher.config.listing import group_options
 
 pytestmark = pytest.mark.grids
 

@@ -10,8 +10,9 @@ import pytest
 
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
-from launcher.config.hydra_plugins import CONF, Point
+from launcher.config.hydra_plugins import Point
 from launcher.config.keys import keys_below, plain_keys
+from launcher.config.listing import CONF
 from launcher.config.reference import Group, Key, read_groups, write
 from launcher.plan.check import check
 from tests.conftest import REPOSITORY

@@ -7,7 +7,7 @@ import pytest
 from launcher.__main__ import main
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
-from launcher.config.keys import group_options
+from launcher.config.listing import group_options
 from launcher.plan.check import check
 from launcher.plan.grid import Grid, Verdict
 from telemetry.record.attempt_state import record_end

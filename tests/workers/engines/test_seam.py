@@ -10,7 +10,7 @@ import pytest
 
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
-from launcher.config.keys import group_options
+from launcher.config.listing import group_options
 from launcher.plan.check import check
 from launcher.plan.grid import Verdict
 from telemetry.record.files import read_json
