@@ -16,7 +16,7 @@ with needs_extra("joulegrid", "launch"):
     from launcher.campaign.run import CampaignOutcome, run_campaign
     from launcher.config.command_line import read_points
     from launcher.config.errors import BadInputError
-    from launcher.config.help import help_text
+    from launcher.config.help import asked_of, help_text
     from launcher.plan.check import check, results_folder
     from launcher.plan.grid import Grid, Verdict
     from launcher.plan.hub_reach import HubReach
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if "--version" in arguments:
             sys.stdout.write(f"{own_version()}\n")
-        elif {"-h", "--help"} & set(arguments):
-            sys.stdout.write(help_text())
+        elif (asked := asked_of(arguments)) is not None:
+            sys.stdout.write(help_text(asked))
         else:
             return _run(arguments, Console(soft_wrap=False))
     except BadInputError as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Final
 
-from telemetry.command import ExitCode, command, complain, own_version
+from telemetry.command import ExitCode, command, complain, exit_codes, own_version
 from telemetry.next_line import PROGRAM, VERBS
 
 ABOUT: Final[Mapping[str, str]] = {
@@ -34,14 +34,6 @@ first:
   joulegrid report results             the page
   joulegrid audit results              whether it holds
   joulegrid VERB --help                the words, keys and exit codes of a verb"""
-_EXITS: Final = """\
-exit codes, of every verb:
-  0    done, and all is well
-  1    a check, a claim, a point or the machine failed
-  2    the command, a value or a folder will not do; nothing was begun
-  3    nothing could run or be read
-  4    --strict: no check failed, but some could not be looked at
-  130  stopped by Ctrl-C"""
 
 
 @command(PROGRAM)
@@ -56,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.DONE
     modules = {verb: module for module, verb in VERBS.items()}
     if words[0] not in modules:
-        complain(PROGRAM, f"`VERB` must be one of {', '.join(ABOUT)}, but is {words[0]!r}")
+        # It loads a library of distances, which a verb that is right needs not wait for.
+        from telemetry.nearest import one_of  # noqa: PLC0415
+
+        complain(PROGRAM, one_of("VERB", ABOUT, words[0], things="verbs", ask="joulegrid --help"))
         return ExitCode.BAD_INPUT
     run = importlib.import_module(_program(modules[words[0]])).main
     return int(run(words[1:]))
@@ -76,7 +71,7 @@ usage: joulegrid VERB [WORD ...]
 
 {_FIRST}
 
-{_EXITS}
+{exit_codes({ExitCode.UNSEEN: "--strict: no check failed, but some could not be looked at"})}
 """
 
 

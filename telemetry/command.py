@@ -4,16 +4,20 @@ import argparse
 import contextlib
 import functools
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NoReturn, Protocol
 
 from telemetry.damage import DamagedError
-from telemetry.next_line import spoken, typed
+from telemetry.next_line import VERBS, spoken, typed
 from telemetry.terminal import printable, replace_unencodable
 
+_TERM: Final = re.compile(r" +\S+ {2,}(?=\S)")
+# Longer lines are hard to read, whatever a terminal has.
+_MOST_COLUMNS: Final = 100
 _OWN_PACKAGES: Final = ("analysis", "conf", "launcher", "telemetry", "workers")
 
 
@@ -32,6 +36,26 @@ class ExitCode(IntEnum):
     """Asked to be strict: no check failed, but some could not be looked at."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C: 128 and the signal's number, as shells count."""
+
+
+_EXITS: Final[Mapping[ExitCode, str]] = {
+    ExitCode.DONE: "done, and all is well",
+    ExitCode.FAILED: "a check, a claim, a point or the machine failed",
+    ExitCode.BAD_INPUT: "the command, a value or a folder will not do; nothing was begun",
+    ExitCode.NOTHING_DONE: "nothing could run or be read",
+    ExitCode.INTERRUPTED: "stopped by Ctrl-C",
+}
+
+
+def exit_codes(meanings: Mapping[ExitCode, str] | None = None) -> str:
+    """The exit codes as a help shows them, a line each.
+
+    Args:
+        meanings: what some of them mean of one command; the others are told in general.
+    """
+    said = {**_EXITS, **(meanings or {})}
+    lines = [f"  {int(code):<3}  {said[code]}" for code in sorted(said)]
+    return "\n".join(["exit codes:", *lines])
 
 
 class CommandError(ValueError):
@@ -103,20 +127,60 @@ def command(who: str) -> Callable[[Main], Main]:
     return wrap
 
 
-class CommandParser(argparse.ArgumentParser):
-    """An argument parser that refuses in one line and knows `--version`."""
+class _ProseFormatter(argparse.HelpFormatter):
+    """Paragraphs as wide as the terminal; an indented line stays one of its own."""
 
-    def __init__(self, *, module: str, description: str | None, epilog: str | None = None) -> None:
+    def __init__(self, prog: str) -> None:
+        # What it prints by is loaded for help alone.
+        from telemetry.paragraph import columns  # noqa: PLC0415
+
+        super().__init__(prog, width=min(columns(), _MOST_COLUMNS))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        from telemetry.paragraph import wrapped  # noqa: PLC0415
+
+        paragraphs: list[str] = []
+        joins = False
+        for line in text.strip().splitlines():
+            if joins and line[:1].strip():
+                paragraphs[-1] += f" {line}"
+            else:
+                paragraphs.append(line.rstrip())
+            # A line that ends in a colon heads a list.
+            joins = bool(line[:1].strip()) and not line.endswith(":")
+        lines: list[str] = []
+        for paragraph in paragraphs:
+            start = len(paragraph) - len(paragraph.lstrip())
+            # What stands behind a name or a number goes on below its own beginning.
+            term = _TERM.match(paragraph)
+            hang = term.end() - start if term else 2 * bool(start)
+            lines += wrapped(paragraph.lstrip(), width=width, indent=start, hang=hang)
+        return "".join(f"{indent}{line}\n" for line in lines)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An argument parser that refuses in one line, knows `--version` and tells the exit codes."""
+
+    def __init__(
+        self,
+        *,
+        module: str,
+        description: str | None,
+        epilog: str | None = None,
+        exits: Mapping[ExitCode, str] | None = None,
+    ) -> None:
         prog = typed(module)
 
         def as_called(text: str | None) -> str | None:
             return text and text.replace(f"python -m {module}", prog)
 
+        if module in VERBS and "exit" not in (epilog or ""):
+            epilog = "\n\n".join(filter(None, [epilog, exit_codes(exits)]))
         super().__init__(
             prog=prog,
             description=as_called(description),
             epilog=as_called(epilog),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_ProseFormatter,
             allow_abbrev=False,
         )
         self._who = module.rpartition(".")[2]

@@ -4,12 +4,14 @@
 - `comments`: what a file of `conf/` says of itself and of its keys.
 - `composition`: many grid points from few of Hydra's, and Hydra's own on a sample as the truth.
 - `errors`: what a user got wrong, in one line.
-- `help`: what `python -m launcher --help` says: every key, from the comments in `conf/`.
+- `help`: what `python -m launcher --help` says: every key by group, from the comments in
+  `conf/`.
 - `hydra_plugins`: Hydra expands the grid and hands all points over at once.
 - `keys`: every key that `conf/` has, and what to say of one that it has not.
 - `listing`: what `conf/` offers, from the names and the lines of its files alone.
 - `overrides`: the words of the command line one by one and together, before Hydra sees them.
 - `reference`: every key of `conf/` in the words that stand beside it there.
 
-Public: `BadInputError`, `MAX_POINTS`, `Point`, `help_text`, `project_folder`, `read_points`.
+Public: `BadInputError`, `MAX_POINTS`, `Point`, `asked_of`, `help_text`, `project_folder`,
+`read_points`.
 """

@@ -50,6 +50,8 @@ class Key:
     """What it is, in a sentence or two."""
     defaults: Mapping[str, Any]
     """Its raw value in each option that has it; by "" where it is of no group."""
+    section: str
+    """The section that it stands under; empty where it is of a group."""
 
     @property
     def unit(self) -> str:
@@ -121,12 +123,23 @@ def write(groups: Sequence[Group]) -> str:
                 sweeps = [f"`{key}={values}`" for key, values in group.sweeps[option].items()]
                 rows.append([f"`{option}`", meaning, *([" ".join(sweeps)] if swept else [])])
             lines += [*_table(rows), ""]
-        rows = [["key", "must be", "default", "unit", "meaning"]]
-        for key in group.keys:
-            shown = [key.allowed, _default(key, group), key.unit, key.meaning]
-            rows.append([f"`{key.name}`", *shown])
-        lines += _table(rows)
+        for section, keys in sections_of(group).items():
+            lines += [f"### {section}", ""] if section else []
+            rows = [["key", "must be", "default", "unit", "meaning"]]
+            for key in keys:
+                shown = [key.allowed, default_of(key, group), key.unit, key.meaning]
+                rows.append([f"`{key.name}`", *shown])
+            lines += [*_table(rows), ""]
+        lines.pop()
     return "\n".join(lines) + "\n"
+
+
+def sections_of(group: Group) -> dict[str, list[Key]]:
+    """The keys of each section, as sections are met first; of a group all are in one, named ""."""
+    found: dict[str, list[Key]] = {}
+    for key in group.keys:
+        found.setdefault(key.section, []).append(key)
+    return found
 
 
 def _keys(files: Sequence[ConfigFile], defaults_of: Mapping[str, str]) -> tuple[Key, ...]:
@@ -152,7 +165,12 @@ def _keys(files: Sequence[ConfigFile], defaults_of: Mapping[str, str]) -> tuple[
                 f"`{name}` must have a comment above it that begins with what it allows in "
                 f"brackets, but has none in {where}"
             )
-        keys.append(Key(name=name, allowed=allowed, meaning=meaning, defaults=defaults))
+        section = next((file.sections[name] for file in files if name in file.sections), "")
+        if list(defaults) == [""] and not section:
+            raise ValueError(f"`{name}` must stand under a section, such as # == Work ==")
+        keys.append(
+            Key(name=name, allowed=allowed, meaning=meaning, defaults=defaults, section=section)
+        )
     return tuple(keys)
 
 
@@ -194,8 +212,8 @@ def _shown(value: Any) -> str:
     return f"`{value}`"
 
 
-def _default(key: Key, group: Group) -> str:
-    """The default, with the options that have it where others do not."""
+def default_of(key: Key, group: Group) -> str:
+    """The default in Markdown, with the options that have it where others do not."""
     if group.name and all(value == option for option, value in key.defaults.items()):
         return "the option's name"
     by_value: dict[str, list[str]] = {}

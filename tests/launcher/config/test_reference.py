@@ -131,6 +131,7 @@ def test_null_is_allowed_where_the_page_says_so(group: Group, key: Key) -> None:
             "",
             "`telemetry` must have a comment above",
         ),
+        ("config.yaml", "# == Hardware ==\n", "", "`gpus` must stand under a section"),
         (
             "experiment/demo.yaml",
             "prompts: 8",
