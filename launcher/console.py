@@ -23,6 +23,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "compare": "two folders of results, point by point, with the reasons",
     "reproduce": "run again what a sealed record holds, and compare",
     "doctor": "what this machine lacks for a measurement, and what that costs it",
+    "completion": "the script by which bash or zsh completes all these words",
 }
 """What each verb does, in the order in which one meets them."""
 _FIRST: Final = """\
@@ -46,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         sys.stdout.write(f"{own_version()}\n")
         return ExitCode.DONE
+    if words[0] == "complete":
+        # What the script of a shell asks; nobody types it.
+        return int(importlib.import_module("launcher.completion").complete(words[1:]))
     modules = {verb: module for module, verb in VERBS.items()}
     if words[0] not in modules:
         # It loads a library of distances, which a verb that is right needs not wait for.

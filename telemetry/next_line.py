@@ -19,6 +19,7 @@ VERBS: Final[Mapping[str, str]] = {
     "analysis": "report",
     "analysis.audit": "audit",
     "analysis.compare": "compare",
+    "launcher.completion": "completion",
 }
 """The console command's word for each module that `python -m` runs."""
 

@@ -79,7 +79,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("workers.planning", "workers.prompts", "workers.tokenizers"),
     },
     # The composition root.
-    "launcher.config": {"conf", "workers.planning"},
+    "launcher.config": {"conf", "telemetry", "workers.planning"},
     "launcher.slurm": {"telemetry", "telemetry.record", "telemetry.sources.host"},
     "launcher.plan": {
         *("telemetry", "telemetry.sources.nvml"),
@@ -97,7 +97,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     "launcher": {
         *("launcher.campaign", "launcher.config", "launcher.plan", "launcher.slurm"),
-        *("telemetry", "telemetry.record", "workers.planning", "workers.prompts"),
+        *("telemetry", "telemetry.boards", "telemetry.record", "workers.planning"),
+        "workers.prompts",
     },
     # A laptop: no torch, no Hydra, no Slurm.
     "analysis.runs": {"telemetry", "telemetry.record"},

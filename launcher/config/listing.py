@@ -6,6 +6,7 @@ No Hydra is needed for it, so that a shell that completes a word need not wait.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
@@ -98,6 +99,12 @@ def text_of(line: str) -> str:
     return line.lstrip().removeprefix("#").strip() if line.lstrip().startswith("#") else ""
 
 
+def sections(folder: Path = CONF) -> list[str]:
+    """The sections of the keys of no group, as they are met first."""
+    return list(dict.fromkeys(line.section for line in _settings(folder / "config.yaml")))
+
+
+@cache
 def settable(folder: Path = CONF) -> dict[str, str]:
     """Every key that a word of the command line may set, and what its comment allows.
 
