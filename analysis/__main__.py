@@ -9,20 +9,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from telemetry.command import CommandError, CommandParser, command, needs_extra
+from telemetry.command import CommandError, CommandParser, ExitCode, command, needs_extra
 from telemetry.named_paths import named_path
 from telemetry.record.place import named_place
 
 _WHO: Final = "analysis"
-_EXITS: Final = """exit code: 0 when every sealed run is as it was sealed and in the report;
-1 when one is not, which the report names, or the machine refuses; 2 when the command or the folder
-will not do; 3 when there is no sealed run, or none that is whole."""
+_EXITS: Final = {
+    ExitCode.DONE: "every sealed run is as it was sealed, and in the report",
+    ExitCode.FAILED: "one is not, which the report names, or the machine refuses",
+    ExitCode.BAD_INPUT: "the command or the folder will not do",
+    ExitCode.NOTHING_DONE: "there is no sealed run, or none that is whole",
+}
 
 
 @command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report of a results folder, or of one run of it; the exit code."""
-    parser = CommandParser(module="analysis", description=__doc__, epilog=_EXITS)
+    parser = CommandParser(module="analysis", description=__doc__, exits=_EXITS)
     parser.add_argument(
         "results", help="the results folder, or the folder of one run or attempt in it"
     )

@@ -54,8 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CommandParser(
         module="launcher.cancel",
         description="Stop what is queued or running.",
-        epilog="exit status: 0 all have ended, 1 some have not, 2 the command or the folder will\n"
-        "not do, 3 no point is there or can be read, 130 stopped",
+        exits={
+            ExitCode.DONE: "all have ended",
+            ExitCode.FAILED: "some have not",
+            ExitCode.BAD_INPUT: "the command or the folder will not do",
+            ExitCode.NOTHING_DONE: "no point is there or can be read",
+        },
     )
     parser.add_argument(
         "results", help="the results folder, or the folder of one run or attempt in it"

@@ -75,7 +75,7 @@ usage: joulegrid VERB [WORD ...]
 
 {_FIRST}
 
-{exit_codes({ExitCode.UNSEEN: "--strict: no check failed, but some could not be looked at"})}
+{exit_codes()}
 """
 
 

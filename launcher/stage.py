@@ -35,9 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module="launcher.stage",
         description="Put datasets where machines without internet find them.",
         epilog="datasets:\n"
-        + "".join(f"  {name}: {CORPORA[name].about}\n" for name in _stageable())
-        + "exit status: 0 all staged, 1 the hub cannot be reached, 2 the command or a file is "
-        "wrong, 130 stopped",
+        + "".join(f"  {name:<11}  {CORPORA[name].about}\n" for name in _stageable()),
+        exits={
+            ExitCode.DONE: "all staged",
+            ExitCode.FAILED: "the hub cannot be reached",
+            ExitCode.BAD_INPUT: "the command or a file will not do",
+        },
     )
     parser.add_argument("datasets", nargs="+", metavar="DATASET", help=", ".join(_stageable()))
     parser.add_argument(

@@ -48,8 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CommandParser(
         module="launcher.status",
         description="Where the points of a campaign stand.",
-        epilog="exit status: 0 all well so far, 1 a point failed or is unreadable, 2 the command\n"
-        "or the folder will not do, 3 no point is there or can be read, 130 stopped",
+        exits={
+            ExitCode.DONE: "all well so far",
+            ExitCode.FAILED: "a point failed or is unreadable",
+            ExitCode.BAD_INPUT: "the command or the folder will not do",
+            ExitCode.NOTHING_DONE: "no point is there or can be read",
+        },
     )
     parser.add_argument(
         "results", help="the results folder, or the folder of one run or attempt in it"

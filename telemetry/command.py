@@ -43,6 +43,7 @@ _EXITS: Final[Mapping[ExitCode, str]] = {
     ExitCode.FAILED: "a check, a claim, a point or the machine failed",
     ExitCode.BAD_INPUT: "the command, a value or a folder will not do; nothing was begun",
     ExitCode.NOTHING_DONE: "nothing could run or be read",
+    ExitCode.UNSEEN: "--strict: no check failed, but some could not be looked at",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C",
 }
 
@@ -51,9 +52,11 @@ def exit_codes(meanings: Mapping[ExitCode, str] | None = None) -> str:
     """The exit codes as a help shows them, a line each.
 
     Args:
-        meanings: what some of them mean of one command; the others are told in general.
+        meanings: those of one command, beside a bad input and an interruption, which all have;
+            None tells all there are.
     """
-    said = {**_EXITS, **(meanings or {})}
+    every = {code: _EXITS[code] for code in (ExitCode.BAD_INPUT, ExitCode.INTERRUPTED)}
+    said = _EXITS if meanings is None else {**every, **meanings}
     lines = [f"  {int(code):<3}  {said[code]}" for code in sorted(said)]
     return "\n".join(["exit codes:", *lines])
 
@@ -175,7 +178,8 @@ class CommandParser(argparse.ArgumentParser):
             return text and text.replace(f"python -m {module}", prog)
 
         if module in VERBS and "exit" not in (epilog or ""):
-            epilog = "\n\n".join(filter(None, [epilog, exit_codes(exits)]))
+            general = {code: _EXITS[code] for code in _EXITS if code is not ExitCode.UNSEEN}
+            epilog = "\n\n".join(filter(None, [epilog, exit_codes(exits or general)]))
         super().__init__(
             prog=prog,
             description=as_called(description),

@@ -25,10 +25,13 @@ from telemetry.terminal import printable
 
 _WHO: Final = "audit"
 _MODULE: Final = "analysis.audit"
-_EXITS: Final = """\
-exit code: 0 when no check failed, also where some could not be looked at: the verdict counts
-those, and --strict makes them 4; 1 when a check failed, or the machine did; 2 when the command or
-the folder will not do; 3 when there is no sealed run to audit."""
+_EXITS: Final = {
+    ExitCode.DONE: "no check failed, though some may not have been looked at: the verdict counts",
+    ExitCode.FAILED: "a check failed, or the machine did",
+    ExitCode.BAD_INPUT: "the command or the folder will not do",
+    ExitCode.NOTHING_DONE: "there is no sealed run to audit",
+    ExitCode.UNSEEN: "--strict: no check failed, but some could not be looked at",
+}
 _STYLES: Final = {
     Outcome.PASSED: "green",
     Outcome.FAILED: "bold red",
@@ -40,7 +43,7 @@ _STYLES: Final = {
 @command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Audit a results folder or one run of it; the exit code."""
-    parser = CommandParser(module=_MODULE, description=__doc__, epilog=_EXITS)
+    parser = CommandParser(module=_MODULE, description=__doc__, exits=_EXITS)
     parser.add_argument(
         "results", help="the results folder, or the folder of one run or attempt in it"
     )

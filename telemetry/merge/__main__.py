@@ -20,14 +20,18 @@ from telemetry.terminal import printable
 
 _WHO: Final = "merge"
 _MODULE: Final = "telemetry.merge"
-_EXITS: Final = """exit code: 0 merged, or sealed already; 1 an attempt could not be merged, the
-others were; 2 the command or the folder will not do; 3 nothing could be merged or read"""
+_EXITS: Final = {
+    ExitCode.DONE: "merged, or sealed already",
+    ExitCode.FAILED: "an attempt could not be merged; the others were",
+    ExitCode.BAD_INPUT: "the command or the folder will not do",
+    ExitCode.NOTHING_DONE: "nothing could be merged or read",
+}
 
 
 @command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Merge a results folder, or one run or attempt of it; the exit code."""
-    parser = CommandParser(module=_MODULE, description=__doc__, epilog=_EXITS)
+    parser = CommandParser(module=_MODULE, description=__doc__, exits=_EXITS)
     parser.add_argument(
         "results", help="the results folder, or the folder of one run or attempt in it"
     )

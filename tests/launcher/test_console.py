@@ -1,13 +1,29 @@
 """The one word `joulegrid` finds every verb, and imports no other's."""
 
+import re
 import subprocess
 import sys
+from importlib.util import find_spec
+from typing import Final
 
 import pytest
 
 from launcher.console import ABOUT, main
+from telemetry.command import ExitCode
 from telemetry.next_line import PROGRAM, VERBS
 from tests.conftest import REPOSITORY
+
+THERE: Final = [verb for module, verb in VERBS.items() if find_spec(module) is not None]
+# Of the codes these can be every command's.
+CODES: Final = (ExitCode.DONE, ExitCode.FAILED, ExitCode.BAD_INPUT, ExitCode.INTERRUPTED)
+
+
+def call(*words: str) -> int:
+    """The exit code, whichever way a command ends."""
+    try:
+        return main(words)
+    except SystemExit as ended:
+        return int(ended.code or 0)
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +77,36 @@ def test_a_verb_brings_in_what_it_needs_and_no_more() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", THERE)
+def test_the_help_of(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call(verb, "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"usage: joulegrid {verb} ")
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if "python -m" in line]
+    told = lines[lines.index("exit codes:") :]
+    codes = [int(match[1]) for line in told if (match := re.match(r"  (\d+) {2,}\S", line))]
+    assert set(CODES) <= set(codes)
+    assert codes == sorted(set(codes) & set(ExitCode))
+
+
+@pytest.mark.parametrize("verb", THERE)
+def test_the_version_of(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(verb, "--version") == 0
+    assert capsys.readouterr().out.startswith("joulegrid")
+
+
+@pytest.mark.parametrize("verb", THERE)
+def test_a_flag_that_is_none_is_refused_in_one_line_by(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(verb, "--no-such-flag") == ExitCode.BAD_INPUT
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert said.err.startswith(PROGRAM)
