@@ -215,12 +215,16 @@ def needs_extra(who: str, extra: str) -> Iterator[None]:
         missing = (error.name or "").partition(".")[0]
         if not missing or missing in _OWN_PACKAGES:
             raise
-        complain(
-            who,
-            f"the package {missing} must be installed, but is not; "
-            f"pip install 'joulegrid[{extra}]', or '.[{extra}]' in a checkout, brings it",
-        )
+        complain(who, lacks(missing, extra))
         raise SystemExit(int(ExitCode.BAD_INPUT)) from None
+
+
+def lacks(package: str, extra: str) -> str:
+    """What is said where a package of an extra is not installed."""
+    return (
+        f"the package {package} must be installed, but is not; "
+        f"pip install 'joulegrid[{extra}]', or '.[{extra}]' in a checkout, brings it"
+    )
 
 
 def _silence_output() -> None:

@@ -1,24 +1,35 @@
 """Promise: what a launch would refuse before it writes anything, so that a plan refuses it too."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from launcher.campaign.provenance import source_state
 from launcher.config.errors import BadInputError
 from launcher.config.listing import project_folder
 from launcher.jobs.submit import require_slurm_path
 from launcher.plan.grid import Grid, Verdict
+from telemetry.command import lacks
 from workers.prompts.availability import prompts_fault
+
+# What a rank imports and a login node need not have: the extra `work`.
+_RANKS_NEED: Final = ("torch", "fairscale", "sentencepiece")
 
 
 def require_launch(grid: Grid) -> None:
     """Refuse a results folder or prompts that the launch could not use. Nothing is written.
 
     Raises:
-        BadInputError: the folder cannot be made or written, or Slurm would read more out of its
-            name; a source's prompts are too few or malformed, as far as that can be seen here.
+        BadInputError: ranks are to run here and lack a package; the folder cannot be made or
+            written, or Slurm would read more out of its name; a source's prompts are too few or
+            malformed, as far as that can be seen here.
     """
     points = grid.having(Verdict.RUN)
+    if any(point.cluster.executor == "local" for point in points):
+        for package in _RANKS_NEED:
+            if find_spec(package) is None:
+                raise BadInputError(lacks(package, "work"))
     require_slurm_path(grid.results, points)
     for source, prompts in dict.fromkeys((point.source, point.spec.prompts) for point in points):
         if fault := prompts_fault(source, prompts):

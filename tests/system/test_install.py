@@ -1,5 +1,6 @@
 """Once installed, the packages and conf/ are whole and found from any working directory."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.next_line import PROGRAM
 from tests.conftest import REPOSITORY
 
 PACKAGES = ("analysis", "conf", "launcher", "telemetry", "workers")
@@ -54,6 +56,26 @@ def test_every_module_and_data_file_of_a_package_is_in_the_wheel(site: Path, pac
 @pytest.mark.parametrize("package", TYPED)
 def test_an_installed_package_says_that_it_is_typed(site: Path, package: str) -> None:
     assert (site / package / "py.typed").is_file()
+
+
+def test_an_installation_brings_the_word(site: Path, tmp_path: Path) -> None:
+    def call(*words: str) -> str:
+        done = subprocess.run(
+            [str(site / "bin" / PROGRAM), *words],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    assert call("--version").startswith(f"{PROGRAM} ")
+    assert call("audit", "--help").startswith(f"usage: {PROGRAM} audit ")
+    assert call("complete", "--", f"{PROGRAM} run model=7") == "model=7b\n"
+    planned = call("run", "cluster=local", "gpu=simulated-a100", "model=nano", "plan=true")
+    assert "1 run" in planned
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_installed_wheel_plans_from_any_working_directory(site: Path, tmp_path: Path) -> None:
