@@ -10,6 +10,7 @@
 - `fields`: one row each, with unit and meaning.
 - `files`: what a reader finds is whole or not there.
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
+- `foreseen`: what an attempt was expected to take before it was queued, with intervals.
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
 - `paths`: where a run's record lies: every path of a results folder in one place.
 - `place`: what a folder is that somebody named: a results folder, a run, an attempt, or none.

@@ -34,6 +34,11 @@ class AttemptPaths:
         return self.folder / "provenance.json"
 
     @property
+    def foreseen(self) -> Path:
+        """What it was expected to take, written before submission; records of before lack it."""
+        return self.folder / "foreseen.json"
+
+    @property
     def submitted(self) -> Path:
         """The job's ids and log path, written by the launcher."""
         return self.folder / "submitted.json"
