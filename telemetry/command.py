@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NoReturn, Protocol
 
 from telemetry.damage import DamagedError
+from telemetry.document import JSON_WORD, Document, due, owed
 from telemetry.next_line import VERBS, spoken, typed
 from telemetry.terminal import printable, replace_unencodable
 
@@ -87,7 +88,9 @@ class Main(Protocol):
 
 
 def complain(who: str, text: str) -> None:
-    """One line on standard error, whatever is in `text`."""
+    """One line on standard error, whatever is in `text`; among the errors of a document, too."""
+    if (document := due()) is not None:
+        document.errors.append(text.strip())
     sys.stderr.write(f"{spoken(who)}: {printable(text.strip())}\n")
 
 
@@ -96,38 +99,62 @@ def command(who: str) -> Callable[[Main], Main]:
 
     A stream of any encoding is written to; what the machine does (a disk is full, the reader of
     the output is gone, somebody presses Ctrl-C) ends it with one line and a code of `ExitCode`.
+    Where `--json` is among its words its document is written last, also when it was refused.
     """
 
     def wrap(main: Main) -> Main:
         @functools.wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
             replace_unencodable()
-            try:
-                status = main(arguments)
-                sys.stdout.flush()
-            except BrokenPipeError:
-                # `head` has seen enough. The interpreter would write what is left at its end.
-                _silence_output()
-                return ExitCode.FAILED
-            except CommandError as error:
-                complain(who, str(error))
-                sys.stdout.writelines(f"{printable(line)}\n" for line in error.lines)
-                return error.code
-            except DamagedError as error:
-                complain(who, str(error))
-                return ExitCode.FAILED
-            except OSError as error:
-                where = f" {error.filename}" if error.filename else ""
-                complain(who, f"the machine refuses{where}: {error.strerror or error}")
-                return ExitCode.FAILED
-            except KeyboardInterrupt:
-                complain(who, "stopped")
-                return ExitCode.INTERRUPTED
-            return status
+            with owed(sys.argv[1:] if arguments is None else arguments) as document:
+                if document is None:
+                    return _guarded(who, lambda: main(arguments))
+                status = _guarded(who, lambda: _ended(main, arguments))
+            # Outside: standard output is itself again.
+            return _guarded(who, lambda: _closed(document, status))
 
         return run
 
     return wrap
+
+
+def _guarded(who: str, act: Callable[[], int]) -> int:
+    """What `act` gives, or the code of what kept it from its end, with one line of error."""
+    try:
+        status = act()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `head` has seen enough. The interpreter would write what is left at its end.
+        _silence_output()
+        return ExitCode.FAILED
+    except CommandError as error:
+        complain(who, str(error))
+        sys.stdout.writelines(f"{printable(line)}\n" for line in error.lines)
+        return error.code
+    except DamagedError as error:
+        complain(who, str(error))
+        return ExitCode.FAILED
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        complain(who, f"the machine refuses{where}: {error.strerror or error}")
+        return ExitCode.FAILED
+    except KeyboardInterrupt:
+        complain(who, "stopped")
+        return ExitCode.INTERRUPTED
+    return status
+
+
+def _ended(main: Main, arguments: Sequence[str] | None) -> int:
+    """A parser's own end is a status too: there is a document to write after it."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def _closed(document: Document, status: int) -> int:
+    document.close(status)
+    return status
 
 
 class _ProseFormatter(argparse.HelpFormatter):
@@ -190,6 +217,14 @@ class CommandParser(argparse.ArgumentParser):
         self._who = module.rpartition(".")[2]
         self.add_argument(
             "--version", action="version", version=own_version(), help="show the version"
+        )
+
+    def add_json(self, about: str) -> None:
+        """Let the command be asked for its document; `about` is what that holds."""
+        self.add_argument(
+            JSON_WORD,
+            action="store_true",
+            help=f"one JSON document on standard output instead of words: {about}",
         )
 
     def error(self, message: str) -> NoReturn:

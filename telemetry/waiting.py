@@ -1,0 +1,155 @@
+"""Waiting: how far a command is, told while it says nothing else.
+
+On standard error, so that what it tells stays whole: a line that moves where that is a terminal,
+lines of their own in a log. A step that is over before anybody wonders says nothing.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, TextIO, TypeVar
+
+from rich.cells import cell_len, set_cell_size
+
+from telemetry.output import takes_escapes
+from telemetry.paragraph import columns
+from telemetry.terminal import printable, spelt
+
+T = TypeVar("T")
+
+QUIET_S: Final = 2.0
+"""Nobody is left without a word for longer: people wait two seconds without wondering."""
+# Earlier by what a busy machine may be late.
+_FIRST_LINE_S: Final = 1.4
+_LINE_S: Final = 1.8
+# A log of a whole night is read too: after a minute a line each ten seconds will do, after ten
+# minutes one a minute.
+_SELDOM_AFTER_S: Final = 60.0
+_SELDOM_S: Final = 10.0
+_RARE_AFTER_S: Final = 600.0
+_RARE_S: Final = 60.0
+# A terminal shows at once that it was heard, but does not flicker for what is done in a moment.
+_FIRST_FRAME_S: Final = 0.3
+_FRAME_S: Final = 0.2
+_FRAMES: Final = "|/-\\"
+_CLEAR: Final = "\r\x1b[K"
+
+
+def line_pause_s(waited_s: float) -> float:
+    """How long a log is left alone after a line, by how long the step has lasted."""
+    if waited_s < _SELDOM_AFTER_S:
+        return _LINE_S
+    return _SELDOM_S if waited_s < _RARE_AFTER_S else _RARE_S
+
+
+class Waiting:
+    """One step of a command, told from a thread of its own until it is over."""
+
+    def __init__(self, what: str, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = takes_escapes(self._stream)
+        self._what = what
+        self._at = ""
+        self._start_s = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def at(self, where: str) -> None:
+        """How far it is, in words."""
+        self._at = where
+
+    def name(self, what: str) -> str:
+        """Give the step another name; the one that it had."""
+        before, self._what, self._at = self._what, what, ""
+        return before
+
+    def begin(self) -> None:
+        """Start to tell."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop, and leave no trace on a terminal."""
+        self._over.set()
+        self._thread.join()
+
+    def _tell(self) -> None:
+        try:
+            if self._live:
+                self._draw()
+            else:
+                self._log()
+        except (OSError, ValueError):
+            # Who waited is gone, or closed the stream: the work goes on.
+            return
+
+    def _draw(self) -> None:
+        frame = 0
+        pause_s = _FIRST_FRAME_S
+        while not self._over.wait(pause_s):
+            pause_s = _FRAME_S
+            frame += 1
+            text = f"{_FRAMES[frame % len(_FRAMES)]} {self._text()}"
+            room = columns(self._stream) - 1
+            if cell_len(text) > room:
+                text = set_cell_size(text, room)
+            self._stream.write(f"{_CLEAR}{text}")
+            self._stream.flush()
+        if frame:
+            self._stream.write(_CLEAR)
+            self._stream.flush()
+
+    def _log(self) -> None:
+        pause_s = _FIRST_LINE_S
+        while not self._over.wait(pause_s):
+            waited_s = time.monotonic() - self._start_s
+            pause_s = line_pause_s(waited_s)
+            self._stream.write(f"{self._text()} ({waited_s:.0f} s)\n")
+            self._stream.flush()
+
+    def _text(self) -> str:
+        text = f"{self._what}: {self._at}" if self._at else self._what
+        return spelt(printable(text), self._stream)
+
+
+_NOW: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[Waiting]:
+    """Within it whoever waits is told of `what`, and of what `at` says; nothing else may print.
+
+    Within another it is a part of that one.
+    """
+    if (outer := _NOW.get()) is not None:
+        before = outer.name(what)
+        try:
+            yield outer
+        finally:
+            outer.name(before)
+        return
+    step = Waiting(what)
+    token = _NOW.set(step)
+    step.begin()
+    try:
+        yield step
+    finally:
+        _NOW.reset(token)
+        step.end()
+
+
+def at(where: str) -> None:
+    """Say how far the step at work is; goes nowhere where nobody waits."""
+    if (step := _NOW.get()) is not None:
+        step.at(where)
+
+
+def counted(items: Iterable[T], what: str) -> Iterator[T]:
+    """`items` one by one, telling which of how many is at work, such as `run 3 of 21`."""
+    items = items if isinstance(items, Sized) else list(items)
+    total = len(items)
+    for number, item in enumerate(items, 1):
+        at(f"{what} {number} of {total}")
+        yield item
