@@ -20,5 +20,5 @@
   be.
 - `work_checks`: do steps, windows, warm-ups and memory agree?
 
-Public: `Outcome`, `seals_digest`.
+Public: `Outcome`.
 """

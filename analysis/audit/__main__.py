@@ -16,10 +16,10 @@ from rich.markup import escape
 
 from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
-from analysis.tables.table import report_folder
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.next_line import typed
 from telemetry.record.files import write_json
+from telemetry.record.paths import AttemptPaths, RunPaths, report_folder
 from telemetry.record.place import RecordPlace, named_place, shown
 from telemetry.terminal import printable
 

@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run, open_run
-from analysis.tables.table import report_folder
 from telemetry.record.files import read_json, require_plain
-from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.paths import AttemptPaths, RunPaths, report_folder
 from telemetry.record.schema import METADATA_KEY
 from telemetry.terminal import printable
 

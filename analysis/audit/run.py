@@ -1,6 +1,5 @@
 """Run: every check over every sealed run, from files alone."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,13 @@ import pyarrow.parquet as pq
 
 from analysis.audit.check import Case, Check, Finding, Outcome, failed, judged, skipped
 from analysis.audit.registry import CHECKS
-from analysis.runs.sealed_runs import find_runs, load
+from analysis.runs.sealed_runs import load
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.build import build_tables
-from analysis.tables.table import Table, report_folder
-from telemetry.record.files import file_sha256
-from telemetry.record.paths import RunPaths
+from analysis.tables.table import Table
+from telemetry.record.paths import RunPaths, find_runs, report_folder
 from telemetry.record.schema import SCHEMA_VERSION
+from telemetry.record.way_on import seals_digest
 from telemetry.terminal import printable
 
 # One run that failed or could not be looked at is not made good by others that passed.
@@ -147,17 +146,6 @@ def _audit(results: Path, runs: Sequence[RunPaths], *, whole: bool) -> Audit:
 def is_sealed(run: RunPaths) -> bool:
     """True when any attempt of the run carries a seal, intact or not."""
     return any(attempt.seal.is_file() for attempt in run.attempts())
-
-
-def seals_digest(results: Path) -> str:
-    """One hash of all seals: tells whether an audit is of the runs that are there now."""
-    digest = hashlib.sha256()
-    for run in find_runs(results):
-        for attempt in run.attempts():
-            if attempt.seal.is_file():
-                name = f"{run.run_id}/{attempt.number}/{file_sha256(attempt.seal)}\n"
-                digest.update(name.encode(errors="surrogateescape"))
-    return digest.hexdigest()
 
 
 def to_mapping(audit: Audit) -> dict[str, Any]:

@@ -27,13 +27,15 @@ from analysis.runs.sealed_runs import DAMAGED, Loaded
 from analysis.tables.build import build_tables
 from analysis.tables.column import alike, visible
 from analysis.tables.point import run_order
-from analysis.tables.table import Table, Tables, report_folder
+from analysis.tables.table import Table, Tables
 from analysis.tables.write import write_tables
+from telemetry.record.files import write_json
+from telemetry.record.paths import report_folder
+from telemetry.record.way_on import PAGE, REPORT, audit_digest, seals_digest
 from telemetry.terminal import printable
 
 SECTIONS: Final = ("results", "contrasts", "runs", "speed", "phases", "gpus", "paper", "others")
 """Sections of the page that show the tables which name them; `report.html` has their words."""
-_PAGE: Final = "index.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +81,24 @@ def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
             if figure.svg is not None:
                 path = fresh / "figures" / f"{figure.key}.svg"
                 path.write_bytes(standalone(figure.svg).encode())
-        (fresh / _PAGE).write_bytes(render(loaded, tables, figures, verdict).encode())
+        write_json(fresh / REPORT, _of_what(loaded))
+        (fresh / PAGE).write_bytes(render(loaded, tables, figures, verdict).encode())
     for figure in figures:
         if figure.svg is None:
             # What an earlier call drew is no longer true.
             (folder / "figures" / f"{figure.key}.svg").unlink(missing_ok=True)
-    return Written(page=folder / _PAGE, tables=tables, figures=figures, verdict=verdict)
+    return Written(page=folder / PAGE, tables=tables, figures=figures, verdict=verdict)
+
+
+def _of_what(loaded: Loaded) -> dict[str, Any]:
+    """Which runs and which audit a page is of: whether it is out of date can be told from it."""
+    return {
+        "schema": "joulegrid.report",
+        "version": 1,
+        "seals_sha256": seals_digest(loaded.results),
+        "audit_sha256": audit_digest(loaded.results),
+        "runs": [run.run_id for run in loaded.runs],
+    }
 
 
 def render(

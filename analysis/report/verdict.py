@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from analysis.audit.check import Outcome
-from analysis.audit.run import seals_digest
 from analysis.runs.sealed_runs import NOT_AS_SEALED, Loaded
 from analysis.runs.unreadable import UNREADABLE
-from analysis.tables.table import report_folder
 from telemetry.record.files import read_json
+from telemetry.record.paths import report_folder
+from telemetry.record.way_on import AUDIT, seals_digest
 from telemetry.terminal import printable
 
 # The audit's check that every file is as it was sealed.
@@ -59,7 +59,7 @@ class AuditVerdict:
     @classmethod
     def of(cls, loaded: Loaded) -> Self:
         """The verdict of the audit that lies in the results folder."""
-        path = report_folder(loaded.results) / "audit.json"
+        path = report_folder(loaded.results) / AUDIT
         if not path.is_file():
             return cls(text="Not audited yet.", good=False, of_these=False)
         try:

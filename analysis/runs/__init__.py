@@ -1,6 +1,7 @@
 """Sealed runs as arrays.
 
 - `rank_spans`: what each rank did and when, as arrays.
+- `run_folder`: whose folder it is that somebody names: all runs', one run's or one attempt's.
 - `sealed_files`: the bytes of a run's files, hashed against its seal as they are read.
 - `sealed_runs`: the sealed runs of a results folder, and by name everything that does not
   count.
@@ -10,6 +11,6 @@
   it.
 
 Public: `DAMAGED`, `FloatArray`, `IntArray`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`, `RankSpans`,
-`Run`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `find_runs`, `int_array`, `load`,
-`measured_window_us`, `open_run`, `rank_spans`, `shortened`.
+`Run`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `int_array`, `load`, `measured_window_us`,
+`open_run`, `rank_spans`, `run_of`, `shortened`.
 """

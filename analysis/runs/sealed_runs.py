@@ -22,7 +22,7 @@ from analysis.runs.series import Series
 from analysis.runs.table_arrays import to_series
 from analysis.runs.unreadable import UNREADABLE, require_columns, require_shape, shortened
 from telemetry.record.files import read_json
-from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
+from telemetry.record.paths import AttemptPaths, RunPaths, find_runs
 from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
 from telemetry.record.seal import SEALED, verify_seal
 from telemetry.record.spec import RunSpec
@@ -269,14 +269,6 @@ def load(results: Path, only: RunPaths | None = None) -> Loaded:
                 )
             )
     return Loaded(results=results, runs=tuple(runs), not_counted=tuple(others))
-
-
-def find_runs(results: Path) -> list[RunPaths]:
-    """Every folder that is a run or claims to be: one with a spec, or with an attempt."""
-    listed = {run.run_id for run in list_runs(results)}
-    folders = sorted(child for child in results.iterdir() if child.is_dir())
-    runs = [RunPaths(results=results, run_id=folder.name) for folder in folders]
-    return [run for run in runs if run.run_id in listed or run.attempts()]
 
 
 class _NotAsSealedError(Exception):

@@ -26,6 +26,6 @@
 
 Public: `Cell`, `Column`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`, `POINT_BY_NAME`,
 `RANDOM`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `differing`, `engines_in_order`,
-`estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `report_folder`, `run_order`, `run_row`,
-`visible`, `write_tables`.
+`estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `run_order`, `run_row`, `visible`,
+`write_tables`.
 """

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import pyarrow as pa
@@ -164,11 +163,6 @@ class Tables:
     def all(self) -> tuple[Table, ...]:
         """Every table, in the report's order."""
         return tuple(self.by_name.values())
-
-
-def report_folder(results: Path) -> Path:
-    """Where analysis writes: tables, figures, the page and the audit."""
-    return results / "report"
 
 
 def _cell(value: Cell) -> Cell:

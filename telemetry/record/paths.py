@@ -199,6 +199,11 @@ def campaigns_folder(results: Path) -> Path:
     return results / "campaigns"
 
 
+def report_folder(results: Path) -> Path:
+    """Where analysis writes: tables, figures, the page and the audit; no part of the record."""
+    return results / "report"
+
+
 def holds_results(folder: Path) -> bool:
     """True where a folder has what the launcher writes: a run, or the calls that made runs.
 
@@ -225,3 +230,11 @@ def list_runs(results: Path) -> Iterator[RunPaths]:
         run = RunPaths(results=results, run_id=folder.name)
         if run.is_there:
             yield run
+
+
+def find_runs(results: Path) -> list[RunPaths]:
+    """Every folder that is a run or claims to be: one with a spec, or with an attempt."""
+    listed = {run.run_id for run in list_runs(results)}
+    folders = sorted(child for child in results.iterdir() if child.is_dir())
+    runs = [RunPaths(results=results, run_id=folder.name) for folder in folders]
+    return [run for run in runs if run.run_id in listed or run.attempts()]
