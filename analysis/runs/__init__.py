@@ -1,5 +1,6 @@
 """Sealed runs as arrays.
 
+- `labels`: what a reader of any number of a run has to know of the run first.
 - `rank_spans`: what each rank did and when, as arrays.
 - `run_folder`: whose folder it is that somebody names: all runs', one run's or one attempt's.
 - `sealed_files`: the bytes of a run's files, hashed against its seal as they are read.
@@ -11,6 +12,7 @@
   it.
 
 Public: `DAMAGED`, `FloatArray`, `IntArray`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`, `RankSpans`,
-`Run`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `int_array`, `load`, `measured_window_us`,
-`open_run`, `rank_spans`, `run_of`, `shortened`.
+`Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `changed_code`, `find_runs`,
+`int_array`, `load`, `measured_window_us`, `open_run`, `partial_record`, `random_weights`,
+`rank_spans`, `run_of`, `shortened`.
 """

@@ -1,5 +1,6 @@
 """One module a table: its columns beside how each is computed.
 
+- `about`: what every file and frame says of the runs that its numbers are of.
 - `build`: every table that there is, made from the sealed runs of a results folder.
 - `column`: what one number of a table means, how it is had, and how the page shows it.
 - `comparison`: the table of the paper's numbers beside ours, where the conditions are the same.
@@ -9,6 +10,7 @@
 - `formats`: the table of grid points that were run in several formats of numbers and weights.
 - `gpus`: the table with one row a GPU that a run was given, at work or idle.
 - `groups`: the table with one row a grid point, over its repeats, with their intervals.
+- `labels`: the columns that say in every row of a run what its numbers are not.
 - `launched`: how a run was to be measured, which its spec does not say.
 - `measured`: one sealed run, worked out; what the tables of runs, phases and GPUs are made
   from.
@@ -25,7 +27,7 @@
 - `write`: tables as CSV and Parquet.
 
 Public: `Cell`, `Column`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`, `POINT_BY_NAME`,
-`RANDOM`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `differing`, `engines_in_order`,
-`estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `run_order`, `run_row`, `visible`,
-`write_tables`.
+`RANDOM`, `Row`, `Table`, `Tables`, `UNIT_OF_ROW`, `about`, `alike`, `build_tables`, `differing`,
+`engines_in_order`, `estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `report_folder`,
+`run_order`, `run_row`, `visible`, `write_tables`.
 """

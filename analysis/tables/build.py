@@ -1,10 +1,13 @@
 """Build: every table that there is, made from the sealed runs of a results folder."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from analysis.energy.run_energy import RunEnergy
+from analysis.runs.labels import RunLabels
 from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
 from analysis.runs.unreadable import UNREADABLE, shortened
+from analysis.tables.about import about
 from analysis.tables.column import Row
 from analysis.tables.comparison import COMPARISON
 from analysis.tables.conditions import CONDITIONS
@@ -40,11 +43,13 @@ def build_tables(loaded: Loaded) -> Tables:
     of_runs: dict[str, list[Row]] = {kind.name: [] for kind in TABLES if kind.of_run}
     notes: list[tuple[str, str]] = []
     counted: list[Run] = []
+    labels: dict[str, RunLabels] = {}
     others = list(loaded.not_counted)
     for run in sorted(loaded.runs, key=run_order):
         try:
             run_energy = RunEnergy(run)
             own = _rows(Measured(run_energy))
+            own_labels = RunLabels.of(run)
             own_notes = [(run.run_id, printable(note)) for note in run_energy.notes]
         except UNREADABLE as error:
             others.append(
@@ -62,6 +67,7 @@ def build_tables(loaded: Loaded) -> Tables:
             of_runs[name] += rows
         notes += own_notes
         counted.append(run)
+        labels[run.run_id] = own_labels
     others.sort(key=lambda other: (other.run_id, other.attempt or 0))
     made: dict[str, Table] = {}
     for kind in TABLES:
@@ -73,7 +79,11 @@ def build_tables(loaded: Loaded) -> Tables:
     for kind in TABLES:
         if kind.of_results is not None:
             made[kind.name] = kind.table(kind.of_results(results))
-    return Tables(by_name={kind.name: made[kind.name] for kind in TABLES}, notes=tuple(notes))
+    by_name = {
+        kind.name: replace(made[kind.name], about=about(kind.name, kind.title, labels))
+        for kind in TABLES
+    }
+    return Tables(by_name=by_name, notes=tuple(notes), others=tuple(others))
 
 
 def _rows(measured: Measured) -> dict[str, list[Row]]:

@@ -11,6 +11,9 @@ Cell = str | int | float | bool | None
 Row = dict[str, Cell]
 """One line of a table, by column name."""
 
+UNIT_OF_ROW: Final = "as column unit says"
+"""Unit of a column whose rows are each of another quantity."""
+
 T = TypeVar("T")
 U = TypeVar("U")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -38,12 +41,32 @@ class Column(Generic[T_contra]):
     """The page leaves the column out where that column is empty or 0 in every row."""
     plus_minus: str | None = None
     """Column that holds its expanded uncertainty (k = 2); the page writes both in one cell."""
+    interval: tuple[str, str] | None = None
+    """Columns that hold the two ends of its 95 % interval."""
     reason: str | None = None
     """Column that says why a number is missing."""
     setting: bool = False
     """What was asked for, no result: where no row differs, one line above the table says it."""
     follows: tuple[str, ...] = ()
     """Columns that decide it: it has none of its own where rows with equal ones agree in it."""
+
+
+def arrow_metadata(column: Column[Any]) -> dict[str, str]:
+    """What an Arrow field says of a column: the same keys for each, empty where it has none.
+
+    `unit` and `meaning` are the column's. `uncertainty` is the column beside it that holds its
+    expanded uncertainty, `low` and `high` those that hold its interval, `reason` the one that says
+    why it is null.
+    """
+    low, high = column.interval or ("", "")
+    return {
+        "unit": column.unit,
+        "meaning": column.meaning,
+        "uncertainty": column.plus_minus or "",
+        "low": low,
+        "high": high,
+        "reason": column.reason or "",
+    }
 
 
 class ColumnsOf(Generic[T]):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
 
-from analysis.tables.column import Cell, ColumnsOf, Row
+from analysis.tables.column import UNIT_OF_ROW, Cell, ColumnsOf, Row
 from analysis.tables.groups import GROUPS
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import POINT_BY_NAME, RANDOM
@@ -21,6 +21,7 @@ _CONDITIONS: Final = ("prompts", "temperature", "top_p")
 # A number of the paper may be a mean over these; another dataset has other prompts.
 _AVERAGED: Final = ("dataset", "max_gen_len", "prompts_digest")
 _SETTINGS: Final = (*POINT_BY_NAME, *LAUNCH_SETTINGS)
+_UNITS: Final = {column.name.removesuffix("_mean"): column.unit for column in GROUPS.columns}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,12 @@ class _Answer:
             return self.number.metric
         return f"{self.number.metric}, change in % at {self.number.power_cap_w:g} W"
 
+    @property
+    def unit(self) -> str:
+        if self.number.against_power_cap_w is not None:
+            return "%"
+        return _UNITS[self.number.metric]
+
 
 _OF: Final = ColumnsOf[_Answer]()
 
@@ -56,16 +63,23 @@ _COLUMNS: Final = (
     _OF.number(
         "paper_value",
         "paper",
-        "",
+        UNIT_OF_ROW,
         "The paper's number, in the quantity's unit.",
         lambda one: one.number.value,
     ),
     _OF.number(
         "our_value",
         "ours",
-        "",
+        UNIT_OF_ROW,
         "Mean over our repeats; over all cells the paper averages.",
         lambda one: one.ours,
+    ),
+    _OF.text(
+        "unit",
+        "unit",
+        "SI unit of the quantity; `%` of a change.",
+        lambda one: one.unit,
+        shown=False,
     ),
     _OF.number(
         "ratio",

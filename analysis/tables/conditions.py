@@ -10,6 +10,7 @@ from analysis.energy.uncertain import Uncertain
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import Performance
 from analysis.tables.column import ColumnsOf
+from analysis.tables.labels import label_columns
 from analysis.tables.measured import Measured
 from analysis.tables.table import TableKind
 
@@ -68,6 +69,7 @@ _OF: Final = ColumnsOf[_Conditions]()
 _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),
     _OF.simulated(lambda one: one.of.simulated),
+    *label_columns(_OF, lambda one: one.of.run),
     _OF.count(
         "warmup_batches",
         "warm-up batches",

@@ -11,6 +11,7 @@ from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.energy.run_energy import RunEnergy, idle_gpu_energy
 from analysis.energy.uncertain import Uncertain, gap_share
 from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.labels import label_columns
 from analysis.tables.measured import Measured
 from analysis.tables.table import TableKind
 
@@ -72,6 +73,7 @@ _COLUMNS: Final = (
         lambda one: one.gpu.rank,
     ),
     _OF.simulated(lambda one: one.of.simulated),
+    *label_columns(_OF, lambda one: one.of.run),
     *_OF.uncertain(
         "energy_j",
         "energy",

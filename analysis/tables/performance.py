@@ -8,6 +8,7 @@ from typing import Final
 from analysis.performance.latency import Latency
 from analysis.performance.run_performance import KINDS, MEASURED, STATED, Performance
 from analysis.tables.column import Column, ColumnsOf
+from analysis.tables.labels import label_columns
 from analysis.tables.measured import Measured
 from analysis.tables.point import POINT_BY_NAME
 from analysis.tables.table import TableKind
@@ -175,6 +176,7 @@ _COLUMNS: Final = (
         for name in ("engine", "dtype", "quantization")
     ),
     _OF.simulated(lambda one: one.of.simulated),
+    *label_columns(_OF, lambda one: one.of.run),
     _OF.number(
         "first_token_mean_s",
         "first token",

@@ -7,6 +7,7 @@ from analysis.energy.methods import POLLED_COUNTER
 from analysis.energy.phase_energy import PhaseEnergy
 from analysis.energy.run_energy import RunEnergy
 from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.labels import label_columns
 from analysis.tables.measured import Measured
 from analysis.tables.table import TableKind
 
@@ -39,6 +40,7 @@ _COLUMNS: Final = (
         lambda one: one.phase.phase,
     ),
     _OF.simulated(lambda one: one.of.simulated),
+    *label_columns(_OF, lambda one: one.of.run),
     _OF.count("spans", "spans", "How often it did so.", lambda one: one.phase.spans),
     _OF.number("seconds", "time", "s", "Sum of the spans.", lambda one: one.phase.seconds),
     *_OF.uncertain(

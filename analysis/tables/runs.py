@@ -5,6 +5,7 @@ from typing import Final
 
 from analysis.energy.run_energy import RunEnergy
 from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.labels import label_columns
 from analysis.tables.launched import LAUNCHED
 from analysis.tables.measured import Measured
 from analysis.tables.point import POINT
@@ -31,6 +32,7 @@ _COLUMNS: Final = (
         lambda one: one.spec.repeat,
     ),
     _OF.simulated(lambda one: one.simulated),
+    *label_columns(_OF, lambda one: one.run),
     _OF.number(
         "duration_s",
         "time",

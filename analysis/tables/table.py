@@ -2,15 +2,19 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as field_of
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import pyarrow as pa
 
 from analysis.runs.sealed_runs import NotCounted, Run
-from analysis.tables.column import Cell, Column, Row
+from analysis.tables.column import Cell, Column, Row, arrow_metadata
 from analysis.tables.measured import Measured
+from telemetry.record.schema import METADATA_KEY
 from telemetry.terminal import printable
 
 T = TypeVar("T")
@@ -86,13 +90,16 @@ class Table:
     """What each column means, in the order of the file."""
     rows: tuple[Row, ...]
     """Values by column name; None or a missing name is an empty cell."""
+    about: Mapping[str, Any] = field_of(default_factory=dict)
+    """What a reader of the file has to know of the runs in it, as JSON; empty: nobody said."""
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
         if len(names) > len(set(names)):
             raise ValueError(f"`columns` of {self.name} must have each name once, but are {names}")
         for column in self.columns:
-            for other in (column.shown_with, column.plus_minus, column.reason):
+            beside = (column.shown_with, column.plus_minus, column.reason, *(column.interval or ()))
+            for other in beside:
                 if other is not None and other not in names:
                     raise ValueError(
                         f"`{column.name}` of {self.name} must name columns beside it, "
@@ -114,19 +121,24 @@ class Table:
         return sink.getvalue().encode()
 
     def to_arrow(self) -> pa.Table:
-        """The table as Arrow, each column's unit and meaning in its metadata."""
+        """The table as Arrow: what each column means and what it is about in its metadata."""
         fields = [
             pa.field(
                 column.name,
                 _ARROW[column.type],
-                metadata={"unit": column.unit, "meaning": column.meaning},
+                metadata=arrow_metadata(column),
             )
             for column in self.columns
         ]
         columns = {
             column.name: [row.get(column.name) for row in self.rows] for column in self.columns
         }
-        return pa.Table.from_pydict(columns, schema=pa.schema(fields))
+        return pa.Table.from_pydict(
+            columns,
+            schema=pa.schema(
+                fields, metadata={METADATA_KEY: json.dumps(self.about, sort_keys=True)}
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +165,8 @@ class Tables:
     """Every table, in the report's order."""
     notes: tuple[tuple[str, str], ...]
     """(run, sentence) of what a reader of its energies has to know."""
+    others: tuple[NotCounted, ...] = ()
+    """What is in no number but `not_counted`'s, as its rows are."""
 
     def __getattr__(self, name: str) -> Table:
         # Asked for before `by_name` is there, as `copy` does, it would look for itself for ever.

@@ -1,0 +1,171 @@
+"""Frame: rows for people's own tools, with what each column means."""
+
+import importlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from telemetry.record.schema import METADATA_KEY
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameColumn:
+    """What one column of a frame is."""
+
+    name: str
+    """Its name in every form of the frame."""
+    type: str
+    """Its Arrow type."""
+    unit: str
+    """SI unit; empty for text and flags, `1` for counts and ratios."""
+    meaning: str
+    """Definition, with its formula where it has one."""
+    uncertainty: str | None
+    """Column that holds its expanded uncertainty (k = 2); None: it has none."""
+    interval: tuple[str, str] | None
+    """Columns that hold the ends of its 95 % interval; None: it has none."""
+    reason: str | None
+    """Column that says why it is null; None: it has none."""
+
+    @property
+    def line(self) -> str:
+        """The column in one line: name, unit, what stands beside it, meaning."""
+        beside = f" ± {self.uncertainty}" if self.uncertainty else ""
+        unit = f" [{self.unit}]" if self.unit else ""
+        return f"{self.name}{unit}{beside}: {self.meaning}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """A table or a trace: Arrow within, pandas and polars where they are installed."""
+
+    name: str
+    """Which table it is."""
+    content: pa.Table
+    """The rows, as `to_arrow` gives them."""
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as Arrow: unit, meaning, uncertainty and reason in each field's metadata.
+
+        The table's own metadata have `metadata` as JSON under `joulegrid`. Parquet keeps both.
+        """
+        return self.content
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The rows as a pandas DataFrame; `.attrs` has `metadata`, and `columns` by name.
+
+        Whole numbers and flags are pandas' nullable `Int64`, `Int32` and `boolean`, so that a null
+        makes no real number of them.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        pandas: Any = _library("pandas")
+        types = {
+            pa.int64(): pandas.Int64Dtype(),
+            pa.int32(): pandas.Int32Dtype(),
+            pa.bool_(): pandas.BooleanDtype(),
+        }
+        frame = self.content.replace_schema_metadata(None).to_pandas(types_mapper=types.get)
+        frame.attrs = pandas_attrs(self.content.schema)
+        return frame
+
+    def to_polars(self) -> "pl.DataFrame":
+        """The rows as a polars DataFrame, which has no place for what a column means.
+
+        `columns` and `describe` of this frame keep saying it.
+
+        Raises:
+            ModuleNotFoundError: polars is not installed.
+        """
+        polars: Any = _library("polars")
+        return polars.from_arrow(self.content)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the rows are of: schema and project version, labels and seals of the runs."""
+        return table_metadata(self.content.schema)
+
+    @property
+    def columns(self) -> tuple[FrameColumn, ...]:
+        """Every column, in order, with unit and meaning."""
+        return tuple(_column(field, field_metadata(field)) for field in self.content.schema)
+
+    def column(self, name: str) -> FrameColumn:
+        """What one column is.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ValueError(
+            f"`name` must be a column of {self.name}, but is {name!r} instead; it has "
+            f"{', '.join(self.content.column_names)}"
+        )
+
+    def describe(self) -> str:
+        """Every column in a line of its own: name, unit, ±, meaning."""
+        return "\n".join(column.line for column in self.columns)
+
+    def __len__(self) -> int:
+        return int(self.content.num_rows)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self)} rows, {self.content.num_columns} columns>"
+
+
+_EMPTY: Final[dict[bytes, bytes]] = {}
+
+
+def field_metadata(field: pa.Field) -> dict[str, str]:
+    """What an Arrow field says of its column, as text."""
+    return {key.decode(): value.decode() for key, value in (field.metadata or _EMPTY).items()}
+
+
+def table_metadata(schema: pa.Schema) -> dict[str, Any]:
+    """What an Arrow schema says of its table; empty where it says nothing."""
+    raw = (schema.metadata or _EMPTY).get(METADATA_KEY)
+    content: dict[str, Any] = {} if raw is None else json.loads(raw)
+    return content
+
+
+def pandas_attrs(schema: pa.Schema) -> dict[str, Any]:
+    """The same as pandas keeps it in `attrs`: `joulegrid` of the table, `columns` of each."""
+    return {
+        METADATA_KEY.decode(): table_metadata(schema),
+        "columns": {field.name: field_metadata(field) for field in schema},
+    }
+
+
+def _column(field: pa.Field, told: dict[str, str]) -> FrameColumn:
+    low, high = told.get("low", ""), told.get("high", "")
+    return FrameColumn(
+        name=field.name,
+        type=str(field.type),
+        unit=told.get("unit", ""),
+        meaning=told.get("meaning", ""),
+        uncertainty=told.get("uncertainty") or None,
+        interval=(low, high) if low and high else None,
+        reason=told.get("reason") or None,
+    )
+
+
+def _library(name: str) -> object:
+    """A library that this project does not need itself."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != name:
+            raise
+        raise ModuleNotFoundError(
+            f"the package {name} must be installed, but is not; pip install {name} brings it",
+            name=name,
+        ) from None

@@ -1,0 +1,51 @@
+"""Labels: the columns that say in every row of a run what its numbers are not."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from analysis.runs.labels import changed_code, partial_record, random_weights
+from analysis.runs.sealed_runs import Run
+from analysis.tables.column import Cell, Column, ColumnsOf
+
+T = TypeVar("T")
+
+_OF: Final = ColumnsOf[Run]()
+
+LABELS: Final[tuple[Column[Run], ...]] = (
+    _OF.flag(
+        "random_weights",
+        "random weights",
+        "True when nobody trained the weights: the answers are noise.",
+        random_weights,
+        shown=False,
+    ),
+    _OF.flag(
+        "changed_code",
+        "changed code",
+        "True when the code that ran had changes that no commit holds; empty: no commit is on "
+        "record.",
+        changed_code,
+        shown=False,
+    ),
+    _OF.flag(
+        "partial_record",
+        "partial",
+        "True when the merge found parts damaged or missing, or readings that no sensor can mean.",
+        partial_record,
+        shown=False,
+    ),
+)
+"""What `simulated` leaves unsaid: in the files alone, as the page says it once for all."""
+
+
+def label_columns(of: ColumnsOf[T], run: Callable[[T], Run]) -> tuple[Column[T], ...]:
+    """The labels of the run that a row is about."""
+    return tuple(of.told(column, run) for column in LABELS)
+
+
+def any_label(column: Column[Run], runs: tuple[Run, ...]) -> Cell:
+    """A label of several runs together: true where one has it, empty where one is not known."""
+    cells = [column.value(run) for run in runs]
+    if any(cells):
+        return True
+    return None if None in cells else False
