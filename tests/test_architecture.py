@@ -123,9 +123,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.audit", "analysis.figures", "analysis.runs", "analysis.tables"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },
-    "analysis.results": {
-        *("analysis.runs", "analysis.tables", "telemetry", "telemetry.record"),
-    },
+    "analysis.results": {"analysis.runs", "analysis.tables", "telemetry", "telemetry.record"},
     "analysis": {
         *(
             "analysis.report",

@@ -5,17 +5,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from analysis.results.frame import Frame
 from analysis.results.trace import Trace
 from analysis.runs.labels import RunLabels
-from analysis.runs.run_folder import run_of
 from analysis.runs.sealed_runs import Loaded, NotCounted, Run, load
 from analysis.tables.build import build_tables
 from analysis.tables.table import Tables
 from telemetry.named_paths import named_path
+from telemetry.nearest import did_you_mean
+from telemetry.record.place import Place, PlaceKind, place_of
 from telemetry.record.spec import RunSpec
+
+# A folder of many results folders is not listed in an error.
+_MOST_MEANT: Final = 3
+# Folders of a record.
+_RECORDS: Final = (PlaceKind.RESULTS, PlaceKind.RUN, PlaceKind.ATTEMPT)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,13 +99,16 @@ class Frames(Mapping[str, Frame]):
 
     def __getitem__(self, name: str) -> Frame:
         if name not in self._frames:
-            raise KeyError(f"there is no table {name!r}; there are {', '.join(self._frames)}")
+            raise KeyError(
+                f"there is no table {name!r}; there are {', '.join(self._frames)}"
+                f"{did_you_mean(name, self._frames)}"
+            )
         return self._frames[name]
 
     def __getattr__(self, name: str) -> Frame:
         # Asked for before `_frames` is there, as `copy` does, it would look for itself for ever.
         if name.startswith("_") or name not in self._frames:
-            raise AttributeError(f"there is no table {name!r}")
+            raise AttributeError(f"there is no table {name!r}{did_you_mean(name, self._frames)}")
         return self._frames[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -164,9 +173,10 @@ class OpenedResults:
                 raise ValueError(
                     f"`run_id` must be a sealed run's, but {run_id} is {other.state}{why}"
                 )
+        names = [run.run_id for run in self.runs]
         raise ValueError(
-            f"`run_id` must be a run of {self.path}, but is {run_id!r} instead; it has "
-            f"{', '.join(run.run_id for run in self.runs) or 'no sealed run'}"
+            f"`run_id` must be one of {len(names)} sealed runs of {self.path}, "
+            f"but is {run_id!r} instead{did_you_mean(run_id, names)}"
         )
 
     def trace(self, run_id: str) -> Trace:
@@ -195,10 +205,20 @@ def open_results(path: str | os.PathLike[str]) -> OpenedResults:
         ValueError: it is no results folder, run or attempt.
     """
     folder = named_path("path", os.fspath(path), "a results folder, a run or an attempt")
-    run = run_of(folder) if folder.is_dir() else None
-    loaded = load(folder) if run is None else load(run.results, only=run)
+    place = place_of(folder)
+    if place.kind not in _RECORDS or place.results is None:
+        error = FileNotFoundError if place.kind is PlaceKind.MISSING else ValueError
+        raise error(_fault(place))
+    loaded = load(place.results, only=place.run)
     if not loaded.runs and not loaded.not_counted:
-        raise ValueError(
-            f"`path` must be a results folder, a run or an attempt, but {folder} holds no run"
-        )
+        raise ValueError(f"`path` must be a folder of runs, but {folder} holds none yet")
     return OpenedResults(loaded)
+
+
+def _fault(place: Place) -> str:
+    """Why a folder is not opened, with what to write instead where that is known."""
+    but = f"`path` must be a folder of runs, a run or an attempt, but {place.folder} is"
+    meant = place.others if place.results is None else (place.results,)
+    rather = " or ".join(f"open_results({str(other)!r})" for other in meant[:_MOST_MEANT])
+    whose = f" ({place.whose})" if place.whose else ""
+    return f"{but} {place.kind}{whose}{f'; did you mean {rather}?' if rather else ''}"

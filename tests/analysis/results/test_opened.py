@@ -60,7 +60,9 @@ def test_every_table_of_the_analysis_is_there_with_the_same_numbers(tmp_path: Pa
     for table in build_tables(load(tmp_path)).all():
         assert opened.tables[table.name].to_arrow().equals(table.to_arrow()), table.name
     assert opened.tables.runs is opened.tables["runs"]
-    with pytest.raises(KeyError, match="there is no table 'run'; there are groups, "):
+    with pytest.raises(
+        KeyError, match=r"there is no table 'run'; there are groups, .*did you mean runs"
+    ):
         _ = opened.tables["run"]
 
 
@@ -218,17 +220,39 @@ def test_a_run_s_or_an_attempt_s_own_folder_is_that_run_alone(tmp_path: Path, wh
     assert opened.path == tmp_path
 
 
-def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`path` must be a results folder"):
-        open_results(tmp_path)
-    with pytest.raises(FileNotFoundError, match="must be a folder"):
-        open_results(tmp_path / "nowhere")
+@pytest.mark.parametrize(
+    ("below", "told"),
+    [
+        ("empty", "empty is empty$"),
+        (
+            "here/results/prompts",
+            r"is a part of a results folder; did you mean open_results\('.*'\)\?",
+        ),
+        ("here", r"is a folder of results folders; did you mean open_results\('.*results'\)\?"),
+        ("mlflow", r"is another tool's or nobody's \(MLflow's\)$"),
+    ],
+)
+def test_a_folder_that_is_no_results_folder_is_refused_in_one_line(
+    tmp_path: Path, below: str, told: str
+) -> None:
+    for name in ("empty", "here/results", "mlflow/mlruns"):
+        (tmp_path / name).mkdir(parents=True)
+    build_run(tmp_path / "here" / "results")
+    with pytest.raises(ValueError, match=told) as refused:
+        open_results(tmp_path / below)
+    assert "\n" not in str(refused.value)
 
 
-def test_a_name_that_is_no_run_s_gets_the_runs_that_there_are(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_gets_the_name_that_was_meant(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"missing; did you mean open_results\('.*results'"):
+        open_results(tmp_path / "result")
+
+
+def test_a_name_that_is_no_run_s_gets_the_run_that_was_meant(tmp_path: Path) -> None:
     built = build_run(tmp_path)
-    with pytest.raises(ValueError, match=f"but is 'nano' instead; it has {built.run_id}"):
-        open_results(tmp_path).trace("nano")
+    with pytest.raises(ValueError, match=f"did you mean {built.run_id}"):
+        open_results(tmp_path).trace(built.run_id[:-1])
 
 
 def test_parquet_on_disk_says_the_same_as_the_door(tmp_path: Path) -> None:
