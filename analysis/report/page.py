@@ -19,6 +19,7 @@ from analysis.report.formatting import (
     reason_text,
     sort_key,
 )
+from analysis.report.latex import write_latex
 from analysis.report.origin import origin
 from analysis.report.sentences import NEVER_MEASURED, comparison_note, missing, summary
 from analysis.report.staging import staged
@@ -76,6 +77,7 @@ def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
     verdict = AuditVerdict.of(loaded)
     with staged(folder) as fresh:
         write_tables(tables, fresh / "tables")
+        write_latex(tables, fresh / "tables")
         (fresh / "figures").mkdir()
         for figure in figures:
             if figure.svg is not None:

@@ -1,13 +1,12 @@
 """Frame: rows for people's own tools, with what each column means."""
 
 import importlib
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from telemetry.record.schema import METADATA_KEY
+from analysis.tables.file_metadata import field_metadata, pandas_attrs, table_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +71,8 @@ class Frame:
             pa.int32(): pandas.Int32Dtype(),
             pa.bool_(): pandas.BooleanDtype(),
         }
-        frame = self.content.replace_schema_metadata(None).to_pandas(types_mapper=types.get)
+        bare = self.content.replace_schema_metadata(None)
+        frame: pd.DataFrame = bare.to_pandas(types_mapper=types.get)
         frame.attrs = pandas_attrs(self.content.schema)
         return frame
 
@@ -85,7 +85,8 @@ class Frame:
             ModuleNotFoundError: polars is not installed.
         """
         polars: Any = _library("polars")
-        return polars.from_arrow(self.content)
+        frame: pl.DataFrame = polars.from_arrow(self.content)
+        return frame
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -120,29 +121,6 @@ class Frame:
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self)} rows, {self.content.num_columns} columns>"
-
-
-_EMPTY: Final[dict[bytes, bytes]] = {}
-
-
-def field_metadata(field: pa.Field) -> dict[str, str]:
-    """What an Arrow field says of its column, as text."""
-    return {key.decode(): value.decode() for key, value in (field.metadata or _EMPTY).items()}
-
-
-def table_metadata(schema: pa.Schema) -> dict[str, Any]:
-    """What an Arrow schema says of its table; empty where it says nothing."""
-    raw = (schema.metadata or _EMPTY).get(METADATA_KEY)
-    content: dict[str, Any] = {} if raw is None else json.loads(raw)
-    return content
-
-
-def pandas_attrs(schema: pa.Schema) -> dict[str, Any]:
-    """The same as pandas keeps it in `attrs`: `joulegrid` of the table, `columns` of each."""
-    return {
-        METADATA_KEY.decode(): table_metadata(schema),
-        "columns": {field.name: field_metadata(field) for field in schema},
-    }
 
 
 def _column(field: pa.Field, told: dict[str, str]) -> FrameColumn:

@@ -7,6 +7,7 @@
 - `conditions`: the table of what each run was measured under.
 - `contrast`: grid points that differ in one thing alone.
 - `engines`: the table of grid points that several engines ran, all else the same.
+- `file_metadata`: what Arrow and Parquet say of a table and its columns, read back.
 - `formats`: the table of grid points that were run in several formats of numbers and weights.
 - `gpus`: the table with one row a GPU that a run was given, at work or idle.
 - `groups`: the table with one row a grid point, over its repeats, with their intervals.
@@ -28,6 +29,6 @@
 
 Public: `Cell`, `Column`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`, `POINT_BY_NAME`,
 `RANDOM`, `Row`, `Table`, `Tables`, `UNIT_OF_ROW`, `about`, `alike`, `build_tables`, `differing`,
-`engines_in_order`, `estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `report_folder`,
-`run_order`, `run_row`, `visible`, `write_tables`.
+`engines_in_order`, `estimated_bytes`, `field_metadata`, `gpu_rows`, `pandas_attrs`, `phase_rows`,
+`published`, `report_folder`, `run_order`, `run_row`, `table_metadata`, `visible`, `write_tables`.
 """

@@ -1,14 +1,13 @@
 """Groups: the table with one row a grid point, over its repeats, with their intervals."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from analysis.runs.sealed_runs import Run
 from analysis.statistics.intervals import Interval, interval_95, width_of_mean
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
-from analysis.tables.labels import LABELS, any_label
+from analysis.tables.labels import pooled_label_columns
 from analysis.tables.launched import LAUNCHED, launch_key
 from analysis.tables.performance import PERFORMANCE
 from analysis.tables.point import POINT, engine_order, format_order, model_order, point_key
@@ -169,10 +168,6 @@ def _interval_columns(name: str) -> tuple[Column[_Group], ...]:
     return mean, end("low", "Lower", "from"), end("high", "Upper", "to")
 
 
-def _of_any(column: Column[Run]) -> Callable[[_Group], Cell]:
-    return lambda group: any_label(column, group.runs)
-
-
 def _idle_gpus(group: _Group) -> Cell:
     return max(int(row["idle_gpus"] or 0) for row in group.rows)
 
@@ -181,7 +176,7 @@ _COLUMNS: Final = (
     *(_OF.told(column, lambda group: group.runs[0].spec) for column in POINT),
     *(_OF.told(column, lambda group: group.runs[0]) for column in LAUNCHED),
     _OF.simulated(lambda group: any(run.simulated for run in group.runs)),
-    *(replace(column, value=_of_any(column)) for column in LABELS),
+    *pooled_label_columns(_OF, lambda group: group.runs),
     _OF.count(
         "n",
         "repeats",

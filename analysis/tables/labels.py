@@ -1,6 +1,6 @@
 """Labels: the columns that say in every row of a run what its numbers are not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from analysis.runs.labels import changed_code, partial_record, random_weights
@@ -43,9 +43,24 @@ def label_columns(of: ColumnsOf[T], run: Callable[[T], Run]) -> tuple[Column[T],
     return tuple(of.told(column, run) for column in LABELS)
 
 
-def any_label(column: Column[Run], runs: tuple[Run, ...]) -> Cell:
-    """A label of several runs together: true where one has it, empty where one is not known."""
-    cells = [column.value(run) for run in runs]
+def pooled_label_columns(
+    of: ColumnsOf[T], runs: Callable[[T], Sequence[Run]]
+) -> tuple[Column[T], ...]:
+    """The labels of all runs that a row is about: true where one has it, empty where one may."""
+
+    def pooled(column: Column[Run]) -> Column[T]:
+        return of.flag(
+            column.name,
+            column.label,
+            column.meaning,
+            lambda one: _any([column.value(run) for run in runs(one)]),
+            shown=column.shown,
+        )
+
+    return tuple(map(pooled, LABELS))
+
+
+def _any(cells: Sequence[Cell]) -> Cell:
     if any(cells):
         return True
     return None if None in cells else False

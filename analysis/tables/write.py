@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from analysis.tables.file_metadata import with_pandas_attrs
 from analysis.tables.table import Tables
 from telemetry.record.files import write_bytes
 
@@ -17,7 +18,7 @@ def write_tables(tables: Tables, folder: Path) -> list[Path]:
         path = folder / f"{table.name}.csv"
         write_bytes(path, table.to_csv())
         sink = io.BytesIO()
-        pq.write_table(table.to_arrow(), sink, compression="zstd")
+        pq.write_table(with_pandas_attrs(table.to_arrow()), sink, compression="zstd")
         write_bytes(path.with_suffix(".parquet"), sink.getvalue())
         written += [path, path.with_suffix(".parquet")]
     return written

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,6 +16,8 @@ from analysis.results import frame
 from analysis.results.trace_columns import TRACES
 from analysis.runs.sealed_runs import load
 from analysis.tables.build import TABLES, build_tables
+from analysis.tables.file_metadata import field_metadata, table_metadata
+from analysis.tables.write import write_tables
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import file_sha256
 from telemetry.record.schema import TABLES as RECORD_TABLES
@@ -261,10 +264,23 @@ def test_parquet_on_disk_says_the_same_as_the_door(tmp_path: Path) -> None:
     for name, one in open_results(tmp_path).tables.items():
         stored = pq.read_table(tmp_path / "report" / "tables" / f"{name}.parquet")
         assert stored.schema.equals(one.to_arrow().schema, check_metadata=False)
-        assert frame.table_metadata(stored.schema) == one.metadata
+        assert table_metadata(stored.schema) == one.metadata
         for field in one.to_arrow().schema:
-            kept = frame.field_metadata(stored.schema.field(field.name))
-            assert frame.field_metadata(field).items() <= kept.items()
+            kept = field_metadata(stored.schema.field(field.name))
+            assert field_metadata(field).items() <= kept.items()
+
+
+def test_pandas_own_reader_finds_the_meanings_in_a_parquet_file_and_keeps_them(
+    tmp_path: Path,
+) -> None:
+    build_run(tmp_path / "results")
+    runs = open_results(tmp_path / "results").tables.runs
+    write_tables(build_tables(load(tmp_path / "results")), tmp_path)
+    rows = pd.read_parquet(tmp_path / "runs.parquet")
+    assert rows.attrs == runs.to_pandas().attrs
+    rows.to_parquet(tmp_path / "again.parquet")
+    again = pd.read_parquet(tmp_path / "again.parquet").attrs
+    assert again["columns"]["energy_j"]["unit"] == "J"
 
 
 def test_the_door_loads_neither_torch_nor_hydra_nor_matplotlib() -> None:
