@@ -17,7 +17,6 @@
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
 Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`,
-`US_PER_MS`, `US_PER_S`, `command`, `complain`, `damage_told`, `did_you_mean`, `monotonic_us`,
-`named_path`, `nearest`, `needs_extra`, `own_version`, `printable`, `printable_lines`, `typed`,
-`wall_us`.
+`US_PER_MS`, `US_PER_S`, `command`, `complain`, `damage_told`, `monotonic_us`, `named_path`,
+`nearest`, `needs_extra`, `own_version`, `printable`, `printable_lines`, `typed`, `wall_us`.
 """

@@ -1,7 +1,7 @@
-r"""One page offline.
+"""One page offline.
 
 - `formatting`: numbers and their absence as people read them.
-- `latex`: each table as a file that a paper takes in by `\input`.
+- `latex`: each table as a file that a paper takes in.
 - `origin`: where a run comes from, as far as it is on record.
 - `page`: one page with every result, that opens offline and says what it does not know.
 - `printed`: what a terminal of a hundred columns says of a report that was written.

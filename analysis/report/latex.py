@@ -1,4 +1,4 @@
-r"""LaTeX: each table as a file that a paper takes in by `\input`.
+"""LaTeX: each table as a file that a paper takes in.
 
 It needs the packages booktabs and longtable and no other, is ASCII, and has what the page has: its
 columns, its rounding, ± in the cell of its number. What is the same in every row, and what the
