@@ -1,6 +1,7 @@
 """Frame: rows for people's own tools, with what each column means."""
 
 import importlib
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,9 +113,18 @@ class Frame:
             f"{', '.join(self.content.column_names)}"
         )
 
-    def describe(self) -> str:
-        """Every column in a line of its own: name, unit, ±, meaning."""
-        return "\n".join(column.line for column in self.columns)
+    def describe(self, width: int = 80) -> str:
+        """Every column: name, unit, ± and meaning, in lines of `width` characters."""
+        return "\n".join(
+            textwrap.fill(
+                column.line,
+                width,
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for column in self.columns
+        )
 
     def __len__(self) -> int:
         return int(self.content.num_rows)

@@ -18,6 +18,7 @@ from analysis.runs.sealed_runs import Run
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.about import about
 from telemetry.clock import US_PER_S
+from telemetry.nearest import one_of
 from telemetry.record.fields import FIELDS
 from telemetry.record.schema import METADATA_KEY
 
@@ -79,17 +80,21 @@ class Trace:
     def readings(
         self, field: str | None = None, host: str | None = None, device: str | None = None
     ) -> Frame:
-        """The samples of one reading, node or device; None takes all of them."""
+        """The samples of one reading, node or device; None takes all of them.
+
+        A reading that this run's sources did not have gives no rows.
+
+        Raises:
+            ValueError: there is no such reading, node or device.
+        """
         content = self.samples.to_arrow()
         for name, wanted in (("field", field), ("host", host), ("device", device)):
             if wanted is None:
                 continue
             there = pc.unique(content[name]).sort().to_pylist()
-            if wanted not in there:
-                raise ValueError(
-                    f"`{name}` must be one that {self.run.run_id} has readings of, "
-                    f"{', '.join(there) or 'and there is none'}, but is {wanted!r} instead"
-                )
+            known = {*there, *(FIELDS if name == "field" else ())}
+            if wanted not in known:
+                raise ValueError(one_of(name, sorted(known), wanted, things=f"{name}s"))
             content = content.filter(pc.equal(content[name], wanted))
         return Frame(name="samples", content=content)
 

@@ -121,8 +121,11 @@ def test_readings_are_of_one_field_node_or_device(tmp_path: Path) -> None:
     power = trace.readings("power_instant_w", host="node1").to_arrow()
     assert set(power["host"].to_pylist()) == {"node1"}
     assert pc.max(power["value"]).as_py() == work_w(1)
-    with pytest.raises(ValueError, match=r"`field` must be one that .* energy_j, power_instant_w"):
+    assert len(trace.readings("power_sample_w")) == 0
+    with pytest.raises(ValueError, match="but is 'power' instead; did you mean power_"):
         trace.readings("power")
+    with pytest.raises(ValueError, match="`host` must be one of node0, node1, but is 'node2'"):
+        trace.readings(host="node2")
 
 
 def test_a_record_without_steps_has_none(tmp_path: Path) -> None:
