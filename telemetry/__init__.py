@@ -10,6 +10,7 @@
 - `named_paths`: how every command reads a path that somebody typed.
 - `nearest`: the valid names that somebody may have meant, and the sentence that offers them.
 - `next_line`: a command as one types it next, in the form in which this process was called.
+- `paragraph`: prose for people, as wide as their terminal and broken between words.
 - `record/`: what a run is and where its record lies: the contract that all packages share.
 - `shards/`: what one writer wrote: parts on disk that survive a kill -9.
 - `sources/`: what every sensor gives and how it is asked.
@@ -17,6 +18,7 @@
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
 Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`,
-`US_PER_MS`, `US_PER_S`, `command`, `complain`, `damage_told`, `monotonic_us`, `named_path`,
-`nearest`, `needs_extra`, `own_version`, `printable`, `printable_lines`, `typed`, `wall_us`.
+`PROGRAM`, `US_PER_MS`, `US_PER_S`, `VERBS`, `command`, `complain`, `damage_told`, `monotonic_us`,
+`named_path`, `nearest`, `needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`,
+`typed`, `wall_us`.
 """

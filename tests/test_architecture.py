@@ -95,6 +95,12 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry", "telemetry.merge", "telemetry.record", "workers.planning"),
         "workers.prompts",
     },
+    # It asks what stands alone of the machine, and loads neither Hydra nor torch.
+    "launcher.doctor": {
+        *("conf", "launcher.plan", "launcher.slurm", "telemetry", "telemetry.record"),
+        *("telemetry.sources.dcgm", "telemetry.sources.host", "telemetry.sources.nvml"),
+        "workers.prompts",
+    },
     "launcher": {
         *("launcher.campaign", "launcher.config", "launcher.plan", "launcher.slurm"),
         *("telemetry", "telemetry.boards", "telemetry.record", "workers.planning"),

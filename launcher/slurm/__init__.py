@@ -12,8 +12,9 @@
 - `signals`: how a running job learns that Slurm ends it, and what Slurm says why.
 - `view`: what Slurm knows about the open attempts of a results folder.
 
-Public: `DISK_EXIT_CODE`, `JobArray`, `LAG_US`, `PartitionFinder`, `SlurmError`, `SlurmView`,
-`Stopped`, `Submission`, `TOLD_TO_STOP`, `ask_slurm`, `closing_command`, `cluster_name`,
-`configuration`, `heed_no_more`, `heed_slurm`, `list_arrays`, `one_line`, `queued`, `reconcile`,
-`record_accounting`, `record_job`, `record_submission`, `restarts`, `slurm_verdict`.
+Public: `DISK_EXIT_CODE`, `JobArray`, `LAG_US`, `Partition`, `PartitionFinder`, `SlurmError`,
+`SlurmView`, `Stopped`, `Submission`, `TOLD_TO_STOP`, `ask_slurm`, `closing_command`,
+`cluster_name`, `configuration`, `heed_no_more`, `heed_slurm`, `list_arrays`, `one_line`,
+`queued`, `reconcile`, `record_accounting`, `record_job`, `record_submission`, `restarts`,
+`slurm_verdict`.
 """

@@ -14,5 +14,6 @@
 - `wall_window`: the engine's wall-clock stamps on the host's steady clock, across steps of the
   wall.
 
-Public: `DcgmReadings`.
+Public: `DEFAULT_ADDRESS`, `DcgmMissingError`, `DcgmReadings`, `connect`, `find_bindings`,
+`load_bindings`, `probe`.
 """

@@ -6,5 +6,6 @@
 - `rank_processes`: CPU time and memory of the ranks of one host, from the moment they register.
 - `source`: what a node knows of itself: its CPUs, ranks, CPU packages, rails and own power.
 
-Public: `BESIDE_GPUS_US`, `HostSource`, `POWERCAP_ROOT`, `cpu_model`, `describe_platform`.
+Public: `BESIDE_GPUS_US`, `Dcmi`, `HWMON_ROOT`, `HostSource`, `POWERCAP_ROOT`, `Powercap`,
+`cpu_model`, `describe_platform`, `find_rails`.
 """
