@@ -86,7 +86,7 @@ def driver(
     return [
         *seen_here,
         *_readings(rights, stops=stops),
-        _strangers(rights),
+        _strangers(rights, situation.container),
         _limits(rights),
         _persistence(rights),
         _mig(rights, stops=stops),
@@ -129,7 +129,7 @@ def _readings(rights: "DriverRights", *, stops: bool) -> list[Observation]:
     return found
 
 
-def _strangers(rights: "DriverRights") -> Observation:
+def _strangers(rights: "DriverRights", container: str | None) -> Observation:
     busy = [gpu for gpu in rights.gpus if gpu.processes]
     costs = "Their energy is counted as the run's: a GPU's sensor does not tell users apart."
     if any(gpu.processes is None for gpu in rights.gpus):
@@ -143,6 +143,9 @@ def _strangers(rights: "DriverRights") -> Observation:
             costs=costs,
             remedy="measure on a GPU of one's own: exclusive nodes, or CUDA_VISIBLE_DEVICES",
         )
+    if container is not None:
+        why = f"a {container} container is told of no process but its own"
+        return unseen("gpu-alone", why, costs=costs, remedy="run doctor on the node itself")
     return there("gpu-alone", "nobody computes on these GPUs now")
 
 
@@ -175,13 +178,23 @@ def _persistence(rights: "DriverRights") -> Observation:
 
 
 def _mig(rights: "DriverRights", *, stops: bool) -> Observation:
+    from telemetry.sources.nvml.rights import is_unsupported  # noqa: PLC0415
+
+    costs = "A board's sensors do not tell its instances apart: such a GPU is refused."
     on = [gpu for gpu in rights.gpus if gpu.told["mig"]]
+    silent = [
+        gpu.told["unavailable"]["mig"]
+        for gpu in rights.gpus
+        if gpu.told["mig"] is None and not is_unsupported(gpu.told["unavailable"]["mig"])
+    ]
+    if silent and not on:
+        return unseen("mig", f"a GPU does not tell: {silent[0]}", costs=costs)
     if not on:
         return there("mig", f"off on all {len(rights.gpus)} GPUs, or not a thing of theirs")
     return missing(
         "mig",
         f"on on {_names(on)}",
-        costs="A board's sensors do not tell its instances apart: such a GPU is refused.",
+        costs=costs,
         remedy="nvidia-smi -mig 0 as root, or nodes without MIG",
         stops=stops and len(on) == len(rights.gpus),
     )

@@ -163,13 +163,12 @@ def partition(situation: Situation) -> Sequence[Observation]:
         for row in rows
         if (row.get("Default") == "YES" if wanted is None else row.get("PartitionName") in wanted)
     ]
-    names = ", ".join(row.get("PartitionName", "") for row in rows) or "none"
     if not mine:
         asked = "default partition" if wanted is None else f"partition {situation.partition}"
         return [
             missing(
                 "slurm-partition",
-                f"there is no {asked}; Slurm tells of {names}",
+                f"there is no {asked}; Slurm tells of {', '.join(_names(rows)) or 'none'}",
                 costs=_QUEUED,
                 remedy="name one: partition in the cluster's file, or cluster.slurm.partition=NAME",
                 stops=True,
@@ -177,9 +176,16 @@ def partition(situation: Situation) -> Sequence[Observation]:
         ]
     row = mine[0]
     name = row["PartitionName"]
-    (one,) = PartitionFinder().find(name)
+    everyone = {one.name: one for one in PartitionFinder().find(",".join(_names(rows)))}
+    one = everyone[name]
+    others = "; ".join(
+        _told(everyone[each["PartitionName"]], each)
+        for each in rows
+        if each["PartitionName"] in everyone and each is not row
+    )
     return [
-        _room(situation, one, row, names),
+        _room(situation, one, row),
+        there("slurm-partitions", f"others: {others or 'none'}"),
         _gpus(situation, one),
         _exclusive(row),
     ]
@@ -201,7 +207,7 @@ def user() -> str:
     return getpass.getuser()
 
 
-def _room(situation: Situation, one: Partition, row: Mapping[str, str], names: str) -> Observation:
+def _room(situation: Situation, one: Partition, row: Mapping[str, str]) -> Observation:
     label = "slurm-partition"
     command = ["sinfo", "--noheader", f"--partition={one.name}", "--format=%T|%D"]
     states: Counter[str] = Counter()
@@ -212,7 +218,7 @@ def _room(situation: Situation, one: Partition, row: Mapping[str, str], names: s
     most = "any number" if one.most_nodes is None else f"at most {one.most_nodes}"
     found = (
         f"{one.name}: {one.nodes} nodes ({', '.join(f'{n} {s}' for s, n in states.items())}), "
-        f"{limit}, {most} of them a job; of partitions {names}"
+        f"{limit}, {most} of them a job"
     )
     dead = {"down", "drained", "draining", "fail", "failing", "unknown", "maint"}
     if row.get("State", "UP") != "UP":
@@ -234,6 +240,22 @@ def _room(situation: Situation, one: Partition, row: Mapping[str, str], names: s
         costs = "The plan refuses every point of this cluster's file as it stands."
         return missing(label, f"{found}; {fault}", costs=costs, remedy=remedy, stops=True)
     return there(label, found)
+
+
+def _names(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    return [row["PartitionName"] for row in rows if "PartitionName" in row]
+
+
+def _told(one: Partition, row: Mapping[str, str]) -> str:
+    """A partition in a few words."""
+    limit = "no time limit" if one.most_minutes is None else f"{one.most_minutes} min"
+    kinds = sorted({f"gpu:{kind}:{n}" for node in one.gpus for kind, n in node.items()})
+    kinds = [kind.replace("::", ":") for kind in kinds]
+    shared = row.get("OverSubscribe", "unknown")
+    return (
+        f"{one.name} ({one.nodes} nodes, {limit}, {', '.join(kinds) or 'no GPU'}, "
+        f"OverSubscribe {shared}, {row.get('State', 'UP')})"
+    )
 
 
 def _gpus(situation: Situation, one: Partition) -> Observation:

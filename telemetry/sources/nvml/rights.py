@@ -8,7 +8,7 @@ from typing import Any, Final
 import pynvml
 
 from telemetry.sources.nvml.inventory import describe_gpu
-from telemetry.sources.nvml.library import Driver, ask_nvml
+from telemetry.sources.nvml.library import Driver, ask_nvml, code_reason
 from telemetry.sources.nvml.visible_gpus import read_visible_gpus
 
 # linux/capability.h: what NVIDIA's kernel module asks of whoever sets a limit.
@@ -99,6 +99,11 @@ def may_administer(status: Path = _STATUS) -> bool:
         if key == "CapEff":
             return bool(int(value, 16) >> _CAP_SYS_ADMIN & 1)
     return False
+
+
+def is_unsupported(reason: str) -> bool:
+    """True of the reason that a board has no such thing, MIG for one."""
+    return reason == code_reason(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
 def _rights(uuid: str, handle: Any, told: Mapping[str, Any]) -> GpuRights:

@@ -34,6 +34,7 @@
 #define INVALID_ARGUMENT 2
 #define NOT_SUPPORTED 3
 #define NOT_FOUND 6
+#define INSUFFICIENT_SIZE 7
 #define DRIVER_NOT_LOADED 9
 #define TIMEOUT 10
 #define GPU_IS_LOST 15
@@ -272,6 +273,11 @@ int nvmlSystemGetDriverVersion(char *text, unsigned size) {
     snprintf(text, size, "580.00.fake");
     return SUCCESS;
 }
+int nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    MAY("cuda_version", NULL);
+    *version = (int)wild_or("cuda_version", 13000);
+    return SUCCESS;
+}
 int nvmlSystemGetNVMLVersion(char *text, unsigned size) {
     snprintf(text, size, "13.580.fake");
     return SUCCESS;
@@ -352,7 +358,21 @@ int nvmlDeviceGetMigMode(Gpu *gpu, unsigned *current, unsigned *pending) {
 }
 int nvmlDeviceGetPersistenceMode(Gpu *gpu, unsigned *mode) {
     MAY("persistence", gpu);
-    *mode = 1;
+    *mode = (unsigned)wild_or("persistence", 1);
+    return SUCCESS;
+}
+/* As many processes compute as it is told to, from number 4000 on; room that is too small is told. */
+struct process {
+    unsigned pid;
+    unsigned long long memory;
+    unsigned instance, compute_instance;
+};
+int nvmlDeviceGetComputeRunningProcesses_v3(Gpu *gpu, unsigned *room, struct process *processes) {
+    MAY("processes", gpu);
+    unsigned there = (unsigned)wild_or("processes", 0), given = *room;
+    *room = there;
+    if (there > given) return INSUFFICIENT_SIZE;
+    for (unsigned i = 0; i < there; i++) processes[i] = (struct process){.pid = 4000 + i};
     return SUCCESS;
 }
 int nvmlDeviceGetCudaComputeCapability(Gpu *gpu, int *major, int *minor) {

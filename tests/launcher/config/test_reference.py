@@ -28,6 +28,7 @@ NOT_ASKED = {
     "dataset.columns",
     "dataset.path",
     "experiment.gpus_by_model",
+    "experiment.gpus_of",
     "experiment.name",
     "experiment.power_cap_by_gpu",
     "tokenizer",
