@@ -17,6 +17,7 @@ with needs_extra("joulegrid", "launch"):
     from launcher.config.command_line import read_points
     from launcher.config.errors import BadInputError
     from launcher.config.help import asked_of, help_text
+    from launcher.forecast.forecaster import foresee
     from launcher.plan.check import check, results_folder
     from launcher.plan.grid import Grid, Verdict
     from launcher.plan.hub_reach import HubReach
@@ -92,7 +93,7 @@ def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
         known = reconcile(results_folder(points[0].config))
         # A spinner is for terminals alone; a log wants lines.
         tell = status.update if console.is_terminal else console.print
-        grid = check(points, known, tell, HubReach())
+        grid = foresee(check(points, known, tell, HubReach()), tell)
         for doubt in known.doubts:
             _note(console, doubt)
         return grid

@@ -86,6 +86,11 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("launcher.config", "launcher.slurm", "telemetry.boards", "telemetry.record"),
         *("workers.checkpoints", "workers.planning", "workers.prompts", "workers.tokenizers"),
     },
+    # What sealed runs took is read where it is measured: by analysis' light rooms.
+    "launcher.forecast": {
+        *("analysis.energy", "analysis.performance", "analysis.runs", "launcher.plan"),
+        *("telemetry.boards", "telemetry.record", "workers.planning", "workers.prompts"),
+    },
     "launcher.jobs": {
         *("launcher.config", "launcher.plan", "launcher.slurm", "telemetry", "telemetry.record"),
         *("telemetry.watcher", "workers", "workers.distributed"),
@@ -102,8 +107,9 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         "workers.prompts",
     },
     "launcher": {
-        *("launcher.campaign", "launcher.config", "launcher.plan", "launcher.slurm"),
-        *("telemetry", "telemetry.boards", "telemetry.record", "workers.planning"),
+        *("launcher.campaign", "launcher.config", "launcher.forecast", "launcher.plan"),
+        *("launcher.slurm", "telemetry", "telemetry.boards", "telemetry.record"),
+        "workers.planning",
         "workers.prompts",
     },
     # A laptop: no torch, no Hydra, no Slurm.
@@ -162,6 +168,7 @@ LIGHT: Final = (
         "workers.inputs",
         "launcher.config",
         "launcher.plan",
+        "launcher.forecast",
         "launcher.campaign",
     ),
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),

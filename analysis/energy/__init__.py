@@ -13,10 +13,11 @@
 - `power_curve`: energy as the trapezoid under a board's power.
 - `readings`: all power and energy readings of a run, and the GPUs that they tell of.
 - `run_energy`: one run's energy by GPU and phase, joined on GPU UUID and time.
+- `spent`: what a sealed run took in all, job and window: what its forecast is held against.
 - `uncertain`: a number with its uncertainty, or the reason why there is none.
 
 Public: `Behaviour`, `COVERAGE_FACTOR`, `Covered`, `Curve`, `GAP_PERIODS`, `Gpu`, `GpuState`,
 `NO_RANK`, `POLLED_COUNTER`, `POWER_INTEGRAL`, `PhaseEnergy`, `RANK_COUNTER`, `RunEnergy`,
-`SHORT_PHASES`, `THROTTLE`, `Uncertain`, `board_limit_w`, `board_row`, `gap_share`,
-`idle_gpu_energy`, `in_words`, `limit_in_force_w`.
+`SHORT_PHASES`, `Spent`, `THROTTLE`, `Uncertain`, `board_limit_w`, `board_row`, `gap_share`,
+`idle_gpu_energy`, `in_words`, `limit_in_force_w`, `spent`.
 """

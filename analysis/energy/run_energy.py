@@ -144,6 +144,20 @@ class RunEnergy:
         # The power integral is the last resort, so its reason is the one that matters.
         return self.energy_by(self.method or POWER_INTEGRAL)
 
+    @cached_property
+    def whole_energy(self) -> Uncertain:
+        """Energy of all working GPUs over their ranks' whole lives, STARTUP to SHUTDOWN, gross.
+
+        By the method that tells phases apart: it is what they sum to.
+        """
+        lives = {rank.gpu_uuid: rank.life_us for rank in reversed(self.ranks)}
+        method = self.attribution.method
+        if method is None:
+            return Uncertain.unknown(self.attribution.reason)
+        return total(
+            [gpu.energy(method, lives[gpu.uuid]) for gpu in self.gpus], nothing="no rank has a GPU"
+        )
+
     @property
     def gain_j(self) -> float | None:
         """What the boards' own errors of gain may come to in `energy`; None when that is unknown.

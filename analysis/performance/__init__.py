@@ -9,5 +9,5 @@
 - `run_performance`: how fast a run was, phase by phase, and how near to what its GPUs allow.
 
 Public: `FAMILIES`, `FAMILY_BEFORE`, `KINDS`, `Latency`, `MEASURED`, `ModelFacts`, `Performance`,
-`STATED`, `STEPS_NOT_RECORDED`, `STEPS_NOT_TOLD`, `no_steps_reason`.
+`PhaseWork`, `RowWork`, `STATED`, `STEPS_NOT_RECORDED`, `STEPS_NOT_TOLD`, `no_steps_reason`.
 """

@@ -71,7 +71,10 @@ def create_attempt(
     attempt = run.attempt(point.attempts + 1)
     launch = dataclasses.replace(point.launch, prompts_sha256=prompts_sha256)
     intent = _Intent(
-        launch=json_text(launch.to_mapping()), provenance=provenance, submitted=submitted
+        launch=json_text(launch.to_mapping()),
+        provenance=provenance,
+        submitted=submitted,
+        foreseen=None if point.foreseen is None else json_text(point.foreseen.to_mapping()),
     )
     spec = json_text(point.spec.to_mapping())
     mine = f"{socket.gethostname()}-{os.getpid()}"
@@ -106,6 +109,8 @@ class _Intent:
     """Of provenance.json: who started it, with which code and configuration."""
     submitted: str
     """Of submitted.json for as long as there is no job."""
+    foreseen: str | None
+    """Of foreseen.json: what it is expected to take; None where nobody asked."""
 
     def write(self, folder: Path) -> None:
         folder.mkdir(mode=FOLDER_MODE)
@@ -113,6 +118,8 @@ class _Intent:
         attempt.launch.write_text(self.launch)
         attempt.provenance.write_text(self.provenance)
         attempt.submitted.write_text(self.submitted)
+        if self.foreseen is not None:
+            attempt.foreseen.write_text(self.foreseen)
 
 
 @contextmanager

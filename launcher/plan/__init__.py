@@ -12,6 +12,6 @@
 - `twice`: points of a grid that are the same run: kept once, told, and refused where they
   differ.
 
-Public: `Cluster`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Verdict`, `check`,
-`results_folder`.
+Public: `Cluster`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Tell`, `Verdict`, `check`,
+`results_folder`, `tell_nobody`.
 """

@@ -28,7 +28,7 @@ from launcher.slurm.view import SlurmView
 from telemetry.damage import damage_told
 from telemetry.named_paths import named_path
 from telemetry.record.launch import LaunchConfig
-from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.paths import AttemptPaths, RunPaths, holds_results
 from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
@@ -37,7 +37,7 @@ from workers.prompts import selection as prompts
 from workers.tokenizers import tokenizer
 
 _SAME_FOR_ALL: Final = (
-    *("results", "plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
+    *("results", "history", "plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
 )
 _COMPOSE: Final = ("quick", "hydra")
 _SPEC_KEYS: Final = (
@@ -85,7 +85,7 @@ def check(
         raise BadInputError(
             f"`compose` must be one of {', '.join(_COMPOSE)}, but is {first['compose']!r} instead"
         )
-    results = results_folder(first)
+    results, history = results_folder(first), _history_folder(first)
     repeats = [_repeats(point.config) for point in points]
     if sum(repeats) > MAX_POINTS:
         raise BadInputError(
@@ -111,6 +111,7 @@ def check(
         plan_only=first["plan"],
         allow_dirty=first["allow_dirty"],
         wait=first["wait"],
+        history=history,
         notes=twice_notes(again),
     )
 
@@ -137,6 +138,24 @@ def results_folder(config: Mapping[str, Any]) -> Path:
     return results
 
 
+def _history_folder(config: Mapping[str, Any]) -> Path | None:
+    """The other results folder whose sealed runs teach what points take.
+
+    Raises:
+        BadInputError: it is none.
+    """
+    try:
+        history = _path_or_none("history", config["history"], "a results folder or null")
+        if history is not None and not (history.is_dir() and holds_results(history)):
+            raise BadInputError(
+                f"`history` must be a results folder or null, but {history} holds neither a run "
+                "nor a campaign"
+            )
+    except (ValueError, OSError) as error:
+        raise BadInputError(str(error)) from error
+    return history
+
+
 def _repeats(config: Mapping[str, Any]) -> int:
     repeats = config["repeats"]
     require_count("repeats", repeats)
@@ -149,8 +168,8 @@ def _name(key: str, asked: object) -> str:
     return asked
 
 
-def _path_or_none(key: str, asked: object) -> Path | None:
-    return None if asked is None else named_path(key, asked, "a file or null")
+def _path_or_none(key: str, asked: object, what: str = "a file or null") -> Path | None:
+    return None if asked is None else named_path(key, asked, what)
 
 
 class _Checker:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from launcher.plan.checkpoints import Weights
 from launcher.plan.cluster import Cluster
+from telemetry.record.foreseen import Foreseen
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.planning.memory import MemoryEstimate
@@ -79,6 +80,8 @@ class PlannedPoint:
     """The digest and folder of what the model is filled with."""
     attempts: int
     """Attempts there were when it was checked: the next has the number after."""
+    foreseen: Foreseen | None = None
+    """What it is expected to take; None where it does not run, or nobody asked yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,8 @@ class Grid:
     """True: a source tree with uncommitted changes may start it."""
     wait: bool
     """Stay until the last job of a batch system has ended."""
+    history: Path | None = None
+    """Another results folder whose sealed runs teach what points take; None for none."""
     notes: tuple[str, ...] = ()
     """What the reader of the plan should know beside it, a line each."""
 

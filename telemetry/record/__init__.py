@@ -21,17 +21,17 @@
 - `spec`: what a grid point is.
 - `validation`: what a number of a spec or a launch must be.
 
-Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `Bounds`, `COEFFICIENTS`, `CounterHistory`,
-`DEVICES`, `DTYPES`, `EndState`, `FIELDS`, `Field`, `HostOffset`, `ITEM_BYTES`, `Kind`, `LABELS`,
-`LATER`, `LaunchConfig`, `MAX_THREADS`, `MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`,
-`NVIDIA_SOURCES`, `OffsetReading`, `Phase`, `QUEUED`, `RESPONSES`, `RUNNING`, `RunPaths`,
-`RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STEPS`,
-`STILL_US`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`, `bounds_of`, `breaks_counter`,
-`campaigns_folder`, `checkpoints_folder`, `correct_end`, `create_json`, `differing`, `disk_fault`,
-`disk_trouble`, `field_value`, `file_sha256`, `flush`, `has_source`, `holds_results`,
-`impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_runs`,
-`load_opener`, `most_power_w`, `prompts_folder`, `read_json`, `read_plain`, `read_sealed`,
-`record_end`, `replace_folder`, `replace_text`, `require_plain`, `require_whole`, `schema_of`,
-`seal_attempt`, `short_text`, `source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`,
-`write_json`.
+Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `Basis`, `Bounds`, `COEFFICIENTS`,
+`CounterHistory`, `DEVICES`, `DTYPES`, `EndState`, `Expected`, `FIELDS`, `Field`, `Foreseen`,
+`HostOffset`, `ITEM_BYTES`, `Kind`, `LABELS`, `LATER`, `LEVEL`, `LaunchConfig`, `MAX_THREADS`,
+`MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`, `NVIDIA_SOURCES`, `OffsetReading`, `Phase`,
+`QUEUED`, `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`,
+`SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STEPS`, `STILL_US`, `SharedJson`, `Subject`, `TABLES`,
+`attempt_state`, `bounds_of`, `breaks_counter`, `campaigns_folder`, `checkpoints_folder`,
+`correct_end`, `create_json`, `differing`, `disk_fault`, `disk_trouble`, `field_value`,
+`file_sha256`, `flush`, `has_source`, `holds_results`, `impossible`, `impossible_setting`,
+`is_alive`, `is_energy_counter`, `json_text`, `list_runs`, `load_opener`, `most_power_w`,
+`prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`,
+`replace_text`, `require_plain`, `require_whole`, `schema_of`, `seal_attempt`, `short_text`,
+`source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`, `write_json`.
 """

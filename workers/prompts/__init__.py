@@ -10,7 +10,7 @@
 - `synthetic`: texts of a fixed number of words, for comparing engines at equal shapes.
 - `tokenized`: the run's prompts as token ids, cut to length and counted.
 
-Public: `CORPORA`, `PromptOrigin`, `PromptSource`, `StagedCopy`, `TokenizedPrompts`,
-`cache_folder`, `find_corpus`, `identify`, `prompts_fault`, `selection`, `stage`,
-`staging_command`, `tokenize_prompts`.
+Public: `CORPORA`, `PromptOrigin`, `PromptSource`, `SYNTHETIC`, `StagedCopy`, `TokenizedPrompts`,
+`cache_folder`, `find_corpus`, `prompts_fault`, `selection`, `stage`, `staging_command`,
+`tokenize_prompts`.
 """

@@ -1,0 +1,240 @@
+"""Constants: what is taken for granted where no sealed run of this board tells better.
+
+Each is a median with its spread as the standard deviation of its logarithm: 0.1 is about 10 %, 0.7
+a factor of two. `recorded` is the 21 sealed runs of tests/recorded: H200, driver 580.159, torch
+2.11, LLaMA 7B, 13B and 65B on 1, 2 and 4 GPUs, in fp16, int8 and int4. They are of one board and
+one host: a spread is chosen for other boards and hosts, and is wider than what they show.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What is believed of one positive number before any run of the board is read."""
+
+    median: float
+    """As likely too high as too low."""
+    spread: float
+    """Standard deviation of its logarithm."""
+
+    def __post_init__(self) -> None:
+        for name in ("median", "spread"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"`{name}` must be above 0, but is {getattr(self, name)!r} instead"
+                )
+
+
+Priors = Mapping[str, Prior]
+"""The numbers of one formula by name."""
+
+# One core with AVX2 and FMA at 3 GHz: 16 lanes, 2 operations, half of it; conf/cluster/local.yaml
+# has the same where it is not said.
+CPU_CORE_FLOP_PER_S: Final = 50e9
+# Two channels of DDR4, half of 40 GB/s; a server has more, a busy laptop less.
+CPU_BYTES_PER_S: Final = 20e9
+# Over the rows of telemetry/boards with peaks, from the L4 to the B200: 2.2 to 8 GB/s and 0.37 to
+# 2.2 Tflop/s in fp16 a watt of the limit.
+PER_WATT_BYTES_PER_S: Final = 4e9
+PER_WATT_FLOP_PER_S: Final = 0.7e12
+# Between a desktop's and a datacenter's; counts for boards whose driver tells no limit alone.
+UNKNOWN_LIMIT_W: Final = 300.0
+# Shortest, middle and longest of the bundled samples' 64 prompts each (1st, 50th and 99th per
+# cent), by the bundled tokenizer.
+PROMPT_TOKENS: Final[Mapping[str, tuple[float, float, float]]] = {
+    "gsm8k": (25.0, 50.0, 109.0),
+    "alpaca": (14.0, 25.0, 113.0),
+}
+# Nothing is known of a file's prompts but the most that is kept of each.
+OTHER_PROMPT_SHARE: Final = 0.5
+# recorded: 4.5 to 5.0 ms between a batch's end and the next one's begin.
+BETWEEN_BATCHES_S: Final = 0.005
+# recorded: STARTUP and SHUTDOWN, which the watcher sees, of all that is neither resting, loading,
+# warming up nor measured: 0.52 to 0.62.
+WATCHED_START_SHARE: Final = 0.57
+# recorded: a fourth batch of warm-up where the launch allowed it: in none of 9 runs of `fast`;
+# other hosts are busier.
+MORE_WARMUP_CHANCE: Final = 0.1
+# Two of five runs of `fast` on other hosts than the recorded ones compiled all kernels first: 12 to
+# 13 s more. A node's cache is empty once, and no plan can see it.
+COLD_KERNELS_CHANCE: Final = 0.1
+COLD_KERNELS_S: Final = 12.0
+# model.json's rule: three rates must agree before a warm-up ends early (workers.session.warmup).
+AGREEING_BATCHES: Final = 3
+# A checkpoint's answers end before their longest; the batch goes on to its last. Between a third
+# and all of the steps, the middle of it; random weights almost never choose the end.
+ENDING_SHARE: Final = Prior(median=0.8, spread=0.25)
+
+FAST: Final = "fast"
+REFERENCE: Final = "reference"
+ON_CPU: Final = "cpu"
+"""Stands for any engine where the ranks compute on CPU."""
+OTHER: Final = "other"
+"""Stands for an engine of another package."""
+
+STEP: Final[Mapping[str, Priors]] = {
+    # recorded: 1.28 to 1.30 times the roofline on one GPU; 33 to 43 us a layer where ranks meet.
+    FAST: {
+        "bound": Prior(median=1.3, spread=0.15),
+        "layer_us": Prior(median=10.0, spread=0.7),
+        "join_us": Prior(median=37.0, spread=0.4),
+        "int8": Prior(median=1.5, spread=0.25),
+        "int4": Prior(median=2.2, spread=0.25),
+    },
+    # recorded: 0.81 ms a layer of operators that the host starts, whatever the model; 4.5 to 5.3
+    # times the roofline where the GPU is the slower one (fp32 copies, whole caches in each step).
+    REFERENCE: {
+        "bound": Prior(median=5.0, spread=0.3),
+        "layer_us": Prior(median=800.0, spread=0.3),
+        "join_us": Prior(median=37.0, spread=0.5),
+        "int8": Prior(median=1.0, spread=0.1),
+        "int4": Prior(median=1.0, spread=0.1),
+    },
+    # Between the two, and wider than both.
+    OTHER: {
+        "bound": Prior(median=2.0, spread=0.6),
+        "layer_us": Prior(median=100.0, spread=1.2),
+        "join_us": Prior(median=37.0, spread=0.6),
+        "int8": Prior(median=1.5, spread=0.4),
+        "int4": Prior(median=2.0, spread=0.4),
+    },
+    # Cores differ by tens, and so does what else they do.
+    ON_CPU: {
+        "bound": Prior(median=2.0, spread=1.0),
+        "layer_us": Prior(median=1500.0, spread=1.0),
+        "join_us": Prior(median=500.0, spread=1.0),
+        "int8": Prior(median=1.5, spread=0.5),
+        "int4": Prior(median=2.0, spread=0.5),
+    },
+}
+"""Of a decoding step: times the roofline, and microseconds a layer."""
+
+PREFILL: Final[Mapping[str, Priors]] = {
+    # recorded: 1.6 to 1.65 times the arithmetic on one GPU; 5 to 6.5 ms a GB summed over ranks.
+    FAST: {
+        "bound": Prior(median=1.6, spread=0.15),
+        "layer_us": Prior(median=80.0, spread=0.6),
+        "sums_ms_per_gb": Prior(median=5.5, spread=0.5),
+        "int8": Prior(median=15.0, spread=0.3),
+        "int4": Prior(median=22.0, spread=0.3),
+    },
+    # recorded: 2.2 to 2.4.
+    REFERENCE: {
+        "bound": Prior(median=2.3, spread=0.2),
+        "layer_us": Prior(median=600.0, spread=0.6),
+        "sums_ms_per_gb": Prior(median=5.5, spread=0.5),
+        "int8": Prior(median=15.0, spread=0.3),
+        "int4": Prior(median=22.0, spread=0.3),
+    },
+    OTHER: {
+        "bound": Prior(median=2.0, spread=0.5),
+        "layer_us": Prior(median=200.0, spread=1.0),
+        "sums_ms_per_gb": Prior(median=5.5, spread=0.7),
+        "int8": Prior(median=15.0, spread=0.5),
+        "int4": Prior(median=22.0, spread=0.5),
+    },
+    ON_CPU: {
+        "bound": Prior(median=2.5, spread=0.8),
+        "layer_us": Prior(median=1500.0, spread=1.0),
+        "sums_ms_per_gb": Prior(median=300.0, spread=1.0),
+        "int8": Prior(median=15.0, spread=0.6),
+        "int4": Prior(median=22.0, spread=0.6),
+    },
+}
+"""Of a prefill: times the roofline, and unpacking quantized weights in readings of all of them."""
+
+WARMUP: Final[Mapping[str, Priors]] = {
+    # recorded, beyond three batches: 2 to 6 s of compiling where nothing compiled before, nothing
+    # where the logits were looked at first, which compiles too.
+    FAST: {
+        "first_s": Prior(median=2.5, spread=0.5),
+        "after_logits_s": Prior(median=0.1, spread=0.7),
+    },
+    # recorded: 0.1 to 0.6 s.
+    REFERENCE: {
+        "first_s": Prior(median=0.3, spread=0.5),
+        "after_logits_s": Prior(median=0.2, spread=0.7),
+    },
+    OTHER: {
+        "first_s": Prior(median=2.0, spread=1.0),
+        "after_logits_s": Prior(median=0.5, spread=1.0),
+    },
+    ON_CPU: {
+        "first_s": Prior(median=0.2, spread=0.8),
+        "after_logits_s": Prior(median=0.1, spread=0.8),
+    },
+}
+"""Of the warm-up beyond its batches."""
+
+START: Final[Mapping[str, Priors]] = {
+    # recorded: 5.7 s on one GPU, 8.0 to 8.6 on four; 8.8 and 9.6 on two other hosts.
+    OTHER: {
+        "alone_s": Prior(median=5.5, spread=0.35),
+        "rank_s": Prior(median=0.75, spread=0.5),
+    },
+    # make demo on two cores: 2.8 to 4.1 s.
+    ON_CPU: {
+        "alone_s": Prior(median=2.5, spread=0.5),
+        "rank_s": Prior(median=0.4, spread=0.7),
+    },
+}
+"""Of all that is neither resting, loading, warming up nor measured."""
+
+LOAD: Final[Mapping[str, Priors]] = {
+    # recorded: 1.4 to 2.2 s, 3.8 to 5.9 where 7B's logits were looked at, 7.2 to 9.9 in int4. A
+    # checkpoint comes at 0.4 GB/s of a busy disk to 3 of a page cache (tests/benchmarks/NOTES.md).
+    OTHER: {
+        "alone_s": Prior(median=1.7, spread=0.3),
+        "logits_s_per_gp": Prior(median=0.4, spread=0.6),
+        "int4": Prior(median=2.2, spread=0.3),
+        "draw_s_per_gp": Prior(median=0.02, spread=0.5),
+        "read_s_per_gb": Prior(median=0.8, spread=0.8),
+    },
+    ON_CPU: {
+        "alone_s": Prior(median=0.5, spread=0.6),
+        "logits_s_per_gp": Prior(median=5.0, spread=1.0),
+        "int4": Prior(median=2.0, spread=0.5),
+        "draw_s_per_gp": Prior(median=8.0, spread=0.8),
+        "read_s_per_gb": Prior(median=1.0, spread=0.8),
+    },
+}
+"""Of loading: seconds, and seconds a thousand million parameters or a GB of a rank."""
+
+WATTS: Final[Mapping[str, Priors]] = {
+    # recorded: board power over its limit, by how near the window's batches are to the roofline:
+    # rest + (limit - rest) (1 - exp(-rise x nearness)).
+    FAST: {
+        "rise": Prior(median=4.0, spread=0.3),
+        "rest": Prior(median=0.17, spread=0.25),
+        "full": Prior(median=1.0, spread=0.06),
+    },
+    REFERENCE: {
+        "rise": Prior(median=7.7, spread=0.3),
+        "rest": Prior(median=0.17, spread=0.25),
+        "full": Prior(median=1.0, spread=0.06),
+    },
+    OTHER: {
+        "rise": Prior(median=5.0, spread=0.6),
+        "rest": Prior(median=0.17, spread=0.3),
+        "full": Prior(median=1.0, spread=0.1),
+    },
+    # The model of simulated boards follows the rank's share of its cores, not the roofline: 0.98
+    # of the limit alone, 0.8 where ranks wait for one another (make demo).
+    ON_CPU: {
+        "rise": Prior(median=1.0, spread=0.01),
+        "rest": Prior(median=0.17, spread=0.3),
+        "full": Prior(median=0.9, spread=0.15),
+    },
+}
+"""Of a GPU's mean power in the window, as shares of its limit."""
+
+REST: Final[Mapping[str, Priors]] = {
+    # recorded: 84 W before CUDA starts, 117 to 121 at rest, 123 to 188 loading, of 700 W.
+    OTHER: {"share": Prior(median=0.16, spread=0.25)},
+    # Loading is work on CPU for the simulation.
+    ON_CPU: {"share": Prior(median=0.3, spread=0.4)},
+}
+"""Of a GPU's mean power from startup to the warm-up and in shutdown, as shares of its limit."""
