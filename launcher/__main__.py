@@ -18,6 +18,7 @@ with needs_extra("joulegrid", "launch"):
     from launcher.config.errors import BadInputError
     from launcher.config.help import asked_of, help_text
     from launcher.forecast.forecaster import foresee
+    from launcher.forecast.totals import cost_lines, late_notes
     from launcher.plan.check import check, results_folder
     from launcher.plan.grid import Grid, Verdict
     from launcher.plan.hub_reach import HubReach
@@ -66,7 +67,9 @@ def _run(arguments: Sequence[str], console: Console) -> int:
         return ExitCode.DONE
     console.print(plan_table(grid))
     console.print(plan_summary(grid.points), markup=False)
-    for note in grid.notes:
+    for line in cost_lines(grid.points):
+        console.print(printable(line), markup=False, highlight=False)
+    for note in (*grid.notes, *late_notes(grid.points)):
         _note(console, note)
     to_do = grid.having(Verdict.RUN, Verdict.MERGE)
     if not to_do and not grid.having(*_GOING):

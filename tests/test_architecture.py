@@ -89,15 +89,17 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # What sealed runs took is read where it is measured: by analysis' light rooms.
     "launcher.forecast": {
         *("analysis.energy", "analysis.performance", "analysis.runs", "launcher.plan"),
-        *("telemetry.boards", "telemetry.record", "workers.planning", "workers.prompts"),
+        *("telemetry", "telemetry.boards", "telemetry.record", "workers.planning"),
+        "workers.prompts",
     },
     "launcher.jobs": {
         *("launcher.config", "launcher.plan", "launcher.slurm", "telemetry", "telemetry.record"),
         *("telemetry.watcher", "workers", "workers.distributed"),
     },
     "launcher.campaign": {
-        *("launcher.config", "launcher.jobs", "launcher.plan", "launcher.slurm"),
-        *("telemetry", "telemetry.merge", "telemetry.record", "workers.planning"),
+        *("launcher.config", "launcher.forecast", "launcher.jobs", "launcher.plan"),
+        *("launcher.slurm", "telemetry", "telemetry.merge", "telemetry.record"),
+        "workers.planning",
         "workers.prompts",
     },
     # It asks what stands alone of the machine, and loads neither Hydra nor torch.

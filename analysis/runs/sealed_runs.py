@@ -104,6 +104,11 @@ class Run:
         """Who started the run with which code; empty in a record without."""
         return self._optional(self.attempt.provenance)
 
+    @cached_property
+    def foreseen(self) -> dict[str, Any]:
+        """What the attempt was expected to take; empty in a record without."""
+        return self._optional(self.attempt.foreseen)
+
     def _optional(self, path: Path) -> dict[str, Any]:
         """A file that a record may lack, but not hold broken."""
         return self.files.json(path) if path.exists() or path.is_symlink() else {}

@@ -12,6 +12,7 @@ from analysis.tables.column import Row
 from analysis.tables.comparison import COMPARISON
 from analysis.tables.conditions import CONDITIONS
 from analysis.tables.engines import ENGINES
+from analysis.tables.forecasts import FORECASTS
 from analysis.tables.formats import FORMATS
 from analysis.tables.gpus import GPUS
 from analysis.tables.groups import GROUPS
@@ -30,6 +31,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, ENGINES, SHARDING, FORMATS),
     *(RUNS, PERFORMANCE, CONDITIONS),
     *(PHASES, GPUS, SENSORS),
+    FORECASTS,
     *(COMPARISON, NOT_COUNTED),
 )
 """Every table, in the report's order: one that stands here is written, shown and audited.

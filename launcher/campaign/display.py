@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.campaign.point_status import read_progress
+from launcher.forecast.totals import energy_cell, time_cell
 from launcher.jobs.shapes import Trial
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
 from telemetry.record.differing import (
@@ -83,7 +84,7 @@ def plan_table(grid: Grid) -> Group:
     for name in told.names:
         numbers = name in told.numbers
         table.add_column(LABELS[name], justify="right" if numbers else "left", overflow="fold")
-    for heading in ("batch", "new", "GB/GPU"):
+    for heading in ("batch", "new", "GB/GPU", "time", "kWh"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=len("too large"))
     rows = [[point] for point in grid.points]
@@ -115,6 +116,8 @@ def plan_table(grid: Grid) -> Group:
             _span([point.spec.batch_size for point in points]),
             _span([point.spec.max_gen_len for point in points]),
             _span(memory),
+            time_cell(points),
+            energy_cell(points),
             verdict,
         )
     notes = [Text(f" ({number}) {printable(reason)}") for reason, number in reasons.items()]

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from launcher.forecast.left import foreseen_of, job_left_s
+from launcher.forecast.totals import spanned_time, time_text
 from launcher.slurm.view import SlurmView
+from telemetry.clock import US_PER_S
 from telemetry.damage import DamagedError, damage_told
 from telemetry.record.attempt_state import QUEUED, RUNNING
 from telemetry.record.differing import MEASUREMENT_FIELDS, SPEC_FIELDS, differing, told
@@ -53,6 +56,9 @@ class PointStatus:
     """Slurm's reason, the progress, or why it failed."""
     log: Path | None
     """The job's log; None before there is one."""
+    left_s: float | None = None
+    """Seconds until its job ends, by what was foreseen and its ranks' own pace, without the queue;
+    None where it has ended or nothing says."""
     differs: str = ""
     """What sets it apart from the others and stands in no name, such as `temperature=0.8`."""
 
@@ -130,7 +136,7 @@ def last_line(path: Path) -> str:
 def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView) -> PointStatus:
     sealed = next((attempt for attempt in attempts if attempt.seal.is_file()), None)
     attempt = sealed or attempts[-1]
-    state, detail = SEALED, ""
+    state, detail = SEALED, _took(attempt)
     log = None
     if sealed is None:
         submitted = read_json(attempt.submitted) if attempt.submitted.is_file() else {}
@@ -149,7 +155,21 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView)
         state=state,
         detail=detail,
         log=log,
+        left_s=job_left_s(attempt) if state in (QUEUED, RUNNING) else None,
     )
+
+
+def _took(attempt: AttemptPaths) -> str:
+    """What a sealed job took beside what was foreseen; empty where nothing was."""
+    seen = foreseen_of(attempt)
+    if seen is None:
+        return ""
+    try:
+        born_us, end_us = read_json(attempt.started)["pid_created_us"], read_json(attempt.ended)
+        took_s = (end_us["t_us"] - born_us) / US_PER_S
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f"took {time_text(took_s)}, foreseen {spanned_time(seen.time_s)}"
 
 
 def _launch_of(run: RunPaths, number: int) -> dict[str, Any]:
@@ -203,7 +223,9 @@ def _open_state(
 def progress_line(attempt: AttemptPaths) -> str:
     """How far a running attempt is, in one line."""
     phase, _, rate = read_progress(attempt)
-    return f"{phase} {rate}".strip()
+    left_s = job_left_s(attempt)
+    left = "" if left_s is None else f"; job ends in {time_text(left_s)}"
+    return f"{phase} {rate}".strip() + left
 
 
 def read_progress(attempt: AttemptPaths) -> tuple[str, float, str]:

@@ -5,10 +5,13 @@
 - `forecaster`: planned points get what they are expected to take, with intervals.
 - `history`: the sealed runs that a forecast learns from: which are read, and by which rule.
 - `learning`: what sealed runs say of one quantity, beside its formula.
+- `left`: how long a started campaign still takes, by what was foreseen and how far each job is.
 - `lesson`: what one sealed run took, measured as the tables measure it.
 - `quantity`: one thing of a job that a formula tells and sealed runs correct.
+- `totals`: what a grid costs in all, and how that and a point's part of it are said.
 - `work`: what a batch of a point moves and computes, in seconds at its GPUs' peaks.
 - `workload`: all of a point, or of a sealed run, that its time and energy are expected from.
 
-Public: `foresee`.
+Public: `cost_lines`, `energy_cell`, `foresee`, `foreseen_of`, `job_left_s`, `late_notes`,
+`spanned_time`, `time_cell`, `time_text`.
 """

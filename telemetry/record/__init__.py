@@ -32,6 +32,6 @@ Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `Basis`, `Bounds`, `COEFFI
 `file_sha256`, `flush`, `has_source`, `holds_results`, `impossible`, `impossible_setting`,
 `is_alive`, `is_energy_counter`, `json_text`, `list_runs`, `load_opener`, `most_power_w`,
 `prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`,
-`replace_text`, `require_plain`, `require_whole`, `schema_of`, `seal_attempt`, `short_text`,
-`source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`, `write_json`.
+`replace_text`, `require_plain`, `require_whole`, `scaled`, `schema_of`, `seal_attempt`,
+`short_text`, `source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`, `write_json`.
 """
