@@ -1,0 +1,210 @@
+"""Ratio: how one side's mean lies to another's, with an interval and the tests of a verdict.
+
+All of it on logarithms, where a ratio is a difference. Its standard uncertainty is the root sum of
+squares of what stands apart (JCGM 100:2008, 5.1.2): the scatter of the repeats of either side, or
+of their pairs; the sensors' expanded uncertainties over 2; and the boards' gain, stated as limits,
+over the root of 3 (4.3.7). Its degrees of freedom are Welch and Satterthwaite's (G.4.1), those of
+the sensors and the gain without end: without them it is Welch's test, and the paired one.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+LEVEL: Final = 0.05
+"""Probability of error of every test, and 1 less that of every interval."""
+# Two repeats have one degree of freedom, and Student's factor is 12.7.
+_LEAST_REPEATS: Final = 2
+# With fewer pairs the degrees of freedom lost cost more than the pairing can gain.
+_LEAST_PAIRS: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """What one side measured."""
+
+    values: tuple[float, ...]
+    """One number a run, above 0, in the order of the repeats."""
+    sensor: float
+    """Expanded uncertainty (k = 2) of their mean by the sensors alone, as a share of it; 0: none
+    that counts."""
+    gain: float = 0.0
+    """The most that the boards' errors of gain come to, as a share; 0 where they cancel."""
+
+    def __post_init__(self) -> None:
+        if not self.values or not all(math.isfinite(v) and v > 0 for v in self.values):
+            raise ValueError(
+                f"`values` must be numbers above 0, at least one, but are {self.values!r} instead"
+            )
+        for name in ("sensor", "gain"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0:
+                raise ValueError(
+                    f"`{name}` must be a share of at least 0, but is {value!r} instead"
+                )
+
+    @property
+    def logs(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Their logarithms."""
+        return np.log(np.array(self.values, dtype=np.float64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """The other side over the base, of geometric means."""
+
+    ratio: float
+    """Below 1: the other side has less."""
+    low: float
+    """Lower end of its 95 % interval; with `reason` by the sensors and the gain alone."""
+    high: float
+    """Upper end of the same."""
+    degrees: float | None
+    """Degrees of freedom of the tests; None without repeats."""
+    p_difference: float | None
+    """Probability of such a ratio, or one further from 1, where the sides are the same; None
+    without repeats."""
+    p_same: float | None
+    """Of one so near 1 where they differ by the margin: the larger of two one-sided tests; None
+    without repeats."""
+    effect: float | None
+    """Difference of logarithms over their scatter (Hedges' g); None without one."""
+    test: str
+    """What was tested by."""
+    reason: str | None
+    """Why there is no test; None when there is one."""
+
+
+def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = False) -> Ratio:
+    """`other` over `base`, and whether that differs from 1, or is within `margin` of it.
+
+    Args:
+        base: what the ratio is over.
+        other: what is compared with it.
+        margin: share by which two sides that count as the same may differ, such as 0.05: a ratio
+            from 1 / 1.05 to 1.05.
+        paired: each run of one side has its twin in the other, at the same place.
+
+    Raises:
+        ValueError: the margin is not above 0, or pairs are asked of sides that have none.
+    """
+    if not (math.isfinite(margin) and margin > 0):
+        raise ValueError(f"`margin` must be above 0, but is {margin!r} instead")
+    if paired and len(base.values) != len(other.values):
+        raise ValueError(
+            "`paired` must be asked of equal numbers of runs, "
+            f"but they are {len(base.values)} and {len(other.values)} instead"
+        )
+    logs, others = base.logs, other.logs
+    difference = float(np.mean(others) - np.mean(logs))
+    without_end = _root_sum_square(
+        (base.sensor / 2, other.sensor / 2, base.gain / math.sqrt(3), other.gain / math.sqrt(3))
+    )
+    if min(len(logs), len(others)) < _LEAST_REPEATS:
+        half = float(stats.norm.ppf(1 - LEVEL / 2)) * without_end
+        return Ratio(
+            ratio=math.exp(difference),
+            low=math.exp(difference - half),
+            high=math.exp(difference + half),
+            degrees=None,
+            p_difference=None,
+            p_same=None,
+            effect=None,
+            test="none",
+            reason=_too_few(len(logs), len(others)),
+        )
+    by_pairs = paired and len(logs) >= _LEAST_PAIRS
+    if by_pairs:
+        scatter = [(float(stats.sem(others - logs)), len(logs) - 1)]
+    else:
+        scatter = [(float(stats.sem(each)), len(each) - 1) for each in (logs, others)]
+    width = _root_sum_square((*(u for u, _ in scatter), without_end))
+    degrees = _effective_degrees(width, scatter)
+    half = float(stats.t.ppf(1 - LEVEL / 2, degrees)) * width
+    p_difference, p_same = _tests(difference, width, degrees, math.log1p(margin))
+    return Ratio(
+        ratio=math.exp(difference),
+        low=math.exp(difference - half),
+        high=math.exp(difference + half),
+        degrees=degrees,
+        p_difference=p_difference,
+        p_same=p_same,
+        effect=_hedges_g(logs, others),
+        test="paired t of logarithms" if by_pairs else "Welch's t of logarithms",
+        reason=None,
+    )
+
+
+def mean_ratio(ratios: Sequence[float]) -> tuple[float, float, float] | None:
+    """Geometric mean of several cells' ratios and its 95 % interval by t over the cells.
+
+    None for fewer than two.
+    """
+    if len(ratios) < _LEAST_REPEATS:
+        return None
+    logs = np.log(np.array(ratios, dtype=np.float64))
+    found = stats.ttest_1samp(logs, 0.0).confidence_interval(1 - LEVEL)
+    mean = math.exp(float(np.mean(logs)))
+    # Of equal numbers scipy has no interval.
+    low, high = (math.exp(end) if math.isfinite(end) else mean for end in (found.low, found.high))
+    return mean, low, high
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """What each of several tests' probabilities becomes once any one of them may err.
+
+    S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979),
+    65-70; scipy has corrections of the false discovery rate alone.
+    """
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for rank, index in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = least
+    return adjusted
+
+
+def _too_few(base: int, other: int) -> str:
+    if base == other:
+        return "one run on either side: no interval over repeats"
+    return "one run on one side: no interval over repeats"
+
+
+def _root_sum_square(widths: Sequence[float]) -> float:
+    return math.hypot(*widths)
+
+
+def _effective_degrees(width: float, scatter: Sequence[tuple[float, int]]) -> float:
+    parts = math.fsum(u**4 / degrees for u, degrees in scatter)
+    least = float(sum(degrees for _, degrees in scatter))
+    # Repeats that agree to the last digit leave the sensors alone.
+    return width**4 / parts if parts > 0 else (math.inf if width > 0 else least)
+
+
+def _tests(difference: float, width: float, degrees: float, margin: float) -> tuple[float, float]:
+    """Two-sided test of no difference, and two one-sided ones of a difference beyond the margin."""
+    if width == 0:
+        return float(difference == 0), float(abs(difference) >= margin)
+    p_difference = 2 * float(stats.t.sf(abs(difference) / width, degrees))
+    below, above = (
+        stats.t.sf((margin + each) / width, degrees) for each in (difference, -difference)
+    )
+    return p_difference, float(max(below, above))
+
+
+def _hedges_g(
+    logs: np.ndarray[tuple[int], np.dtype[np.float64]],
+    others: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> float | None:
+    """L. V. Hedges, J. Educ. Stat. 6 (1981), 107-128: with his correction for small samples."""
+    degrees = len(logs) + len(others) - 2
+    squares = float(np.sum((logs - logs.mean()) ** 2) + np.sum((others - others.mean()) ** 2))
+    if squares <= 0:
+        return None
+    spread = math.sqrt(squares / degrees)
+    return float(others.mean() - logs.mean()) / spread * (1 - 3 / (4 * degrees - 1))
