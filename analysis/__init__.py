@@ -2,6 +2,7 @@
 
 - `__main__`: tables, figures and one page from the sealed runs of a results folder.
 - `audit/`: every claim again, from files.
+- `compare/`: sealed runs of several sides, cell by cell, with a verdict each.
 - `energy/`: joules with their uncertainty.
 - `figures/`: tables drawn.
 - `performance/`: latency, rates and the share of the bound.

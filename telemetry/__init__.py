@@ -18,7 +18,7 @@
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
 Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`,
-`PROGRAM`, `US_PER_MS`, `US_PER_S`, `VERBS`, `command`, `complain`, `damage_told`, `monotonic_us`,
-`named_path`, `nearest`, `needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`,
+`US_PER_MS`, `US_PER_S`, `command`, `complain`, `damage_told`, `monotonic_us`, `named_path`,
+`nearest`, `needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `spelt`,
 `typed`, `wall_us`.
 """

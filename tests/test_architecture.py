@@ -133,6 +133,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry", "telemetry.boards", "telemetry.merge", "telemetry.record"),
         "telemetry.shards",
     },
+    "analysis.compare": {
+        *("analysis.figures", "analysis.report", "analysis.runs", "analysis.statistics"),
+        *("analysis.tables", "telemetry", "telemetry.record"),
+    },
     "analysis.report": {
         *("analysis.audit", "analysis.figures", "analysis.runs", "analysis.tables"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
@@ -175,7 +179,7 @@ LIGHT: Final = (
     ),
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
     *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
-    *("analysis.report", "analysis.audit", "analysis.results"),
+    *("analysis.report", "analysis.audit", "analysis.compare", "analysis.results"),
 )
 # The one map with a door in it: what it gives, and whence, once somebody asks.
 DOORS: Final = {"analysis": ("analysis.results.opened", "open_results")}

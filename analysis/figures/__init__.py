@@ -11,5 +11,6 @@
 - `power`: the power of a run's GPUs over time, shaded by what rank 0 was doing.
 - `sharding`: one model on more GPUs, one line an engine.
 
-Public: `DrawnFigure`, `draw_all`, `names_of`, `standalone`.
+Public: `DrawnFigure`, `MARKERS`, `PALETTE`, `draw_all`, `names_of`, `new_figure`, `plain`,
+`standalone`, `style`, `to_svg`, `watermark`, `wrapped`.
 """

@@ -10,5 +10,5 @@
 - `staging`: the files of a report, written aside and put in their places once all are there.
 - `verdict`: what the last audit said, and whether it was of the files that lie here now.
 
-Public: `report`.
+Public: `measured_text`, `number_text`, `report`.
 """

@@ -59,9 +59,10 @@ class Ratio:
 
     ratio: float
     """Below 1: the other side has less."""
-    low: float
-    """Lower end of its 95 % interval; with `reason` by the sensors and the gain alone."""
-    high: float
+    low: float | None
+    """Lower end of its 95 % interval; with `reason` by the sensors and the gain alone, and None
+    where they have no part."""
+    high: float | None
     """Upper end of the same."""
     degrees: float | None
     """Degrees of freedom of the tests; None without repeats."""
@@ -108,8 +109,8 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
         half = float(stats.norm.ppf(1 - LEVEL / 2)) * without_end
         return Ratio(
             ratio=math.exp(difference),
-            low=math.exp(difference - half),
-            high=math.exp(difference + half),
+            low=math.exp(difference - half) if half else None,
+            high=math.exp(difference + half) if half else None,
             degrees=None,
             p_difference=None,
             p_same=None,

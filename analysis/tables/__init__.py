@@ -25,8 +25,9 @@
 - `table`: a kind of table, and its rows once they are made.
 - `write`: tables as CSV and Parquet.
 
-Public: `Cell`, `Column`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`, `POINT_BY_NAME`,
-`RANDOM`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `differing`, `engines_in_order`,
-`estimated_bytes`, `gpu_rows`, `phase_rows`, `published`, `report_folder`, `run_order`, `run_row`,
-`visible`, `write_tables`.
+Public: `Cell`, `Column`, `ColumnsOf`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`,
+`POINT_BY_NAME`, `RANDOM`, `Row`, `Table`, `TableKind`, `Tables`, `alike`, `build_tables`,
+`differing`, `engine_order`, `engines_in_order`, `estimated_bytes`, `format_order`, `gpu_rows`,
+`launch_key`, `launch_of`, `phase_rows`, `point_key`, `published`, `report_folder`, `run_order`,
+`run_row`, `visible`, `write_tables`.
 """

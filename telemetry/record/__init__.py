@@ -15,23 +15,24 @@
 - `place`: what a folder is that somebody named: a results folder, a run, an attempt, or none.
 - `reading_bounds`: what a reading of a field can be, of any device and of a board that is
   known.
+- `reproduces`: which sealed run another was made after, as the later one's record says it.
 - `schema`: the tables of a run, their columns and units, and the words they use.
 - `seal`: SHA-256 of every file of a completed run, written last and never edited.
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
 - `spec`: what a grid point is.
 - `validation`: what a number of a spec or a launch must be.
 
-Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `Basis`, `Bounds`, `COEFFICIENTS`,
-`CounterHistory`, `DEVICES`, `DTYPES`, `EndState`, `Expected`, `FIELDS`, `Field`, `Foreseen`,
-`HostOffset`, `ITEM_BYTES`, `Kind`, `LABELS`, `LATER`, `LEVEL`, `LaunchConfig`, `MAX_THREADS`,
-`MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`, `NVIDIA_SOURCES`, `OffsetReading`, `Phase`,
-`QUEUED`, `RESPONSES`, `RUNNING`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`,
-`SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STEPS`, `STILL_US`, `SharedJson`, `Subject`, `TABLES`,
-`attempt_state`, `bounds_of`, `breaks_counter`, `campaigns_folder`, `checkpoints_folder`,
-`correct_end`, `create_json`, `differing`, `disk_fault`, `disk_trouble`, `field_value`,
-`file_sha256`, `flush`, `has_source`, `holds_results`, `impossible`, `impossible_setting`,
-`is_alive`, `is_energy_counter`, `json_text`, `list_runs`, `load_opener`, `most_power_w`,
-`prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`,
-`replace_text`, `require_plain`, `require_whole`, `scaled`, `schema_of`, `seal_attempt`,
+Public: `Arithmetic`, `AttemptPaths`, `AttemptState`, `Bounds`, `COEFFICIENTS`, `CounterHistory`,
+`DEVICES`, `DTYPES`, `EndState`, `FIELDS`, `Field`, `HostOffset`, `ITEM_BYTES`, `KEY`, `Kind`,
+`LABELS`, `LATER`, `LaunchConfig`, `MAX_THREADS`, `MEASUREMENT_FIELDS`, `METADATA_KEY`,
+`MOST_WHOLE`, `NVIDIA_SOURCES`, `OffsetReading`, `Phase`, `PlaceKind`, `QUEUED`, `RESPONSES`,
+`RUNNING`, `Reproduces`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SETTINGS`,
+`SPANS`, `SPEC_FIELDS`, `STEPS`, `STILL_US`, `SharedJson`, `Subject`, `TABLES`, `attempt_state`,
+`bounds_of`, `breaks_counter`, `campaigns_folder`, `checkpoints_folder`, `correct_end`,
+`create_json`, `differing`, `disk_fault`, `disk_trouble`, `field_value`, `file_sha256`, `flush`,
+`has_source`, `holds_results`, `impossible`, `impossible_setting`, `is_alive`,
+`is_energy_counter`, `json_text`, `list_runs`, `load_opener`, `most_power_w`, `named_place`,
+`place_of`, `prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`,
+`replace_folder`, `replace_text`, `require_plain`, `require_whole`, `schema_of`, `seal_attempt`,
 `short_text`, `source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`, `write_json`.
 """

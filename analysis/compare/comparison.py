@@ -1,0 +1,111 @@
+"""Comparison: sides, their cells, the verdicts, and what is in none of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from analysis.compare.axes import Axes
+from analysis.compare.cells import Cell, NotCompared, cell_names, match
+from analysis.compare.facts import labels_of
+from analysis.compare.reproduced import reproduced
+from analysis.compare.sentences import of_all, over_cells
+from analysis.compare.sides import Side
+from analysis.compare.verdict import Judgement, Word, judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All that is said of two or more sides."""
+
+    sides: tuple[Side, ...]
+    """The base first."""
+    axes: Axes
+    """What differs between them on purpose."""
+    margin: float
+    """Share by which sides that count as the same may differ."""
+    cells: tuple[Cell, ...]
+    """Each other side's cells with the base."""
+    verdicts: tuple[tuple[Judgement, ...], ...]
+    """Of each metric those of all cells."""
+    not_compared: tuple[NotCompared, ...]
+    """Points that are in no cell."""
+
+    @classmethod
+    def of(
+        cls, sides: Sequence[Side], axes: Axes, *, margin: float, mixed: bool = False
+    ) -> "Comparison":
+        """Compare each other side with the first.
+
+        Args:
+            sides: at least two.
+            axes: what differs between them on purpose.
+            margin: share by which sides that count as the same may differ.
+            mixed: whether simulated runs may stand against real ones.
+        """
+        cells: list[Cell] = []
+        left: list[NotCompared] = []
+        for other in sides[1:]:
+            found, without = match(sides[0], other, axes, mixed=mixed)
+            cells += found
+            left += without
+        return cls(
+            sides=tuple(sides),
+            axes=axes,
+            margin=margin,
+            cells=tuple(cells),
+            verdicts=tuple(tuple(each) for each in judge(cells, margin=margin)),
+            not_compared=tuple(dict.fromkeys(left)),
+        )
+
+    @property
+    def headline(self) -> tuple[Judgement, ...]:
+        """The verdicts of energy per token."""
+        return self.verdicts[0]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What each cell is called."""
+        return cell_names(self.cells, self.axes)
+
+    @cached_property
+    def labels(self) -> list[tuple[str, ...]]:
+        """What has to stand beside each cell's numbers."""
+        return [labels_of(cell) for cell in self.cells]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any number in it is of a simulation."""
+        return any(any(cell.simulated) for cell in self.cells)
+
+    @property
+    def same(self) -> bool:
+        """Whether sameness within the margin is shown of every point of every side."""
+        return (
+            bool(self.cells)
+            and not self.not_compared
+            and all(one.within_margin for one in self.headline)
+        )
+
+    @property
+    def told(self) -> bool:
+        """Whether something can be said of energy per token in any cell."""
+        return any(one.word is not Word.CANNOT_TELL for one in self.headline)
+
+    def summary(self) -> list[str]:
+        """The whole in a sentence for each other side, energy per token alone."""
+        if not self.cells:
+            return ["nothing can be compared: no point of one side has its counterpart"]
+        said = (*of_all(self.headline), *over_cells(self.headline))
+        mark = "SIMULATED: " if self.simulated else ""
+        return [f"{mark}{line}" for line in (*said, *self._reproduced())]
+
+    def of_metrics(self) -> list[str]:
+        """The same of the other metrics."""
+        return [line for each in self.verdicts[1:] if each for line in of_all(each)]
+
+    def _reproduced(self) -> list[str]:
+        base, lines = self.sides[0], []
+        for other in self.sides[1:]:
+            own = [one for one in self.headline if one.cell.other is other]
+            lines += [*reproduced(base, other, own), *reproduced(other, base, own)]
+        return lines

@@ -1,0 +1,155 @@
+"""Printed: what a terminal says of a comparison: the whole first, then the numbers, then why."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from analysis.compare.comparison import Comparison
+from analysis.compare.facts import fact_text
+from analysis.compare.sentences import of_cell
+from analysis.compare.verdict import SideFigures, Judgement
+from analysis.report.formatting import measured_text, number_text
+from telemetry.paragraph import say
+from telemetry.terminal import spelt
+
+# More lines than a screen has say less than their count; --all and the files have all.
+_MOST: Final = 12
+_NO_NUMBER: Final = "\N{EN DASH}"
+_HEAD: Final = ("board", "driver", "torch", "commit")
+_RULE: Final = (
+    "± of a side: half its 95 % interval, Student's t over the repeats and the sensors' part in "
+    "quadrature; of one run the sensors' part (k = 2) alone. Ratios: of geometric means, with "
+    "their 95 % intervals. p by Holm over the cells."
+)
+
+
+def print_comparison(comparison: Comparison, *, every: bool) -> None:
+    """Print it, 80 columns wide where no terminal says otherwise."""
+    for line in comparison.summary():
+        say(line)
+    for line in comparison.of_metrics():
+        say(line)
+    sys.stdout.write("\n")
+    _print_sides(comparison)
+    if comparison.cells:
+        shown = len(comparison.cells) if every else _MOST
+        for verdicts in comparison.verdicts:
+            sys.stdout.write("\n")
+            _print_metric(comparison, verdicts[:shown])
+        sys.stdout.write("\n")
+        _print_cells(comparison, shown)
+        say(_RULE)
+    _print_left(comparison, every=every)
+
+
+def _print_sides(comparison: Comparison) -> None:
+    for side in comparison.sides:
+        runs = [member.run for member in side.members]
+        facts = ", ".join(
+            f"{'' if name == 'board' else f'{name} '}{fact_text(runs, name)}" for name in _HEAD
+        )
+        many = f"{len(runs)} sealed run{'' if len(runs) == 1 else 's'}"
+        say(f"{side.letter}  {side.name} ({many}): {facts}", hang=3)
+
+
+def _print_metric(comparison: Comparison, verdicts: Sequence[Judgement]) -> None:
+    several = len(comparison.sides) > len("AB")
+    base = comparison.sides[0].letter
+    other = "other" if several else comparison.sides[1].letter
+    head = ["", "runs", base, other, f"{other} / {base}", "from", "to", "verdict"]
+    rows = [
+        [
+            f"{number}{f' {one.cell.other.letter}' if several else ''}",
+            f"{len(one.cell.base_members)}|{len(one.cell.other_members)}",
+            _mean(one.base),
+            _mean(one.other),
+            *_ratio(one),
+            str(one.word),
+        ]
+        for number, one in enumerate(verdicts, start=1)
+    ]
+    say(verdicts[0].metric.label)
+    _print_rows([head, *rows])
+
+
+def _mean(figures: SideFigures) -> str:
+    interval = figures.interval
+    if interval is None:
+        return _NO_NUMBER
+    if interval.low is not None and interval.high is not None:
+        return measured_text(interval.mean, (interval.high - interval.low) / 2)
+    if figures.sensor:
+        return measured_text(interval.mean, figures.sensor)
+    return number_text(interval.mean)
+
+
+def _ratio(one: Judgement) -> tuple[str, ...]:
+    if one.ratio is None:
+        return _NO_NUMBER, _NO_NUMBER, _NO_NUMBER
+    found = one.ratio
+    ends = (_NO_NUMBER if end is None else f"{end:.4f}" for end in (found.low, found.high))
+    return f"{found.ratio:.4f}", *ends
+
+
+def _print_rows(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            text.ljust(width) if index in (0, len(row) - 1) else text.rjust(width)
+            for index, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        line = spelt("  ".join(cells).rstrip(), sys.stdout)
+        sys.stdout.write(f"{line}\n")
+
+
+def _print_cells(comparison: Comparison, shown: int) -> None:
+    alike = _alike(comparison)
+    for number, (name, one, labels) in enumerate(
+        zip(comparison.names, comparison.headline, comparison.labels, strict=True), start=1
+    ):
+        if number > shown:
+            continue
+        say(f"{number}  {name}: {of_cell(one)}", hang=3)
+        for label in labels:
+            if label not in alike:
+                say(label, indent=3)
+    if len(comparison.cells) > shown:
+        say(f"and {len(comparison.cells) - shown} cells more; --all lists them")
+    several = len(comparison.cells) > 1
+    for label in alike:
+        say(f"{'in every cell' if several else 'in it'}: {label}")
+    gains = {one.gain for one in comparison.headline if one.gain}
+    if len(gains) == 1:
+        say(f"gain: {gains.pop()}")
+
+
+def _alike(comparison: Comparison) -> tuple[str, ...]:
+    """Labels that all cells have: said once."""
+    first = comparison.labels[0] if comparison.labels else ()
+    return tuple(one for one in first if all(one in labels for labels in comparison.labels))
+
+
+def _print_left(comparison: Comparison, *, every: bool) -> None:
+    left = comparison.not_compared
+    if left:
+        say(f"not compared: {len(left)} point{'' if len(left) == 1 else 's'}")
+    shown = left if every else left[:_MOST]
+    for one in shown:
+        say(f"{one.letter}  {one.point}: {one.reason}", indent=2)
+    if len(shown) < len(left):
+        say(f"and {len(left) - len(shown)} more; --all lists them", indent=2)
+    for line in _not_counted(comparison):
+        say(line)
+
+
+def _not_counted(comparison: Comparison) -> Iterator[str]:
+    for side in comparison.sides:
+        if not side.not_counted:
+            continue
+        counts = Counter(one.state for one in side.not_counted)
+        told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        yield f"{side.letter} has runs and attempts in no number: {told}"
+        for one in side.not_counted[:_MOST]:
+            if one.damaged:
+                yield f"  {one.run_id}: {one.state}: {one.reason}"

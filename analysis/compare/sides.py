@@ -1,0 +1,161 @@
+"""Sides: what is held against what: folders of sealed runs, or parts of one folder."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Final
+
+from analysis.compare.axes import CAMPAIGN, SEVERAL, Axes, axes_of
+from analysis.runs.campaign import campaign_of
+from analysis.runs.sealed_runs import NotCounted, Run, load
+from analysis.tables.build import build_tables
+from analysis.tables.column import Row
+from telemetry.command import CommandError, ExitCode
+from telemetry.named_paths import named_path
+from telemetry.next_line import typed
+from telemetry.record.paths import campaigns_folder
+from telemetry.record.place import named_place
+
+_MODULE: Final = "analysis.compare"
+# One letter names a side in every sentence.
+_MOST_SIDES: Final = len(ascii_uppercase)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One sealed run of a side."""
+
+    run: Run
+    """Its record."""
+    row: Row
+    """Its rows of runs and of conditions, in one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What is compared with another."""
+
+    letter: str
+    """`A` for the base, then `B` and so on."""
+    name: str
+    """The folder's name, or the value of what tells the parts of one folder apart."""
+    path: Path
+    """What was named on the command line."""
+    members: tuple[Member, ...]
+    """Its sealed runs that are whole, in the order of every table."""
+    not_counted: tuple[NotCounted, ...]
+    """What lies there too and is in no number."""
+
+
+def open_sides(paths: Sequence[str], axes: Axes) -> tuple[Side, ...]:
+    """The sides, the base first.
+
+    Raises:
+        CommandError: a path is nothing that can be compared, two are one, or there is but one side.
+    """
+    if len(paths) > _MOST_SIDES:
+        raise CommandError(f"`PATH` must be at most {_MOST_SIDES} folders, but are {len(paths)}")
+    folders = [_open(each) for each in paths]
+    real = [os.path.realpath(side.path) for side in folders]
+    for index, place in enumerate(real):
+        if place in real[:index]:
+            raise CommandError(
+                f"`PATH` must be each folder once, but {folders[index].path} is given twice"
+            )
+    if len(folders) >= SEVERAL:
+        if CAMPAIGN in axes.names:
+            raise CommandError(
+                "`--by campaign` must stand beside one folder, but there are several"
+            )
+        return tuple(
+            replace(side, letter=letter, name=name)
+            for side, letter, name in zip(folders, ascii_uppercase, _names(folders), strict=False)
+        )
+    return _parts(folders[0], axes)
+
+
+def _open(given: str) -> Side:
+    try:
+        path = named_path("PATH", given)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    campaign: str | None = None
+    if (path / "campaign.json").is_file() and path.parent == campaigns_folder(path.parent.parent):
+        results, campaign, only = path.parent.parent, path.name, None
+    else:
+        place = named_place(given, _MODULE, "PATH")
+        assert place.results is not None
+        results, only = place.results, place.run
+    loaded = load(results, only=only)
+    tables = build_tables(loaded)
+    runs = {run.run_id: run for run in loaded.runs}
+    members = []
+    for row, beside in zip(tables.runs.rows, tables.conditions.rows, strict=True):
+        run = runs[str(row["run_id"])]
+        if campaign is None or campaign_of(run) == campaign:
+            members.append(Member(run=run, row={**beside, **row}))
+    known = {member.run.run_id for member in members}
+    # Those that build_tables could not read are there beside those that load names.
+    others = [
+        NotCounted(
+            run_id=str(row["run_id"]),
+            attempt=row["attempt"] if isinstance(row["attempt"], int) else None,
+            state=str(row["state"]),
+            reason=str(row["reason"] or ""),
+        )
+        for row in tables.not_counted.rows
+        if row["run_id"] not in known
+    ]
+    return Side(
+        letter="A", name=path.name, path=path, members=tuple(members), not_counted=tuple(others)
+    )
+
+
+def _names(folders: Sequence[Side]) -> list[str]:
+    """What each folder is called: its name, and those above it where names are alike."""
+    names = [side.name for side in folders]
+    for depth in range(1, 1 + max(len(side.path.parts) for side in folders)):
+        names = ["/".join(side.path.parts[-depth:]) for side in folders]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _parts(folder: Side, axes: Axes) -> tuple[Side, ...]:
+    """The sides within one folder."""
+    runs = [member.run for member in folder.members]
+    if not axes.given:
+        could = list(axes_of(runs))
+        said = f"its runs differ in {', '.join(could)}" if could else "its runs differ in no axis"
+        raise CommandError(
+            f"`PATH` must be two folders or more, or one with --by, but is {folder.path} alone; "
+            f"{said}",
+            lines=[typed(_MODULE, folder.path, "--by", name) for name in could],
+        )
+    first: dict[tuple[str, ...], Run] = {}
+    for run in runs:
+        first.setdefault(axes.values(run), run)
+    values = sorted(first, key=lambda value: axes.order(first[value]))
+    if len(values) < SEVERAL:
+        has = ", ".join(values[0]) if values else "no sealed run"
+        raise CommandError(
+            f"`--by` must name what the runs of {folder.path} differ in, but in "
+            f"{', '.join(axes.names)} there is {has} alone",
+            ExitCode.NOTHING_DONE,
+        )
+    if len(values) > _MOST_SIDES:
+        raise CommandError(
+            f"`--by` must tell at most {_MOST_SIDES} sides apart, but there are {len(values)}"
+        )
+    return tuple(
+        Side(
+            letter=letter,
+            name=", ".join(value),
+            path=folder.path,
+            members=tuple(one for one in folder.members if axes.values(one.run) == value),
+            not_counted=folder.not_counted if letter == "A" else (),
+        )
+        for letter, value in zip(ascii_uppercase, values, strict=False)
+    )
