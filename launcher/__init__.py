@@ -4,7 +4,10 @@
   it.
 - `campaign/`: a checked grid is written down, run, closed, and can be looked at.
 - `cancel`: `python -m launcher.cancel RESULTS`: stop what is queued or running, from any shell.
+- `completion`: `joulegrid completion bash`: what a shell offers behind the word joulegrid.
 - `config/`: command line in, composed points out; Hydra lives here alone.
+- `console`: the one word `joulegrid`, which finds the module of each verb and runs it.
+- `doctor/`: what a machine can measure, asked before any job.
 - `forecast/`: what points are expected to take in time and energy, before they are queued.
 - `jobs/`: attempts become jobs; what a job runs on every rank.
 - `plan/`: points become specs, each with a verdict, before anything starts.

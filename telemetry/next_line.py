@@ -16,6 +16,7 @@ VERBS: Final[Mapping[str, str]] = {
     "launcher.reproduce": "reproduce",
     "launcher.doctor": "doctor",
     "telemetry.merge": "merge",
+    "telemetry.sign": "sign",
     "analysis": "report",
     "analysis.audit": "audit",
     "analysis.compare": "compare",

@@ -43,6 +43,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry.sources.nvml", "telemetry.sources.simulated"),
     },
     "telemetry.merge": {"telemetry", "telemetry.record", "telemetry.shards"},
+    # A door of its own: it signs what others sealed.
+    "telemetry.sign": {"telemetry", "telemetry.record"},
     # What one rank does.
     "workers": {"telemetry.record", "workers.distributed", "workers.session"},
     "workers.models.base": {"telemetry.record"},

@@ -2,6 +2,7 @@
 
 - `__main__`: every claim a sealed run makes, checked from its files again.
 - `answer_checks`: were the prompts asked as ordered, and could the model have said that?
+- `authorship_checks`: who answers for the record, and what was lodged outside of it.
 - `board_checks`: are the GPUs those asked for, whole, and each what its node says?
 - `check`: what one check of the audit saw in one run, and the case it looked at.
 - `copies`: one trace of readings under two names is a copy, as no two measurements are alike.

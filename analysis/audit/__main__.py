@@ -14,12 +14,13 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
+from analysis.audit.authorship_checks import Trust
 from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.next_line import typed
 from telemetry.record.files import write_json
-from telemetry.record.paths import AttemptPaths, RunPaths, report_folder
+from telemetry.record.paths import report_folder
 from telemetry.record.place import RecordPlace, named_place, shown
 from telemetry.terminal import printable
 
@@ -50,12 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--strict", action="store_true", help="exit with 4 when something could not be looked at"
     )
+    parser.add_argument(
+        "--allowed-signers", help="file of whose signatures count (man ssh-keygen, ALLOWED SIGNERS)"
+    )
+    parser.add_argument("--root", help="root that was lodged elsewhere: 64 hex digits")
     given = parser.parse_args(arguments)
     place = named_place(given.results, _MODULE)
     results, run = place.results, place.run
     if place.attempt is not None and not place.attempt.seal.is_file():
         return _nothing(f"{shown(place.folder)} is an attempt that is not sealed", place)
-    audit = audit_folder(results) if run is None else audit_run(run)
+    try:
+        trust = Trust.named(given.allowed_signers, given.root)
+    except ValueError as error:
+        complain(_WHO, str(error))
+        return ExitCode.BAD_INPUT
+    audit = audit_folder(results, trust) if run is None else audit_run(run, trust)
     if not audit.lines:
         return _nothing(f"{shown(place.folder)} holds no sealed run", place)
     console = Console(highlight=False, soft_wrap=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.parquet as pq
@@ -96,6 +97,8 @@ class Case:
     """Where the run's record lies."""
     traces: dict[int, tuple[str, str, str]] = field(default_factory=dict)
     """Run, host and device by a digest of their traces: those of all runs looked at so far."""
+    allowed_signers: Path | None = None
+    """Whose signatures count, as the auditor says; None asks for none."""
 
     @cached_property
     def attempt(self) -> AttemptPaths:

@@ -7,6 +7,7 @@ audit.json and the report take it from here.
 from typing import Final
 
 from analysis.audit.answer_checks import ANSWER_CHECKS
+from analysis.audit.authorship_checks import AUTHORSHIP_CHECKS
 from analysis.audit.board_checks import BOARD_CHECKS
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
@@ -23,6 +24,7 @@ from analysis.audit.work_checks import WORK_CHECKS
 
 CHECKS: Final[list[Check]] = [
     *RECORD_CHECKS,
+    *AUTHORSHIP_CHECKS,
     *COPY_CHECKS,
     *SPEC_CHECKS,
     *BOARD_CHECKS,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
+from analysis.audit.authorship_checks import ROOTS_CHECK, ROOTS_CLAIM, Trust, roots_stand
 from analysis.audit.check import Case, Check, Finding, Outcome, failed, judged, skipped
 from analysis.audit.registry import CHECKS
 from analysis.runs.sealed_runs import load
@@ -20,6 +21,7 @@ from telemetry.terminal import printable
 
 # One run that failed or could not be looked at is not made good by others that passed.
 _WORST_FIRST: Final = (Outcome.FAILED, Outcome.UNSEEN, Outcome.PASSED)
+_NO_TRUST: Final = Trust()
 _TABLES_CHECK: Final = "report-tables"
 _TABLES_CLAIM: Final = "the report's tables come out again"
 
@@ -112,23 +114,23 @@ def audit_results(results: Path) -> list[CheckLine]:
     return list(audit_folder(results).lines)
 
 
-def audit_folder(results: Path) -> Audit:
+def audit_folder(results: Path, trust: Trust = _NO_TRUST) -> Audit:
     """The audit of a results folder; damaged input fails a check and never raises."""
-    return _audit(results, [run for run in find_runs(results) if is_sealed(run)], whole=True)
+    return _audit(results, [run for run in find_runs(results) if is_sealed(run)], trust, whole=True)
 
 
-def audit_run(run: RunPaths) -> Audit:
+def audit_run(run: RunPaths, trust: Trust = _NO_TRUST) -> Audit:
     """The audit of one sealed run; what takes a whole results folder is left out."""
-    return _audit(run.results, [run] if is_sealed(run) else [], whole=False)
+    return _audit(run.results, [run] if is_sealed(run) else [], trust, whole=False)
 
 
-def _audit(results: Path, runs: Sequence[RunPaths], *, whole: bool) -> Audit:
+def _audit(results: Path, runs: Sequence[RunPaths], trust: Trust, *, whole: bool) -> Audit:
     """Run by run, so that no more than one run's arrays are held at a time."""
     findings: dict[str, list[tuple[str, Finding]]] = {check.name: [] for check in CHECKS}
     traces: dict[int, tuple[str, str, str]] = {}
     changed = 0
     for run in runs:
-        case = Case(run, traces)
+        case = Case(run, traces, trust.allowed_signers)
         for check in CHECKS:
             findings[check.name].append((run.run_id, _look(check, case)))
         changed += _from_changed_tree(case)
@@ -138,6 +140,8 @@ def _audit(results: Path, runs: Sequence[RunPaths], *, whole: bool) -> Audit:
         if runs
     ]
     if runs and whole:
+        finding = _look_at_roots(results, trust)
+        lines.append(CheckLine(name=ROOTS_CHECK, claim=ROOTS_CLAIM, findings=(("", finding),)))
         finding = _report_tables(results)
         lines.append(CheckLine(name=_TABLES_CHECK, claim=_TABLES_CLAIM, findings=(("", finding),)))
     return Audit(results=results, lines=tuple(lines), runs=len(runs), changed_trees=changed)
@@ -184,6 +188,13 @@ def _look(check: Check, case: Case) -> Finding:
         return check.look(case)
     except (*UNREADABLE, AssertionError, StopIteration) as error:
         # What is impossible in a record of ours is possible in anybody's.
+        return failed(f"could not be checked: {shortened(error)}")
+
+
+def _look_at_roots(results: Path, trust: Trust) -> Finding:
+    try:
+        return roots_stand(results, trust)
+    except UNREADABLE as error:
         return failed(f"could not be checked: {shortened(error)}")
 
 

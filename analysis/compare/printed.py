@@ -8,7 +8,7 @@ from typing import Final
 from analysis.compare.comparison import Comparison
 from analysis.compare.facts import fact_text
 from analysis.compare.sentences import of_cell
-from analysis.compare.verdict import SideFigures, Judgement
+from analysis.compare.verdict import Judgement, SideFigures
 from analysis.report.formatting import measured_text, number_text
 from telemetry.paragraph import say
 from telemetry.terminal import spelt

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.compare.comparison import Comparison
-from analysis.compare.verdict import SideFigures, Judgement
+from analysis.compare.verdict import Judgement, SideFigures
 from analysis.tables.column import Cell as TableCell
 from analysis.tables.column import Column, ColumnsOf
 from analysis.tables.point import POINT

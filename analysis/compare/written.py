@@ -12,7 +12,7 @@ from analysis.compare.comparison import Comparison
 from analysis.compare.facts import FACTS, fact_text
 from analysis.compare.figure import ratios
 from analysis.compare.table import table_of
-from analysis.compare.verdict import SideFigures, Judgement
+from analysis.compare.verdict import Judgement, SideFigures
 from analysis.figures.canvas import standalone
 from telemetry.record.files import write_bytes
 

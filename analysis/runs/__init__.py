@@ -1,8 +1,8 @@
 """Sealed runs as arrays.
 
 - `campaign`: which call of the launcher made a run, and which sealed run it says it reproduces.
+- `labels`: what a reader of any number of a run has to know of the run first.
 - `rank_spans`: what each rank did and when, as arrays.
-- `run_folder`: whose folder it is that somebody names: all runs', one run's or one attempt's.
 - `sealed_files`: the bytes of a run's files, hashed against its seal as they are read.
 - `sealed_runs`: the sealed runs of a results folder, and by name everything that does not
   count.
@@ -12,6 +12,7 @@
   it.
 
 Public: `DAMAGED`, `FloatArray`, `IntArray`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`, `RankSpans`,
-`Run`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `campaign_of`, `find_runs`, `int_array`,
-`load`, `measured_window_us`, `open_run`, `rank_spans`, `reproduces`, `run_of`, `shortened`.
+`Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `campaign_of`, `changed_code`,
+`int_array`, `load`, `measured_window_us`, `open_run`, `partial_record`, `random_weights`,
+`rank_spans`, `reproduces`, `shortened`.
 """

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_of
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import pyarrow as pa

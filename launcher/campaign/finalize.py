@@ -31,7 +31,8 @@ from telemetry.record.disk import disk_trouble
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import EndState
-from telemetry.record.seal import seal_attempt
+from telemetry.record.seal import SEALED, seal_attempt
+from telemetry.record.signature import sign_as_launched
 
 _BAD_INPUT: Final = 2
 _POLL_S: Final = 2.0
@@ -40,7 +41,7 @@ _PATIENCE_S: Final = LAG_US / US_PER_S + 30.0
 
 
 def close_attempt(run: RunPaths, attempt: AttemptPaths) -> tuple[str, str | None]:
-    """Merge and, when it completed, seal an attempt; `sealed` or its state, and why not.
+    """Merge and, when it completed, seal an attempt; `sealed` or its state, and what is amiss.
 
     Raises:
         OSError: the disk is full or gone.
@@ -50,7 +51,7 @@ def close_attempt(run: RunPaths, attempt: AttemptPaths) -> tuple[str, str | None
         merge_attempt(run, attempt)
         if state.state == EndState.COMPLETED:
             seal_attempt(run, attempt)
-            return "sealed", None
+            return SEALED, sign_as_launched(attempt)
     except ValueError as error:
         return "not sealed", str(error)
     return state.state, state.reason

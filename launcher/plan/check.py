@@ -1,5 +1,6 @@
 """Check: composed points become a checked grid, each with its verdict."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,7 @@ from telemetry.damage import damage_told
 from telemetry.named_paths import named_path
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths, holds_results
+from telemetry.record.signature import SigningError, sign
 from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
@@ -38,6 +40,7 @@ from workers.tokenizers import tokenizer
 
 _SAME_FOR_ALL: Final = (
     *("results", "history", "plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
+    "signing_key",
 )
 _COMPOSE: Final = ("quick", "hydra")
 _SPEC_KEYS: Final = (
@@ -170,6 +173,19 @@ def _name(key: str, asked: object) -> str:
 
 def _path_or_none(key: str, asked: object, what: str = "a file or null") -> Path | None:
     return None if asked is None else named_path(key, asked, what)
+
+
+@functools.cache
+def _key_or_none(asked: object) -> str | None:
+    """The key's file, which signs: found out before a job is over, and once for a grid."""
+    key = _path_or_none("signing_key", asked)
+    if key is None:
+        return None
+    try:
+        sign(b"", key)
+    except SigningError as error:
+        raise BadInputError(str(error)) from error
+    return str(key.absolute())
 
 
 class _Checker:
@@ -389,6 +405,7 @@ def _launch_config(
         weights_path=None if weights.folder is None else str(weights.folder),
         verify_weights=config["verify_weights"],
         logit_error=config["logit_error"],
+        signing_key=_key_or_none(config["signing_key"]),
     )
     check_period(spec, launch)
     return launch

@@ -26,6 +26,7 @@ from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import LATER, METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
 from telemetry.record.seal import seal_attempt
+from telemetry.record.signature import sign_as_launched
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts
 
@@ -284,6 +285,8 @@ def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows |
             return f"{text}, not sealed: attempt {sealed.number} is"
         seal_attempt(run, attempt)
         text += ", sealed"
+        if unsigned := sign_as_launched(attempt):
+            text += f", {unsigned}"
     return text
 
 

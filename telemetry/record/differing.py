@@ -18,7 +18,7 @@ SPEC_FIELDS: Final = tuple(field.name for field in dataclasses.fields(RunSpec))
 _NO_MEASUREMENT: Final = frozenset(
     {
         *("device", "prompts_sha256", "tokenizer_path", "dcgm_bindings", "dcgm_address"),
-        *("weights_path", "verify_weights", "logit_error"),
+        *("weights_path", "verify_weights", "logit_error", "signing_key"),
     }
 )
 MEASUREMENT_FIELDS: Final = tuple(

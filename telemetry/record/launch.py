@@ -74,6 +74,8 @@ class LaunchConfig:
     """Folder of the checkpoint that `RunSpec.weights` names; None for random weights."""
     verify_weights: bool = False
     """True hashes the checkpoint's files again on every node; False looks at size and time."""
+    signing_key: str | None = None
+    """File of the SSH key that signs the seal; None signs nothing."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -161,13 +163,15 @@ class LaunchConfig:
         object.__setattr__(self, "gpu_fields", tuple(names))
 
     def _check_weights(self) -> None:
-        path, verify = self.weights_path, self.verify_weights
-        if path is not None and not (
-            isinstance(path, str) and path.startswith("/") and "\0" not in path
-        ):
-            raise ValueError(
-                f"`weights_path` must be an absolute path or null, but is {path!r} instead"
-            )
+        verify = self.verify_weights
+        for name in ("weights_path", "signing_key"):
+            path = getattr(self, name)
+            if path is not None and not (
+                isinstance(path, str) and path.startswith("/") and "\0" not in path
+            ):
+                raise ValueError(
+                    f"`{name}` must be an absolute path or null, but is {path!r} instead"
+                )
         if not isinstance(verify, bool):
             raise ValueError(f"`verify_weights` must be true or false, but is {verify!r} instead")
 

@@ -15,6 +15,7 @@ from telemetry.record.files import (
 )
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SCHEMA_VERSION, EndState
+from telemetry.record.signature import signature_of
 
 SEALED: Final = "sealed"
 """Where a run stands that has a seal, in the words that it is told in."""
@@ -133,12 +134,13 @@ def read_sealed(path: Path, sha256: str | None) -> bytes:
 
 
 def _attempt_files(attempt: AttemptPaths) -> list[Path]:
-    """Everything in the attempt that is no folder, but its seal, sorted."""
+    """Everything in the attempt that is no folder, but its seal and who signed it, sorted."""
     found = []
     for folder, inner, files in os.walk(attempt.folder):
         links = [name for name in inner if Path(folder, name).is_symlink()]
         found += [Path(folder, name) for name in (*files, *links) if not _leftover(name)]
-    return sorted((path for path in found if path != attempt.seal), key=os.fspath)
+    of_seal = {attempt.seal, signature_of(attempt.seal)}
+    return sorted((path for path in found if path not in of_seal), key=os.fspath)
 
 
 def _leftover(name: str) -> bool:

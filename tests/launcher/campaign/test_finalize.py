@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from launcher.campaign.finalize import close_stranded, main
+from launcher.campaign.finalize import close_attempt, close_stranded, main
 from launcher.slurm.view import SlurmView
 from telemetry.record.attempt_state import correct_end, record_end, this_host
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import EndState
+from telemetry.record.seal import verify_seal
+from telemetry.record.signature import signature_of
+from tests.support.records import Plan, build_run
+from tests.support.signing import make_key
 from tests.support.watched_attempts import make_attempt, sample_columns, shard_writer
 
 
@@ -102,3 +106,17 @@ def test_a_data_set_that_is_not_staged_is_told_before_the_hub_is_asked(tmp_path:
     assert done.returncode == 2, done.stderr
     assert "from the hub, as it is not staged" in done.stdout
     assert "BadInputError" not in done.stderr
+
+
+@pytest.mark.parametrize("key", ["key", "gone"])
+def test_a_seal_is_signed_as_it_was_launched_or_says_why_not(tmp_path: Path, key: str) -> None:
+    run = build_run(tmp_path / "results", Plan(launch={"signing_key": str(tmp_path / key)}))
+    make_key(tmp_path / "key")
+    attempt = run.attempt(1)
+    attempt.seal.unlink()
+    state, amiss = close_attempt(run, attempt)
+    assert state == "sealed"
+    assert signature_of(attempt.seal).is_file() is (key == "key")
+    assert (amiss is None) is (key == "key")
+    assert amiss is None or amiss.startswith("not signed: `signing_key` must be a key that signs")
+    assert verify_seal(run, attempt) == []

@@ -14,6 +14,7 @@ from telemetry.record.attempt_state import record_end
 from telemetry.record.files import write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import EndState
+from tests.support.signing import make_key
 from workers.planning.engine_facts import DEFAULT_ENGINE, ENGINE_FACTS
 from workers.planning.families import known_models
 from workers.prompts.corpus import CORPORA
@@ -116,6 +117,14 @@ def test_equal_points_are_kept_once(tmp_path: Path) -> None:
 def test_where_the_record_lies_cannot_be_swept() -> None:
     with pytest.raises(BadInputError, match="`results` must be the same for all points"):
         check(read_points(["results=a,b"]))
+
+
+def test_a_key_that_does_not_sign_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="`signing_key` must be a key that signs"):
+        grid_of(tmp_path / "results", "model=nano", f"signing_key={tmp_path / 'none'}")
+    key = make_key(tmp_path / "key")
+    (point,) = grid_of(tmp_path / "results", "model=nano", f"signing_key={key}").points
+    assert point.launch.signing_key == str(key)
 
 
 def test_how_points_are_composed_cannot_be_swept() -> None:
