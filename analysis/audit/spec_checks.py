@@ -152,12 +152,16 @@ def _override_faults(provenance: Mapping[str, Any], config: Mapping[str, Any]) -
         return ["provenance.json holds no command with its overrides"]
     faults = []
     point = dict(_assignments(overrides))
+    chosen = _chosen(provenance)
     for name, given in point.items():
         composed: Any = config
         for part in name.split("."):
             composed = composed.get(part) if isinstance(composed, dict) else None
         if isinstance(composed, dict):
             composed = composed.get("name")
+        if given == _AUTO and name in chosen:
+            # Left to the plan, which wrote down what it made of it.
+            given = str(chosen[name])
         if composed is not None and _plain(given) and not _same(given, composed):
             faults.append(f"`{name}` is {given} in the overrides, but composed is {composed!r}")
     typed = dict(_assignments(command))
@@ -169,6 +173,13 @@ def _override_faults(provenance: Mapping[str, Any], config: Mapping[str, Any]) -
     if point and not set(typed) & set(point):
         faults.append("the command gives none of the overrides that were run")
     return faults
+
+
+def _chosen(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    """By key, what the plan chose of what was left to it; a value that is no mapping is none."""
+    chosen = provenance.get("chosen")
+    values = chosen.get("values") if isinstance(chosen, dict) else None
+    return values if isinstance(values, dict) else {}
 
 
 def _assignments(words: list[Any]) -> Iterator[tuple[str, str]]:

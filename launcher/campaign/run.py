@@ -144,7 +144,13 @@ def _create_attempts(
                 grid.results,
                 point,
                 hashes[_selection(point)],
-                of_run.text({"overrides": point.overrides, "config": point.config}),
+                of_run.text(
+                    {
+                        "overrides": point.overrides,
+                        "config": point.config,
+                        "chosen": point.chosen,
+                    }
+                ),
                 submitted,
             )
             if attempt is not None:

@@ -7,6 +7,8 @@ can be checked as a whole before anything starts.
 import itertools
 import math
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Final
@@ -38,11 +40,20 @@ _NODES: Final[dict[str, dict[str, Any]]] = {
 
 
 class Point:
-    """One composed grid point: its resolved configuration and the overrides that made it."""
+    """One composed grid point: its resolved configuration and the overrides that made it.
 
-    def __init__(self, config: dict[str, Any], overrides: Sequence[str]) -> None:
+    `chosen` is what the plan settled of it, by which rule; empty where nothing was left open.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        overrides: Sequence[str],
+        chosen: Mapping[str, Any] | None = None,
+    ) -> None:
         self.config = config
         self.overrides = tuple(overrides)
+        self.chosen = dict(chosen or {})
 
 
 class WholeSweeper(Sweeper):

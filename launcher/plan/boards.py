@@ -13,6 +13,10 @@ AUTO: Final = "auto"
 """What `gpu` holds where the driver is to name the board."""
 # The board of arXiv 2310.03003's newer cluster stands in where there is no GPU.
 _STAND_IN: Final = "simulated-a100"
+_SIMULATED: Final = (
+    "SIMULATED: there is no NVIDIA GPU here, so that the ranks compute on CPU and the watts are a "
+    "model's of an A100"
+)
 
 
 class BoardFinder:
@@ -22,6 +26,12 @@ class BoardFinder:
         self._environment = environment
         self._present: dict[str, Board] | None = None
         self._absent = ""
+        self._notes: dict[str, None] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided of boards that nobody named, a line each."""
+        return tuple(self._notes)
 
     def settle(self, asked: object, cluster: Cluster) -> tuple[object, Cluster]:
         """The board's name in place of `auto`, and the cluster with its device decided.
@@ -68,6 +78,7 @@ class BoardFinder:
             return names[0]
         if cluster.device == "cuda":
             raise ValueError(f"`gpu` must be a board that is here, but {self._absent}")
+        self._notes[_SIMULATED] = None
         return _STAND_IN
 
     def _here(self) -> Mapping[str, Board]:

@@ -11,6 +11,7 @@ from launcher.plan.boards import BoardFinder
 from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
 from launcher.plan.cluster import Cluster, require_count
 from launcher.plan.earlier import open_verdict, sealed_verdict
+from launcher.plan.fit import or_auto, settle_open
 from launcher.plan.grid import NOT_SELECTED, Grid, PlannedPoint, Retry, Verdict
 from launcher.plan.hub_reach import HubReach
 from launcher.plan.limits import (
@@ -23,6 +24,7 @@ from launcher.plan.limits import (
     too_long,
 )
 from launcher.plan.twice import require_same_measurement, twice_notes
+from launcher.plan.way_out import way_out_notes
 from launcher.slurm.partitions import PartitionFinder
 from launcher.slurm.queue import SlurmError
 from launcher.slurm.view import SlurmView
@@ -96,6 +98,10 @@ def check(
         )
     finder = WeightFinder(results, again=first["verify_weights"], tell=tell)
     checker = _Checker(results, first["retry"], known or SlurmView(), finder, hub)
+    try:
+        points, choices = settle_open(points, checker.place)
+    except (ValueError, OSError) as error:
+        raise BadInputError(str(error)) from error
     planned: dict[str, PlannedPoint] = {}
     again: list[tuple[PlannedPoint, PlannedPoint]] = []
     for point, count in zip(points, repeats, strict=True):
@@ -103,7 +109,7 @@ def check(
             try:
                 one = checker.point(point, repeat)
             except (ValueError, OSError) as error:
-                raise BadInputError(str(error)) from error
+                raise BadInputError(or_auto(str(error))) from error
             kept = planned.setdefault(one.spec.run_id, one)
             if kept is not one:
                 require_same_measurement(kept, one)
@@ -115,7 +121,10 @@ def check(
         allow_dirty=first["allow_dirty"],
         wait=first["wait"],
         history=history,
-        notes=twice_notes(again),
+        notes=(
+            *(*checker.notes, *choices, *twice_notes(again)),
+            *way_out_notes(tuple(planned.values())),
+        ),
     )
 
 
@@ -223,7 +232,7 @@ class _Checker:
             OSError: a file that it names cannot be read.
         """
         config = point.config
-        gpu, cluster = self._boards.settle(config["gpu"], self._cluster(config["cluster"]))
+        gpu, cluster = self.place(config)
         source = self._source(config, cluster)
         model = _name("model.name", config["model"]["name"])
         weights = self._weights.find(config["weights"], config["weights_digest"], model)
@@ -273,7 +282,21 @@ class _Checker:
             memory=memory,
             weights=weights,
             attempts=attempts[-1].number if attempts else 0,
+            chosen=point.chosen,
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided of boards and clusters that nobody named, a line each."""
+        return self._boards.notes
+
+    def place(self, config: Mapping[str, Any]) -> tuple[object, Cluster]:
+        """A point's GPU and the cluster with its device decided.
+
+        Raises:
+            ValueError: there is no such GPU or cluster here.
+        """
+        return self._boards.settle(config["gpu"], self._cluster(config["cluster"]))
 
     def _cluster(self, content: Mapping[str, Any]) -> Cluster:
         key = repr(content)

@@ -1,7 +1,7 @@
 """Grid: planned points, each with its verdict and what it takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -82,6 +82,8 @@ class PlannedPoint:
     """Attempts there were when it was checked: the next has the number after."""
     foreseen: Foreseen | None = None
     """What it is expected to take; None where it does not run, or nobody asked yet."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """What the plan settled of what was left open, and by which rule; empty for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,11 +117,13 @@ def check_period(spec: RunSpec, launch: LaunchConfig) -> None:
         )
 
 
-def too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | None:
-    """Why a point does not fit the memory; None when it does."""
+def too_large(
+    spec: RunSpec, cluster: Cluster, memory: MemoryEstimate, share: float = 1.0
+) -> str | None:
+    """Why a point does not fit `share` of the room that its memory has; None when it does."""
     if spec.gpu != "cpu":
         board = BOARDS[spec.gpu_kind]
-        room_bytes = board.memory_bytes * MEMORY_SHARE
+        room_bytes = board.memory_bytes * MEMORY_SHARE * share
         if memory.total_bytes > room_bytes:
             over_bytes = memory.total_bytes - room_bytes
             return (
@@ -132,7 +134,7 @@ def too_large(spec: RunSpec, cluster: Cluster, memory: MemoryEstimate) -> str | 
             )
     if cluster.device == "cpu" and cluster.executor == "local":
         needed_bytes = spec.gpus * (memory.total_bytes - memory.context_bytes + RANK_OVERHEAD_BYTES)
-        room_bytes = psutil.virtual_memory().total * MEMORY_SHARE
+        room_bytes = psutil.virtual_memory().total * MEMORY_SHARE * share
         if needed_bytes > room_bytes:
             return (
                 f"its ranks need {needed_bytes / _GB:.1f} GB of this machine's memory, "

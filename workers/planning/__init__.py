@@ -12,7 +12,7 @@
 - `workspace_reference`: what engine `reference` holds at the fullest moment of the published
   loop.
 
-Public: `DEFAULT_ENGINE`, `MemoryEstimate`, `QUANTIZATIONS`, `arithmetic_of`, `engine_facts`,
-`engine_names`, `estimate`, `family_of`, `find_shape`, `flops`, `group_size`, `known_models`,
-`parameters_of`.
+Public: `DEFAULT_ENGINE`, `ENGINE_FACTS`, `MemoryEstimate`, `QUANTIZATIONS`, `arithmetic_of`,
+`engine_facts`, `engine_names`, `estimate`, `family_of`, `find_shape`, `flops`, `group_size`,
+`known_models`, `parameters_of`.
 """

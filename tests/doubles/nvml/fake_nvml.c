@@ -431,7 +431,8 @@ struct memory {
 };
 int nvmlDeviceGetMemoryInfo(Gpu *gpu, struct memory *memory) {
     MAY("memory", gpu);
-    *memory = (struct memory){143771ull << 20, 142771ull << 20, 1000ull << 20};
+    unsigned long long total = (unsigned long long)wild_or("memory_total", 143771ull << 20);
+    *memory = (struct memory){total, total - (1000ull << 20), 1000ull << 20};
     return SUCCESS;
 }
 struct memory_v2 {
@@ -440,9 +441,9 @@ struct memory_v2 {
 };
 int nvmlDeviceGetMemoryInfo_v2(Gpu *gpu, struct memory_v2 *memory) {
     MAY("memory", gpu);
-    memory->total = 143771ull << 20;
+    memory->total = (unsigned long long)wild_or("memory_total", 143771ull << 20);
     memory->reserved = 600ull << 20;
-    memory->free = 142171ull << 20;
+    memory->free = memory->total - (1600ull << 20);
     memory->used = (unsigned long long)wild_or("memory_used", 1000ull << 20);
     return SUCCESS;
 }

@@ -144,9 +144,18 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
         ("gpus=-1", "`gpus` must be a whole number of at least 1, but is -1 instead"),
         ("gpus=3.5", "`gpus` must be a whole number of at least 1, but is 3.5 instead"),
         ("gpus=many", "`gpus` must be a whole number of at least 1, but is 'many' instead"),
-        ("batch_size=0", "`batch_size` must be a whole number of at least 1, but is 0 instead"),
-        ("max_gen_len=0", "`max_gen_len` must be a whole number of at least 1, but is 0 instead"),
-        ("prompts=true", "`prompts` must be a whole number of at least 1, but is True instead"),
+        (
+            "batch_size=0",
+            "`batch_size` must be a whole number of at least 1 or auto, but is 0 instead",
+        ),
+        (
+            "max_gen_len=0",
+            "`max_gen_len` must be a whole number of at least 1 or auto, but is 0 instead",
+        ),
+        (
+            "prompts=true",
+            "`prompts` must be a whole number of at least 1 or auto, but is True instead",
+        ),
         ("repeats=0", "`repeats` must be a whole number of at least 1, but is 0 instead"),
         ("seed=-1", "`seed` must be a whole number of at least 0, but is -1 instead"),
         (
@@ -161,7 +170,7 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
         ("top_p=1.5", "`top_p` must be a number above 0 and at most 1, but is 1.5 instead"),
         ("temperature=-1", "`temperature` must be a number at least 0 and at most 100, "),
         ("power_cap_w=0", "`power_cap_w` must be a number above 0"),
-        ("dtype=fp8", "`dtype` must be one of fp32, fp16, bf16, but is 'fp8' instead"),
+        ("dtype=fp8", "`dtype` must be one of fp32, fp16, bf16 or auto, but is 'fp8' instead"),
         ("gpu=k80", "`gpu` must be auto, cpu, a board's name,"),
         ("gpu=a100", "NVIDIA's driver must be loaded"),
         ("telemetry=host", "`telemetry` must be simulated for a simulated GPU"),

@@ -9,6 +9,7 @@ from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
 from launcher.config.listing import group_options
 from launcher.plan.check import check
+from launcher.plan.fit import AUTO
 from launcher.plan.grid import Grid, Verdict
 from telemetry.record.attempt_state import record_end
 from telemetry.record.files import write_json
@@ -266,7 +267,7 @@ def test_batches_to_512_and_lengths_to_2048_each_get_a_verdict(tmp_path: Path) -
 
 
 def test_every_engine_offered_is_one_that_the_workers_have() -> None:
-    assert set(group_options("engine")) == set(ENGINE_FACTS)
+    assert set(group_options("engine")) == {AUTO, *ENGINE_FACTS}
 
 
 def test_the_engine_that_tables_leave_unsaid_is_the_configuration_s_own(tmp_path: Path) -> None:

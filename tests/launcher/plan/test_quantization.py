@@ -50,7 +50,9 @@ def test_each_quantization_is_a_run_of_its_own(tmp_path: Path) -> None:
 
 
 def test_an_unknown_quantization_stops_the_command(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="`quantization` must be one of none, int8, int4, but"):
+    with pytest.raises(
+        BadInputError, match="`quantization` must be one of none, int8, int4 or auto, but"
+    ):
         grid_of(tmp_path, "quantization=int3")
 
 
