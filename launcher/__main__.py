@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from telemetry.command import ExitCode, command, complain, needs_extra, own_version
+from telemetry.next_line import typed
 from telemetry.terminal import printable
 
 with needs_extra("joulegrid", "launch"):
@@ -12,6 +13,7 @@ with needs_extra("joulegrid", "launch"):
 
     from launcher.campaign.display import plan_summary, plan_table
     from launcher.campaign.finalize import close_stranded
+    from launcher.campaign.headline import report_campaign
     from launcher.campaign.promise import require_launch, uncommitted
     from launcher.campaign.run import CampaignOutcome, run_campaign
     from launcher.config.command_line import read_points
@@ -20,8 +22,9 @@ with needs_extra("joulegrid", "launch"):
     from launcher.forecast.forecaster import foresee
     from launcher.forecast.totals import cost_lines, late_notes
     from launcher.plan.check import check, results_folder
-    from launcher.plan.grid import Grid, Verdict
+    from launcher.plan.grid import Grid, PlannedPoint, Verdict
     from launcher.plan.hub_reach import HubReach
+    from launcher.plan.way_out import way_out
     from launcher.slurm.reconcile import reconcile
     from launcher.status import watch
 
@@ -73,7 +76,7 @@ def _run(arguments: Sequence[str], console: Console) -> int:
         _note(console, note)
     to_do = grid.having(Verdict.RUN, Verdict.MERGE)
     if not to_do and not grid.having(*_GOING):
-        return _nothing_can_run(grid, console)
+        return _nothing_can_run(grid, arguments, console)
     if grid.plan_only:
         return _plan(grid, arguments, console)
     if grid.results.is_dir():
@@ -118,10 +121,18 @@ def _plan(grid: Grid, arguments: Sequence[str], console: Console) -> int:
     return ExitCode.DONE
 
 
-def _nothing_can_run(grid: Grid, console: Console) -> int:
+def _nothing_can_run(grid: Grid, arguments: Sequence[str], console: Console) -> int:
     complain(_WHO, "no point of this grid can run here; the table says why")
     lacking = dict.fromkeys(each.source.corpus for each in grid.having(Verdict.NOT_STAGED))
-    _next(console, f"python -m launcher.stage {' '.join(lacking)}" if lacking else _ANYWHERE)
+    instead = next((found for point in grid.points if (found := way_out(point))), None)
+    if lacking:
+        _next(console, f"python -m launcher.stage {' '.join(lacking)}")
+    elif instead:
+        kept = [word for word in arguments if word.partition("=")[0] not in instead]
+        words = [f"{key}={value}" for key, value in instead.items()]
+        _next(console, typed("launcher", *_without_plan(kept), *words))
+    else:
+        _next(console, _ANYWHERE)
     return ExitCode.NOTHING_DONE
 
 
@@ -150,9 +161,18 @@ def _close(console: Console, grid: Grid, outcome: CampaignOutcome) -> int:
     sealed = outcome.sealed or grid.having(Verdict.SEALED, Verdict.OTHERWISE)
     if elsewhere or not (sealed or (outcome.queued and grid.wait)):
         _next(console, f"python -m launcher.status {folder}")
+    elif (here := _here(grid, outcome)) and report_campaign(grid, here, console):
+        _next(console, typed("analysis.audit", grid.results))
     else:
         _next(console, f"python -m analysis {folder}")
     return ExitCode.FAILED if failed else ExitCode.DONE
+
+
+def _here(grid: Grid, outcome: CampaignOutcome) -> list[PlannedPoint]:
+    """The sealed points that ran on this machine."""
+    done = grid.having(Verdict.RUN, Verdict.MERGE, Verdict.SEALED, Verdict.OTHERWISE)
+    failed = set(outcome.failed)
+    return [one for one in done if one.cluster.slurm is None and one.spec.run_id not in failed]
 
 
 def _note(console: Console, text: str) -> None:

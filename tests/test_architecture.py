@@ -98,7 +98,9 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("launcher.config", "launcher.plan", "launcher.slurm", "telemetry", "telemetry.record"),
         *("telemetry.watcher", "workers", "workers.distributed"),
     },
+    # A campaign on this machine ends with what it measured: lazily, as who measures need not draw.
     "launcher.campaign": {
+        *("analysis.report", "analysis.runs", "analysis.tables"),
         *("launcher.config", "launcher.forecast", "launcher.jobs", "launcher.plan"),
         *("launcher.slurm", "telemetry", "telemetry.merge", "telemetry.record"),
         "workers.planning",

@@ -1,7 +1,6 @@
 """One page offline.
 
 - `formatting`: numbers and their absence as people read them.
-- `latex`: each table as a file that a paper takes in.
 - `origin`: where a run comes from, as far as it is on record.
 - `page`: one page with every result, that opens offline and says what it does not know.
 - `printed`: what a terminal of a hundred columns says of a report that was written.
@@ -10,5 +9,5 @@
 - `staging`: the files of a report, written aside and put in their places once all are there.
 - `verdict`: what the last audit said, and whether it was of the files that lie here now.
 
-Public: `measured_text`, `number_text`, `report`.
+Public: `measured_text`, `number_text`, `report`, `write_report`.
 """

@@ -8,8 +8,6 @@ import itertools
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Final
 

@@ -1,0 +1,116 @@
+"""Headline: what a campaign on this machine measured, a line a point, and where its report lies."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, Final
+
+from rich.console import Console
+
+from launcher.plan.grid import Grid, PlannedPoint
+from telemetry.paragraph import say
+from telemetry.record.differing import LABELS, differing, field_value, short_text
+from telemetry.record.spec import RunSpec
+from telemetry.terminal import printable
+
+# A screen of lines: the report has all.
+_MOST_LINES: Final = 20
+# What begins a line; repeats share one.
+_WHERE: Final = frozenset({"model", "gpu", "gpus", "gpus_per_node", "repeat"})
+_SETTINGS: Final = ("dtype", "quantization", "batch_size", "engine")
+# Their values say what they are of.
+_BARE: Final = frozenset({"dtype", "quantization", "engine", "dataset", "model"})
+
+
+def report_campaign(grid: Grid, points: Sequence[PlannedPoint], console: Console) -> bool:
+    """Print J per token of each of these points that is sealed, and write the report.
+
+    False where the report could not be written: what it needs comes with the extra `analysis`, and
+    a line says so.
+
+    Raises:
+        OSError: the disk is full or the report's folder cannot be written.
+    """
+
+    def tell(line: str) -> None:
+        say(line, stream=console.file)
+
+    busy = f"writing the report of {grid.results}"
+    # A spinner is for terminals alone; a log wants lines.
+    if not console.is_terminal:
+        tell(busy)
+    try:
+        # Who only measures need not have what draws.
+        from analysis.report.page import write_report  # noqa: PLC0415
+        from analysis.runs.sealed_runs import load  # noqa: PLC0415
+
+        with console.status(printable(busy)) if console.is_terminal else nullcontext():
+            written = write_report(load(grid.results))
+    except ModuleNotFoundError as error:
+        tell(
+            f"note: no J per token here, as the package {error.name} is not installed; "
+            "pip install 'joulegrid[analysis]', or '.[analysis]' in a checkout, brings it"
+        )
+        return False
+    except ValueError as error:
+        tell(f"note: no report: {error}")
+        return False
+    lines = _lines(written.tables.groups.rows, [point.spec for point in points])
+    for line in lines[:_MOST_LINES]:
+        tell(line)
+    if len(lines) > _MOST_LINES:
+        tell(f"and {len(lines) - _MOST_LINES} lines more, in the report")
+    console.print(printable(f"report: {written.page}"), markup=False, soft_wrap=True)
+    return True
+
+
+def _lines(rows: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[str]:
+    """A line a point; of several what they have in common is said once, above them."""
+    by_run = {spec.run_id: spec for spec in specs}
+    found: list[tuple[RunSpec, str]] = []
+    for row in rows:
+        name = next((name for name in str(row["runs"]).split() if name in by_run), None)
+        if name is not None:
+            found.append((by_run[name], _measured(row)))
+    mappings = [spec.to_mapping() for spec, _ in found]
+    names = [name for name in differing(mappings) if name not in _WHERE]
+    alike = (
+        _settings(found[0][0], [name for name in _SETTINGS if name not in names]) if found else ""
+    )
+    if len(found) == 1:
+        spec, measured = found[0]
+        return [f"{_place(spec)}: {measured} J per generated token ({alike})"]
+    lines = [f"J per generated token{f' ({alike})' if alike else ''}:"] if found else []
+    for spec, measured in found:
+        own = _settings(spec, names)
+        lines.append(f"  {_place(spec)}{f', {own}' if own else ''}: {measured}")
+    return lines
+
+
+def _place(spec: RunSpec) -> str:
+    where = "CPU" if spec.gpu == "cpu" else spec.gpu
+    # The word stands before the number: whoever copies the line copies it too.
+    return f"{'SIMULATED: ' if spec.simulated else ''}{spec.model} on {spec.gpus} {where}"
+
+
+def _settings(spec: RunSpec, names: Sequence[str]) -> str:
+    fields = spec.to_mapping()
+    told = []
+    for name in names:
+        if name in _BARE:
+            if fields[name] != "none":
+                told.append(str(fields[name]))
+        else:
+            told.append(f"{LABELS[name]} {short_text(field_value(fields, name))}")
+    return ", ".join(told)
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    from analysis.report.formatting import measured_text, number_text  # noqa: PLC0415
+    from analysis.tables.contrast import half_width  # noqa: PLC0415
+
+    value, width = row["energy_per_token_j_mean"], half_width(row)
+    if value is None:
+        return f"none, {row['interval_reason'] or 'the report says why'};"
+    if width is None:
+        return f"{number_text(float(value))} (± not known)"
+    return measured_text(float(value), width)
