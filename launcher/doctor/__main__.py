@@ -4,12 +4,17 @@ Nothing is changed, no job is begun, and no look waits for ever.
 """
 
 import json
-import os
 import shlex
 import sys
 import time
 from collections.abc import Sequence
 from typing import Final
+
+# A node may have an older Python than the login node: it is told in a line, and not by a traceback.
+if sys.version_info < (3, 11):  # noqa: UP036
+    _FOUND = ".".join(map(str, sys.version_info[:3]))
+    sys.stderr.write(f"doctor: Python must be 3.11 or newer, but {sys.executable} is {_FOUND}\n")
+    raise SystemExit(1)
 
 from launcher.doctor import (
     clock_sync,
@@ -82,14 +87,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = examine(
         _probes(situation, given.dcgm_bindings, given.dcgm_address), _teller(quiet=given.json)
     )
+    code, next_line = _code(found, strict=given.strict), _next_line(found, situation)
     if given.json:
-        sys.stdout.write(json.dumps(page.mapping(found, situation), indent=1) + "\n")
+        sys.stdout.write(json.dumps(page.mapping(found, situation, next_line, code)) + "\n")
     else:
-        sys.stdout.write(page.text(found, situation, _next_line(found, situation)))
+        sys.stdout.write(page.text(found, situation, next_line))
+    return code
+
+
+def _code(found: Sequence[Observation], *, strict: bool) -> ExitCode:
     if any(one.stops for one in found):
         return ExitCode.FAILED
     unseen = any(one.standing is Standing.UNSEEN for one in found)
-    return ExitCode.UNSEEN if given.strict and unseen else ExitCode.DONE
+    return ExitCode.UNSEEN if strict and unseen else ExitCode.DONE
 
 
 def _probes(situation: Situation, bindings: str | None, address: str | None) -> list[Probe]:
@@ -166,12 +176,13 @@ def _next_line(found: Sequence[Observation], situation: Situation) -> str:
         words += [f"--account={situation.account}"] if situation.account else []
         words += ["--gpus-per-node=1"] if situation.gpu is not GpuPlace.SIMULATED else []
         return f"next: {shlex.join(words)} " + typed("launcher.doctor", *results, *cluster)
-    place = [f"cluster={situation.cluster}"]
-    place += [f"results={situation.results}"] if results else []
-    return "next: " + typed("launcher", "experiment=proof", *place, "plan=true")
+    place = [f"results={situation.results}"] if results else []
+    if situation.slurm:
+        words = ["experiment=proof", f"cluster={situation.cluster}"]
+    else:
+        words = ["model=7b"] if situation.cluster == "local" else [f"cluster={situation.cluster}"]
+    return "next: " + typed("launcher", *words, *place, "plan=true")
 
 
 if __name__ == "__main__":
-    # A node may have another environment than the login node, and an older Python.
-    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
     sys.exit(main())

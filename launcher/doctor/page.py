@@ -15,6 +15,8 @@ from telemetry.command import own_version
 
 # A prose line is read on a terminal of the usual width.
 _MOST_COLUMNS: Final = 80
+# Of the keys: it grows when one goes or changes its meaning, not when one is added.
+_VERSION: Final = 1
 _WORDS: Final = {
     Standing.THERE: "there",
     Standing.MISSING: "missing",
@@ -62,10 +64,18 @@ def text(found: Sequence[Observation], situation: Situation, next_line: str) -> 
     return "\n".join([*lines, "", next_line]) + "\n"
 
 
-def mapping(found: Sequence[Observation], situation: Situation) -> dict[str, Any]:
-    """The page as programs read it."""
+def mapping(
+    found: Sequence[Observation], situation: Situation, next_line: str, exit_code: int
+) -> dict[str, Any]:
+    """The page as programs read it; `next` is null where something stops a measurement."""
     return {
-        "version": own_version(),
+        "schema": "joulegrid.doctor",
+        "version": _VERSION,
+        "exit_code": exit_code,
+        "errors": [],
+        "notes": [],
+        "next": next_line.removeprefix("next: ") if next_line.startswith("next: ") else None,
+        "joulegrid": own_version(),
         "host": platform.node(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "cluster": situation.cluster,
