@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from launcher.config.errors import BadInputError
+from launcher.plan.git_silence import keep_from_git
 from launcher.config.listing import project_folder
 from launcher.plan.grid import PlannedPoint
 from telemetry.record.attempt_state import attempt_state, record_end
@@ -27,9 +28,6 @@ FOLDER_MODE: Final = 0o750
 def open_results(results: Path) -> None:
     """Make the results folder, and see that it can be written.
 
-    One in the project's own folder tells git to leave it alone: the next call of the launcher would
-    take it for uncommitted changes.
-
     Raises:
         BadInputError: it cannot be made or written.
     """
@@ -37,9 +35,7 @@ def open_results(results: Path) -> None:
         results.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=results):
             pass
-        ignored = results / ".gitignore"
-        if results.resolve().is_relative_to(project_folder().resolve()) and not ignored.exists():
-            ignored.write_text("*\n")
+        keep_from_git(results)
     except OSError as error:
         raise BadInputError(
             f"`results` must be a folder that can be written, but {results} is not: "

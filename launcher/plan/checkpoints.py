@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from launcher.config.errors import BadInputError
+from launcher.plan.git_silence import keep_from_git
 from telemetry.named_paths import named_path
 from workers.checkpoints.digests import RANDOM, CheckpointRecord, hash_files
 from workers.checkpoints.files import CheckpointFiles, Format, check_model, find_files
@@ -118,6 +119,7 @@ class WeightFinder:
             )
             if record != known:
                 record.write(self._results)
+                keep_from_git(self._results)
             self._digests[files.folder] = record.digest
         return self._digests[files.folder]
 

@@ -50,6 +50,18 @@ def refuse(results: Path, *words: str) -> str:
     return str(caught.value)
 
 
+def test_digests_that_a_plan_keeps_in_the_checkout_are_no_change_of_it(
+    tmp_path: Path, nano: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launcher.plan.git_silence._PROJECT", tmp_path)
+    grid_of(tmp_path / "results", f"weights={nano}", "plan=true")
+    assert list((tmp_path / "results/checkpoints").iterdir())
+    assert (tmp_path / "results/.gitignore").read_text() == "*\n"
+    monkeypatch.setattr("launcher.plan.git_silence._PROJECT", tmp_path / "elsewhere")
+    grid_of(tmp_path / "others", f"weights={nano}", "plan=true")
+    assert not (tmp_path / "others/.gitignore").exists()
+
+
 def test_a_checkpoint_becomes_a_digest_in_the_spec_and_a_folder_in_the_order(
     tmp_path: Path, nano: Path
 ) -> None:

@@ -1,11 +1,12 @@
 """The checklist of slurm/README.md, typed as it stands in a clone of the project's last commit.
 
-What a site would write is the site's here, too: its editor writes the development cluster's file, and
-in place of 7B and 65B, which only GPUs can run, the experiments name models of a second.
+What a site would write is the site's here, too: its editor writes the development cluster's file.
+In place of 7B and 65B, which only GPUs can run, the experiments name models of a second.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ from telemetry.record.paths import list_runs
 from tests.conftest import REPOSITORY
 from tests.support.checkpoints import write_meta
 from tests.system.slurm.site import Site
+from workers.models.llama.shape import LlamaShape
 from workers.planning.families import find_shape
+from workers.tokenizers.tokenizer import BUNDLED_MODEL
 
 _STEP: Final = re.compile(
     r"^\*\*(?P<number>\d+)\. .*?^```sh\n(?P<typed>.*?)^```\n\n^```text\n(?P<printed>.*?)^```$",
@@ -82,7 +85,10 @@ def center(cluster: Site, tmp_path: Path) -> Mapping[str, str]:
     of_site = of_site.replace("gpus_per_node: 8", "gpus_per_node: 2")
     write = f"from pathlib import Path\nPath(sys.argv[1]).write_text({of_site!r})\n"
     editor = script(tools / "editor", head + write)
-    write_meta(home / "llama-7b", find_shape("nano"))
+    shape = find_shape("nano")
+    assert isinstance(shape, LlamaShape)
+    write_meta(home / "llama-7b", shape)
+    shutil.copy(BUNDLED_MODEL, home / "llama-7b")
     (home / "gsm8k.jsonl").write_text('{"question": "How many?", "answer": "Two."}\n' * 8)
     return {
         **cluster.environment,
