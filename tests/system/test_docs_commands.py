@@ -1,0 +1,342 @@
+"""Every command of README, docs/ and slurm/README.md works as it is typed there.
+
+Each line of their blocks of shell is run by bash in a copy of the tree, once with Slurm's clients
+on the PATH and once without. What cannot be run so stands in `EXEMPTIONS` with its reason; one that
+no line needs any more fails. A sealed run that was recorded on a real H200 stands for `results`,
+and generated rows stand for the hub's data sets.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from telemetry.command import ExitCode
+from telemetry.next_line import PROGRAM
+from tests.conftest import REPOSITORY
+from tests.support.recordings import FOLDER as RECORDED
+from tests.support.recordings import SUFFIX, unpack
+from workers.prompts.corpus import CORPORA
+
+PAGES: Final = (
+    *(REPOSITORY / name for name in ("README.md", "slurm/README.md")),
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+)
+# The paper's 4,096 prompts, and some.
+ROWS: Final = 4_100
+# What no line of these takes on a busy machine; one that does belongs among the exemptions.
+MOST_S: Final = 120.0
+CLIENTS: Final = (
+    *("sbatch", "squeue", "sinfo", "scontrol", "sacct", "sacctmgr", "scancel", "srun", "salloc"),
+)
+# Neither a copy's history and environment nor what tests and builds leave.
+LEFT_BEHIND: Final = (".git", ".venv", "tests", "results", "build", "*.egg-info", "*cache*")
+_BLOCK: Final = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_COMMENT: Final = re.compile(r"\s+#\s.*$")
+
+
+class How(Enum):
+    """How a line is proven that is not simply run."""
+
+    NOT = "not run here"
+    MAKE = "make only says what it would do"
+    PLAN = "plan=true is added"
+    ENDS = "it may end with these codes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exemption:
+    """Lines that are not simply run, and must end with 0."""
+
+    lines: str
+    """What they begin with or have in them, as a regular expression."""
+    how: How
+    """What is done instead."""
+    reason: str
+    """Why."""
+    codes: tuple[int, ...] = ()
+    """For `ENDS`: the exit codes that are as good as 0, and 0 only where it is among them."""
+
+
+EXEMPTIONS: Final = (
+    Exemption(
+        lines=r"^make (?!cluster)",
+        how=How.MAKE,
+        reason="they take minutes, and some are the tests themselves: .ci/run calls them",
+    ),
+    Exemption(
+        lines=r"^python -m pytest ",
+        how=How.NOT,
+        reason="the tests run the tests; that the files are there is tests/test_docs.py's",
+    ),
+    Exemption(
+        lines=r"^python -m tests\.benchmarks\.dcgm_cost ",
+        how=How.NOT,
+        reason="needs NVIDIA's DCGM",
+    ),
+    Exemption(lines=r"^sudo ", how=How.NOT, reason="needs root and the internet"),
+    Exemption(
+        lines=r"slurm/devcluster|^make cluster",
+        how=How.NOT,
+        reason="starts and ends a Slurm of its own: tests/system/slurm/test_devcluster.py",
+    ),
+    Exemption(
+        lines=r"^sbatch ",
+        how=How.NOT,
+        reason="needs a Slurm that runs: tests/system/slurm/test_batch_files.py",
+    ),
+    Exemption(
+        lines=r"^cd /models/",
+        how=How.NOT,
+        reason="hashes a checkpoint of 13 GB",
+    ),
+    Exemption(
+        lines=rf"^(python -m launcher|{PROGRAM} run) (?!.*(plan=true|--help))",
+        how=How.PLAN,
+        reason="a launch takes minutes or more; its plan refuses what it would refuse",
+    ),
+    Exemption(
+        lines=r" weights='?/models/",
+        how=How.ENDS,
+        codes=(ExitCode.BAD_INPUT,),
+        reason="the checkpoint that it names is not here, which it must say",
+    ),
+    Exemption(
+        lines=r"model=\S*(7b|13b|65b)|experiment=\w+",
+        how=How.ENDS,
+        codes=(ExitCode.DONE, ExitCode.NOTHING_DONE),
+        reason="needs a GPU, or a cluster that has some: without it says that nothing can run",
+    ),
+    Exemption(
+        lines=rf"^(python -m launcher\.stage|{PROGRAM} stage) (?!.*--from)",
+        how=How.ENDS,
+        codes=(ExitCode.FAILED,),
+        reason="needs the hub: without internet it must say so in a line",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A command of the pages."""
+
+    text: str
+    """As it is typed, with its comment, on one line."""
+    place: str
+    """The first page that has it, and how far down."""
+
+    @property
+    def exemptions(self) -> list[Exemption]:
+        """Those that it needs."""
+        return [one for one in EXEMPTIONS if re.search(one.lines, self.text)]
+
+    def is_how(self, how: How) -> bool:
+        """Whether it is treated so."""
+        return any(one.how is how for one in self.exemptions)
+
+    @property
+    def run(self) -> str:
+        """What bash gets in its place."""
+        bare = _COMMENT.sub("", self.text)
+        if self.is_how(How.MAKE):
+            return bare.replace("make ", "make -n ", 1)
+        return f"{bare} plan=true" if self.is_how(How.PLAN) else self.text
+
+    @property
+    def codes(self) -> set[int]:
+        """What it may end with."""
+        told = [one for one in self.exemptions if one.how is How.ENDS]
+        # The first that fits is the most special.
+        return set(told[0].codes) if told else {ExitCode.DONE}
+
+
+def lines_of(page: Path) -> Iterator[Line]:
+    """The commands of a page's blocks of shell, those that go on over lines as one."""
+    text = page.read_text(encoding="utf-8")
+    for block in _BLOCK.finditer(text):
+        begins = text[: block.start(1)].count("\n") + 1
+        joined = ""
+        for number, line in enumerate(block[1].splitlines(), begins):
+            if line.endswith("\\"):
+                joined += line.removesuffix("\\").rstrip() + " "
+                continue
+            command = (joined + line.strip()).strip()
+            joined = ""
+            if command and not command.startswith("#"):
+                place = f"{page.relative_to(REPOSITORY)}:{number}"
+                yield Line(text=re.sub(r"(?<=\S) {2,}(?=[^#\s])", " ", command), place=place)
+
+
+def all_lines() -> list[Line]:
+    """Each command of all pages once."""
+    found: dict[str, Line] = {}
+    for page in PAGES:
+        for line in lines_of(page):
+            found.setdefault(_COMMENT.sub("", line.text), line)
+    return list(found.values())
+
+
+LINES: Final = all_lines()
+RUN: Final = [line for line in LINES if not line.is_how(How.NOT)]
+
+
+def ids(line: Line) -> str:
+    return line.place
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what a clone has, with this environment in .venv."""
+    folder = tmp_path_factory.mktemp("clone") / "joulegrid"
+    shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+    (folder / ".venv").symlink_to(sys.prefix)
+    smallest = min(RECORDED.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_size)
+    unpack(smallest, folder / "results")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A user's own, with data sets staged and without the internet."""
+    home = tmp_path_factory.mktemp("home")
+    cache = home / "cache"
+    variables = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SLURM")},
+        "HOME": str(home),
+        "HF_HUB_OFFLINE": "1",
+        "JOULEGRID_CACHE": str(cache),
+        "COLUMNS": "80",
+    }
+    variables.pop("PYTHONPATH", None)
+    for name, corpus in CORPORA.items():
+        if not corpus.hub:
+            continue
+        rows = home / f"{name}.jsonl"
+        texts = ({column: f"{column} {row}" for column in corpus.columns} for row in range(ROWS))
+        rows.write_text("".join(f"{json.dumps(text)}\n" for text in texts))
+        subprocess.run(
+            [sys.executable, "-m", "launcher.stage", name, "--from", str(rows)],
+            env=variables,
+            cwd=tree,
+            check=True,
+            capture_output=True,
+        )
+    return variables
+
+
+@pytest.fixture(scope="module", params=["with Slurm's clients", "without Slurm's clients"])
+def ended(
+    request: pytest.FixtureRequest,
+    tree: Path,
+    environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Mapping[str, Future[subprocess.CompletedProcess[str]]]]:
+    """What became of each line that is asked for; as many run at once as there are cores."""
+    clients = request.param == "with Slurm's clients"
+    if clients and not shutil.which("sbatch"):
+        pytest.skip("Slurm's clients are not installed: slurm/packages.txt")
+    base = tmp_path_factory.mktemp("lines")
+    programs = programs_in(base / "bin", environment["PATH"], clients=clients)
+    variables = {**environment, "PATH": f"{base / 'word'}:{Path(sys.prefix) / 'bin'}:{programs}"}
+    put_word(base / "word")
+    asked = {
+        item.callspec.params["line"].place
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.originalname == test_a_command_works_as_it_is_typed.__name__
+    }
+    # Not waited for here: a test has its own time for its own line.
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        yield {
+            line.place: pool.submit(run_line, line, place_for(base / f"{number}", tree), variables)
+            for number, line in enumerate(RUN)
+            if line.place in asked
+        }
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def programs_in(folder: Path, path: str, *, clients: bool) -> Path:
+    """A folder for PATH with links to all programs, with or without Slurm's clients."""
+    folder.mkdir()
+    for place in map(Path, path.split(":")):
+        for program in place.iterdir() if place.is_dir() else ():
+            link = folder / program.name
+            if not link.is_symlink() and (clients or program.name not in CLIENTS):
+                link.symlink_to(program)
+    return folder
+
+
+def put_word(folder: Path) -> None:
+    """The word as an installation has it, which runs the working folder's tree."""
+    folder.mkdir()
+    word = folder / PROGRAM
+    word.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, '.')\n"
+        "from launcher.console import main\nsys.exit(main())\n"
+    )
+    word.chmod(0o755)
+
+
+def place_for(folder: Path, tree: Path) -> Path:
+    """A working folder for one line: the copy by links, results as its own."""
+    folder.mkdir()
+    for entry in tree.iterdir():
+        if entry.name != "results":
+            (folder / entry.name).symlink_to(entry)
+    shutil.copytree(tree / "results", folder / "results")
+    return folder
+
+
+def run_line(
+    line: Line, folder: Path, variables: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", line.run],
+        cwd=folder,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=MOST_S,
+    )
+
+
+@pytest.mark.parametrize("line", RUN, ids=ids)
+def test_a_command_works_as_it_is_typed(
+    line: Line, ended: Mapping[str, Future[subprocess.CompletedProcess[str]]]
+) -> None:
+    done = ended[line.place].result()
+    said = f"{line.run}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode in line.codes, said
+    assert "Traceback" not in said, said
+
+
+def test_there_are_commands_of_every_page_that_has_some() -> None:
+    first = {line.place.partition(":")[0] for line in LINES}
+    assert {"README.md", "docs/grid.md", "docs/command.md", "slurm/README.md"} <= first
+
+
+@pytest.mark.parametrize("one", EXEMPTIONS, ids=lambda one: one.lines)
+def test_an_exemption_is_needed(one: Exemption) -> None:
+    assert any(one in line.exemptions for line in LINES), one.reason
+
+
+def test_a_line_goes_on_behind_a_backslash() -> None:
+    page = REPOSITORY / "docs" / "cluster.md"
+    joined = [line.text for line in lines_of(page) if "cluster.slurm.partition" in line.text]
+    assert joined
+    assert all(text.startswith("python -m launcher") for text in joined)
+    assert not any("\\" in text for text in joined)
