@@ -20,6 +20,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "merge": "a dead attempt's shards become its tables",
     "report": "tables, figures and one page that opens offline",
     "audit": "every claim of a sealed run again, from its files alone",
+    "sign": "who answers for what is sealed, and one hash of all of it",
     "compare": "two folders of results, point by point, with the reasons",
     "reproduce": "run again what a sealed record holds, and compare",
     "doctor": "what this machine lacks for a measurement, and what that costs it",

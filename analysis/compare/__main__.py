@@ -30,9 +30,12 @@ from telemetry.terminal import printable
 
 _WHO: Final = "compare"
 _MODULE: Final = "analysis.compare"
-_EXITS: Final = """exit code: 0 when all was compared that could be; 1 when --require same was asked
-and is not shown of every cell; 2 when the command or a folder will not do; 3 when no point has its
-counterpart."""
+_EXITS: Final = {
+    ExitCode.DONE: "all was compared that could be",
+    ExitCode.FAILED: "--require same is not shown of every cell, or the machine failed",
+    ExitCode.BAD_INPUT: "the command or a folder will not do",
+    ExitCode.NOTHING_DONE: "no point has its counterpart",
+}
 # Two boards of one kind differ by a few per cent: arXiv 2312.02741 states 5 % for their sensors.
 _MARGIN: Final = 5.0
 _PERCENT: Final = 100.0
@@ -41,7 +44,7 @@ _PERCENT: Final = 100.0
 @command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and say what came of it; the exit code."""
-    parser = CommandParser(module=_MODULE, description=__doc__, epilog=_EXITS)
+    parser = CommandParser(module=_MODULE, description=__doc__, exits=_EXITS)
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="a results folder, a run, or a campaign's folder"
     )

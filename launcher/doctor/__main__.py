@@ -40,9 +40,13 @@ from telemetry.next_line import typed
 _QUIET_S: Final = 1.5
 _MARKS: Final = """\
 [x] there   [ ] missing   [?] could not be looked at   [-] does not apply here
-With each that is missing stands what it costs a measurement.
-exit status: 0 nothing seen stops a measurement, 1 something does, 2 the command is wrong,
-4 with --strict: nothing seen does, but something could not be looked at"""
+With each that is missing stands what it costs a measurement."""
+_EXITS: Final = {
+    ExitCode.DONE: "nothing seen stops a measurement",
+    ExitCode.FAILED: "something does",
+    ExitCode.BAD_INPUT: "the command will not do",
+    ExitCode.UNSEEN: "--strict: nothing seen does, but something could not be looked at",
+}
 
 
 @command("doctor")
@@ -53,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="What this machine can measure, and what each missing thing costs. Nothing is "
         "changed and no job is begun.",
         epilog=_MARKS,
+        exits=_EXITS,
     )
     parser.add_argument(
         "results",
