@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import subprocess
@@ -20,9 +21,9 @@ from launcher.config.listing import group_options, groups, settable
 from telemetry.next_line import VERBS
 from tests.conftest import REPOSITORY
 
-# What a key press may take: about what a hand notices.
+# What a key press may take: about what a hand notices. Time of the processor, which is as much on a
+# loaded machine, but for what others push out of its caches: the shortest of some counts.
 MOST_S: Final = 0.3
-# A loaded machine is several times slower than an idle one: the shortest of some is the command's.
 TRIES: Final = 5
 PATIENCE_S: Final = 30.0
 
@@ -61,7 +62,7 @@ def environment(program: Path) -> dict[str, str]:
         ("joulegrid run 'model=7b,1", ["model=7b,13b"]),
         ("joulegrid run -m model=7b,7", []),
         ("joulegrid run model=7b mod", []),
-        ("joulegrid run dtype=", ["dtype=fp32", "dtype=fp16", "dtype=bf16"]),
+        ("joulegrid run compose=", ["compose=quick", "compose=hydra"]),
         ("joulegrid run plan=t", ["plan=true"]),
         ("joulegrid run gpu=h2", ["gpu=h200"]),
         ("joulegrid run clus", ["cluster=", "cluster."]),
@@ -128,7 +129,7 @@ def test_a_verb_s_flags_are_those_of_its_help(module: str) -> None:
 def test_it_answers_before_a_hand_waits(environment: dict[str, str]) -> None:
     took = []
     for _ in range(TRIES):
-        begun = time.monotonic()
+        begun = processor_s()
         done = subprocess.run(
             ["joulegrid", "complete", "--", "joulegrid run model="],
             capture_output=True,
@@ -136,9 +137,15 @@ def test_it_answers_before_a_hand_waits(environment: dict[str, str]) -> None:
             check=True,
             env=environment,
         )
-        took.append(time.monotonic() - begun)
+        took.append(processor_s() - begun)
     assert "model=7b" in done.stdout.splitlines()
     assert min(took) < MOST_S
+
+
+def processor_s() -> float:
+    """What the children of this process that have ended took of the processor."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_it_answers_without_hydra() -> None:
