@@ -14,6 +14,7 @@ from pathlib import Path
 
 from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
 from telemetry.named_paths import named_path
+from telemetry.nearest import one_of, settled
 from telemetry.terminal import printable
 
 with needs_extra("stage", "launch"):
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     console = Console(stderr=True, highlight=False)
-    names = list(dict.fromkeys(given.datasets))
+    names = [settled(name, _stageable()) or name for name in dict.fromkeys(given.datasets)]
     try:
         cache = cache_folder() if given.cache is None else named_path("--cache", given.cache)
         origins = [named_path("--from", each, "a file or a folder") for each in given.origins]
@@ -69,10 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if origins and len(names) > 1:
         return _refuse("`--from` must be given with one dataset, but is given with several", 2)
     if strangers := [name for name in names if name not in _stageable()]:
-        return _refuse(
-            f"`DATASET` must be one of {', '.join(_stageable())}, but is {strangers[0]!r} instead",
-            2,
-        )
+        return _refuse(one_of("DATASET", _stageable(), strangers[0], things="data sets"), 2)
     for name in names:
         try:
             with console.status(f"staging {name}"):

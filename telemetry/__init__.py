@@ -6,17 +6,25 @@
   nothing.
 - `command`: what all commands have in common: exit codes, one line for a fault, no traceback.
 - `damage`: a file of the record that is not what it should be is named, and hides nothing else.
+- `document`: the one JSON text that `--json` makes of what a command tells.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
 - `named_paths`: how every command reads a path that somebody typed.
+- `nearest`: the valid names that somebody may have meant, and the sentence that offers them.
 - `next_line`: a command as one types it next, in the form in which this process was called.
+- `output`: what a command tells people, at the width of their terminal, in colour only where
+  one is.
 - `paragraph`: prose for people, as wide as their terminal and broken between words.
 - `record/`: what a run is and where its record lies: the contract that all packages share.
 - `shards/`: what one writer wrote: parts on disk that survive a kill -9.
+- `sign/`: what is sealed gets a signature, and all of it a root.
 - `sources/`: what every sensor gives and how it is asked.
 - `terminal`: text that comes from elsewhere cannot steer it, and it need not be UTF-8.
+- `waiting`: how far a command is, told while it says nothing else.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`, `US_PER_MS`,
-`US_PER_S`, `command`, `complain`, `damage_told`, `monotonic_us`, `named_path`, `needs_extra`,
-`own_version`, `printable`, `printable_lines`, `say`, `typed`, `wall_us`.
+Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`,
+`PROGRAM`, `US_PER_MS`, `US_PER_S`, `VERBS`, `columns`, `command`, `complain`, `damage_told`,
+`did_you_mean`, `exit_codes`, `folded`, `lacks`, `monotonic_us`, `named_path`, `nearest`,
+`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `settled`, `spelt`,
+`told_count`, `typed`, `wall_us`, `wrapped`.
 """

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from rapidfuzz.distance import OSA, JaroWinkler, LCSseq
-
 # More than three guesses are a list again.
 _MOST: Final = 3
 # Held by the cases of tests/telemetry/test_nearest.py: it takes two letters swapped or lost in a
@@ -94,6 +92,9 @@ def _likeness(given: str, name: str) -> float:
     One that holds the other whole (7b in llama-7b), or all its letters in order from the first on
     (fig4 in figure4_watts), is near too.
     """
+    # Loaded where something is misspelt: it takes as long as a command that is right may.
+    from rapidfuzz.distance import OSA, JaroWinkler, LCSseq  # noqa: PLC0415
+
     one, other = folded(given), folded(name)
     likeness = (
         OSA.normalized_similarity(one, other) + JaroWinkler.normalized_similarity(one, other)

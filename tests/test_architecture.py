@@ -50,7 +50,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "workers.models.base": {"telemetry.record"},
     "workers.models.llama": {"workers.models.base"},
     "workers.planning": {
-        *("telemetry.boards", "telemetry.record", "workers.models.base", "workers.models.llama"),
+        *("telemetry", "telemetry.boards", "telemetry.record"),
+        *("workers.models.base", "workers.models.llama"),
     },
     "workers.inputs": set(),
     "workers.tokenizers": {"telemetry.record", "workers.inputs", "workers.models.llama"},
@@ -58,7 +59,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry.record", "workers.inputs", "workers.models.base", "workers.planning"),
     },
     "workers.prompts": {
-        *("telemetry.record", "workers.inputs", "workers.planning", "workers.tokenizers"),
+        *("telemetry", "telemetry.record", "workers.inputs", "workers.planning"),
+        "workers.tokenizers",
     },
     "workers.distributed": {"telemetry", "telemetry.record"},
     "workers.models": {
@@ -81,7 +83,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("workers.planning", "workers.prompts", "workers.tokenizers"),
     },
     # The composition root.
-    "launcher.config": {"conf", "telemetry", "workers.planning"},
+    "launcher.config": {"conf", "telemetry", "telemetry.boards", "workers.planning"},
     "launcher.slurm": {"telemetry", "telemetry.record", "telemetry.sources.host"},
     "launcher.plan": {
         *("telemetry", "telemetry.sources.nvml"),

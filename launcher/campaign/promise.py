@@ -1,6 +1,7 @@
 """Promise: what a launch would refuse before it writes anything, so that a plan refuses it too."""
 
 import os
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -58,4 +59,11 @@ def _fault(there: Path) -> str | None:
             return f"{there} is no folder"
     except OSError as error:
         return str(error.strerror)
-    return None if os.access(there, os.W_OK | os.X_OK) else f"{there} may not be written"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} may not be written"
+    try:
+        # A nameless file is gone when it is closed. Of /proc root may do all, and can do nothing.
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        return f"{there} takes no file: {error.strerror}"
+    return None

@@ -1,5 +1,7 @@
 """Command line in, composed points out; Hydra lives here alone.
 
+- `choices`: what keys with few values may have, and values that are one of them in other
+  letters.
 - `command_line`: command line in, composed points out, one clear line for what is not allowed.
 - `comments`: what a file of `conf/` says of itself and of its keys.
 - `composition`: many grid points from few of Hydra's, and Hydra's own on a sample as the truth.

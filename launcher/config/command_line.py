@@ -1,6 +1,5 @@
 """Command line: command line in, composed points out, one clear line for what is not allowed."""
 
-import difflib
 import os
 import re
 import shutil
@@ -14,11 +13,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from launcher.config.choices import not_a_choice, settled_word
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point, expand, register
-from launcher.config.keys import unknown_key
-from launcher.config.listing import CONF, group_options, groups
+from launcher.config.keys import meant_word, settable_names, unknown_key
+from launcher.config.listing import CONF, groups
 from launcher.config.overrides import grids, parse, quoted_home, refuse_without_effect
+from telemetry.nearest import did_you_mean
+from telemetry.next_line import typed
 
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
 _CFG: Final = ("job", "hydra", "all")
@@ -32,6 +34,9 @@ _FLAGS: Final[Mapping[str, tuple[str, ...] | None]] = {
 }
 # Hydra 1.3 says so of a key that the composed configuration has not.
 _NO_SUCH_KEY: Final = re.compile(r"Could not override '(?!hydra[.'])([^']+)'")
+# … so of a value that names another key's which is not there, or of no key
+_NO_VARIABLE: Final = re.compile(r"Interpolation key '([^']*)' not found")
+_FULL_KEY: Final = re.compile(r"full_key: (\S+)")
 # … and so of a value that is no option of its group.
 _NO_SUCH_OPTION: Final = re.compile(r"In '[^']*': Could not find '(\w+)/([^']+)'")
 
@@ -48,7 +53,7 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
     except ValueError as error:
         raise BadInputError(str(error)) from error
     flags, words = _split(arguments)
-    words = [quoted_home(word) for word in words]
+    words = [settled_word(quoted_home(word)) for word in words]
     overrides = parse(words)
     points: list[Point] = []
     for grid in grids(words, overrides):
@@ -87,11 +92,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             continue
         flag, equals, value = word.partition("=")
         if flag not in _FLAGS:
-            near = difflib.get_close_matches(flag, _FLAGS, n=1)
-            nearest = f"; the nearest: {near[0]}" if near else ""
-            raise BadInputError(
-                f"`{flag}` must be one of {', '.join(_FLAGS)}, but is no flag{nearest}"
-            )
+            raise BadInputError(_no_flag(flag, word, next(rest, "")))
         wanted = _FLAGS[flag]
         if wanted is None:
             if equals:
@@ -105,6 +106,20 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             raise BadInputError(f"`{flag}` must be followed by {allowed}, but is by {value!r}")
         flags += [flag, value]
     return flags, words
+
+
+def _no_flag(flag: str, word: str, behind: str) -> str:
+    """The error of a flag that there is not; a key that looks like one is told as a key."""
+    ask = typed("launcher", "--help")
+    # --model=7b, or --model 7b.
+    as_key = "=" in word or not (behind.startswith("-") or "=" in behind)
+    guess = did_you_mean(flag, [name for name in _FLAGS if name.startswith("--")])
+    if not guess:
+        guess = meant_word(f"{word}={behind}" if as_key and behind and "=" not in word else word)
+    return (
+        f"`{flag}` must be a key without dashes or one of {len(_FLAGS)} flags, but is neither"
+        f"{guess or f'; {ask} lists them'}"
+    )
 
 
 def _for_hydra(flags: Sequence[str], words: Sequence[str]) -> list[str]:
@@ -162,8 +177,13 @@ def _one_line(error: Exception) -> str:
     if unknown := _NO_SUCH_KEY.match(text):
         return unknown_key(unknown[1])
     if (unknown := _NO_SUCH_OPTION.match(text)) and unknown[1] in groups():
-        known = ", ".join(group_options(unknown[1]))
-        return f"`{unknown[1]}` must be one of {known}, but is {unknown[2]!r} instead"
+        return not_a_choice(unknown[1], unknown[2])
+    if (missing := _NO_VARIABLE.match(text)) and (key := _FULL_KEY.search(text)):
+        near = did_you_mean(missing[1], settable_names())
+        return (
+            f"`{key[1]}` must take the value of a key that there is, but takes that of "
+            f"{missing[1]!r}{near}"
+        )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     key = next((line for line in lines if line.startswith("full_key:")), None)
     text = " ".join(line for line in lines[:3] if not line.startswith(("full_key", "object_type")))

@@ -1,6 +1,5 @@
 """Keys: every key that `conf/` has, and what to say of one that it has not."""
 
-import difflib
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -8,10 +7,15 @@ from typing import Final
 
 from omegaconf import DictConfig, OmegaConf
 
-from launcher.config.listing import CONF, groups
+from launcher.config.listing import CONF, group_options, groups
+from telemetry.nearest import folded, nearest, settled
+from telemetry.next_line import VERBS, typed
 
 # More than three suggestions are a list again.
 _NEAREST: Final = 3
+# A value that shows the form of a key somebody named alone.
+_EXAMPLES: Final = {"model": "7b", "gpus": "1", "plan": "true", "dataset": "gsm8k"}
+_WORD: Final = re.compile(r"(?P<key>[^=:]*)(?P<mark>[=:]?)(?P<value>.*)", re.DOTALL)
 _ALIAS: Final = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")
 
 
@@ -19,11 +23,6 @@ def plain_keys() -> list[str]:
     """The top-level keys that are no group."""
     content = OmegaConf.load(CONF / "config.yaml")
     return sorted({str(key) for key in content} - {"defaults", "hydra"})
-
-
-def naming_keys() -> frozenset[str]:
-    """The keys below a group that say which option it is, as the group itself does."""
-    return frozenset({"model.name", "engine.name", "dataset.name", "telemetry.source"})
 
 
 @cache
@@ -43,12 +42,12 @@ def aliases() -> dict[str, str]:
 
 
 def unknown_key(key: str) -> str:
-    """Why `key` cannot be set: what there is instead, the nearest of it, or who has it."""
+    """Why `key` cannot be set: the nearest that can, or who has it, and how to see all."""
     top = key.replace("/", ".").partition(".")[0]
     if top not in groups():
         if top not in plain_keys():
-            known = [*groups(), *plain_keys()]
-            return f"`{top}` must be one of {', '.join(known)}, but is no key{_nearest(top)}"
+            which = f"one of {len(settable_names())} keys"
+            return _no_key(key, which, typed("launcher", "--help"))
         return f"`{key}` must be `{top}` alone, which is one value, but names a key below it"
     by_option = keys_below(top)
     holders = [option for option, keys in by_option.items() if key in keys]
@@ -58,8 +57,39 @@ def unknown_key(key: str) -> str:
             "but another was chosen"
         )
     known = sorted(set().union(*by_option.values()))
-    below = ", ".join(name.removeprefix(f"{top}.") for name in known)
-    return f"`{key}` must be a key of `{top}` ({below}), but is none{_nearest(key)}"
+    which = f"{'the key' if len(known) == 1 else f'one of {len(known)} keys'} of `{top}`"
+    return _no_key(key, which, typed("launcher", "--help", top))
+
+
+def meant_word(word: str) -> str:
+    """`; did you mean model=7b?` of a word that is not key=value, or nothing."""
+    bare = word.lstrip("-")
+    match = _WORD.fullmatch(bare)
+    assert match is not None
+    key, mark, value = match["key"], match["mark"], match["value"]
+    if value and (near := _nearest(key)):
+        return f"; did you mean {near[0]}={value}?"
+    if not mark and (near := settled(bare, settable_names())):
+        return f"; did you mean {near}={_EXAMPLES.get(near, '...')}?"
+    if not mark and bare in VERBS.values():
+        module = next(module for module, verb in VERBS.items() if verb == bare)
+        return f"; did you mean {typed(module)}?"
+    for group in groups():
+        if option := settled(bare, group_options(group)):
+            return f"; did you mean {group}={option}?"
+    return ""
+
+
+def _no_key(key: str, which: str, ask: str) -> str:
+    near = _nearest(key)
+    guess = f"; did you mean {' or '.join(near)}? ({ask} lists them)" if near else ""
+    return f"`{key}` must be {which}, but is none{guess or f'; {ask} lists them'}"
+
+
+def settable_names() -> list[str]:
+    """Every group and key that a word may set."""
+    below = {name for group in groups() for names in keys_below(group).values() for name in names}
+    return sorted({*groups(), *plain_keys(), *below})
 
 
 @cache
@@ -93,18 +123,26 @@ def _leaves(content: object, above: str) -> list[str]:
     return leaves
 
 
-def _nearest(key: str) -> str:
+def _nearest(key: str) -> list[str]:
     """The keys that end as `key` does in another place, then those spelt nearly as it is."""
-    nested = {name for group in groups() for names in keys_below(group).values() for name in names}
-    every = sorted({*nested, *groups(), *plain_keys()})
+    every = settable_names()
     top, _, rest = key.partition(".")
-    near = [name for name in every if name.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
+    leaf = folded(key.rsplit(".", 1)[-1])
+    near = [name for name in every if folded(name.rsplit(".", 1)[-1]) == leaf]
+    if not rest and (same := [name for name in near if "." not in name]):
+        return same
     # All names below a group begin alike: only the rest can be misspelt.
     beside = {
         name.removeprefix(f"{top}.") if rest else name: name
         for name in every
         if (name.startswith(f"{top}.") if rest else "." not in name)
     }
-    spelt = difflib.get_close_matches(rest or top, beside)
-    near += [beside[name] for name in spelt if beside[name] not in near]
-    return f"; the nearest: {', '.join(near[:_NEAREST])}" if near else ""
+    near += [beside[name] for name in nearest(rest or top, beside)]
+    if not near:
+        # A misspelt group, or a key that stands below one.
+        leaves = {name: name.rsplit(".", 1)[-1] for name in every}
+        spelt = nearest(key.rsplit(".", 1)[-1], leaves.values())
+        near = [] if rest and top in groups() else nearest(key, every)
+        near = near or [name for name in every if leaves[name] in spelt]
+    # What has no dot is likelier meant.
+    return list(dict.fromkeys(sorted(near, key=lambda name: "." in name and not rest)))[:_NEAREST]

@@ -6,6 +6,7 @@ experiments becomes one grid each.
 """
 
 import math
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -14,12 +15,21 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, RangeSweep
 from hydra.errors import HydraException
 
+from launcher.config.choices import NAMING, require_choice, things_of
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS
-from launcher.config.keys import aliases, naming_keys, plain_keys, unknown_key
+from launcher.config.keys import aliases, meant_word, plain_keys, unknown_key
 from launcher.config.listing import group_options, groups
+from telemetry.next_line import typed
 
 EXPERIMENT: Final = "experiment"
+# A line of error is one that a terminal shows whole.
+_MOST_WORD: Final = 60
+_MOST_SAID: Final = 100
+# So Hydra 1.3 begins what it says of a function that it does not know.
+_EVALUATING: Final = re.compile(r"^\w+ while evaluating '[^']*': ")
+# What somebody may have typed as a key; Hydra's grammar has no dash in it.
+_BARE: Final = re.compile(r"[\w.-]+")
 
 
 def quoted_home(word: str) -> str:
@@ -92,8 +102,9 @@ def values(override: Override) -> list[str]:
             ) from error
     if not found:
         raise BadInputError(
-            f"`{key}` must have a value, but {override.input_line} has none "
-            f"({', '.join(group_options(key))})"
+            f"`{key}` must have a value, but {override.input_line} has none of "
+            f"{len(group_options(key))} {things_of(key)}; {typed('launcher', '--help', key)} "
+            "lists them"
             if key in groups()
             else f"`{key}` must have a value, but {override.input_line} has none"
         )
@@ -123,17 +134,27 @@ def refuse_without_effect(overrides: Sequence[Override], config: Mapping[str, An
 
 def _parsed(word: str) -> Override:
     if "=" not in word and not word.startswith("~"):
-        raise BadInputError(f"`{word}` must be of the form key=value")
+        raise BadInputError(f"`{_short(word)}` must be of the form key=value{meant_word(word)}")
     try:
         return OverridesParser.create().parse_override(word)
     except HydraException as error:
-        said = " ".join(str(error).split())
+        said = _short(_EVALUATING.sub("", " ".join(str(error).split())), _MOST_SAID)
         key, _, value = word.partition("=")
+        if _BARE.fullmatch(key) and key.partition(".")[0] not in {*groups(), *plain_keys()}:
+            raise BadInputError(unknown_key(key)) from error
         quoted = shlex.quote(f"{key}='{value}'")
-        hint = "" if set("'\"\\") & set(value) else f"; as a text it is {quoted}"
-        raise BadInputError(f"`{word}` must be a value Hydra reads: {said}{hint}") from error
+        plain = not set("'\"\\") & set(value) and len(word) <= _MOST_WORD
+        hint = f"; as a text it is {quoted}" if plain else ""
+        raise BadInputError(
+            f"`{_short(word)}` must be a value Hydra reads: {said}{hint}"
+        ) from error
     except RecursionError as error:
-        raise BadInputError(f"`{word}` must be nested less deep") from error
+        raise BadInputError(f"`{_short(word)}` must be nested less deep") from error
+
+
+def _short(text: str, most: int = _MOST_WORD) -> str:
+    """As much of a word as tells which one it was."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _check(override: Override) -> None:
@@ -153,13 +174,16 @@ def _check(override: Override) -> None:
     if top not in {*groups(), *plain_keys()}:
         raise BadInputError(unknown_key(key))
     listed = values(override) if override.is_discrete_sweep() else None
-    if key in groups():
-        known = group_options(key)
-        for value in listed or [str(override.value())]:
-            if value.strip("'\"") not in known:
-                raise BadInputError(
-                    f"`{key}` must be one of {', '.join(known)}, but is {value!r} instead"
-                )
+    plain = override.value()
+    # A list or a mapping is Hydra's own business where it is no group's.
+    texts = [plain] if isinstance(plain, str) or key in groups() else []
+    for value in listed or map(str, texts):
+        if "${" in value:
+            continue
+        try:
+            require_choice(key, value.strip("'\""))
+        except ValueError as error:
+            raise BadInputError(str(error)) from error
 
 
 def _refuse_endless(key: str, sweep: RangeSweep) -> None:
@@ -184,7 +208,7 @@ def _refuse_dropped(overrides: Sequence[Override]) -> None:
     for key, override in seen.items():
         for above in _above(key):
             # Below a group's option single keys may be changed; but not which option it is.
-            if above in seen and (above not in groups() or key in naming_keys()):
+            if above in seen and (above not in groups() or key in NAMING):
                 raise BadInputError(_both(above, seen[above], override))
 
 

@@ -30,6 +30,7 @@ from launcher.slurm.queue import SlurmError
 from launcher.slurm.view import SlurmView
 from telemetry.damage import damage_told
 from telemetry.named_paths import named_path
+from telemetry.nearest import one_of
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths, holds_results
 from telemetry.record.signature import SigningError, sign
@@ -87,9 +88,7 @@ def check(
         if not isinstance(first[key], bool):
             raise BadInputError(f"`{key}` must be true or false, but is {first[key]!r} instead")
     if first["compose"] not in _COMPOSE:
-        raise BadInputError(
-            f"`compose` must be one of {', '.join(_COMPOSE)}, but is {first['compose']!r} instead"
-        )
+        raise BadInputError(one_of("compose", _COMPOSE, first["compose"], things="ways"))
     results, history = results_folder(first), _history_folder(first)
     repeats = [_repeats(point.config) for point in points]
     if sum(repeats) > MAX_POINTS:

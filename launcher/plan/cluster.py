@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass
 from typing import Any, Final, Self
 
 from launcher.config.errors import BadInputError
+from telemetry.nearest import did_you_mean, one_of
 from telemetry.record.launch import DEVICES, MAX_THREADS
 from telemetry.record.validation import MOST_WHOLE, require_whole
 
@@ -129,8 +130,7 @@ class Cluster:
         for name, allowed in (("executor", EXECUTORS), ("device", (AUTO_DEVICE, *DEVICES))):
             if own[name] not in allowed:
                 raise BadInputError(
-                    f"`cluster.{name}` must be one of {', '.join(allowed)}, "
-                    f"but is {own[name]!r} instead"
+                    one_of(f"cluster.{name}", allowed, own[name], things=f"{name}s")
                 )
         require_count("cluster.gpus_per_node", own["gpus_per_node"], MOST_GPUS_PER_NODE)
         minutes = own["timeout_min"]
@@ -165,7 +165,8 @@ def _require_fields(
     fields = {field.name for field in dataclasses.fields(kind)}
     for stranger in sorted(set(content) - fields):
         raise BadInputError(
-            f"`{where}.{stranger}` must be one of {', '.join(sorted(fields))}, but is no key"
+            f"`{where}.{stranger}` must be one of {len(fields)} keys of `{where}`, but is none"
+            f"{did_you_mean(stranger, sorted(fields))}"
         )
     needed = {field.name for field in dataclasses.fields(kind) if field.default is MISSING}
     for missing in sorted(needed - set(content)):

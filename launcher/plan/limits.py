@@ -7,7 +7,9 @@ import psutil
 from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
 from telemetry.boards.simulation import SimulatedBoard
+from telemetry.boards.spelling import board_names
 from telemetry.boards.table import BOARDS
+from telemetry.nearest import did_you_mean, one_of
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.source_registry import NVIDIA_SOURCES, has_source, source_names
 from telemetry.record.spec import RunSpec
@@ -20,6 +22,8 @@ MEMORY_SHARE: Final = 0.94
 # A rank's interpreter with torch, measured 0.33 GB resident on CPU.
 RANK_OVERHEAD_BYTES: Final = 350_000_000
 _GB: Final = 1e9
+# As many as show what a board's name is like.
+_MOST_BOARDS: Final = 4
 
 
 def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
@@ -29,9 +33,11 @@ def check_gpu(spec: RunSpec, cluster: Cluster) -> None:
         BadInputError: it is neither.
     """
     if spec.gpu != "cpu" and spec.gpu_kind not in BOARDS:
+        near = did_you_mean(spec.gpu, board_names())
+        rest = f"{', '.join(list(BOARDS)[:_MOST_BOARDS])} … (docs/grid.md#the-board)"
         raise BadInputError(
             "`gpu` must be auto, cpu, a board's name, or simulated- and a board's name, but is "
-            f"{spec.gpu!r} instead; boards are {', '.join(BOARDS)}"
+            f"{spec.gpu!r} instead{near or f'; boards are {rest}'}"
         )
     real = spec.gpu != "cpu" and not spec.simulated
     if real != (cluster.device == "cuda"):
@@ -51,9 +57,7 @@ def check_work(spec: RunSpec) -> None:
     for name, known in (("engine", engine_names()), ("quantization", QUANTIZATIONS)):
         value = getattr(spec, name)
         if value not in known:
-            raise BadInputError(
-                f"`{name}` must be one of {', '.join(known)}, but is {value!r} instead"
-            )
+            raise BadInputError(one_of(name, known, value, things=f"{name}s"))
 
 
 def setting_fault(spec: RunSpec) -> str | None:
@@ -85,10 +89,7 @@ def telemetry_source(spec: RunSpec, asked: object) -> str:
     if asked == "auto" and (spec.simulated or spec.gpu == "cpu"):
         return "simulated" if spec.simulated else "host"
     if not isinstance(asked, str) or not has_source(asked):
-        raise BadInputError(
-            f"`telemetry.source` must be one of {', '.join(source_names())}, "
-            f"but is {asked!r} instead"
-        )
+        raise BadInputError(one_of("telemetry.source", source_names(), asked, things="sources"))
     if (asked == "simulated") != spec.simulated:
         raise BadInputError(
             f"`telemetry` must be simulated for a simulated GPU and only then, "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from telemetry.nearest import did_you_mean, one_of
 from telemetry.record.fields import FIELDS, Subject
 from telemetry.record.files import read_json
 from telemetry.record.source_registry import has_source, source_names
@@ -79,9 +80,7 @@ class LaunchConfig:
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
-            raise ValueError(
-                f"`device` must be one of {', '.join(DEVICES)}, but is {self.device!r} instead"
-            )
+            raise ValueError(one_of("device", DEVICES, self.device, things="devices"))
         if not has_source(self.telemetry):
             raise ValueError(
                 f"`telemetry` must be one of {', '.join(source_names())}, "
@@ -158,7 +157,8 @@ class LaunchConfig:
         for name in names:
             if name not in known:
                 raise ValueError(
-                    f"`gpu_fields` must be among {', '.join(known)}, but holds {name!r} instead"
+                    f"`gpu_fields` must be among the {len(known)} GPU readings that there are, "
+                    f"but holds {name!r} instead{did_you_mean(str(name), known)}"
                 )
         object.__setattr__(self, "gpu_fields", tuple(names))
 

@@ -10,6 +10,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+from telemetry.nearest import one_of
+
 GROUP: Final = "joulegrid.sources"
 """Entry point group of sources that are installed beside this package."""
 
@@ -45,9 +47,7 @@ def load_opener(name: str) -> Any:
         RuntimeError: its package cannot be imported.
     """
     if not has_source(name):
-        raise ValueError(
-            f"`telemetry` must be one of {', '.join(source_names())}, but is {name!r} instead"
-        )
+        raise ValueError(one_of("telemetry", source_names(), name, things="sources"))
     if name in _OWN:
         return EntryPoint(name=name, value=_OWN[name], group=GROUP).load()
     try:

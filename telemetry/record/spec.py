@@ -39,6 +39,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from telemetry.nearest import one_of
 from telemetry.record.files import read_json
 from telemetry.record.validation import require_number, require_whole
 
@@ -112,9 +113,7 @@ class RunSpec:
                     f"(at most 64), but is {value!r} instead"
                 )
         if self.dtype not in DTYPES:
-            raise ValueError(
-                f"`dtype` must be one of {', '.join(DTYPES)}, but is {self.dtype!r} instead"
-            )
+            raise ValueError(one_of("dtype", DTYPES, self.dtype, things="formats"))
         for name, least in (
             ("gpus", 1),
             ("gpus_per_node", 1),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from telemetry.nearest import one_of
 from telemetry.record.spec import RunSpec
 from workers.models.llama.shape import LlamaShape
 from workers.planning.families import FAMILIES, find_shape
@@ -146,8 +147,7 @@ def engine_facts(name: str) -> EngineFacts:
     # Who runs one of ours need not look through what is installed.
     facts = ENGINE_FACTS.get(name) or _installed().get(name)
     if facts is None:
-        known = ", ".join(engine_names())
-        raise ValueError(f"`engine` must be one of {known}, but is {name!r} instead")
+        raise ValueError(one_of("engine", engine_names(), name, things="engines"))
     return facts
 
 

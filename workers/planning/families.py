@@ -6,6 +6,7 @@ no formula and no name of one family stands outside its folder in `workers.model
 
 from typing import Final
 
+from telemetry.nearest import one_of
 from workers.models.base.family import Family
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
@@ -42,8 +43,7 @@ def find_shape(model: str) -> ModelShape:
     for family in FAMILIES.values():
         if model in family.shapes:
             return family.shapes[model]
-    known = ", ".join(known_models())
-    raise ValueError(f"`model` must be one of {known}, but is {model!r} instead")
+    raise ValueError(one_of("model", known_models(), model, things="models"))
 
 
 def family_of(shape: ModelShape) -> Family:

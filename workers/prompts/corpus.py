@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from telemetry.nearest import one_of
 from workers.prompts.rows import missing_column, quoted, read_rows
 
 BUNDLED: Final = Path(__file__).resolve().parent / "bundled"
@@ -106,7 +107,7 @@ def find_corpus(name: str) -> Corpus:
         ValueError: there is none.
     """
     if name not in CORPORA:
-        raise ValueError(f"`corpus` must be one of {', '.join(CORPORA)}, but is {name!r} instead")
+        raise ValueError(one_of("dataset", CORPORA, name, things="data sets"))
     return CORPORA[name]
 
 

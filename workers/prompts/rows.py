@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from telemetry.nearest import did_you_mean
 from workers.inputs.kinds import FileKind, file_fault, one_line
 from workers.inputs.strict_json import BOM, CutShortError, MalformedError, parse_json
 
@@ -64,6 +65,7 @@ def missing_column(column: str, place: str, names: Sequence[str]) -> ValueError:
     return ValueError(
         f"`{one_line(column, _MOST_CHARS)}` must be a column, but is missing {place}, which has "
         f"{_names(names)}: name those that make a prompt by dataset.columns=[NAME]"
+        f"{did_you_mean(column, names)}"
     )
 
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from telemetry.nearest import one_of
 from telemetry.record.files import file_sha256, write_bytes
 from telemetry.record.validation import require_whole
 from workers.prompts.corpus import Corpus, file_prompts, find_corpus
@@ -285,10 +286,7 @@ def _resolve(
     if source != _AUTO:
         known = [_AUTO, *(one for one in PromptOrigin if one is not PromptOrigin.SYNTHETIC)]
         if source not in known:
-            raise ValueError(
-                f"`source` must be one of {', '.join(known)} for {corpus.name!r}, "
-                f"but is {source!r} instead"
-            )
+            raise ValueError(one_of("dataset.source", known, source, things="sources"))
         return PromptOrigin(source)
     if path is not None or not corpus.columns:
         return PromptOrigin.FILE
@@ -347,7 +345,10 @@ def _identify_file(
     corpus: Corpus, path: Path | None, columns: Sequence[str] | None, cache: Path
 ) -> PromptSource:
     if path is None:
-        raise ValueError(f"`path` must be a file for {corpus.name!r}, but is null instead")
+        raise ValueError(
+            f"`dataset.path` must be a file for {corpus.name!r}, but is null instead; its prompts "
+            f"stand in {_told(columns or corpus.columns)}, or in what dataset.columns=[NAME] names"
+        )
     names = corpus.columns if columns is None else tuple(columns)
     if isinstance(columns, str) or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"`columns` must be a list of names, but is {columns!r} instead")
@@ -365,6 +366,10 @@ def _identify_file(
         path=path,
         cache=cache,
     )
+
+
+def _told(columns: Sequence[str]) -> str:
+    return f"column{'s' if len(columns) > 1 else ''} {' and '.join(columns)}"
 
 
 def _texts(source: PromptSource) -> tuple[list[str], Mapping[str, Any]]:

@@ -55,11 +55,10 @@ def test_auto_is_slurm_where_sbatch_is_on_the_path(
     assert read_points([])[0].config["cluster"]["name"] == "slurm"
 
 
-def test_an_unknown_key_is_named_with_all_there_are() -> None:
+def test_an_unknown_key_is_named_with_the_way_to_all_there_are() -> None:
     message = refused("foo=1")
     assert message.startswith("`foo` must be one of ")
-    assert "batch_size" in message
-    assert "model" in message
+    assert message.endswith(" keys, but is none; python -m launcher --help lists them")
 
 
 def test_an_unknown_nested_key_is_named() -> None:
@@ -81,8 +80,8 @@ def test_an_unknown_nested_key_is_named() -> None:
 )
 def test_an_unknown_key_beside_a_sweep_is_named_and_not_the_sweep(words: tuple[str, ...]) -> None:
     message = refused(*words)
-    assert message.startswith("`cluster.timeout` must be a key of `cluster` (core_gflops, ")
-    assert message.endswith("), but is none; the nearest: cluster.timeout_min")
+    assert message.startswith("`cluster.timeout` must be one of ")
+    assert " keys of `cluster`, but is none; did you mean cluster.timeout_min? (" in message
 
 
 @pytest.mark.parametrize(
@@ -95,11 +94,12 @@ def test_an_unknown_key_beside_a_sweep_is_named_and_not_the_sweep(words: tuple[s
     ],
 )
 def test_an_unknown_key_is_shown_the_nearest(word: str, nearest: str) -> None:
-    assert refused("model=nano,micro", word).endswith(f"; the nearest: {nearest}")
+    assert f"; did you mean {nearest}" in refused("model=nano,micro", word)
 
 
 def test_a_key_that_is_like_no_other_is_shown_none() -> None:
-    assert refused("model=nano,micro", "cluster.nonsense=3").endswith("), but is none")
+    message = refused("model=nano,micro", "cluster.nonsense=3")
+    assert message.endswith("but is none; python -m launcher --help cluster lists them")
 
 
 def test_a_key_of_another_option_is_told_whose_it_is() -> None:
@@ -118,13 +118,15 @@ def test_a_key_below_a_value_is_refused_beside_a_sweep() -> None:
 def test_an_experiment_s_unknown_option_is_named_with_all_there_are() -> None:
     message = refused("hydra.sweeper.params={gpus: '1,2', model: 'nano,9b'}")
     assert message.startswith("`model` must be one of 13b, ")
-    assert message.endswith(", but is '9b' instead")
+    assert ", but is '9b' instead" in message
 
 
 @pytest.mark.parametrize("group", ["model", "dataset", "engine", "cluster", "telemetry"])
-def test_an_unknown_option_is_named_with_all_there_are(group: str) -> None:
+def test_an_unknown_option_is_named_with_all_there_are_or_the_way_to_them(group: str) -> None:
     message = refused(f"{group}=9b")
-    assert message.startswith(f"`{group}` must be one of {', '.join(group_options(group))}")
+    options = ", ".join(group_options(group))
+    listed = message.startswith(f"`{group}` must be one of {options}, ")
+    assert listed or message.endswith(f"python -m launcher --help {group} lists them")
     assert "'9b'" in message
 
 
@@ -172,6 +174,7 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
         ("power_cap_w=0", "`power_cap_w` must be a number above 0"),
         ("dtype=fp8", "`dtype` must be one of fp32, fp16, bf16 or auto, but is 'fp8' instead"),
         ("gpu=k80", "`gpu` must be auto, cpu, a board's name,"),
+        ("gpu=simulated-rtx409", "did you mean simulated-rtx4090"),
         ("gpu=a100", "NVIDIA's driver must be loaded"),
         ("telemetry=host", "`telemetry` must be simulated for a simulated GPU"),
         ("telemetry.period_ms=1", "`period_ms` must be a whole number of at least 10"),
@@ -241,7 +244,7 @@ def test_a_grid_without_a_point_that_can_run_exits_with_3(
 def test_an_unknown_key_beside_a_sweep_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-m", "model=nano,micro", "cluster.nonsense=3", "plan=true"]) == 2
     printed = capsys.readouterr().err
-    assert printed.startswith("joulegrid: `cluster.nonsense` must be a key of `cluster` (")
+    assert printed.startswith("joulegrid: `cluster.nonsense` must be one of ")
     assert printed.count("\n") == 1
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from launcher.__main__ import main
+from launcher.config.choices import settled_word
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
 
@@ -89,18 +90,59 @@ def test_a_glob_picks_a_group_s_options() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--multirunn",), "the nearest: --multirun"),
-        (("--multi", "gpus=1"), "is no flag"),
-        (("--run",), "is no flag"),
+        (("--multirunn",), "did you mean --multirun?"),
+        (("--multi", "gpus=1"), "did you mean --multirun?"),
+        (("--run",), "but is neither"),
         (("--cfg", "jobs"), "`--cfg` must be followed by one of job, hydra, all, but is by 'jobs'"),
         (("--cfg",), "`--cfg` must be followed by one of job, hydra, all, but is by ''"),
         (("--info", "gpus=2"), "`--info` must be followed by one of all, config"),
         (("--resolve=yes",), "`--resolve` must stand alone"),
-        (("-x",), "is no flag"),
+        (("-x",), "but is neither"),
     ],
 )
 def test_a_wrong_flag_is_refused_in_a_line(words: tuple[str, ...], told: str) -> None:
     assert told in refused(*words)
+
+
+@pytest.mark.parametrize(
+    ("word", "settled"),
+    [
+        *(("model=7B,13B", "model=7b,13b"), ("dtype=FP16", "dtype=fp16")),
+        *(("engine=Reference", "engine=reference"), ("dataset=GSM8K", "dataset=gsm8k")),
+        *(("model.name=Nano", "model.name=nano"), ("telemetry=NVML", "telemetry=nvml")),
+        *(("gpu=RTX-4090", "gpu=rtx4090"), ("gpu=H100,v100", "gpu=h100,v100")),
+        *(("gpu=A100-80GB", "gpu=a100"), ("gpu=simulated-A100_40GB", "gpu=simulated-a100-40gb")),
+        *(("gpu=NVIDIA H200", "gpu=h200"), ("gpu=CPU", "gpu=cpu"), ("gpu=k80", "gpu=k80")),
+        *(("results=Results", "results=Results"), ("gpus=1,2", "gpus=1,2")),
+    ],
+)
+def test_a_name_in_other_letters_is_the_one_that_there_is(word: str, settled: str) -> None:
+    assert settled_word(word) == settled
+
+
+def test_a_model_in_capitals_is_the_same_run_and_twice_is_twice() -> None:
+    (point,) = read_points(["cluster=local", "model=NANO"])
+    assert point.config["model"]["name"] == "nano"
+    assert "must have each value once" in refused("cluster=local", "model=7b,7B")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        *(("model:7b", "model=7b"), ("--model=7b", "model=7b"), ("7b", "model=7b")),
+        *(("plan", "plan=true"), ("--plan", "plan=true"), ("promts:4", "prompts=4")),
+        *(("status", "python -m launcher.status"), ("figure4_watts", "experiment=figure4_watts")),
+    ],
+)
+def test_a_word_of_another_form_is_told_as_it_is_typed_here(word: str, meant: str) -> None:
+    assert refused(word).endswith(f"; did you mean {meant}?")
+
+
+def test_a_value_that_names_no_key_is_told_in_the_project_s_words() -> None:
+    assert refused("gpus=${gpuss}") == (
+        "`gpus` must take the value of a key that there is, but takes that of 'gpuss'; "
+        "did you mean gpus?"
+    )
 
 
 def test_points_that_are_the_same_run_in_other_words_are_told(

@@ -70,7 +70,7 @@ def test_auto_takes_the_sample_for_local_work_and_the_hub_for_the_rest(tmp_path:
 
 def test_auto_wants_the_file_of_a_corpus_that_has_neither_hub_nor_sample(tmp_path: Path) -> None:
     for local in (True, False):
-        with pytest.raises(ValueError, match="`path` must be a file for 'alpaca_seed', but is nul"):
+        with pytest.raises(ValueError, match="path` must be a file for 'alpaca_seed', but is null"):
             resolve(tmp_path, "alpaca_seed", local=local)
 
 
@@ -107,16 +107,20 @@ def test_an_edited_file_is_another_dataset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "columns", "says"),
     [
-        (("gsm9k", "auto", None), None, "`corpus` must be one of gsm8k, alpaca"),
-        (("gsm8k", "disk", None), None, "`source` must be one of auto, hub, file, staged, sample"),
-        (("gsm8k", "file", None), None, "`path` must be a file for 'gsm8k', but is null"),
+        (("gsm9k", "auto", None), None, "`dataset` must be one of gsm8k, alpaca"),
+        (
+            ("gsm8k", "disk", None),
+            None,
+            "`dataset.source` must be one of auto, hub",
+        ),
+        (("gsm8k", "file", None), None, "`dataset.path` must be a file for 'gsm8k', but is null"),
         (("gsm8k", "hub", "q.jsonl"), None, "`path` and `columns` must be null with source hub"),
         (("gsm8k", "auto", None), ["text"], "`path` and `columns` must be null with source sample"),
         (("gsm8k", "file", "no.jsonl"), None, "does not exist"),
         (("gsm8k", "staged", None), None, "there is none; type `python -m launcher.stage gsm8k`"),
         (("alpaca_seed", "sample", None), None, "must not be sample for 'alpaca_seed'"),
         (("alpaca_seed", "hub", None), None, "is not on the hub"),
-        (("file", "auto", None), ["text"], "`path` must be a file for 'file', but is null"),
+        (("file", "auto", None), ["text"], "`dataset.path` must be a file for 'file', but is null"),
         (("file", "auto", "q.jsonl"), None, "`columns` must name what makes a prompt of"),
         (("file", "auto", "q.jsonl"), [], "`columns` must name what makes a prompt of"),
         (("file", "auto", "q.jsonl"), "text", "`columns` must be a list of names"),
