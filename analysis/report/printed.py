@@ -17,9 +17,10 @@ from analysis.runs.sealed_runs import DAMAGED, load
 from analysis.tables.column import Column, Row, alike, visible
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import POINT_BY_NAME, RANDOM
-from analysis.tables.table import Table, report_folder
+from analysis.tables.table import Table
 from telemetry.command import ExitCode, complain
 from telemetry.next_line import typed
+from telemetry.record.paths import report_folder
 from telemetry.record.place import RecordPlace, runs_above, shown
 from telemetry.terminal import printable
 
