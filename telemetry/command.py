@@ -205,7 +205,9 @@ class CommandParser(argparse.ArgumentParser):
             return text and text.replace(f"python -m {module}", prog)
 
         if module in VERBS and "exit" not in (epilog or ""):
-            general = {code: _EXITS[code] for code in _EXITS if code is not ExitCode.UNSEEN}
+            general: Mapping[ExitCode, str] = {
+                code: _EXITS[code] for code in _EXITS if code is not ExitCode.UNSEEN
+            }
             epilog = "\n\n".join(filter(None, [epilog, exit_codes(exits or general)]))
         super().__init__(
             prog=prog,
@@ -227,9 +229,41 @@ class CommandParser(argparse.ArgumentParser):
             help=f"one JSON document on standard output instead of words: {about}",
         )
 
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """What the words say; a flag that there is not is told with the nearest."""
+        given, left = self.parse_known_args(args, namespace)
+        if left:
+            flag = left[0].partition("=")[0]
+            if not flag.startswith("-"):
+                self.error(f"{left[0]!r} is a word more than it takes")
+            # It loads a library of distances, which a command that is right needs not wait for.
+            from telemetry.nearest import did_you_mean  # noqa: PLC0415
+
+            known = [name for action in self._actions for name in action.option_strings]
+            near = did_you_mean(flag, known)
+            ask = f"{self.prog} --help lists them"
+            rest = f" ({ask})" if near else f"; {ask}"
+            self._refuse(f"`{flag}` must be one of {len(known)} flags, but is none{near}{rest}")
+        return given
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Refuse a word that is none of those that may stand there."""
+        if action.choices is None or value in action.choices:
+            return
+        from telemetry.nearest import one_of  # noqa: PLC0415
+
+        name = action.option_strings[-1] if action.option_strings else action.dest
+        known = [str(each) for each in action.choices]
+        self._refuse(one_of(name, known, value, things="words", ask=f"{self.prog} --help"))
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line and end with exit code 2."""
-        complain(self._who, f"{message}; {self.prog} --help tells what there is")
+        self._refuse(f"{message}; {self.prog} --help tells what there is")
+
+    def _refuse(self, text: str) -> NoReturn:
+        complain(self._who, text)
         raise SystemExit(int(ExitCode.BAD_INPUT))
 
 

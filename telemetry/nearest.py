@@ -99,6 +99,9 @@ def _likeness(given: str, name: str) -> float:
     likeness = (
         OSA.normalized_similarity(one, other) + JaroWinkler.normalized_similarity(one, other)
     ) / 2
+    # Two letters swapped are one slip, though of a short word they are most.
+    if sorted(one) == sorted(other) and OSA.distance(one, other) == 1:
+        likeness = max(likeness, _HELD)
     short = one[:1] == other[:1] and len(one) >= _LEAST_LETTERS
     letters = LCSseq.similarity(one, other) == len(one)
     held = len(other) >= _LEAST_HELD and other in one

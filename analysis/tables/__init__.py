@@ -1,14 +1,18 @@
 """One module a table: its columns beside how each is computed.
 
+- `about`: what every file and frame says of the runs that its numbers are of.
 - `build`: every table that there is, made from the sealed runs of a results folder.
 - `column`: what one number of a table means, how it is had, and how the page shows it.
 - `comparison`: the table of the paper's numbers beside ours, where the conditions are the same.
 - `conditions`: the table of what each run was measured under.
 - `contrast`: grid points that differ in one thing alone.
 - `engines`: the table of grid points that several engines ran, all else the same.
+- `file_metadata`: what Arrow and Parquet say of a table and its columns, read back.
+- `forecasts`: the table of what each run was expected to take beside what it took.
 - `formats`: the table of grid points that were run in several formats of numbers and weights.
 - `gpus`: the table with one row a GPU that a run was given, at work or idle.
 - `groups`: the table with one row a grid point, over its repeats, with their intervals.
+- `labels`: the columns that say in every row of a run what its numbers are not.
 - `launched`: how a run was to be measured, which its spec does not say.
 - `measured`: one sealed run, worked out; what the tables of runs, phases and GPUs are made
   from.
@@ -24,8 +28,10 @@
 - `table`: a kind of table, and its rows once they are made.
 - `write`: tables as CSV and Parquet.
 
-Public: `Cell`, `Column`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`, `POINT_BY_NAME`,
-`RANDOM`, `Row`, `Table`, `Tables`, `alike`, `build_tables`, `differing`, `engines_in_order`,
-`estimated_bytes`, `gpu_rows`, `half_width`, `phase_rows`, `published`, `report_folder`,
-`run_order`, `run_row`, `visible`, `write_tables`.
+Public: `Cell`, `Column`, `ColumnsOf`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`,
+`POINT_BY_NAME`, `RANDOM`, `Row`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `about`, `alike`,
+`build_tables`, `differing`, `engine_order`, `engines_in_order`, `estimated_bytes`,
+`field_metadata`, `format_order`, `gpu_rows`, `launch_key`, `launch_of`, `pandas_attrs`,
+`phase_rows`, `point_key`, `published`, `run_order`, `run_row`, `table_metadata`, `visible`,
+`write_tables`.
 """

@@ -178,10 +178,10 @@ def _one_line(error: Exception) -> str:
         return unknown_key(unknown[1])
     if (unknown := _NO_SUCH_OPTION.match(text)) and unknown[1] in groups():
         return not_a_choice(unknown[1], unknown[2])
-    if (missing := _NO_VARIABLE.match(text)) and (key := _FULL_KEY.search(text)):
+    if (missing := _NO_VARIABLE.match(text)) and (where := _FULL_KEY.search(text)):
         near = did_you_mean(missing[1], settable_names())
         return (
-            f"`{key[1]}` must take the value of a key that there is, but takes that of "
+            f"`{where[1]}` must take the value of a key that there is, but takes that of "
             f"{missing[1]!r}{near}"
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]

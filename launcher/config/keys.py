@@ -69,8 +69,8 @@ def meant_word(word: str) -> str:
     key, mark, value = match["key"], match["mark"], match["value"]
     if value and (near := _nearest(key)):
         return f"; did you mean {near[0]}={value}?"
-    if not mark and (near := settled(bare, settable_names())):
-        return f"; did you mean {near}={_EXAMPLES.get(near, '...')}?"
+    if not mark and (name := settled(bare, settable_names())):
+        return f"; did you mean {name}={_EXAMPLES.get(name, '...')}?"
     if not mark and bare in VERBS.values():
         module = next(module for module, verb in VERBS.items() if verb == bare)
         return f"; did you mean {typed(module)}?"

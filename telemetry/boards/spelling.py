@@ -22,8 +22,8 @@ def board_called(given: str) -> str | None:
     """
     text = given.strip()
     if text.casefold().startswith(SIMULATED):
-        board = board_called(text[len(SIMULATED) :])
-        return board and f"{SIMULATED}{board}"
+        modelled = board_called(text[len(SIMULATED) :])
+        return modelled and f"{SIMULATED}{modelled}"
     if row := settled(text, BOARDS):
         return row
     if board := board_of(text):

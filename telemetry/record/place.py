@@ -261,6 +261,11 @@ def _matching(place: Path, pattern: str) -> Iterator[Path]:
 
 def _near(place: Path) -> Iterator[Path]:
     """Folders that there are, spelt nearly as a missing one is."""
+    key, equals, value = place.name.partition("=")
+    # As the launcher takes it: results=FOLDER.
+    if equals and key == "results" and (found := place.parent / value).is_dir():
+        yield found
+        return
     missing = [place, *place.parents]
     first = next((each for each in missing if each.parent.is_dir()), place)
     below = place.relative_to(first)

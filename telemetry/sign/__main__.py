@@ -13,11 +13,13 @@ from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.named_paths import named_path
 from telemetry.next_line import typed
 from telemetry.record.paths import list_runs
+from telemetry.record.place import named_place, shown
 from telemetry.record.roots import Root
 from telemetry.record.signature import SigningError, sign_file, signature_of
 from telemetry.terminal import printable
 
 _WHO: Final = "sign"
+_MODULE: Final = "telemetry.sign"
 _EXITS: Final = {
     ExitCode.DONE: "all that is sealed is signed",
     ExitCode.FAILED: "the machine refuses",
@@ -29,7 +31,7 @@ _EXITS: Final = {
 @command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Sign what is sealed in a results folder; the exit status."""
-    parser = CommandParser(module="telemetry.sign", description=__doc__, exits=_EXITS)
+    parser = CommandParser(module=_MODULE, description=__doc__, exits=_EXITS)
     parser.add_argument("results", help="the results folder")
     parser.add_argument(
         "--key",
@@ -38,12 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        results, key = named_path("results", given.results), named_path("--key", given.key)
+        key = named_path("--key", given.key)
     except ValueError as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
-    if not results.is_dir():
-        complain(_WHO, f"`results` must be a folder, but {results} is not")
+    place = named_place(given.results, _MODULE)
+    results = place.results
+    if place.run is not None:
+        line = typed(_MODULE, shown(results), "--key", given.key)
+        complain(_WHO, f"`results` must be a results folder, but {place.folder} is of one: {line}")
         return ExitCode.BAD_INPUT
     try:
         return _sign(results, key)

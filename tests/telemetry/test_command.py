@@ -40,7 +40,7 @@ def test_a_wrong_option_is_refused_in_one_line(capsys: pytest.CaptureFixture[str
         CommandParser(module="launcher.status", description=None).parse_args(["--\x1bno"])
     assert ended.value.code == ExitCode.BAD_INPUT
     error = capsys.readouterr().err
-    assert error.startswith("status: unrecognized arguments: --\\x1bno")
+    assert error.startswith("status: `--\\x1bno` must be one of 3 flags, but is none")
     assert error.count("\n") == 1
 
 

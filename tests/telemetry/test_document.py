@@ -92,7 +92,7 @@ def test_the_document_holds_all_that_was_told_and_standard_output_it_alone(
     [
         (["refuse"], 3, "`how` must be another"),
         (["stop"], 130, "stopped"),
-        (["well", "--no-such"], 2, "unrecognized arguments: --no-such"),
+        (["well", "--no-such"], 2, "`--no-such` must be one of "),
         ([], 2, "the following arguments are required: how"),
     ],
 )
