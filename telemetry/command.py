@@ -19,6 +19,10 @@ from telemetry.terminal import printable, replace_unencodable
 _TERM: Final = re.compile(r" +\S+ {2,}(?=\S)")
 # Longer lines are hard to read, whatever a terminal has.
 _MOST_COLUMNS: Final = 100
+# A run's name has up to 80 characters and a hash 64: a longer word, which is no path, is read by
+# nobody.
+_ENDLESS: Final = re.compile(r"[^\s/]{101,}")
+_BEGINNING: Final = 60
 _OWN_PACKAGES: Final = ("analysis", "conf", "launcher", "telemetry", "workers")
 
 
@@ -88,10 +92,14 @@ class Main(Protocol):
 
 
 def complain(who: str, text: str) -> None:
-    """One line on standard error, whatever is in `text`; among the errors of a document, too."""
+    """One line on standard error, whatever is in `text`; among the errors of a document, too.
+
+    Of a word without end it has the beginning.
+    """
     if (document := due()) is not None:
         document.errors.append(text.strip())
-    sys.stderr.write(f"{spoken(who)}: {printable(text.strip())}\n")
+    told = _ENDLESS.sub(lambda word: f"{word[0][:_BEGINNING]}…", text.strip())
+    sys.stderr.write(f"{spoken(who)}: {printable(told)}\n")
 
 
 def command(who: str) -> Callable[[Main], Main]:

@@ -15,19 +15,25 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, RangeSweep
 from hydra.errors import HydraException
 
-from launcher.config.choices import NAMING, require_choice, things_of
+from launcher.config.choices import NAMING, choices, require_choice, things_of
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS
 from launcher.config.keys import aliases, meant_word, plain_keys, unknown_key
 from launcher.config.listing import group_options, groups
+from telemetry.nearest import did_you_mean
 from telemetry.next_line import typed
 
 EXPERIMENT: Final = "experiment"
 # A line of error is one that a terminal shows whole.
 _MOST_WORD: Final = 60
 _MOST_SAID: Final = 100
-# So Hydra 1.3 begins what it says of a function that it does not know.
-_EVALUATING: Final = re.compile(r"^\w+ while evaluating '[^']*': ")
+# So Hydra 1.3 says of a function that it does not know, and of what does not fit its grammar.
+_NO_FUNCTION: Final = re.compile(r"Unknown function '(?P<name>\w+)'\s+Available: (?P<known>[\w,]+)")
+_EVALUATING: Final = re.compile(r"^\w+ while evaluating '.*?': ", re.DOTALL)
+_PLACE: Final = re.compile(
+    r"(?:recognition error at: |(?:mismatched|extraneous|at) input )'(?P<text>.+?)'(?:$|\s)",
+    re.DOTALL,
+)
 # What somebody may have typed as a key; Hydra's grammar has no dash in it.
 _BARE: Final = re.compile(r"[\w.-]+")
 
@@ -138,18 +144,31 @@ def _parsed(word: str) -> Override:
     try:
         return OverridesParser.create().parse_override(word)
     except HydraException as error:
-        said = _short(_EVALUATING.sub("", " ".join(str(error).split())), _MOST_SAID)
         key, _, value = word.partition("=")
         if _BARE.fullmatch(key) and key.partition(".")[0] not in {*groups(), *plain_keys()}:
             raise BadInputError(unknown_key(key)) from error
         quoted = shlex.quote(f"{key}='{value}'")
-        plain = not set("'\"\\") & set(value) and len(word) <= _MOST_WORD
+        is_text = not choices(key) and not _NO_FUNCTION.search(str(error))
+        plain = is_text and not set("'\"\\") & set(value) and len(word) <= _MOST_WORD
         hint = f"; as a text it is {quoted}" if plain else ""
         raise BadInputError(
-            f"`{_short(word)}` must be a value Hydra reads: {said}{hint}"
+            f"`{_short(word)}` must be a value, a list in brackets or a text in quotes, but "
+            f"{_fault(str(error))}{hint}"
         ) from error
     except RecursionError as error:
         raise BadInputError(f"`{_short(word)}` must be nested less deep") from error
+
+
+def _fault(said: str) -> str:
+    """What is wrong with a word, of which Hydra's grammar speaks in the names of its tokens."""
+    if unknown := _NO_FUNCTION.search(said):
+        known = unknown["known"].split(",")
+        return f"{unknown['name']} is no function{did_you_mean(unknown['name'], known)}"
+    place = _PLACE.search(said)
+    if place is None:
+        return _short(" ".join(_EVALUATING.sub("", said).split()), _MOST_SAID)
+    where = place["text"]
+    return "ends too early" if where == "<EOF>" else f"cannot be read from {_short(where)!r} on"
 
 
 def _short(text: str, most: int = _MOST_WORD) -> str:

@@ -184,9 +184,8 @@ def _path_or_none(key: str, asked: object, what: str = "a file or null") -> Path
 
 
 @functools.cache
-def _key_or_none(asked: object) -> str | None:
+def _key_or_none(key: Path | None) -> str | None:
     """The key's file, which signs: found out before a job is over, and once for a grid."""
-    key = _path_or_none("signing_key", asked)
     if key is None:
         return None
     try:
@@ -427,7 +426,7 @@ def _launch_config(
         weights_path=None if weights.folder is None else str(weights.folder),
         verify_weights=config["verify_weights"],
         logit_error=config["logit_error"],
-        signing_key=_key_or_none(config["signing_key"]),
+        signing_key=_key_or_none(_path_or_none("signing_key", config["signing_key"])),
     )
     check_period(spec, launch)
     return launch

@@ -44,6 +44,30 @@ def test_a_wrong_option_is_refused_in_one_line(capsys: pytest.CaptureFixture[str
     assert error.count("\n") == 1
 
 
+def test_of_a_word_without_end_an_error_has_the_beginning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    complain("status", f"`results` must be short, but is {'x' * 500} in /{'a/' * 100}b instead")
+    error = capsys.readouterr().err
+    assert f"is {'x' * 60}… in /{'a/' * 100}b instead" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "guess"),
+    [(["--wach"], "--watch"), (["--mode", "fats"], "fast"), (["--mdoe", "slow"], "--mode")],
+)
+def test_a_wrong_flag_or_word_is_told_with_the_nearest(
+    words: list[str], guess: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = CommandParser(module="launcher.status", description=None)
+    parser.add_argument("--watch", action="store_true")
+    parser.add_argument("--mode", choices=("fast", "slow"))
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(words)
+    assert ended.value.code == ExitCode.BAD_INPUT
+    assert f"; did you mean {guess}?" in capsys.readouterr().err
+
+
 def test_a_missing_package_names_the_extra_that_has_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
