@@ -8,12 +8,12 @@ import os
 import sys
 from typing import Final, TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from telemetry.document import due
-from telemetry.paragraph import columns, wrapped
-from telemetry.terminal import printable, spelt
+from telemetry.paragraph import Paragraph, columns
+from telemetry.terminal import printable
 
 # Terminals that take no escapes say so; one without a name is not trusted to.
 _DUMB: Final = frozenset({"", "dumb", "unknown"})
@@ -43,7 +43,6 @@ class Output(Console):
 
     def __init__(self, stream: TextIO | None = None, *, always: bool = False) -> None:
         stream = stream or sys.stdout
-        self._stream = stream
         live = takes_escapes(stream)
         super().__init__(
             file=stream,
@@ -60,30 +59,23 @@ class Output(Console):
             quiet=due() is not None and not always,
         )
 
-    def say(self, text: str, *, indent: int = 0, hang: int = 2, mark: str = "") -> None:
+    def say(
+        self, text: str, *, indent: int = 0, hang: int = 2, style: str = "", styled: int = 0
+    ) -> None:
         """Print a paragraph; what would steer a terminal stands as an escape.
 
         Args:
             text: the paragraph, without a line break.
             indent: columns before the first line.
             hang: columns before the others, beside `indent`.
-            mark: a style, of its first word alone.
+            style: of its beginning, where there is colour.
+            styled: how many characters of it are its beginning.
         """
-        shown = spelt(printable(text), self._stream)
-        lines = wrapped(shown, width=columns(self._stream), indent=indent, hang=hang)
-        body = Text("\n".join(lines), no_wrap=True)
-        if mark:
-            first = len(shown) - len(shown.lstrip(" "))
-            body.stylize(mark, indent + first, indent + len(shown.split(" ", 1)[0]))
-        self.print(body)
+        self.print(Paragraph(text=text, indent=indent, hang=hang, style=style, styled=styled))
 
     def exact(self, text: str) -> None:
         """Print one line, however long: a program may read it, or somebody copy it."""
         self.print(Text(printable(text), no_wrap=True))
-
-    def table(self, shown: RenderableType) -> None:
-        """Print what lays itself out within the width."""
-        self.print(shown, soft_wrap=False)
 
     def note(self, text: str) -> None:
         """Tell what a reader should know beside the rest."""

@@ -7,9 +7,13 @@ stays one line, however long.
 import os
 import re
 import sys
-from typing import Final, TextIO
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Final
 
 from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.text import Text
 
 from telemetry.terminal import printable, spelt
 
@@ -19,9 +23,10 @@ NO_TERMINAL_COLUMNS: Final = 80
 _LEAST_COLUMNS: Final = 20
 # A blank alone parts words: what is not to be parted (a thin one in a number) is none.
 _WORD: Final = re.compile(" *[^ ]+")
+_THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 
 
-def columns(stream: TextIO | None = None) -> int:
+def columns(stream: IO[str] | None = None) -> int:
     """How many columns a line on `stream` may take; `stream` is standard output where None.
 
     `COLUMNS` where the environment sets it, else the terminal's width, else 80.
@@ -36,6 +41,14 @@ def columns(stream: TextIO | None = None) -> int:
         width = 0
     # A terminal that does not know its width says 0.
     return max(width, _LEAST_COLUMNS) if width else NO_TERMINAL_COLUMNS
+
+
+def seen(text: str, stream: IO[str]) -> str:
+    """`text` on one line as `stream` will show it: it steers no terminal, and can be measured.
+
+    The thin blank that groups a number's digits is no escape.
+    """
+    return spelt(_THIN.join(printable(part) for part in text.split(_THIN)), stream)
 
 
 def wrapped(text: str, *, width: int, indent: int = 0, hang: int = 2) -> list[str]:
@@ -62,7 +75,31 @@ def wrapped(text: str, *, width: int, indent: int = 0, hang: int = 2) -> list[st
     return [*lines, line] if begun else [""]
 
 
-def say(text: str, *, stream: TextIO | None = None, indent: int = 0, hang: int = 2) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Paragraph:
+    """A paragraph that rich lays out by the width there is."""
+
+    text: str
+    """The paragraph; what would steer a terminal is shown as an escape."""
+    indent: int = 0
+    """Columns before the first line."""
+    hang: int = 2
+    """Columns before the others, beside `indent`."""
+    style: str = ""
+    """Style of its beginning, where there is colour."""
+    styled: int = 0
+    """How many characters of it are its beginning."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        shown = seen(self.text, console.file)
+        lines = wrapped(shown, width=options.max_width, indent=self.indent, hang=self.hang)
+        text = Text("\n".join(lines), no_wrap=True, overflow="ignore")
+        if self.style:
+            text.stylize(self.style, self.indent, self.indent + self.styled)
+        yield text
+
+
+def say(text: str, *, stream: IO[str] | None = None, indent: int = 0, hang: int = 2) -> None:
     """Print a paragraph at once; what would steer a terminal stands as an escape.
 
     Args:
@@ -72,7 +109,7 @@ def say(text: str, *, stream: TextIO | None = None, indent: int = 0, hang: int =
         hang: columns before the others, beside `indent`.
     """
     stream = stream or sys.stdout
-    shown = spelt(printable(text), stream)
+    shown = seen(text, stream)
     lines = wrapped(shown, width=columns(stream), indent=indent, hang=hang)
     stream.write("".join(f"{line}\n" for line in lines))
     stream.flush()

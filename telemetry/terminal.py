@@ -8,14 +8,14 @@ cannot show must not end a command with a traceback.
 import codecs
 import io
 import sys
-from typing import Final, TextIO
+from typing import IO, Final
 
 # What the outputs of this project say beside ASCII, spelt in ASCII.
 _SPELT: Final = {
     **{"±": "+-", "\N{MULTIPLICATION SIGN}": "x", "·": ".", "…": "...", "→": "->"},
     **{"\N{EN DASH}": "-", "\N{MINUS SIGN}": "-", "≤": "<=", "≥": ">=", "²": "^2"},
-    **{"\N{NARROW NO-BREAK SPACE}": " ", "╌": " "},
-    **{"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u", "━": "-", "╸": "-", "╺": "-"},
+    **{"\N{NARROW NO-BREAK SPACE}": " ", "╌": " ", "─": "-", "━": "-", "╸": "-", "╺": "-"},
+    **{"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"},
 }
 _HANDLER: Final = "joulegrid.spelt"
 
@@ -50,7 +50,7 @@ def replace_unencodable() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
-def spelt(text: str, stream: TextIO) -> str:
+def spelt(text: str, stream: IO[str]) -> str:
     """`text` as `stream` will show it: what its encoding lacks is spelt or escaped.
 
     The longer spelling (±, which becomes +-) is there before a line is cut to its length.

@@ -1,7 +1,8 @@
 """Waiting: how far a command is, told while it says nothing else.
 
-On standard error, so that what it tells stays whole: a line that moves where that is a terminal,
-lines of their own in a log. A step that is over before anybody wonders says nothing.
+On standard error where that is a terminal, as a line that moves and leaves no trace; in a log as
+lines, so that what the command tells stays whole. A step that is over before anybody wonders says
+nothing.
 """
 
 import sys
@@ -14,6 +15,7 @@ from typing import Final, TextIO, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 
+from telemetry.document import due
 from telemetry.output import takes_escapes
 from telemetry.paragraph import columns
 from telemetry.terminal import printable, spelt
@@ -118,10 +120,15 @@ _NOW: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[Waiting]:
+def waiting(what: str, *, aside: bool = True) -> Iterator[Waiting]:
     """Within it whoever waits is told of `what`, and of what `at` says; nothing else may print.
 
     Within another it is a part of that one.
+
+    Args:
+        what: what the command is at.
+        aside: whether a log's lines go to standard error. Not where a fault is to be the one line
+            of that; beside a document they do in any case.
     """
     if (outer := _NOW.get()) is not None:
         before = outer.name(what)
@@ -130,7 +137,8 @@ def waiting(what: str) -> Iterator[Waiting]:
         finally:
             outer.name(before)
         return
-    step = Waiting(what)
+    aside = aside or due() is not None or takes_escapes(sys.stderr)
+    step = Waiting(what, sys.stderr if aside else sys.stdout)
     token = _NOW.set(step)
     step.begin()
     try:
