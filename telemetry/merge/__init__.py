@@ -15,7 +15,6 @@
 - `packing`: a chunk's table as sorted samples, words and remarks numbered within the chunk
   alone.
 - `part_index`: what a part holds, found before its rows are read.
-- `progress_bar`: how far a merge is, for whoever waits at a terminal.
 - `sample_arrays`: rows of the samples table as arrays of numbers, 20 bytes a row.
 - `screen`: rows of old watchers whose readings cannot be, made null with their reason and
   counted.

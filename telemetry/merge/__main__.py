@@ -6,17 +6,21 @@ Merging again says the same, to the byte; a sealed attempt is not touched. Of a 
 attempt's own folder that one is merged.
 """
 
+import dataclasses
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from telemetry.command import CommandParser, ExitCode, command, complain
-from telemetry.merge.attempt import merge_results
-from telemetry.merge.progress_bar import ProgressBar
+from telemetry.document import due
+from telemetry.merge.attempt import MergeOutcome, merge_results
+from telemetry.nearest import told_count
 from telemetry.next_line import typed
-from telemetry.record.paths import list_runs
+from telemetry.output import Output
 from telemetry.record.place import named_place, shown
-from telemetry.terminal import printable
+from telemetry.record.way_on import WayOn
+from telemetry.waiting import at, waiting
 
 _WHO: Final = "merge"
 _MODULE: Final = "telemetry.merge"
@@ -35,28 +39,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "results", help="the results folder, or the folder of one run or attempt in it"
     )
+    parser.add_json("what became of each attempt")
     place = named_place(parser.parse_args(arguments).results, _MODULE)
     results = place.results
-    failed = merged = unread = 0
-    with ProgressBar() as bar:
-        for outcome in merge_results(
-            results, bar.show, only_run=place.run, only_attempt=place.attempt
-        ):
-            failed += outcome.failed
-            unread += outcome.unread
-            merged += not outcome.failed
-            bar.line(printable(f"{outcome.run_id} attempt {outcome.attempt}: {outcome.text}"))
-    if not failed + merged:
+    outcomes: list[MergeOutcome] = []
+    try:
+        with waiting("merging"):
+            for outcome in merge_results(
+                results, _at_row, only_run=place.run, only_attempt=place.attempt
+            ):
+                outcomes.append(outcome)
+                at(f"{told_count(len(outcomes), 'attempt')} done")
+    finally:
+        # Also of a merge that was stopped: what was merged and sealed is.
+        _tell(results, outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    if not outcomes:
         complain(_WHO, f"{shown(place.folder)} holds no attempt to merge")
         return ExitCode.NOTHING_DONE
     if failed:
-        complain(_WHO, f"{failed} of {failed + merged} attempts could not be merged")
-        return ExitCode.NOTHING_DONE if unread == failed + merged else ExitCode.FAILED
+        complain(_WHO, f"{failed} of {told_count(len(outcomes), 'attempt')} could not be merged")
+        unread = sum(outcome.unread for outcome in outcomes)
+        return ExitCode.NOTHING_DONE if unread == len(outcomes) else ExitCode.FAILED
+    way = WayOn.of(results)
     # Of attempts that died there is nothing to analyse.
-    sealed = any(attempt.seal.is_file() for run in list_runs(results) for attempt in run.attempts())
-    module = "analysis" if sealed else "launcher.status"
-    sys.stdout.write(f"next: {printable(typed(module, results))}\n")
+    Output().next(way.next if way.sealed else typed("launcher.status", results))
+    if way.sealed and way.next is None:
+        Output().exact(f"report: {way.page}")
     return ExitCode.DONE
+
+
+def _at_row(done: int, total: int) -> None:
+    at(f"row {done} of {total} of an attempt")
+
+
+def _tell(results: Path, outcomes: Sequence[MergeOutcome]) -> None:
+    """One line of all, then one of each attempt."""
+    if not outcomes:
+        return
+    out = Output()
+    failed = sum(outcome.failed for outcome in outcomes)
+    told = f", {failed} not merged" if failed else ""
+    out.say(f"{told_count(len(outcomes), 'attempt')} looked at{told}")
+    for outcome in outcomes:
+        out.say(f"{outcome.run_id} attempt {outcome.attempt}: {outcome.text}")
+    if (document := due()) is not None:
+        attempts = [dataclasses.asdict(outcome) for outcome in outcomes]
+        document.fill("merge", {"results": str(results), "attempts": attempts})
 
 
 if __name__ == "__main__":
