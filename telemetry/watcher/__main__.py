@@ -11,7 +11,8 @@ watcher that died goes on with its clock and record, in new parts of the same sh
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ import pyarrow as pa
 
 from telemetry.clock import HostClock
 from telemetry.command import CommandParser, command, complain
+from telemetry.next_line import typed
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.spec import RunSpec
@@ -80,11 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (FileNotFoundError, ValueError) as error:
             complain(_WHO, str(error))
             return EXIT_BAD_RECORD
+        told = _ByHand(given.host)
         try:
-            source = open_source(assignment)
+            with told.opening():
+                source = open_source(assignment)
         except (RuntimeError, ValueError) as error:
             complain(_WHO, str(error))
             return EXIT_NO_SOURCE
+        told.watching()
         try:
             Watcher(assignment, given.run_id, source, stop).run()
         except FileNotFoundError as error:
@@ -92,7 +97,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             complain(_WHO, f"{attempt.folder} vanished: {error}")
             return EXIT_VANISHED
+    told.over(given.results)
     return 0
+
+
+class _ByHand:
+    """What somebody is told who starts a watcher at a terminal; an owner's is a quiet process.
+
+    What it prints with is loaded here alone: a watcher is to be small.
+    """
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._there = sys.stdin is not None and sys.stdin.isatty()
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Within it the sensors are looked for."""
+        if not self._there:
+            yield
+            return
+        from telemetry.waiting import waiting  # noqa: PLC0415
+
+        with waiting("looking for the sensors"):
+            yield
+
+    def watching(self) -> None:
+        """Say that it begins, and how it ends."""
+        if self._there:
+            from telemetry.output import Output  # noqa: PLC0415
+
+            Output().say(f"watching {self._host} until the end of its input (Ctrl-D)")
+
+    def over(self, results: Path) -> None:
+        """Name what comes next."""
+        if self._there:
+            from telemetry.output import Output  # noqa: PLC0415
+
+            Output().next(typed("telemetry.merge", results))
 
 
 def _read_assignment(run: RunPaths, attempt: AttemptPaths, host: str) -> Assignment:
