@@ -1,17 +1,18 @@
 """`python -m launcher -m model=7b,13b,65b gpus=1,8,32`: check the grid, run it, seal it."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 
 from telemetry.command import ExitCode, command, complain, needs_extra, own_version
+from telemetry.document import JSON_WORD, due
+from telemetry.nearest import told_count
 from telemetry.next_line import typed
-from telemetry.terminal import printable
+from telemetry.output import Output
+from telemetry.waiting import at, waiting
 
 with needs_extra("joulegrid", "launch"):
-    from rich.console import Console
-
     from launcher.campaign.display import plan_summary, plan_table
+    from launcher.campaign.document import outcome_document, plan_document
     from launcher.campaign.finalize import close_stranded
     from launcher.campaign.headline import report_campaign
     from launcher.campaign.promise import require_launch, uncommitted
@@ -23,15 +24,16 @@ with needs_extra("joulegrid", "launch"):
     from launcher.forecast.totals import cost_lines, late_notes
     from launcher.plan.check import check, results_folder
     from launcher.plan.grid import Grid, PlannedPoint, Verdict
-    from launcher.plan.hub_reach import HubReach
+    from launcher.plan.hub_reach import HubReach, hub_notes
     from launcher.plan.way_out import way_out
     from launcher.slurm.reconcile import reconcile
     from launcher.status import watch
+    from telemetry.record.way_on import WayOn
 
 _GOING = (*(Verdict.SEALED, Verdict.OTHERWISE, Verdict.QUEUED, Verdict.RUNNING, Verdict.FAILED),)
 _WHO = "joulegrid"
 # What runs on any machine that has the project: the way on where nothing of a grid can.
-_ANYWHERE = "python -m launcher -m cluster=local model=nano,micro gpus=1,2 plan=true"
+_ANYWHERE = ("-m", "cluster=local", "model=nano,micro", "gpus=1,2", "plan=true")
 
 
 @command(_WHO)
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif (asked := asked_of(arguments)) is not None:
             sys.stdout.write(help_text(asked))
         else:
-            return _run(arguments, Console(soft_wrap=False))
+            return _run([word for word in arguments if word != JSON_WORD], Output())
     except BadInputError as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
@@ -64,80 +66,88 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def _run(arguments: Sequence[str], console: Console) -> int:
-    grid = _read_grid(arguments, console)
+def _run(arguments: Sequence[str], out: Output) -> int:
+    grid, doubts = _read_grid(arguments)
     if grid is None:
         return ExitCode.DONE
-    console.print(plan_table(grid))
-    console.print(plan_summary(grid.points), markup=False)
+    if (document := due()) is not None:
+        document.fill("plan", plan_document(grid))
+    out.say(f"plan: {plan_summary(grid.points)}")
+    out.print(plan_table(grid))
     for line in cost_lines(grid.points):
-        console.print(printable(line), markup=False, highlight=False)
-    for note in (*grid.notes, *late_notes(grid.points)):
-        _note(console, note)
+        out.say(line)
+    for note in (*doubts, *hub_notes(grid.points), *grid.notes, *late_notes(grid.points)):
+        out.note(note)
     to_do = grid.having(Verdict.RUN, Verdict.MERGE)
     if not to_do and not grid.having(*_GOING):
-        return _nothing_can_run(grid, arguments, console)
+        return _nothing_can_run(grid, arguments, out)
     if grid.plan_only:
-        return _plan(grid, arguments, console)
+        return _plan(grid, arguments, out)
     if grid.results.is_dir():
-        for line in close_stranded(grid.results, reconcile(grid.results)):
-            console.print(printable(line), markup=False, soft_wrap=True)
+        with waiting("merging what was left behind", aside=False):
+            closed = list(close_stranded(grid.results, reconcile(grid.results)))
+        for line in closed:
+            out.say(line)
     if to_do:
-        outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], console)
+        outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], out)
     else:
         outcome = CampaignOutcome(sealed=0, failed=(), queued=0)
-    return _close(console, grid, outcome)
+    if document is not None:
+        document.fill("run", outcome_document(grid, outcome))
+    return _close(out, grid, outcome)
 
 
-def _read_grid(arguments: Sequence[str], console: Console) -> Grid | None:
-    """The checked grid; None when one of Hydra's own flags was all there was to do."""
-    with console.status("reading the grid") as status:
+def _read_grid(arguments: Sequence[str]) -> tuple[Grid | None, Sequence[str]]:
+    """The checked grid, and what Slurm could not tell.
+
+    None when one of Hydra's own flags was all there was to do.
+    """
+    # What is wrong with a grid is one line on standard error, however long it took to find.
+    with waiting("reading the grid", aside=False):
         points = read_points(arguments)
         if not points:
-            return None
+            return None, ()
+        at(f"asking Slurm about {told_count(len(points), 'point')}")
         # What Slurm ended since is known before anything is tried again.
         known = reconcile(results_folder(points[0].config))
-        # A spinner is for terminals alone; a log wants lines.
-        tell = status.update if console.is_terminal else console.print
-        grid = foresee(check(points, known, tell, HubReach()), tell)
-        for doubt in known.doubts:
-            _note(console, doubt)
-        return grid
+        return foresee(check(points, known, at, HubReach()), at), known.doubts
 
 
-def _plan(grid: Grid, arguments: Sequence[str], console: Console) -> int:
+def _plan(grid: Grid, arguments: Sequence[str], out: Output) -> int:
     """End a plan of which something can run, with the command that runs it."""
     require_launch(grid)
-    words = ["python", "-m", "launcher", *_without_plan(arguments)]
+    if not grid.having(Verdict.RUN, Verdict.MERGE):
+        return _way_on(out, grid, going=bool(grid.having(Verdict.QUEUED, Verdict.RUNNING)))
+    words = _without_plan(arguments)
     if change := uncommitted(grid):
-        _note(
-            console,
+        out.note(
             f"the source tree has uncommitted changes ({change}): commit them first, or the "
             "record says so",
         )
         words = [word for word in words if not word.startswith("allow_dirty=")]
         words.append("allow_dirty=true")
-    _next(console, shlex.join(words))
+    out.next(typed("launcher", *words))
     return ExitCode.DONE
 
 
-def _nothing_can_run(grid: Grid, arguments: Sequence[str], console: Console) -> int:
+def _nothing_can_run(grid: Grid, arguments: Sequence[str], out: Output) -> int:
     complain(_WHO, "no point of this grid can run here; the table says why")
     lacking = dict.fromkeys(each.source.corpus for each in grid.having(Verdict.NOT_STAGED))
     instead = next((found for point in grid.points if (found := way_out(point))), None)
     if lacking:
-        _next(console, f"python -m launcher.stage {' '.join(lacking)}")
+        out.next(typed("launcher.stage", *lacking))
     elif instead:
         kept = [word for word in arguments if word.partition("=")[0] not in instead]
         words = [f"{key}={value}" for key, value in instead.items()]
-        _next(console, typed("launcher", *_without_plan(kept), *words))
+        out.next(typed("launcher", *_without_plan(kept), *words))
     else:
-        _next(console, _ANYWHERE)
+        out.next(typed("launcher", *_ANYWHERE))
     return ExitCode.NOTHING_DONE
 
 
-def _close(console: Console, grid: Grid, outcome: CampaignOutcome) -> int:
-    folder = shlex.quote(str(grid.results))
+def _close(out: Output, grid: Grid, outcome: CampaignOutcome) -> int:
+    if summary := outcome.summary:
+        out.say(summary)
     for said in outcome.refused:
         complain(_WHO, f"Slurm refuses: {said}")
     if outcome.refused and not outcome.queued and not outcome.sealed:
@@ -153,18 +163,15 @@ def _close(console: Console, grid: Grid, outcome: CampaignOutcome) -> int:
     failed |= bool(outcome.unclosed)
     if outcome.queued:
         later = "" if outcome.unclosed else "; they are merged and sealed as they end"
-        console.print(f"{outcome.queued} points queued{later}")
+        out.say(f"{told_count(outcome.queued, 'point')} queued{later}")
         if grid.wait:
-            failed |= bool(watch(grid.results, outcome.campaign, console))
+            failed |= bool(watch(grid.results, outcome.campaign, out))
     elsewhere = outcome.elsewhere or grid.having(Verdict.QUEUED, Verdict.RUNNING)
     # Points that failed, one and all, leave nothing to analyse: why they did stands in status.
     sealed = outcome.sealed or grid.having(Verdict.SEALED, Verdict.OTHERWISE)
-    if elsewhere or not (sealed or (outcome.queued and grid.wait)):
-        _next(console, f"python -m launcher.status {folder}")
-    elif (here := _here(grid, outcome)) and report_campaign(grid, here, console):
-        _next(console, typed("analysis.audit", grid.results))
-    else:
-        _next(console, f"python -m analysis {folder}")
+    going = bool(elsewhere) or not (sealed or (outcome.queued and grid.wait))
+    told = not going and bool(here := _here(grid, outcome)) and report_campaign(grid, here, out)
+    _way_on(out, grid, going=going, told=told)
     return ExitCode.FAILED if failed else ExitCode.DONE
 
 
@@ -175,12 +182,21 @@ def _here(grid: Grid, outcome: CampaignOutcome) -> list[PlannedPoint]:
     return [one for one in done if one.cluster.slurm is None and one.spec.run_id not in failed]
 
 
-def _note(console: Console, text: str) -> None:
-    console.print(f"note: {printable(text)}", markup=False, highlight=False, soft_wrap=True)
+def _way_on(out: Output, grid: Grid, *, going: bool, told: bool = False) -> int:
+    """End with what comes next: how points stand that go on or failed, or what is made of seals.
 
-
-def _next(console: Console, line: str) -> None:
-    console.print(f"next: {printable(line)}", markup=False, highlight=False, soft_wrap=True)
+    `told` says that the report's path was.
+    """
+    if going:
+        out.next(typed("launcher.status", grid.results))
+        return ExitCode.DONE
+    if not grid.results.is_dir():
+        return ExitCode.DONE
+    way = WayOn.of(grid.results)
+    out.next(way.next)
+    if way.next is None and way.reported and not told:
+        out.exact(f"report: {way.page}")
+    return ExitCode.DONE
 
 
 def _without_plan(arguments: Sequence[str]) -> list[str]:

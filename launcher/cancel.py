@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from telemetry.command import (
     CommandError,
@@ -20,9 +20,11 @@ from telemetry.command import (
     complain,
     needs_extra,
 )
-from telemetry.nearest import did_you_mean
+from telemetry.document import due
+from telemetry.nearest import did_you_mean, told_count
 from telemetry.next_line import typed
-from telemetry.terminal import printable
+from telemetry.output import Output
+from telemetry.waiting import at, waiting
 
 with needs_extra("cancel", "launch"):
     import psutil
@@ -66,14 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("points", nargs="*", metavar="RUN_ID", help="only these points")
     parser.add_argument("--campaign", help="only this call of the launcher")
+    parser.add_json("which attempts were told to stop, and which did")
     given = parser.parse_args(arguments)
     place = named_place(given.results, "launcher.cancel")
     results = place.results
     require_campaign(results, given.campaign)
     points = set(given.points) | ({place.run.run_id} if place.run is not None else set())
     _require_known(results, given.campaign, points)
+    notes: list[str] = []
     try:
-        asked = cancel(results, given.campaign, points)
+        with waiting("telling the jobs to stop"):
+            asked = cancel(results, given.campaign, points, notes)
     except SlurmError as error:
         complain("cancel", str(error))
         return ExitCode.FAILED
@@ -81,11 +86,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trouble = disk_trouble(error) or f"cannot be written ({error.strerror})"
         complain("cancel", f"{results} {trouble}; the jobs were told, the record was not")
         return ExitCode.FAILED
-    left, doubts = _wait(results, asked)
-    sys.stdout.write(f"{len(asked) - left} of {len(asked)} attempts stopped\n")
-    for doubt in doubts:
-        sys.stdout.write(f"note: {printable(doubt)}\n")
-    sys.stdout.write(f"next: {printable(typed('launcher.status', results))}\n")
+    with waiting("waiting for the jobs to end"):
+        left, doubts = _wait(results, asked)
+    out = Output()
+    out.say(f"{len(asked) - len(left)} of {told_count(len(asked), 'attempt')} stopped")
+    for attempt in left:
+        out.say(f"still going: {attempt.folder.parent.name} attempt {attempt.number}", indent=2)
+    for note in (*notes, *doubts):
+        out.note(note)
+    out.next(typed("launcher.status", results))
+    if (document := due()) is not None:
+        document.fill("cancel", _document(results, asked, left))
     if left:
         return ExitCode.FAILED
     if not asked and not campaigns(results):
@@ -94,6 +105,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             complain("cancel", f"no point of {shown(results)} can be read")
             return ExitCode.NOTHING_DONE
     return ExitCode.DONE
+
+
+def _document(
+    results: Path, asked: Sequence[AttemptPaths], left: Sequence[AttemptPaths]
+) -> dict[str, Any]:
+    return {
+        "results": str(results),
+        "asked": len(asked),
+        "stopped": len(asked) - len(left),
+        "attempts": [
+            {
+                "run_id": attempt.folder.parent.name,
+                "attempt": attempt.number,
+                "stopped": attempt not in left,
+            }
+            for attempt in asked
+        ],
+    }
 
 
 def _require_known(results: Path, campaign: str | None, points: set[str]) -> None:
@@ -111,13 +140,16 @@ def _require_known(results: Path, campaign: str | None, points: set[str]) -> Non
         )
 
 
-def cancel(results: Path, campaign: str | None, points: set[str]) -> list[AttemptPaths]:
+def cancel(
+    results: Path, campaign: str | None, points: set[str], notes: list[str]
+) -> list[AttemptPaths]:
     """Ask the jobs of open attempts to end; those attempts.
 
     Args:
         results: the results folder.
         campaign: only this one's launcher is told to stop; None tells all.
         points: only these runs; empty means all, of the campaign where one is given.
+        notes: is told of each record that cannot be read.
 
     Raises:
         SlurmError: scancel fails.
@@ -125,14 +157,14 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
     """
     known = reconcile(results)
     if not points:
-        _stop_launchers(results, campaign)
+        _stop_launchers(results, campaign, notes)
     meant = points or _known(results, campaign)
     open_attempts = [
         attempt
         for run in list_runs(results)
         if run.run_id in meant
         for attempt in run.attempts()[-1:]
-        if _is_open(known, attempt)
+        if _is_open(known, attempt, notes)
     ]
     elements: dict[str, set[str]] = {}
     for attempt in open_attempts:
@@ -160,13 +192,13 @@ def cancel(results: Path, campaign: str | None, points: set[str]) -> list[Attemp
     return open_attempts
 
 
-def _is_open(known: SlurmView, attempt: AttemptPaths) -> bool:
+def _is_open(known: SlurmView, attempt: AttemptPaths, notes: list[str]) -> bool:
     try:
         with damage_told(attempt.folder, "an attempt's record"):
             return not known.state(attempt).ended
     except (DamagedError, OSError) as error:
         # What cannot be read cannot be stopped; it keeps no other from being.
-        sys.stdout.write(f"note: {printable(str(error))}\n")
+        notes.append(str(error))
         return False
 
 
@@ -177,7 +209,7 @@ def _known(results: Path, campaign: str | None) -> set[str]:
     return {run.run_id for run in list_runs(results)}
 
 
-def _stop_launchers(results: Path, campaign: str | None) -> None:
+def _stop_launchers(results: Path, campaign: str | None, notes: list[str]) -> None:
     """Tell launchers of this machine that run local jobs to stop: they label what they end."""
     batch = {array.campaign for array in list_arrays(results, doubts=[])}
     for name in campaigns(results) if campaign is None else [campaign]:
@@ -188,7 +220,7 @@ def _stop_launchers(results: Path, campaign: str | None) -> None:
             with damage_told(path, "the record of a campaign"):
                 _terminate(dict(read_json(path).get("launcher", {})))
         except (DamagedError, OSError) as error:
-            sys.stdout.write(f"note: {printable(str(error))}\n")
+            notes.append(str(error))
 
 
 def _stop_local(attempt: AttemptPaths) -> None:
@@ -218,12 +250,13 @@ def _terminate(identity: dict[str, object]) -> bool:
     return True
 
 
-def _wait(results: Path, asked: Sequence[AttemptPaths]) -> tuple[int, list[str]]:
-    """Wait for the attempts' ends to be known; how many are not, and what there is to say."""
+def _wait(results: Path, asked: Sequence[AttemptPaths]) -> tuple[list[AttemptPaths], list[str]]:
+    """Wait for the attempts' ends to be known; those that are not, and what there is to say."""
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
         known = reconcile(results)
-        left = sum(not known.state(attempt).ended for attempt in asked)
+        left = [attempt for attempt in asked if not known.state(attempt).ended]
+        at(f"{len(asked) - len(left)} of {told_count(len(asked), 'attempt')} stopped")
         if not left or time.monotonic() > deadline_s:
             return left, known.doubts
         time.sleep(_POLL_S)

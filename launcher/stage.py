@@ -6,24 +6,27 @@ internet at all, `--from` takes files, or a clone of the hub's repository, that 
 Exit status: 0 all staged, 1 the hub cannot be reached, 2 the command or a file is wrong.
 """
 
+import dataclasses
 import shlex
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
+from telemetry.document import due
 from telemetry.named_paths import named_path
 from telemetry.nearest import one_of, settled
-from telemetry.terminal import printable
+from telemetry.next_line import typed
+from telemetry.output import Output
+from telemetry.waiting import waiting
 
 with needs_extra("stage", "launch"):
     # The commands that only name data sets do without it; and loaded here it would read its
     # settings too early.
     if find_spec("datasets") is None:
         raise ModuleNotFoundError(name="datasets")
-    from rich.console import Console
-
     from workers.prompts.corpus import CORPORA
     from workers.prompts.selection import cache_folder
     from workers.prompts.staging import StagedCopy, stage
@@ -59,8 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="take this file, or a clone of the hub's repository, instead of the hub; "
         "given more than once, the files are read one after another",
     )
+    parser.add_json("what was staged, from where, and its SHA-256")
     given = parser.parse_args(arguments)
-    console = Console(stderr=True, highlight=False)
+    out = Output()
     names = [settled(name, _stageable()) or name for name in dict.fromkeys(given.datasets)]
     try:
         cache = cache_folder() if given.cache is None else named_path("--cache", given.cache)
@@ -71,9 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse("`--from` must be given with one dataset, but is given with several", 2)
     if strangers := [name for name in names if name not in _stageable()]:
         return _refuse(one_of("DATASET", _stageable(), strangers[0], things="data sets"), 2)
+    copies: list[StagedCopy] = []
     for name in names:
         try:
-            with console.status(f"staging {name}"):
+            # What is wrong is one line on standard error, however long the hub let one wait.
+            with waiting(f"staging {name}", aside=False):
                 copy = stage(CORPORA[name], cache, origins=origins)
         except ValueError as error:
             return _refuse(str(error), 2)
@@ -81,21 +87,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _refuse(str(error), 1)
         except OSError as error:
             return _refuse(f"`--cache` must be a folder that can be written, but: {error}", 2)
-        sys.stdout.write(_describe(copy, cache))
-    sys.stdout.write(_next_command(names[0], cache, is_default=given.cache is None))
+        copies.append(copy)
+        out.say(_describe(copy))
+        out.exact(f"  in {cache / copy.corpus}")
+        if (document := due()) is not None:
+            document.fill("stage", _document(copies, cache))
+    out.next(_next_command(names[0], cache, is_default=given.cache is None))
     return 0
+
+
+def _document(copies: Sequence[StagedCopy], cache: Path) -> dict[str, Any]:
+    staged = [{**dataclasses.asdict(copy), "folder": str(cache / copy.corpus)} for copy in copies]
+    return {"cache": str(cache), "staged": staged}
 
 
 def _stageable() -> list[str]:
     return [name for name, corpus in CORPORA.items() if corpus.columns]
 
 
-def _describe(copy: StagedCopy, cache: Path) -> str:
+def _describe(copy: StagedCopy) -> str:
     empty = copy.rows - copy.prompts
     left_out = f" ({empty} empty rows left out)" if empty else ""
     return (
         f"{copy.corpus}: {copy.prompts} prompts{left_out}, recorded as {copy.dataset}, "
-        f"sha256 {copy.sha256[:16]}\n  in {printable(str(cache / copy.corpus))}\n"
+        f"sha256 {copy.sha256[:16]}"
     )
 
 
@@ -103,8 +118,8 @@ def _next_command(name: str, cache: Path, *, is_default: bool) -> str:
     # A cache named by hand is found again only if the launcher is told of it.
     place = "" if is_default else f"JOULEGRID_CACHE={shlex.quote(str(cache))} "
     # What is not on the hub is configured as a file, so the staged copy must be asked for.
-    source = "" if CORPORA[name].hub else " dataset.source=staged"
-    return f"next: {place}python -m launcher dataset={name}{source}\n"
+    source = () if CORPORA[name].hub else ("dataset.source=staged",)
+    return place + typed("launcher", f"dataset={name}", *source)
 
 
 def _refuse(line: str, status: int) -> int:

@@ -6,22 +6,25 @@ Exit status: 0 all well so far, 1 a point failed or is unreadable, 2 the command
 point is there, or none can be read.
 """
 
-import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from telemetry.clock import US_PER_S, wall_us
 from telemetry.command import CommandError, CommandParser, ExitCode, command, complain, needs_extra
+from telemetry.document import due
 from telemetry.nearest import did_you_mean, told_count
-from telemetry.terminal import printable
+from telemetry.next_line import typed
+from telemetry.output import Output
+from telemetry.paragraph import Paragraph
+from telemetry.waiting import line_pause_s, waiting
 
 with needs_extra("status", "launch"):
-    from rich.console import Console, Group, RenderableType
+    from rich.console import Console, ConsoleOptions, Group, RenderableType
     from rich.live import Live
-    from rich.text import Text
 
     from launcher.campaign.point_status import (
         GOING,
@@ -30,13 +33,19 @@ with needs_extra("status", "launch"):
         campaigns,
         point_statuses,
     )
+    from launcher.campaign.time_left import Durations
+    from launcher.forecast.totals import time_text
     from launcher.slurm.reconcile import reconcile
+    from telemetry.record.attempt_state import RUNNING
     from telemetry.record.place import named_place, shown
     from telemetry.record.seal import SEALED
+    from telemetry.record.way_on import WayOn
     from workers.planning.engine_facts import DEFAULT_ENGINE
 
 # squeue is asked each time: more often would be felt by a controller with many users.
 _WATCH_S: Final = 5.0
+# A watch in a log says its lines in time, and Ctrl-C is heard.
+_TICK_S: Final = 0.2
 # More lines than a screen has say less than their count.
 _MOST_LINES: Final = 30
 _STYLES: Final = {SEALED: "green", "running": "cyan", "merging": "cyan", "queued": "dim"}
@@ -63,26 +72,72 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--watch", action="store_true", help="stay until the last point has ended")
     parser.add_argument("--all", action="store_true", help="list every point, the sealed ones too")
+    parser.add_json("every point and how far the campaign is")
     given = parser.parse_args(arguments)
     place = named_place(given.results, "launcher.status")
     results, only = place.results, None if place.run is None else place.run.run_id
     require_campaign(results, given.campaign)
-    console = Console(soft_wrap=True, highlight=False)
+    out = Output()
     if given.watch:
-        code = watch(results, given.campaign, console, only)
-        found = look(results, given.campaign, only)[0]
+        code = watch(results, given.campaign, out, only)
+        found, notes = look(results, given.campaign, only)
     else:
         found, notes = look(results, given.campaign, only)
-        console.print(page(found, notes, most=len(found) if given.all else _MOST_LINES))
+        out.print(page(found, most=len(found) if given.all else _MOST_LINES))
         code = _code(found)
-    folder = shlex.quote(str(results))
-    going = any(status.state in GOING for status in found)
-    line = f"launcher.status {folder} --watch" if going else f"analysis {folder}"
-    if any(status.state == SEALED for status in found) or going:
-        console.print(f"next: python -m {printable(line)}", markup=False)
+    for note in notes:
+        out.note(note)
+    if (document := due()) is not None:
+        document.fill("status", _document(results, given.campaign, found))
+    _way_on(out, results, found, watched=given.watch)
     if code == ExitCode.NOTHING_DONE:
         complain("status", f"no point of {shown(results)} can be read")
     return code
+
+
+def _way_on(out: Output, results: Path, found: Sequence[PointStatus], *, watched: bool) -> None:
+    """End with what comes next; who looked away from a watch knows how to look again."""
+    if any(status.state in GOING for status in found):
+        out.next(None if watched else typed("launcher.status", results, "--watch"))
+        return
+    way = WayOn.of(results)
+    out.next(way.next)
+    if way.next is None and way.reported:
+        out.exact(f"report: {way.page}")
+
+
+def _document(results: Path, campaign: str | None, found: Sequence[PointStatus]) -> dict[str, Any]:
+    counts = Counter(status.state for status in found)
+    progress = Progress.of(found)
+    return {
+        "results": str(results),
+        "campaign": campaign,
+        "counts": dict(sorted(counts.items())),
+        "done": progress.done,
+        "total": progress.total,
+        "elapsed_s": progress.elapsed_s,
+        "left_s": progress.left.known_s if progress.left.known else None,
+        "left_points": progress.left.known,
+        "left_unknown_points": progress.left.unknown,
+        "points": [
+            {
+                "run_id": status.run_id,
+                "engine": status.engine,
+                "attempt": status.attempt,
+                "state": status.state,
+                "failed": status.failed,
+                "going": status.state in GOING,
+                "detail": status.detail,
+                "differs": status.differs,
+                "log": None if status.log is None else str(status.log),
+                "began_us": status.began_us,
+                "took_s": status.took_s,
+                "left_s": status.left_s,
+                "foreseen_s": status.foreseen_s,
+            }
+            for status in found
+        ],
+    }
 
 
 def require_campaign(results: Path, campaign: str | None) -> None:
@@ -116,31 +171,113 @@ def look(
     results: Path, campaign: str | None, only: str | None = None
 ) -> tuple[list[PointStatus], list[str]]:
     """Where the points stand now, or the one run that is named, and what could not be learned."""
+    with waiting("looking at the points"):
+        return _look(results, campaign, only)
+
+
+def _look(
+    results: Path, campaign: str | None, only: str | None
+) -> tuple[list[PointStatus], list[str]]:
     known = reconcile(results, campaign)
     found = point_statuses(results, known, campaign)
     return [one for one in found if only is None or one.run_id == only], known.doubts
 
 
-def watch(results: Path, campaign: str | None, console: Console, only: str | None = None) -> int:
+def watch(results: Path, campaign: str | None, out: Output, only: str | None = None) -> int:
     """Show a campaign until its last point has ended; the exit status. Ctrl-C only looks away."""
-    before = ""
-    found: list[PointStatus] = []
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    shown = _Watched(out)
+    with Live(shown, console=out, refresh_per_second=1, transient=True):
         try:
-            while True:
-                found, notes = look(results, campaign, only)
-                if console.is_terminal:
-                    live.update(page(found, notes, most=_MOST_LINES), refresh=True)
-                elif (line := summary(found)) != before:
-                    console.print(line, markup=False)
-                    before = line
-                if not any(status.state in GOING for status in found):
-                    break
-                time.sleep(_WATCH_S)
+            # The page stands on a terminal between two looks: nothing else may draw there.
+            shown.found = (_look if out.is_terminal else look)(results, campaign, only)[0]
+            while any(status.state in GOING for status in shown.found):
+                shown.wait(_WATCH_S)
+                shown.found = _look(results, campaign, only)[0]
         except KeyboardInterrupt:
-            console.print("the jobs go on; launcher.cancel stops them")
-    console.print(page(found, [], most=_MOST_LINES))
-    return _code(found)
+            out.say(f"the jobs go on; {typed('launcher.cancel', results)} stops them")
+    out.print(page(shown.found, most=_MOST_LINES))
+    return _code(shown.found)
+
+
+class _Watched:
+    """What a watch shows: a page that tells its age on a terminal, a line now and then in a log."""
+
+    def __init__(self, out: Output) -> None:
+        self.found: Sequence[PointStatus] = ()
+        self._out = out
+        self._begun_s = self._looked_s = time.monotonic()
+        self._said = ""
+        self._next_line_s = 0.0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+        del console, options
+        if not self._out.is_terminal:
+            # A Live prints once more at its end what only a terminal is to have.
+            return
+        yield page(self.found, most=_MOST_LINES)
+        age_s = time.monotonic() - self._looked_s
+        yield Paragraph(text=f"looked {age_s:.0f} s ago; Ctrl-C looks away")
+
+    def wait(self, seconds: float) -> None:
+        """Let that time go by."""
+        self._looked_s = time.monotonic()
+        while (now_s := time.monotonic()) < self._looked_s + seconds:
+            if not self._out.is_terminal:
+                self._log(now_s)
+            time.sleep(_TICK_S)
+
+    def _log(self, now_s: float) -> None:
+        line = summary(self.found)
+        if line != self._said or now_s >= self._next_line_s:
+            self._out.say(f"{line}; {Progress.of(self.found).words}")
+            self._said = line
+            self._next_line_s = now_s + line_pause_s(now_s - self._begun_s)
+
+
+class Progress:
+    """How far the points are as a whole."""
+
+    def __init__(self, found: Sequence[PointStatus], now_us: int) -> None:
+        durations = Durations()
+        for one in found:
+            if one.state == SEALED:
+                durations.add(one.work, one.took_s)
+        going = [one for one in found if one.state in GOING]
+        began = [one.began_us for one in found if one.began_us is not None]
+        self.total = len(found)
+        """Points that were begun."""
+        self.done = len(found) - len(going)
+        """Those of them that have ended, however."""
+        self.elapsed_s = max(now_us - min(began), 0) / US_PER_S if began and going else None
+        """Since the first one started; None before that, and once all have ended."""
+        self.left = durations.left(
+            [
+                (
+                    one.work,
+                    one.foreseen_s,
+                    max(now_us - one.began_us, 0) / US_PER_S
+                    if one.state == RUNNING and one.began_us is not None
+                    else 0.0,
+                )
+                for one in going
+            ]
+        )
+        """How long the others will take, one after another."""
+
+    @classmethod
+    def of(cls, found: Sequence[PointStatus]) -> "Progress":
+        """How far they are now."""
+        return cls(found, wall_us())
+
+    @property
+    def words(self) -> str:
+        """One line, without the time that a batch system lets points wait."""
+        parts = [f"{self.done} of {self.total} ended"]
+        if self.elapsed_s is not None:
+            parts.append(f"{time_text(self.elapsed_s)} since the first began")
+        if self.done < self.total:
+            parts.append(f"{self.left.words}, waiting in a queue not counted")
+        return ", ".join(parts)
 
 
 def summary(found: Sequence[PointStatus]) -> str:
@@ -150,28 +287,25 @@ def summary(found: Sequence[PointStatus]) -> str:
     return f"{told_count(len(found), 'point')}: {words}" if found else "no point was started here"
 
 
-def page(found: Sequence[PointStatus], notes: Sequence[str], *, most: int) -> RenderableType:
+def page(found: Sequence[PointStatus], *, most: int) -> RenderableType:
     """The summary and the points, those that failed first; sealed ones only where there is room."""
     order = sorted(found, key=_urgency)
-    shown = order if len(order) <= most else [s for s in order if s.state != SEALED][:most]
-    parts: list[RenderableType] = [Text(summary(found))]
+    listed = order if len(order) <= most else [s for s in order if s.state != SEALED][:most]
+    parts: list[RenderableType] = [Paragraph(text=summary(found))]
+    if any(status.state in GOING for status in found):
+        parts.append(Paragraph(text=Progress.of(found).words))
     # A folder of the default engine alone needs no word of it.
     tell_engines = {status.engine for status in found} != {DEFAULT_ENGINE}
-    for status in shown:
-        line = Text(f"{status.state:<9}", style=_STYLES.get(status.state, "bold red"))
-        line.append(f" {printable(status.run_id)} attempt {status.attempt}", style="default")
-        if tell_engines:
-            line.append(f"  {status.engine}", style="default")
-        if status.differs:
-            line.append(f"  {printable(status.differs)}", style="default")
-        if status.detail:
-            line.append(f"  {printable(status.detail)}", style="default")
-        parts.append(line)
+    for status in listed:
+        text = f"{status.state:<9} {status.run_id} attempt {status.attempt}"
+        told = (status.engine if tell_engines else "", status.differs, status.detail)
+        text += "".join(f"  {each}" for each in told if each)
+        style = _STYLES.get(status.state, "bold red")
+        parts.append(Paragraph(text=text, hang=10, style=style, styled=len(status.state)))
         if status.failed and status.log is not None:
-            parts.append(Text(f"          log: {printable(str(status.log))}"))
-    if len(shown) < len(order):
-        parts.append(Text(f"and {len(order) - len(shown)} more; --all lists them"))
-    parts += [Text(f"note: {printable(note)}") for note in notes]
+            parts.append(Paragraph(text=f"log: {status.log}", indent=10))
+    if len(listed) < len(order):
+        parts.append(Paragraph(text=f"and {len(order) - len(listed)} more; --all lists them"))
     return Group(*parts)
 
 

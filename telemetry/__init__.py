@@ -23,9 +23,10 @@
 - `waiting`: how far a command is, told while it says nothing else.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`,
-`Output`, `PROGRAM`, `US_PER_MS`, `US_PER_S`, `VERBS`, `at`, `columns`, `command`, `complain`,
-`damage_told`, `did_you_mean`, `due`, `exit_codes`, `lacks`, `monotonic_us`, `named_path`,
-`nearest`, `needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `spelt`,
-`told_count`, `typed`, `waiting`, `wall_us`, `wrapped`.
+Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `JSON_WORD`,
+`ListedColumn`, `Listing`, `NS_PER_US`, `Output`, `PROGRAM`, `Paragraph`, `US_PER_MS`, `US_PER_S`,
+`VERBS`, `at`, `columns`, `command`, `complain`, `counted`, `damage_told`, `did_you_mean`, `due`,
+`exit_codes`, `lacks`, `line_pause_s`, `monotonic_us`, `named_path`, `nearest`, `needs_extra`,
+`one_of`, `own_version`, `printable`, `printable_lines`, `say`, `spelt`, `told_count`, `typed`,
+`waiting`, `wall_us`, `wrapped`.
 """

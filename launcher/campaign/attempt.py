@@ -13,7 +13,6 @@ from typing import Final
 
 from launcher.config.errors import BadInputError
 from launcher.plan.git_silence import keep_from_git
-from launcher.config.listing import project_folder
 from launcher.plan.grid import PlannedPoint
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.bulk_files import json_text, replace_text

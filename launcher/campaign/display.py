@@ -1,20 +1,26 @@
 """Display: the plan as a table, and a campaign's progress while one waits."""
 
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
-from rich.box import SIMPLE
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from launcher.campaign.point_status import read_progress
-from launcher.forecast.totals import energy_cell, time_cell
+from launcher.campaign.time_left import Durations, TimeLeft, work_of
+from launcher.forecast.totals import energy_cell, time_cell, time_text
 from launcher.jobs.shapes import Trial
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
+from telemetry.document import due
+from telemetry.listing import ListedColumn, Listing
+from telemetry.nearest import told_count
+from telemetry.output import Output
+from telemetry.paragraph import Paragraph
 from telemetry.record.differing import (
     LABELS,
     MEASUREMENT_FIELDS,
@@ -23,7 +29,7 @@ from telemetry.record.differing import (
     field_value,
     short_text,
 )
-from telemetry.terminal import printable
+from telemetry.waiting import line_pause_s, waiting
 from workers.planning.engine_facts import DEFAULT_ENGINE
 
 _GB: Final = 1e9
@@ -59,80 +65,123 @@ def plan_table(grid: Grid) -> Group:
     Every field in which points differ has a column. Points that differ in numbers of work alone
     (batch, lengths, temperature …) share a row where there are many.
     """
-    # What is the same in every row stands in the title, or nowhere for the default engine.
-    tell_engines = {_engine(point) for point in grid.points} != {DEFAULT_ENGINE}
+    told = _Told(grid.points)
+    rows = _rows(grid.points, told)
+    reasons: dict[str, int] = {}
+    parts: list[RenderableType] = [
+        Paragraph(text=_title(grid)),
+        Listing(columns=tuple(_columns(grid.points, rows[:_MOST_ROWS], told, reasons))),
+    ]
+    parts += [
+        Paragraph(text=f"({number}) {reason}", indent=1, hang=4)
+        for reason, number in reasons.items()
+    ]
+    checkpoints = {point.weights: point.spec.model for point in grid.points if point.weights.folder}
+    parts += [
+        Paragraph(
+            text=f"weights of {model}: {weights.digest} in {weights.folder} ({weights.about})",
+            indent=1,
+            hang=4,
+        )
+        for weights, model in checkpoints.items()
+    ]
+    if (more := len(rows) - _MOST_ROWS) > 0:
+        parts.append(Paragraph(text=f"and {told_count(more, 'more row')}", indent=1))
+    return Group(*parts)
+
+
+def _title(grid: Grid) -> str:
+    """What is the same in every row, and where it goes."""
     datasets = sorted({point.spec.dataset for point in grid.points})
     kinds = sorted({point.spec.gpu for point in grid.points})
     prompts = {point.spec.prompts for point in grid.points}
     alike = [f"{min(prompts)}"] if len(prompts) == 1 else []
     alike += datasets if len(datasets) == 1 else []
-    title = f"{len(grid.points)} point{'s' if len(grid.points) > 1 else ''}"
+    title = told_count(len(grid.points), "point")
     title += f" of {' '.join(alike)} prompts" if alike else ""
     title += f" on {kinds[0]}" if len(kinds) == 1 else ""
-    # The box has a blank of its own: two between columns let most grids into 80.
-    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
-    # Where a row needs two lines it breaks between words; a number is never cut.
-    table.add_column("model", no_wrap=True)
-    if tell_engines:
-        table.add_column("engine", min_width=len(DEFAULT_ENGINE))
-    if len(prompts) > 1:
-        table.add_column("prompts", justify="right", no_wrap=True)
-    if len(datasets) > 1:
-        table.add_column("dataset", min_width=max(map(len, datasets)))
-    table.add_column("GPUs", min_width=len("nodes") if len(kinds) == 1 else max(map(len, kinds)))
-    told = _Told(grid.points)
-    for name in told.names:
+    return f"{title} for {grid.results}"
+
+
+def _rows(points: Sequence[PlannedPoint], told: "_Told") -> list[list[PlannedPoint]]:
+    """The points of each row."""
+    if len(points) <= _MOST_ROWS:
+        return [[point] for point in points]
+    shared: dict[tuple[object, ...], list[PlannedPoint]] = {}
+    for point in points:
+        spec = point.spec
+        key: tuple[object, ...]
+        key = (spec.model, _engine(point), spec.dataset, spec.gpu, spec.gpus, spec.nodes)
+        shared.setdefault((*key, *told.words(point), point.verdict), []).append(point)
+    return list(shared.values())
+
+
+def _columns(
+    points: Sequence[PlannedPoint],
+    rows: Sequence[Sequence[PlannedPoint]],
+    told: "_Told",
+    reasons: dict[str, int],
+) -> Iterator[ListedColumn]:
+    """The columns of the plan; each reason that a row has gets its number in `reasons`."""
+    firsts = [row[0] for row in rows]
+
+    def spans(value: Callable[[PlannedPoint], float]) -> tuple[str, ...]:
+        return tuple(_span([value(point) for point in row]) for row in rows)
+
+    def column(
+        heading: str,
+        cells: Iterable[str],
+        *,
+        right: bool = False,
+        whole: bool = False,
+        bare: bool = False,
+    ) -> ListedColumn:
+        return ListedColumn(
+            heading=heading, cells=tuple(cells), right=right, whole=whole, bare=bare
+        )
+
+    # What is the same in every row stands in the title, or nowhere for the default engine.
+    yield column("model", (point.spec.model for point in firsts), whole=True, bare=True)
+    if {_engine(point) for point in points} != {DEFAULT_ENGINE}:
+        yield column("engine", map(_engine, firsts), bare=True)
+    if len({point.spec.prompts for point in points}) > 1:
+        yield column("prompts", spans(lambda point: point.spec.prompts), right=True, whole=True)
+    if len({point.spec.dataset for point in points}) > 1:
+        yield column("dataset", (point.spec.dataset for point in firsts), bare=True)
+    several = len({point.spec.gpu for point in points}) > 1
+    yield column("GPUs", (_gpus(point, name=several) for point in firsts))
+    cells = [list(told.cells(row)) for row in rows]
+    for place, name in enumerate(told.names):
         numbers = name in told.numbers
-        table.add_column(LABELS[name], justify="right" if numbers else "left", overflow="fold")
-    for heading in ("batch", "new", "GB/GPU", "time", "kWh"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", min_width=len("too large"))
-    rows = [[point] for point in grid.points]
-    if len(rows) > _MOST_ROWS:
-        shared: dict[tuple[object, ...], list[PlannedPoint]] = {}
-        for point in grid.points:
-            spec = point.spec
-            key: tuple[object, ...]
-            key = (spec.model, _engine(point), spec.dataset, spec.gpu, spec.gpus, spec.nodes)
-            key = (*key, *told.words(point), point.verdict)
-            shared.setdefault(key, []).append(point)
-        rows = list(shared.values())
-    reasons: dict[str, int] = {}
-    for points in rows[:_MOST_ROWS]:
-        spec, kind = points[0].spec, points[0].verdict
-        verdict = Text(f"{len(points)} " if len(points) > 1 else "", style=_STYLES[kind])
-        verdict.append(str(kind))
-        if reason := points[0].reason:
-            verdict.append(f" ({reasons.setdefault(reason, len(reasons) + 1)})")
-        nodes = f" on {spec.nodes} nodes" if spec.nodes > 1 else ""
-        memory = [round(point.memory.total_bytes / _GB, 1) for point in points]
-        table.add_row(
-            spec.model,
-            *((_engine(points[0]),) if tell_engines else ()),
-            *((_span([point.spec.prompts for point in points]),) if len(prompts) > 1 else ()),
-            *((Text(spec.dataset),) if len(datasets) > 1 else ()),
-            Text(f"{spec.gpus}{f' {spec.gpu}' if len(kinds) > 1 else ''}{nodes}"),
-            *told.cells(points),
-            _span([point.spec.batch_size for point in points]),
-            _span([point.spec.max_gen_len for point in points]),
-            _span(memory),
-            time_cell(points),
-            energy_cell(points),
-            verdict,
-        )
-    notes = [Text(f" ({number}) {printable(reason)}") for reason, number in reasons.items()]
-    checkpoints = {point.weights: point.spec.model for point in grid.points if point.weights.folder}
-    for weights, model in checkpoints.items():
-        notes.append(
-            Text(
-                f" weights of {model}: {weights.digest} in {printable(str(weights.folder))} "
-                f"({weights.about})"
-            )
-        )
-    if (more := len(rows) - _MOST_ROWS) > 0:
-        notes.append(Text(f" and {more} rows more"))
-    # A table's own title would wrap at the table's width.
-    return Group(Text(f"{title} for {printable(str(grid.results))}", style="italic"), table, *notes)
+        yield column(LABELS[name], (row[place] for row in cells), right=numbers)
+    yield column("batch", spans(lambda point: point.spec.batch_size), right=True, whole=True)
+    yield column("new", spans(lambda point: point.spec.max_gen_len), right=True, whole=True)
+    yield column(
+        "GB/GPU",
+        spans(lambda point: round(point.memory.total_bytes / _GB, 1)),
+        right=True,
+        whole=True,
+    )
+    yield column("time", map(time_cell, rows), right=True, whole=True)
+    yield column("kWh", map(energy_cell, rows), right=True, whole=True)
+    verdicts = []
+    for row in rows:
+        verdict = f"{len(row)} {row[0].verdict}" if len(row) > 1 else str(row[0].verdict)
+        if reason := row[0].reason:
+            verdict += f" ({reasons.setdefault(reason, len(reasons) + 1)})"
+        verdicts.append(verdict)
+    yield ListedColumn(
+        heading="verdict",
+        cells=tuple(verdicts),
+        bare=True,
+        styles=tuple(_STYLES[point.verdict] for point in firsts),
+    )
+
+
+def _gpus(point: PlannedPoint, *, name: bool) -> str:
+    spec = point.spec
+    nodes = f" on {spec.nodes} nodes" if spec.nodes > 1 else ""
+    return f"{spec.gpus}{f' {spec.gpu}' if name else ''}{nodes}"
 
 
 class _Told:
@@ -159,12 +208,12 @@ class _Told:
             short_text(field_value(row, name)) for name in self.names if name not in self.numbers
         )
 
-    def cells(self, points: Sequence[PlannedPoint]) -> Iterator[Text]:
+    def cells(self, points: Sequence[PlannedPoint]) -> Iterator[str]:
         """The cells of a row of points."""
         for name in self.names:
             found = [field_value(self._rows[point.spec.run_id], name) for point in points]
             if name not in self.numbers:
-                yield Text(short_text(found[0]))
+                yield short_text(found[0])
                 continue
             numbers = sorted({value for value in found if value is not None})
             texts = [short_text(None)] if None in found else []
@@ -172,7 +221,7 @@ class _Told:
                 texts.append(f"{short_text(numbers[0])}-{short_text(numbers[-1])}")
             else:
                 texts += map(short_text, numbers)
-            yield Text(", ".join(texts))
+            yield ", ".join(texts)
 
 
 def _is_number(value: object) -> bool:
@@ -196,46 +245,112 @@ def plan_summary(points: Sequence[PlannedPoint]) -> str:
 
 
 class CampaignProgress:
-    """Where the points of a campaign stand, live on a terminal, line by line elsewhere."""
+    """Where the points of a campaign stand, live on a terminal, line by line elsewhere.
 
-    def __init__(self, console: Console, total: int) -> None:
-        self._console = console
-        self._total = total
-        self._done = 0
+    Args:
+        out: where to.
+        results: the results folder, whose sealed runs tell how long their like takes.
+        trials: all that will run, in their order.
+    """
+
+    def __init__(self, out: Output, results: Path, trials: Sequence[Trial]) -> None:
+        # A document has standard output to itself; who waits for it is told beside it.
+        self._out = out if due() is None else Output(sys.stderr, always=True)
+        self._waiting = list(trials)
+        self._total = len(trials)
+        self._durations = Durations.of(results) if trials else Durations()
+        self._start_s = self._point_s = time.monotonic()
         self._live: Live | None = None
-        self._last_phase = ""
+        self._line = ""
+        self._phase = ""
+        self._next_line_s = 0.0
 
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Keep the display on while jobs run."""
-        if not self._console.is_terminal:
+        if not self._out.is_terminal or not self._total:
             yield
             return
-        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
+        with Live(self, console=self._out, refresh_per_second=4, transient=True) as live:
             self._live = live
-            yield
-        self._live = None
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Paragraph]:
+        del console, options
+        yield Paragraph(text=self.campaign())
+        if self._line:
+            yield Paragraph(text=self._line)
+
+    def campaign(self) -> str:
+        """How far the campaign is as a whole, and how long it will take."""
+        done = self._total - len(self._waiting)
+        so_far = time_text(time.monotonic() - self._start_s)
+        return f"{done} of {told_count(self._total, 'point')} in {so_far}, {self._left().words}"
+
+    def _left(self) -> TimeLeft:
+        running_s = time.monotonic() - self._point_s
+        return self._durations.left(
+            [
+                (_work(trial), _foreseen_s(trial), running_s if number == 0 else 0.0)
+                for number, trial in enumerate(self._waiting)
+            ]
+        )
 
     def update(self, trial: Trial) -> None:
         """Show how far a running attempt is."""
         phase, share, rate = read_progress(trial.attempt)
-        number = self._done + 1
-        name = trial.point.spec.run_id
+        filled = int(share * _BAR_CELLS)
+        bar = "━" * filled + "╌" * (_BAR_CELLS - filled)
+        head = self._head(trial)
+        self._line = f"{head} {phase} {bar} {rate}".rstrip()
+        if self._live is None:
+            self._log(phase, f"{head} {phase} {rate}".rstrip())
+
+    def _log(self, phase: str, line: str) -> None:
+        """A line where the phase is another one, or nothing was said for a while."""
+        now_s = time.monotonic()
+        if phase != self._phase or now_s >= self._next_line_s:
+            self._out.say(f"{line}; {self.campaign()}")
+            self._phase = phase
+            self._next_line_s = now_s + line_pause_s(now_s - self._point_s)
+
+    @contextmanager
+    def sealing(self, trial: Trial) -> Iterator[None]:
+        """Within it the attempt is merged and sealed."""
+        self._line = f"{self._head(trial)} merging and sealing"
         if self._live is not None:
-            filled = int(share * _BAR_CELLS)
-            bar = "━" * filled + "╌" * (_BAR_CELLS - filled)
-            self._live.update(Text(f"[{number}/{self._total}] {name} {phase:<9} {bar} {rate}"))
-        elif phase != self._last_phase:
-            self._console.print(f"[{number}/{self._total}] {name} {phase}", markup=False)
-        self._last_phase = phase
+            yield
+            return
+        with waiting(self._line, aside=False):
+            yield
 
     def finish(self, trial: Trial, state: str, reason: str | None) -> None:
         """Say how an attempt ended."""
-        self._done += 1
-        self._last_phase = ""
+        head = self._head(trial)
         good = state == "sealed"
-        line = Text(f"[{self._done}/{self._total}] {trial.point.spec.run_id} ")
-        line.append(state, style="green" if good else "bold red")
-        if reason:
-            line.append(f": {printable(reason)}")
-        self._console.print(line, soft_wrap=True)
+        now_s = time.monotonic()
+        if good:
+            self._durations.add(_work(trial), now_s - self._point_s)
+        self._waiting.remove(trial)
+        self._point_s = now_s
+        self._line = self._phase = ""
+        text = f"{head} {state}" + (f": {reason}" if reason else "")
+        self._out.print(
+            Paragraph(text=text, style="" if good else "bold red", styled=len(f"{head} {state}"))
+        )
+
+    def _head(self, trial: Trial) -> str:
+        number = self._total - len(self._waiting) + 1
+        return f"[{number}/{self._total}] {trial.point.spec.run_id}"
+
+
+def _foreseen_s(trial: Trial) -> float | None:
+    seen = trial.point.foreseen
+    return None if seen is None else seen.time_s.value
+
+
+def _work(trial: Trial) -> str:
+    return work_of(trial.point.spec.to_mapping(), trial.point.launch.to_mapping())

@@ -9,7 +9,6 @@ and without an array's name it does so for whatever has ended and nobody is at.
 Exit status: 0 all are merged, 1 some could not be, 2 the command is wrong, 74 the disk is full.
 """
 
-import argparse
 import contextlib
 import sys
 import time
@@ -24,8 +23,13 @@ from launcher.slurm.reconcile import LAG_US, reconcile
 from launcher.slurm.record import record_accounting
 from launcher.slurm.view import SlurmView
 from telemetry.clock import US_PER_S
+from telemetry.command import CommandError, CommandParser, ExitCode, command, complain
 from telemetry.damage import DamagedError, damage_told
 from telemetry.merge.attempt import merge_attempt
+from telemetry.named_paths import named_path
+from telemetry.nearest import told_count
+from telemetry.next_line import typed
+from telemetry.output import Output
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.disk import disk_trouble
 from telemetry.record.files import read_json
@@ -33,9 +37,13 @@ from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import EndState
 from telemetry.record.seal import SEALED, seal_attempt
 from telemetry.record.signature import sign_as_launched
+from telemetry.record.way_on import WayOn
+from telemetry.waiting import waiting
 
-_BAD_INPUT: Final = 2
+_WHO: Final = "closing"
+_MODULE: Final = "launcher.campaign.finalize"
 _POLL_S: Final = 2.0
+_NOTHING: Final = "nothing was left behind"
 # Slurm's accounting is behind its queue by seconds; what it does not know then is lost.
 _PATIENCE_S: Final = LAG_US / US_PER_S + 30.0
 
@@ -63,6 +71,7 @@ def close_array(array: JobArray) -> int:
     Raises:
         OSError: the disk is full or gone.
     """
+    _say(f"closing {array.name}: {told_count(len(array.members), 'point')}")
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
         known = reconcile(array.results, array.campaign)
@@ -145,55 +154,75 @@ def _is_stranded(attempt: AttemptPaths, known: SlurmView) -> bool:
     return not attempt.manifest.is_file() or read_json(attempt.manifest)["state"] != state.state
 
 
+@command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m launcher.campaign.finalize",
+    parser = CommandParser(
+        module=_MODULE,
         description="Merge and seal what a job array left, or all that nobody is at.",
+        epilog="exit status: 0 all are merged, 1 some could not be, 2 the command is wrong, 74 the "
+        "disk is full",
     )
-    parser.add_argument("results", type=Path, help="the results folder")
+    parser.add_argument("results", help="the results folder")
     parser.add_argument("--campaign", help="a folder of RESULTS/campaigns")
     parser.add_argument("--array", type=int, help="the array's number in it")
     given = parser.parse_args(arguments)
-    results: Path = given.results.absolute()
+    try:
+        results = named_path("RESULTS", given.results, "a results folder")
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     if not results.is_dir():
-        sys.stderr.write(f"closing: `RESULTS` must be a results folder, but {results} is none\n")
-        return _BAD_INPUT
+        raise CommandError(f"`RESULTS` must be a results folder, but {results} is none")
     if (given.campaign is None) != (given.array is None):
-        sys.stderr.write("closing: `--campaign` and `--array` must be given together, or neither\n")
-        return _BAD_INPUT
+        raise CommandError("`--campaign` and `--array` must be given together, or neither")
     close_to_others()
     try:
-        return _close(results, given.campaign, given.array)
+        if given.campaign is None:
+            return _close_all(results)
+        return _close_one(results, given.campaign, given.array)
     except OSError as error:
         trouble = disk_trouble(error) or f"cannot be written ({error.strerror})"
         # A log on the same disk may not take it either.
         with contextlib.suppress(OSError):
-            sys.stderr.write(
-                f"closing: {results} {trouble}; what was sealed is whole, the same command goes on "
-                "from there\n"
+            complain(
+                _WHO,
+                f"{results} {trouble}; what was sealed is whole, the same command goes on from "
+                "there",
             )
-        return DISK_EXIT_CODE if disk_trouble(error) else 1
+        return DISK_EXIT_CODE if disk_trouble(error) else ExitCode.FAILED
 
 
-def _close(results: Path, campaign: str | None, number: int | None) -> int:
-    if campaign is None:
+def _close_all(results: Path) -> int:
+    """Close what nobody is at; the exit status."""
+    with waiting("merging what nobody is at"):
         known = reconcile(results)
-        for line in close_stranded(results, known):
-            _say(line)
-        for doubt in reconcile(results).doubts:
-            _say(f"note: {doubt}")
-        return int(bool(known.unwritten))
+        lines = list(close_stranded(results, known))
+        doubts = reconcile(results).doubts
+    out = Output()
+    out.say(f"{told_count(len(lines), 'attempt')} left behind and closed" if lines else _NOTHING)
+    for line in lines:
+        out.say(line)
+    for doubt in doubts:
+        out.note(doubt)
+    way = WayOn.of(results)
+    out.next(way.next if way.sealed else typed("launcher.status", results))
+    if way.sealed and way.next is None:
+        out.exact(f"report: {way.page}")
+    return ExitCode.FAILED if known.unwritten else ExitCode.DONE
+
+
+def _close_one(results: Path, campaign: str, number: int) -> int:
+    """Close an array, which Slurm's log tells line by line; the exit status."""
     arrays = [array for array in list_arrays(results, campaign) if array.number == number]
     if not arrays:
-        sys.stderr.write(f"closing: `--array` must be one of {campaign}'s, but is {number}\n")
-        return _BAD_INPUT
-    return 1 if close_array(arrays[0]) else 0
+        raise CommandError(f"`--array` must be one of {campaign}'s, but is {number}")
+    failed = close_array(arrays[0])
+    Output().next(typed("launcher.status", results))
+    return ExitCode.FAILED if failed else ExitCode.DONE
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    Output().say(line)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """Headline: what a campaign on this machine measured, a line a point, and where its report lies."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any, Final
 
-from rich.console import Console
-
 from launcher.plan.grid import Grid, PlannedPoint
-from telemetry.paragraph import say
+from telemetry.command import lacks
+from telemetry.output import Output
 from telemetry.record.differing import LABELS, differing, field_value, short_text
 from telemetry.record.spec import RunSpec
-from telemetry.terminal import printable
+from telemetry.waiting import waiting
 
 # A screen of lines: the report has all.
 _MOST_LINES: Final = 20
@@ -21,7 +19,7 @@ _SETTINGS: Final = ("dtype", "quantization", "batch_size", "engine")
 _BARE: Final = frozenset({"dtype", "quantization", "engine", "dataset", "model"})
 
 
-def report_campaign(grid: Grid, points: Sequence[PlannedPoint], console: Console) -> bool:
+def report_campaign(grid: Grid, points: Sequence[PlannedPoint], out: Output) -> bool:
     """Print J per token of each of these points that is sealed, and write the report.
 
     False where the report could not be written: what it needs comes with the extra `analysis`, and
@@ -30,36 +28,25 @@ def report_campaign(grid: Grid, points: Sequence[PlannedPoint], console: Console
     Raises:
         OSError: the disk is full or the report's folder cannot be written.
     """
-
-    def tell(line: str) -> None:
-        say(line, stream=console.file)
-
-    busy = f"writing the report of {grid.results}"
-    # A spinner is for terminals alone; a log wants lines.
-    if not console.is_terminal:
-        tell(busy)
     try:
         # Who only measures need not have what draws.
         from analysis.report.page import write_report  # noqa: PLC0415
         from analysis.runs.sealed_runs import load  # noqa: PLC0415
 
-        with console.status(printable(busy)) if console.is_terminal else nullcontext():
+        with waiting(f"writing the report of {grid.results}"):
             written = write_report(load(grid.results))
     except ModuleNotFoundError as error:
-        tell(
-            f"note: no J per token here, as the package {error.name} is not installed; "
-            "pip install 'joulegrid[analysis]', or '.[analysis]' in a checkout, brings it"
-        )
+        out.note(f"no J per token here: {lacks(error.name or 'it draws by', 'analysis')}")
         return False
     except ValueError as error:
-        tell(f"note: no report: {error}")
+        out.note(f"no report: {error}")
         return False
     lines = _lines(written.tables.groups.rows, [point.spec for point in points])
     for line in lines[:_MOST_LINES]:
-        tell(line)
+        out.say(line.lstrip(), indent=len(line) - len(line.lstrip()))
     if len(lines) > _MOST_LINES:
-        tell(f"and {len(lines) - _MOST_LINES} lines more, in the report")
-    console.print(printable(f"report: {written.page}"), markup=False, soft_wrap=True)
+        out.say(f"and {len(lines) - _MOST_LINES} lines more, in the report")
+    out.exact(f"report: {written.page}")
     return True
 
 

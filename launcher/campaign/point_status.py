@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from launcher.campaign.time_left import began_us, took_s, work_of
 from launcher.forecast.left import foreseen_of, job_left_s
 from launcher.forecast.totals import spanned_time, time_text
 from launcher.slurm.view import SlurmView
@@ -17,6 +18,7 @@ from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
 from telemetry.record.seal import SEALED
+from telemetry.waiting import counted
 from workers.planning.engine_facts import DEFAULT_ENGINE
 
 MERGING: Final = "merging"
@@ -61,6 +63,14 @@ class PointStatus:
     None where it has ended or nothing says."""
     differs: str = ""
     """What sets it apart from the others and stands in no name, such as `temperature=0.8`."""
+    work: str = ""
+    """What runs of equal length agree in (`work_of`); empty where its record cannot be read."""
+    began_us: int | None = None
+    """When it started, in microseconds of the wall clock; None before, and where nothing says."""
+    took_s: float | None = None
+    """From its start to its end; None before that, and where a stamp is not on record."""
+    foreseen_s: float | None = None
+    """What it was expected to take; None where nobody foresaw it."""
 
     @property
     def failed(self) -> bool:
@@ -78,7 +88,7 @@ def point_statuses(
     wanted = None if campaign is None else set(campaign_points(results, campaign))
     found: list[PointStatus] = []
     fields: list[dict[str, Any]] = []
-    for run in list_runs(results):
+    for run in counted(list(list_runs(results)), "point"):
         if wanted is not None and run.run_id not in wanted:
             continue
         try:
@@ -99,7 +109,11 @@ def point_statuses(
         if name not in _IN_NAME
     ]
     return [
-        dataclasses.replace(status, differs=told(content, names) if content else "")
+        dataclasses.replace(
+            status,
+            differs=told(content, names) if content else "",
+            work=work_of(content, content) if content else "",
+        )
         for status, content in zip(found, fields, strict=True)
     ]
 
@@ -148,6 +162,7 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView)
     spec = read_json(run.spec)
     # A spec of before quantization lacks the key.
     bits = spec.get("quantization", "none")
+    seen = foreseen_of(attempt)
     return PointStatus(
         run_id=run.run_id,
         engine=spec["engine"] if bits == "none" else f"{spec['engine']} {bits}",
@@ -156,6 +171,9 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView)
         detail=detail,
         log=log,
         left_s=job_left_s(attempt) if state in (QUEUED, RUNNING) else None,
+        began_us=began_us(attempt),
+        took_s=took_s(attempt),
+        foreseen_s=None if seen is None else seen.time_s.value,
     )
 
 

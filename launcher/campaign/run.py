@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
-from rich.console import Console
 
 from launcher.campaign import provenance
 from launcher.campaign.attempt import FOLDER_MODE, create_attempt, open_results, remove_attempt
@@ -38,11 +37,14 @@ from launcher.slurm.job_arrays import JobArray
 from launcher.slurm.reconcile import closing_command
 from launcher.slurm.record import record_accounting
 from telemetry.clock import wall_us
+from telemetry.nearest import told_count
+from telemetry.output import Output
 from telemetry.record.attempt_state import record_end
 from telemetry.record.bulk_files import SharedJson, flush, json_text, replace_text
 from telemetry.record.files import create_json, read_json
 from telemetry.record.paths import RunPaths, campaigns_folder, prompts_folder
 from telemetry.record.schema import EndState
+from telemetry.waiting import waiting
 from workers.prompts import selection as prompts
 
 _POLL_S: Final = 0.2
@@ -73,8 +75,17 @@ class CampaignOutcome:
     campaign: str | None = None
     """The campaign's name; None when there was nothing to start."""
 
+    @property
+    def summary(self) -> str:
+        """One line of what ran here; empty where nothing did."""
+        ran = self.sealed + len(self.failed)
+        if not ran:
+            return ""
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"{told_count(ran, 'point')} ran here: {self.sealed} sealed{failed}"
 
-def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> CampaignOutcome:
+
+def run_campaign(grid: Grid, command: Sequence[str], out: Output) -> CampaignOutcome:
     """Run every point of `grid` that is to run; on a batch system, queue it.
 
     Raises:
@@ -90,9 +101,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Campai
     call = provenance.collect(command, allow_dirty=grid.allow_dirty)
     for corpus in sorted({p.source.corpus for p in points if p.source.source == _HUB}):
         # A hub that does not answer is asked again and again for half a minute.
-        console.print(
-            f"reading {corpus} from the hub, as it is not staged: launcher.stage keeps it"
-        )
+        out.say(f"reading {corpus} from the hub, as it is not staged: launcher.stage keeps it")
     selections = _select_prompts(points)
     open_results(grid.results)
     hashes = _write_prompts(grid.results, selections)
@@ -102,14 +111,14 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Campai
     with _interrupted_by_sigterm():
         trials = _create_attempts(grid, points, hashes, call)
         if beaten := len(points) - len(trials):
-            console.print(f"{beaten} points were started by another call meanwhile: skipped")
+            out.say(f"{told_count(beaten, 'point')} started by another call meanwhile: skipped")
         shapes = by_shape(trials)
         batch = {shape: members for shape, members in shapes.items() if shape.cluster.slurm}
         queued, refused, unclosed = _queue(grid.results, folder.name, batch)
         # Not shape by shape: the number of ranks is an axis that drift must not follow either.
         here = [trial for trial in trials if trial.point.cluster.slurm is None]
         sealed, failed = 0, []
-        for trial, reason in _run_each(folder, here, CampaignProgress(console, len(here))):
+        for trial, reason in _run_each(folder, here, CampaignProgress(out, grid.results, here)):
             if reason is None:
                 sealed += 1
             else:
@@ -127,6 +136,7 @@ def run_campaign(grid: Grid, command: Sequence[str], console: Console) -> Campai
     )
 
 
+@waiting("writing the attempts down", aside=False)
 def _create_attempts(
     grid: Grid,
     points: Sequence[PlannedPoint],
@@ -163,6 +173,7 @@ def _create_attempts(
     return trials
 
 
+@waiting("queueing the jobs", aside=False)
 def _queue(
     results: Path, campaign: str, shapes: dict[JobShape, list[Trial]]
 ) -> tuple[int, list[str], list[str]]:
@@ -225,7 +236,8 @@ def _run_each(
                     progress.update(trial)
                     time.sleep(_POLL_S)
                 _label_silent_end(trial, last_line(Path(str(job.paths.stderr))))
-                state, reason = _settle(Path(trial.attempt.folder.parent.parent), trial.point)
+                with progress.sealing(trial):
+                    state, reason = _settle(Path(trial.attempt.folder.parent.parent), trial.point)
                 progress.finish(trial, state, reason)
                 ended.append((trial, None if state == "sealed" else reason or state))
                 waiting.remove(trial)
@@ -273,6 +285,7 @@ def _selection(point: PlannedPoint) -> SelectionKey:
     return point.source, point.spec.prompts, point.spec.seed
 
 
+@waiting("choosing the prompts", aside=False)
 def _select_prompts(points: Sequence[PlannedPoint]) -> dict[SelectionKey, prompts.Selection]:
     """The prompts of all entries, each distinct selection once, before anything is written."""
     choices: dict[prompts.PromptSource, list[tuple[int, int]]] = {}

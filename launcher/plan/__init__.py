@@ -5,7 +5,6 @@
 - `checkpoints`: what `weights=` names becomes a digest and a folder, before anything starts.
 - `cluster`: where jobs run and what they may ask for there.
 - `earlier`: what the record of a point's earlier attempts makes of it now.
-- `git_silence`: a results folder in the project's own checkout is no uncommitted change of it.
 - `grid`: planned points, each with its verdict and what it takes.
 - `hub_reach`: whether prompts that only the hub has can be had from this machine now.
 - `limits`: what this version, a cluster and a GPU's memory allow of a point.
@@ -13,6 +12,6 @@
 - `twice`: points of a grid that are the same run: kept once, told, and refused where they
   differ.
 
-Public: `Cluster`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Verdict`, `check`,
-`keep_from_git`, `results_folder`.
+Public: `Cluster`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Tell`, `Verdict`, `check`,
+`hub_notes`, `results_folder`, `tell_nobody`.
 """

@@ -5,11 +5,14 @@ A launch waits half a minute for a hub out of reach and then refuses; a plan ask
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from launcher.plan.grid import PlannedPoint, Verdict
+from telemetry.next_line import typed
 from workers.prompts.corpus import find_corpus
 from workers.prompts.hub import staging_command
 from workers.prompts.selection import PromptOrigin, PromptSource
@@ -48,7 +51,7 @@ class HubReach:
         command = staging_command(find_corpus(source.corpus))
         return (
             f"{source.corpus} would come from the hub, as it is not staged here, "
-            "but the hub cannot be reached: "
+            f"but the hub cannot be reached (not within {_PATIENCE_S:.0f} s): "
             f"{command} where there is internet, {command} --from FILE where there is none"
         )
 
@@ -68,12 +71,36 @@ class HubReach:
         return bool(address.hostname) and self._connects(str(address.hostname), port)
 
 
+def hub_notes(points: Iterable[PlannedPoint]) -> list[str]:
+    """What a launch would read from the hub, a line for each data set that is not staged."""
+    wanted: dict[str, int] = {}
+    for point in points:
+        if point.verdict is Verdict.RUN and point.source.source is PromptOrigin.HUB:
+            most = wanted.get(point.source.corpus, 0)
+            wanted[point.source.corpus] = max(most, point.spec.prompts)
+    return [
+        f"{corpus} is not staged: {prompts} prompts will be read from the hub; "
+        f"{typed('launcher.stage', corpus)} keeps them here"
+        for corpus, prompts in sorted(wanted.items())
+    ]
+
+
 def _connects(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=_PATIENCE_S):
-            return True
-    except (OSError, UnicodeError):
-        return False
+    """Whether a connection is had in time, a name server and all addresses of the host together."""
+    answers: list[bool] = []
+
+    def connect() -> None:
+        try:
+            with socket.create_connection((host, port), timeout=_PATIENCE_S):
+                answers.append(True)
+        except (OSError, UnicodeError):
+            return
+
+    # Neither a name server that does not answer nor a host of many addresses heeds a timeout.
+    asking = threading.Thread(target=connect, daemon=True)
+    asking.start()
+    asking.join(_PATIENCE_S)
+    return bool(answers)
 
 
 def _downloaded(source: PromptSource) -> bool:

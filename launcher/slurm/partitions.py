@@ -98,6 +98,7 @@ class PartitionFinder:
 
     def __init__(self) -> None:
         self._known: dict[str | None, tuple[Partition, ...]] = {}
+        self._refusal: SlurmError | None = None
 
     def find(self, names: str | None) -> tuple[Partition, ...]:
         """The partitions of those names, a comma between them, or the default one.
@@ -107,9 +108,16 @@ class PartitionFinder:
         Raises:
             SlurmError: Slurm does not answer.
         """
+        if self._refusal is not None:
+            # Of a thousand points each would wait for the same answer.
+            raise self._refusal
         if names not in self._known:
             wanted = None if names is None else names.split(",")
-            text = ask_slurm(["scontrol", "--oneliner", "show", "partition"])
+            try:
+                text = ask_slurm(["scontrol", "--oneliner", "show", "partition"])
+            except SlurmError as error:
+                self._refusal = error
+                raise
             lines = [
                 line
                 for line in text.splitlines()

@@ -78,7 +78,7 @@ def test_an_attempt_without_progress_is_queued_until_it_started(tmp_path: Path) 
 def shown(results: Path) -> str:
     console = Console(width=120)
     with console.capture() as captured:
-        console.print(page(*look(results, None), most=30))
+        console.print(page(look(results, None)[0], most=30))
     return captured.get()
 
 

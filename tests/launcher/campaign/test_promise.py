@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from launcher.__main__ import _close, main
 from launcher.campaign.run import CampaignOutcome
 from telemetry.command import ExitCode
+from telemetry.output import Output
 from tests.launcher.plan.test_check import grid_of
+from tests.support.records import build_run
 from tests.support.watched_attempts import LAUNCH
 
 pytestmark = pytest.mark.grids
@@ -156,22 +157,24 @@ def test_a_sealed_run_measured_otherwise_is_kept_and_told(
         assert "results=ANOTHER_FOLDER measures it so" in told
 
 
-def closed(results: Path, **outcome: Any) -> tuple[int, Console]:
-    """How a launch of one point ends of which this came."""
-    console = Console(record=True, width=200, file=io.StringIO())
+def closed(results: Path, **outcome: Any) -> tuple[int, str]:
+    """How a launch of one point ends of which this came, and what it says."""
+    told = io.StringIO()
     known: dict[str, Any] = {"sealed": 0, "failed": (), "queued": 0}
     grid = grid_of(results, *LOCAL)
-    return _close(console, grid, CampaignOutcome(**{**known, **outcome})), console
+    code = _close(Output(told), grid, CampaignOutcome(**{**known, **outcome}))
+    return code, told.getvalue()
 
 
 def test_of_points_that_all_failed_the_next_command_tells_why(tmp_path: Path) -> None:
-    code, console = closed(tmp_path, failed=("nano-1",))
+    code, told = closed(tmp_path, failed=("nano-1",))
     assert code == ExitCode.FAILED
-    told = console.export_text()
+    assert told.startswith("1 point ran here: 0 sealed, 1 failed\n")
     assert next_of(told) == ["python", "-m", "launcher.status", str(tmp_path)]
 
 
 def test_of_points_of_which_some_are_sealed_the_next_command_analyses(tmp_path: Path) -> None:
-    code, console = closed(tmp_path, sealed=1, failed=("nano-1",))
+    build_run(tmp_path)
+    code, told = closed(tmp_path, sealed=1, failed=("nano-1",))
     assert code == ExitCode.FAILED
-    assert next_of(console.export_text()) == ["python", "-m", "analysis", str(tmp_path)]
+    assert next_of(told) == ["python", "-m", "analysis", str(tmp_path)]

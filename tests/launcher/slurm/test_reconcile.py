@@ -88,7 +88,7 @@ def test_a_job_that_the_queue_has_not_and_whose_books_cannot_be_asked_is_unknown
 ) -> None:
     slurm.says("sacct", DOWN)
     found, notes = look(results_of(attempt), None)
-    assert summary(found) == "1 points: 1 unknown"
+    assert summary(found) == "1 point: 1 unknown"
     assert found[0].detail == (
         "job 7 is not in Slurm's queue; its accounting cannot be asked how it ended"
     )
