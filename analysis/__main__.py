@@ -12,6 +12,7 @@ from typing import Final
 from telemetry.command import CommandError, CommandParser, ExitCode, command, needs_extra
 from telemetry.named_paths import named_path
 from telemetry.record.place import named_place
+from telemetry.waiting import waiting
 
 _WHO: Final = "analysis"
 _EXITS: Final = {
@@ -30,11 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "results", help="the results folder, or the folder of one run or attempt in it"
     )
     parser.add_argument("--out", help="folder to write to, else RESULTS/report")
+    parser.add_json("every table of the report, its columns with unit and meaning")
     given = parser.parse_args(arguments)
     place = named_place(given.results, _WHO)
     out = None if given.out is None else _out(given.out)
     # A bare installation lacks what it imports.
-    with needs_extra(_WHO, "analysis"):
+    with needs_extra(_WHO, "analysis"), waiting("loading what draws"):
         from analysis.report.printed import report  # noqa: PLC0415
     return report(place, out)
 

@@ -6,26 +6,28 @@ Prints one line a check with its evidence, the worst run's, and writes report/au
 or an attempt's own folder is audited alone, and nothing is written.
 """
 
-import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
-
-from rich.console import Console
-from rich.markup import escape
 
 from analysis.audit.authorship_checks import Trust
 from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
 from telemetry.command import CommandParser, ExitCode, command, complain
+from telemetry.document import due
 from telemetry.next_line import typed
+from telemetry.output import Output
 from telemetry.record.files import write_json
 from telemetry.record.paths import report_folder
 from telemetry.record.place import RecordPlace, named_place, shown
-from telemetry.terminal import printable
+from telemetry.record.way_on import AUDIT, WayOn
+from telemetry.waiting import waiting
 
 _WHO: Final = "audit"
 _MODULE: Final = "analysis.audit"
+# A line that begins with a mark is a check: what follows it stands under the claim.
+_HANG: Final = 4
 _EXITS: Final = {
     ExitCode.DONE: "no check failed, though some may not have been looked at: the verdict counts",
     ExitCode.FAILED: "a check failed, or the machine did",
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--allowed-signers", help="file of whose signatures count (man ssh-keygen, ALLOWED SIGNERS)"
     )
     parser.add_argument("--root", help="root that was lodged elsewhere: 64 hex digits")
+    parser.add_json("every check with its findings, as report/audit.json has them")
     given = parser.parse_args(arguments)
     place = named_place(given.results, _MODULE)
     results, run = place.results, place.run
@@ -65,34 +68,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
-    audit = audit_folder(results, trust) if run is None else audit_run(run, trust)
+    with waiting("auditing"):
+        audit = audit_folder(results, trust) if run is None else audit_run(run, trust)
     if not audit.lines:
         return _nothing(f"{shown(place.folder)} holds no sealed run", place)
-    console = Console(highlight=False, soft_wrap=True)
+    out = Output()
+    out.say(audit.verdict)
     for line in audit.lines:
-        _print_line(console, line)
-    written = None
+        _print_line(out, line)
+    content = to_mapping(audit)
+    if (document := due()) is not None:
+        document.fill("audit", {"results": str(results), **content})
     if run is None:
-        written = report_folder(results) / "audit.json"
+        written = report_folder(results) / AUDIT
         try:
             written.parent.mkdir(parents=True, exist_ok=True)
-            write_json(written, to_mapping(audit))
+            write_json(written, content)
         except OSError as error:
-            complain(_WHO, f"audit.json could not be written: {error}")
+            complain(_WHO, f"{AUDIT} could not be written: {error}")
             return ExitCode.FAILED
-    console.print(f"\n{audit.verdict}", markup=False)
-    if written is None:
-        folder = shlex.quote(str(audit.results))
-        console.print(
-            printable(f"next: python -m analysis.audit {folder}   (all its runs)"), markup=False
-        )
-    else:
-        folder = shlex.quote(str(results))
-        console.print(printable(f"wrote {written}"), markup=False)
-        console.print(
-            printable(f"next: python -m analysis {folder}   (shows it in the report)"), markup=False
-        )
+        out.exact(f"wrote {written}")
+    _way_on(out, results, whole=run is None)
     return _exit_code(audit, strict=given.strict)
+
+
+def _way_on(out: Output, results: Path, *, whole: bool) -> None:
+    """End with what comes next: all runs where it was one, the report, or what shows the audit."""
+    way = WayOn.of(results)
+    if not (whole or way.audited):
+        out.next(typed(_MODULE, results))
+        return
+    out.next(way.next)
+    if way.next is None:
+        out.exact(f"report: {way.page}")
+        if not way.shown:
+            again = typed("analysis", results)
+            out.say(f"the page was written before this audit; {again} writes it with it")
 
 
 def _exit_code(audit: Audit, *, strict: bool) -> int:
@@ -107,15 +118,16 @@ def _nothing(text: str, place: RecordPlace) -> int:
     return ExitCode.NOTHING_DONE
 
 
-def _print_line(console: Console, line: CheckLine) -> None:
-    style, mark = _STYLES[line.outcome], escape(line.outcome.mark)
-    console.print(f"[{style}]{mark}[/] {line.claim}: {escape(line.evidence)}")
+def _print_line(out: Output, line: CheckLine) -> None:
+    mark = line.outcome.mark
+    text = f"{mark} {line.claim}: {line.evidence}"
+    out.say(text, hang=_HANG, style=_STYLES[line.outcome], styled=len(mark))
     # What every run lacks alike is said once.
     alike = len({finding for _, finding in line.findings}) == 1
     if line.outcome in (Outcome.FAILED, Outcome.UNSEEN) and len(line.findings) > 1 and not alike:
         for run_id, finding in line.findings:
             if finding.outcome is line.outcome:
-                console.print(f"      {escape(printable(run_id))}: {escape(finding.evidence)}")
+                out.say(f"{run_id}: {finding.evidence}", indent=_HANG + 2)
 
 
 if __name__ == "__main__":

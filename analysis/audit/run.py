@@ -18,6 +18,7 @@ from telemetry.record.paths import RunPaths, find_runs, report_folder
 from telemetry.record.schema import SCHEMA_VERSION
 from telemetry.record.way_on import seals_digest
 from telemetry.terminal import printable
+from telemetry.waiting import at
 
 # One run that failed or could not be looked at is not made good by others that passed.
 _WORST_FIRST: Final = (Outcome.FAILED, Outcome.UNSEEN, Outcome.PASSED)
@@ -129,9 +130,10 @@ def _audit(results: Path, runs: Sequence[RunPaths], trust: Trust, *, whole: bool
     findings: dict[str, list[tuple[str, Finding]]] = {check.name: [] for check in CHECKS}
     traces: dict[int, tuple[str, str, str]] = {}
     changed = 0
-    for run in runs:
+    for number, run in enumerate(runs, 1):
         case = Case(run, traces, trust.allowed_signers)
         for check in CHECKS:
+            at(f"run {number} of {len(runs)}: {check.claim}")
             findings[check.name].append((run.run_id, _look(check, case)))
         changed += _from_changed_tree(case)
     lines = [

@@ -16,6 +16,7 @@ from analysis.figures.power import power_over_time
 from analysis.figures.sharding import sharding
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.table import Tables
+from telemetry.waiting import counted
 
 FIGURES: Final[tuple[Callable[[Loaded, Tables], DrawnFigure], ...]] = (
     *(energy_per_token, throughput),
@@ -28,4 +29,4 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], DrawnFigure], ...]] = (
 def draw_all(loaded: Loaded, tables: Tables) -> list[DrawnFigure]:
     """Every figure, in the report's order."""
     with style():
-        return [draw(loaded, tables) for draw in FIGURES]
+        return [draw(loaded, tables) for draw in counted(FIGURES, "drawing figure")]

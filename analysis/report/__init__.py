@@ -1,9 +1,10 @@
 """One page offline.
 
+- `document`: the tables of a report as a program reads them, each column with what it means.
 - `formatting`: numbers and their absence as people read them.
 - `origin`: where a run comes from, as far as it is on record.
 - `page`: one page with every result, that opens offline and says what it does not know.
-- `printed`: what a terminal of a hundred columns says of a report that was written.
+- `printed`: what a terminal says of a report that was written.
 - `sentences`: what the page says in words: its key numbers, what is missing, what the paper
   says.
 - `staging`: the files of a report, written aside and put in their places once all are there.

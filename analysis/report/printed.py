@@ -1,15 +1,11 @@
-"""Printed: what a terminal of a hundred columns says of a report that was written."""
+"""Printed: what a terminal says of a report that was written."""
 
 import os
-import shlex
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table as RichTable
-
+from analysis.report.document import tables_document
 from analysis.report.formatting import cell_text
 from analysis.report.page import Written, write_report
 from analysis.report.sentences import not_as_sealed
@@ -19,14 +15,17 @@ from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import POINT_BY_NAME, RANDOM
 from analysis.tables.table import Table
 from telemetry.command import ExitCode, complain
+from telemetry.document import due
+from telemetry.listing import ListedColumn, Listing
+from telemetry.nearest import told_count
 from telemetry.next_line import typed
+from telemetry.output import Output
 from telemetry.record.paths import report_folder
 from telemetry.record.place import RecordPlace, runs_above, shown
-from telemetry.terminal import printable
+from telemetry.record.way_on import WayOn
+from telemetry.waiting import waiting
 
 _WHO: Final = "analysis"
-_WIDTH: Final = 100
-_NO_LIMIT: Final = 100_000
 # The results that the table has; the page and the CSV files have all.
 _RESULTS: Final = {
     "energy_per_token_j_mean": "J/token",
@@ -39,6 +38,8 @@ _HEADERS: Final = {
     **{"n": "n", "power_cap_w": "cap W", "sm_clock_mhz": "lock MHz", "period_ms": "period ms"},
     **{"idle_s": "rest s", "max_warmup_s": "warm-up s", "min_window_s": "least window s"},
 }
+# These two words stand together.
+_MODEL, _ENGINE, _BITS, _NO_BITS = "model", "engine", "quantization", "none"
 # More would push the table off the screen; the report names all.
 _MOST_OTHERS: Final = 12
 
@@ -59,26 +60,37 @@ def report(place: RecordPlace, out: Path | None) -> ExitCode:
         complain(_WHO, f"`--out` must lie in no run's folder, but {out} lies in that of {owner}")
         return ExitCode.BAD_INPUT
     try:
-        loaded = load(results, only=run)
-        if not loaded.runs and not any(other.damaged for other in loaded.not_counted):
-            why = typed("launcher.status", shown(results))
-            complain(_WHO, f"{name} holds no sealed run; {why} says why")
-            return ExitCode.NOTHING_DONE
-        written = write_report(loaded, out)
+        with waiting("report"):
+            loaded = load(results, only=run)
+            sealed = loaded.runs or any(other.damaged for other in loaded.not_counted)
+            written = write_report(loaded, out) if sealed else None
     except (FileNotFoundError, ValueError) as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
-    # Rich cuts what is wider than a console: nothing is, as the table says how wide it is.
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_NO_LIMIT)
+    if written is None:
+        why = typed("launcher.status", shown(results))
+        complain(_WHO, f"{name} holds no sealed run; {why} says why")
+        return ExitCode.NOTHING_DONE
+    console = Output()
     print_report(console, written)
-    console.print(printable(f"report: {written.page}"))
-    if not (written.verdict.of_these and written.verdict.counted):
-        folder = shlex.quote(str(results))
-        console.print(printable(f"next: python -m analysis.audit {folder}"))
+    console.exact(f"report: {written.page}")
+    if (document := due()) is not None:
+        document.fill("tables", tables_document(results, written))
+    _way_on(console, place, written)
     if not loaded.runs:
         complain(_WHO, f"no sealed run of {name} is whole")
         return ExitCode.NOTHING_DONE
     return ExitCode.FAILED if written.damaged else ExitCode.DONE
+
+
+def _way_on(out: Output, place: RecordPlace, written: Written) -> None:
+    """End with the audit, while there is none of these seals; else the page is the end."""
+    way = WayOn.of(place.results)
+    if not way.audited:
+        # Of one run, written beside the others or elsewhere, that one is audited.
+        out.next(typed("analysis.audit", place.folder))
+    elif place.run is None and written.page == way.page:
+        out.next(way.next)
 
 
 def _owner(out: Path) -> str | None:
@@ -87,41 +99,54 @@ def _owner(out: Path) -> str | None:
     return next((run.run_id for run in runs_above(place)), None)
 
 
-def print_report(console: Console, written: Written) -> None:
+def print_report(out: Output, written: Written) -> None:
     """The grid points, what is the same in all of them, and what does not count, with why."""
     groups = written.tables.groups
+    out.say(_summary(written))
     if groups.rows:
-        shown = _rich(groups)
-        # A column too many for the width makes the table wider: no value is cut.
-        least = sum((column.min_width or 0) + 1 for column in shown.columns)
-        console.print(shown, soft_wrap=False, width=max(_WIDTH, least))
+        out.print(_listing(groups))
         for line in _sentences(written):
-            folded = textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-            console.print("\n".join(folded))
+            out.say(line)
     for line in _not_counted(written):
-        console.print(line)
-    console.print(written.verdict.text)
+        out.say(line.lstrip(" "), indent=len(line) - len(line.lstrip(" ")))
+    out.say(written.verdict.text)
 
 
-def _rich(groups: Table) -> RichTable:
+def _summary(written: Written) -> str:
+    """One line of what the report is of."""
+    runs, groups = written.tables.runs.rows, written.tables.groups.rows
+    told = f"{told_count(len(runs), 'sealed run')} in {told_count(len(groups), 'row')}"
+    others = len(written.tables.not_counted.rows)
+    return f"{told}, {others} not counted" if others else told
+
+
+def _listing(groups: Table) -> Listing:
     columns = [
         column for column in visible(groups.columns, groups.rows) if column.name in _printed_names()
     ]
-    shown = RichTable(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    cells = [[cell_text(row, column) for row in groups.rows] for column in columns]
-    for column, texts in zip(columns, cells, strict=True):
-        width = max(map(len, texts))
-        # A header folds between its words, a value never.
-        folded = textwrap.wrap(_header(column), width, break_long_words=False)
-        shown.add_column(
-            "\n".join(folded),
-            justify="left" if column.type == "text" else "right",
-            no_wrap=True,
-            min_width=max(map(len, (*texts, *folded))),
+    cells = {
+        column.name: tuple(cell_text(row, column) for row in groups.rows) for column in columns
+    }
+    if _ENGINE in cells and _BITS in cells:
+        # As plan and status have them: one column, where a screen is narrow.
+        pairs = zip(cells[_ENGINE], cells.pop(_BITS), strict=True)
+        cells[_ENGINE] = tuple(
+            engine if bits == _NO_BITS else f"{engine} {bits}" for engine, bits in pairs
         )
-    for row in zip(*cells, strict=True):
-        shown.add_row(*row)
-    return shown
+    return Listing(
+        columns=tuple(
+            ListedColumn(
+                heading=_header(column),
+                cells=cells[column.name],
+                right=column.type != "text",
+                # A header folds between its words, a value never.
+                whole=True,
+                bare=column.name in (_MODEL, _ENGINE),
+            )
+            for column in columns
+            if column.name in cells
+        )
+    )
 
 
 def _printed_names() -> set[str]:

@@ -26,6 +26,7 @@ from telemetry.record.paths import AttemptPaths, RunPaths, find_runs
 from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
 from telemetry.record.seal import SEALED, verify_seal
 from telemetry.record.spec import RunSpec
+from telemetry.waiting import counted
 
 UNREADABLE_STATE: Final = "unreadable"
 """State of a run or an attempt of which a file cannot be read."""
@@ -235,7 +236,7 @@ def load(results: Path, only: RunPaths | None = None) -> Loaded:
         raise FileNotFoundError(f"`results` must be a folder, but {results} is none")
     runs: list[Run] = []
     others: list[NotCounted] = []
-    for paths in find_runs(results) if only is None else [only]:
+    for paths in counted(find_runs(results) if only is None else [only], "reading run"):
         others.extend(
             NotCounted(
                 run_id=paths.run_id, attempt=attempt.number, state=state, reason=reason or ""

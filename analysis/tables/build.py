@@ -26,6 +26,7 @@ from analysis.tables.sensors import SENSORS
 from analysis.tables.sharding import SHARDING
 from analysis.tables.table import Results, Table, TableKind, Tables
 from telemetry.terminal import printable
+from telemetry.waiting import counted as counted_run
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, ENGINES, SHARDING, FORMATS),
@@ -47,7 +48,7 @@ def build_tables(loaded: Loaded) -> Tables:
     counted: list[Run] = []
     labels: dict[str, RunLabels] = {}
     others = list(loaded.not_counted)
-    for run in sorted(loaded.runs, key=run_order):
+    for run in counted_run(sorted(loaded.runs, key=run_order), "computing run"):
         try:
             run_energy = RunEnergy(run)
             own = _rows(Measured(run_energy))
