@@ -2,6 +2,7 @@
 
 - `document`: the tables of a report as a program reads them, each column with what it means.
 - `formatting`: numbers and their absence as people read them.
+- `latex`: each table as a file that a paper takes in.
 - `origin`: where a run comes from, as far as it is on record.
 - `page`: one page with every result, that opens offline and says what it does not know.
 - `printed`: what a terminal says of a report that was written.

@@ -31,7 +31,7 @@
 Public: `Cell`, `Column`, `ColumnsOf`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`,
 `POINT_BY_NAME`, `RANDOM`, `Row`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `about`, `alike`,
 `build_tables`, `differing`, `engine_order`, `engines_in_order`, `estimated_bytes`,
-`field_metadata`, `format_order`, `gpu_rows`, `launch_key`, `launch_of`, `pandas_attrs`,
-`phase_rows`, `point_key`, `published`, `run_order`, `run_row`, `table_metadata`, `visible`,
-`write_tables`.
+`field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`, `launch_of`,
+`pandas_attrs`, `phase_rows`, `point_key`, `published`, `report_folder`, `run_order`, `run_row`,
+`table_metadata`, `visible`, `write_tables`.
 """

@@ -2,10 +2,13 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from launcher.plan.cluster import AUTO_DEVICE, Cluster
+from launcher.plan.cluster import AUTO_DEVICE, UNTOLD_GPUS, Cluster, SlurmRequest
+from launcher.plan.offers import Offer, OfferFinder, told
+from launcher.slurm.partitions import PartitionFinder
+from launcher.slurm.queue import SlurmError
 from telemetry.boards.board import Board
 from telemetry.boards.table import BOARDS, adopt
 
@@ -13,6 +16,11 @@ AUTO: Final = "auto"
 """What `gpu` holds where the driver is to name the board."""
 # The board of arXiv 2310.03003's newer cluster stands in where there is no GPU.
 _STAND_IN: Final = "simulated-a100"
+# Ranks on one machine that is no batch system's: as many as a grid of it asks for, up to the 32 of
+# arXiv 2310.03003.
+_RANKS_HERE: Final = 32
+# A node of eight is what most centers buy; said in a note wherever it stands in.
+_GPUS_OF_A_NODE: Final = 8
 _SIMULATED: Final = (
     "SIMULATED: there is no NVIDIA GPU here, so that the ranks compute on CPU and the watts are a "
     "model's of an A100"
@@ -20,10 +28,20 @@ _SIMULATED: Final = (
 
 
 class BoardFinder:
-    """Settles `gpu` for a grid's points; the driver is asked once."""
+    """Settles `gpu` for a grid's points; driver and Slurm are asked once.
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    Args:
+        environment: which of this node's GPUs are visible.
+        partitions: what Slurm's partitions have; None where there is no such cluster.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str] = os.environ,
+        partitions: PartitionFinder | None = None,
+    ) -> None:
         self._environment = environment
+        self._offers = OfferFinder(partitions or PartitionFinder())
         self._present: dict[str, Board] | None = None
         self._absent = ""
         self._notes: dict[str, None] = {}
@@ -40,12 +58,16 @@ class BoardFinder:
         `auto` nor a name is left for the spec to refuse.
 
         Raises:
-            ValueError: `auto` is asked of a batch system or of a node with several kinds of board,
-                a board is named that this node does not have, or the node's driver fails.
+            ValueError: `auto` is asked of a batch system that does not tell one board, or of a node
+                with several kinds, a board is named that this node does not have, or the node's
+                driver fails.
         """
+        if cluster.slurm is not None:
+            return self._settle_queued(asked, cluster, cluster.slurm)
+        if cluster.gpus_per_node == UNTOLD_GPUS:
+            cluster = dataclasses.replace(cluster, gpus_per_node=_RANKS_HERE)
         gpu = self._named(cluster) if asked == AUTO else asked
-        unlisted = cluster.executor == "local" and isinstance(gpu, str) and gpu not in BOARDS
-        if unlisted and (board := self._here().get(str(gpu))):
+        if isinstance(gpu, str) and gpu not in BOARDS and (board := self._here().get(str(gpu))):
             adopt(board)
         if cluster.device != AUTO_DEVICE:
             return gpu, cluster
@@ -60,12 +82,84 @@ class BoardFinder:
             )
         return gpu, dataclasses.replace(cluster, device="cuda")
 
-    def _named(self, cluster: Cluster) -> str:
-        if cluster.executor != "local":
+    def _settle_queued(
+        self, asked: object, cluster: Cluster, request: SlurmRequest
+    ) -> tuple[object, Cluster]:
+        """The same of a batch system, whose nodes' driver cannot be asked from here."""
+        gpu = asked
+        offers: list[Offer] = []
+        silent = ""
+        if cluster.device != "cpu" or cluster.gpus_per_node == UNTOLD_GPUS:
+            try:
+                offers = self._offers.find(request)
+            except SlurmError as error:
+                # It may go on for lines, each tool's after the other's.
+                silent = str(error).partition(";")[0]
+        if asked == AUTO:
+            if cluster.device == "cpu":
+                gpu = _STAND_IN
+            else:
+                gpu = self._offered(cluster, request, offers, silent)
+        elif gpu_type := _type_of(asked, offers):
+            # Beside other boards a job would land on any of them.
+            request = dataclasses.replace(request, gpu_type=gpu_type)
+            cluster = dataclasses.replace(cluster, slurm=request)
+            self._notes[f"cluster.slurm.gpu_type={gpu_type} is asked for, as gpu={asked}"] = None
+        if cluster.device == AUTO_DEVICE:
+            on_cpu = gpu == "cpu" or (isinstance(gpu, str) and gpu.startswith("simulated-"))
+            cluster = dataclasses.replace(cluster, device="cpu" if on_cpu else "cuda")
+        if cluster.gpus_per_node == UNTOLD_GPUS:
+            able = [offer for offer in offers if offer.board == gpu] or offers
+            most = max(able, key=lambda offer: len(offer.counts), default=None)
+            count = _GPUS_OF_A_NODE if most is None else most.per_node
+            cluster = dataclasses.replace(cluster, gpus_per_node=count)
+            if most is None:
+                why = silent or "it names none there"
+                self._notes[
+                    f"cluster.gpus_per_node={count} is taken, as Slurm does not tell ({why})"
+                ] = None
+        return gpu, cluster
+
+    def _offered(
+        self, cluster: Cluster, request: SlurmRequest, offers: Sequence[Offer], silent: str
+    ) -> str:
+        must = f"`gpu` must name the nodes' board on cluster {cluster.name}"
+        if silent:
+            raise ValueError(f"{must}, as Slurm does not tell, but is {AUTO} instead: {silent}")
+        where = f"partition {request.partition}" if request.partition else "the default partition"
+        if not offers:
             raise ValueError(
-                f"`gpu` must name the nodes' board on cluster {cluster.name}, as this node cannot "
-                f"ask their driver, but is {AUTO} instead"
+                f"{must} or the partition one with GPUs, but is {AUTO} instead: {where} has none "
+                f"that are asked for; Slurm has {self._elsewhere(request)}: say "
+                "cluster.slurm.partition=NAME"
             )
+        boards = {offer.board for offer in offers}
+        if len(boards) > 1:
+            kinds = {offer.gpu_type for offer in offers}
+            also = " cluster.slurm.gpu_type=TYPE" if len(kinds) > 1 else ""
+            raise ValueError(
+                f"{must}, as {where} has several, but is {AUTO} instead: {told(offers)}; say "
+                f"gpu=BOARD{also}"
+            )
+        (board,) = boards
+        if board is None:
+            raise ValueError(
+                f"{must}, as what Slurm calls it names none that is known, but is {AUTO} instead: "
+                f"{told(offers)}; boards are {', '.join(BOARDS)}"
+            )
+        self._notes[
+            f"gpu={board}, as Slurm says {offers[0].told}; {BOARDS[board].product} is planned "
+            "with, and the nodes' driver must name it (gpu=BOARD takes another)"
+        ] = None
+        return board
+
+    def _elsewhere(self, request: SlurmRequest) -> str:
+        try:
+            return self._offers.elsewhere(request)
+        except SlurmError as error:
+            return f"not said what ({error})"
+
+    def _named(self, cluster: Cluster) -> str:
         if cluster.device == "cpu":
             return _STAND_IN
         names = sorted(self._here())
@@ -98,3 +192,11 @@ class BoardFinder:
                 ) from error
             self._present = {board.name: board for board in boards}
         return self._present
+
+
+def _type_of(board: object, offers: Sequence[Offer]) -> str | None:
+    """Slurm's type of a board where several kinds are offered; None where it need not be said."""
+    types = {offer.gpu_type for offer in offers if offer.board == board}
+    if len({offer.gpu_type for offer in offers}) == 1 or len(types) != 1:
+        return None
+    return types.pop() or None

@@ -100,7 +100,7 @@ def check(
     try:
         points, choices = settle_open(points, checker.place)
     except (ValueError, OSError) as error:
-        raise BadInputError(str(error)) from error
+        raise BadInputError(or_auto(str(error))) from error
     planned: dict[str, PlannedPoint] = {}
     again: list[tuple[PlannedPoint, PlannedPoint]] = []
     for point, count in zip(points, repeats, strict=True):
@@ -219,8 +219,8 @@ class _Checker:
         self._clusters: dict[str, Cluster] = {}
         self._sources: dict[str, prompts.PromptSource] = {}
         self._tokenizers: dict[Path | None, str] = {}
-        self._boards = BoardFinder()
         self._partitions = PartitionFinder()
+        self._boards = BoardFinder(partitions=self._partitions)
 
     def point(self, point: Point, repeat: int) -> PlannedPoint:
         """A point's spec and verdict.

@@ -14,6 +14,8 @@ from telemetry.record.validation import MOST_WHOLE, require_whole
 
 AUTO_DEVICE: Final = "auto"
 """Where a point's GPU decides: on it, or on CPU where it is simulated."""
+UNTOLD_GPUS: Final = 0
+"""What `Cluster.gpus_per_node` is until Slurm has told it (`auto` in conf/cluster)."""
 EXECUTORS: Final = ("local", "slurm")
 # 2**31 and more minutes are no limit to Slurm, and it takes larger numbers for no number at all.
 MOST_MINUTES: Final = 525_600
@@ -104,7 +106,8 @@ class Cluster:
     device: str
     """Where ranks compute: `cpu`, `cuda`, or `auto` until a point's GPU is known."""
     gpus_per_node: int
-    """GPUs of each node, real or simulated: the most ranks that one holds."""
+    """GPUs of each node, real or simulated: the most ranks that one holds; `UNTOLD_GPUS` until
+    `BoardFinder` has settled it."""
     timeout_min: int
     """Time limit of one point's job."""
     threads: int | None
@@ -132,7 +135,10 @@ class Cluster:
                 raise BadInputError(
                     one_of(f"cluster.{name}", allowed, own[name], things=f"{name}s")
                 )
-        require_count("cluster.gpus_per_node", own["gpus_per_node"], MOST_GPUS_PER_NODE)
+        if own["gpus_per_node"] == "auto":
+            own["gpus_per_node"] = UNTOLD_GPUS
+        else:
+            require_count("cluster.gpus_per_node", own["gpus_per_node"], MOST_GPUS_PER_NODE)
         minutes = own["timeout_min"]
         if type(minutes) is not int or not 1 <= minutes <= MOST_MINUTES:
             raise BadInputError(

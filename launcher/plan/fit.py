@@ -70,10 +70,17 @@ _GIVEN: Final = (
     *("gpus", "max_prompt_len", "temperature", "top_p", "ignore_eos", "seed"),
     *("power_cap_w", "sm_clock_mhz"),
 )
+# What is no choice where nothing else is left open.
+_PLAIN: Final = {"engine": [DEFAULT_ENGINE], "quantization": ["none"]}
 # What a person types for a key.
 _WORDS: Final = {"engine.name": "engine"}
 
-_TAKEN: Final = frozenset({*_WORK, "engine", "max_warmup_batches", "min_window_s", "idle_s"})
+_TAKEN: Final = frozenset(
+    {
+        *(*_WORK, "engine", "max_warmup_batches", "min_window_s", "idle_s"),
+        "cluster.gpus_per_node",
+    }
+)
 
 Place = Callable[[Mapping[str, Any]], tuple[object, Cluster]]
 """A point's GPU and the cluster with its device decided."""
@@ -301,6 +308,8 @@ def _notes(cases: Sequence[_Case], chosen: Mapping[str, Any]) -> Iterator[str]:
         for key in (_WORDS.get(key, key) for key in _KEYS)
         if key in values
     ]
+    if all(_PLAIN.get(key) == found for key, found in values.items()):
+        return
     cpu = cases[0].cluster.device == "cpu"
     where = "this CPU" if cpu else ", ".join(sorted({str(case.gpu) for case in cases}))
     alike = " alike for all points" if len(cases) > 1 else ""

@@ -31,10 +31,12 @@ class Partition:
     """Whole minutes that a job may run; None for any time."""
     gpus: tuple[Mapping[str, int], ...]
     """Of each node, how many GPUs of each type it has; `` where Slurm knows no type."""
+    features: tuple[tuple[str, ...], ...] = ()
+    """Of each node, the words that its site gave it; empty where nobody asked."""
 
     @classmethod
-    def read(cls, line: str, gres: Sequence[str]) -> Self:
-        """The partition of a line of scontrol's and its nodes' generic resources.
+    def read(cls, line: str, gres: Sequence[str], features: Sequence[str] = ()) -> Self:
+        """The partition of a line of scontrol's, its nodes' generic resources and their features.
 
         Raises:
             SlurmError: the line is no partition's.
@@ -49,6 +51,7 @@ class Partition:
             most_nodes=int(most_nodes) if most_nodes.isdecimal() else None,
             most_minutes=_minutes(fields.get("MaxTime", "UNLIMITED")),
             gpus=tuple(_gpus(text) for text in gres),
+            features=tuple(_features(text) for text in features),
         )
 
     def fault(
@@ -98,7 +101,7 @@ class PartitionFinder:
 
     def __init__(self) -> None:
         self._known: dict[str | None, tuple[Partition, ...]] = {}
-        self._refusal: SlurmError | None = None
+        self._silence: SlurmError | None = None
 
     def find(self, names: str | None) -> tuple[Partition, ...]:
         """The partitions of those names, a comma between them, or the default one.
@@ -108,24 +111,37 @@ class PartitionFinder:
         Raises:
             SlurmError: Slurm does not answer.
         """
-        if self._refusal is not None:
-            # Of a thousand points each would wait for the same answer.
-            raise self._refusal
         if names not in self._known:
             wanted = None if names is None else names.split(",")
-            try:
-                text = ask_slurm(["scontrol", "--oneliner", "show", "partition"])
-            except SlurmError as error:
-                self._refusal = error
-                raise
+            text = self._partitions()
             lines = [
                 line
                 for line in text.splitlines()
                 if (fields := dict(_PAIR.findall(line))).get("PartitionName") in (wanted or [])
                 or (wanted is None and fields.get("Default") == "YES")
             ]
-            self._known[names] = tuple(Partition.read(line, _gres(line)) for line in lines)
+            self._known[names] = tuple(Partition.read(line, *_nodes(line)) for line in lines)
         return self._known[names]
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all partitions that this user may see.
+
+        Raises:
+            SlurmError: Slurm does not answer.
+        """
+        lines = self._partitions().splitlines()
+        found = (dict(_PAIR.findall(line)).get("PartitionName") for line in lines)
+        return tuple(name for name in found if name)
+
+    def _partitions(self) -> str:
+        # A Slurm that is down makes who asks wait a minute: once is enough for a grid.
+        if self._silence is not None:
+            raise self._silence
+        try:
+            return ask_slurm(["scontrol", "--oneliner", "show", "partition"])
+        except SlurmError as error:
+            self._silence = error
+            raise
 
     def fault(
         self,
@@ -149,10 +165,16 @@ class PartitionFinder:
         return faults[0] if faults and all(faults) else None
 
 
-def _gres(line: str) -> list[str]:
+def _nodes(line: str) -> tuple[list[str], list[str]]:
+    """Generic resources and features of each node of a partition."""
     name = dict(_PAIR.findall(line))["PartitionName"]
-    command = ["sinfo", "--noheader", "--Node", f"--partition={name}", "--format=%G"]
-    return ask_slurm(command).splitlines()
+    command = ["sinfo", "--noheader", "--Node", f"--partition={name}", "--format=%G|%f"]
+    parts = [text.partition("|") for text in ask_slurm(command).splitlines()]
+    return [gres for gres, _, _ in parts], [features for _, _, features in parts]
+
+
+def _features(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.strip().split(",") if word and word != "(null)")
 
 
 def _gpus(gres: str) -> dict[str, int]:

@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         cluster = DevCluster(open_folder(given.folder or default_folder()))
         if given.verb == "up":
-            cluster.up(given.nodes, given.gpus, real_gpus=given.real_gpus)
+            types = given.gpu_types.split(",")
+            cluster.up(given.nodes, given.gpus, real_gpus=given.real_gpus, gpu_types=types)
         elif given.verb == "crash":
             cluster.crash_node(given.node)
         elif given.verb == "start":
@@ -84,6 +85,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     up.add_argument("nodes", nargs="?", default=2, type=_whole(1, MOST_NODES))
     up.add_argument("gpus", nargs="?", default=2, type=_whole(0, _MOST_GPUS))
     up.add_argument("--real-gpus", action="store_true", help="split this machine's own GPUs")
+    up.add_argument(
+        "--gpu-types",
+        default="a100",
+        help="GRES types of pretended GPUs, node by node in turn, such as a100,v100",
+    )
     for verb in ("status", "env", "restart-controller"):
         verbs.add_parser(verb)
     for verb in ("crash", "start"):

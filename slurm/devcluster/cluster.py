@@ -72,7 +72,14 @@ class DevCluster:
         """What SLURM_CONF must be for Slurm's commands to talk to this cluster."""
         return Path(self.plan.folder) / "etc" / "slurm.conf"
 
-    def up(self, nodes: int, gpus_per_node: int, *, real_gpus: bool) -> None:
+    def up(
+        self,
+        nodes: int,
+        gpus_per_node: int,
+        *,
+        real_gpus: bool,
+        gpu_types: Sequence[str] = ("a100",),
+    ) -> None:
         """Start what does not run yet, on a cluster made with exactly these numbers.
 
         Raises:
@@ -84,7 +91,7 @@ class DevCluster:
             raise ClusterError(
                 f"{', '.join(absent)} must be installed; slurm/packages.txt lists the packages"
             )
-        plan = self._open_plan(nodes, gpus_per_node, real_gpus=real_gpus)
+        plan = self._open_plan(nodes, gpus_per_node, real_gpus=real_gpus, gpu_types=gpu_types)
         self._start_munge()
         self._start_accounting(plan)
         self._start_controller()
@@ -143,14 +150,18 @@ class DevCluster:
         lines.append(self._try(["sinfo", "-N", "-o", "%6N %12T %16G %E"]).rstrip())
         return "\n".join(lines), whole
 
-    def _open_plan(self, nodes: int, gpus_per_node: int, *, real_gpus: bool) -> Plan:
+    def _open_plan(
+        self, nodes: int, gpus_per_node: int, *, real_gpus: bool, gpu_types: Sequence[str]
+    ) -> Plan:
         if self._plan_path.is_file():
             plan = self.plan
-            asked = (nodes, gpus_per_node, real_gpus)
-            if asked != (plan.nodes, plan.gpus_per_node, plan.real_gpus):
+            asked = (nodes, gpus_per_node, real_gpus, list(gpu_types))
+            if asked != (plan.nodes, plan.gpus_per_node, plan.real_gpus, list(plan.gpu_types)):
+                held, types = ",".join(plan.gpu_types), ",".join(gpu_types)
+                kinds = "" if held == types else f" (of types {held}, not {types})"
                 raise ClusterError(
                     f"{self.folder} holds a cluster of {plan.nodes} nodes x {plan.gpus_per_node} "
-                    f"GPUs, not {nodes} x {gpus_per_node}; `down --purge` removes it"
+                    f"GPUs, not {nodes} x {gpus_per_node}{kinds}; `down --purge` removes it"
                 )
             return plan
         plan = Plan(
@@ -158,6 +169,7 @@ class DevCluster:
             nodes=nodes,
             gpus_per_node=gpus_per_node,
             real_gpus=real_gpus,
+            gpu_types=tuple(gpu_types),
             port=free_ports(),
             host=socket.gethostname().partition(".")[0],
             user=pwd.getpwuid(os.getuid()).pw_name,

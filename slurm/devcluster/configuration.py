@@ -3,6 +3,7 @@
 import secrets
 import socket
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,8 @@ class Plan:
     """The machine's own name."""
     user: str
     """Who runs every daemon."""
+    gpu_types: Sequence[str] = ("a100",)
+    """GRES types of pretended GPUs, node by node in turn; an empty one is no type."""
 
     @property
     def node_names(self) -> list[str]:
@@ -79,10 +82,10 @@ def write_configuration(plan: Plan) -> None:
 
 def _slurm(plan: Plan) -> str:
     folder = plan.folder
-    gres = f" Gres=gpu:{_gpu_type(plan)}:{plan.gpus_per_node}" if plan.gpus_per_node else ""
     nodes = "\n".join(
         f"NodeName={name} NodeHostname={plan.host} NodeAddr=127.0.1.{number} "
-        f"Port={plan.port + 1 + number} CPUs={_CPUS} RealMemory={_MEMORY_MB}{gres} State=UNKNOWN"
+        f"Port={plan.port + 1 + number} CPUs={_CPUS} RealMemory={_MEMORY_MB}"
+        f"{_node_gres(plan, number)} State=UNKNOWN"
         for number, name in enumerate(plan.node_names, start=1)
     )
     text = f"""\
@@ -199,19 +202,28 @@ def _slurmdbd(plan: Plan) -> str:
     )
 
 
+def _node_gres(plan: Plan, number: int) -> str:
+    if not plan.gpus_per_node:
+        return ""
+    words = ["gpu", *filter(None, [_gpu_type(plan, number)]), str(plan.gpus_per_node)]
+    return f" Gres={':'.join(words)}"
+
+
 def _gres(plan: Plan) -> str:
     lines = []
     count = plan.gpus_per_node
-    for number, name in enumerate(plan.node_names if count else []):
-        first = number * count if plan.real_gpus else 0
+    for index, name in enumerate(plan.node_names if count else []):
+        first = index * count if plan.real_gpus else 0
         device = "/dev/nvidia" if plan.real_gpus else f"{plan.folder}/dev/nvidia"
         numbers = str(first) if count == 1 else f"[{first}-{first + count - 1}]"
-        lines.append(f"NodeName={name} Name=gpu Type={_gpu_type(plan)} File={device}{numbers}")
+        gpu_type = _gpu_type(plan, index + 1)
+        typed = f" Type={gpu_type}" if gpu_type else ""
+        lines.append(f"NodeName={name} Name=gpu{typed} File={device}{numbers}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _gpu_type(plan: Plan) -> str:
-    return "real" if plan.real_gpus else "a100"
+def _gpu_type(plan: Plan, number: int) -> str:
+    return "real" if plan.real_gpus else plan.gpu_types[(number - 1) % len(plan.gpu_types)]
 
 
 def _hosts(plan: Plan) -> str:
