@@ -22,6 +22,7 @@ with needs_extra("joulegrid", "launch"):
     from launcher.config.help import asked_of, help_text
     from launcher.forecast.forecaster import foresee
     from launcher.forecast.totals import cost_lines, late_notes
+    from launcher.plan.auto_cluster import ClusterChooser
     from launcher.plan.check import check, results_folder
     from launcher.plan.grid import Grid, PlannedPoint, Verdict
     from launcher.plan.hub_reach import HubReach, hub_notes
@@ -98,19 +99,21 @@ def _run(arguments: Sequence[str], out: Output) -> int:
 
 
 def _read_grid(arguments: Sequence[str]) -> tuple[Grid | None, Sequence[str]]:
-    """The checked grid, and what Slurm could not tell.
+    """The checked grid, and what was chosen and what Slurm could not tell.
 
     None when one of Hydra's own flags was all there was to do.
     """
+    chooser = ClusterChooser()
     # What is wrong with a grid is one line on standard error, however long it took to find.
     with waiting("reading the grid", aside=False):
-        points = read_points(arguments)
+        points = read_points(arguments, chooser.choose)
         if not points:
             return None, ()
         at(f"asking Slurm about {told_count(len(points), 'point')}")
         # What Slurm ended since is known before anything is tried again.
         known = reconcile(results_folder(points[0].config))
-        return foresee(check(points, known, at, HubReach()), at), known.doubts
+        grid = foresee(check(points, known, at, HubReach()), at)
+        return grid, (*chooser.said, *known.doubts)
 
 
 def _plan(grid: Grid, arguments: Sequence[str], out: Output) -> int:

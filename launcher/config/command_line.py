@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -18,10 +18,20 @@ from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point, expand, register
 from launcher.config.keys import meant_word, settable_names, unknown_key
 from launcher.config.listing import CONF, groups
-from launcher.config.overrides import grids, parse, quoted_home, refuse_without_effect
+from launcher.config.overrides import (
+    grids,
+    parse,
+    quoted_home,
+    refuse_without_effect,
+    values,
+)
 from telemetry.nearest import did_you_mean
 from telemetry.next_line import typed
 
+Choose = Callable[[Mapping[str, Sequence[str]]], str]
+"""Which cluster a line that gives these keys these values is for."""
+
+_AUTO: Final = "auto"
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
 _CFG: Final = ("job", "hydra", "all")
 _INFO: Final = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -41,8 +51,10 @@ _FULL_KEY: Final = re.compile(r"full_key: (\S+)")
 _NO_SUCH_OPTION: Final = re.compile(r"In '[^']*': Could not find '(\w+)/([^']+)'")
 
 
-def read_points(arguments: Sequence[str]) -> list[Point]:
+def read_points(arguments: Sequence[str], choose: Choose | None = None) -> list[Point]:
     """Expand the command line to composed grid points.
+
+    `choose` settles a cluster that is left open; None takes `auto_cluster`.
 
     Raises:
         BadInputError: a key, group option or value is not allowed, or an engine is faulty.
@@ -57,7 +69,8 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
     overrides = parse(words)
     points: list[Point] = []
     for grid in grids(words, overrides):
-        with _environment(), _arguments(_for_hydra(flags, grid)):
+        cluster = _cluster(grid, choose)
+        with _environment(cluster), _arguments(_for_hydra(flags, grid, cluster)):
             try:
                 points += expand(_compose)
             except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -68,8 +81,33 @@ def read_points(arguments: Sequence[str]) -> list[Point]:
 
 
 def auto_cluster() -> str:
-    """What cluster=auto is here: `slurm` where sbatch is on PATH, else `local`."""
+    """What cluster=auto is for who asks nobody: `slurm` where sbatch is on PATH, else `local`."""
     return "slurm" if shutil.which("sbatch") else "local"
+
+
+def _cluster(words: Sequence[str], choose: Choose | None) -> str:
+    """What cluster=auto is for the words of one grid; any where it is not asked for."""
+    given = {
+        override.key_or_group: values(override)
+        if override.is_discrete_sweep()
+        else [str(override.value())]
+        for override in parse(words)
+    }
+    named = given.get("cluster", [])
+    if (named and _AUTO not in named) or (not named and _names_cluster(given.get("experiment"))):
+        return "local"
+    return auto_cluster() if choose is None else choose(given)
+
+
+def _names_cluster(experiment: Sequence[str] | None) -> bool:
+    """Whether an experiment's file says where it runs, or sweeps that."""
+    if not experiment or not (path := CONF / "experiment" / f"{experiment[0]}.yaml").is_file():
+        return False
+    content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    assert isinstance(content, dict)
+    defaults = content.get("defaults") or []
+    sweeps = ((content.get("hydra") or {}).get("sweeper") or {}).get("params") or {}
+    return "cluster" in sweeps or any("override /cluster" in one for one in defaults)
 
 
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
@@ -122,31 +160,31 @@ def _no_flag(flag: str, word: str, behind: str) -> str:
     )
 
 
-def _for_hydra(flags: Sequence[str], words: Sequence[str]) -> list[str]:
+def _for_hydra(flags: Sequence[str], words: Sequence[str], cluster: str) -> list[str]:
     """The words as Hydra takes them: it wants -m first or last, and here it is always on.
 
     conf/ turns it on as well, but Hydra forgets that where the configuration has a fault, and then
     says of a sweep that it is ambiguous. Beside another of its flags it takes no -m.
     """
-    resolved = [_resolve_auto(word) for word in words]
+    resolved = [_resolve_auto(word, cluster) for word in words]
     return [*flags, *resolved] if flags else ["-m", *resolved]
 
 
-def _resolve_auto(word: str) -> str:
-    key, _, values = word.partition("=")
+def _resolve_auto(word: str, cluster: str) -> str:
+    key, _, value_list = word.partition("=")
     if key != "cluster":
         return word
-    resolved = [auto_cluster() if value == "auto" else value for value in values.split(",")]
+    resolved = [cluster if value == _AUTO else value for value in value_list.split(",")]
     return f"cluster={','.join(resolved)}"
 
 
 @contextmanager
-def _environment() -> Any:
+def _environment(cluster: str) -> Any:
     """What the configuration reads from the environment, for as long as Hydra composes."""
     values: Mapping[str, str] = {
         # Raise, rather than print a page and exit with 1.
         "HYDRA_FULL_ERROR": "1",
-        "JOULEGRID_CLUSTER": auto_cluster(),
+        "JOULEGRID_CLUSTER": cluster,
     }
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

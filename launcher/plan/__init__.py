@@ -1,5 +1,7 @@
 """Points become specs, each with a verdict, before anything starts.
 
+- `auto_cluster`: whether `cluster=auto` is this machine or its Slurm, by what the line can
+  need.
 - `boards`: which GPU `gpu=auto` is here, and where a point's ranks compute.
 - `check`: composed points become a checked grid, each with its verdict.
 - `checkpoints`: what `weights=` names becomes a digest and a folder, before anything starts.
@@ -18,6 +20,6 @@
   differ.
 - `way_out`: what of a point that this machine has no room for would run on it.
 
-Public: `Cluster`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Tell`, `Verdict`, `check`,
-`keep_from_git`, `results_folder`, `tell_nobody`, `way_out`.
+Public: `Cluster`, `ClusterChooser`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Tell`,
+`Verdict`, `check`, `keep_from_git`, `results_folder`, `tell_nobody`, `way_out`.
 """
