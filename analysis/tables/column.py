@@ -41,6 +41,8 @@ class Column(Generic[T_contra]):
     """The page leaves the column out where that column is empty or 0 in every row."""
     plus_minus: str | None = None
     """Column that holds its expanded uncertainty (k = 2); the page writes both in one cell."""
+    uncertainty: str | None = None
+    """The same where the page leaves it out, as another column beside shows it already."""
     interval: tuple[str, str] | None = None
     """Columns that hold the two ends of its 95 % interval."""
     reason: str | None = None
@@ -62,7 +64,7 @@ def arrow_metadata(column: Column[Any]) -> dict[str, str]:
     return {
         "unit": column.unit,
         "meaning": column.meaning,
-        "uncertainty": column.plus_minus or "",
+        "uncertainty": column.plus_minus or column.uncertainty or "",
         "low": low,
         "high": high,
         "reason": column.reason or "",
@@ -125,9 +127,21 @@ class ColumnsOf(Generic[T]):
         amount: Callable[[T], Uncertain],
         *,
         width: str = "",
+        told: bool = True,
         **more: Any,
     ) -> tuple[Column[T], Column[T]]:
-        """A number and its uncertainty, side by side; `width` is what the latter means."""
+        """A number and its uncertainty, side by side.
+
+        Args:
+            name: of the number, ending in its unit.
+            label: header of the page.
+            unit: of both.
+            meaning: of the number.
+            amount: both, of what a row is about.
+            width: what the uncertainty means; empty: by the sensor's timing.
+            told: whether the page writes both in one cell.
+            more: what else `Column` has of the number.
+        """
         stem, _, ending = name.rpartition("_")
         beside = f"{stem}_uncertainty_{ending}"
         said = (
@@ -140,8 +154,7 @@ class ColumnsOf(Generic[T]):
                 unit,
                 meaning,
                 lambda one: amount(one).value,
-                plus_minus=beside,
-                **more,
+                **{"plus_minus" if told else "uncertainty": beside, **more},
             ),
             self.number(beside, "±", unit, said, lambda one: amount(one).plus_minus, shown=False),
         )

@@ -5,11 +5,13 @@ no other work explains a difference. Where they were measured under other settin
 the settings stand beside each.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
 from analysis.tables.groups import GROUPS
+from analysis.tables.labels import LABELS
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import POINT_BY_NAME, point_key
 from analysis.tables.table import Results
@@ -21,6 +23,10 @@ SEVERAL: Final = 2
 HALF_WIDTH: Final = (
     "Half of its 95 % interval where there are repeats, else the sensors' expanded uncertainty "
     "(k = 2)."
+)
+RATIO_WIDTH: Final = (
+    "Expanded uncertainty of the ratio: the relative ones of both in quadrature, each half of its "
+    "95 % interval where there are repeats, else by its sensors. Empty: it stands over itself."
 )
 _BY_NAME: Final = {column.name: column for column in GROUPS.columns}
 
@@ -36,12 +42,12 @@ def families(results: Results, but: Iterable[str]) -> list[list[Row]]:
     return list(found.values())
 
 
-def half_width(group: Row) -> float | None:
-    """Half of a point's interval of energy per token, else its sensors' part."""
-    low, high = group["energy_per_token_j_low"], group["energy_per_token_j_high"]
+def half_width(group: Row, name: str = "energy_per_token_j") -> float | None:
+    """Half of a point's interval of a metric, else its sensors' part."""
+    low, high = group[f"{name}_low"], group[f"{name}_high"]
     if low is not None and high is not None:
         return (float(high) - float(low)) / 2.0
-    width = group["energy_per_token_j_sensor"]
+    width = group[f"{name}_sensor"]
     return None if width is None else float(width)
 
 
@@ -50,6 +56,16 @@ def ratio(value: Cell, base: Cell) -> float | None:
     if not isinstance(value, int | float) or not isinstance(base, int | float) or not base:
         return None
     return float(value) / float(base)
+
+
+def ratio_width(group: Row, base: Row) -> float | None:
+    """What the ratio of two points' energies per token is uncertain by; None over itself."""
+    over = ratio(group["energy_per_token_j_mean"], base["energy_per_token_j_mean"])
+    if over is None or group is base:
+        return None
+    parts = [ratio(half_width(one), one["energy_per_token_j_mean"]) for one in (group, base)]
+    known = [part for part in parts if part is not None]
+    return over * math.hypot(*known) if len(known) == len(parts) else None
 
 
 def same_launch(one: Row, other: Row) -> bool:
@@ -70,6 +86,7 @@ def own_columns(of: ColumnsOf[T], group: Callable[[T], Row]) -> tuple[Column[T],
     """What one point had, by its groups' means."""
     return (
         of.simulated(lambda one: group(one)["simulated"]),
+        *(of.carried(column, group) for column in LABELS),
         of.count("n", "repeats", "Sealed runs of the point.", lambda one: group(one)["n"]),
         of.number(
             "power_w",
@@ -77,6 +94,15 @@ def own_columns(of: ColumnsOf[T], group: Callable[[T], Row]) -> tuple[Column[T],
             "W",
             "Mean power of all working GPUs together.",
             lambda one: group(one)["power_w_mean"],
+            uncertainty="power_uncertainty_w",
+        ),
+        of.number(
+            "power_uncertainty_w",
+            "±",
+            "W",
+            HALF_WIDTH,
+            lambda one: half_width(group(one), "power_w"),
+            shown=False,
         ),
         of.number(
             "energy_per_token_j",

@@ -8,12 +8,15 @@ from typing import Final
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
 from analysis.tables.contrast import (
     HALF_WIDTH,
+    RATIO_WIDTH,
     SEVERAL,
     families,
     half_width,
     point_columns,
     ratio,
+    ratio_width,
 )
+from analysis.tables.labels import pooled_label_columns
 from analysis.tables.launched import LAUNCH_SETTINGS, LAUNCHED
 from analysis.tables.point import engines_in_order
 from analysis.tables.published import PAPER_ENGINE
@@ -62,9 +65,14 @@ class _Contest:
         group = self.by_engine.get(engine)
         return None if group is None else group[name]
 
-    def half_width(self, engine: str) -> float | None:
+    def half_width(self, engine: str, name: str = "energy_per_token_j") -> float | None:
         group = self.by_engine.get(engine)
-        return None if group is None else half_width(group)
+        return None if group is None else half_width(group, name)
+
+    def energy_ratio_width(self, engine: str, base: str) -> float | None:
+        if engine not in self.by_engine or base not in self.by_engine:
+            return None
+        return ratio_width(self.by_engine[engine], self.by_engine[base])
 
     def over(self, engine: str, base: str, name: str) -> float | None:
         return ratio(self.cell(engine, name), self.cell(base, name))
@@ -130,6 +138,15 @@ def _side(engine: str) -> tuple[Column[_Contest], ...]:
             "W",
             "Mean power of all working GPUs.",
             lambda one: one.cell(engine, "power_w_mean"),
+            uncertainty=f"{engine}_power_uncertainty_w",
+        ),
+        _OF.number(
+            f"{engine}_power_uncertainty_w",
+            "±",
+            "W",
+            HALF_WIDTH,
+            lambda one: one.half_width(engine, "power_w"),
+            shown=False,
         ),
         _OF.number(
             f"{engine}_tokens_per_s",
@@ -171,6 +188,15 @@ def _against(base: str, engine: str) -> tuple[Column[_Contest], ...]:
             "1",
             f"{engine}_energy_per_token_j / {base}_energy_per_token_j.",
             lambda one: one.over(engine, base, "energy_per_token_j_mean"),
+            uncertainty=f"energy_{engine}_over_{base}_uncertainty",
+        ),
+        _OF.number(
+            f"energy_{engine}_over_{base}_uncertainty",
+            "±",
+            "1",
+            RATIO_WIDTH,
+            lambda one: one.energy_ratio_width(engine, base),
+            shown=False,
         ),
         _OF.number(
             f"rate_{engine}_over_{base}",
@@ -197,6 +223,9 @@ _COLUMNS: Final = (
         lambda one: one.measured_apart,
     ),
     _OF.simulated(lambda one: any(bool(group["simulated"]) for group in one.by_engine.values())),
+    *pooled_label_columns(
+        _OF, lambda one, label: [group[label.name] for group in one.by_engine.values()]
+    ),
 )
 
 ENGINES: Final = TableKind(

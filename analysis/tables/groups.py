@@ -48,12 +48,14 @@ METRICS: Final = (
     "gpu_utilization",
 )
 """Columns of runs and of performance that have a mean and an interval over repeats."""
-# Metrics that are energy times something exact, so that energy's relative uncertainty is theirs.
-_LIKE_ENERGY: Final = ("energy_j", HEADLINE, "energy_per_response_j", "power_w")
 _BASES: Final[dict[str, Column[Any]]] = {
     **{column.name: column for column in PERFORMANCE.columns},
     **{column.name: column for column in RUNS.columns},
 }
+# Metrics of which each repeat has an uncertainty by its sensors.
+_SENSED: Final = tuple(
+    name for name in METRICS if _BASES[name].plus_minus or _BASES[name].uncertainty
+)
 # What the page's first table leaves to the others: the files have all.
 _LEFT_OUT: Final = frozenset(
     METRICS[METRICS.index("prefill_tokens_per_s") : METRICS.index("gpu_utilization")]
@@ -102,11 +104,6 @@ class _Group:
         return next(filter(None, reasons), None)
 
     @property
-    def sensor(self) -> float | None:
-        """Expanded uncertainty of the headline's mean by the sensors alone."""
-        return None if self.interval(HEADLINE) is None else self._width(HEADLINE)
-
-    @property
     def gain(self) -> float | None:
         """The most that the boards' gain may come to in a repeat's energy per token."""
         if self.interval(HEADLINE) is None:
@@ -120,17 +117,17 @@ class _Group:
 
     def _width(self, name: str) -> float | None:
         """Expanded uncertainty of a metric's mean by the sensors alone; None when it has none."""
-        if name not in _LIKE_ENERGY:
+        column = _BASES[name]
+        beside = column.plus_minus or column.uncertainty
+        if beside is None:
             return None
-        widths = []
-        for row in self.rows:
-            value, energy_j, width_j = (
-                row[key] for key in (name, "energy_j", "energy_uncertainty_j")
-            )
-            if value is None or width_j is None or not energy_j:
-                return None
-            widths.append(abs(float(value) / float(energy_j)) * float(width_j))
-        return width_of_mean(widths)
+        widths = [row[beside] for row in self.rows]
+        known = [float(width) for width in widths if width is not None]
+        return width_of_mean(known) if len(known) == len(widths) else None
+
+    def sensor(self, name: str) -> float | None:
+        """The same, where there is a mean."""
+        return None if self.interval(name) is None else self._width(name)
 
 
 _OF: Final = ColumnsOf[_Group]()
@@ -163,9 +160,22 @@ def _interval_columns(name: str) -> tuple[Column[_Group], ...]:
         shown=name not in _LEFT_OUT,
         shown_with=f"{name}_mean" if base.shown_with == name else base.shown_with,
         plus_minus=f"{name}_sensor" if headline else None,
+        uncertainty=f"{name}_sensor" if name in _SENSED else None,
         interval=(f"{name}_low", f"{name}_high"),
     )
     return mean, end("low", "Lower", "from"), end("high", "Upper", "to")
+
+
+def _sensor_column(name: str) -> Column[_Group]:
+    return _OF.number(
+        f"{name}_sensor",
+        "±",
+        _BASES[name].unit,
+        f"Expanded uncertainty (k = 2) of {name}_mean by the sensors' timing alone: root sum of "
+        "squares of the repeats' over n. It says nothing of how repeats scatter.",
+        lambda group: group.sensor(name),
+        shown=False,
+    )
 
 
 def _idle_gpus(group: _Group) -> Cell:
@@ -176,7 +186,7 @@ _COLUMNS: Final = (
     *(_OF.told(column, lambda group: group.runs[0].spec) for column in POINT),
     *(_OF.told(column, lambda group: group.runs[0]) for column in LAUNCHED),
     _OF.simulated(lambda group: any(run.simulated for run in group.runs)),
-    *pooled_label_columns(_OF, lambda group: group.runs),
+    *pooled_label_columns(_OF, lambda group, label: [label.value(run) for run in group.runs]),
     _OF.count(
         "n",
         "repeats",
@@ -191,15 +201,7 @@ _COLUMNS: Final = (
         shown_with="idle_gpus",
     ),
     *(column for name in METRICS for column in _interval_columns(name)),
-    _OF.number(
-        f"{HEADLINE}_sensor",
-        "±",
-        "J",
-        "Expanded uncertainty (k = 2) of energy_per_token_j_mean by the sensors' timing alone: "
-        "root sum of squares of the repeats' over n. It says nothing of how repeats scatter.",
-        lambda group: group.sensor,
-        shown=False,
-    ),
+    *map(_sensor_column, _SENSED),
     _OF.number(
         f"{HEADLINE}_gain",
         "± gain",

@@ -44,16 +44,19 @@ def label_columns(of: ColumnsOf[T], run: Callable[[T], Run]) -> tuple[Column[T],
 
 
 def pooled_label_columns(
-    of: ColumnsOf[T], runs: Callable[[T], Sequence[Run]]
+    of: ColumnsOf[T], cells: Callable[[T, Column[Run]], Sequence[Cell]]
 ) -> tuple[Column[T], ...]:
-    """The labels of all runs that a row is about: true where one has it, empty where one may."""
+    """The labels of all that a row is about: true where one has it, empty where one may.
+
+    `cells` gives a label of each of them.
+    """
 
     def pooled(column: Column[Run]) -> Column[T]:
         return of.flag(
             column.name,
             column.label,
             column.meaning,
-            lambda one: _any([column.value(run) for run in runs(one)]),
+            lambda one: _any(cells(one, column)),
             shown=column.shown,
         )
 

@@ -52,12 +52,14 @@ _COLUMNS: Final = (
         lambda one: one.phase.energy,
         reason="reason",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "power_w",
         "power",
         "W",
         "energy_j / seconds.",
-        lambda one: one.phase.energy.over(one.phase.seconds).value,
+        lambda one: one.phase.energy.over(one.phase.seconds),
+        told=False,
+        reason="reason",
     ),
     *_OF.uncertain(
         "net_energy_j",

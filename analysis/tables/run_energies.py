@@ -47,12 +47,14 @@ WINDOW_ENERGY: Final = (
         lambda one: one.run_energy.gain_j,
         shown_with="energy_gain_uncertainty_j",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "power_w",
         "power",
         "W",
         "energy_j / duration_s: the paper's energy per second.",
-        lambda one: one.energy.over(one.duration_s).value,
+        lambda one: one.energy.over(one.duration_s),
+        told=False,
+        reason="energy_reason",
     ),
     *_OF.uncertain(
         "energy_per_token_j",
@@ -62,12 +64,14 @@ WINDOW_ENERGY: Final = (
         lambda one: one.energy.over(one.tokens),
         reason="energy_reason",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "energy_per_response_j",
         "J / response",
         "J",
         "energy_j / responses.",
-        lambda one: one.energy.over(one.responses).value,
+        lambda one: one.energy.over(one.responses),
+        told=False,
+        reason="energy_reason",
         shown=False,
     ),
     _OF.count(
@@ -77,13 +81,14 @@ WINDOW_ENERGY: Final = (
         lambda one: len(one.run_energy.idle_gpus),
         shown_with="idle_gpus",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "idle_gpus_energy_j",
         "idle GPUs' energy",
         "J",
         "Energy of those GPUs in the window, by their polled counters, else by the integral of "
         "their power.",
-        lambda one: one.run_energy.idle_energy.value,
+        lambda one: one.run_energy.idle_energy,
+        told=False,
         shown_with="idle_gpus",
         reason="idle_gpus_reason",
     ),
@@ -96,12 +101,13 @@ WINDOW_ENERGY: Final = (
         shown_with="idle_gpus",
         reason="idle_gpus_reason",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "charged_energy_per_token_j",
         "charged J / token",
         "J",
         "charged_energy_j / generated_tokens.",
-        lambda one: one.charged.over(one.tokens).value,
+        lambda one: one.charged.over(one.tokens),
+        told=False,
         shown_with="idle_gpus",
         reason="idle_gpus_reason",
     ),
@@ -153,27 +159,33 @@ SPLIT_ENERGY: Final = (
         lambda one: one.net,
         reason="net_reason",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "net_energy_per_token_j",
         "net J / token",
         "J",
         "net_energy_j / generated_tokens.",
-        lambda one: one.net.over(one.tokens).value,
+        lambda one: one.net.over(one.tokens),
+        told=False,
+        reason="net_reason",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "polled_counter_energy_j",
         "polled counter",
         "J",
         "Energy in the window by the counters as the watchers polled them.",
-        lambda one: one.polled_counter.value,
+        lambda one: one.polled_counter,
+        told=False,
+        reason="polled_counter_reason",
         shown=False,
     ),
-    _OF.number(
+    *_OF.uncertain(
         "power_integral_energy_j",
         "power integral",
         "J",
         "Energy in the window by the integral of power.",
-        lambda one: one.power_integral.value,
+        lambda one: one.power_integral,
+        told=False,
+        reason="power_integral_reason",
         shown=False,
     ),
     _OF.share(
@@ -211,12 +223,14 @@ SPLIT_ENERGY: Final = (
         lambda one: one.run_energy.apart(POWER_INTEGRAL, RANK_COUNTER).plus_minus,
         shown=False,
     ),
-    _OF.number(
+    *_OF.uncertain(
         "rank_counter_energy_j",
         "rank counter",
         "J",
         "Energy in the window by the counters as the ranks read them.",
-        lambda one: one.rank_counter.value,
+        lambda one: one.rank_counter,
+        told=False,
+        reason="rank_counter_reason",
         shown=False,
     ),
     _OF.share(
@@ -228,23 +242,25 @@ SPLIT_ENERGY: Final = (
         shown_with="rank_counter_energy_j",
         reason="rank_counter_reason",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "zone_energy_j",
         "host energy",
         "J",
         "Energy of the hosts' processors and their memory in the window (Linux powercap); not part "
         "of energy_j.",
-        lambda one: one.zone.value,
+        lambda one: one.zone,
+        told=False,
         reason="zone_reason",
         shown_with="zone_energy_j",
     ),
-    _OF.number(
+    *_OF.uncertain(
         "node_energy_j",
         "nodes' energy",
         "J",
         "Energy of all nodes, GPUs and all, in the window: trapezoid under the power that their "
         "service processors tell (IPMI DCMI); slow and coarse, to hold energy_j against.",
-        lambda one: one.node.value,
+        lambda one: one.node,
+        told=False,
         shown_with="node_energy_j",
         reason="node_reason",
     ),
@@ -285,6 +301,12 @@ WHY_NOT: Final = (
         "rank counter",
         "Why rank_counter_energy_j is missing.",
         lambda one: one.rank_counter.reason,
+    ),
+    _OF.why(
+        "power_integral_reason",
+        "power integral",
+        "Why power_integral_energy_j is missing.",
+        lambda one: one.power_integral.reason,
     ),
     _OF.why("node_reason", "nodes", "Why node_energy_j is missing.", lambda one: one.node.reason),
     _OF.why("zone_reason", "host", "Why zone_energy_j is missing.", lambda one: one.zone.reason),

@@ -6,11 +6,13 @@ from typing import Final
 
 from analysis.tables.column import ColumnsOf, Row
 from analysis.tables.contrast import (
+    RATIO_WIDTH,
     SEVERAL,
     families,
     own_columns,
     point_columns,
     ratio,
+    ratio_width,
     same_launch,
 )
 from analysis.tables.point import engines_in_order
@@ -45,6 +47,15 @@ _COLUMNS: Final = (
         lambda one: ratio(
             one.group["energy_per_token_j_mean"], one.fewest["energy_per_token_j_mean"]
         ),
+        uncertainty="energy_over_fewest_uncertainty",
+    ),
+    _OF.number(
+        "energy_over_fewest_uncertainty",
+        "±",
+        "1",
+        RATIO_WIDTH,
+        lambda one: ratio_width(one.group, one.fewest),
+        shown=False,
     ),
 )
 

@@ -97,8 +97,10 @@ class Table:
         if len(names) > len(set(names)):
             raise ValueError(f"`columns` of {self.name} must have each name once, but are {names}")
         for column in self.columns:
-            beside = (column.shown_with, column.plus_minus, column.reason, *(column.interval or ()))
-            for other in beside:
+            for other in (
+                *(column.shown_with, column.plus_minus, column.uncertainty, column.reason),
+                *(column.interval or ()),
+            ):
                 if other is not None and other not in names:
                     raise ValueError(
                         f"`{column.name}` of {self.name} must name columns beside it, "

@@ -22,7 +22,7 @@ _PNG: Final = b"\x89PNG"
 @cache
 def executed() -> tuple[dict[str, Any], ...]:
     """The code cells of the notebook once it was run by a kernel of its own, in docs/."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook: Any = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(
         notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}
     )

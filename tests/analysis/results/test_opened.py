@@ -12,7 +12,6 @@ import pytest
 
 from analysis import open_results
 from analysis.report.page import write_report
-from analysis.results import frame
 from analysis.results.trace_columns import TRACES
 from analysis.runs.sealed_runs import load
 from analysis.tables.build import TABLES, build_tables
@@ -91,6 +90,44 @@ def test_every_column_has_unit_meaning_and_the_columns_beside_it(tmp_path: Path)
     assert power.interval == ("power_w_low", "power_w_high")
 
 
+def test_every_energy_and_power_of_a_run_and_a_point_has_its_uncertainty(tmp_path: Path) -> None:
+    for engine in ("reference", "fast"):
+        for gpus in (1, 2):
+            spec = {"gpu": "h200", "dtype": "fp16", "engine": engine, "gpus": gpus}
+            build_run(tmp_path, Plan(spec=spec, gpu={"name": "NVIDIA H200", "kind": "h200"}))
+    tables = open_results(tmp_path).tables
+    asked = {"power_cap_w"}
+    for name in ("runs", "phases", "gpus", "groups", "engines", "sharding"):
+        beside = {column.uncertainty for column in tables[name].columns}
+        ends = {end for column in tables[name].columns for end in column.interval or ()}
+        for column in tables[name].columns:
+            if column.unit in ("J", "W") and column.name not in {*beside, *ends, *asked}:
+                gain = "gain" in column.name
+                assert gain or column.uncertainty or column.interval, f"{name}.{column.name}"
+    for name in ("runs", "groups", "engines", "sharding"):
+        rows = tables[name].to_arrow()
+        for column in tables[name].columns:
+            if column.uncertainty and "power" in column.name and "integral" not in column.name:
+                values, widths = rows[column.name], rows[column.uncertainty]
+                assert values.null_count == widths.null_count, f"{name}.{column.name}"
+    (row,) = tables.engines.to_arrow().slice(0, 1).to_pylist()
+    parts = [
+        row[f"{engine}_energy_per_token_uncertainty_j"] / row[f"{engine}_energy_per_token_j"]
+        for engine in ("reference", "fast")
+    ]
+    ratio = row["energy_fast_over_reference"]
+    expected = ratio * (parts[0] ** 2 + parts[1] ** 2) ** 0.5
+    assert row["energy_fast_over_reference_uncertainty"] == pytest.approx(expected)
+
+
+def test_the_uncertainty_of_power_is_that_of_energy_over_the_time(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    (row,) = open_results(tmp_path).tables.runs.to_arrow().to_pylist()
+    assert row["power_uncertainty_w"] == pytest.approx(
+        row["energy_uncertainty_j"] / row["duration_s"]
+    )
+
+
 def test_a_trace_has_each_column_of_the_record_and_says_what_it_is(tmp_path: Path) -> None:
     build_run(tmp_path)
     for kind, schema in RECORD_TABLES.items():
@@ -163,7 +200,7 @@ def test_a_library_that_is_not_installed_is_named_with_the_command_that_brings_i
     def missing(name: str) -> object:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-    monkeypatch.setattr(frame.importlib, "import_module", missing)
+    monkeypatch.setattr("analysis.results.frame.importlib.import_module", missing)
     with pytest.raises(ModuleNotFoundError, match=f"pip install {library} brings it") as told:
         getattr(runs, f"to_{library}")()
     assert "\n" not in str(told.value)
