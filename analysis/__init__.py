@@ -12,3 +12,17 @@
 - `statistics/`: repeats and comparisons.
 - `tables/`: one module a table: its columns beside how each is computed.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.results.opened import open_results as open_results
+else:
+
+    def __getattr__(name: str) -> object:
+        # The one door of this map: whoever imports a room beside it must not load Arrow by it.
+        if name == "open_results":
+            from analysis.results.opened import open_results  # noqa: PLC0415
+
+            return open_results
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,6 +13,7 @@ from analysis.audit.registry import CHECKS
 from analysis.runs.sealed_runs import load
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.build import build_tables
+from analysis.tables.file_metadata import same_meanings
 from analysis.tables.table import Table
 from telemetry.record.paths import RunPaths, find_runs, report_folder
 from telemetry.record.schema import SCHEMA_VERSION
@@ -228,8 +229,10 @@ def _table_faults(folder: Path, table: Table) -> list[str]:
     if not written.is_file() or written.read_bytes() != table.to_csv():
         faults.append(f"{written.name} is not what the sealed runs give")
     # By content: another release of Arrow may write the same table in other bytes.
-    if not columns.is_file() or not pq.read_table(columns, partitioning=None).equals(
-        table.to_arrow()
-    ):
+    made = table.to_arrow()
+    found = pq.read_table(columns, partitioning=None) if columns.is_file() else None
+    if found is None or not found.equals(made):
         faults.append(f"{columns.name} is not what the sealed runs give")
+    elif not same_meanings(found.schema, made.schema):
+        faults.append(f"{columns.name} says of its columns or runs what they do not")
     return faults

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from telemetry.named_paths import named_path
 from telemetry.nearest import did_you_mean
 from telemetry.record.place import Place, PlaceKind, place_of
 from telemetry.record.spec import RunSpec
+from telemetry.terminal import printable
 
 # A folder of many results folders is not listed in an error.
 _MOST_MEANT: Final = 3
@@ -151,7 +152,10 @@ class OpenedResults:
     @cached_property
     def not_counted(self) -> tuple[NotCounted, ...]:
         """What is in no number, each with its reason: not sealed, damaged, changed since."""
-        return self._tables.others
+        # A reason is the record's own words, which must not steer a terminal.
+        return tuple(
+            replace(other, reason=printable(other.reason)) for other in self._tables.others
+        )
 
     @property
     def notes(self) -> tuple[tuple[str, str], ...]:

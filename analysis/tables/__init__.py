@@ -33,5 +33,5 @@ Public: `Cell`, `Column`, `ColumnsOf`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `
 `build_tables`, `differing`, `engine_order`, `engines_in_order`, `estimated_bytes`,
 `field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`, `launch_of`,
 `pandas_attrs`, `phase_rows`, `point_key`, `published`, `report_folder`, `run_order`, `run_row`,
-`table_metadata`, `visible`, `write_tables`.
+`same_meanings`, `table_metadata`, `visible`, `write_tables`.
 """

@@ -109,6 +109,9 @@ def test_wandb_is_told_the_same_and_the_trace(
     assert artifact.files == ["results/report/tables/runs.parquet"]
     assert "energy_j" not in lost.summary
     assert lost.summary["energy_reason"] == rows[1]["energy_reason"]
+    run_page("wandb")
+    assert wandb.runs[2].id == whole.id
+    assert wandb.runs[2].history == []
 
 
 def test_codecarbon_s_joules_stand_beside_the_ranks_whole_life(

@@ -244,6 +244,38 @@ def test_a_parquet_table_edited_in_the_report_is_found(tmp_path: Path) -> None:
     assert line.evidence == "runs.parquet is not what the sealed runs give"
 
 
+@pytest.mark.parametrize(
+    ("key", "old", "new"),
+    [
+        ("joulegrid", b'"simulated": "all"', b'"simulated": "none"'),
+        ("PANDAS_ATTRS", b'"simulated": "all"', b'"simulated": "none"'),
+        ("energy_j", b"J", b"kJ"),
+    ],
+)
+def test_what_a_parquet_table_says_of_its_numbers_is_made_again_too(
+    tmp_path: Path, key: str, old: bytes, new: bytes
+) -> None:
+    build_run(tmp_path)
+    write_report(load(tmp_path))
+    path = tmp_path / "report" / "tables" / "runs.parquet"
+    table = pq.read_table(path, partitioning=None)
+    if key in table.column_names:
+        at = table.column_names.index(key)
+        field = table.schema.field(at)
+        told = {**field.metadata, b"unit": new}
+        assert field.metadata[b"unit"] == old
+        table = table.set_column(at, field.with_metadata(told), table[key])
+    else:
+        told = {**table.schema.metadata}
+        assert old in told[key.encode()]
+        told[key.encode()] = told[key.encode()].replace(old, new)
+        table = table.replace_schema_metadata(told)
+    pq.write_table(table, path)
+    (line,) = [line for line in audit_folder(tmp_path).lines if line.name == "report-tables"]
+    assert line.outcome is Outcome.FAILED
+    assert line.evidence == "runs.parquet says of its columns or runs what they do not"
+
+
 def test_where_no_run_is_worse_than_another_none_is_called_so(tmp_path: Path) -> None:
     build_run(tmp_path)
     build_run(tmp_path, Plan(spec={"seed": 2}))

@@ -18,7 +18,7 @@ from analysis.tables.build import TABLES, build_tables
 from analysis.tables.file_metadata import field_metadata, table_metadata
 from analysis.tables.write import write_tables
 from telemetry.merge.attempt import merge_attempt
-from telemetry.record.files import file_sha256
+from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.schema import TABLES as RECORD_TABLES
 from telemetry.record.seal import seal_attempt
 from tests.support.records import Plan, build_run, work_w
@@ -239,6 +239,18 @@ def test_a_run_that_is_not_sealed_is_not_counted_with_its_reason(tmp_path: Path)
     (other,) = opened.not_counted
     assert other.state == "failed"
     assert opened.tables.not_counted.to_arrow()["state"].to_pylist() == ["failed"]
+
+
+def test_a_reason_of_the_record_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    built = build_run(tmp_path, Plan(end="failed"))
+    ended = read_json(built.attempt(1).ended)
+    write_json(built.attempt(1).ended, {**ended, "reason": "\x1b[2Jall is well"})
+    opened = open_results(tmp_path)
+    (other,) = opened.not_counted
+    assert other.reason == "\\x1b[2Jall is well"
+    with pytest.raises(ValueError, match="is failed: ") as told:
+        opened.run(built.run_id)
+    assert "\x1b" not in str(told.value)
 
 
 def test_a_run_whose_parts_were_damaged_is_partial_in_all_its_rows(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class LoggedRun:
     summary: dict[str, Any] = field(default_factory=dict)
     artifacts: list[Artifact] = field(default_factory=list)
     finished: bool = False
+    resumed: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -125,5 +126,6 @@ class Wandb:
         assert id is None or _RUN_ID.fullmatch(id), id
         assert all(0 < len(tag) <= _MOST_TAG_CHARS for tag in tags or ())
         assert isinstance(config, dict)
-        self.runs.append(LoggedRun(id=id, config=config, tags=list(tags or ())))
+        resumed = resume == "allow" and id is not None and any(run.id == id for run in self.runs)
+        self.runs.append(LoggedRun(id=id, config=config, tags=list(tags or ()), resumed=resumed))
         return self.runs[-1]
