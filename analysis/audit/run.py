@@ -13,6 +13,7 @@ from analysis.audit.registry import CHECKS
 from analysis.runs.sealed_runs import load
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.build import build_tables
+from analysis.tables.dictionary import DICTIONARY, dictionary
 from analysis.tables.file_metadata import same_meanings
 from analysis.tables.table import Table
 from telemetry.record.paths import RunPaths, find_runs, report_folder
@@ -214,8 +215,13 @@ def _report_tables(results: Path) -> Finding:
     if not folder.is_dir():
         return skipped("no report was written yet")
     try:
-        tables = build_tables(load(results)).all()
+        made = build_tables(load(results))
+        tables = made.all()
         faults = [fault for table in tables for fault in _table_faults(folder, table)]
+        told = folder / DICTIONARY
+        # A report from before has none.
+        if told.is_file() and told.read_bytes() != dictionary(made):
+            faults.append(f"{told.name} is not what the tables say of their columns")
     except UNREADABLE as error:
         return failed(f"could not be checked: {shortened(error)}")
     rows = sum(len(table.rows) for table in tables)

@@ -1,17 +1,21 @@
-"""Write: tables as CSV and Parquet."""
+"""Write: tables as CSV and Parquet, with what their columns mean."""
 
 import io
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from analysis.tables.dictionary import DICTIONARY, dictionary
 from analysis.tables.file_metadata import with_pandas_attrs
 from analysis.tables.table import Tables
 from telemetry.record.files import write_bytes
 
 
 def write_tables(tables: Tables, folder: Path) -> list[Path]:
-    """Write every table as `<name>.csv` and `<name>.parquet`; equal tables give equal bytes."""
+    """Write every table as `<name>.csv` and `<name>.parquet`, and what their columns mean.
+
+    Equal tables give equal bytes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for table in tables.all():
@@ -21,4 +25,6 @@ def write_tables(tables: Tables, folder: Path) -> list[Path]:
         pq.write_table(with_pandas_attrs(table.to_arrow()), sink, compression="zstd")
         write_bytes(path.with_suffix(".parquet"), sink.getvalue())
         written += [path, path.with_suffix(".parquet")]
-    return written
+    path = folder / DICTIONARY
+    write_bytes(path, dictionary(tables))
+    return [*written, path]

@@ -276,6 +276,18 @@ def test_what_a_parquet_table_says_of_its_numbers_is_made_again_too(
     assert line.evidence == "runs.parquet says of its columns or runs what they do not"
 
 
+def test_a_dictionary_of_columns_that_says_something_else_is_found(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    write_report(load(tmp_path))
+    path = tmp_path / "report" / "tables" / "columns.csv"
+    path.write_bytes(
+        path.read_bytes().replace(b"runs,energy_j,number,J,", b"runs,energy_j,number,kJ,")
+    )
+    (line,) = [line for line in audit_folder(tmp_path).lines if line.name == "report-tables"]
+    assert line.outcome is Outcome.FAILED
+    assert line.evidence == "columns.csv is not what the tables say of their columns"
+
+
 def test_where_no_run_is_worse_than_another_none_is_called_so(tmp_path: Path) -> None:
     build_run(tmp_path)
     build_run(tmp_path, Plan(spec={"seed": 2}))

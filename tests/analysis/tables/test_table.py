@@ -169,6 +169,17 @@ def test_csv_and_parquet_hold_the_same_and_come_out_the_same_twice(tmp_path: Pat
     assert stored.schema.field("energy_j").metadata[b"unit"] == b"J"
 
 
+def test_who_reads_the_csv_files_finds_what_their_columns_mean(tmp_path: Path) -> None:
+    tables = tables_of(tmp_path / "results", Plan())
+    write_tables(tables, tmp_path)
+    with (tmp_path / "columns.csv").open(newline="") as source:
+        rows = {(row["table"], row["column"]): row for row in csv.DictReader(source)}
+    assert len(rows) == sum(len(table.columns) for table in tables.all())
+    energy = rows["runs", "energy_j"]
+    assert (energy["unit"], energy["uncertainty"]) == ("J", "energy_uncertainty_j")
+    assert energy["meaning"].startswith("Gross energy of all GPUs")
+
+
 def test_every_column_has_a_meaning(tmp_path: Path) -> None:
     for table in tables_of(tmp_path, Plan()).all():
         assert all(column.meaning.endswith(".") for column in table.columns), table.name
