@@ -29,7 +29,7 @@ class FrameColumn:
     uncertainty: str | None
     """Column that holds its expanded uncertainty (k = 2); None: it has none."""
     interval: tuple[str, str] | None
-    """Columns that hold the ends of its 95 % interval; None: it has none."""
+    """Columns that hold the ends of its interval, and say which it is; None: it has none."""
     reason: str | None
     """Column that says why it is null; None: it has none."""
 

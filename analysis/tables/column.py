@@ -44,7 +44,7 @@ class Column(Generic[T_contra]):
     uncertainty: str | None = None
     """The same where the page leaves it out, as another column beside shows it already."""
     interval: tuple[str, str] | None = None
-    """Columns that hold the two ends of its 95 % interval."""
+    """Columns that hold the two ends of its interval, and say which interval it is."""
     reason: str | None = None
     """Column that says why a number is missing."""
     setting: bool = False

@@ -8,6 +8,7 @@ from typing import Final
 from analysis.energy.spent import Spent, spent
 from analysis.energy.uncertain import Uncertain
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
+from analysis.tables.labels import label_columns
 from analysis.tables.measured import Measured
 from analysis.tables.point import POINT_BY_NAME
 from analysis.tables.table import TableKind
@@ -89,7 +90,9 @@ def _foreseen(
             return found
 
         shown = part == "value"
-        return _OF.number(named, heading, unit, what, cell, shown=shown, reason="reason")
+        ends = (f"foreseen_{stem}_low_{letter}", f"foreseen_{stem}_high_{letter}")
+        more = {"interval": ends} if shown else {}
+        return _OF.number(named, heading, unit, what, cell, shown=shown, reason="reason", **more)
 
     end = f"end of {name}'s central interval, which is to hold {LEVEL:.0%} of such runs."
     return (
@@ -132,6 +135,7 @@ _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),
     *(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec) for name in _POINT),
     _OF.simulated(lambda one: one.of.simulated),
+    *label_columns(_OF, lambda one: one.of.run),
     *_foreseen(
         "wall",
         "job",

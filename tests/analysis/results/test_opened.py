@@ -50,7 +50,7 @@ def test_code_with_changes_is_said_of_the_run_and_in_its_rows(
     build_run(tmp_path, Plan(provenance={"git": git}))
     opened = open_results(tmp_path)
     assert opened.runs[0].changed_code is told
-    for name in ("runs", "groups", "performance", "conditions", "phases", "gpus"):
+    for name in ("runs", "groups", "performance", "conditions", "phases", "gpus", "forecasts"):
         assert set(opened.tables[name].to_arrow()["changed_code"].to_pylist()) == {told}, name
     assert set(opened.runs[0].trace.samples.to_arrow()["changed_code"].to_pylist()) == {told}
 
@@ -97,7 +97,7 @@ def test_every_energy_and_power_of_a_run_and_a_point_has_its_uncertainty(tmp_pat
             build_run(tmp_path, Plan(spec=spec, gpu={"name": "NVIDIA H200", "kind": "h200"}))
     tables = open_results(tmp_path).tables
     asked = {"power_cap_w"}
-    for name in ("runs", "phases", "gpus", "groups", "engines", "sharding"):
+    for name in ("runs", "phases", "gpus", "groups", "engines", "sharding", "forecasts"):
         beside = {column.uncertainty for column in tables[name].columns}
         ends = {end for column in tables[name].columns for end in column.interval or ()}
         for column in tables[name].columns:
