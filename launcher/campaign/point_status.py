@@ -241,8 +241,9 @@ def _open_state(
 def progress_line(attempt: AttemptPaths) -> str:
     """How far a running attempt is, in one line."""
     phase, _, rate = read_progress(attempt)
-    left_s = job_left_s(attempt)
-    left = "" if left_s is None else f"; job ends in {time_text(left_s)}"
+    # What its ranks foresee of their batches stands in the rate already.
+    left_s = None if foreseen_of(attempt) is None else job_left_s(attempt)
+    left = "" if left_s is None else f"; ends in {time_text(left_s)}"
     return f"{phase} {rate}".strip() + left
 
 

@@ -111,7 +111,8 @@ class Learned:
     def _who_is_alike(self) -> dict[str, dict[Hashable, FloatArray]]:
         """By a name of likeness and its value: the variance that runs with it share; (runs,)."""
         found: dict[str, dict[Hashable, FloatArray]] = {}
-        for name, sd in self._quantity.alike.items():
+        alike = self._quantity.alike_of(self._jobs[0]) if self._jobs else {}
+        for name, sd in alike.items():
             values = [job.likeness[name] for job in self._jobs]
             found[name] = {
                 value: np.array([sd**2 if other == value else 0.0 for other in values])
@@ -133,7 +134,7 @@ class Learned:
         priors = self._quantity.parameters(job)
         logs = self._logs.get(block) or prior_logs(priors)
         here, slope = self._slope(job, logs)
-        variance = sum(sd**2 for sd in self._quantity.alike.values())
+        variance = sum(sd**2 for sd in self._quantity.alike_of(job).values())
         variance += self._quantity.scatter_of(job) ** 2
         variance += sum((one * sd) ** 2 for one, sd in zip(slope, spreads(priors), strict=True))
         if self._jobs:

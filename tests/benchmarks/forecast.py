@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,9 @@ from telemetry.record.foreseen import Expected
 from telemetry.record.launch import LaunchConfig
 from tests.support.recordings import recorded, unpack
 
-AMOUNTS: Final = ("job s", "job J", "window s", "window J")
+AMOUNTS: Final = ("job s", "job J", "window s", "window J", "pass s", "pass J")
+"""A pass is one time through all prompts: a window is passes until `min_window_s`, which makes its
+length easier to tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class Taught:
 
     lesson: Lesson
     launch: LaunchConfig
+    passes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,11 @@ class Error:
 def taught(results: Path) -> list[Taught]:
     """Every sealed run of a folder."""
     return [
-        Taught(lesson=lesson(run, Host()), launch=LaunchConfig(**run.launch))
+        Taught(
+            lesson=lesson(run, Host()),
+            launch=LaunchConfig(**run.launch),
+            passes=run.model["window"]["passes"],
+        )
         for run in load(results).runs
     ]
 
@@ -93,11 +100,17 @@ def errors(
         others = [each.lesson for each in history if keeps(each.lesson, left)]
         forecaster = Forecaster(left.job.kind, others, Host())
         seen = forecaster.foresee(left.job.spec, one.launch, node=left.job.host)
+        once = forecaster.foresee(
+            left.job.spec, replace(one.launch, min_window_s=0.0), node=left.job.host
+        )
+        window_j = left.spent.window_energy.value
         pairs = (
             (seen.time_s, left.spent.time_s),
             (seen.energy_j, left.spent.energy.value),
             (seen.window_s, left.spent.window_s),
-            (seen.window_energy_j, left.spent.window_energy.value),
+            (seen.window_energy_j, window_j),
+            (once.window_s, left.spent.window_s / one.passes),
+            (once.window_energy_j, None if window_j is None else window_j / one.passes),
         )
         for amount, (expected, measured) in zip(AMOUNTS, pairs, strict=True):
             if expected is not None and measured is not None:
