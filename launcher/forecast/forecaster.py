@@ -1,16 +1,14 @@
 """Forecaster: planned points get what they are expected to take, with intervals."""
 
 import socket
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
 from launcher.forecast.constants import CPU_CORE_FLOP_PER_S
 from launcher.forecast.expectation import Beliefs, put_together, summed_up
-from launcher.forecast.history import History, read_history
-from launcher.forecast.learning import Belief, Learned
-from launcher.forecast.lesson import Lesson
+from launcher.forecast.learning import Belief, Learned, Lesson
 from launcher.forecast.quantity import PREFILL, QUANTITIES, STEP, WATTS
 from launcher.forecast.work import Host, expected_work
 from launcher.forecast.workload import Workload
@@ -19,6 +17,7 @@ from launcher.plan.cluster import Cluster
 from launcher.plan.grid import Grid, Verdict
 from telemetry.record.foreseen import Basis, Foreseen
 from telemetry.record.launch import LaunchConfig
+from telemetry.record.paths import list_runs
 from telemetry.record.spec import RunSpec
 
 COSTS: Final = (Verdict.RUN, Verdict.TOO_LONG)
@@ -156,12 +155,20 @@ def foresee(grid: Grid, tell: Tell = tell_nobody) -> Grid:
     points = [point for point in grid.points if point.verdict in COSTS]
     if not points:
         return grid
-    folders = [grid.results, *(() if grid.history is None else (grid.history,))]
+    named = [grid.results, *(() if grid.history is None else (grid.history,))]
+    folders = [each for each in named if next(list_runs(each), None) is not None]
     hosts = {point.spec.gpu: _host(point.cluster) for point in points}
     specs = [point.spec for point in points]
-    history = read_history([each for each in folders if each.is_dir()], specs, hosts, tell)
+    lessons: Mapping[str, Sequence[Lesson]] = {}
+    notes: tuple[str, ...] = ()
+    if folders:
+        # Reading runs takes Arrow and analysis: a new folder does without.
+        from launcher.forecast.history import read_history  # noqa: PLC0415
+
+        history = read_history(folders, specs, hosts, tell)
+        lessons, notes = history.lessons, history.notes
     forecasters = {
-        kind: Forecaster(kind, _own(history, kind), host) for kind, host in hosts.items()
+        kind: Forecaster(kind, _own(lessons.get(kind, ())), host) for kind, host in hosts.items()
     }
     seen = {
         point.spec.run_id: forecasters[point.spec.gpu].foresee(
@@ -175,16 +182,14 @@ def foresee(grid: Grid, tell: Tell = tell_nobody) -> Grid:
             replace(point, foreseen=seen[point.spec.run_id]) if point.spec.run_id in seen else point
             for point in grid.points
         ),
-        notes=(*grid.notes, *history.notes),
+        notes=(*grid.notes, *notes),
     )
 
 
-def _own(history: History, kind: str) -> list[Lesson]:
-    """The lessons of a kind; of CPU's work those of this host alone."""
+def _own(lessons: Sequence[Lesson]) -> list[Lesson]:
+    """Those of CPU's work on this host alone, all of a board's."""
     here = socket.gethostname()
-    return [
-        one for one in history.lessons.get(kind, ()) if not one.job.on_cpu or one.job.host == here
-    ]
+    return [one for one in lessons if not one.job.on_cpu or one.job.host == here]
 
 
 def _node(cluster: Cluster) -> str | None:

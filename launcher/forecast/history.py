@@ -14,7 +14,8 @@ from typing import Final
 
 from analysis.runs.sealed_runs import load
 from analysis.runs.unreadable import UNREADABLE
-from launcher.forecast.lesson import Lesson, lesson
+from launcher.forecast.learning import Lesson
+from launcher.forecast.lesson import lesson
 from launcher.forecast.work import Host
 from launcher.plan.checkpoints import Tell, tell_nobody
 from telemetry.record.paths import RunPaths, list_runs

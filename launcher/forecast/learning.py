@@ -8,7 +8,7 @@ the formula with its constants, and as uncertain as they are.
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,18 @@ _ROUNDS: Final = 4
 _STEP: Final = 1e-4
 # No parameter moves by more than a factor of e at a time.
 _MOST_MOVED: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """One sealed run as the forecast learns from it."""
+
+    run_id: str
+    """The run's name."""
+    job: Workload
+    """What it was."""
+    amounts: Mapping[str, float]
+    """What was measured, by `Quantity.name`; what was not is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,12 @@
 """Lesson: what one sealed run took, measured as the tables measure it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from analysis.energy.run_energy import RunEnergy
-from analysis.energy.spent import Spent, spent
+from analysis.energy.spent import spent
 from analysis.performance.run_performance import Performance
 from analysis.runs.sealed_runs import Run
+from launcher.forecast.learning import Lesson
 from launcher.forecast.quantity import LEAST_S
 from launcher.forecast.work import Host, batch_work, expected_work
 from launcher.forecast.workload import Workload
@@ -15,20 +14,6 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
 
 _WORKING: Final = (Phase.PREFILL, Phase.DECODE, Phase.ANSWER, Phase.WARMUP)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """One sealed run as the forecast learns from it."""
-
-    run_id: str
-    """The run's name."""
-    job: Workload
-    """What it was."""
-    amounts: Mapping[str, float]
-    """What was measured, by `Quantity.name`; what was not is left out."""
-    spent: Spent
-    """What it took in all."""
 
 
 def lesson(run: Run, host: Host) -> Lesson:
@@ -76,7 +61,6 @@ def lesson(run: Run, host: Host) -> Lesson:
         run_id=run.run_id,
         job=job.near(work.least_s / batch_s),
         amounts={name: amount for name, amount in amounts.items() if amount > 0},
-        spent=took,
     )
 
 

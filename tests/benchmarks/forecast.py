@@ -18,9 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from analysis.energy.run_energy import RunEnergy
+from analysis.energy.spent import Spent, spent
 from analysis.runs.sealed_runs import load
 from launcher.forecast.forecaster import Forecaster
-from launcher.forecast.lesson import Lesson, lesson
+from launcher.forecast.learning import Lesson
+from launcher.forecast.lesson import lesson
 from launcher.forecast.work import Host
 from telemetry.record.foreseen import Expected
 from telemetry.record.launch import LaunchConfig
@@ -38,6 +41,7 @@ class Taught:
     lesson: Lesson
     launch: LaunchConfig
     passes: int
+    spent: Spent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,7 @@ def taught(results: Path) -> list[Taught]:
             lesson=lesson(run, Host()),
             launch=LaunchConfig(**run.launch),
             passes=run.model["window"]["passes"],
+            spent=spent(RunEnergy(run)),
         )
         for run in load(results).runs
     ]
@@ -103,13 +108,13 @@ def errors(
         once = forecaster.foresee(
             left.job.spec, replace(one.launch, min_window_s=0.0), node=left.job.host
         )
-        window_j = left.spent.window_energy.value
+        window_j = one.spent.window_energy.value
         pairs = (
-            (seen.time_s, left.spent.time_s),
-            (seen.energy_j, left.spent.energy.value),
-            (seen.window_s, left.spent.window_s),
+            (seen.time_s, one.spent.time_s),
+            (seen.energy_j, one.spent.energy.value),
+            (seen.window_s, one.spent.window_s),
             (seen.window_energy_j, window_j),
-            (once.window_s, left.spent.window_s / one.passes),
+            (once.window_s, one.spent.window_s / one.passes),
             (once.window_energy_j, None if window_j is None else window_j / one.passes),
         )
         for amount, (expected, measured) in zip(AMOUNTS, pairs, strict=True):
