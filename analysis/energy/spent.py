@@ -34,9 +34,11 @@ def spent(run_energy: RunEnergy) -> Spent:
     )
     # A record of before process starts were written begins where rank 0 said so itself.
     begin_us, end_us = started.get("pid_created_us") or started.get("t_us"), ended.get("t_us")
-    known = isinstance(begin_us, int) and isinstance(end_us, int) and begin_us < end_us
+    time_s = None
+    if isinstance(begin_us, int) and isinstance(end_us, int) and begin_us < end_us:
+        time_s = (end_us - begin_us) / US_PER_S
     return Spent(
-        time_s=(end_us - begin_us) / US_PER_S if known else None,
+        time_s=time_s,
         energy=run_energy.whole_energy,
         window_s=run_energy.duration_s,
         window_energy=run_energy.energy,

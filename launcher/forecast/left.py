@@ -28,8 +28,8 @@ def job_left_s(attempt: AttemptPaths, now_us: int | None = None) -> float | None
     if seen is None:
         return own_s
     try:
-        begun_us = read_json(attempt.started)["t_us"]
-    except (OSError, ValueError, KeyError):
+        begun_us = int(read_json(attempt.started)["t_us"])
+    except (OSError, ValueError, KeyError, TypeError):
         return seen.time_s.value
     elapsed_s = ((wall_us() if now_us is None else now_us) - begun_us) / US_PER_S
     if elapsed_s > seen.time_s.value:
