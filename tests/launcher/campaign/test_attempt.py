@@ -10,6 +10,7 @@ import pytest
 
 from launcher.campaign.attempt import create_attempt, remove_attempt
 from launcher.config.command_line import read_points
+from launcher.forecast.forecaster import foresee
 from launcher.jobs.job import require_open
 from launcher.plan.check import check
 from launcher.plan.grid import PlannedPoint, Verdict
@@ -17,6 +18,7 @@ from launcher.slurm.queue import elements
 from telemetry.record.attempt_state import record_end
 from telemetry.record.bulk_files import SharedJson, json_text
 from telemetry.record.files import read_json
+from telemetry.record.foreseen import Foreseen
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import EndState
 
@@ -131,3 +133,17 @@ def test_elements_that_never_started_share_one_record_of_slurm_s(
     job_id: str, expected: list[str]
 ) -> None:
     assert elements(job_id) == expected
+
+
+def test_what_was_foreseen_lies_there_before_anything_is_submitted(tmp_path: Path) -> None:
+    words = [f"results={tmp_path}", "cluster=local", "gpu=simulated-a100"]
+    (point,) = foresee(check(read_points(words))).points
+    attempt = create(tmp_path, point)
+    assert attempt is not None
+    assert Foreseen.read(attempt.foreseen) == point.foreseen
+
+
+def test_where_nobody_foresaw_there_is_no_file(tmp_path: Path) -> None:
+    attempt = create(tmp_path, entry_of(tmp_path))
+    assert attempt is not None
+    assert not attempt.foreseen.exists()

@@ -7,6 +7,8 @@ from rich.console import Console
 
 from launcher.campaign.display import plan_table
 from launcher.config.command_line import read_points
+from launcher.forecast.forecaster import foresee
+from launcher.forecast.totals import energy_cell, time_cell
 from launcher.plan.check import check
 
 pytestmark = pytest.mark.grids
@@ -108,3 +110,17 @@ def test_where_there_are_many_points_words_keep_rows_and_numbers_a_span(tmp_path
     assert len(rows) == 2
     assert all("0-39" in row for row in rows)
     assert {"yes" in row for row in rows} == {True, False}
+
+
+def test_each_row_tells_what_its_jobs_cost_together(tmp_path: Path) -> None:
+    words = (f"results={tmp_path}", "cluster=h200", "model=7b", "dataset=fixed", "seed=range(70)")
+    console = Console(width=80)
+    grid = foresee(check(read_points(words)))
+    with console.capture() as captured:
+        console.print(plan_table(grid))
+    text = captured.get()
+    assert headings(text)[-3:] == ["time", "kWh", "verdict"]
+    (row,) = [line for line in text.splitlines() if line.strip().startswith("7b")]
+    assert time_cell(grid.points) in row
+    assert energy_cell(grid.points) in row
+    assert "70 run" in row

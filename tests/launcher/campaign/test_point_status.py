@@ -11,6 +11,7 @@ from launcher.cancel import main as cancel_main
 from launcher.status import look, page
 from launcher.status import main as status_main
 from telemetry.record.files import write_json
+from telemetry.record.foreseen import Basis, Expected, Foreseen
 from telemetry.record.paths import AttemptPaths
 from tests.support.records import build_run
 from tests.support.watched_attempts import LAUNCH, make_attempt
@@ -181,3 +182,30 @@ def test_of_what_is_sealed_the_next_command_analyses(
     build_run(tmp_path)
     assert status_main([str(tmp_path)]) == 0
     assert f"next: python -m analysis {tmp_path}\n" in capsys.readouterr().out
+
+
+FORESEEN = Foreseen(
+    time_s=Expected(value=100.0, low=80.0, high=130.0),
+    energy_j=None,
+    window_s=Expected(value=50.0, low=40.0, high=60.0),
+    window_energy_j=None,
+    basis=Basis.DATASHEET,
+    told="from core_gflops alone",
+    runs=(),
+    simulated=False,
+)
+
+
+def test_a_running_job_tells_when_it_ends_as_foreseen(tmp_path: Path) -> None:
+    attempt = attempt_with(tmp_path)
+    write_json(attempt.foreseen, FORESEEN.to_mapping())
+    assert "; ends in 1.7 min" in progress_line(attempt)
+
+
+def test_a_sealed_job_tells_what_it_took_beside_what_was_foreseen(tmp_path: Path) -> None:
+    run = build_run(tmp_path)
+    attempt = run.attempt(1)
+    write_json(attempt.started, {"t_us": 2_000_000, "pid_created_us": 1_000_000})
+    write_json(attempt.ended, {"state": "completed", "reason": None, "t_us": 91_000_000})
+    write_json(attempt.foreseen, FORESEEN.to_mapping())
+    assert "took 90 s, foreseen 1.7 min (80 s to 2.2 min)" in shown(tmp_path)
