@@ -11,6 +11,7 @@ from telemetry.output import Output
 from telemetry.waiting import at, waiting
 
 with needs_extra("joulegrid", "launch"):
+    from launcher.campaign.differences import print_again
     from launcher.campaign.display import plan_summary, plan_table
     from launcher.campaign.document import outcome_document, plan_document
     from launcher.campaign.finalize import close_stranded
@@ -22,6 +23,7 @@ with needs_extra("joulegrid", "launch"):
     from launcher.config.help import asked_of, help_text
     from launcher.forecast.forecaster import foresee
     from launcher.forecast.totals import cost_lines, late_notes
+    from launcher.plan.again import Again, named_original, read_again
     from launcher.plan.auto_cluster import ClusterChooser
     from launcher.plan.check import check, results_folder
     from launcher.plan.grid import Grid, PlannedPoint, Verdict
@@ -68,11 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str], out: Output) -> int:
-    grid, doubts = _read_grid(arguments)
+    original, words = named_original(arguments)
+    grid, again, doubts = _read_grid(original, words)
     if grid is None:
         return ExitCode.DONE
     if (document := due()) is not None:
         document.fill("plan", plan_document(grid))
+    if again is not None:
+        print_again(again, grid)
     out.say(f"plan: {plan_summary(grid.points)}")
     out.print(plan_table(grid))
     for line in cost_lines(grid.points):
@@ -95,25 +100,36 @@ def _run(arguments: Sequence[str], out: Output) -> int:
         outcome = CampaignOutcome(sealed=0, failed=(), queued=0)
     if document is not None:
         document.fill("run", outcome_document(grid, outcome))
-    return _close(out, grid, outcome)
+    return _close(out, grid, outcome, again)
 
 
-def _read_grid(arguments: Sequence[str]) -> tuple[Grid | None, Sequence[str]]:
-    """The checked grid, and what was chosen and what Slurm could not tell.
+def _read_grid(
+    original: str | None, words: Sequence[str]
+) -> tuple[Grid | None, Again | None, Sequence[str]]:
+    """The checked grid, what it makes again, and what was chosen and what Slurm could not tell.
 
-    None when one of Hydra's own flags was all there was to do.
+    No grid when one of Hydra's own flags was all there was to do; nothing made again where no
+    original is named.
     """
     chooser = ClusterChooser()
+    again: Again | None = None
     # What is wrong with a grid is one line on standard error, however long it took to find.
     with waiting("reading the grid", aside=False):
-        points = read_points(arguments, chooser.choose)
+        if original is None:
+            points = read_points(words, chooser.choose)
+        else:
+            again = read_again(original, words, read_points, at)
+            points = list(again.points)
         if not points:
-            return None, ()
+            return None, None, ()
         at(f"asking Slurm about {told_count(len(points), 'point')}")
         # What Slurm ended since is known before anything is tried again.
         known = reconcile(results_folder(points[0].config))
-        grid = foresee(check(points, known, at, HubReach()), at)
-        return grid, (*chooser.said, *known.doubts)
+        if again is None:
+            grid = check(points, known, at, HubReach())
+        else:
+            grid, again = again.check(known, at, HubReach())
+        return foresee(grid, at), again, (*chooser.said, *known.doubts)
 
 
 def _plan(grid: Grid, arguments: Sequence[str], out: Output) -> int:
@@ -148,7 +164,7 @@ def _nothing_can_run(grid: Grid, arguments: Sequence[str], out: Output) -> int:
     return ExitCode.NOTHING_DONE
 
 
-def _close(out: Output, grid: Grid, outcome: CampaignOutcome) -> int:
+def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | None) -> int:
     if summary := outcome.summary:
         out.say(summary)
     for said in outcome.refused:
@@ -174,7 +190,13 @@ def _close(out: Output, grid: Grid, outcome: CampaignOutcome) -> int:
     sealed = outcome.sealed or grid.having(Verdict.SEALED, Verdict.OTHERWISE)
     going = bool(elsewhere) or not (sealed or (outcome.queued and grid.wait))
     told = not going and bool(here := _here(grid, outcome)) and report_campaign(grid, here, out)
-    _way_on(out, grid, going=going, told=told)
+    if again is None:
+        _way_on(out, grid, going=going, told=told)
+        return ExitCode.FAILED if failed else ExitCode.DONE
+    compare = typed("analysis.compare", again.originals.path, grid.results)
+    if going:
+        out.exact(f"once they are sealed: {compare}")
+    out.next(typed("launcher.status", grid.results) if going else compare)
     return ExitCode.FAILED if failed else ExitCode.DONE
 
 

@@ -43,6 +43,7 @@ from telemetry.record.attempt_state import record_end
 from telemetry.record.bulk_files import SharedJson, flush, json_text, replace_text
 from telemetry.record.files import create_json, read_json
 from telemetry.record.paths import RunPaths, campaigns_folder, prompts_folder
+from telemetry.record.reproduces import KEY, Reproduces
 from telemetry.record.schema import EndState
 from telemetry.waiting import waiting
 from workers.prompts import selection as prompts
@@ -325,6 +326,13 @@ def _campaign_folder(grid: Grid, call: Mapping[str, Any], order: Mapping[str, An
         "launcher": process_identity(),
         "summary": plan_summary(grid.points),
         "order": order,
+        KEY: Reproduces.of_all(
+            [
+                Reproduces.from_mapping(point.config[KEY])
+                for point in grid.points
+                if KEY in point.config
+            ]
+        ),
         "points": [
             {
                 "run_id": point.spec.run_id,

@@ -41,6 +41,8 @@ class Point:
     """One composed grid point: its resolved configuration and the overrides that made it.
 
     `chosen` is what the plan settled of it, by which rule; empty where nothing was left open.
+    `repeat` is the one repeat that is meant; None means all that `repeats` of the configuration
+    asks for.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Point:
         config: dict[str, Any],
         overrides: Sequence[str],
         chosen: Mapping[str, Any] | None = None,
+        repeat: int | None = None,
     ) -> None:
         self.config = config
         self.overrides = tuple(overrides)
         self.chosen = dict(chosen or {})
+        self.repeat = repeat
 
 
 class WholeSweeper(Sweeper):

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from launcher.plan.cluster import AUTO_DEVICE, UNTOLD_GPUS, Cluster, SlurmRequest
 from launcher.plan.offers import Offer, OfferFinder, told
@@ -200,3 +200,15 @@ def _type_of(board: object, offers: Sequence[Offer]) -> str | None:
     if len({offer.gpu_type for offer in offers}) == 1 or len(types) != 1:
         return None
     return types.pop() or None
+
+
+def gpus_here(environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What this node's driver tells of each visible GPU; none where there is no driver."""
+    # NVIDIA's library is loaded where somebody asks for a board of this node.
+    from telemetry.sources.nvml.library import NoDriverError  # noqa: PLC0415
+    from telemetry.sources.nvml.present_boards import present_gpus  # noqa: PLC0415
+
+    try:
+        return present_gpus(environment)
+    except (NoDriverError, RuntimeError):
+        return []

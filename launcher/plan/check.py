@@ -23,6 +23,7 @@ from launcher.plan.limits import (
     too_large,
     too_long,
 )
+from launcher.plan.rebuild import RECORDED
 from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.plan.way_out import way_out_notes
 from launcher.slurm.partitions import PartitionFinder
@@ -90,10 +91,10 @@ def check(
     if first["compose"] not in _COMPOSE:
         raise BadInputError(one_of("compose", _COMPOSE, first["compose"], things="ways"))
     results, history = results_folder(first), _history_folder(first)
-    repeats = [_repeats(point.config) for point in points]
-    if sum(repeats) > MAX_POINTS:
+    repeats = [_repeats(point) for point in points]
+    if (total := sum(map(len, repeats))) > MAX_POINTS:
         raise BadInputError(
-            f"the grid must have at most {MAX_POINTS} points, but has {sum(repeats)} instead"
+            f"the grid must have at most {MAX_POINTS} points, but has {total} instead"
         )
     finder = WeightFinder(results, again=first["verify_weights"], tell=tell)
     checker = _Checker(results, first["retry"], known or SlurmView(), finder, hub)
@@ -103,8 +104,8 @@ def check(
         raise BadInputError(or_auto(str(error))) from error
     planned: dict[str, PlannedPoint] = {}
     again: list[tuple[PlannedPoint, PlannedPoint]] = []
-    for point, count in zip(points, repeats, strict=True):
-        for repeat in range(count):
+    for point, own in zip(points, repeats, strict=True):
+        for repeat in own:
             try:
                 one = checker.point(point, repeat)
             except (ValueError, OSError) as error:
@@ -167,10 +168,12 @@ def _history_folder(config: Mapping[str, Any]) -> Path | None:
     return history
 
 
-def _repeats(config: Mapping[str, Any]) -> int:
-    repeats = config["repeats"]
+def _repeats(point: Point) -> range:
+    if point.repeat is not None:
+        return range(point.repeat, point.repeat + 1)
+    repeats = point.config["repeats"]
     require_count("repeats", repeats)
-    return int(repeats)
+    return range(int(repeats))
 
 
 def _name(key: str, asked: object) -> str:
@@ -306,6 +309,13 @@ class _Checker:
         data, prompt_len = config["dataset"], config["max_prompt_len"]
         local = cluster.executor == "local"
         key = repr((data, local, prompt_len))
+        if key not in self._sources and RECORDED in data:
+            self._sources[key] = prompts.identify_record(
+                _name("dataset.name", data["name"]),
+                dataset=data[RECORDED]["dataset"],
+                path=Path(data[RECORDED]["path"]),
+                cache=prompts.cache_folder(),
+            )
         if key not in self._sources:
             self._sources[key] = prompts.identify(
                 _name("dataset.name", data["name"]),

@@ -294,7 +294,7 @@ def _settled(point: Point, case: _Case, chosen: Mapping[str, Any]) -> Point:
         else:
             config[key] = value
     told = {_WORDS.get(key, key): value for key, value in values.items()}
-    return Point(config, point.overrides, {"rule": RULE, "values": told})
+    return Point(config, point.overrides, {"rule": RULE, "values": told}, point.repeat)
 
 
 def _notes(cases: Sequence[_Case], chosen: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Reproduces: which sealed run another was made after, as the later one's record says it."""
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -63,6 +64,22 @@ class Reproduces:
         if not isinstance(content, Mapping) or set(content) != names:
             raise ValueError(f"`{KEY}` must be an object of {', '.join(sorted(names))}, but is not")
         return cls(**content)
+
+    @staticmethod
+    def of_all(originals: "Sequence[Reproduces]") -> dict[str, Any] | None:
+        """What a campaign's record says of all its originals; None where it has none.
+
+        `seals_sha256` is of their run ids and seals, sorted: one number for all that was rebuilt.
+        """
+        if not originals:
+            return None
+        lines = sorted(f"{one.seal_sha256}  {one.run_id}\n" for one in originals)
+        return {
+            "results": sorted({one.results for one in originals}),
+            "campaigns": sorted({one.campaign for one in originals if one.campaign}),
+            "runs": len(originals),
+            "seals_sha256": hashlib.sha256("".join(lines).encode()).hexdigest(),
+        }
 
     def to_mapping(self) -> dict[str, Any]:
         """The JSON form."""

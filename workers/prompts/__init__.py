@@ -4,6 +4,7 @@
   starts.
 - `corpus`: a dataset that prompts are taken from, and how its rows become text.
 - `hub`: how its datasets are read, with its library quiet and in its place.
+- `prompts_file`: the chosen texts of a run, in a file that is named by its SHA-256.
 - `rows`: the rows of a file that prompts are read from, each with its place for a message.
 - `selection`: which texts a run answers, from a named source, in an order that a seed decides.
 - `staging`: a corpus' prompts on disk, for machines without internet.

@@ -27,7 +27,7 @@ def prompts_fault(source: PromptSource, prompts: int) -> str | None:
 @functools.lru_cache(maxsize=64)
 def _available(source: PromptSource) -> int | str | None:
     """How many prompts a source has, why it has none, or None where nobody can tell."""
-    if source.source in (PromptOrigin.SYNTHETIC, PromptOrigin.HUB):
+    if source.source in (PromptOrigin.SYNTHETIC, PromptOrigin.HUB, PromptOrigin.RECORD):
         return None
     try:
         if source.source is PromptOrigin.STAGED:

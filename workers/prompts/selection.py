@@ -9,8 +9,6 @@ PCG64 (`numpy.random.default_rng(seed).permutation`). The chosen texts lie in a 
 by its SHA-256; ranks read that file alone and need neither network nor `datasets`.
 """
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +21,9 @@ from telemetry.record.files import file_sha256, write_bytes
 from telemetry.record.validation import require_whole
 from workers.prompts.corpus import Corpus, file_prompts, find_corpus
 from workers.prompts.hub import hub_origin, hub_texts, quiet_datasets, staging_command
+from workers.prompts.prompts_file import read_rows, write_rows
 from workers.prompts.rows import quoted
-from workers.prompts.staging import StagedCopy, canonical_lines, files_digest, files_origin
+from workers.prompts.staging import StagedCopy, files_digest, files_origin
 from workers.prompts.synthetic import RULE, SYNTHETIC, fixed_prompts
 
 _AUTO: Final = "auto"
@@ -43,6 +42,11 @@ class PromptOrigin(StrEnum):
     """The bundled stand-in."""
     SYNTHETIC = "synthetic"
     """Texts made up on the spot, all of one length."""
+    RECORD = "record"
+    """The prompts file of a sealed run that is made again: nobody asks for it by this name."""
+
+
+_NOT_ASKED_FOR: Final = (PromptOrigin.SYNTHETIC, PromptOrigin.RECORD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +174,23 @@ def identify(
     )
 
 
+def identify_record(corpus: str, *, dataset: str, path: Path, cache: Path) -> PromptSource:
+    """The prompts file of a sealed run of `dataset` as a source: its texts in its order.
+
+    Raises:
+        ValueError: it is missing, or not the one that its name, a SHA-256, says.
+    """
+    read_rows(path, path.stem)
+    return PromptSource(
+        corpus=find_corpus(corpus).name,
+        source=PromptOrigin.RECORD,
+        dataset=dataset,
+        columns=(),
+        path=path,
+        cache=cache,
+    )
+
+
 def select(source: PromptSource, *, prompts: int, seed: int) -> Selection:
     """The first `prompts` of the source after a shuffle with `seed`.
 
@@ -193,6 +214,9 @@ def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Ite
         require_whole("seed", seed, 0)
         if source.source is PromptOrigin.SYNTHETIC:
             yield _make_up(source, prompts, seed)
+            continue
+        if source.source is PromptOrigin.RECORD:
+            yield _recorded(source, prompts, seed)
             continue
         if loaded is None:
             loaded = _load(source)
@@ -255,36 +279,14 @@ def write_prompts(selection: Selection, folder: Path) -> tuple[str, Path]:
     Raises:
         OSError: the folder cannot be written.
     """
-    data = canonical_lines((prompt.source_row, prompt.text) for prompt in selection.prompts)
-    sha256 = hashlib.sha256(data).hexdigest()
-    path = folder / f"{sha256}.jsonl"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or file_sha256(path) != sha256:
-        write_bytes(path, data)
-    return sha256, path
-
-
-def read_prompts(path: Path, sha256: str) -> list[str]:
-    """The texts of a prompts file, in order.
-
-    Raises:
-        ValueError: the file is missing, or is not the one with that SHA-256.
-    """
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise ValueError(f"{quoted(path)} must be the run's prompts, but is no file") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise ValueError(f"{quoted(path)} must have SHA-256 {sha256}, but has {found} instead")
-    return [json.loads(line)["prompt"] for line in data.split(b"\n") if line]
+    return write_rows(((one.source_row, one.text) for one in selection.prompts), folder)
 
 
 def _resolve(
     corpus: Corpus, source: str, path: Path | None, staged: StagedCopy | None, *, local: bool
 ) -> PromptOrigin:
     if source != _AUTO:
-        known = [_AUTO, *(one for one in PromptOrigin if one is not PromptOrigin.SYNTHETIC)]
+        known = [_AUTO, *(one for one in PromptOrigin if one not in _NOT_ASKED_FOR)]
         if source not in known:
             raise ValueError(one_of("dataset.source", known, source, things="sources"))
         return PromptOrigin(source)
@@ -338,6 +340,22 @@ def _make_up(source: PromptSource, prompts: int, seed: int) -> Selection:
         available=prompts,
         empty=0,
         origin={"kind": "synthetic", "rule": RULE, "words": source.words},
+    )
+
+
+def _recorded(source: PromptSource, prompts: int, seed: int) -> Selection:
+    """All texts of a prompts file: the seed made their order when it was written."""
+    assert source.path is not None
+    rows = read_rows(source.path, source.path.stem)
+    if fault := count_fault(source, prompts, available=len(rows)):
+        raise ValueError(fault)
+    return Selection(
+        source=source,
+        seed=seed,
+        prompts=tuple(Prompt(text=text, source_row=row) for row, text in rows[:prompts]),
+        available=len(rows),
+        empty=0,
+        origin={"kind": "record", "sha256": source.path.stem},
     )
 
 

@@ -7,7 +7,7 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import RunPaths
 from telemetry.record.spec import RunSpec
 from workers.planning.families import find_shape
-from workers.prompts.selection import read_prompts
+from workers.prompts.prompts_file import read_prompts
 from workers.prompts.synthetic import SYNTHETIC, fixed_prompts
 from workers.tokenizers.tokenizer import Tokenizer, load
 

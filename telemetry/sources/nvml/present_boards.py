@@ -1,6 +1,7 @@
 """Present boards: which boards the driver of this node names, before anything is planned."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from telemetry.boards.board import Board
 from telemetry.boards.lookup import seen_board
@@ -19,9 +20,19 @@ def present_boards(environment: Mapping[str, str]) -> tuple[Board, ...]:
         RuntimeError: it fails, there is no GPU, or a visible one that is not there.
         ValueError: a GPU is in no row and does not tell its name and memory.
     """
+    return tuple(seen_board(gpu) for gpu in present_gpus(environment))
+
+
+def present_gpus(environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the driver tells of each GPU that `environment` makes visible, in CUDA's order.
+
+    Raises:
+        NoDriverError: there is no driver.
+        RuntimeError: it fails, there is no GPU, or a visible one that is not there.
+    """
     driver = Driver()
     try:
         visible = read_visible_gpus(driver, environment)
-        return tuple(seen_board(describe_gpu(driver, gpu)) for gpu in visible.gpus)
+        return [describe_gpu(driver, gpu) for gpu in visible.gpus]
     finally:
         driver.close()

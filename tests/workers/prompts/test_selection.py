@@ -12,13 +12,13 @@ import pytest
 
 from telemetry.record.spec import _NAME
 from workers.prompts.corpus import CORPORA, file_prompts
+from workers.prompts.prompts_file import read_prompts
 from workers.prompts.selection import (
     PromptOrigin,
     PromptSource,
     Selection,
     cache_folder,
     identify,
-    read_prompts,
     select,
     write_prompts,
 )
@@ -362,7 +362,8 @@ def test_ranks_read_prompts_without_the_datasets_library(tmp_path: Path) -> None
     sha256, path = write_prompts(choose(resolve(tmp_path), 4), tmp_path)
     code = (
         "import sys; from pathlib import Path\n"
-        "from workers.prompts.selection import identify, read_prompts\n"
+        "from workers.prompts.prompts_file import read_prompts\n"
+        "from workers.prompts.selection import identify\n"
         "assert len(read_prompts(Path(sys.argv[1]), sys.argv[2])) == 4\n"
         "identify('gsm8k', source='auto', path=None, columns=None, cache=Path('x'), local=True)\n"
         "print({'datasets', 'pyarrow', 'torch', 'huggingface_hub'} & set(sys.modules))"

@@ -1,0 +1,159 @@
+"""Again: a sealed campaign as a checked grid of this place, and what of it cannot be."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from launcher.config.errors import BadInputError
+from launcher.config.hydra_plugins import Point
+from launcher.plan.check import check, results_folder
+from launcher.plan.checkpoints import Tell, tell_nobody
+from launcher.plan.grid import Grid, PlannedPoint, Verdict
+from launcher.plan.hub_reach import HubReach
+from launcher.plan.originals import LeftOut, Original, Originals, read_originals
+from launcher.plan.rebuild import given_keys, other_work, rebuilt
+from launcher.slurm.view import SlurmView
+from telemetry.command import CommandError, ExitCode
+from telemetry.record.reproduces import KEY
+
+WORD: Final = "reproduce="
+"""What begins the word that names the original."""
+_LOCAL: Final = "cluster=local"
+_ENDING: Final = "-reproduced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """What is to be made again, before it is checked."""
+
+    originals: Originals
+    """What the path holds."""
+    points: tuple[Point, ...]
+    """One for each original that this place can try."""
+    left_out: tuple[LeftOut, ...]
+    """Every other run of it, with why."""
+
+    @property
+    def by_id(self) -> dict[str, Original]:
+        """The originals by the names of their runs."""
+        return {one.spec.run_id: one for one in self.originals.runs}
+
+    def check(self, known: SlurmView, tell: Tell, hub: HubReach | None) -> "tuple[Grid, Again]":
+        """The checked grid, and what is left out of it now.
+
+        A point that would be other work here is in the grid with that reason; one of which a value
+        is not allowed here is left out with it, and takes no other with it.
+
+        Raises:
+            CommandError: no point is left.
+            BadInputError: the call as a whole will not do.
+        """
+        points, left = list(self.points), list(self.left_out)
+        try:
+            grid = check(points, known, tell, hub)
+        except BadInputError:
+            points = [point for point in points if not self._refused(point, known, left)]
+            self.require(points, left)
+            grid = check(points, known, tell, hub)
+        planned = tuple(self._told(point) for point in grid.points)
+        return (
+            dataclasses.replace(grid, points=planned),
+            dataclasses.replace(self, points=tuple(points), left_out=tuple(left)),
+        )
+
+    def require(self, points: Sequence[Point], left: Sequence[LeftOut]) -> None:
+        """Refuse to go on without a point.
+
+        Raises:
+            CommandError: there is none, with the reason of each.
+        """
+        if not points:
+            raise CommandError(
+                f"no run of {self.originals.path} can be made again here",
+                ExitCode.NOTHING_DONE,
+                [f"{one.run_id}: {one.reason}" for one in left],
+            )
+
+    def _refused(self, point: Point, known: SlurmView, left: list[LeftOut]) -> bool:
+        try:
+            check([point], known, tell_nobody)
+        except BadInputError as error:
+            run_id = str(point.config[KEY]["run_id"])
+            left.append(LeftOut(run_id=run_id, reason=" ".join(str(error).split())))
+            return True
+        return False
+
+    def _told(self, point: PlannedPoint) -> PlannedPoint:
+        original = self.by_id[str(point.config[KEY]["run_id"])]
+        if reason := other_work(original.spec, point.spec):
+            return dataclasses.replace(point, verdict=Verdict.UNSUPPORTED, reason=reason)
+        return point
+
+
+def named_original(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The path behind `reproduce=`, and the other words; None where there is no such word.
+
+    Raises:
+        BadInputError: it is given twice, or is empty.
+    """
+    named = [word.removeprefix(WORD) for word in arguments if word.startswith(WORD)]
+    if len(named) > 1:
+        raise BadInputError(
+            f"`reproduce` must be given once, but is given as {' and '.join(named)}"
+        )
+    if named and not named[0]:
+        raise BadInputError("`reproduce` must be a results folder or a run, but is empty")
+    return (named[0] if named else None), [w for w in arguments if not w.startswith(WORD)]
+
+
+def read_again(
+    given: str,
+    words: Sequence[str],
+    compose: Callable[[Sequence[str]], list[Point]],
+    tell: Tell = tell_nobody,
+) -> Again:
+    """What is to be made again of the campaign that `given` names.
+
+    Args:
+        given: the path of a results folder, a campaign's folder, a run or an attempt.
+        words: what was typed beside it: this place's keys. Without a cluster, runs that are all
+            simulated go to this machine.
+        compose: composes words to grid points.
+        tell: hears how far the hashing of the originals is.
+
+    Raises:
+        CommandError: the path is nothing that can be made again, or nothing of it can.
+        BadInputError: a word will not do.
+    """
+    keys = given_keys(words)
+    originals = read_originals(given, tell)
+    # What is simulated needs no batch system, and no node's driver.
+    simulated = originals.runs and not any(one.launch.device == "cuda" for one in originals.runs)
+    by_rule = [_LOCAL] if simulated and "cluster" not in keys else []
+    bases = compose([*words, *by_rule])
+    if len(bases) != 1:
+        raise BadInputError(
+            "`KEY=VALUE` beside reproduce must be one value each, as the original is the grid, "
+            f"but they make {len(bases)} points"
+        )
+    base = bases[0]
+    if "results" not in keys:
+        base.config["results"] = str(
+            originals.results.with_name(f"{originals.results.name}{_ENDING}")
+        )
+    results = results_folder(base.config)
+    if _real(results) == _real(originals.results):
+        raise BadInputError(
+            f"`results` must be another folder than the original's, but is {results}"
+        )
+    points, left = rebuilt(originals.runs, base, keys)
+    again = Again(originals=originals, points=tuple(points), left_out=(*originals.left_out, *left))
+    again.require(points, again.left_out)
+    return again
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)

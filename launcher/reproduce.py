@@ -1,0 +1,43 @@
+"""Reproduce: `python -m launcher.reproduce PATH`: a sealed campaign is made again here.
+
+The same as `python -m launcher reproduce=PATH`.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from launcher.__main__ import main as launch
+from launcher.plan.again import WORD
+from launcher.plan.rebuild import HERE
+from telemetry.command import CommandParser, command
+
+_EXITS: Final = """exit code: 0 all well so far, 1 a point failed, 2 the command or folder will not
+do, 3 nothing of it can be made again here, 130 stopped"""
+
+
+@command("reproduce")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    parser = CommandParser(
+        module="launcher.reproduce",
+        description="Make the sealed runs of a campaign again: tell what is different here, plan, "
+        "run or queue them, and name the comparison.",
+        epilog=_EXITS,
+    )
+    parser.add_argument(
+        "path", metavar="PATH", help="a results folder, a campaign's folder, a run or an attempt"
+    )
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help=f"this place's keys: {', '.join(HERE)}; plan=true starts nothing, results=FOLDER is "
+        "where it goes, else beside PATH with -reproduced behind its name",
+    )
+    given = parser.parse_args(arguments)
+    return launch([f"{WORD}{given.path}", *given.words])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
