@@ -164,7 +164,7 @@ def _nothing_can_run(grid: Grid, arguments: Sequence[str], out: Output) -> int:
     return ExitCode.NOTHING_DONE
 
 
-def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | None) -> int:
+def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | None = None) -> int:
     if summary := outcome.summary:
         out.say(summary)
     for said in outcome.refused:
