@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from launcher.campaign.provenance import packages, source_state
-from launcher.config.hydra_plugins import project_folder
+from launcher.config.listing import project_folder
 from launcher.plan.again import Again
 from launcher.plan.boards import gpus_here
 from launcher.plan.grid import Grid, PlannedPoint
