@@ -77,7 +77,7 @@ def _run(arguments: Sequence[str], out: Output) -> int:
     if (document := due()) is not None:
         document.fill("plan", plan_document(grid))
     if again is not None:
-        print_again(again, grid)
+        print_again(again, grid, out)
     out.say(f"plan: {plan_summary(grid.points)}")
     out.print(plan_table(grid))
     for line in cost_lines(grid.points):

@@ -10,10 +10,13 @@ from typing import Final
 from launcher.__main__ import main as launch
 from launcher.plan.again import WORD
 from launcher.plan.rebuild import HERE
-from telemetry.command import CommandParser, command
+from telemetry.command import CommandParser, ExitCode, command
 
-_EXITS: Final = """exit code: 0 all well so far, 1 a point failed, 2 the command or folder will not
-do, 3 nothing of it can be made again here, 130 stopped"""
+_EXITS: Final = {
+    ExitCode.DONE: "planned, sealed, queued, or going on elsewhere",
+    ExitCode.FAILED: "a point or the machine failed",
+    ExitCode.NOTHING_DONE: "nothing of it can be made again here",
+}
 
 
 @command("reproduce")
@@ -23,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module="launcher.reproduce",
         description="Make the sealed runs of a campaign again: tell what is different here, plan, "
         "run or queue them, and name the comparison.",
-        epilog=_EXITS,
+        exits=_EXITS,
     )
     parser.add_argument(
         "path", metavar="PATH", help="a results folder, a campaign's folder, a run or an attempt"
@@ -35,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"this place's keys: {', '.join(HERE)}; plan=true starts nothing, results=FOLDER is "
         "where it goes, else beside PATH with -reproduced behind its name",
     )
-    given = parser.parse_args(arguments)
-    return launch([f"{WORD}{given.path}", *given.words])
+    # Flags are the launcher's own.
+    given, flags = parser.parse_known_args(arguments)
+    return launch([f"{WORD}{given.path}", *given.words, *flags])
 
 
 if __name__ == "__main__":

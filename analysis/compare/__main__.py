@@ -7,7 +7,6 @@ Each other folder is held against the first. A cell is the same work on both sid
 are the same but for what differs on purpose, the board unless --by says otherwise.
 """
 
-import json
 import math
 import os
 import sys
@@ -23,6 +22,7 @@ from telemetry.command import (
     complain,
     needs_extra,
 )
+from telemetry.document import due
 from telemetry.named_paths import named_path
 from telemetry.next_line import typed
 from telemetry.record.place import PlaceKind, place_of
@@ -32,7 +32,7 @@ _WHO: Final = "compare"
 _MODULE: Final = "analysis.compare"
 _EXITS: Final = {
     ExitCode.DONE: "all was compared that could be",
-    ExitCode.FAILED: "--require same is not shown of every cell, or the machine failed",
+    ExitCode.FAILED: "--require same was asked and is not shown of every point, or the machine failed",
     ExitCode.BAD_INPUT: "the command or a folder will not do",
     ExitCode.NOTHING_DONE: "no point has its counterpart",
 }
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="hold simulated runs against measured ones, labelled",
     )
     parser.add_argument("--out", help="folder for CSV, Parquet, JSON and a figure")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_json("sides, cells with every number and verdict, what is not compared")
     parser.add_argument("--all", action="store_true", help="print every cell")
     given = parser.parse_args(arguments)
     margin = _margin(given.margin)
@@ -84,19 +84,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     axes = Axes.read(given.by)
     sides = open_sides(given.paths, axes)
     comparison = Comparison.of(sides, axes, margin=margin, mixed=given.simulated_too)
-    if given.json:
-        sys.stdout.write(f"{json.dumps(to_mapping(comparison), indent=1)}\n")
-    else:
+    document = due()
+    if document is None:
         print_comparison(comparison, every=given.all)
+    else:
+        document.fill("compare", to_mapping(comparison))
     if not comparison.cells:
         complain(_WHO, "no point of one side has its counterpart on the other")
         return ExitCode.NOTHING_DONE
     if out is not None:
         for path in write(comparison, out):
-            if not given.json:
-                sys.stdout.write(f"{printable(f'written: {path}')}\n")
-    if not given.json:
-        sys.stdout.write(f"{printable(f'next: {_next(given.paths, given.by, out)}')}\n")
+            sys.stdout.write(f"{printable(f'written: {path}')}\n")
+    follows = _next(given.paths, given.by, out)
+    if document is None:
+        sys.stdout.write(f"{printable(f'next: {follows}')}\n")
+    else:
+        document.next = follows
     if given.require and not comparison.same:
         complain(_WHO, f"sameness within {given.margin} % is not shown of every point")
         return ExitCode.FAILED

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -14,16 +14,14 @@ from analysis.compare.figure import ratios
 from analysis.compare.table import table_of
 from analysis.compare.verdict import Judgement, SideFigures
 from analysis.figures.canvas import standalone
+from analysis.report.latex import latex
+from telemetry.document import strict
 from telemetry.record.files import write_bytes
-
-SCHEMA: Final = 1
-"""Version of the JSON form: another where a key's meaning changes or one is gone."""
 
 
 def to_mapping(comparison: Comparison) -> dict[str, Any]:
     """The JSON form: all that is printed, and every number in full."""
     return {
-        "compare": SCHEMA,
         "by": list(comparison.axes.names),
         "margin": comparison.margin,
         "summary": comparison.summary(),
@@ -91,7 +89,8 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     contents = {
         "csv": table.to_csv(),
         "parquet": sink.getvalue(),
-        "json": f"{json.dumps(to_mapping(comparison), indent=1)}\n".encode(),
+        "tex": latex(table).encode("ascii"),
+        "json": f"{json.dumps(strict(to_mapping(comparison)), indent=1)}\n".encode(),
     }
     if svg := ratios(comparison):
         contents["svg"] = standalone(svg).encode()

@@ -11,5 +11,5 @@
 - `staging`: the files of a report, written aside and put in their places once all are there.
 - `verdict`: what the last audit said, and whether it was of the files that lie here now.
 
-Public: `measured_text`, `number_text`, `report`, `write_report`.
+Public: `latex`, `measured_text`, `number_text`, `report`, `write_report`.
 """

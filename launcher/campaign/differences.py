@@ -12,7 +12,7 @@ from launcher.plan.again import Again
 from launcher.plan.boards import gpus_here
 from launcher.plan.grid import Grid, PlannedPoint
 from launcher.plan.originals import Original
-from telemetry.paragraph import say
+from telemetry.output import Output
 from telemetry.record.differing import differing, field_value, short_text
 from telemetry.record.reproduces import KEY
 
@@ -43,7 +43,7 @@ class Difference:
         return self.there == self.here
 
 
-def print_again(again: Again, grid: Grid) -> None:
+def print_again(again: Again, grid: Grid, out: Output) -> None:
     """Say what is made again, what is different here, and what is left out."""
     runs = [again.by_id[str(point.config[KEY]["run_id"])] for point in grid.points]
     made_in = sorted({one.seal.campaign for one in runs if one.seal.campaign})
@@ -52,7 +52,7 @@ def print_again(again: Again, grid: Grid) -> None:
         if len(made_in) > 1
         else "".join(f" of {n}" for n in made_in)
     )
-    say(
+    out.say(
         f"made again: {len(runs)} sealed run{'' if len(runs) == 1 else 's'}{said} in "
         f"{again.originals.path}, each whole by its seal, with the same bytes of prompts"
     )
@@ -61,16 +61,16 @@ def print_again(again: Again, grid: Grid) -> None:
     rows = [("", "there", "here"), *((one.name, one.there, one.here) for one in apart)]
     if apart:
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-        say("different here:")
+        out.say("different here:")
         for row in rows:
             line = f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}".rstrip()
-            say(line, indent=2, hang=widths[0] + 2)
+            out.say(line, indent=2, hang=widths[0] + 2)
     alike = ", ".join(f"{one.name} {one.here}" for one in found if one.same)
-    say(f"the same here: {alike or 'nothing that is on record'}")
+    out.say(f"the same here: {alike or 'nothing that is on record'}")
     for one in again.left_out[:_MOST]:
-        say(f"not made again: {one.run_id}: {one.reason}")
+        out.say(f"not made again: {one.run_id}: {one.reason}")
     if len(again.left_out) > _MOST:
-        say(f"and {len(again.left_out) - _MOST} runs more are not")
+        out.say(f"and {len(again.left_out) - _MOST} runs more are not")
 
 
 def differences(runs: Sequence[Original], grid: Grid) -> list[Difference]:

@@ -128,7 +128,7 @@ def test_files_are_written_and_say_the_same(
     out_folder = tmp_path / "out"
     code, out, _ = run(capsys, folders / "a", folders / "less", "--out", out_folder)
     assert code == ExitCode.DONE
-    kinds = {"compare.csv", "compare.parquet", "compare.json", "compare.svg"}
+    kinds = {f"compare.{ending}" for ending in ("csv", "parquet", "tex", "json", "svg")}
     assert kinds <= {path.name for path in out_folder.iterdir()}
     table = pq.read_table(out_folder / "compare.parquet")
     assert table["verdict"].to_pylist()[0] == "less"
