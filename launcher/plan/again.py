@@ -18,9 +18,12 @@ from launcher.plan.rebuild import given_keys, other_work, rebuilt
 from launcher.slurm.view import SlurmView
 from telemetry.command import CommandError, ExitCode
 from telemetry.record.reproduces import KEY
+from workers.prompts import selection as prompts
+from workers.prompts.prompts_file import rows_sha256
 
 WORD: Final = "reproduce="
 """What begins the word that names the original."""
+_DIGITS: Final = 12
 _LOCAL: Final = "cluster=local"
 _ENDING: Final = "-reproduced"
 
@@ -88,9 +91,12 @@ class Again:
 
     def _told(self, point: PlannedPoint) -> PlannedPoint:
         original = self.by_id[str(point.config[KEY]["run_id"])]
-        if reason := other_work(original.spec, point.spec):
-            return dataclasses.replace(point, verdict=Verdict.UNSUPPORTED, reason=reason)
-        return point
+        reason = other_work(original.spec, point.spec)
+        if reason is None and original.prompts_lost and point.verdict is Verdict.RUN:
+            reason = _other_prompts(point, original.launch.prompts_sha256)
+        if reason is None:
+            return point
+        return dataclasses.replace(point, verdict=Verdict.UNSUPPORTED, reason=reason)
 
 
 def named_original(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -153,6 +159,21 @@ def read_again(
     again = Again(originals=originals, points=tuple(points), left_out=(*originals.left_out, *left))
     again.require(points, again.left_out)
     return again
+
+
+def _other_prompts(point: PlannedPoint, sha256: str) -> str | None:
+    """Why the data set gives no prompts of that SHA-256; None when it does."""
+    try:
+        chosen = prompts.select(point.source, prompts=point.spec.prompts, seed=point.spec.seed)
+    except (ValueError, RuntimeError, OSError) as error:
+        return f"its prompts' file is lost, and they cannot be drawn anew: {error}"
+    found = rows_sha256((one.source_row, one.text) for one in chosen.prompts)
+    if found == sha256:
+        return None
+    return (
+        f"its prompts' file is lost, and {point.source.dataset} gives others here: "
+        f"SHA-256 {found[:_DIGITS]} instead of {sha256[:_DIGITS]}"
+    )
 
 
 def _real(path: Path) -> str:

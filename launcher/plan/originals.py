@@ -24,7 +24,7 @@ _UNREADABLE: Final = (OSError, ValueError, TypeError, LookupError, AttributeErro
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """One sealed run, whole as it was sealed."""
+    """One sealed run, whole as it was sealed; its prompts alone may be lost."""
 
     paths: RunPaths
     """Where its record lies."""
@@ -40,6 +40,8 @@ class Original:
     """The GPUs that the watchers found."""
     seal: Reproduces
     """How a run that is made after it names it."""
+    prompts_lost: bool = False
+    """True where all is as it was sealed but the prompts' file, whose SHA-256 is known."""
 
     @property
     def prompts(self) -> Path:
@@ -120,7 +122,10 @@ def _read(run: RunPaths, campaign: str | None) -> Original | LeftOut | None:
     made_in = _campaign(attempt)
     if campaign is not None and made_in != campaign:
         return None
-    if differences := verify_seal(run, attempt):
+    launch = LaunchConfig.read(attempt.launch)
+    prompts = f"{run.prompts(launch.prompts_sha256).relative_to(run.results).as_posix()}: "
+    differences = verify_seal(run, attempt)
+    if any(not difference.startswith(prompts) for difference in differences):
         more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
         return LeftOut(run_id=run.run_id, reason=f"not as it was sealed: {differences[0]}{more}")
     spec = RunSpec.read(run.spec)
@@ -131,11 +136,12 @@ def _read(run: RunPaths, campaign: str | None) -> Original | LeftOut | None:
     return Original(
         paths=run,
         spec=spec,
-        launch=LaunchConfig.read(attempt.launch),
+        launch=launch,
         config=dict(provenance.get("config") or {}),
         provenance=provenance,
         gpus=tuple(gpu for host in hosts.values() for gpu in host.get("gpus") or ()),
         seal=Reproduces.of(run, attempt, made_in),
+        prompts_lost=bool(differences),
     )
 
 

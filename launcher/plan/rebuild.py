@@ -38,6 +38,7 @@ _FROM_LAUNCH: Final = (
 )
 _WATCHED: Final = ("period_ms", "idle_s", "gpu_fields")
 _RANDOM: Final = "random"
+_DRAWN_FROM: Final = ("source", "path", "columns")
 
 
 def given_keys(words: Iterable[str]) -> frozenset[str]:
@@ -98,13 +99,7 @@ def _config(original: Original, base: Mapping[str, Any], given: frozenset[str]) 
     config["engine"] = {"name": spec.engine}
     config["repeats"] = spec.repeat + 1
     config["experiment"] = original.config.get("experiment")
-    config["dataset"] = {
-        "name": _corpus(original),
-        "source": "record",
-        "path": None,
-        "columns": None,
-        RECORDED: {"dataset": spec.dataset, "path": str(original.prompts)},
-    }
+    config["dataset"] = _dataset(original, base["dataset"])
     if "gpu" not in given:
         config["gpu"] = spec.gpu
     if not _any_given(given, "weights"):
@@ -122,6 +117,18 @@ def _config(original: Original, base: Mapping[str, Any], given: frozenset[str]) 
         config["cluster"]["threads"] = launch.threads
     config[KEY] = original.seal.to_mapping()
     return config
+
+
+def _dataset(original: Original, base: Mapping[str, Any]) -> dict[str, Any]:
+    """The prompts' own file; where that is lost, the data set that they were drawn from."""
+    name = _corpus(original)
+    if not original.prompts_lost:
+        recorded = {"dataset": original.spec.dataset, "path": str(original.prompts)}
+        source = {"source": "record", "path": None, "columns": None}
+        return {"name": name, **source, RECORDED: recorded}
+    asked = original.config.get("dataset")
+    asked = asked if isinstance(asked, dict) else {}
+    return {**base, "name": name, **{key: asked[key] for key in _DRAWN_FROM if key in asked}}
 
 
 def _lacking(original: Original, base: Mapping[str, Any], given: frozenset[str]) -> str | None:

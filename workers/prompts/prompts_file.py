@@ -25,6 +25,11 @@ def write_rows(rows: Iterable[tuple[int, str]], folder: Path) -> tuple[str, Path
     return sha256, path
 
 
+def rows_sha256(rows: Iterable[tuple[int, str]]) -> str:
+    """What the file of these source rows and texts is named by."""
+    return hashlib.sha256(canonical_lines(rows)).hexdigest()
+
+
 def read_prompts(path: Path, sha256: str) -> list[str]:
     """The texts of a prompts file, in order.
 
@@ -47,7 +52,7 @@ def read_rows(path: Path, sha256: str) -> list[tuple[int, str]]:
         raise ValueError(
             f"{quoted(path)} must hold prompts with their rows, but does not"
         ) from error
-    if hashlib.sha256(canonical_lines(rows)).hexdigest() != sha256:
+    if rows_sha256(rows) != sha256:
         raise ValueError(f"{quoted(path)} must be a prompts file as a run writes it, but is not")
     return rows
 

@@ -44,7 +44,13 @@ def test_pairs_are_tested_as_pairs() -> None:
     theirs = stats.ttest_rel(np.log(other), np.log(base))
     assert found.p_difference == pytest.approx(theirs.pvalue)
     assert found.test == "paired t of logarithms"
-    assert found.p_difference < ratio_of(side(*base), side(*other), margin=MARGIN).p_difference
+    alone = ratio_of(side(*base), side(*other), margin=MARGIN)
+    assert alone.p_difference == pytest.approx(
+        stats.ttest_ind(np.log(other), np.log(base), equal_var=False).pvalue
+    )
+    # What both have in common hides the difference where they are not taken as pairs.
+    assert alone.p_difference is not None
+    assert theirs.pvalue < 0.05 < alone.p_difference
 
 
 def test_two_pairs_are_not_tested_as_pairs() -> None:
@@ -113,8 +119,10 @@ def test_the_interval_holds_the_true_ratio_in_at_least_95_of_100(
         base = np.exp(draw.normal(0.0, 0.01, repeats))
         other = truth * np.exp(draw.normal(0.0, 0.02, repeats))
         found = ratio_of(side(*base), side(*other), margin=MARGIN)
-        held += found.low <= truth <= found.high
+        assert found.low is not None
+        assert found.high is not None
         assert found.p_difference is not None
+        held += found.low <= truth <= found.high
         differing += found.p_difference < 0.05
     # Four standard errors of a share of 95 % in so many draws.
     slack = 4 * math.sqrt(0.95 * 0.05 / times)

@@ -1,6 +1,7 @@
 """A sealed campaign becomes a grid of this place: the same work, told what is different."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from telemetry.record.paths import RunPaths, prompts_folder
 from telemetry.record.reproduces import KEY, Reproduces
 from tests.support.records import Plan, build_run
 from workers.prompts.prompts_file import write_rows
-from workers.prompts.selection import select
+from workers.prompts.selection import identify, select, write_prompts
 from workers.tokenizers import tokenizer
 
 TEXTS = ((3, "How many?"), (0, "Why?"), (2, "When?"), (1, "Where?"))
@@ -158,12 +159,24 @@ def test_a_word_that_will_not_do_is_refused_before_anything_is_written(
     assert {path.name for path in original.parent.iterdir()} == {"theirs"}
 
 
-def test_prompts_that_were_changed_are_no_source(original: Path) -> None:
-    (file,) = [path for path in prompts_folder(original).iterdir() if b"Why" in path.read_bytes()]
-    file.write_bytes(file.read_bytes().replace(b"Why", b"Who"))
-    with pytest.raises(CommandError) as raised:
-        plan(original)
-    assert all("changed since it was sealed" in line for line in raised.value.lines)
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"{}\n")])
+def test_lost_prompts_are_drawn_anew_and_must_be_the_same(
+    tmp_path: Path, lose: Callable[[Path], object]
+) -> None:
+    drawn = identify(
+        "gsm8k", source="sample", path=None, columns=None, cache=tmp_path / "none", local=True
+    )
+    sha256, _ = write_prompts(select(drawn, prompts=4, seed=1), prompts_folder(tmp_path / "r"))
+    asked = {"config": {"dataset": {"name": "gsm8k", "source": "sample"}}}
+    make(tmp_path / "r", launch={"prompts_sha256": sha256}, provenance=asked)
+    make(tmp_path / "r", {"repeat": 1}, provenance=asked)
+    for file in prompts_folder(tmp_path / "r").iterdir():
+        lose(file)
+    grid, _ = plan(tmp_path / "r")
+    same, other = grid.points
+    assert (same.verdict, same.source.source) == (Verdict.RUN, "sample")
+    assert other.verdict is Verdict.UNSUPPORTED
+    assert "prompts' file is lost, and gsm8k-sample gives others here" in str(other.reason)
 
 
 def test_what_is_different_here_is_told_there_and_here(original: Path) -> None:
