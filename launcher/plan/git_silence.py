@@ -8,7 +8,7 @@ _PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
 def keep_from_git(results: Path) -> None:
-    """Tell git to leave a results folder in the project's own folder alone; others stay as they are.
+    """Tell git to leave a results folder in the project's own folder alone; others stay as is.
 
     The next call of the launcher would take it for uncommitted changes. Whatever writes first into
     the folder says so, the plan's digests of a checkpoint too.
