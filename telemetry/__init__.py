@@ -25,6 +25,6 @@
 Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`,
 `PROGRAM`, `US_PER_MS`, `US_PER_S`, `VERBS`, `columns`, `command`, `complain`, `damage_told`,
 `did_you_mean`, `due`, `exit_codes`, `lacks`, `monotonic_us`, `named_path`, `nearest`,
-`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `spelt`, `strict`,
+`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `spelt`,
 `told_count`, `typed`, `wall_us`, `wrapped`.
 """

@@ -66,7 +66,7 @@ def wrapped(text: str, *, width: int, indent: int = 0, hang: int = 2) -> list[st
     lines: list[str] = []
     line, begun = " " * indent, False
     for word in _WORD.findall(text):
-        if begun and cell_len(line) + cell_len(word) > width:
+        if begun and _width(line) + _width(word) > width:
             lines.append(line)
             line = " " * (indent + hang) + word.lstrip()
         else:
@@ -113,3 +113,13 @@ def say(text: str, *, stream: IO[str] | None = None, indent: int = 0, hang: int 
     lines = wrapped(shown, width=columns(stream), indent=indent, hang=hang)
     stream.write("".join(f"{line}\n" for line in lines))
     stream.flush()
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes; its letters' number where nothing is installed that knows."""
+    try:
+        # What `doctor` says of a bare Python is said by one.
+        from rich.cells import cell_len  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return len(text)
+    return cell_len(text)

@@ -5,6 +5,4 @@
   tools.
 - `trace`: what one sealed run recorded, row by row: readings, spans, answers, steps.
 - `trace_columns`: unit and meaning of what a run's own tables hold.
-
-Public: `open_results`.
 """

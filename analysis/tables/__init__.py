@@ -6,8 +6,6 @@
 - `comparison`: the table of the paper's numbers beside ours, where the conditions are the same.
 - `conditions`: the table of what each run was measured under.
 - `contrast`: grid points that differ in one thing alone.
-- `dictionary`: what each column of each table means, as a table for whoever reads the CSV
-  files.
 - `engines`: the table of grid points that several engines ran, all else the same.
 - `file_metadata`: what Arrow and Parquet say of a table and its columns, read back.
 - `forecasts`: the table of what each run was expected to take beside what it took.
@@ -28,12 +26,12 @@
 - `sensors`: the table with one row a kind of GPU, driver and reading.
 - `sharding`: the table of models that did the same work on several numbers of GPUs.
 - `table`: a kind of table, and its rows once they are made.
-- `write`: tables as CSV and Parquet, with what their columns mean.
+- `write`: tables as CSV and Parquet.
 
-Public: `Cell`, `Column`, `ColumnsOf`, `DICTIONARY`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`,
-`POINT`, `POINT_BY_NAME`, `RANDOM`, `Row`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `about`,
-`alike`, `build_tables`, `dictionary`, `differing`, `engine_order`, `engines_in_order`,
-`estimated_bytes`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`,
-`launch_of`, `pandas_attrs`, `phase_rows`, `point_key`, `published`, `report_folder`, `run_order`,
-`run_row`, `same_meanings`, `table_metadata`, `visible`, `write_tables`.
+Public: `Cell`, `Column`, `ColumnsOf`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`,
+`POINT_BY_NAME`, `RANDOM`, `Row`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `about`, `alike`,
+`build_tables`, `differing`, `engine_order`, `engines_in_order`, `estimated_bytes`,
+`field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`, `launch_of`,
+`pandas_attrs`, `phase_rows`, `point_key`, `published`, `report_folder`, `run_order`, `run_row`,
+`table_metadata`, `visible`, `write_tables`.
 """

@@ -3,7 +3,6 @@
 Nothing is changed, no job is begun, and no look waits for ever.
 """
 
-import json
 import shlex
 import sys
 import time
@@ -34,19 +33,15 @@ from launcher.doctor.examination import Probe, Tell, examine
 from launcher.doctor.observation import Observation, Standing, missing
 from launcher.doctor.situation import AUTO, GpuPlace, Situation, settle
 from telemetry.command import CommandParser, ExitCode, command, complain
+from telemetry.document import due
 from telemetry.next_line import typed
 
 # Nobody is left without a word for two seconds.
 _QUIET_S: Final = 1.5
 _MARKS: Final = """\
-[x] there   [ ] missing   [?] could not be looked at   [-] does not apply here
-With each that is missing stands what it costs a measurement."""
-_EXITS: Final = {
-    ExitCode.DONE: "nothing seen stops a measurement",
-    ExitCode.FAILED: "something does",
-    ExitCode.BAD_INPUT: "the command will not do",
-    ExitCode.UNSEEN: "--strict: nothing seen does, but something could not be looked at",
-}
+marks:
+  [x] there   [ ] missing   [?] could not be looked at   [-] does not apply
+With what is missing or unseen stands what it costs a measurement."""
 
 
 @command("doctor")
@@ -57,7 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="What this machine can measure, and what each missing thing costs. Nothing is "
         "changed and no job is begun.",
         epilog=_MARKS,
-        exits=_EXITS,
+        exits={
+            ExitCode.DONE: "nothing seen stops a measurement",
+            ExitCode.FAILED: "something does",
+            ExitCode.BAD_INPUT: "the command, the cluster or the folder will not do",
+            ExitCode.UNSEEN: "--strict: nothing seen does, but something could not be looked at",
+        },
     )
     parser.add_argument(
         "results",
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--cluster", default=AUTO, help="a cluster's name in conf/cluster (default: auto)"
     )
-    parser.add_argument("--json", action="store_true", help="the same for programs")
+    parser.add_json("what was looked at, what was found, what it costs and what mends it")
     parser.add_argument(
         "--strict", action="store_true", help="exit status 4 where something was not looked at"
     )
@@ -90,14 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain("doctor", fault)
         return ExitCode.BAD_INPUT
     found = examine(
-        _probes(situation, given.dcgm_bindings, given.dcgm_address), _teller(quiet=given.json)
+        _probes(situation, given.dcgm_bindings, given.dcgm_address),
+        _teller(quiet=due() is not None),
     )
-    code, next_line = _code(found, strict=given.strict), _next_line(found, situation)
-    if given.json:
-        sys.stdout.write(json.dumps(page.mapping(found, situation, next_line, code)) + "\n")
+    again, following = _next_command(found, situation)
+    if (document := due()) is not None:
+        document.fill("doctor", page.mapping(found, situation))
+        document.next = following
     else:
-        sys.stdout.write(page.text(found, situation, next_line))
-    return code
+        stops = ", ".join(one.name for one in found if one.stops)
+        last = f"mend {stops}, then again: {again}" if stops else f"next: {following}"
+        sys.stdout.write(page.text(found, situation, last))
+    return _code(found, strict=given.strict)
 
 
 def _code(found: Sequence[Observation], *, strict: bool) -> ExitCode:
@@ -168,25 +172,25 @@ def _teller(*, quiet: bool) -> Tell | None:
     return tell
 
 
-def _next_line(found: Sequence[Observation], situation: Situation) -> str:
+def _next_command(found: Sequence[Observation], situation: Situation) -> tuple[str, str | None]:
+    """This command again, and the one that comes next; None where something is to be mended."""
     results = [situation.results] if situation.results != "results" else []
     cluster = [] if situation.cluster in {"local", "slurm"} else ["--cluster", situation.cluster]
-    if stops := [one.name for one in found if one.stops]:
-        return f"mend {', '.join(stops)}, then again: " + typed(
-            "launcher.doctor", *results, *cluster
-        )
+    again = typed("launcher.doctor", *results, *cluster)
+    if any(one.stops for one in found):
+        return again, None
     if situation.login:
         words = ["srun", "--nodes=1"]
         words += [f"--partition={situation.partition}"] if situation.partition else []
         words += [f"--account={situation.account}"] if situation.account else []
         words += ["--gpus-per-node=1"] if situation.gpu is not GpuPlace.SIMULATED else []
-        return f"next: {shlex.join(words)} " + typed("launcher.doctor", *results, *cluster)
+        return again, f"{shlex.join(words)} {again}"
     place = [f"results={situation.results}"] if results else []
     if situation.slurm:
         words = ["experiment=proof", f"cluster={situation.cluster}"]
     else:
         words = ["model=7b"] if situation.cluster == "local" else [f"cluster={situation.cluster}"]
-    return "next: " + typed("launcher", *words, *place, "plan=true")
+    return again, typed("launcher", *words, *place, "plan=true")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ from telemetry.command import own_version
 
 # A prose line is read on a terminal of the usual width.
 _MOST_COLUMNS: Final = 80
-# Of the keys: it grows when one goes or changes its meaning, not when one is added.
-_VERSION: Final = 1
 _WORDS: Final = {
     Standing.THERE: "there",
     Standing.MISSING: "missing",
@@ -48,8 +46,8 @@ def place(situation: Situation) -> str:
     return ", ".join(parts)
 
 
-def text(found: Sequence[Observation], situation: Situation, next_line: str) -> str:
-    """The page as people read it."""
+def text(found: Sequence[Observation], situation: Situation, last_line: str) -> str:
+    """The page as people read it; `last_line` says what to type next."""
     width = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
     name_width = max(len(one.name) for one in found)
     lines = [*_wrapped(summary(found), "", width), *_wrapped(place(situation), "", width), ""]
@@ -61,20 +59,12 @@ def text(found: Sequence[Observation], situation: Situation, next_line: str) -> 
             lines += _wrapped(f"      {stops}{one.costs}", " " * 8, width)
         if one.remedy is not None:
             lines += _wrapped(f"      mend: {one.remedy}", " " * 8, width)
-    return "\n".join([*lines, "", next_line]) + "\n"
+    return "\n".join([*lines, "", last_line]) + "\n"
 
 
-def mapping(
-    found: Sequence[Observation], situation: Situation, next_line: str, exit_code: int
-) -> dict[str, Any]:
-    """The page as programs read it; `next` is null where something stops a measurement."""
+def mapping(found: Sequence[Observation], situation: Situation) -> dict[str, Any]:
+    """The page as programs read it."""
     return {
-        "schema": "joulegrid.doctor",
-        "version": _VERSION,
-        "exit_code": exit_code,
-        "errors": [],
-        "notes": [],
-        "next": next_line.removeprefix("next: ") if next_line.startswith("next: ") else None,
         "joulegrid": own_version(),
         "host": platform.node(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),

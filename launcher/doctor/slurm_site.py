@@ -1,8 +1,10 @@
 """Slurm site: what its clients, its controller and its configuration say of a job to come."""
 
 import getpass
+import os
 import re
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -11,7 +13,7 @@ from launcher.doctor.examination import Probe
 from launcher.doctor.observation import Observation, elsewhere, missing, there, unseen
 from launcher.doctor.situation import GpuPlace, Situation
 from launcher.slurm.partitions import Partition, PartitionFinder
-from launcher.slurm.queue import SlurmError, ask_slurm
+from launcher.slurm.queue import ask_slurm, one_line
 
 PATIENCE_S: Final = 10.0
 """How long one client is waited for: a controller under load answers in seconds."""
@@ -96,19 +98,43 @@ def clients() -> Sequence[Observation]:
 
 def controller() -> Sequence[Observation]:
     """Whether slurmctld answers."""
-    try:
-        said = ask_slurm(["scontrol", "ping"], PATIENCE_S)
-    except SlurmError as error:
+    said, fault = _pinged()
+    if fault is not None:
         return [
             missing(
                 "slurm-controller",
-                f"slurmctld does not answer: {error}",
+                f"slurmctld does not answer: {fault}",
                 costs=_QUEUED,
                 remedy="start slurmctld, or see its log; munge must run on both machines",
                 stops=True,
             )
         ]
-    return [there("slurm-controller", "; ".join(said.split("\n")).strip("; "))]
+    return [there("slurm-controller", said)]
+
+
+def _pinged() -> tuple[str, str | None]:
+    """What `scontrol ping` says, and why it failed; None where it did not.
+
+    Which controller is down it says on standard output, and fails.
+    """
+    try:
+        done = subprocess.run(
+            ["scontrol", "ping"],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE_S,
+        )
+    except FileNotFoundError:
+        return "", "scontrol is not on this machine"
+    except subprocess.TimeoutExpired:
+        return "", f"scontrol ping does not answer within {PATIENCE_S:g} s"
+    said = one_line(done.stdout.decode(errors="replace"))
+    why = one_line(done.stderr.decode(errors="replace"))
+    if not done.returncode:
+        return said, None
+    return said, "; ".join(filter(None, [said, why])) or f"exit code {done.returncode}"
 
 
 def settings(situation: Situation) -> Sequence[Observation]:

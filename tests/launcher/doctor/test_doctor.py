@@ -78,7 +78,8 @@ def test_what_is_missing_and_what_is_unseen_each_say_what_they_cost(
     for check in told["checks"]:
         lacks = check["standing"] in {"missing", "could not be looked at"}
         assert (check["costs"] is not None) is lacks, check
-    assert {"schema", "version", "exit_code", "next", "stops", "checks"} <= set(told)
+    assert told["schema"] == "joulegrid.doctor"
+    assert {"version", "exit_code", "next", "stops", "checks"} <= set(told)
     assert (told["exit_code"], told["stops"]) == (0, [])
     assert len({check["name"] for check in told["checks"]}) == len(told["checks"]) > 25
 
