@@ -51,8 +51,8 @@ class Situation:
     """The quality of service that it names; None for Slurm's default."""
     gpu_type: str | None
     """Slurm's type of GPUs that it names; None for any."""
-    gpus_per_node: int
-    """GPUs of each node, as it says."""
+    gpus_per_node: int | None
+    """GPUs of each node, as it says; None where it leaves that to Slurm."""
     timeout_min: int
     """Minutes of one point's job, as it says."""
     gpu: GpuPlace
@@ -126,7 +126,7 @@ def settle(
         qos=slurm.get("qos"),
         gpu_type=slurm.get("gpu_type"),
         gpus_per_node=_count(content, "gpus_per_node", cluster),
-        timeout_min=_count(content, "timeout_min", cluster),
+        timeout_min=_count(content, "timeout_min", cluster) or 1,
         gpu=gpu,
         board_seen=seen,
         job=job,
@@ -167,8 +167,10 @@ def _read(cluster: str) -> Mapping[str, Any]:
     return content
 
 
-def _count(content: Mapping[str, Any], key: str, cluster: str) -> int:
-    value = content.get(key, 1)
+def _count(content: Mapping[str, Any], key: str, cluster: str) -> int | None:
+    value = content.get(key, AUTO)
+    if value == AUTO:
+        return None
     if type(value) is not int or value < 1:
         raise ValueError(
             f"`{key}` of cluster {cluster} must be a whole number of at least 1, "

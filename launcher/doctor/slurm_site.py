@@ -295,7 +295,7 @@ def _gpus(situation: Situation, one: Partition) -> Observation:
     fault = one.fault(
         nodes=1,
         minutes=1,
-        gpus=situation.gpus_per_node,
+        gpus=situation.gpus_per_node or 1,
         gpu_type=situation.gpu_type,
         qos=situation.qos is not None,
     )

@@ -16,6 +16,7 @@
 - `twice`: points of a grid that are the same run: kept once, told, and refused where they
   differ.
 - `way_out`: what of a point that this machine has no room for would run on it.
+- `whole_node`: `gpus=auto` is all GPUs of one node, once it is known how many those are.
 
 Public: `Cluster`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Tell`, `Verdict`, `check`,
 `keep_from_git`, `results_folder`, `tell_nobody`, `way_out`.

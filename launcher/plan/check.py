@@ -26,6 +26,7 @@ from launcher.plan.limits import (
 from launcher.plan.rebuild import RECORDED
 from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.plan.way_out import way_out_notes
+from launcher.plan.whole_node import settle_gpus
 from launcher.slurm.partitions import PartitionFinder
 from launcher.slurm.queue import SlurmError
 from launcher.slurm.view import SlurmView
@@ -99,6 +100,7 @@ def check(
     finder = WeightFinder(results, again=first["verify_weights"], tell=tell)
     checker = _Checker(results, first["retry"], known or SlurmView(), finder, hub)
     try:
+        points, counts = settle_gpus(points, checker.place)
         points, choices = settle_open(points, checker.place)
     except (ValueError, OSError) as error:
         raise BadInputError(or_auto(str(error))) from error
@@ -122,7 +124,7 @@ def check(
         wait=first["wait"],
         history=history,
         notes=(
-            *(*checker.notes, *choices, *twice_notes(again)),
+            *(*checker.notes, *counts, *choices, *twice_notes(again)),
             *way_out_notes(tuple(planned.values())),
         ),
     )

@@ -77,7 +77,7 @@ _WORDS: Final = {"engine.name": "engine"}
 
 _TAKEN: Final = frozenset(
     {
-        *(*_WORK, "engine", "max_warmup_batches", "min_window_s", "idle_s"),
+        *(*_WORK, "gpus", "engine", "max_warmup_batches", "min_window_s", "idle_s"),
         "cluster.gpus_per_node",
     }
 )
@@ -294,7 +294,9 @@ def _settled(point: Point, case: _Case, chosen: Mapping[str, Any]) -> Point:
         else:
             config[key] = value
     told = {_WORDS.get(key, key): value for key, value in values.items()}
-    return Point(config, point.overrides, {"rule": RULE, "values": told}, point.repeat)
+    before = point.chosen.get("values", {})
+    whole = {**point.chosen, "rule": RULE, "values": {**before, **told}}
+    return Point(config, point.overrides, whole, point.repeat)
 
 
 def _notes(cases: Sequence[_Case], chosen: Mapping[str, Any]) -> Iterator[str]:

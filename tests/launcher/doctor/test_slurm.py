@@ -235,9 +235,14 @@ def test_nodes_that_are_shared_by_force_cost_the_host_s_energy(
 
 def test_fewer_gpus_than_the_cluster_s_file_says_are_told(says: Says, login: Situation) -> None:
     says(gres="gpu:a100:4\ngpu:a100:4\ngpu:a100:4")
-    one = by_name(list(slurm_site.partition(login)))["slurm-gres"]
+    named = dataclasses.replace(login, gpus_per_node=8)
+    one = by_name(list(slurm_site.partition(named)))["slurm-gres"]
     assert (one.standing, one.stops) == (Standing.MISSING, False)
     assert "the most is 4" in one.found
+    left_open = dataclasses.replace(login, gpus_per_node=None)
+    assert by_name(list(slurm_site.partition(left_open)))["slurm-gres"].found == (
+        "3 nodes of gpu:a100:4"
+    )
 
 
 def test_where_the_gpu_is_simulated_no_gres_is_asked_for(says: Says, login: Situation) -> None:

@@ -107,3 +107,17 @@ def test_by_the_recorded_runs_it_takes_less_than_half_an_hour_one_after_another(
             window_s=launch.min_window_s,
         )
     assert 10 * 60 < total_s < 30 * 60
+
+
+def test_where_slurm_tells_how_many_gpus_a_node_has_a_proof_takes_them_all_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No Slurm answers: eight are taken, and both notes say why.
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ("experiment=proof", "cluster=slurm", "gpu=h100", "cluster.gpus_per_node=auto")
+    grid = grid_of(tmp_path / "results", *words)
+    (point,) = grid.points
+    assert (point.spec.gpus, point.spec.nodes) == (8, 1)
+    assert point.chosen["values"]["gpus"] == 8
+    assert point.chosen["gpus_rule"] == "all GPUs of a node of cluster slurm"
+    assert [note for note in grid.notes if note.startswith("gpus=8 where it is auto")]
