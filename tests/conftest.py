@@ -23,6 +23,7 @@ STARTERS = {"ranks": {"run_gang"}, "watcher": {"WatcherProcess", "DoubleEngine",
 FIRST = (
     "tests/system/slurm/test_faults.py",
     "tests/system/slurm/test_campaigns.py",
+    "tests/system/slurm/test_first_day.py",
     "tests/system/test_chain.py",
     "tests/workers/engines/fast/test_kernels.py",
     "tests/system/slurm/test_nodes.py",

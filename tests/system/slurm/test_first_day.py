@@ -110,6 +110,8 @@ def test_the_checklist_has_every_step_with_what_it_must_print() -> None:
     assert all(printed for _, _, printed in steps())
 
 
+# Four jobs of a cluster on two cores, one after another; three minutes beside others' work.
+@pytest.mark.timeout(900)
 def test_a_center_s_first_day_goes_as_its_checklist_says(center: Mapping[str, str]) -> None:
     clone = Path(center["PWD"])
     for number, typed, printed in steps():
