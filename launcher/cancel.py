@@ -21,7 +21,7 @@ from telemetry.command import (
     needs_extra,
 )
 from telemetry.document import due
-from telemetry.nearest import did_you_mean, told_count
+from telemetry.nearest import did_you_mean
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.waiting import at, waiting
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with waiting("waiting for the jobs to end"):
         left, doubts = _wait(results, asked)
     out = Output()
-    out.say(f"{len(asked) - len(left)} of {told_count(len(asked), 'attempt')} stopped")
+    out.say(f"{len(asked) - len(left)} of {len(asked)} attempts stopped")
     for attempt in left:
         out.say(f"still going: {attempt.folder.parent.name} attempt {attempt.number}", indent=2)
     for note in (*notes, *doubts):
@@ -256,7 +256,7 @@ def _wait(results: Path, asked: Sequence[AttemptPaths]) -> tuple[list[AttemptPat
     while True:
         known = reconcile(results)
         left = [attempt for attempt in asked if not known.state(attempt).ended]
-        at(f"{len(asked) - len(left)} of {told_count(len(asked), 'attempt')} stopped")
+        at(f"{len(asked) - len(left)} of {len(asked)} attempts stopped")
         if not left or time.monotonic() > deadline_s:
             return left, known.doubts
         time.sleep(_POLL_S)

@@ -78,8 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     copies: list[StagedCopy] = []
     for name in names:
         try:
-            # What is wrong is one line on standard error, however long the hub let one wait.
-            with waiting(f"staging {name}", aside=False):
+            with waiting(f"staging {name}"):
                 copy = stage(CORPORA[name], cache, origins=origins)
         except ValueError as error:
             return _refuse(str(error), 2)

@@ -108,7 +108,7 @@ def _way_on(out: Output, results: Path, found: Sequence[PointStatus], *, watched
 
 def _document(results: Path, campaign: str | None, found: Sequence[PointStatus]) -> dict[str, Any]:
     counts = Counter(status.state for status in found)
-    progress = Progress.of(found)
+    progress = CampaignStanding.of(found)
     return {
         "results": str(results),
         "campaign": campaign,
@@ -229,12 +229,12 @@ class _Watched:
     def _log(self, now_s: float) -> None:
         line = summary(self.found)
         if line != self._said or now_s >= self._next_line_s:
-            self._out.say(f"{line}; {Progress.of(self.found).words}")
+            self._out.say(line + CampaignStanding.of(self.found).words)
             self._said = line
             self._next_line_s = now_s + line_pause_s(now_s - self._begun_s)
 
 
-class Progress:
+class CampaignStanding:
     """How far the points are as a whole."""
 
     def __init__(self, found: Sequence[PointStatus], now_us: int) -> None:
@@ -265,19 +265,17 @@ class Progress:
         """How long the others will take, one after another."""
 
     @classmethod
-    def of(cls, found: Sequence[PointStatus]) -> "Progress":
+    def of(cls, found: Sequence[PointStatus]) -> "CampaignStanding":
         """How far they are now."""
         return cls(found, wall_us())
 
     @property
     def words(self) -> str:
-        """One line, without the time that a batch system lets points wait."""
-        parts = [f"{self.done} of {self.total} ended"]
-        if self.elapsed_s is not None:
-            parts.append(f"{time_text(self.elapsed_s)} since the first began")
-        if self.done < self.total:
-            parts.append(f"{self.left.words}, waiting in a queue not counted")
-        return ", ".join(parts)
+        """One line, without the time that a batch system lets points wait; empty at the end."""
+        if self.done == self.total:
+            return ""
+        begun = "" if self.elapsed_s is None else f"; {time_text(self.elapsed_s)} so far"
+        return f"{begun}; {self.left.words}, queues not counted"
 
 
 def summary(found: Sequence[PointStatus]) -> str:
@@ -291,9 +289,8 @@ def page(found: Sequence[PointStatus], *, most: int) -> RenderableType:
     """The summary and the points, those that failed first; sealed ones only where there is room."""
     order = sorted(found, key=_urgency)
     listed = order if len(order) <= most else [s for s in order if s.state != SEALED][:most]
-    parts: list[RenderableType] = [Paragraph(text=summary(found))]
-    if any(status.state in GOING for status in found):
-        parts.append(Paragraph(text=Progress.of(found).words))
+    head = summary(found) + CampaignStanding.of(found).words
+    parts: list[RenderableType] = [Paragraph(text=head)]
     # A folder of the default engine alone needs no word of it.
     tell_engines = {status.engine for status in found} != {DEFAULT_ENGINE}
     for status in listed:

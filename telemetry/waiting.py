@@ -17,8 +17,7 @@ from rich.cells import cell_len, set_cell_size
 
 from telemetry.document import due
 from telemetry.output import takes_escapes
-from telemetry.paragraph import columns
-from telemetry.terminal import printable, spelt
+from telemetry.paragraph import columns, seen, wrapped
 
 T = TypeVar("T")
 
@@ -38,6 +37,12 @@ _FIRST_FRAME_S: Final = 0.3
 _FRAME_S: Final = 0.2
 _FRAMES: Final = "|/-\\"
 _CLEAR: Final = "\r\x1b[K"
+
+
+def fitting(text: str, room: int) -> str:
+    """As many words of a text as there is room for; of the first one as much of it."""
+    line = wrapped(text, width=room)[0]
+    return line if cell_len(line) <= room else set_cell_size(line, room)
 
 
 def line_pause_s(waited_s: float) -> float:
@@ -93,11 +98,8 @@ class Waiting:
         while not self._over.wait(pause_s):
             pause_s = _FRAME_S
             frame += 1
-            text = f"{_FRAMES[frame % len(_FRAMES)]} {self._text()}"
-            room = columns(self._stream) - 1
-            if cell_len(text) > room:
-                text = set_cell_size(text, room)
-            self._stream.write(f"{_CLEAR}{text}")
+            text = fitting(self._text(), columns(self._stream) - 3)
+            self._stream.write(f"{_CLEAR}{_FRAMES[frame % len(_FRAMES)]} {text}")
             self._stream.flush()
         if frame:
             self._stream.write(_CLEAR)
@@ -108,12 +110,14 @@ class Waiting:
         while not self._over.wait(pause_s):
             waited_s = time.monotonic() - self._start_s
             pause_s = line_pause_s(waited_s)
-            self._stream.write(f"{self._text()} ({waited_s:.0f} s)\n")
+            ending = f" ({waited_s:.0f} s)"
+            text = fitting(self._text(), columns(self._stream) - len(ending))
+            self._stream.write(f"{text}{ending}\n")
             self._stream.flush()
 
     def _text(self) -> str:
         text = f"{self._what}: {self._at}" if self._at else self._what
-        return spelt(printable(text), self._stream)
+        return seen(text, self._stream)
 
 
 _NOW: ContextVar[Waiting | None] = ContextVar("waiting", default=None)

@@ -5,4 +5,6 @@
   tools.
 - `trace`: what one sealed run recorded, row by row: readings, spans, answers, steps.
 - `trace_columns`: unit and meaning of what a run's own tables hold.
+
+Public: `open_results`.
 """

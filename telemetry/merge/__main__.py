@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(_WHO, f"{shown(place.folder)} holds no attempt to merge")
         return ExitCode.NOTHING_DONE
     if failed:
-        complain(_WHO, f"{failed} of {told_count(len(outcomes), 'attempt')} could not be merged")
+        complain(_WHO, f"{failed} of {len(outcomes)} attempts could not be merged")
         unread = sum(outcome.unread for outcome in outcomes)
         return ExitCode.NOTHING_DONE if unread == len(outcomes) else ExitCode.FAILED
     way = WayOn.of(results)

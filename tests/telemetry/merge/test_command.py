@@ -123,7 +123,7 @@ def test_a_damaged_file_of_a_record_costs_its_attempt_and_no_traceback(
     assert "Traceback" not in out + err
     # Nothing is sealed that could not be merged.
     assert attempt.seal.is_file() == (code == 0)
-    assert ("not merged: " in out) == (code == 3)
+    assert ("not merged:" in out) == (code == 3)
 
 
 def test_names_of_a_record_steer_no_terminal(
