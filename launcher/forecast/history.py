@@ -49,6 +49,7 @@ def read_history(
     """
     specs = list(wanted)
     kinds = {spec.gpu for spec in specs}
+    left_out: list[str] = []
     found: dict[str, dict[str, tuple[RunPaths, RunSpec]]] = {kind: {} for kind in kinds}
     for folder in folders:
         for paths in list_runs(folder):
@@ -61,16 +62,14 @@ def read_history(
                     # Of one run in two folders the first is taken: they are copies.
                     found[spec.gpu].setdefault(paths.run_id, (paths, spec))
             except UNREADABLE:
-                # Whoever reads the folder for its results says what is damaged.
-                continue
+                left_out.append(paths.run_id)
     lessons: dict[str, list[Lesson]] = {}
-    left_out: list[str] = []
     for kind, runs in found.items():
         likest = _likest([spec for spec in specs if spec.gpu == kind], list(runs.values()))
         lessons[kind] = []
         for number, paths in enumerate(likest[:MOST_RUNS]):
-            if number % _TOLD_EVERY == 0:
-                tell(f"reading what {kind} took before: {len(runs)} sealed runs")
+            if number and number % _TOLD_EVERY == 0:
+                tell(f"reading what {kind} took before: {number} of {len(runs)} sealed runs")
             taught = _lesson(paths, hosts.get(kind, Host()))
             if taught is None:
                 left_out.append(paths.run_id)
@@ -82,10 +81,10 @@ def read_history(
 def _notes(left_out: Sequence[str]) -> tuple[str, ...]:
     if not left_out:
         return ()
-    runs = f"{len(left_out)} sealed runs are" if len(left_out) > 1 else "1 sealed run is"
+    runs = f"{len(left_out)} runs are" if len(left_out) > 1 else "1 run is"
     return (
-        f"{runs} not as sealed or not whole, such as {left_out[0]}: "
-        "nothing is learned from what is changed",
+        f"{runs} not as sealed or cannot be read, such as {left_out[0]}: "
+        "nothing is learned from what is damaged",
     )
 
 

@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from analysis.runs.sealed_runs import load
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
 from launcher.forecast.forecaster import Forecaster, foresee
+from launcher.forecast.history import read_history
+from launcher.forecast.lesson import lesson
 from launcher.forecast.work import Host
 from launcher.plan.check import check
 from launcher.plan.grid import Grid, Verdict
@@ -154,3 +158,68 @@ def test_a_history_that_is_no_results_folder_is_refused(tmp_path: Path, given: s
 def test_the_same_beliefs_give_the_same_figures(tmp_path: Path, history: Path) -> None:
     words = (*FAST, "model=7b", f"history={history}")
     assert seen(grid_of(tmp_path, *words)) == seen(grid_of(tmp_path, *words))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("prompts=1", "batch_size=64", "max_gen_len=1"),
+        ("prompts=65", "batch_size=64", "warmup_batches=0", "max_warmup_batches=null"),
+        ("prompts=3", "batch_size=2", "telemetry.idle_s=0", "min_window_s=3600"),
+        ("max_warmup_s=0", "warmup_batches=5", "max_warmup_batches=50"),
+        ("quantization=int4", "logit_error=false", "prompts=100000"),
+        ("engine=reference", "dataset=alpaca_seed", "dataset.source=auto"),
+    ],
+)
+def test_the_ends_of_what_keys_allow_have_figures_too(
+    tmp_path: Path, history: Path, words: tuple[str, ...]
+) -> None:
+    seeds = tmp_path / "seeds.jsonl"
+    seeds.write_text('{"instruction": "say", "instances": [{"input": "it"}]}\n')
+    more = (f"dataset.path={seeds}", "prompts=1") if "dataset=alpaca_seed" in words else ()
+    given = {word.partition("=")[0] for word in words}
+    base = [word for word in FAST if word.partition("=")[0] not in given]
+    for source in ((), (f"history={history}",)):
+        (one,) = seen(grid_of(tmp_path, *base, "model=7b", *words, *more, *source))
+        assert 0 < one.time_s.low <= one.time_s.high
+        assert one.window_s.value < one.time_s.value
+        assert one.energy_j is not None
+        assert one.window_energy_j is not None
+        assert 0 < one.window_energy_j.value < one.energy_j.value
+
+
+def test_a_run_without_a_reading_of_energy_teaches_time_alone(tmp_path: Path) -> None:
+    def silent(row: dict[str, Any]) -> dict[str, Any] | None:
+        return None if row["field"] in ("power_instant_w", "energy_j") else row
+
+    run = build_run(tmp_path, Plan(sample=silent))
+    (sealed,) = load(tmp_path).runs
+    taught = lesson(sealed, Host())
+    assert taught.run_id == run.run_id
+    assert {"step_s", "load_s"} <= set(taught.amounts)
+    assert not {"window_w", "rest_w"} & set(taught.amounts)
+
+
+def test_a_run_that_was_never_sealed_teaches_nothing(tmp_path: Path) -> None:
+    build_run(tmp_path, Plan(end="failed"))
+    spec = Plan().run_spec
+    found = read_history([tmp_path], [spec], {})
+    assert (found.lessons[spec.gpu], found.notes) == ([], ())
+
+
+def test_a_run_in_two_folders_teaches_once(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        build_run(tmp_path / name, Plan())
+    spec = Plan().run_spec
+    found = read_history([tmp_path / "one", tmp_path / "two"], [spec], {})
+    assert len(found.lessons[spec.gpu]) == 1
+
+
+def test_a_damaged_record_is_told_and_hides_no_other(tmp_path: Path) -> None:
+    build_run(tmp_path, Plan())
+    damaged = build_run(tmp_path, Plan(spec={"seed": 2}))
+    damaged.spec.write_text("{")
+    spec = Plan().run_spec
+    found = read_history([tmp_path], [spec], {})
+    assert len(found.lessons[spec.gpu]) == 1
+    assert damaged.run_id in found.notes[0]
