@@ -8,6 +8,7 @@ from telemetry.document import JSON_WORD, due
 from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
+from telemetry.record.spec import RunSpec
 from telemetry.waiting import at, waiting
 
 with needs_extra("joulegrid", "launch"):
@@ -26,7 +27,7 @@ with needs_extra("joulegrid", "launch"):
     from launcher.plan.again import Again, named_original, read_again
     from launcher.plan.auto_cluster import ClusterChooser
     from launcher.plan.check import check, results_folder
-    from launcher.plan.grid import Grid, PlannedPoint, Verdict
+    from launcher.plan.grid import Grid, Verdict
     from launcher.plan.hub_reach import HubReach, hub_notes
     from launcher.plan.way_out import way_out
     from launcher.slurm.reconcile import reconcile
@@ -189,7 +190,9 @@ def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | Non
     # Points that failed, one and all, leave nothing to analyse: why they did stands in status.
     sealed = outcome.sealed or grid.having(Verdict.SEALED, Verdict.OTHERWISE)
     going = bool(elsewhere) or not (sealed or (outcome.queued and grid.wait))
-    told = not going and bool(here := _here(grid, outcome)) and report_campaign(grid, here, out)
+    told = False
+    if not going and (here := _here(grid, outcome)):
+        told = report_campaign(grid.results, here, out)
     if again is None:
         _way_on(out, grid, going=going, told=told)
         return ExitCode.FAILED if failed else ExitCode.DONE
@@ -200,11 +203,12 @@ def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | Non
     return ExitCode.FAILED if failed else ExitCode.DONE
 
 
-def _here(grid: Grid, outcome: CampaignOutcome) -> list[PlannedPoint]:
+def _here(grid: Grid, outcome: CampaignOutcome) -> list[RunSpec]:
     """The sealed points that ran on this machine."""
     done = grid.having(Verdict.RUN, Verdict.MERGE, Verdict.SEALED, Verdict.OTHERWISE)
     failed = set(outcome.failed)
-    return [one for one in done if one.cluster.slurm is None and one.spec.run_id not in failed]
+    ours = (point.spec for point in done if point.cluster.slurm is None)
+    return [spec for spec in ours if spec.run_id not in failed]
 
 
 def _way_on(out: Output, grid: Grid, *, going: bool, told: bool = False) -> int:

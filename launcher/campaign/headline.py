@@ -1,9 +1,9 @@
 """Headline: what a campaign on this machine measured, a line a point, and where its report lies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
-from launcher.plan.grid import Grid, PlannedPoint
 from telemetry.command import lacks
 from telemetry.output import Output
 from telemetry.record.differing import LABELS, differing, field_value, short_text
@@ -19,7 +19,7 @@ _SETTINGS: Final = ("dtype", "quantization", "batch_size", "engine")
 _BARE: Final = frozenset({"dtype", "quantization", "engine", "dataset", "model"})
 
 
-def report_campaign(grid: Grid, points: Sequence[PlannedPoint], out: Output) -> bool:
+def report_campaign(results: Path, specs: Sequence[RunSpec], out: Output) -> bool:
     """Print J per token of each of these points that is sealed, and write the report.
 
     False where the report could not be written: what it needs comes with the extra `analysis`, and
@@ -33,24 +33,27 @@ def report_campaign(grid: Grid, points: Sequence[PlannedPoint], out: Output) -> 
         from analysis.report.page import write_report  # noqa: PLC0415
         from analysis.runs.sealed_runs import load  # noqa: PLC0415
 
-        with waiting(f"writing the report of {grid.results}"):
-            written = write_report(load(grid.results))
+        with waiting("writing the report"):
+            written = write_report(load(results))
     except ModuleNotFoundError as error:
         out.note(f"no J per token here: {lacks(error.name or 'it draws by', 'analysis')}")
         return False
     except ValueError as error:
         out.note(f"no report: {error}")
         return False
-    lines = _lines(written.tables.groups.rows, [point.spec for point in points])
+    lines = _lines(written.tables.groups.rows, specs)
     for line in lines[:_MOST_LINES]:
         out.say(line.lstrip(), indent=len(line) - len(line.lstrip()))
     if len(lines) > _MOST_LINES:
         out.say(f"and {len(lines) - _MOST_LINES} lines more, in the report")
-    out.exact(f"report: {written.page}")
+    page = written.page
+    # As one would type it here.
+    page = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
+    out.exact(f"report: {page}")
     return True
 
 
-def _lines(rows: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[str]:
+def _lines(rows: Sequence[dict[str, Any]], specs: Sequence[RunSpec]) -> list[str]:
     """A line a point; of several what they have in common is said once, above them."""
     by_run = {spec.run_id: spec for spec in specs}
     found: list[tuple[RunSpec, str]] = []
@@ -91,7 +94,7 @@ def _settings(spec: RunSpec, names: Sequence[str]) -> str:
     return ", ".join(told)
 
 
-def _measured(row: Mapping[str, Any]) -> str:
+def _measured(row: dict[str, Any]) -> str:
     from analysis.report.formatting import measured_text, number_text  # noqa: PLC0415
     from analysis.tables.contrast import half_width  # noqa: PLC0415
 

@@ -39,7 +39,7 @@ def way_out(point: PlannedPoint) -> dict[str, str] | None:
 
 def way_out_notes(points: Sequence[PlannedPoint]) -> tuple[str, ...]:
     """Of points without room beside others that run: with how many bits they would."""
-    notes = {}
+    notes: dict[str, None] = {}
     if any(point.verdict is Verdict.RUN for point in points):
         for point in points:
             words = way_out(point) or {}
