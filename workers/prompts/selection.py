@@ -271,14 +271,7 @@ def _load(source: PromptSource) -> _Loaded:
 
 
 def write_prompts(selection: Selection, folder: Path) -> tuple[str, Path]:
-    """Write the selection to `folder`/<sha256>.jsonl; the same prompts give the same file.
-
-    Returns:
-        The SHA-256 of the file and its path.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Write the selection to `folder`/<sha256>.jsonl: the digest and the path. Raises OSError."""
     return write_rows(((one.source_row, one.text) for one in selection.prompts), folder)
 
 
