@@ -1,9 +1,10 @@
 """From a grid to jobs: Hydra points become RunSpecs, RunSpecs become submitit jobs.
 
-- `__main__`: `python -m launcher -m model=7b,13b,65b gpus=1,8,32`: check the grid, run it, seal
-  it.
+- `__main__`: `python -m launcher -m model=7b,13b,65b gpus=1,8,32`: check the grid, run it,
+  seal it.
 - `campaign/`: a checked grid is written down, run, closed, and can be looked at.
-- `cancel`: `python -m launcher.cancel RESULTS`: stop what is queued or running, from any shell.
+- `cancel`: `python -m launcher.cancel RESULTS`: stop what is queued or running, from any
+  shell.
 - `completion`: `joulegrid completion bash`: what a shell offers behind the word joulegrid.
 - `config/`: command line in, composed points out; Hydra lives here alone.
 - `console`: the one word `joulegrid`, which finds the module of each verb and runs it.

@@ -26,9 +26,10 @@ with needs_extra("joulegrid", "launch"):
     from launcher.forecast.totals import cost_lines, late_notes
     from launcher.plan.again import Again, named_original, read_again
     from launcher.plan.auto_cluster import ClusterChooser
-    from launcher.plan.check import check, results_folder
+    from launcher.plan.check import check
     from launcher.plan.grid import Grid, Verdict
     from launcher.plan.hub_reach import HubReach, hub_notes
+    from launcher.plan.places import results_folder
     from launcher.plan.way_out import way_out
     from launcher.slurm.reconcile import reconcile
     from launcher.status import watch

@@ -5,8 +5,10 @@
 - `clock`: one steady clock for all processes of a host, so that a step of the wall clock moves
   nothing.
 - `command`: what all commands have in common: exit codes, one line for a fault, no traceback.
-- `damage`: a file of the record that is not what it should be is named, and hides nothing else.
+- `damage`: a file of the record that is not what it should be is named, and hides nothing
+  else.
 - `document`: the one JSON text that `--json` makes of what a command tells.
+- `listing`: rows as a table where the width has room for it, else as a paragraph each.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
 - `named_paths`: how every command reads a path that somebody typed.
 - `nearest`: the valid names that somebody may have meant, and the sentence that offers them.
@@ -22,9 +24,10 @@
 - `waiting`: how far a command is, told while it says nothing else.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
 
-Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `NS_PER_US`,
-`PROGRAM`, `US_PER_MS`, `US_PER_S`, `VERBS`, `columns`, `command`, `complain`, `damage_told`,
-`did_you_mean`, `due`, `exit_codes`, `lacks`, `monotonic_us`, `named_path`, `nearest`,
-`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `spelt`,
-`told_count`, `typed`, `wall_us`, `wrapped`.
+Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `JSON_WORD`,
+`ListedColumn`, `Listing`, `NS_PER_US`, `Output`, `PROGRAM`, `Paragraph`, `US_PER_MS`, `US_PER_S`,
+`VERBS`, `at`, `columns`, `command`, `complain`, `counted`, `damage_told`, `did_you_mean`, `due`,
+`exit_codes`, `folded`, `lacks`, `line_pause_s`, `monotonic_us`, `named_path`, `nearest`,
+`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `settled`, `spelt`,
+`strict`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`.
 """

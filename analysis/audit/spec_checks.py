@@ -153,15 +153,14 @@ def _override_faults(provenance: Mapping[str, Any], config: Mapping[str, Any]) -
     faults = []
     point = dict(_assignments(overrides))
     chosen = _chosen(provenance)
-    for name, given in point.items():
+    for name, word in point.items():
         composed: Any = config
         for part in name.split("."):
             composed = composed.get(part) if isinstance(composed, dict) else None
         if isinstance(composed, dict):
             composed = composed.get("name")
-        if given == _AUTO and name in chosen:
-            # Left to the plan, which wrote down what it made of it.
-            given = str(chosen[name])
+        # What was left to the plan is what it wrote down that it made of it.
+        given = str(chosen[name]) if word == _AUTO and name in chosen else word
         if composed is not None and _plain(given) and not _same(given, composed):
             faults.append(f"`{name}` is {given} in the overrides, but composed is {composed!r}")
     typed = dict(_assignments(command))

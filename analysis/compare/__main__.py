@@ -32,7 +32,7 @@ _WHO: Final = "compare"
 _MODULE: Final = "analysis.compare"
 _EXITS: Final = {
     ExitCode.DONE: "all was compared that could be",
-    ExitCode.FAILED: "--require same was asked and is not shown of every point, or the machine failed",
+    ExitCode.FAILED: "--require same is not shown of every point, or the machine failed",
     ExitCode.BAD_INPUT: "the command or a folder will not do",
     ExitCode.NOTHING_DONE: "no point has its counterpart",
 }

@@ -1,6 +1,7 @@
 """Sealed runs as arrays.
 
-- `campaign`: which call of the launcher made a run, and which sealed run it says it reproduces.
+- `campaign`: which call of the launcher made a run, and which sealed run it says it
+  reproduces.
 - `labels`: what a reader of any number of a run has to know of the run first.
 - `rank_spans`: what each rank did and when, as arrays.
 - `sealed_files`: the bytes of a run's files, hashed against its seal as they are read.

@@ -3,9 +3,12 @@
 - `about`: what every file and frame says of the runs that its numbers are of.
 - `build`: every table that there is, made from the sealed runs of a results folder.
 - `column`: what one number of a table means, how it is had, and how the page shows it.
-- `comparison`: the table of the paper's numbers beside ours, where the conditions are the same.
+- `comparison`: the table of the paper's numbers beside ours, where the conditions are the
+  same.
 - `conditions`: the table of what each run was measured under.
 - `contrast`: grid points that differ in one thing alone.
+- `dictionary`: what each column of each table means, as a table for whoever reads the CSV
+  files.
 - `engines`: the table of grid points that several engines ran, all else the same.
 - `file_metadata`: what Arrow and Parquet say of a table and its columns, read back.
 - `forecasts`: the table of what each run was expected to take beside what it took.
@@ -26,12 +29,12 @@
 - `sensors`: the table with one row a kind of GPU, driver and reading.
 - `sharding`: the table of models that did the same work on several numbers of GPUs.
 - `table`: a kind of table, and its rows once they are made.
-- `write`: tables as CSV and Parquet.
+- `write`: tables as CSV and Parquet, with what their columns mean.
 
-Public: `Cell`, `Column`, `ColumnsOf`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`, `POINT`,
-`POINT_BY_NAME`, `RANDOM`, `Row`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `about`, `alike`,
-`build_tables`, `differing`, `engine_order`, `engines_in_order`, `estimated_bytes`,
-`field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`, `launch_of`,
-`pandas_attrs`, `phase_rows`, `point_key`, `published`, `report_folder`, `run_order`, `run_row`,
-`table_metadata`, `visible`, `write_tables`.
+Public: `Cell`, `Column`, `ColumnsOf`, `DICTIONARY`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`,
+`POINT`, `POINT_BY_NAME`, `RANDOM`, `Row`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `about`,
+`alike`, `build_tables`, `dictionary`, `differing`, `engine_order`, `engines_in_order`,
+`estimated_bytes`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`,
+`launch_of`, `pandas_attrs`, `phase_rows`, `point_key`, `published`, `run_order`, `run_row`,
+`same_meanings`, `table_metadata`, `visible`, `write_tables`.
 """

@@ -4,7 +4,8 @@
   letters.
 - `command_line`: command line in, composed points out, one clear line for what is not allowed.
 - `comments`: what a file of `conf/` says of itself and of its keys.
-- `composition`: many grid points from few of Hydra's, and Hydra's own on a sample as the truth.
+- `composition`: many grid points from few of Hydra's, and Hydra's own on a sample as the
+  truth.
 - `errors`: what a user got wrong, in one line.
 - `help`: what `python -m launcher --help` says: every key by group, from the comments in
   `conf/`.
@@ -14,6 +15,6 @@
 - `overrides`: the words of the command line one by one and together, before Hydra sees them.
 - `reference`: every key of `conf/` in the words that stand beside it there.
 
-Public: `BadInputError`, `MAX_POINTS`, `Point`, `asked_of`, `group_options`, `groups`,
-`help_text`, `project_folder`, `read_points`, `sections`, `settable`.
+Public: `BadInputError`, `MAX_POINTS`, `Point`, `asked_of`, `group_options`, `groups`, `help_text`,
+`project_folder`, `read_points`, `sections`, `settable`.
 """

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from launcher.config.listing import group_options, groups, settable
-from telemetry.boards.spelling import board_called
+from telemetry.boards.spellings import board_called
 from telemetry.nearest import one_of, settled
 from telemetry.next_line import typed
 

@@ -1,10 +1,11 @@
 """What a machine can measure, asked before any job.
 
-- `__main__`: `python -m launcher.doctor`, on a login node or on a node: what is here to measure
-  with?
+- `__main__`: `python -m launcher.doctor`, on a login node or on a node: what is here to
+  measure with?
 - `clock_sync`: is this machine's wall clock kept in step with others' by anybody?
 - `dcgm_engine`: its bindings, an engine that answers, and who may read its profiling fields.
-- `examination`: looks at a machine side by side, each bounded in time, in a process of its own.
+- `examination`: looks at a machine side by side, each bounded in time, in a process of its
+  own.
 - `gpu`: is the driver there, and what does it let this process read and set?
 - `host_sensors`: what the node tells of its own power: CPU packages, rails, service processor.
 - `observation`: what one look at the machine found, and what it costs a measurement if it

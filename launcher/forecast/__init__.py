@@ -5,7 +5,8 @@
 - `forecaster`: planned points get what they are expected to take, with intervals.
 - `history`: the sealed runs that a forecast learns from: which are read, and by which rule.
 - `learning`: what sealed runs say of one quantity, beside its formula.
-- `left`: how long a started campaign still takes, by what was foreseen and how far each job is.
+- `left`: how long a started campaign still takes, by what was foreseen and how far each job
+  is.
 - `lesson`: what one sealed run took, measured as the tables measure it.
 - `quantity`: one thing of a job that a formula tells and sealed runs correct.
 - `totals`: what a grid costs in all, and how that and a point's part of it are said.

@@ -1,5 +1,8 @@
 """Points become specs, each with a verdict, before anything starts.
 
+- `again`: a sealed campaign as a checked grid of this place, and what of it cannot be.
+- `auto_cluster`: whether `cluster=auto` is this machine or its Slurm, by what the line can
+  need.
 - `boards`: which GPU `gpu=auto` is here, and where a point's ranks compute.
 - `check`: composed points become a checked grid, each with its verdict.
 - `checkpoints`: what `weights=` names becomes a digest and a folder, before anything starts.
@@ -11,13 +14,19 @@
 - `grid`: planned points, each with its verdict and what it takes.
 - `hub_reach`: whether prompts that only the hub has can be had from this machine now.
 - `limits`: what this version, a cluster and a GPU's memory allow of a point.
+- `offers`: which boards the nodes of a Slurm partition have, by what Slurm calls their GPUs.
+- `originals`: the sealed runs of somebody's campaign, as far as they can be made again.
 - `pace`: about how long a batch takes, where the plan may choose how much work there is.
+- `places`: what of a point's configuration names a file or a folder.
+- `rebuild`: composed points from sealed runs: their work and measurement, this place's
+  cluster.
 - `running_order`: in which order the points of a campaign run, so that drift hits no axis.
 - `twice`: points of a grid that are the same run: kept once, told, and refused where they
   differ.
 - `way_out`: what of a point that this machine has no room for would run on it.
 - `whole_node`: `gpus=auto` is all GPUs of one node, once it is known how many those are.
 
-Public: `Cluster`, `Grid`, `HubReach`, `PlannedPoint`, `RunningOrder`, `Tell`, `Verdict`, `check`,
-`keep_from_git`, `results_folder`, `tell_nobody`, `way_out`.
+Public: `Again`, `Cluster`, `ClusterChooser`, `Grid`, `HERE`, `HubReach`, `Original`,
+`PlannedPoint`, `RunningOrder`, `Tell`, `Verdict`, `WORD`, `check`, `gpus_here`, `hub_notes`,
+`keep_from_git`, `named_original`, `read_again`, `results_folder`, `tell_nobody`, `way_out`.
 """

@@ -9,11 +9,12 @@ from typing import Final
 
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point
-from launcher.plan.check import check, results_folder
+from launcher.plan.check import check
 from launcher.plan.checkpoints import Tell, tell_nobody
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
 from launcher.plan.hub_reach import HubReach
 from launcher.plan.originals import LeftOut, Original, Originals, read_originals
+from launcher.plan.places import results_folder
 from launcher.plan.rebuild import given_keys, other_work, rebuilt
 from launcher.slurm.view import SlurmView
 from telemetry.command import CommandError, ExitCode

@@ -1,6 +1,5 @@
 """Check: composed points become a checked grid, each with its verdict."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from launcher.plan.limits import (
     too_large,
     too_long,
 )
+from launcher.plan.places import history_folder, key_or_none, path_or_none, results_folder
 from launcher.plan.rebuild import RECORDED
 from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.plan.way_out import way_out_notes
@@ -31,11 +31,9 @@ from launcher.slurm.partitions import PartitionFinder
 from launcher.slurm.queue import SlurmError
 from launcher.slurm.view import SlurmView
 from telemetry.damage import damage_told
-from telemetry.named_paths import named_path
 from telemetry.nearest import one_of
 from telemetry.record.launch import LaunchConfig
-from telemetry.record.paths import AttemptPaths, RunPaths, holds_results
-from telemetry.record.signature import SigningError, sign
+from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
@@ -91,7 +89,7 @@ def check(
             raise BadInputError(f"`{key}` must be true or false, but is {first[key]!r} instead")
     if first["compose"] not in _COMPOSE:
         raise BadInputError(one_of("compose", _COMPOSE, first["compose"], things="ways"))
-    results, history = results_folder(first), _history_folder(first)
+    results, history = results_folder(first), history_folder(first)
     repeats = [_repeats(point) for point in points]
     if (total := sum(map(len, repeats))) > MAX_POINTS:
         raise BadInputError(
@@ -130,46 +128,6 @@ def check(
     )
 
 
-def results_folder(config: Mapping[str, Any]) -> Path:
-    """The results folder that a point's configuration names.
-
-    Raises:
-        BadInputError: it names none, or one whose name a batch system would read otherwise.
-    """
-    given = config["results"]
-    # Slurm, and submitit on this machine too, fill in %-patterns in the names of logs below it.
-    if isinstance(given, str) and ("%" in given or not given.isprintable()):
-        raise BadInputError(
-            "`results` must be a path without line breaks, % (as in %j, which is filled in in the "
-            f"names of logs) and characters that cannot be seen, but is {given!r} instead"
-        )
-    try:
-        results = named_path("results", given)
-    except ValueError as error:
-        raise BadInputError(str(error)) from error
-    if "%" in str(results):
-        raise BadInputError(f"`results` must be a path without %, but is {str(results)!r} instead")
-    return results
-
-
-def _history_folder(config: Mapping[str, Any]) -> Path | None:
-    """The other results folder whose sealed runs teach what points take.
-
-    Raises:
-        BadInputError: it is none.
-    """
-    try:
-        history = _path_or_none("history", config["history"], "a results folder or null")
-        if history is not None and not (history.is_dir() and holds_results(history)):
-            raise BadInputError(
-                f"`history` must be a results folder or null, but {history} holds neither a run "
-                "nor a campaign"
-            )
-    except (ValueError, OSError) as error:
-        raise BadInputError(str(error)) from error
-    return history
-
-
 def _repeats(point: Point) -> range:
     if point.repeat is not None:
         return range(point.repeat, point.repeat + 1)
@@ -182,22 +140,6 @@ def _name(key: str, asked: object) -> str:
     if not isinstance(asked, str):
         raise BadInputError(f"`{key}` must be a name, but is {asked!r} instead")
     return asked
-
-
-def _path_or_none(key: str, asked: object, what: str = "a file or null") -> Path | None:
-    return None if asked is None else named_path(key, asked, what)
-
-
-@functools.cache
-def _key_or_none(key: Path | None) -> str | None:
-    """The key's file, which signs: found out before a job is over, and once for a grid."""
-    if key is None:
-        return None
-    try:
-        sign(b"", key)
-    except SigningError as error:
-        raise BadInputError(str(error)) from error
-    return str(key.absolute())
 
 
 class _Checker:
@@ -239,7 +181,7 @@ class _Checker:
         source = self._source(config, cluster)
         model = _name("model.name", config["model"]["name"])
         weights = self._weights.find(config["weights"], config["weights_digest"], model)
-        given = _path_or_none("tokenizer", config["tokenizer"])
+        given = path_or_none("tokenizer", config["tokenizer"])
         tokenizer_path = find_tokenizer(given, weights, model)
         if tokenizer_path not in self._tokenizers:
             self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
@@ -322,7 +264,7 @@ class _Checker:
             self._sources[key] = prompts.identify(
                 _name("dataset.name", data["name"]),
                 source=data["source"],
-                path=_path_or_none("dataset.path", data["path"]),
+                path=path_or_none("dataset.path", data["path"]),
                 columns=data["columns"],
                 cache=prompts.cache_folder(),
                 local=local,
@@ -438,7 +380,7 @@ def _launch_config(
         weights_path=None if weights.folder is None else str(weights.folder),
         verify_weights=config["verify_weights"],
         logit_error=config["logit_error"],
-        signing_key=_key_or_none(_path_or_none("signing_key", config["signing_key"])),
+        signing_key=key_or_none(path_or_none("signing_key", config["signing_key"])),
     )
     check_period(spec, launch)
     return launch

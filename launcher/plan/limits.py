@@ -7,7 +7,7 @@ import psutil
 from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
 from telemetry.boards.simulation import SimulatedBoard
-from telemetry.boards.spelling import board_names
+from telemetry.boards.spellings import board_names
 from telemetry.boards.table import BOARDS
 from telemetry.nearest import did_you_mean, one_of
 from telemetry.record.launch import LaunchConfig

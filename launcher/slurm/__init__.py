@@ -5,16 +5,14 @@
   submission.
 - `node_events`: which node of a job failed, by Slurm's books and by its controller.
 - `partitions`: what Slurm lets a job of a partition have, asked before one is queued for ever.
-- `queue`: Slurm's queue and accounting: what they say about jobs of a given name.
+- `queue`: what they say about jobs of a given name.
 - `reconcile`: what Slurm knows of a job that is gone becomes the end of its attempt.
-- `record`: Slurm's own record of a job, kept with the attempt: from within the job, and after
-  it.
+- `record`: from within the job, and after it.
 - `signals`: how a running job learns that Slurm ends it, and what Slurm says why.
 - `view`: what Slurm knows about the open attempts of a results folder.
 
 Public: `DISK_EXIT_CODE`, `JobArray`, `LAG_US`, `Partition`, `PartitionFinder`, `SlurmError`,
 `SlurmView`, `Stopped`, `Submission`, `TOLD_TO_STOP`, `ask_slurm`, `closing_command`,
-`cluster_name`, `configuration`, `heed_no_more`, `heed_slurm`, `list_arrays`, `one_line`,
-`queued`, `reconcile`, `record_accounting`, `record_job`, `record_submission`, `restarts`,
-`slurm_verdict`.
+`cluster_name`, `configuration`, `heed_no_more`, `heed_slurm`, `list_arrays`, `one_line`, `queued`,
+`reconcile`, `record_accounting`, `record_job`, `record_submission`, `restarts`, `slurm_verdict`.
 """

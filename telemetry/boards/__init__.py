@@ -13,12 +13,14 @@
 - `sensor_timing`: how often a board's power readings change, and what they average over.
 - `sensors_only`: only how their power sensor behaves was looked up.
 - `simulation`: what the simulated source takes of a board's row, and writes into the record.
-- `spellings`: which board a batch system means by the name that it gives its GPUs.
+- `spellings`: which board somebody means, a user or a batch system, by another name than a
+  row's.
 - `table`: every board that the project knows, by short name and by what its driver calls it.
 - `volta`: rows of the V100.
 
 Public: `ASSUMED_CONTEXT_BYTES`, `ASSUMED_NCCL_BYTES`, `BOARDS`, `Board`, `COUNTER`,
 `CUBLAS_WORKSPACE_BYTES`, `GAIN_SHARE`, `POWER_FACTOR`, `POWER_FIELDS`, `POWER_SAMPLE`, `Peaks`,
-`Sensor`, `SimulatedBoard`, `TIMED_FIELDS`, `Timing`, `UPDATE_PERIODS`, `adopt`, `board_meant`,
-`board_of`, `boards_fault`, `peaks_of`, `reading_limits`, `seen_board`, `sensor_of`.
+`Sensor`, `SimulatedBoard`, `TIMED_FIELDS`, `Timing`, `UPDATE_PERIODS`, `adopt`, `board_called`,
+`board_meant`, `board_names`, `board_of`, `boards_fault`, `peaks_of`, `reading_limits`,
+`seen_board`, `sensor_of`.
 """

@@ -4,7 +4,8 @@
 - `files`: which files of a folder are a checkpoint, and of which model.
 - `pth`: the plain tensors of a file that `torch.save` wrote, mapped into memory.
 - `reader`: a released model's weights, of which each rank reads its own slices alone.
-- `slices`: no two parts of a checkpoint hold the same numbers, as no two of a trained model do.
+- `slices`: no two parts of a checkpoint hold the same numbers, as no two of a trained model
+  do.
 - `stored_tensor`: a tensor as a checkpoint's file stores it.
 - `tensors`: the tensors of a checkpoint's files, by the released names, none of them read yet.
 

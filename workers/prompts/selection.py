@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from telemetry.nearest import one_of
-from telemetry.record.files import file_sha256, write_bytes
 from telemetry.record.validation import require_whole
 from workers.prompts.corpus import Corpus, file_prompts, find_corpus
 from workers.prompts.hub import hub_origin, hub_texts, quiet_datasets, staging_command

@@ -16,8 +16,8 @@
 - `responses`: what a batch was asked and answered, one row per prompt, and its steps.
 - `spans`: what a rank was doing from when to when, without a hole between.
 - `token_times`: when a batch's tokens were chosen, on the run's clock.
-- `warmup`: warm-up: batches are answered and thrown away until they take equally long, by a
-  stated rule.
+- `warmup`: batches are answered and thrown away until they take equally long, by a stated
+  rule.
 
 Public: `run_session`.
 """

@@ -7,14 +7,17 @@
 - `inventory`: what a GPU is and how it is set, for the record and for whoever audits it.
 - `library`: NVIDIA's management library (NVML) as this machine has it, and what its errors
   mean.
-- `power_samples`: the power samples that NVIDIA's driver keeps by itself, with their own times.
+- `power_samples`: the power samples that NVIDIA's driver keeps by itself, with their own
+  times.
 - `present_boards`: which boards the driver of this node names, before anything is planned.
 - `queries`: how NVIDIA's management library is asked for each reading of a GPU.
+- `rights`: what this process may read and set of each GPU; told, and nothing is set.
 - `source`: GPU readings by NVIDIA's management library, for nodes with or without DCGM.
 - `update_periods`: how often a board's readings change and what a call costs, by asking.
 - `visible_gpus`: which of a node's GPUs are this job's.
 - `xid`: the driver's error reports about GPUs, as they come.
 
-Public: `Driver`, `EnergyCounter`, `NoDriverError`, `NvmlReadings`, `VISIBLE`, `present_boards`,
-`present_gpus`, `read_visible_gpus`.
+Public: `Driver`, `DriverRights`, `EnergyCounter`, `GpuRights`, `NoDriverError`, `NvmlReadings`,
+`VISIBLE`, `driver_cuda_version`, `is_unsupported`, `present_boards`, `present_gpus`, `read_rights`,
+`read_visible_gpus`.
 """

@@ -5,7 +5,8 @@
 - `finite_logits`: a step whose logits are not numbers ends the run.
 - `generation`: what an engine makes of one batch of prompts, and when.
 - `sampling`: from logits to the next token, alike on all ranks.
-- `step_clock`: when each decoding step's tokens were there, without stopping the device to ask.
+- `step_clock`: when each decoding step's tokens were there, without stopping the device to
+  ask.
 
 Public: `Decoding`, `Engine`, `EngineContext`, `Generation`, `LogitRanges`, `Model`,
 `NonFiniteLogitsError`, `PhasedEngine`, `StepClock`, `WholeEngine`, `sample`.

@@ -3,16 +3,14 @@
 - `all_reduce`: the sum over the ranks that ends each half of a layer, added to the residual
   stream.
 - `decode_steps`: a batch's state on its device and the step that moves it on.
-- `engine`: engine `fast`: the same FairScale-sharded weights, close to what memory allows.
+- `engine`: the same FairScale-sharded weights, close to what memory allows.
 - `fused_decoder`: a step's logits by one kernel for each matrix, with all else folded into
   them.
 - `fused_weights`: what the `fast` engine makes of each part of a model while it loads.
 - `kernels/`: Triton's kernels of the fast engine.
 - `model`: a rank's fused weights with its caches; prefill of ragged prompts in one pass.
 - `nucleus`: draw from all tokens, draw again until one is in the nucleus.
-- `ops_torch`: the `fast` engine's arithmetic in plain torch: for CPUs, for fp32, and to hold
-  the kernels to.
-- `ops_triton`: the `fast` engine's arithmetic by Triton kernels, as `fast_plain` has it: 16
-  bits on GPUs.
+- `ops_torch`: for CPUs, for fp32, and to hold the kernels to.
+- `ops_triton`: 16 bits on GPUs.
 - `tiling`: how a decode step's product is cut into programs, by rules measured on an H200.
 """

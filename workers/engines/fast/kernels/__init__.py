@@ -8,6 +8,6 @@
 - `rows`: what stands between matrix products, one program a row of the residual stream.
 - `sampling`: the next token of each row by nucleus sampling, without sorting the vocabulary.
 
-Public: `BatchState`, `BufferLayout`, `Cache`, `Operand`, `Peers`, `Problem`, `Residual`,
-`Shares`, `Span`, `Tile`, `attention`, `linear`, `reduce`, `rows`, `sampling`.
+Public: `BatchState`, `BufferLayout`, `Cache`, `Operand`, `Peers`, `Problem`, `Residual`, `Shares`,
+`Span`, `Tile`, `attention`, `linear`, `reduce`, `rows`, `sampling`.
 """
