@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         complain(PROGRAM, one_of("VERB", ABOUT, words[0], things="verbs", ask="joulegrid --help"))
         return ExitCode.BAD_INPUT
-    run = importlib.import_module(_program(modules[words[0]])).main
+    run = importlib.import_module(program_of(modules[words[0]])).main
     return int(run(words[1:]))
 
 
@@ -80,7 +80,7 @@ usage: joulegrid VERB [WORD ...]
 """
 
 
-def _program(module: str) -> str:
+def program_of(module: str) -> str:
     """The module that `python -m` runs for a name: a package's is its __main__."""
     spec = find_spec(module)
     is_package = spec is not None and spec.submodule_search_locations is not None
