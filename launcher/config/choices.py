@@ -15,6 +15,7 @@ NAMING: Final = frozenset({"model.name", "engine.name", "dataset.name", "telemet
 _GPU: Final = frozenset({"gpu", "cluster.gpu"})
 # What a key's comment in conf/ says of it: [null or one of interrupted, failed].
 _ONE_OF: Final = re.compile(r"(?P<null>null or )?one of (?P<names>[\w, -]+)")
+_BETWEEN: Final = re.compile(r",? or |, ")
 # Values that need no quotes, between commas: a list in brackets or a sweep's function is Hydra's.
 _PLAIN: Final = re.compile(r"(?P<key>[\w.]+)=(?P<values>[\w .-]+(?:,[\w .-]+)*)")
 
@@ -29,7 +30,7 @@ def choices(key: str) -> tuple[str, ...]:
     said = _ONE_OF.fullmatch(settable().get(key, ""))
     if said is None:
         return ()
-    return (*(["null"] if said["null"] else []), *said["names"].split(", "))
+    return (*(["null"] if said["null"] else []), *_BETWEEN.split(said["names"]))
 
 
 def settled_word(word: str) -> str:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from launcher.__main__ import main
-from launcher.config.choices import settled_word
+from launcher.config.choices import choices, require_choice, settled_word
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
+from launcher.config.listing import settable
 
 pytestmark = pytest.mark.grids
 
@@ -118,6 +119,24 @@ def test_a_wrong_flag_is_refused_in_a_line(words: tuple[str, ...], told: str) ->
 )
 def test_a_name_in_other_letters_is_the_one_that_there_is(word: str, settled: str) -> None:
     assert settled_word(word) == settled
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("dtype", {"fp32", "fp16", "bf16"}),
+        ("quantization", {"none", "int8", "int4"}),
+        ("retry", {"null", "interrupted", "failed"}),
+        ("cluster.executor", {"local", "slurm"}),
+    ],
+)
+def test_the_choices_of_a_key_are_those_of_its_comment_and_each_is_taken(
+    key: str, values: set[str]
+) -> None:
+    assert set(choices(key)) - {"auto"} == values
+    assert not any(" " in choice for name in settable() for choice in choices(name))
+    for value in choices(key):
+        require_choice(key, value)
 
 
 def test_a_model_in_capitals_is_the_same_run_and_twice_is_twice() -> None:
