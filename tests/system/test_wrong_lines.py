@@ -1,7 +1,8 @@
 """Every wrong command line of a list gets one line that says what is wrong, and its exit code.
 
 `wrong_lines.txt` holds them as they are typed, each with its answer below it: the exit code and
-what stands on standard error. `{here}` is the folder in which they are typed, `{run}` a run in it.
+what stands on standard error, with N for a count. `{here}` is the folder in which they are typed,
+`{run}` a run in it.
 `python -m tests.system.test_wrong_lines` prints the list with the answers of today.
 """
 
@@ -10,6 +11,7 @@ import importlib
 import importlib.util
 import io
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -27,6 +29,10 @@ from telemetry.record.paths import RunPaths, campaigns_folder
 from tests.support.records import build_run
 
 LIST: Final = Path(__file__).with_name("wrong_lines.txt")
+# How many keys and flags there are is no part of an answer.
+_COUNT: Final = re.compile(r"one of \d+ ")
+# A slow machine is told that something goes on.
+_HOW_FAR: Final = re.compile(r".+ \(\d+ s\)")
 # What a terminal of 100 columns shows in three lines.
 _LONGEST: Final = 300
 
@@ -80,8 +86,9 @@ def answer(line: str, here: Path, run: str) -> str:
         except SystemExit as ended:
             code = ended.code
     assert "Traceback" not in out.getvalue() + err.getvalue()
-    said = err.getvalue().removesuffix("\n")
-    return f"[{int(code)}] {said}".replace(run, "{run}").replace(str(here), "{here}")
+    lines = [line for line in err.getvalue().splitlines() if not _HOW_FAR.fullmatch(line)]
+    said = f"[{int(code)}] {' / '.join(lines)}"
+    return _COUNT.sub("one of N ", said).replace(run, "{run}").replace(str(here), "{here}")
 
 
 @contextlib.contextmanager
