@@ -33,8 +33,7 @@ with needs_extra("status", "launch"):
         campaigns,
         point_statuses,
     )
-    from launcher.campaign.time_left import Durations
-    from launcher.forecast.totals import time_text
+    from launcher.campaign.time_left import Durations, whole_time
     from launcher.slurm.reconcile import reconcile
     from telemetry.record.attempt_state import RUNNING
     from telemetry.record.place import named_place, shown
@@ -274,7 +273,7 @@ class CampaignStanding:
         """One line, without the time that a batch system lets points wait; empty at the end."""
         if self.done == self.total:
             return ""
-        begun = "" if self.elapsed_s is None else f"; {time_text(self.elapsed_s)} so far"
+        begun = "" if self.elapsed_s is None else f"; {whole_time(self.elapsed_s)} so far"
         return f"{begun}; {self.left.words}, queues not counted"
 
 

@@ -12,8 +12,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 
 from launcher.campaign.point_status import read_progress
-from launcher.campaign.time_left import Durations, TimeLeft, work_of
-from launcher.forecast.totals import energy_cell, time_cell, time_text
+from launcher.campaign.time_left import Durations, TimeLeft, whole_time, work_of
+from launcher.forecast.totals import energy_cell, time_cell
 from launcher.jobs.shapes import Trial
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
 from telemetry.document import due
@@ -287,7 +287,7 @@ class CampaignProgress:
     def campaign(self) -> str:
         """How far the campaign is as a whole, and how long it will take."""
         done = self._total - len(self._waiting)
-        so_far = time_text(time.monotonic() - self._start_s)
+        so_far = whole_time(time.monotonic() - self._start_s)
         return f"{done} of {told_count(self._total, 'point')} in {so_far}, {self._left().words}"
 
     def _left(self) -> TimeLeft:

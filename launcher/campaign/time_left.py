@@ -68,7 +68,7 @@ class TimeLeft:
             return "nothing left"
         if not self.known:
             return "time left unknown yet"
-        about = f"about {time_text(self.known_s)} left"
+        about = f"about {whole_time(self.known_s)} left"
         return f"{about} for {self.known}, of {self.unknown} unknown yet" if self.unknown else about
 
 
@@ -109,3 +109,8 @@ class Durations:
         ]
         known = [max(seconds - ran_s, 0.0) for seconds, ran_s in expected if seconds is not None]
         return TimeLeft(known_s=sum(known), known=len(known), unknown=len(expected) - len(known))
+
+
+def whole_time(seconds: float) -> str:
+    """A time that is no finer than the clock that people watch: whole seconds."""
+    return time_text(float(round(seconds)))

@@ -1,15 +1,22 @@
 """The plan tells apart what the grid tells apart, and nothing else."""
 
+import dataclasses
+import io
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from launcher.campaign.display import plan_table
+from launcher.campaign.display import CampaignProgress, plan_table
 from launcher.config.command_line import read_points
 from launcher.forecast.forecaster import foresee
 from launcher.forecast.totals import energy_cell, time_cell
+from launcher.jobs.shapes import Trial
 from launcher.plan.check import check
+from telemetry.output import Output
+from telemetry.record.paths import AttemptPaths
+from tests.support.told import unwrapped
 
 pytestmark = pytest.mark.grids
 
@@ -124,3 +131,52 @@ def test_each_row_tells_what_its_jobs_cost_together(tmp_path: Path) -> None:
     assert time_cell(grid.points) in row
     assert energy_cell(grid.points) in row
     assert "70 run" in row
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_no_row_of_a_plan_is_wider_than_the_terminal_or_breaks_a_word(
+    tmp_path: Path, width: int
+) -> None:
+    words = ("cluster=local", "gpu=simulated-a100", "prompts=4", "temperature=0,0.8")
+    swept = ("dataset=gsm8k,alpaca", "ignore_eos=true,false", "dtype=fp32,bf16")
+    text = plan(tmp_path, *words, *swept, width=width)
+    lines = text.splitlines()
+    assert [line for line in lines if len(line) > width and len(line.split()) > 1] == []
+    assert text.count("gsm8k-sample") == text.count("alpaca-sample") == 8
+
+
+def test_one_point_on_a_simulated_board_breaks_no_word(tmp_path: Path) -> None:
+    text = plan(tmp_path, "cluster=local", "gpu=simulated-rtx6000-ada,simulated-a100", width=60)
+    assert "simulated-rtx6000-ada" in text
+    assert "simulated-a100" in text
+
+
+def trials(results: Path, *words: str) -> list[Trial]:
+    grid = check(read_points([f"results={results}", *words]))
+    made = []
+    for point in grid.points:
+        attempt = AttemptPaths(folder=results / point.spec.run_id / "attempt-001")
+        attempt.folder.mkdir(parents=True)
+        made.append(Trial(point=dataclasses.replace(point, foreseen=None), attempt=attempt))
+    return made
+
+
+def test_a_campaign_tells_its_points_the_time_gone_and_no_guess_of_the_time_left(
+    tmp_path: Path,
+) -> None:
+    shown = trials(tmp_path, "cluster=local", "gpu=simulated-a100", "prompts=2", "repeats=3")
+    log = io.StringIO()
+    progress = CampaignProgress(Output(log), tmp_path, shown)
+    assert progress.campaign() == "0 of 3 points in 0 s, time left unknown yet"
+    with progress.shown():
+        progress.update(shown[0])
+        progress.update(shown[0])
+        progress.finish(shown[0], "sealed", None)
+        # One that failed tells nothing of how long its like takes.
+        progress.finish(shown[1], "failed", "why")
+    # The third is the first's repeat, and will take what that one took.
+    assert re.fullmatch(r"2 of 3 points in \d s, about \d s left", progress.campaign())
+    told = unwrapped(log.getvalue())
+    assert told.count(f"[1/3] {shown[0].point.spec.run_id} queued; 0 of 3 points") == 1
+    assert f"[2/3] {shown[1].point.spec.run_id} failed: why" in told
+    assert all(len(line) <= 80 for line in log.getvalue().splitlines())

@@ -1,11 +1,16 @@
 """Whether the hub can be reached is asked once, and only for what it alone has."""
 
+import socket
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from launcher.plan.hub_reach import HubReach
+from launcher.config.command_line import read_points
+from launcher.plan.check import check
+from launcher.plan.hub_reach import HubReach, hub_notes
 from workers.prompts.selection import PromptSource, identify
 
 
@@ -65,3 +70,41 @@ def test_the_hub_is_where_its_library_would_look(
     network = Network(there=False)
     assert reach(network, environment).fault(source(tmp_path)) is not None
     assert network.asked == asked
+
+
+def test_a_name_server_that_does_not_answer_is_waited_for_as_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: silent.wait(30) and [])
+    begin_s = time.monotonic()
+    said = HubReach(environment={}).fault(source(tmp_path))
+    took_s = time.monotonic() - begin_s
+    silent.set()
+    assert "cannot be reached (not within 2 s)" in str(said)
+    assert 1.9 < took_s < 4.0
+
+
+def test_a_host_of_addresses_that_all_swallow_it_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # TEST-NET-1 (RFC 5737): no machine has it, so packets to it go nowhere.
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 443))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [address] * 5)
+    begin_s = time.monotonic()
+    assert HubReach(environment={}).fault(source(tmp_path)) is not None
+    assert time.monotonic() - begin_s < 4.0
+
+
+def test_a_plan_tells_how_many_prompts_will_be_read_from_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOULEGRID_CACHE", str(tmp_path))
+    words = (f"results={tmp_path}/r", "cluster=h200", "model=7b", "prompts=64,128")
+    points = check(read_points([*words]), hub=reach(Network(there=True))).points
+    assert hub_notes(points) == [
+        "gsm8k is not staged: 128 prompts will be read from the hub; "
+        "python -m launcher.stage gsm8k keeps them here"
+    ]
+    unreached = check(read_points([*words]), hub=reach(Network(there=False))).points
+    assert hub_notes(unreached) == []
