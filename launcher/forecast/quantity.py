@@ -69,7 +69,10 @@ def _step_s(job: Workload, given: Mapping[str, float]) -> float:
     """The host starts operators while the GPU works: the slower of the two, with a soft corner."""
     work = job.work
     host_s = work.layers * given["layer_us"] * _US
-    joins_s = work.layers * given["join_us"] * _US if work.joined else 0.0
+    join_us = given["join_us"] if work.joined else 0.0
+    if job.spec.nodes > 1:
+        join_us += given["node_us"]
+    joins_s = work.layers * join_us * _US
     gpu_s = given["bound"] * _quantized(job, given) * work.step_s + joins_s
     return math.sqrt(math.hypot(host_s**2, gpu_s**2))
 
@@ -77,7 +80,10 @@ def _step_s(job: Workload, given: Mapping[str, float]) -> float:
 def _prefill_s(job: Workload, given: Mapping[str, float]) -> float:
     work = job.work
     least_s = max(work.prefill_flop_s, work.weights_s)
-    sums_s = work.sums_bytes / _GIGA * given["sums_ms_per_gb"] * _MS
+    ms_per_gb = given["sums_ms_per_gb"]
+    if job.spec.nodes > 1:
+        ms_per_gb += given["node_ms_per_gb"]
+    sums_s = work.sums_bytes / _GIGA * ms_per_gb * _MS
     unpacking_s = 0.0
     if job.spec.quantization != "none":
         unpacking_s = _quantized(job, given) * work.whole_weights_s

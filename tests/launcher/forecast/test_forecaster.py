@@ -223,3 +223,13 @@ def test_a_damaged_record_is_told_and_hides_no_other(tmp_path: Path) -> None:
     found = read_history([tmp_path], [spec], {})
     assert len(found.lessons[spec.gpu]) == 1
     assert damaged.run_id in found.notes[0]
+
+
+def test_ranks_that_meet_over_a_network_take_longer_and_nobody_knows_how_long(
+    tmp_path: Path,
+) -> None:
+    words = (*FAST, "model=65b", "gpus=8", "prompts=4096")
+    (one,) = seen(grid_of(tmp_path, *words))
+    (four,) = seen(grid_of(tmp_path, *words, "cluster.gpus_per_node=2"))
+    assert four.window_s.value > one.window_s.value
+    assert four.window_s.high / four.window_s.low > 1.5 * one.window_s.high / one.window_s.low
