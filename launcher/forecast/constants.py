@@ -75,8 +75,8 @@ ON_CPU: Final = "cpu"
 OTHER: Final = "other"
 """Stands for an engine of another package."""
 
-# Nobody recorded a run of several nodes. The two sums of a layer of 65B at batch 64, 1 MB each, take
-# 0.2 ms at InfiniBand's 20 GB/s and 1.4 at the 3 of 25 Gb/s Ethernet (the V100 nodes of arXiv
+# Nobody recorded a run of several nodes. The two sums of a layer of 65B at batch 64 are 1 MB each:
+# 0.2 ms at InfiniBand's 20 GB/s, 1.4 at the 3 of 25 Gb/s Ethernet (the V100 nodes of arXiv
 # 2310.03003); a prefill's the same GB/s.
 _NODE_US: Final = Prior(median=300.0, spread=1.2)
 _NODE_MS_PER_GB: Final = Prior(median=150.0, spread=0.9)
