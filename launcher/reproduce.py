@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "words",
         nargs="*",
+        default=[],
         metavar="KEY=VALUE",
         help=f"this place's keys: {', '.join(HERE)}; plan=true starts nothing, results=FOLDER is "
         "where it goes, else beside PATH with -reproduced behind its name",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point
 from launcher.plan.originals import LeftOut, Original
-from telemetry.nearest import one_of
+from telemetry.nearest import did_you_mean
 from telemetry.record.differing import SPEC_FIELDS, differing, told
 from telemetry.record.reproduces import KEY
 from telemetry.record.spec import RunSpec
@@ -51,7 +51,8 @@ def given_keys(words: Iterable[str]) -> frozenset[str]:
     for key in sorted(keys):
         if key.split(".")[0] not in HERE:
             raise BadInputError(
-                f"{one_of('KEY', HERE, key, things='keys')}: what is reproduced decides all else"
+                f"`{key}` must be left to the original, but is given; this place's own keys are "
+                f"{', '.join(HERE)}{did_you_mean(key, HERE)}"
             )
     return keys
 

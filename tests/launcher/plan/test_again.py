@@ -143,8 +143,8 @@ def test_a_checkpoint_that_is_not_here_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["prompts=3"], "what is reproduced decides all else"),
-        (["model=7b"], "what is reproduced decides all else"),
+        (["prompts=3"], "must be left to the original, but is given"),
+        (["model=7b"], "must be left to the original, but is given"),
         (["telemtry=host"], "did you mean telemetry?"),
         (["cluster.threads=1,2"], "must be one value each"),
         (["results=theirs"], "must be another folder than the original's"),
