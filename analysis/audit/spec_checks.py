@@ -150,28 +150,39 @@ def _override_faults(provenance: Mapping[str, Any], config: Mapping[str, Any]) -
     overrides, command = provenance.get("overrides"), provenance.get("command")
     if not isinstance(overrides, list) or not isinstance(command, list):
         return ["provenance.json holds no command with its overrides"]
-    faults = []
     point = dict(_assignments(overrides))
     chosen = _chosen(provenance)
-    for name, word in point.items():
-        composed: Any = config
-        for part in name.split("."):
-            composed = composed.get(part) if isinstance(composed, dict) else None
-        if isinstance(composed, dict):
-            composed = composed.get("name")
-        # What was left to the plan is what it wrote down that it made of it.
-        given = str(chosen[name]) if word == _AUTO and name in chosen else word
-        if composed is not None and _plain(given) and not _same(given, composed):
+    faults = [
+        f"`{name}` is {value!r} as it was chosen, but composed is {_composed(config, name)!r}"
+        for name, value in chosen.items()
+        if not _same(value, _composed(config, name))
+    ]
+    for name, given in point.items():
+        composed = _composed(config, name)
+        # Left to the plan, which wrote down what it made of it.
+        left_open = given == _AUTO and name in chosen
+        if composed is not None and not left_open and _plain(given) and not _same(given, composed):
             faults.append(f"`{name}` is {given} in the overrides, but composed is {composed!r}")
     typed = dict(_assignments(command))
     for name in sorted(set(typed) & set(point)):
         if not _plain(typed[name]) or not _plain(point[name]):
             continue
-        if not any(_same(point[name], one) for one in typed[name].split(",")):
+        words = typed[name].split(",")
+        # Which cluster it is to be is settled before anything is composed.
+        settled = name == "cluster" and _AUTO in words
+        if not settled and not any(_same(point[name], one) for one in words):
             faults.append(f"`{name}` is {typed[name]} in the command, but {point[name]} was run")
     if point and not set(typed) & set(point):
         faults.append("the command gives none of the overrides that were run")
     return faults
+
+
+def _composed(config: Mapping[str, Any], name: str) -> Any:
+    """The composed value of a dotted key, for a group its option; None where there is none."""
+    value: Any = config
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value.get("name") if isinstance(value, dict) else value
 
 
 def _chosen(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
