@@ -39,6 +39,7 @@ from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
 from workers.planning.memory import MemoryEstimate, estimate
 from workers.prompts import selection as prompts
+from workers.prompts.availability import prompts_known
 from workers.tokenizers import tokenizer
 
 _SAME_FOR_ALL: Final = (
@@ -99,7 +100,7 @@ def check(
     checker = _Checker(results, first["retry"], known or SlurmView(), finder, hub)
     try:
         points, counts = settle_gpus(points, checker.place)
-        points, choices = settle_open(points, checker.place)
+        points, choices = settle_open(points, checker.place, checker.available)
     except (ValueError, OSError) as error:
         raise BadInputError(or_auto(str(error))) from error
     planned: dict[str, PlannedPoint] = {}
@@ -242,6 +243,15 @@ class _Checker:
             ValueError: there is no such GPU or cluster here.
         """
         return self._boards.settle(config["gpu"], self._cluster(config["cluster"]))
+
+    def available(self, config: Mapping[str, Any]) -> int | None:
+        """How many prompts a point's data set has; None where that is not known before a launch."""
+        try:
+            _, cluster = self.place(config)
+            return prompts_known(self._source(config, cluster))
+        except (ValueError, OSError):
+            # Whoever checks the point has the words for it.
+            return None
 
     def _cluster(self, content: Mapping[str, Any]) -> Cluster:
         key = repr(content)

@@ -7,7 +7,8 @@
     batch_size    64, 32, 16, ... 1: the first that all points which fit at all can hold, on this
                   machine in 0.92 of the room, as it may have a screen
     max_gen_len   128, 64, 32: the first of which a batch takes 20 s at most
-    prompts       whole batches of 45 s together, at least one, at most 64 prompts
+    prompts       whole batches of 45 s together, at least one, at most 64 prompts and what the data
+                  sets have
     the measuring five batches of warm-up at most, a window of 5 s at least, 5 s of rest
 
     on CPU        fp32; bf16 where no point fits in fp32 and one fits three quarters of the memory;
@@ -84,6 +85,8 @@ _TAKEN: Final = frozenset(
 
 Place = Callable[[Mapping[str, Any]], tuple[object, Cluster]]
 """A point's GPU and the cluster with its device decided."""
+Available = Callable[[Mapping[str, Any]], int | None]
+"""How many prompts a point's data set has; None where nobody knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,8 @@ class _Case:
     """Where it runs."""
     open: tuple[str, ...]
     """The keys that are left to the plan."""
+    available: int | None = None
+    """How many prompts its data set has; None where nobody knows."""
 
     def work(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """What is chosen for its open keys; an engine and a rounding that go together."""
@@ -142,7 +147,9 @@ class _Case:
         return spec is not None and too_large(spec, self.cluster, estimate(spec), share) is None
 
 
-def settle_open(points: Sequence[Point], place: Place) -> tuple[list[Point], tuple[str, ...]]:
+def settle_open(
+    points: Sequence[Point], place: Place, available: Available = lambda _: None
+) -> tuple[list[Point], tuple[str, ...]]:
     """The points with every `auto` of work and measuring chosen, and a note for each choice.
 
     Raises:
@@ -153,13 +160,19 @@ def settle_open(points: Sequence[Point], place: Place) -> tuple[list[Point], tup
     for index, point in enumerate(points):
         if opened := tuple(key for key in _KEYS if read_key(point.config, key) == AUTO):
             gpu, cluster = place(point.config)
-            cases[index] = _Case(config=point.config, gpu=gpu, cluster=cluster, open=opened)
+            cases[index] = _Case(
+                config=point.config,
+                gpu=gpu,
+                cluster=cluster,
+                open=opened,
+                available=available(point.config) if "prompts" in opened else None,
+            )
             kinds.setdefault((cluster.executor, cluster.device), []).append(index)
     settled = list(points)
     notes: list[str] = []
     for members in kinds.values():
         group = [cases[index] for index in members]
-        chosen = _choose(group)
+        chosen = _no_more_than_there_are(group, _choose(group))
         for index in members:
             settled[index] = _settled(points[index], cases[index], chosen)
         notes += _notes(group, chosen)
@@ -226,6 +239,11 @@ def _gpu_work(cases: Sequence[_Case], chosen: dict[str, Any]) -> dict[str, Any]:
     batches = max(1, int(_WINDOW_S / batch_s)) if batch_s else 1
     chosen["prompts"] = min(_MOST_PROMPTS, batches * batch)
     return chosen
+
+
+def _no_more_than_there_are(cases: Sequence[_Case], chosen: dict[str, Any]) -> dict[str, Any]:
+    least = min((case.available for case in cases if case.available), default=chosen["prompts"])
+    return {**chosen, "prompts": min(chosen["prompts"], least)}
 
 
 def _fit_beside_a_screen(case: _Case, chosen: Mapping[str, Any], size: int) -> bool:

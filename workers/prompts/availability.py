@@ -23,6 +23,12 @@ def prompts_fault(source: PromptSource, prompts: int) -> str | None:
     return available
 
 
+def prompts_known(source: PromptSource) -> int | None:
+    """How many prompts a source has; None where nobody can tell before a launch."""
+    available = _available(source)
+    return available if isinstance(available, int) else None
+
+
 # A file's digest is in the source's name, so what changed is another source.
 @functools.lru_cache(maxsize=64)
 def _available(source: PromptSource) -> int | str | None:

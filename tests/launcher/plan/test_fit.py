@@ -184,3 +184,10 @@ def test_without_a_gpu_the_plan_says_that_it_simulates() -> None:
     gpu, _ = boards.settle("auto", Cluster.from_mapping(point.config["cluster"]))
     assert gpu == "simulated-a100"
     assert boards.notes[0].startswith("SIMULATED")
+
+
+def test_no_more_prompts_are_chosen_than_a_file_has(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
+    words = ["dataset=file", f"dataset.path={tmp_path / 'mine.jsonl'}"]
+    grid = check(read_points(["cluster=local", "gpu=cpu", f"results={tmp_path}", *words]))
+    assert grid.points[0].spec.prompts == 2
