@@ -198,7 +198,7 @@ def _folder(given: Path, place: Path) -> Place:
         return Place(folder=given, kind=PlaceKind.BELOW, results=above.results, run=above.run)
     if not children:
         return Place(folder=given, kind=PlaceKind.EMPTY)
-    if found := tuple(child for child in children if _is_dir(child) and holds_results(child)):
+    if found := tuple(child for child in children if _is_dir(child) and _holds(child)):
         return Place(folder=given, kind=PlaceKind.PARENT, others=found)
     return Place(folder=given, kind=PlaceKind.FOREIGN, whose=_whose(place))
 
@@ -236,6 +236,14 @@ def _is_run(place: Path) -> bool:
     if place.name.startswith("."):
         return False
     return RunPaths(results=place.parent, run_id=place.name).is_there
+
+
+def _holds(place: Path) -> bool:
+    try:
+        return holds_results(place)
+    except OSError:
+        # What this user may not read is not what was meant.
+        return False
 
 
 def _is_dir(path: Path) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.command import CommandError, ExitCode
+from telemetry.record.paths import RunPaths
 from telemetry.record.place import PlaceKind, named_place, place_of
 from tests.support.records import build_run
 
@@ -81,6 +82,23 @@ def test_another_tools_folder_is_told_by_its_name(tmp_path: Path, inside: str, w
     place = place_of(tmp_path / "theirs")
     assert (place.kind, place.exit_code) == (PlaceKind.FOREIGN, ExitCode.NOTHING_DONE)
     assert whose in place.fault("results", "analysis")
+
+
+def test_a_folder_beside_that_cannot_be_read_hides_no_results(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (results.parent / "locked").mkdir()
+    is_there = RunPaths.is_there.fget
+    assert is_there is not None
+
+    def refuse(run: RunPaths) -> bool:
+        if run.results.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return bool(is_there(run))
+
+    monkeypatch.setattr(RunPaths, "is_there", property(refuse))
+    (results.parent / "locked" / "folder").mkdir()
+    assert place_of(results.parent).others == (results,)
 
 
 def test_an_empty_folder_and_a_missing_one_are_two_things(tmp_path: Path) -> None:
