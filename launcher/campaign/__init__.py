@@ -17,5 +17,6 @@
 
 Public: `CampaignOutcome`, `Durations`, `GOING`, `PointStatus`, `UNREADABLE`, `campaign_points`,
 `campaigns`, `close_stranded`, `outcome_document`, `plan_document`, `plan_summary`, `plan_table`,
-`point_statuses`, `print_again`, `report_campaign`, `require_launch`, `run_campaign`, `uncommitted`.
+`point_statuses`, `print_again`, `report_campaign`, `require_launch`, `run_campaign`, `uncommitted`,
+`whole_time`.
 """

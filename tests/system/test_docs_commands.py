@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, cast
 
 import pytest
 
@@ -355,7 +355,7 @@ def ended(
     variables = {**environment, "PATH": f"{base / 'word'}:{Path(sys.prefix) / 'bin'}:{programs}"}
     put_word(base / "word")
     asked = {
-        item.callspec.params["line"].place
+        cast(Line, item.callspec.params["line"]).place
         for item in request.session.items
         if isinstance(item, pytest.Function)
         and item.originalname == test_a_command_works_as_it_is_typed.__name__

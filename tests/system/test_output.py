@@ -263,8 +263,8 @@ def next_of(text: str) -> list[str]:
 
 def follow(command: Sequence[str]) -> list[list[str]]:
     """The commands that follow one another by their `next:` lines, until there is none."""
-    chain = []
-    here = list(command)
+    chain: list[list[str]] = []
+    here, said = list(command), ""
     while here:
         assert here not in chain, f"{here} comes twice after {chain}"
         assert len(chain) < 12, chain
@@ -272,8 +272,9 @@ def follow(command: Sequence[str]) -> list[list[str]]:
         assert here[:2] == ["python", "-m"]
         done = started(here[2], *here[3:])
         assert done.returncode == ExitCode.DONE, done.stdout + done.stderr
-        here = next_of(done.stdout)
-    assert "\nreport: " in done.stdout
+        said = done.stdout
+        here = next_of(said)
+    assert "\nreport: " in said
     return chain
 
 

@@ -69,7 +69,7 @@ def test_the_spelling_of_an_ascii_terminal_is_measured(monkeypatch: pytest.Monke
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     say("±±±±±±±±± 12 W", stream=stream)
     stream.flush()
-    assert stream.buffer.getvalue() == b"+-+-+-+-+-+-+-+-+-\n  12 W\n"  # type: ignore[attr-defined]
+    assert stream.buffer.getvalue() == b"+-+-+-+-+-+-+-+-+-\n  12 W\n"
 
 
 def test_what_would_steer_a_terminal_is_escaped_and_a_paragraph_holds_no_line_break(

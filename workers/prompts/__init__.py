@@ -12,6 +12,6 @@
 - `tokenized`: the run's prompts as token ids, cut to length and counted.
 
 Public: `CORPORA`, `PromptOrigin`, `PromptSource`, `SYNTHETIC`, `StagedCopy`, `TokenizedPrompts`,
-`cache_folder`, `find_corpus`, `identify`, `prompts_fault`, `rows_sha256`, `selection`, `stage`,
-`staging_command`, `tokenize_prompts`.
+`cache_folder`, `find_corpus`, `identify`, `prompts_fault`, `prompts_known`, `rows_sha256`,
+`selection`, `stage`, `staging_command`, `tokenize_prompts`.
 """

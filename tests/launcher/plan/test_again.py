@@ -14,6 +14,7 @@ from launcher.plan.again import Again, named_original, read_again
 from launcher.plan.grid import Grid, Verdict
 from launcher.slurm.view import SlurmView
 from telemetry.command import CommandError, ExitCode
+from telemetry.output import Output
 from telemetry.record.files import file_sha256
 from telemetry.record.paths import RunPaths, prompts_folder
 from telemetry.record.reproduces import KEY, Reproduces
@@ -195,7 +196,7 @@ def test_the_differences_fit_a_terminal(
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(original.parent)
     grid, again = plan(Path("theirs"))
-    print_again(again, grid)
+    print_again(again, grid, Output())
     out = capsys.readouterr().out
     assert out.startswith("made again: 2 sealed runs")
     assert "different here:" in out

@@ -2,7 +2,7 @@
 
 import pytest
 
-from telemetry.boards.spelling import board_called, board_names
+from telemetry.boards.spellings import board_called, board_names
 from telemetry.boards.table import BOARDS
 
 
