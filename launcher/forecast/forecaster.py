@@ -127,12 +127,16 @@ class Forecaster:
         same = [one for one in self._lessons if _work_name(one.job.spec) == what]
         others = [one for one in self._lessons if one not in same]
         order = [one.run_id for one in (*same, *others)][:_MOST_NAMED]
+        # What a network between ranks costs, runs of one node do not tell.
+        alone = spec.nodes > 1 and all(one.job.spec.nodes == 1 for one in self._lessons)
+        but = ", none over several nodes" if alone else ""
         if same:
-            return Basis.SAME, f"from {_runs(len(same))} of {what} on {self._kind}", tuple(order)
+            told = f"from {_runs(len(same))} of {what} on {self._kind}{but}"
+            return Basis.SAME, told, tuple(order)
         names = sorted({_work_name(one.job.spec) for one in others})
         more = f" and {len(names) - _MOST_WORKS} more" if len(names) > _MOST_WORKS else ""
         listed = f"{', '.join(names[:_MOST_WORKS])}{more}"
-        told = f"from the roofline of {self._kind} and {_runs(len(others))} of {listed}"
+        told = f"from the roofline of {self._kind} and {_runs(len(others))} of {listed}{but}"
         return Basis.BOARD, told, tuple(order)
 
 

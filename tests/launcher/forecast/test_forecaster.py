@@ -233,3 +233,11 @@ def test_ranks_that_meet_over_a_network_take_longer_and_nobody_knows_how_long(
     (four,) = seen(grid_of(tmp_path, *words, "cluster.gpus_per_node=2"))
     assert four.window_s.value > one.window_s.value
     assert four.window_s.high / four.window_s.low > 1.5 * one.window_s.high / one.window_s.low
+
+
+def test_runs_of_one_node_are_not_said_to_know_a_network(tmp_path: Path, history: Path) -> None:
+    words = (*FAST, "model=7b", "gpus=8", f"history={history}")
+    (one,) = seen(grid_of(tmp_path, *words))
+    (four,) = seen(grid_of(tmp_path, *words, "cluster.gpus_per_node=2"))
+    assert one.told == "from 1 sealed run of 7b fast on h200"
+    assert four.told == "from 1 sealed run of 7b fast on h200, none over several nodes"
