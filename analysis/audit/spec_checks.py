@@ -9,6 +9,8 @@ from analysis.audit.check import Case, Check, Finding, failed, judged, unseen
 from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILY_BEFORE
 from analysis.performance.model_record import ModelFacts
+from telemetry.boards.spellings import board_called
+from telemetry.nearest import folded
 from telemetry.record.files import read_json
 from telemetry.record.spec import RunSpec
 
@@ -41,6 +43,14 @@ _AUTO: Final = "auto"
 _MODEL: Final = "simulated"
 _RANDOM: Final = "random"
 _CPU: Final = "cpu"
+# Keys whose values are names, which the launcher takes in other letters: model=7B, gpu=RTX-4090.
+_NAMES: Final = frozenset(
+    {
+        *("model", "engine", "dataset", "telemetry", "cluster", "dtype", "quantization"),
+        *("model.name", "engine.name", "dataset.name", "telemetry.source"),
+    }
+)
+_BOARDS: Final = frozenset({"gpu", "cluster.gpu"})
 # A run's tokenizer is named by its file's first hex digits.
 _DIGEST_DIGITS: Final = 8
 # And a checkpoint by so many of the digest of its files' digests and names.
@@ -170,7 +180,7 @@ def _override_faults(provenance: Mapping[str, Any], config: Mapping[str, Any]) -
         words = typed[name].split(",")
         # Which cluster it is to be is settled before anything is composed.
         settled = name == "cluster" and _AUTO in words
-        if not settled and not any(_same(point[name], one) for one in words):
+        if not settled and not any(_typed_for(name, one, point[name]) for one in words):
             faults.append(f"`{name}` is {typed[name]} in the command, but {point[name]} was run")
     if point and not set(typed) & set(point):
         faults.append("the command gives none of the overrides that were run")
@@ -211,6 +221,15 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, bool) or isinstance(other, bool) or one is None or other is None:
         return one is other
     return math.isclose(float(one), float(other), rel_tol=1e-9)
+
+
+def _typed_for(name: str, typed: str, ran: str) -> bool:
+    """Whether a word of the command is the value that was run: names are taken in other letters."""
+    if name in _NAMES:
+        return folded(typed) == folded(ran)
+    if name in _BOARDS:
+        return ran in (typed, board_called(typed))
+    return _same(ran, typed)
 
 
 def _as_text(value: Any) -> str:
