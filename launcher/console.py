@@ -53,10 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(importlib.import_module("launcher.completion").complete(words[1:]))
     modules = {verb: module for module, verb in VERBS.items()}
     if words[0] not in modules:
-        # It loads a library of distances, which a verb that is right needs not wait for.
-        from telemetry.nearest import one_of  # noqa: PLC0415
-
-        complain(PROGRAM, one_of("VERB", ABOUT, words[0], things="verbs", ask="joulegrid --help"))
+        complain(PROGRAM, _no_verb(words[0]))
         return ExitCode.BAD_INPUT
     run = importlib.import_module(program_of(modules[words[0]])).main
     return int(run(words[1:]))
@@ -78,6 +75,22 @@ usage: joulegrid VERB [WORD ...]
 
 {exit_codes()}
 """
+
+
+def _no_verb(given: str) -> str:
+    # It loads a library of distances, which a verb that is right needs not wait for.
+    from telemetry.nearest import one_of  # noqa: PLC0415
+
+    ask = f"{PROGRAM} --help"
+    # As `python -m` has it: analysis, launcher.
+    by_module = {module.rpartition(".")[2]: verb for module, verb in VERBS.items()}
+    if given in by_module:
+        return (
+            f"`VERB` must be one of {len(ABOUT)} verbs, but is {given!r} instead; "
+            f"did you mean {by_module[given]}? ({ask} lists them)"
+        )
+    known = [*ABOUT, "--help", "--version"] if given.startswith("-") else ABOUT
+    return one_of("VERB", known, given, things="verbs", ask=ask)
 
 
 def program_of(module: str) -> str:
