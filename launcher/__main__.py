@@ -12,7 +12,7 @@ from telemetry.record.spec import RunSpec
 from telemetry.waiting import at, waiting
 
 with needs_extra("joulegrid", "launch"):
-    from launcher.campaign.differences import print_again
+    from launcher.campaign.differences import again_document, print_again
     from launcher.campaign.display import plan_summary, plan_table
     from launcher.campaign.document import outcome_document, plan_document
     from launcher.campaign.finalize import close_stranded
@@ -76,8 +76,9 @@ def _run(arguments: Sequence[str], out: Output) -> int:
     grid, again, doubts = _read_grid(original, words)
     if grid is None:
         return ExitCode.DONE
+    made_again = {} if again is None else again_document(again, grid)
     if (document := due()) is not None:
-        document.fill("plan", plan_document(grid))
+        document.fill("plan", {**plan_document(grid), **made_again})
     if again is not None:
         print_again(again, grid, out)
     out.say(f"plan: {plan_summary(grid.points)}")
@@ -101,7 +102,7 @@ def _run(arguments: Sequence[str], out: Output) -> int:
     else:
         outcome = CampaignOutcome(sealed=0, failed=(), queued=0)
     if document is not None:
-        document.fill("run", outcome_document(grid, outcome))
+        document.fill("run", {**outcome_document(grid, outcome), **made_again})
     return _close(out, grid, outcome, again)
 
 
@@ -120,7 +121,7 @@ def _read_grid(
         if original is None:
             points = read_points(words, chooser.choose)
         else:
-            again = read_again(original, words, read_points, at)
+            again = read_again(original, words, read_points, at, chooser)
             points = list(again.points)
         if not points:
             return None, None, ()

@@ -27,6 +27,7 @@ from telemetry.named_paths import named_path
 from telemetry.next_line import typed
 from telemetry.record.place import PlaceKind, place_of
 from telemetry.terminal import printable
+from telemetry.waiting import waiting
 
 _WHO: Final = "compare"
 _MODULE: Final = "analysis.compare"
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="hold simulated runs against measured ones, labelled",
     )
-    parser.add_argument("--out", help="folder for CSV, Parquet, JSON and a figure")
+    parser.add_argument("--out", help="folder for CSV, Parquet, LaTeX, JSON and a figure")
     parser.add_json("sides, cells with every number and verdict, what is not compared")
     parser.add_argument("--all", action="store_true", help="print every cell")
     given = parser.parse_args(arguments)
@@ -82,8 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from analysis.compare.sides import open_sides  # noqa: PLC0415
         from analysis.compare.written import to_mapping, write  # noqa: PLC0415
     axes = Axes.read(given.by)
-    sides = open_sides(given.paths, axes)
-    comparison = Comparison.of(sides, axes, margin=margin, mixed=given.simulated_too)
+    with waiting("reading sealed runs", aside=False):
+        sides = open_sides(given.paths, axes)
+        comparison = Comparison.of(sides, axes, margin=margin, mixed=given.simulated_too)
     document = due()
     if document is None:
         print_comparison(comparison, every=given.all)

@@ -14,7 +14,7 @@ from launcher.plan.grid import Grid, PlannedPoint
 from launcher.plan.originals import Original
 from telemetry.output import Output
 from telemetry.record.differing import differing, field_value, short_text
-from telemetry.record.reproduces import KEY
+from telemetry.record.reproduces import KEY, Reproduces
 
 _NOT_ON_RECORD: Final = "not on record"
 _NOT_HERE: Final = "not installed here"
@@ -71,6 +71,19 @@ def print_again(again: Again, grid: Grid, out: Output) -> None:
         out.say(f"not made again: {one.run_id}: {one.reason}")
     if len(again.left_out) > _MOST:
         out.say(f"and {len(again.left_out) - _MOST} runs more are not")
+
+
+def again_document(again: Again, grid: Grid) -> dict[str, Any]:
+    """The same for a program: the part of the plan's document that only a second making has."""
+    runs = [again.by_id[str(point.config[KEY]["run_id"])] for point in grid.points]
+    return {
+        KEY: Reproduces.of_all([run.seal for run in runs]),
+        "differences": [
+            {"name": one.name, "there": one.there, "here": one.here, "same": one.same}
+            for one in differences(runs, grid)
+        ],
+        "left_out": [{"run_id": one.run_id, "reason": one.reason} for one in again.left_out],
+    }
 
 
 def differences(runs: Sequence[Original], grid: Grid) -> list[Difference]:

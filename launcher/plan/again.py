@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point
+from launcher.plan.auto_cluster import ClusterChooser
 from launcher.plan.check import check
 from launcher.plan.checkpoints import Tell, tell_nobody
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
@@ -25,8 +26,12 @@ from workers.prompts.prompts_file import rows_sha256
 WORD: Final = "reproduce="
 """What begins the word that names the original."""
 _DIGITS: Final = 12
-_LOCAL: Final = "cluster=local"
+_CHOSEN_BY: Final = ("model", "gpu", "gpus")
 _ENDING: Final = "-reproduced"
+
+Choose = Callable[[Mapping[str, Sequence[str]]], str]
+Compose = Callable[[Sequence[str], Choose], list[Point]]
+"""Composes words to grid points; what it is given settles a cluster that is left open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,17 +124,18 @@ def named_original(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
 def read_again(
     given: str,
     words: Sequence[str],
-    compose: Callable[[Sequence[str]], list[Point]],
+    compose: Compose,
     tell: Tell = tell_nobody,
+    chooser: ClusterChooser | None = None,
 ) -> Again:
     """What is to be made again of the campaign that `given` names.
 
     Args:
         given: the path of a results folder, a campaign's folder, a run or an attempt.
-        words: what was typed beside it: this place's keys. Without a cluster, runs that are all
-            simulated go to this machine.
+        words: what was typed beside it: this place's keys.
         compose: composes words to grid points.
         tell: hears how far the hashing of the originals is.
+        chooser: settles a cluster that is left open by what the originals need, and keeps why.
 
     Raises:
         CommandError: the path is nothing that can be made again, or nothing of it can.
@@ -137,10 +143,9 @@ def read_again(
     """
     keys = given_keys(words)
     originals = read_originals(given, tell)
-    # What is simulated needs no batch system, and no node's driver.
-    simulated = originals.runs and not any(one.launch.device == "cuda" for one in originals.runs)
-    by_rule = [_LOCAL] if simulated and "cluster" not in keys else []
-    bases = compose([*words, *by_rule])
+    needs = _needs(originals.runs)
+    chooser = chooser or ClusterChooser()
+    bases = compose(words, lambda typed: chooser.choose({**needs, **typed}))
     if len(bases) != 1:
         raise BadInputError(
             "`KEY=VALUE` beside reproduce must be one value each, as the original is the grid, "
@@ -160,6 +165,12 @@ def read_again(
     again = Again(originals=originals, points=tuple(points), left_out=(*originals.left_out, *left))
     again.require(points, again.left_out)
     return again
+
+
+def _needs(runs: Sequence[Original]) -> dict[str, list[str]]:
+    """The keys of which the originals have values that a cluster is chosen by."""
+    values = {name: {str(getattr(run.spec, name)) for run in runs} for name in _CHOSEN_BY}
+    return {name: sorted(found) for name, found in values.items() if found}
 
 
 def _other_prompts(point: PlannedPoint, sha256: str) -> str | None:

@@ -23,7 +23,7 @@ RECORDED: Final = "recorded"
 """Key below `dataset` of a rebuilt point: the prompts file that is read instead of a data set."""
 HERE: Final = (
     *("cluster", "gpu", "results", "weights", "tokenizer", "telemetry"),
-    *("plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
+    *("plan", "allow_dirty", "wait", "retry", "verify_weights", "compose", "history"),
 )
 """Keys that may be given beside `reproduce`: this place's, and how the call goes."""
 # A board of another kind is asked for by a word; how ranks are spread over nodes is the cluster's.

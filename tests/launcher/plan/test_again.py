@@ -1,7 +1,7 @@
 """A sealed campaign becomes a grid of this place: the same work, told what is different."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import pytest
 from launcher.campaign.differences import differences, print_again
 from launcher.config.command_line import read_points
 from launcher.config.errors import BadInputError
-from launcher.plan.again import Again, named_original, read_again
+from launcher.config.hydra_plugins import Point
+from launcher.plan.again import Again, Choose, named_original, read_again
+from launcher.plan.auto_cluster import ClusterChooser
 from launcher.plan.grid import Grid, Verdict
 from launcher.slurm.view import SlurmView
 from telemetry.command import CommandError, ExitCode
@@ -221,3 +223,17 @@ def test_a_campaign_s_record_has_one_digest_of_all_seals_whatever_their_order(
     assert told == Reproduces.of_all(named[::-1])
     assert told["runs"] == 2
     assert Reproduces.of_all([]) is None
+
+
+def test_a_cluster_that_is_left_open_is_chosen_by_what_the_originals_need(original: Path) -> None:
+    chosen: list[str] = []
+
+    def compose(words: Sequence[str], choose: Choose) -> list[Point]:
+        chosen.append(choose({}))
+        return read_points(words, choose)
+
+    # Slurm's clients are no reason to queue what is simulated.
+    chooser = ClusterChooser({"PATH": "/usr/bin"})
+    read_again(str(original), [], compose, chooser=chooser)
+    assert chosen == ["local"]
+    assert any("no GPU is asked for" in line for line in chooser.said)
