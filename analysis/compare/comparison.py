@@ -96,12 +96,15 @@ class Comparison:
         if not self.cells:
             return ["nothing can be compared: no point of one side has its counterpart"]
         said = (*of_all(self.headline), *over_cells(self.headline))
-        mark = "SIMULATED: " if self.simulated else ""
-        return [f"{mark}{line}" for line in (*said, *self._reproduced())]
+        return self._marked([*said, *self._reproduced()])
 
     def of_metrics(self) -> list[str]:
         """The same of the other metrics."""
-        return [line for each in self.verdicts[1:] if each for line in of_all(each)]
+        return self._marked([line for each in self.verdicts[1:] if each for line in of_all(each)])
+
+    def _marked(self, lines: Sequence[str]) -> list[str]:
+        """What is simulated says so in every line."""
+        return [f"SIMULATED: {line}" if self.simulated else line for line in lines]
 
     def _reproduced(self) -> list[str]:
         base, lines = self.sides[0], []

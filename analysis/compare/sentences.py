@@ -76,14 +76,14 @@ def over_cells(verdicts: Sequence[Judgement]) -> list[str]:
     told = []
     for letter in dict.fromkeys(one.cell.other.letter for one in verdicts):
         own = [one for one in verdicts if one.cell.other.letter == letter and one.ratio]
-        found = mean_ratio([one.ratio.ratio for one in own if one.ratio is not None])
+        found = mean_ratio([one.ratio for one in own if one.ratio is not None])
         if found is None or len(own) < _ENOUGH_CELLS:
             continue
         ratio, low, high = found
         told.append(
             f"over its {len(own)} cells together {letter} / {own[0].cell.base.letter} is "
             f"{ratio:.4f} ({low:.4f} to {high:.4f}) in {own[0].metric.of}: geometric mean, "
-            "Student's t over the cells"
+            "Student's t over the cells, no narrower than they are"
         )
     return told
 
@@ -98,7 +98,7 @@ def _amount(cells: Sequence[Judgement]) -> str:
     """How much the cells differ: a single one's interval, else the mean and its own."""
     if len(cells) == 1:
         return _change(cells[0])
-    found = mean_ratio([one.ratio.ratio for one in cells if one.ratio is not None])
+    found = mean_ratio([one.ratio for one in cells if one.ratio is not None])
     assert found is not None
     return _percents(*found)
 

@@ -140,19 +140,23 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
     )
 
 
-def mean_ratio(ratios: Sequence[float]) -> tuple[float, float, float] | None:
-    """Geometric mean of several cells' ratios and its 95 % interval by t over the cells.
+def mean_ratio(cells: Sequence[Ratio]) -> tuple[float, float, float] | None:
+    """Geometric mean of several cells' ratios and its 95 % interval; None for fewer than two.
 
-    None for fewer than two.
+    Student's t over the cells, but never narrower than the cells' own intervals are on the mean of
+    logarithms: what makes one cell uncertain, a sensor or a hot day, may be in all of them.
     """
-    if len(ratios) < _LEAST_REPEATS:
+    if len(cells) < _LEAST_REPEATS:
         return None
-    logs = np.log(np.array(ratios, dtype=np.float64))
-    found = stats.ttest_1samp(logs, 0.0).confidence_interval(1 - LEVEL)
-    mean = math.exp(float(np.mean(logs)))
-    # Of equal numbers scipy has no interval.
-    low, high = (math.exp(end) if math.isfinite(end) else mean for end in (found.low, found.high))
-    return mean, low, high
+    logs = np.log(np.array([cell.ratio for cell in cells], dtype=np.float64))
+    over_cells = float(stats.t.ppf(1 - LEVEL / 2, len(cells) - 1)) * float(stats.sem(logs))
+    own = math.fsum(
+        math.log(cell.high / cell.low) / 2
+        for cell in cells
+        if cell.low is not None and cell.high is not None
+    )
+    mean, half = float(np.mean(logs)), max(over_cells, own / len(cells))
+    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

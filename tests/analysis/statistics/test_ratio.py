@@ -1,12 +1,13 @@
 """The ratio's interval and tests, held against scipy's own, known values and simulations."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.ratio import Repeats, holm, mean_ratio, ratio_of
+from analysis.statistics.ratio import Ratio, Repeats, holm, mean_ratio, ratio_of
 
 MARGIN = 0.05
 A = (2.31, 2.35, 2.29, 2.33)
@@ -97,15 +98,27 @@ def test_holm_is_as_r_s_p_adjust_has_it() -> None:
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
+def cell(ratio: float, half: float) -> Ratio:
+    """A cell's ratio whose interval is so wide on either side, in logarithms."""
+    alone = ratio_of(side(1.0), side(ratio), margin=MARGIN)
+    return replace(alone, low=ratio * math.exp(-half), high=ratio * math.exp(half))
+
+
 def test_the_mean_of_cells_is_a_t_interval_of_the_logarithms() -> None:
     ratios = (0.95, 0.97, 0.96)
-    found = mean_ratio(ratios)
+    found = mean_ratio([cell(ratio, 0.001) for ratio in ratios])
     assert found is not None
     mean, low, high = found
     theirs = stats.ttest_1samp(np.log(ratios), 0.0).confidence_interval(0.95)
     assert mean == pytest.approx(stats.gmean(ratios))
     assert (math.log(low), math.log(high)) == pytest.approx((theirs.low, theirs.high))
-    assert mean_ratio([0.9]) is None
+    assert mean_ratio([cell(0.9, 0.1)]) is None
+
+
+def test_cells_that_agree_by_chance_are_no_surer_together_than_each_is() -> None:
+    found = mean_ratio([cell(0.97, 0.02), cell(0.97, 0.04)])
+    assert found is not None
+    assert found == pytest.approx((0.97, 0.97 * math.exp(-0.03), 0.97 * math.exp(0.03)))
 
 
 @pytest.mark.parametrize(("truth", "repeats"), [(1.0, 3), (0.97, 3), (1.2, 5)])
