@@ -32,7 +32,7 @@ def test_a_campaign_is_made_again_on_slurm_and_held_against_the_original(
     words = ("cluster=devcluster", "allow_dirty=true")
     plan = run_module(cluster, "launcher.reproduce", original, *words, "plan=true")
     assert plan.returncode == 0, plan.stdout + plan.stderr
-    assert plan.stdout.startswith("made again: 2 sealed runs")
+    assert "\nmade again: 2 sealed runs" in f"\n{plan.stdout}"
     assert not again.exists()
 
     done = run_module(cluster, "launcher.reproduce", original, *words, "wait=true")
