@@ -17,7 +17,11 @@ def reproduced(original: Side, new: Side, verdicts: Sequence[Judgement]) -> Iter
 
     `verdicts` are those of energy per token of the two's cells.
     """
-    after = [member for member in new.members if reproduces(member.run) is not None]
+    try:
+        after = [member for member in new.members if reproduces(member.run) is not None]
+    except ValueError as error:
+        yield f"what {new.letter} was made after cannot be read: {error}"
+        return
     if not after:
         return
     seals = {

@@ -1,5 +1,6 @@
 """Verdict: a metric of a cell, side by side, with the tests behind what is said of it."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -238,7 +239,11 @@ def _figures(members: Sequence[Member], metric: Metric) -> SideFigures:
 
 def _values(members: Iterable[Member], metric: Metric) -> list[float]:
     found = (member.row[metric.name] for member in members)
-    return [float(value) for value in found if isinstance(value, int | float) and value > 0]
+    return [
+        float(value)
+        for value in found
+        if isinstance(value, int | float) and math.isfinite(value) and value > 0
+    ]
 
 
 def _repeats(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from analysis.runs.sealed_runs import Run
+from analysis.runs.unreadable import UNREADABLE
 from telemetry.record.reproduces import KEY, Reproduces
 
 
@@ -10,7 +11,10 @@ def campaign_of(run: Run) -> str | None:
     """The name of the campaign that a run was made in; None in a record that does not say."""
     if not run.attempt.submitted.is_file():
         return None
-    submitted = run.files.json(run.attempt.submitted)
+    try:
+        submitted = run.files.json(run.attempt.submitted)
+    except UNREADABLE:
+        return None
     named = submitted.get("campaign")
     if isinstance(named, str):
         return named

@@ -213,6 +213,28 @@ def test_a_run_that_is_not_as_it_was_sealed_is_named_and_in_no_number(
     assert "B has runs and attempts in no number: 1 not as sealed" in out
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"run_id": "x"}, "what B was made after cannot be read: `reproduces` must be an object"),
+        (
+            {"results": "/r", "campaign": None, "run_id": "x", "seal_sha256": "0" * 64},
+            "",
+        ),
+    ],
+)
+def test_what_a_record_says_of_its_original_is_not_believed_unseen(
+    folders: Path, tmp_path: Path, capsys: Captured, told: dict[str, object], expected: str
+) -> None:
+    fill(tmp_path / "b", (10.0, 10.1), provenance={"config": {"reproduces": told}})
+    code, out, _ = run(capsys, folders / "a", tmp_path / "b", "--json")
+    assert code == ExitCode.DONE
+    summary = " ".join(said(out)["summary"])
+    assert expected in summary
+    assert "made after A" not in summary
+    assert "reproduced by" not in summary
+
+
 def test_a_run_s_folder_is_that_run_alone(folders: Path, capsys: Captured) -> None:
     one = next((folders / "a").glob("nano*-r0-*"))
     _, out, _ = run(capsys, one, folders / "less", "--json")
