@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from launcher.config.hydra_plugins import Point
 from launcher.plan.cluster import AUTO_DEVICE, UNTOLD_GPUS, Cluster, SlurmRequest
 from launcher.plan.offers import Offer, OfferFinder, told
 from launcher.slurm.partitions import PartitionFinder
@@ -50,6 +51,15 @@ class BoardFinder:
     def notes(self) -> tuple[str, ...]:
         """What was decided of boards that nobody named, a line each."""
         return tuple(self._notes)
+
+    def chosen(self, point: Point, gpu: object, cluster: Cluster) -> dict[str, Any]:
+        """For the record: what was settled of a point that was left open, its board with it."""
+        chosen = dict(point.chosen)
+        if point.config["gpu"] == AUTO:
+            chosen["gpu"] = gpu
+        if point.config["cluster"]["gpus_per_node"] == AUTO:
+            chosen["gpus_per_node"] = cluster.gpus_per_node
+        return {**chosen, "said": list(self.notes)} if chosen else {}
 
     def settle(self, asked: object, cluster: Cluster) -> tuple[object, Cluster]:
         """The board's name in place of `auto`, and the cluster with its device decided.

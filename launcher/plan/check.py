@@ -228,7 +228,7 @@ class _Checker:
             memory=memory,
             weights=weights,
             attempts=attempts[-1].number if attempts else 0,
-            chosen=point.chosen,
+            chosen=self._boards.chosen(point, gpu, cluster),
         )
 
     @property

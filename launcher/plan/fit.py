@@ -71,6 +71,8 @@ _GIVEN: Final = (
     *("gpus", "max_prompt_len", "temperature", "top_p", "ignore_eos", "seed"),
     *("power_cap_w", "sm_clock_mhz"),
 )
+# Beside what may be open: what memory and time hang on.
+_DECIDING: Final = ("model.name", "gpus", "max_prompt_len", "warmup_batches")
 # What is no choice where nothing else is left open.
 _PLAIN: Final = {"engine": [DEFAULT_ENGINE], "quantization": ["none"]}
 # What a person types for a key.
@@ -103,6 +105,12 @@ class _Case:
     """The keys that are left to the plan."""
     available: int | None = None
     """How many prompts its data set has; None where nobody knows."""
+
+    @property
+    def decides(self) -> str:
+        """All of it that decides what fits: equal for points that differ in seed or sampling."""
+        own = (read_key(self.config, key) for key in (*_KEYS, *_DECIDING))
+        return repr((self.gpu, id(self.cluster), self.open, self.available, *own))
 
     def work(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """What is chosen for its open keys; an engine and a rounding that go together."""
@@ -171,11 +179,12 @@ def settle_open(
     settled = list(points)
     notes: list[str] = []
     for members in kinds.values():
-        group = [cases[index] for index in members]
+        # A grid of thousands has a handful that differ in what fits.
+        group = list({cases[index].decides: cases[index] for index in members}.values())
         chosen = _no_more_than_there_are(group, _choose(group))
         for index in members:
             settled[index] = _settled(points[index], cases[index], chosen)
-        notes += _notes(group, chosen)
+        notes += _notes(group, chosen, " alike for all points" if len(members) > 1 else "")
     return settled, tuple(notes)
 
 
@@ -317,7 +326,7 @@ def _settled(point: Point, case: _Case, chosen: Mapping[str, Any]) -> Point:
     return Point(config, point.overrides, whole, point.repeat)
 
 
-def _notes(cases: Sequence[_Case], chosen: Mapping[str, Any]) -> Iterator[str]:
+def _notes(cases: Sequence[_Case], chosen: Mapping[str, Any], alike: str) -> Iterator[str]:
     values: dict[str, list[Any]] = {}
     for case in cases:
         for key, value in case.work(chosen).items():
@@ -332,7 +341,6 @@ def _notes(cases: Sequence[_Case], chosen: Mapping[str, Any]) -> Iterator[str]:
         return
     cpu = cases[0].cluster.device == "cpu"
     where = "this CPU" if cpu else ", ".join(sorted({str(case.gpu) for case in cases}))
-    alike = " alike for all points" if len(cases) > 1 else ""
     yield (
         f"chosen for {where}{alike}: {' '.join(words)}; any of them can be given "
         "(docs/grid.md has the rule)"

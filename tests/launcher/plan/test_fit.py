@@ -161,6 +161,23 @@ def test_the_plan_and_the_record_say_what_was_chosen_and_by_which_rule(tmp_path:
     assert "batch_size=8" in note
 
 
+def test_the_record_says_of_a_board_that_nobody_named_what_it_was_taken_for(
+    tmp_path: Path,
+) -> None:
+    words = ["cluster=local", "cluster.device=cpu", f"results={tmp_path}"]
+    [point] = check(read_points(words)).points
+    assert point.chosen["gpu"] == "simulated-a100"
+    [named] = check(read_points([*words, "gpu=cpu"])).points
+    assert "gpu" not in named.chosen
+
+
+def test_a_grid_of_thousands_is_chosen_for_by_the_few_that_differ() -> None:
+    seeds = ",".join(map(str, range(1, 101)))
+    configs = chosen_on("h200", "model=7b", "temperature=0,0.5", f"seed={seeds}")
+    assert len(configs) == 200
+    assert {told(config) for config in configs} == {("fp16", "reference", "none", 64, 64, 128)}
+
+
 def test_nothing_that_is_left_open_reaches_a_spec_or_the_configuration(tmp_path: Path) -> None:
     words = ["dtype=auto", "engine=auto", "quantization=auto", "batch_size=auto", "prompts=auto"]
     grid = check(read_points(["cluster=local", "gpu=cpu", f"results={tmp_path}", *words]))
@@ -173,7 +190,7 @@ def test_a_refusal_names_auto_among_what_a_key_may_be() -> None:
     assert or_auto("`prompts` must be a number, but is 0 instead") == (
         "`prompts` must be a number or auto, but is 0 instead"
     )
-    assert or_auto("`gpus` must be a number, but is 0 instead").count("auto") == 0
+    assert or_auto("`seed` must be a number, but is 0 instead").count("auto") == 0
 
 
 def test_without_a_gpu_the_plan_says_that_it_simulates() -> None:
