@@ -8,6 +8,7 @@ from typing import Any, Final
 import psutil
 import pytest
 
+from launcher.__main__ import main
 from launcher.config.command_line import read_points
 from launcher.plan.boards import BoardFinder
 from launcher.plan.check import check
@@ -17,6 +18,8 @@ from launcher.plan.grid import Verdict
 from launcher.plan.way_out import way_out
 from telemetry.boards.board import GIB, Board
 from telemetry.boards.table import adopt
+from telemetry.command import ExitCode
+from telemetry.next_line import typed
 
 # What a driver would tell of boards that are in no row.
 _UNLISTED: Final = {
@@ -206,3 +209,16 @@ def test_no_more_prompts_are_chosen_than_a_file_has(tmp_path: Path) -> None:
     words = ["dataset=file", f"dataset.path={tmp_path / 'mine.jsonl'}"]
     grid = check(read_points(["cluster=local", "gpu=cpu", f"results={tmp_path}", *words]))
     assert grid.points[0].spec.prompts == 2
+
+
+def test_where_nothing_has_room_the_next_command_is_the_same_with_a_model_that_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory = psutil.virtual_memory()._replace(total=16 * GIB)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    words = ["cluster=local", "gpu=simulated-a100", f"results={tmp_path}", "allow_dirty=true"]
+    assert main([*words, "model=7b", "prompts=4"]) == ExitCode.NOTHING_DONE
+    printed = capsys.readouterr().out
+    (line,) = [line for line in printed.splitlines() if line.startswith("next: ")]
+    assert line.removeprefix("next: ") == typed("launcher", *words, "prompts=4", "model=micro")
+    assert list(tmp_path.iterdir()) == []
