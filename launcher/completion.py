@@ -34,6 +34,8 @@ FILES: Final = "@files"
 
 # What every command has beside its own (telemetry.command.CommandParser).
 _ALWAYS: Final = {"--help": False, "--version": False}
+# What `CommandParser.add_json` adds.
+_JSON: Final = "--json"
 # A single word that may stand as a value, among words that say what else may.
 _VALUE: Final = re.compile(r"[A-Za-z][\w-]*")
 _BETWEEN: Final = re.compile(r", (?:or )?| or ")
@@ -154,6 +156,8 @@ def flags_of(module: str) -> dict[str, bool]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
+            if node.func.attr == "add_json":
+                found[_JSON] = False
             if node.func.attr == "add_argument":
                 alone = any(
                     word.arg == "action"
