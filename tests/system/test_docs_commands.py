@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from queue import SimpleQueue
@@ -194,6 +194,8 @@ class Line:
     """As it is typed, with its comment, on one line."""
     place: str
     """The first page that has it, and how far down."""
+    here: bool
+    """True when a page says beside it that it runs on this machine."""
 
     @property
     def exemptions(self) -> list[Exemption]:
@@ -239,7 +241,11 @@ def lines_of(page: Path) -> Iterator[Line]:
             joined = ""
             if command and not command.startswith("#"):
                 place = f"{page.relative_to(REPOSITORY)}:{number}"
-                yield Line(text=re.sub(r"(?<=\S) {2,}(?=[^#\s])", " ", command), place=place)
+                yield Line(
+                    text=re.sub(r"(?<=\S) {2,}(?=[^#\s])", " ", command),
+                    place=place,
+                    here="on this machine" in command,
+                )
 
 
 def all_lines() -> list[Line]:
@@ -247,7 +253,8 @@ def all_lines() -> list[Line]:
     found: dict[str, Line] = {}
     for page in PAGES:
         for line in lines_of(page):
-            found.setdefault(_COMMENT.sub("", line.text), line)
+            first = found.setdefault(_COMMENT.sub("", line.text), line)
+            found[_COMMENT.sub("", line.text)] = replace(first, here=first.here or line.here)
     return list(found.values())
 
 
@@ -474,6 +481,8 @@ def test_a_command_works_as_it_is_typed(line: Line, ended: Mapping[str, Future[E
     said = f"{line.run}\n{done.stdout}\n{done.stderr}"
     assert done.returncode in line.codes, said
     assert "Traceback" not in said, said
+    # Clients of a Slurm that are installed are no reason to go there.
+    assert not (line.here and "cluster=slurm," in done.stdout), said
 
 
 def test_there_are_commands_of_every_page_that_has_some() -> None:
@@ -499,5 +508,7 @@ def test_a_command_that_does_not_work_is_seen(
 ) -> None:
     folder = place_for(tmp_path / "page", tree)
     variables = {**environment, "PATH": f"{Path(sys.prefix) / 'bin'}:{environment['PATH']}"}
-    line = Line(text="python -m launcher -m modle=nano plan=true   # misspelt", place="page:1")
+    line = Line(
+        text="python -m launcher -m modle=nano plan=true   # misspelt", place="page:1", here=True
+    )
     assert run_line(line.run, folder, variables).returncode not in line.codes

@@ -74,7 +74,8 @@ def test_an_installation_brings_the_word(site: Path, tmp_path: Path) -> None:
     assert call("audit", "--help").startswith(f"usage: {PROGRAM} audit ")
     assert call("complete", "--", f"{PROGRAM} run model=7") == "model=7b\n"
     planned = call("run", "cluster=local", "gpu=simulated-a100", "model=nano", "plan=true")
-    assert "1 run" in planned
+    # The next line is typed as the one was that told it.
+    assert f"next: {PROGRAM} run cluster=local" in planned
     assert list(tmp_path.iterdir()) == []
 
 
