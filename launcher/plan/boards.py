@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ class BoardFinder:
         self._environment = environment
         self._offers = OfferFinder(partitions or PartitionFinder())
         self._present: dict[str, Board] | None = None
+        self._counts: Counter[str] = Counter()
         self._absent = ""
         self._notes: dict[str, None] = {}
 
@@ -74,15 +76,13 @@ class BoardFinder:
         """
         if cluster.slurm is not None:
             return self._settle_queued(asked, cluster, cluster.slurm)
-        if cluster.gpus_per_node == UNTOLD_GPUS:
-            cluster = dataclasses.replace(cluster, gpus_per_node=_RANKS_HERE)
         gpu = self._named(cluster) if asked == AUTO else asked
         if isinstance(gpu, str) and gpu not in BOARDS and (board := self._here().get(str(gpu))):
             adopt(board)
         if cluster.device != AUTO_DEVICE:
-            return gpu, cluster
+            return gpu, self._counted(gpu, cluster)
         if gpu == "cpu" or not isinstance(gpu, str) or gpu.startswith("simulated-"):
-            return gpu, dataclasses.replace(cluster, device="cpu")
+            return gpu, self._counted(gpu, dataclasses.replace(cluster, device="cpu"))
         here = sorted(self._here())
         if gpu in BOARDS and gpu not in here:
             there = f"this node has {', '.join(here)}" if here else self._absent
@@ -90,7 +90,19 @@ class BoardFinder:
                 f"`gpu` must be auto, cpu, simulated- and a board's name, or this node's board, "
                 f"but is {gpu} instead: {there}"
             )
-        return gpu, dataclasses.replace(cluster, device="cuda")
+        return gpu, self._counted(gpu, dataclasses.replace(cluster, device="cuda"))
+
+    def _counted(self, gpu: object, cluster: Cluster) -> Cluster:
+        """This machine with no more GPUs than it has; one that has none holds `_RANKS_HERE` ranks.
+
+        A site's file of larger nodes may be run on a smaller one, with cluster.executor=local.
+        """
+        here = self._here().get(str(gpu)) if cluster.device == "cuda" else None
+        most = _RANKS_HERE if here is None else self._counts[here.name]
+        given = cluster.gpus_per_node
+        if given == UNTOLD_GPUS or (here is not None and given > most):
+            return dataclasses.replace(cluster, gpus_per_node=most)
+        return cluster
 
     def _settle_queued(
         self, asked: object, cluster: Cluster, request: SlurmRequest
@@ -201,6 +213,7 @@ class BoardFinder:
                     f"`gpu` must be cpu or simulated- here, or the driver must name it: {error}"
                 ) from error
             self._present = {board.name: board for board in boards}
+            self._counts = Counter(board.name for board in boards)
         return self._present
 
 

@@ -354,6 +354,11 @@ def _gpus_per_node(gpus: object, cluster: Cluster) -> tuple[object, str | None]:
     per_node = cluster.gpus_per_node
     if not isinstance(gpus, int) or gpus <= per_node:
         return gpus, None
+    if cluster.slurm is None and cluster.device == "cuda":
+        return (
+            gpus,
+            f"`gpus` must be at most {per_node}, the GPUs of this node, but is {gpus} instead",
+        )
     if gpus % per_node == 0:
         return per_node, None
     return 1, (

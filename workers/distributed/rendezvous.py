@@ -21,6 +21,7 @@ import torch.distributed as dist
 from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
 from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import AttemptPaths
 from workers.distributed.out_of_memory import RankOutOfMemoryError
 from workers.distributed.rank import Rank
 
@@ -162,7 +163,7 @@ def open_rendezvous(
     Rank 0 keeps the store until its block ends, so nobody else's block may outlive that.
 
     Raises:
-        RuntimeError: rank 0 cannot be found in time.
+        RuntimeError: rank 0 cannot be found in time, or the attempt ended before it was.
     """
     if rank.rank != 0:
         yield Rendezvous(rank=rank, store=_find_store(rendezvous, timeout_s))
@@ -204,6 +205,13 @@ def _find_store(rendezvous: Path, timeout_s: float) -> Store:
             if store is not None:
                 store.set_timeout(timedelta(seconds=timeout_s))
                 return store
+        # Rank 0 may have failed before it listened: nobody is to wait minutes for that.
+        if (ended := AttemptPaths(folder=rendezvous.parent).ended).is_file():
+            end = read_json(ended)
+            raise RuntimeError(
+                f"{rendezvous} must lead to rank 0, but the attempt is "
+                f"{end.get('state')}: {end.get('reason')}"
+            )
         time.sleep(_POLL_S)
 
 

@@ -45,6 +45,23 @@ def test_the_board_of_the_node_is_taken_without_being_named(tmp_path: Path, libr
     assert " on h200 for" in done.stdout
 
 
+def test_a_point_has_no_more_gpus_than_this_node(tmp_path: Path, library: Path) -> None:
+    done = plan(tmp_path, library, "-m", "dataset=fixed", "model=7b", "gpus=1,2,4")
+    assert "plan: 2 run, 1 illegal" in done.stdout
+    assert "`gpus` must be at most 2, the GPUs of this node, but is 4 instead" in done.stdout
+
+
+def test_a_site_s_file_of_larger_nodes_is_held_to_this_node(tmp_path: Path, library: Path) -> None:
+    words = ("cluster=h200", "cluster.executor=local", "dataset=fixed", "model=7b", "gpus=2,8")
+    done = plan(tmp_path, library, *words)
+    assert "`gpus` must be at most 2, the GPUs of this node, but is 8 instead" in done.stdout
+
+
+def test_all_gpus_of_this_node_are_those_its_driver_names(tmp_path: Path, library: Path) -> None:
+    done = plan(tmp_path, library, "experiment=proof")
+    assert "gpus=2 where it is auto" in " ".join(done.stdout.split())
+
+
 def test_without_a_gpu_the_same_line_simulates_and_says_so(tmp_path: Path) -> None:
     done = plan(tmp_path, None)
     assert done.returncode == 0, done.stderr

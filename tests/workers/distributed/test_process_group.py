@@ -139,6 +139,17 @@ def test_a_missing_rank_0_is_named_after_the_deadline(tmp_path: Path) -> None:
     assert time.monotonic() - began_s < 5.0
 
 
+def test_nobody_waits_for_a_rank_0_whose_attempt_has_ended(tmp_path: Path) -> None:
+    write_json(tmp_path / "ended.json", {"state": "failed", "reason": "rank 0: no watcher"})
+    began_s = time.monotonic()
+    with (
+        pytest.raises(RuntimeError, match="but the attempt is failed: rank 0: no watcher"),
+        open_rendezvous(make_rank(1, 2), tmp_path / "rendezvous.json", timeout_s=60.0),
+    ):
+        pass
+    assert time.monotonic() - began_s < 10.0
+
+
 def test_a_rank_that_says_nothing_is_named(tmp_path: Path) -> None:
     with (
         open_rendezvous(make_rank(0, 2), tmp_path / "rendezvous.json", timeout_s=0.3) as rendezvous,
