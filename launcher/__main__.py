@@ -11,7 +11,8 @@ from telemetry.output import Output
 from telemetry.record.spec import RunSpec
 from telemetry.waiting import at, waiting
 
-with needs_extra("joulegrid", "launch"):
+# What it loads takes seconds on a busy machine: a terminal shows at once that it was heard.
+with needs_extra("joulegrid", "launch"), waiting("loading", in_log=False):
     from launcher.campaign.differences import again_document, print_again
     from launcher.campaign.display import plan_summary, plan_table
     from launcher.campaign.document import outcome_document, plan_document
@@ -178,7 +179,7 @@ def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | Non
     for run_id in outcome.failed:
         complain(_WHO, f"{run_id} is not sealed; its attempt says why in ended.json")
     if before := len(grid.having(Verdict.FAILED)):
-        complain(_WHO, f"{before} points failed before; retry=failed tries them again")
+        complain(_WHO, f"{told_count(before, 'point')} failed before; retry=failed tries again")
         failed = True
     for said in outcome.unclosed:
         complain(_WHO, said)

@@ -36,6 +36,8 @@ with needs_extra("status", "launch"):
     from launcher.campaign.time_left import Durations, whole_time
     from launcher.slurm.reconcile import reconcile
     from telemetry.record.attempt_state import RUNNING
+    from telemetry.record.files import read_json
+    from telemetry.record.paths import campaigns_folder
     from telemetry.record.place import named_place, shown
     from telemetry.record.seal import SEALED
     from telemetry.record.way_on import WayOn
@@ -82,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found, notes = look(results, given.campaign, only)
     else:
         found, notes = look(results, given.campaign, only)
-        out.print(page(found, most=len(found) if given.all else _MOST_LINES))
+        began = began_us(results, given.campaign, found)
+        out.print(page(found, most=len(found) if given.all else _MOST_LINES, began=began))
         code = _code(found)
     for note in notes:
         out.note(note)
@@ -107,7 +110,7 @@ def _way_on(out: Output, results: Path, found: Sequence[PointStatus], *, watched
 
 def _document(results: Path, campaign: str | None, found: Sequence[PointStatus]) -> dict[str, Any]:
     counts = Counter(status.state for status in found)
-    progress = CampaignStanding.of(found)
+    progress = CampaignStanding(found, wall_us(), began_us(results, campaign, found))
     return {
         "results": str(results),
         "campaign": campaign,
@@ -189,6 +192,7 @@ def watch(results: Path, campaign: str | None, out: Output, only: str | None = N
         try:
             # The page stands on a terminal between two looks: nothing else may draw there.
             shown.found = (_look if out.is_terminal else look)(results, campaign, only)[0]
+            shown.began_us = began_us(results, campaign, shown.found)
             while any(status.state in GOING for status in shown.found):
                 shown.wait(_WATCH_S)
                 shown.found = _look(results, campaign, only)[0]
@@ -203,6 +207,7 @@ class _Watched:
 
     def __init__(self, out: Output) -> None:
         self.found: Sequence[PointStatus] = ()
+        self.began_us: int | None = None
         self._out = out
         self._begun_s = self._looked_s = time.monotonic()
         self._said = ""
@@ -213,7 +218,7 @@ class _Watched:
         if not self._out.is_terminal:
             # A Live prints once more at its end what only a terminal is to have.
             return
-        yield page(self.found, most=_MOST_LINES)
+        yield page(self.found, most=_MOST_LINES, began=self.began_us)
         age_s = time.monotonic() - self._looked_s
         yield Paragraph(text=f"looked {age_s:.0f} s ago; Ctrl-C looks away")
 
@@ -228,7 +233,7 @@ class _Watched:
     def _log(self, now_s: float) -> None:
         line = summary(self.found)
         if line != self._said or now_s >= self._next_line_s:
-            self._out.say(line + CampaignStanding.of(self.found).words)
+            self._out.say(line + CampaignStanding(self.found, wall_us(), self.began_us).words)
             self._said = line
             self._next_line_s = now_s + line_pause_s(now_s - self._begun_s)
 
@@ -236,19 +241,22 @@ class _Watched:
 class CampaignStanding:
     """How far the points are as a whole."""
 
-    def __init__(self, found: Sequence[PointStatus], now_us: int) -> None:
+    def __init__(
+        self, found: Sequence[PointStatus], now_us: int, began_us: int | None = None
+    ) -> None:
         durations = Durations()
         for one in found:
             if one.state == SEALED:
                 durations.add(one.work, one.took_s)
         going = [one for one in found if one.state in GOING]
-        began = [one.began_us for one in found if one.began_us is not None]
         self.total = len(found)
         """Points that were begun."""
         self.done = len(found) - len(going)
         """Those of them that have ended, however."""
-        self.elapsed_s = max(now_us - min(began), 0) / US_PER_S if began and going else None
-        """Since the first one started; None before that, and once all have ended."""
+        self.elapsed_s = None
+        """Since their campaign began; None where nothing says, and once all have ended."""
+        if began_us is not None and going:
+            self.elapsed_s = max(now_us - began_us, 0) / US_PER_S
         self.left = durations.left(
             [
                 (
@@ -262,11 +270,6 @@ class CampaignStanding:
             ]
         )
         """How long the others will take, one after another."""
-
-    @classmethod
-    def of(cls, found: Sequence[PointStatus]) -> "CampaignStanding":
-        """How far they are now."""
-        return cls(found, wall_us())
 
     @property
     def words(self) -> str:
@@ -284,11 +287,30 @@ def summary(found: Sequence[PointStatus]) -> str:
     return f"{told_count(len(found), 'point')}: {words}" if found else "no point was started here"
 
 
-def page(found: Sequence[PointStatus], *, most: int) -> RenderableType:
-    """The summary and the points, those that failed first; sealed ones only where there is room."""
+def began_us(results: Path, campaign: str | None, found: Sequence[PointStatus]) -> int | None:
+    """When the last campaign of which points are open began; None where none is or nothing says."""
+    going = {status.run_id for status in found if status.state in GOING}
+    for name in reversed(campaigns(results) if campaign is None else [campaign]):
+        if not going:
+            break
+        try:
+            content = read_json(campaigns_folder(results) / name / "campaign.json")
+            if any(point["run_id"] in going for point in content["points"]):
+                t_us = content["t_us"]
+                return t_us if isinstance(t_us, int) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def page(found: Sequence[PointStatus], *, most: int, began: int | None = None) -> RenderableType:
+    """The summary and the points, those that failed first; sealed ones only where there is room.
+
+    `began` is when their campaign did, in microseconds of the wall clock.
+    """
     order = sorted(found, key=_urgency)
     listed = order if len(order) <= most else [s for s in order if s.state != SEALED][:most]
-    head = summary(found) + CampaignStanding.of(found).words
+    head = summary(found) + CampaignStanding(found, wall_us(), began).words
     parts: list[RenderableType] = [Paragraph(text=head)]
     # A folder of the default engine alone needs no word of it.
     tell_engines = {status.engine for status in found} != {DEFAULT_ENGINE}

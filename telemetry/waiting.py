@@ -124,7 +124,7 @@ _NOW: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
 
 
 @contextmanager
-def waiting(what: str, *, aside: bool = True) -> Iterator[Waiting]:
+def waiting(what: str, *, aside: bool = True, in_log: bool = True) -> Iterator[Waiting]:
     """Within it whoever waits is told of `what`, and of what `at` says; nothing else may print.
 
     Within another it is a part of that one.
@@ -133,6 +133,7 @@ def waiting(what: str, *, aside: bool = True) -> Iterator[Waiting]:
         what: what the command is at.
         aside: whether a log's lines go to standard error. Not where a fault is to be the one line
             of that; beside a document they do in any case.
+        in_log: False tells a terminal alone.
     """
     if (outer := _NOW.get()) is not None:
         before = outer.name(what)
@@ -144,12 +145,15 @@ def waiting(what: str, *, aside: bool = True) -> Iterator[Waiting]:
     aside = aside or due() is not None or takes_escapes(sys.stderr)
     step = Waiting(what, sys.stderr if aside else sys.stdout)
     token = _NOW.set(step)
-    step.begin()
+    tells = in_log or takes_escapes(sys.stderr)
+    if tells:
+        step.begin()
     try:
         yield step
     finally:
         _NOW.reset(token)
-        step.end()
+        if tells:
+            step.end()
 
 
 def at(where: str) -> None:

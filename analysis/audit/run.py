@@ -16,6 +16,7 @@ from analysis.tables.build import build_tables
 from analysis.tables.dictionary import DICTIONARY, dictionary
 from analysis.tables.file_metadata import same_meanings
 from analysis.tables.table import Table
+from telemetry.nearest import told_count
 from telemetry.record.paths import RunPaths, find_runs, report_folder
 from telemetry.record.schema import SCHEMA_VERSION
 from telemetry.record.way_on import seals_digest
@@ -63,7 +64,7 @@ class CheckLine:
             return finding.evidence
         counts = self.counts()
         if self.outcome is Outcome.SKIPPED:
-            return f"{counts[Outcome.SKIPPED]} runs: {finding.evidence}"
+            return f"{told_count(counts[Outcome.SKIPPED], 'run')}: {finding.evidence}"
         said = [f"{counts[self.outcome]} of {len(self.findings)} runs"]
         if self.outcome is Outcome.PASSED and counts[Outcome.SKIPPED]:
             said.append(f"{Outcome.SKIPPED.value} to {counts[Outcome.SKIPPED]}")

@@ -29,11 +29,11 @@ def report_campaign(results: Path, specs: Sequence[RunSpec], out: Output) -> boo
         OSError: the disk is full or the report's folder cannot be written.
     """
     try:
-        # Who only measures need not have what draws.
-        from analysis.report.page import write_report  # noqa: PLC0415
-        from analysis.runs.sealed_runs import load  # noqa: PLC0415
+        with waiting("writing the report", aside=False):
+            # Who only measures need not have what draws.
+            from analysis.report.page import write_report  # noqa: PLC0415
+            from analysis.runs.sealed_runs import load  # noqa: PLC0415
 
-        with waiting("writing the report"):
             written = write_report(load(results))
     except ModuleNotFoundError as error:
         out.note(f"no J per token here: {lacks(error.name or 'it draws by', 'analysis')}")

@@ -201,7 +201,8 @@ def _queue(
                 queued += len(trials)
                 if said := submission.closing_refused:
                     unclosed.append(
-                        f"no job will merge and seal {len(trials)} points, as Slurm refuses it: "
+                        f"no job will merge and seal {told_count(len(trials), 'point')}, as Slurm "
+                        "refuses it: "
                         f"{said}; when they have ended, the same command does, or "
                         f"{closing_command(array)}"
                     )

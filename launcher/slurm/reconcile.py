@@ -25,6 +25,7 @@ from launcher.slurm.record import has_last_word
 from launcher.slurm.view import SlurmView
 from telemetry.clock import wall_us
 from telemetry.damage import DamagedError, damage_told
+from telemetry.nearest import told_count
 from telemetry.record.attempt_state import is_alive, this_host
 from telemetry.record.disk import disk_fault
 from telemetry.record.paths import AttemptPaths
@@ -180,7 +181,8 @@ def _look_for_closing(
     else:
         why = f"job {submission.closing_job_id} is gone; its log is {_log(array)}"
     known.doubt(
-        f"no job merges and seals {left} points of {array.name} ({why}): once they have ended, "
+        f"no job merges and seals {told_count(left, 'point')} of {array.name} ({why}): once they "
+        "have ended, "
         f"the same command does, or {closing_command(array)}"
     )
 

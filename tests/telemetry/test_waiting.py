@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import select
 import time
 
 import pytest
@@ -32,6 +33,14 @@ def test_a_log_s_lines_get_rarer_and_never_are_silent_in_the_first_minute() -> N
     assert pauses[0] == pauses[1] < QUIET_S
 
 
+def read_all(terminal: int) -> str:
+    """What was written to the other end of a terminal, which may give it piece by piece."""
+    drawn = b""
+    while select.select([terminal], [], [], 0.2)[0]:
+        drawn += os.read(terminal, 65536)
+    return drawn.decode()
+
+
 def test_a_terminal_is_drawn_on_within_its_width_and_left_clean(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -44,7 +53,7 @@ def test_a_terminal_is_drawn_on_within_its_width_and_left_clean(
         step.begin()
         time.sleep(0.8)
         step.end()
-        drawn = os.read(ours, 65536).decode()
+        drawn = read_all(ours)
     os.close(ours)
     assert drawn.endswith("\r\x1b[K")
     frames = drawn.split("\r\x1b[K")[1:-1]
@@ -63,7 +72,7 @@ def test_a_terminal_without_escapes_gets_lines(monkeypatch: pytest.MonkeyPatch, 
         step.begin()
         time.sleep(QUIET_S)
         step.end()
-        drawn = os.read(ours, 65536).decode()
+        drawn = read_all(ours)
     os.close(ours)
     assert drawn.rstrip() == "reading (1 s)"
 
@@ -90,3 +99,20 @@ def test_a_stream_that_closes_costs_no_work() -> None:
     step.begin()
     time.sleep(0.1)
     step.end()
+
+
+def test_what_a_terminal_alone_is_told_is_in_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting("loading", in_log=False):
+        time.sleep(QUIET_S)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_line_of_a_log_fits_and_keeps_its_words_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    log = io.StringIO()
+    step = Waiting("auditing", log)
+    step.begin()
+    step.at("run 3 of 21: power accounts for what rose")
+    time.sleep(QUIET_S)
+    step.end()
+    assert log.getvalue() == "auditing: run 3 of 21: power (1 s)\n"

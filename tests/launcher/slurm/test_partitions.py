@@ -2,7 +2,8 @@
 
 import pytest
 
-from launcher.slurm.partitions import Partition
+from launcher.slurm.partitions import Partition, PartitionFinder
+from launcher.slurm.queue import SlurmError
 
 # What `scontrol --oneliner show partition` of Slurm 22.05 says, less the fields that do not matter.
 LINE = (
@@ -58,3 +59,18 @@ def test_gpus_of_a_node_are_counted_by_type_where_one_is_named() -> None:
     assert "have so many; the most is 4" in str(fault(gpus=5, gpu_type="h100"))
     assert "GPUs of type v100" in str(fault(gpus=1, gpu_type="v100"))
     assert fault(gpus=4, gpu_type="h100") is None
+
+
+def test_a_slurm_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(command: list[str]) -> str:
+        asked.append(command)
+        raise SlurmError("scontrol: no controller")
+
+    monkeypatch.setattr("launcher.slurm.partitions.ask_slurm", refuse)
+    finder = PartitionFinder()
+    for partition in (None, "gpu", None):
+        with pytest.raises(SlurmError, match="no controller"):
+            finder.fault(partition, nodes=1, minutes=1, gpus=0, gpu_type=None, qos=False)
+    assert len(asked) == 1

@@ -189,7 +189,7 @@ def test_a_failed_point_is_queued_again_only_when_asked(cluster: Site, tmp_path:
     assert "failed" in status.stdout
     assert "log: " in status.stdout
     again = cluster.launch(results, *POINT, "retry=failed")
-    assert "1 points queued" in again.stdout
+    assert "1 point queued" in again.stdout
     assert len(attempts(results)) == 2
 
 
@@ -344,6 +344,6 @@ def test_waiting_ends_with_the_last_seal(cluster: Site, tmp_path: Path) -> None:
     results = tmp_path / "results"
     done = cluster.launch(results, *POINT, "wait=true")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 points: 1 sealed" in done.stdout
+    assert "1 point: 1 sealed" in done.stdout
     array: JobArray = next(list_arrays(results))
     assert ": sealed" in array.beside("close.log").read_text()

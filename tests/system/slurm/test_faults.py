@@ -114,7 +114,7 @@ def test_a_crashed_node_is_named_whatever_a_rank_said_and_the_same_command_goes_
     check_kept(attempt, tmp_path / "copy", crashed_us)
     cluster.slurm("scontrol", "update", "partitionname=main", "state=down")
     try:
-        assert "1 points queued" in cluster.launch(tmp_path / "results", *words).stdout
+        assert "1 point queued" in cluster.launch(tmp_path / "results", *words).stdout
     finally:
         cluster.slurm("scancel", "--user", getpass.getuser())
         cluster.slurm("scontrol", "update", "partitionname=main", "state=up")

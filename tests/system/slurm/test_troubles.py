@@ -87,18 +87,18 @@ def test_a_closing_job_that_slurm_refuses_is_told_at_once_and_the_next_command_d
     words = (*LONG_POINT, "cluster.slurm.closing_partition=nowhere")
     done = cluster.launch(results, *words)
     assert done.returncode == 1
-    assert "no job will merge and seal 1 points, as Slurm refuses it" in done.stderr
+    assert "no job will merge and seal 1 point, as Slurm refuses it" in done.stderr
     assert "nvalid partition" in done.stderr
     assert "merged and sealed as they end" not in done.stdout
     (run,) = list_runs(results)
     attempt = run.attempt(1)
-    assert "no job merges and seals 1 points" in status(cluster, results)
+    assert "no job merges and seals 1 point" in status(cluster, results)
     cluster.wait("shards", (attempt.folder / "shards" / "samples").is_dir)
     # As a user's `scancel -u` does, which takes closing jobs along.
     cluster.slurm("scancel", "--user", getpass.getuser())
     cluster.wait_ended(attempt)
     said = status(cluster, results)
-    assert "no job merges and seals 1 points" in said
+    assert "no job merges and seals 1 point" in said
     assert "python -m launcher.campaign.finalize" in said
     cluster.slurm("scontrol", "update", "partitionname=main", "state=down")
     try:
