@@ -287,9 +287,8 @@ def test_following_next_from_an_empty_folder_comes_to_an_end(tmp_path: Path) -> 
     )
     words = ("python", "-m", "launcher", *grid, f'results="{results}"')
     chain = follow([*words, "plan=true"])
-    assert [command[2] for command in chain] == [
-        *("launcher", "launcher", "analysis", "analysis.audit"),
-    ]
+    # A campaign on this machine ends with its report.
+    assert [command[2] for command in chain] == ["launcher", "launcher", "analysis.audit"]
     # Whoever comes in elsewhere comes to the same end, now that all is done.
     for module in ("launcher.status", "telemetry.merge", "analysis", "analysis.audit"):
         assert follow(["python", "-m", module, str(results)]) == [
