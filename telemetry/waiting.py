@@ -24,7 +24,9 @@ T = TypeVar("T")
 QUIET_S: Final = 2.0
 """Nobody is left without a word for longer: people wait two seconds without wondering."""
 # Earlier by what a busy machine may be late.
-_FIRST_LINE_S: Final = 1.4
+_FIRST_LINE_S: Final = 1.3
+# A step that follows so soon on one that said nothing goes on with its silence.
+_AT_ONCE_S: Final = 0.3
 _LINE_S: Final = 1.8
 # A log of a whole night is read too: after a minute a line each ten seconds will do, after ten
 # minutes one a minute.
@@ -52,6 +54,10 @@ def line_pause_s(waited_s: float) -> float:
     return _SELDOM_S if waited_s < _RARE_AFTER_S else _RARE_S
 
 
+# When the last step ended, and since when nothing was said then.
+_QUIET: Final[list[tuple[float, float]]] = []
+
+
 class Waiting:
     """One step of a command, told from a thread of its own until it is over."""
 
@@ -60,7 +66,7 @@ class Waiting:
         self._live = takes_escapes(self._stream)
         self._what = what
         self._at = ""
-        self._start_s = time.monotonic()
+        self._start_s = self._quiet_since_s = time.monotonic()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
 
@@ -75,12 +81,16 @@ class Waiting:
 
     def begin(self) -> None:
         """Start to tell."""
+        ended_s, since_s = _QUIET.pop() if _QUIET else (0.0, 0.0)
+        if self._start_s - ended_s < _AT_ONCE_S:
+            self._quiet_since_s = since_s
         self._thread.start()
 
     def end(self) -> None:
         """Stop, and leave no trace on a terminal."""
         self._over.set()
         self._thread.join()
+        _QUIET[:] = [(time.monotonic(), self._quiet_since_s)]
 
     def _tell(self) -> None:
         try:
@@ -106,7 +116,7 @@ class Waiting:
             self._stream.flush()
 
     def _log(self) -> None:
-        pause_s = _FIRST_LINE_S
+        pause_s = max(_FIRST_LINE_S - (time.monotonic() - self._quiet_since_s), 0.0)
         while not self._over.wait(pause_s):
             waited_s = time.monotonic() - self._start_s
             pause_s = line_pause_s(waited_s)
@@ -114,6 +124,7 @@ class Waiting:
             text = fitting(self._text(), columns(self._stream) - len(ending))
             self._stream.write(f"{text}{ending}\n")
             self._stream.flush()
+            self._quiet_since_s = time.monotonic()
 
     def _text(self) -> str:
         text = f"{self._what}: {self._at}" if self._at else self._what

@@ -264,7 +264,7 @@ def next_of(text: str) -> list[str]:
 def follow(command: Sequence[str]) -> list[list[str]]:
     """The commands that follow one another by their `next:` lines, until there is none."""
     chain: list[list[str]] = []
-    here, said = list(command), ""
+    here, out = list(command), ""
     while here:
         assert here not in chain, f"{here} comes twice after {chain}"
         assert len(chain) < 12, chain
@@ -272,9 +272,8 @@ def follow(command: Sequence[str]) -> list[list[str]]:
         assert here[:2] == ["python", "-m"]
         done = started(here[2], *here[3:])
         assert done.returncode == ExitCode.DONE, done.stdout + done.stderr
-        said = done.stdout
-        here = next_of(said)
-    assert "\nreport: " in said
+        here, out = next_of(done.stdout), done.stdout
+    assert "\nreport: " in out
     return chain
 
 

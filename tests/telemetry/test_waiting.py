@@ -11,6 +11,11 @@ import pytest
 from telemetry.waiting import QUIET_S, Waiting, at, counted, line_pause_s, waiting
 
 
+@pytest.fixture(autouse=True)
+def nothing_was_waited_for_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telemetry.waiting._QUIET", [])
+
+
 def test_a_step_that_is_over_at_once_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with waiting("reading"):
         assert list(counted([1, 2], "run")) == [1, 2]
@@ -116,3 +121,21 @@ def test_a_line_of_a_log_fits_and_keeps_its_words_whole(monkeypatch: pytest.Monk
     time.sleep(QUIET_S)
     step.end()
     assert log.getvalue() == "auditing: run 3 of 21: power (1 s)\n"
+
+
+def test_steps_that_follow_at_once_are_one_silence() -> None:
+    log = io.StringIO()
+    for name in ("loading", "reading"):
+        step = Waiting(name, log)
+        step.begin()
+        time.sleep(QUIET_S / 2)
+        step.end()
+    assert log.getvalue().startswith("reading (")
+    log = io.StringIO()
+    time.sleep(QUIET_S / 4)
+    # Something may have been said meanwhile.
+    step = Waiting("drawing", log)
+    step.begin()
+    time.sleep(QUIET_S / 2)
+    step.end()
+    assert log.getvalue() == ""
