@@ -19,6 +19,12 @@ from tests.support.recordings import FOLDER, unpack
 BOARDS = ("a100", "h100", "h200", "v100")
 
 
+@pytest.fixture(autouse=True)
+def _no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boards alone decide: a Slurm of this machine's, or its absence, has no say."""
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+
+
 def grid_of(results: Path, *words: str) -> Grid:
     return check(read_points([f"results={results}", *words]))
 
@@ -110,10 +116,9 @@ def test_by_the_recorded_runs_it_takes_less_than_half_an_hour_one_after_another(
 
 
 def test_where_slurm_tells_how_many_gpus_a_node_has_a_proof_takes_them_all_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     # No Slurm answers: eight are taken, and both notes say why.
-    monkeypatch.setenv("PATH", str(tmp_path))
     words = ("experiment=proof", "cluster=slurm", "gpu=h100", "cluster.gpus_per_node=auto")
     grid = grid_of(tmp_path / "results", *words)
     (point,) = grid.points
