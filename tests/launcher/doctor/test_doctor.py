@@ -115,7 +115,7 @@ def test_strict_tells_what_could_not_be_looked_at_by_its_exit_code(
         (["bin/git"], "`RESULTS` must be a folder, or one to be made"),
         (["$SCRATCH"], "no shell has filled in"),
         (["--dcgm-address", "5555"], "`--dcgm-address` must be host:port"),
-        (["--jsn"], "unrecognized arguments: --jsn"),
+        (["--jsn"], "did you mean --json?"),
     ],
 )
 def test_a_wrong_command_is_one_line_and_exit_code_2(
