@@ -105,7 +105,8 @@ def controller() -> Sequence[Observation]:
                 "slurm-controller",
                 f"slurmctld does not answer: {fault}",
                 costs=_QUEUED,
-                remedy="start slurmctld, or see its log; munge must run on both machines",
+                remedy="start slurmctld, or see its log; munge must run on both machines; for this "
+                "machine alone: --cluster local",
                 stops=True,
             )
         ]
