@@ -169,13 +169,21 @@ class _ProseFormatter(argparse.HelpFormatter):
     """Paragraphs as wide as the terminal; an indented line stays one of its own."""
 
     def __init__(self, prog: str) -> None:
-        # What it prints by is loaded for help alone.
-        from telemetry.paragraph import columns  # noqa: PLC0415
-
-        super().__init__(prog, width=min(columns(), _MOST_COLUMNS))
+        # Every argument makes one; and a bare Python, to which `doctor` tells what it lacks, has
+        # nothing that knows how wide letters are.
+        try:
+            # What it prints by is loaded for help alone.
+            from telemetry.paragraph import columns  # noqa: PLC0415
+        except ModuleNotFoundError:
+            super().__init__(prog, width=_MOST_COLUMNS)
+        else:
+            super().__init__(prog, width=min(columns(), _MOST_COLUMNS))
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        from telemetry.paragraph import wrapped  # noqa: PLC0415
+        try:
+            from telemetry.paragraph import wrapped  # noqa: PLC0415
+        except ModuleNotFoundError:
+            return "".join(f"{indent}{line}\n" for line in text.splitlines())
 
         paragraphs: list[str] = []
         joins = False
