@@ -29,5 +29,5 @@ Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`
 `VERBS`, `at`, `columns`, `command`, `complain`, `counted`, `damage_told`, `did_you_mean`, `due`,
 `exit_codes`, `folded`, `lacks`, `line_pause_s`, `monotonic_us`, `named_path`, `nearest`,
 `needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `settled`, `spelt`,
-`strict`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`.
+`strict`, `takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`.
 """

@@ -155,7 +155,7 @@ def _teller(*, quiet: bool) -> Tell | None:
     """Says whom is waited for: a terminal at once, a log now and then; None says nothing."""
     if quiet:
         return None
-    live = sys.stderr.isatty()
+    live = _takes_escapes()
     begun_s = said_s = time.monotonic()
 
     def tell(names: Sequence[str]) -> None:
@@ -164,12 +164,20 @@ def _teller(*, quiet: bool) -> Tell | None:
         if live:
             line = f"looking at {', '.join(names)}"[:79] if names else ""
             sys.stderr.write(f"\r\x1b[K{line}")
-        elif now_s - said_s > _QUIET_S:
+        elif names and now_s - said_s > _QUIET_S:
             said_s = now_s
             sys.stderr.write(f"looking at {', '.join(names)} ({now_s - begun_s:.0f} s)\n")
         sys.stderr.flush()
 
     return tell
+
+
+def _takes_escapes() -> bool:
+    try:
+        from telemetry.output import takes_escapes  # noqa: PLC0415 -- a bare Python cannot load it
+    except ModuleNotFoundError:
+        return False
+    return takes_escapes(sys.stderr)
 
 
 def _next_command(found: Sequence[Observation], situation: Situation) -> tuple[str, str | None]:

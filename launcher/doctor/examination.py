@@ -23,7 +23,7 @@ from launcher.doctor.observation import Observation, missing, unseen
 Look = Callable[[], Sequence[Observation]]
 """What a child does."""
 Tell = Callable[[Sequence[str]], None]
-"""Hears whom is waited for, at every change and twice a second."""
+"""Hears whom is waited for, at every change and twice a second; nobody at the end."""
 
 # Most of them wait for others; torch alone computes.
 _AT_ONCE: Final = 8
@@ -87,6 +87,8 @@ def examine(probes: Sequence[Probe], tell: Tell | None = None) -> list[Observati
                     selector.unregister(child.pipe)
                     del running[child.pipe]
                     found[child.place] = _close(child)
+            if tell is not None:
+                tell([])
         finally:
             for child in running.values():
                 _close(child)
