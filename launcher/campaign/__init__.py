@@ -15,8 +15,8 @@
 - `run`: a checked grid is written down, submitted, waited for, merged and sealed.
 - `time_left`: how long a campaign's open points will still take, as far as anything tells.
 
-Public: `CampaignOutcome`, `Durations`, `GOING`, `PointStatus`, `UNREADABLE`, `campaign_points`,
-`campaigns`, `close_stranded`, `outcome_document`, `plan_document`, `plan_summary`, `plan_table`,
-`point_statuses`, `print_again`, `report_campaign`, `require_launch`, `run_campaign`, `uncommitted`,
-`whole_time`.
+Public: `CampaignOutcome`, `Durations`, `GOING`, `PointStatus`, `UNREADABLE`, `again_document`,
+`campaign_points`, `campaigns`, `close_stranded`, `outcome_document`, `plan_document`,
+`plan_summary`, `plan_table`, `point_statuses`, `print_again`, `report_campaign`, `require_launch`,
+`run_campaign`, `uncommitted`, `whole_time`.
 """
