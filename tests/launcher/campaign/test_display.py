@@ -20,6 +20,9 @@ from tests.support.told import unwrapped
 
 pytestmark = pytest.mark.grids
 
+# Where the engine is left open, one that computes in the format is taken.
+MANY = ("cluster=h200", "model=7b", "engine=reference", "quantization=none,int8", "seed=range(40)")
+
 
 def plan(results: Path, *words: str, width: int = 120) -> str:
     console = Console(width=width)
@@ -38,7 +41,7 @@ def test_a_grid_of_the_reference_engine_alone_has_no_column_for_it(tmp_path: Pat
 
 
 def test_quantizations_stand_beside_the_engine_in_rows_of_their_own(tmp_path: Path) -> None:
-    text = plan(tmp_path, "cluster=h200", "model=7b", "quantization=none,int8", "seed=range(40)")
+    text = plan(tmp_path, *MANY)
     rows = [line for line in text.splitlines() if line.strip().startswith("7b")]
     assert [("reference int8" in row, "40 " in row) for row in rows] == [
         (False, True),
