@@ -60,6 +60,8 @@ class TimeLeft:
     """How many those are."""
     unknown: int
     """How many others there are: of no sealed run's shape, and not foreseen."""
+    late: int = 0
+    """How many of the known run for longer than that already."""
 
     @property
     def words(self) -> str:
@@ -69,6 +71,9 @@ class TimeLeft:
         if not self.known:
             return "time left unknown yet"
         about = f"about {whole_time(self.known_s)} left"
+        if self.late and round(self.known_s) == 0:
+            # Nobody knows how late: 0 s would be a promise that it breaks every second.
+            about = "later than was expected"
         return f"{about} for {self.known}, of {self.unknown} unknown yet" if self.unknown else about
 
 
@@ -107,8 +112,13 @@ class Durations:
         expected = [
             (self.expected_s(work, foreseen), running_s) for work, foreseen, running_s in points
         ]
-        known = [max(seconds - ran_s, 0.0) for seconds, ran_s in expected if seconds is not None]
-        return TimeLeft(known_s=sum(known), known=len(known), unknown=len(expected) - len(known))
+        left = [seconds - ran_s for seconds, ran_s in expected if seconds is not None]
+        return TimeLeft(
+            known_s=sum(max(seconds, 0.0) for seconds in left),
+            known=len(left),
+            unknown=len(expected) - len(left),
+            late=sum(seconds < 0 for seconds in left),
+        )
 
 
 def whole_time(seconds: float) -> str:

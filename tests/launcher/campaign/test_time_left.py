@@ -42,7 +42,9 @@ def test_without_its_like_it_takes_what_was_foreseen_and_else_is_unknown() -> No
 def test_one_that_is_late_has_nothing_left_and_no_time_below_it() -> None:
     durations = Durations()
     durations.add("a", 10.0)
-    assert durations.left([("a", None, 25.0)]).known_s == 0.0
+    late = durations.left([("a", None, 25.0)])
+    assert late.known_s == 0.0
+    assert late.words == "later than was expected"
 
 
 def test_sealed_runs_of_a_folder_tell_and_a_damaged_one_does_not(tmp_path: Path) -> None:
