@@ -178,6 +178,18 @@ EXEMPTIONS: Final = (
         reason="needs a GPU, or a cluster that has some: without it says that nothing can run",
     ),
     Exemption(
+        lines=rf"^(python -m launcher\.reproduce|{PROGRAM} reproduce) ",
+        how=How.ENDS,
+        codes=(ExitCode.DONE, ExitCode.NOTHING_DONE),
+        reason="the runs that it makes again are an H200's: without one nothing can run",
+    ),
+    Exemption(
+        lines=rf"^{PROGRAM} doctor ",
+        how=How.ENDS,
+        codes=(ExitCode.DONE, ExitCode.FAILED),
+        reason="whether this machine can measure is what it tells",
+    ),
+    Exemption(
         lines=rf"^(python -m launcher\.stage|{PROGRAM} stage) (?!.*--from)",
         how=How.ENDS,
         codes=(ExitCode.FAILED,),
