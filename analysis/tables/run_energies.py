@@ -1,12 +1,21 @@
 """Run energies: those columns of the table of runs that are joules and watts."""
 
+from dataclasses import replace
 from typing import Final
 
 from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
+from analysis.energy.uncertain import Uncertain
 from analysis.tables.column import ColumnsOf
 from analysis.tables.measured import Measured
 
 _OF: Final = ColumnsOf[Measured]()
+
+
+def _idle_energy(one: Measured) -> Uncertain:
+    """The idle GPUs' energy; where there was none it is 0 by definition, and no reading has a ±."""
+    energy = one.run_energy.idle_energy
+    return energy if one.run_energy.idle_gpus else replace(energy, plus_minus=None)
+
 
 WINDOW_ENERGY: Final = (
     _OF.text(
@@ -87,7 +96,7 @@ WINDOW_ENERGY: Final = (
         "J",
         "Energy of those GPUs in the window, by their polled counters, else by the integral of "
         "their power.",
-        lambda one: one.run_energy.idle_energy,
+        _idle_energy,
         told=False,
         shown_with="idle_gpus",
         reason="idle_gpus_reason",

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Final
 
 from launcher.config.listing import group_options, groups, settable
@@ -20,7 +19,6 @@ _BETWEEN: Final = re.compile(r",? or |, ")
 _PLAIN: Final = re.compile(r"(?P<key>[\w.]+)=(?P<values>[\w .-]+(?:,[\w .-]+)*)")
 
 
-@cache
 def choices(key: str) -> tuple[str, ...]:
     """The values that a key may have, where they are a list of names; none where they are not."""
     if key in groups():

@@ -17,7 +17,7 @@
 - `offers`: which boards the nodes of a Slurm partition have, by what Slurm calls their GPUs.
 - `originals`: the sealed runs of somebody's campaign, as far as they can be made again.
 - `pace`: about how long a batch takes, where the plan may choose how much work there is.
-- `places`: what of a point's configuration names a file or a folder.
+- `places`: what of a point's configuration names a file, a folder or a thing.
 - `rebuild`: composed points from sealed runs: their work and measurement, this place's
   cluster.
 - `running_order`: in which order the points of a campaign run, so that drift hits no axis.

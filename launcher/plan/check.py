@@ -22,7 +22,13 @@ from launcher.plan.limits import (
     too_large,
     too_long,
 )
-from launcher.plan.places import history_folder, key_or_none, path_or_none, results_folder
+from launcher.plan.places import (
+    history_folder,
+    key_or_none,
+    name_of,
+    path_or_none,
+    results_folder,
+)
 from launcher.plan.rebuild import RECORDED
 from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.plan.way_out import way_out_notes
@@ -137,12 +143,6 @@ def _repeats(point: Point) -> range:
     return range(int(repeats))
 
 
-def _name(key: str, asked: object) -> str:
-    if not isinstance(asked, str):
-        raise BadInputError(f"`{key}` must be a name, but is {asked!r} instead")
-    return asked
-
-
 class _Checker:
     """Checks points one by one; what thousands of them share is looked at once."""
 
@@ -180,7 +180,7 @@ class _Checker:
         config = point.config
         gpu, cluster = self.place(config)
         source = self._source(config, cluster)
-        model = _name("model.name", config["model"]["name"])
+        model = name_of("model.name", config["model"]["name"])
         weights = self._weights.find(config["weights"], config["weights_digest"], model)
         given = path_or_none("tokenizer", config["tokenizer"])
         tokenizer_path = find_tokenizer(given, weights, model)
@@ -265,14 +265,14 @@ class _Checker:
         key = repr((data, local, prompt_len))
         if key not in self._sources and RECORDED in data:
             self._sources[key] = prompts.identify_record(
-                _name("dataset.name", data["name"]),
+                name_of("dataset.name", data["name"]),
                 dataset=data[RECORDED]["dataset"],
                 path=Path(data[RECORDED]["path"]),
                 cache=prompts.cache_folder(),
             )
         if key not in self._sources:
             self._sources[key] = prompts.identify(
-                _name("dataset.name", data["name"]),
+                name_of("dataset.name", data["name"]),
                 source=data["source"],
                 path=path_or_none("dataset.path", data["path"]),
                 columns=data["columns"],

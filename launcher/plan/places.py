@@ -1,4 +1,4 @@
-"""Places: what of a point's configuration names a file or a folder."""
+"""Places: what of a point's configuration names a file, a folder or a thing."""
 
 import functools
 from collections.abc import Mapping
@@ -74,3 +74,14 @@ def key_or_none(key: Path | None) -> str | None:
     except SigningError as error:
         raise BadInputError(str(error)) from error
     return str(key.absolute())
+
+
+def name_of(key: str, asked: object) -> str:
+    """The name that a key gives, such as a data set's.
+
+    Raises:
+        BadInputError: it is no text.
+    """
+    if not isinstance(asked, str):
+        raise BadInputError(f"`{key}` must be a name, but is {asked!r} instead")
+    return asked

@@ -92,14 +92,14 @@ def test_a_run_or_an_attempt_is_audited_alone_and_nothing_is_written(
     assert not (tmp_path / "report").exists()
 
 
-def test_an_attempt_that_is_not_sealed_is_one_line_and_exit_two(
+def test_an_attempt_that_is_not_sealed_is_one_line_and_nothing_to_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = build_run(tmp_path, Plan(end="failed"))
-    assert main([str(run.attempt(1).folder)]) == 2
+    assert main([str(run.attempt(1).folder)]) == ExitCode.NOTHING_DONE
     said = capsys.readouterr()
     assert said.err.count("\n") == 1
-    assert "must be sealed" in said.err
+    assert "is an attempt that is not sealed" in said.err
 
 
 def test_what_could_not_be_looked_at_stands_in_the_verdict_and_is_strictly_no_pass(

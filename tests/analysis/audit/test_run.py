@@ -57,10 +57,10 @@ def test_a_record_without_a_fault_fails_no_check(tmp_path: Path) -> None:
     found = outcomes(tmp_path)
     assert {name for name, outcome in found.items() if outcome is not Outcome.PASSED} == {
         # What the two built runs are too plain for: no clock asked for, no trace that varies, no
-        # driver's digits, no board held by its cap, no second field of power.
-        *("sm-clock", "copies", "digits", "held", "readers"),
+        # driver's digits, no board held by its cap, no second field of power, nobody's signature.
+        *("sm-clock", "copies", "digits", "held", "readers", "signature", "roots"),
     }
-    skipped = ("sm-clock", "copies", "digits", "held", "readers")
+    skipped = ("sm-clock", "copies", "digits", "held", "readers", "signature", "roots")
     assert {found[name] for name in skipped} == {Outcome.SKIPPED}
 
 
@@ -450,11 +450,11 @@ def test_an_audit_does_not_touch_the_record(tmp_path: Path) -> None:
     assert before == {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("missing", ["nowhere", "."])
-def test_nothing_to_audit_is_exit_two_and_one_line(
-    tmp_path: Path, missing: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("folder", "code"), [("nowhere", 2), (".", 3)])
+def test_nothing_to_audit_is_one_line_and_a_missing_folder_bad_input(
+    tmp_path: Path, folder: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path / missing)]) == 2
+    assert main([str(tmp_path / folder)]) == code
     assert capsys.readouterr().err.startswith("audit: ")
 
 

@@ -185,7 +185,8 @@ def test_a_file_in_place_of_the_folder_to_write_to_is_one_line(
     out = tmp_path / "page.html"
     out.write_text("mine")
     assert main([str(results), "--out", str(out)]) == 2
-    assert capsys.readouterr().err == f"analysis: `out` must be a folder, but {out} is a file\n"
+    said = complaints(capsys.readouterr().err)
+    assert said == [f"analysis: `out` must be a folder, but {out} is a file"]
     assert main([str(results), "--out", str(out / "more")]) in (1, 2)
     assert len(complaints(capsys.readouterr().err)) == 1
     assert out.read_text() == "mine"

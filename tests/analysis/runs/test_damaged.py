@@ -16,6 +16,7 @@ from analysis.runs.sealed_runs import DAMAGED, load
 from analysis.tables.build import build_tables
 from telemetry.record.paths import RunPaths
 from tests.support.records import Plan, build_run
+from tests.support.told import complaints
 
 
 def flip(path: Path) -> None:
@@ -126,6 +127,6 @@ def test_the_command_ends_with_one_and_says_so_whatever_lies_there(
         assert main([str(results)]) == 1
         written = capsys.readouterr()
         assert "samples.parquet" in written.out
-        assert written.err == ""
+        assert complaints(written.err) == []
         assert "\x1b" not in written.out
         assert (results / "report" / "tables" / "runs.csv").read_text().count("\n") == 2

@@ -173,8 +173,8 @@ def test_of_points_that_all_failed_the_next_command_tells_why(tmp_path: Path) ->
     assert next_of(told) == ["python", "-m", "launcher.status", str(tmp_path)]
 
 
-def test_of_points_of_which_some_are_sealed_the_next_command_analyses(tmp_path: Path) -> None:
+def test_of_points_of_which_some_are_sealed_the_next_command_audits(tmp_path: Path) -> None:
     build_run(tmp_path)
     code, told = closed(tmp_path, sealed=1, failed=("nano-1",))
     assert code == ExitCode.FAILED
-    assert next_of(told) == ["python", "-m", "analysis", str(tmp_path)]
+    assert next_of(told) == ["python", "-m", "analysis.audit", str(tmp_path)]

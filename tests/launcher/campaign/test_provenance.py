@@ -8,6 +8,7 @@ import pytest
 
 from launcher.campaign import attempt
 from launcher.campaign.provenance import source_state
+from launcher.plan import git_silence
 from tests.conftest import REPOSITORY
 
 
@@ -52,7 +53,7 @@ def test_any_other_file_is_one(project: Path, name: str) -> None:
 def test_a_results_folder_in_the_project_is_none_whatever_its_name(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "project_folder", lambda: project)
+    monkeypatch.setattr(git_silence, "project_folder", lambda: project)
     attempt.open_results(project / "my sweep" / "one")
     (project / "my sweep" / "one" / "report.csv").write_text("1")
     assert source_state(project)["dirty"] is False

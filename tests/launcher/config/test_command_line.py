@@ -142,10 +142,10 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("gpus=0", "`gpus` must be a whole number of at least 1, but is 0 instead"),
-        ("gpus=-1", "`gpus` must be a whole number of at least 1, but is -1 instead"),
-        ("gpus=3.5", "`gpus` must be a whole number of at least 1, but is 3.5 instead"),
-        ("gpus=many", "`gpus` must be a whole number of at least 1, but is 'many' instead"),
+        ("gpus=0", "`gpus` must be a whole number of at least 1 or auto, but is 0 instead"),
+        ("gpus=-1", "`gpus` must be a whole number of at least 1 or auto, but is -1 instead"),
+        ("gpus=3.5", "`gpus` must be a whole number of at least 1 or auto, but is 3.5 instead"),
+        ("gpus=many", "`gpus` must be a whole number of at least 1 or auto, but is 'many' instead"),
         (
             "batch_size=0",
             "`batch_size` must be a whole number of at least 1 or auto, but is 0 instead",
@@ -172,7 +172,7 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
         ("top_p=1.5", "`top_p` must be a number above 0 and at most 1, but is 1.5 instead"),
         ("temperature=-1", "`temperature` must be a number at least 0 and at most 100, "),
         ("power_cap_w=0", "`power_cap_w` must be a number above 0"),
-        ("dtype=fp8", "`dtype` must be one of fp32, fp16, bf16 or auto, but is 'fp8' instead"),
+        ("dtype=fp8", "`dtype` must be one of fp32, fp16, bf16, auto, but is 'fp8' instead"),
         ("gpu=k80", "`gpu` must be auto, cpu, a board's name,"),
         ("gpu=simulated-rtx409", "did you mean simulated-rtx4090"),
         ("gpu=a100", "NVIDIA's driver must be loaded"),

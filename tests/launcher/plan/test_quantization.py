@@ -15,7 +15,7 @@ from workers.planning.weight_formats import QUANTIZATIONS
 
 
 def grid_of(results: Path, *words: str) -> Grid:
-    return check(read_points([f"results={results}", *words]))
+    return check(read_points([f"results={results}", "cluster=h200", *words]))
 
 
 def test_a_run_is_unquantized_unless_it_is_asked_for(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_each_quantization_is_a_run_of_its_own(tmp_path: Path) -> None:
 
 def test_an_unknown_quantization_stops_the_command(tmp_path: Path) -> None:
     with pytest.raises(
-        BadInputError, match="`quantization` must be one of none, int8, int4 or auto, but"
+        BadInputError, match="`quantization` must be one of none, int8, int4, auto, but"
     ):
         grid_of(tmp_path, "quantization=int3")
 

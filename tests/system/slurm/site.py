@@ -66,8 +66,9 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Slurm's commands and the launcher need to use this cluster."""
-        return {**os.environ, "SLURM_CONF": str(self.folder / "etc" / "slurm.conf")}
+        """What Slurm's commands and the launcher need to use this cluster; no line is wrapped."""
+        wide = {"COLUMNS": "400", "SLURM_CONF": str(self.folder / "etc" / "slurm.conf")}
+        return {**os.environ, **wide}
 
     def control(self, *words: str) -> str:
         """Run slurm/devcluster."""

@@ -36,7 +36,7 @@ def test_hub_revisions_are_whole_commits() -> None:
 
 
 def test_an_unknown_corpus_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"`corpus` must be one of gsm8k, .* but is 'gsm9k'"):
+    with pytest.raises(ValueError, match=r"`dataset` must be one of gsm8k, .* but is 'gsm9k'"):
         find_corpus("gsm9k")
 
 

@@ -82,7 +82,7 @@ def test_what_is_made_up_comes_from_no_file_and_no_hub(
 
 
 def test_no_other_corpus_is_made_up(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`source` must be one of auto, hub, file"):
+    with pytest.raises(ValueError, match=r"`dataset\.source` must be one of auto, hub, file"):
         prompts.identify(
             "gsm8k", source="synthetic", path=None, columns=None, cache=tmp_path, local=True
         )
