@@ -4,10 +4,12 @@
 - `expectation`: a job's time and energy put together from what is believed of its parts.
 - `forecaster`: planned points get what they are expected to take, with intervals.
 - `history`: the sealed runs that a forecast learns from: which are read, and by which rule.
+- `kernels`: whether a job must compile its kernels first, as the runs of its host tell.
 - `learning`: what sealed runs say of one quantity, beside its formula.
 - `left`: how long a started campaign still takes, by what was foreseen and how far each job
   is.
 - `lesson`: what one sealed run took, measured as the tables measure it.
+- `place`: what names a host, so that runs of it teach how long its processors take.
 - `quantity`: one thing of a job that a formula tells and sealed runs correct.
 - `totals`: what a grid costs in all, and how that and a point's part of it are said.
 - `work`: what a batch of a point moves and computes, in seconds at its GPUs' peaks.

@@ -5,6 +5,7 @@ long enough, warm-up batches until they agree or the time runs out. The draws ar
 orders, so that the same beliefs always give the same figures.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -16,7 +17,6 @@ import numpy.typing as npt
 from launcher.forecast.constants import (
     AGREEING_BATCHES,
     BETWEEN_BATCHES_S,
-    COLD_KERNELS_CHANCE,
     COLD_KERNELS_S,
     ENDING_SHARE,
     MORE_WARMUP_CHANCE,
@@ -41,6 +41,9 @@ FloatArray = npt.NDArray[np.float64]
 # As many again move the ends of an interval by 1 or 2 % of its width.
 _DRAWS: Final = 99
 _PARTS: Final = (STEP.name, PREFILL.name, WARMUP.name, START.name, LOAD.name, WATTS.name, REST.name)
+# six hosts: the two that start in less time load and step in less too.
+_OF_HOST: Final = (START.name, LOAD.name)
+_HOST_SHARE: Final = 0.8
 # Places among the sorted draws.
 _ENDS: Final = [round(share * (_DRAWS - 1)) for share in ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)]
 
@@ -49,16 +52,19 @@ def _orders() -> dict[str, FloatArray]:
     """Standard normal quantiles, each part's in an order of its own; shape (draws,)."""
     quantiles = [NormalDist().inv_cdf((draw + 0.5) / _DRAWS) for draw in range(_DRAWS)]
     generator = np.random.default_rng(0)
-    names = (*_PARTS, "ending", "more", "cold")
-    return {name: generator.permutation(np.array(quantiles)) for name in names}
+    names = (*_PARTS, "ending", "more", "cold", "compiling")
+    orders = {name: generator.permutation(np.array(quantiles)) for name in names}
+    own = math.sqrt(1 - _HOST_SHARE**2)
+    for name in _OF_HOST:
+        places = np.argsort(np.argsort(_HOST_SHARE * orders[STEP.name] + own * orders[name]))
+        orders[name] = np.array(quantiles)[places]
+    return orders
 
 
 _NORMAL: Final = _orders()
-_COLD: Final = _NORMAL["cold"] > NormalDist().inv_cdf(1 - COLD_KERNELS_CHANCE)
-# The chance of one batch more is the same after each.
-_MORE_BATCHES: Final = np.floor(
-    np.log([NormalDist().cdf(one) for one in _NORMAL["more"]]) / np.log(MORE_WARMUP_CHANCE)
-)
+_LIKELY: Final = {
+    name: np.array([NormalDist().cdf(one) for one in _NORMAL[name]]) for name in ("more", "cold")
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +75,8 @@ class Beliefs:
     """By `Quantity.name`, of a full batch."""
     rest: Mapping[str, Belief]
     """The prefill and the step of the smaller batch; empty without one."""
+    cold_chance: float
+    """That kernels must be compiled first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +112,12 @@ def put_together(
     # The last batch's end is the window's.
     window_s = passes * pass_s - BETWEEN_BATCHES_S
     beyond_s = _drawn(WARMUP.name, beliefs.full)
-    if job.compiles:
-        beyond_s = beyond_s + np.where(_COLD, COLD_KERNELS_S, 0.0)
-    batches = _warmup_batches(launch, beyond_s + extra_s, batch_s)
+    # Where logits are looked at, kernels are compiled while loading: the warm-up's time is kept.
+    compiling_s = np.where(_LIKELY["cold"] < beliefs.cold_chance, _compiling_s(), 0.0)
+    counted_s = beyond_s + extra_s + (0.0 if job.looks_at_logits else compiling_s)
+    batches = _warmup_batches(job, launch, counted_s, batch_s)
     warm_s = batches * batch_s + extra_s
-    beyond_s = np.where(batches > 0, beyond_s, 0.0)
+    beyond_s = np.where(batches > 0, beyond_s, 0.0) + compiling_s
     start_s, load_s = _drawn(START.name, beliefs.full), _drawn(LOAD.name, beliefs.full)
     time_s = start_s + launch.idle_s + load_s + beyond_s + warm_s + window_s
     window_w = _drawn(WATTS.name, beliefs.full)
@@ -138,12 +147,20 @@ def _batch_s(job: Workload, beliefs: Mapping[str, Belief]) -> FloatArray:
     return _drawn(PREFILL.name, beliefs) + steps * _drawn(STEP.name, beliefs)
 
 
-def _warmup_batches(launch: LaunchConfig, before_s: FloatArray, batch_s: FloatArray) -> FloatArray:
+def _compiling_s() -> FloatArray:
+    return COLD_KERNELS_S.median * np.exp(COLD_KERNELS_S.spread * _NORMAL["compiling"])
+
+
+def _warmup_batches(
+    job: Workload, launch: LaunchConfig, before_s: FloatArray, batch_s: FloatArray
+) -> FloatArray:
     """How many batches a warm-up takes: until rates agree, for as long as it may begin more."""
     least, most = launch.warmup_batches, launch.most_warmup_batches
     if least == 0:
         return np.zeros(_DRAWS)
-    wanted = np.minimum(most, max(least, AGREEING_BATCHES) + _MORE_BATCHES)
+    # The chance of one batch more is the same after each.
+    more = np.floor(np.log(_LIKELY["more"]) / np.log(MORE_WARMUP_CHANCE[job.engine_class]))
+    wanted = np.minimum(most, max(least, AGREEING_BATCHES) + more)
     in_time = np.ceil(np.maximum(0.0, launch.max_warmup_s - before_s) / batch_s)
     return np.clip(in_time, least, np.maximum(least, wanted))
 

@@ -8,13 +8,23 @@ from typing import Final
 
 from launcher.forecast.constants import CPU_CORE_FLOP_PER_S
 from launcher.forecast.expectation import Beliefs, put_together, summed_up
+from launcher.forecast.kernels import cold_chance, compiled
 from launcher.forecast.learning import Belief, Learned, Lesson
-from launcher.forecast.quantity import PREFILL, QUANTITIES, STEP, WATTS
+from launcher.forecast.place import planned_place
+from launcher.forecast.quantity import (
+    LOAD,
+    PREFILL,
+    QUANTITIES,
+    STEP,
+    WARMUP,
+    WATTS,
+    Quantity,
+)
 from launcher.forecast.work import Host, expected_work
 from launcher.forecast.workload import Workload
 from launcher.plan.checkpoints import Tell, tell_nobody
 from launcher.plan.cluster import Cluster
-from launcher.plan.grid import Grid, Verdict
+from launcher.plan.grid import Grid, PlannedPoint, Verdict
 from telemetry.record.foreseen import Basis, Foreseen
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import list_runs
@@ -56,19 +66,25 @@ class Forecaster:
         self._kind = kind
         self._lessons = tuple(lessons)
         self._host = host
+        self._cold = frozenset(one.run_id for one in lessons if compiled(one))
         self._learned = {
             quantity.name: Learned(
                 quantity,
-                [one.job for one in lessons if quantity.name in one.amounts],
-                [one.amounts[quantity.name] for one in lessons if quantity.name in one.amounts],
+                [one.job for one in lessons if self._teaches(one, quantity)],
+                [one.amounts[quantity.name] for one in lessons if self._teaches(one, quantity)],
             )
             for quantity in QUANTITIES
         }
         self._known: dict[Hashable, Foreseen] = {}
         self._shared: dict[Hashable, dict[str, Belief]] = {}
 
+    def _teaches(self, lesson: Lesson, quantity: Quantity) -> bool:
+        """What compiling took stands in the same seconds, and is not told apart from them."""
+        mixed = quantity.name in (LOAD.name, WARMUP.name) and lesson.run_id in self._cold
+        return quantity.name in lesson.amounts and not mixed
+
     def foresee(self, spec: RunSpec, launch: LaunchConfig, *, node: str | None) -> Foreseen:
-        """What a job of that spec is expected to take; `node` is its host where that is known."""
+        """What a job of that spec is expected to take; `node` is its place where that is known."""
         # Seed, repeat and temperature change no expectation.
         key = (*_DECIDE_WORK(spec), *_DECIDE_MEASURING(launch), node)
         if key not in self._known:
@@ -91,7 +107,10 @@ class Forecaster:
             of_rest = {
                 name: self._learned[name].expect(rest_job) for name in (STEP.name, PREFILL.name)
             }
-        parts = put_together(near, rest_job, Beliefs(full=expect, rest=of_rest), launch)
+        beliefs = Beliefs(
+            full=expect, rest=of_rest, cold_chance=cold_chance(job, self._lessons, self._cold)
+        )
+        parts = put_together(near, rest_job, beliefs, launch)
         basis, told, runs = self._basis(spec)
         has_gpu = spec.gpu != "cpu"
         return Foreseen(
@@ -174,9 +193,14 @@ def foresee(grid: Grid, tell: Tell = tell_nobody) -> Grid:
     forecasters = {
         kind: Forecaster(kind, _own(lessons.get(kind, ())), host) for kind, host in hosts.items()
     }
+    # Points of one plan that are on one kind of executor share the machine or the cluster.
+    on_boards = {_name(one.cluster): one.cluster for one in points if not _on_cpu(one.spec)}
+    places = {name: planned_place(cluster) for name, cluster in on_boards.items()}
     seen = {
         point.spec.run_id: forecasters[point.spec.gpu].foresee(
-            point.spec, point.launch, node=_node(point.cluster)
+            point.spec,
+            point.launch,
+            node=_here(point) if _on_cpu(point.spec) else places[_name(point.cluster)],
         )
         for point in points
     }
@@ -196,8 +220,17 @@ def _own(lessons: Sequence[Lesson]) -> list[Lesson]:
     return [one for one in lessons if not one.job.on_cpu or one.job.host == here]
 
 
-def _node(cluster: Cluster) -> str | None:
-    return socket.gethostname() if cluster.executor == "local" else None
+def _on_cpu(spec: RunSpec) -> bool:
+    return spec.simulated or spec.gpu == "cpu"
+
+
+def _name(cluster: Cluster) -> tuple[str, str]:
+    return cluster.executor, cluster.name
+
+
+def _here(point: PlannedPoint) -> str | None:
+    """The host of what computes on CPU; None of a batch system's, whose node nobody knows."""
+    return socket.gethostname() if point.cluster.executor == "local" else None
 
 
 def _host(cluster: Cluster) -> Host:

@@ -121,13 +121,14 @@ class Learned:
         ]
 
     def _who_is_alike(self) -> dict[str, dict[Hashable, FloatArray]]:
-        """By a name of likeness and its value: the variance that runs with it share; (runs,)."""
+        """By a name of likeness and its value: the spread of runs that share it, or 0; (runs,)."""
         found: dict[str, dict[Hashable, FloatArray]] = {}
-        alike = self._quantity.alike_of(self._jobs[0]) if self._jobs else {}
-        for name, sd in alike.items():
+        spreads_of = [self._quantity.alike_of(job) for job in self._jobs]
+        for name in spreads_of[0] if self._jobs else ():
             values = [job.likeness[name] for job in self._jobs]
+            own = np.array([spread[name] for spread in spreads_of])
             found[name] = {
-                value: np.array([sd**2 if other == value else 0.0 for other in values])
+                value: own * np.array([float(other == value) for other in values])
                 for value in set(values) - {None}
             }
         return found
@@ -135,9 +136,11 @@ class Learned:
     def _shared(self, job: Workload) -> FloatArray:
         """The variance that a job shares with each run; shape (runs,)."""
         shared = np.zeros(len(self._jobs))
+        # Of two engines on one host each shows the host by as much as it waits for it.
+        own = self._quantity.alike_of(job)
         for name, runs in self._alike.items():
             if (found := runs.get(job.likeness[name])) is not None:
-                shared += found
+                shared += own[name] * found
         return shared
 
     def expect(self, job: Workload) -> Belief:

@@ -7,6 +7,7 @@ from analysis.energy.spent import spent
 from analysis.performance.run_performance import Performance
 from analysis.runs.sealed_runs import Run
 from launcher.forecast.learning import Lesson
+from launcher.forecast.place import machine_place, measured_place
 from launcher.forecast.quantity import LEAST_S
 from launcher.forecast.work import Host, batch_work, expected_work
 from launcher.forecast.workload import Workload
@@ -34,7 +35,11 @@ def lesson(run: Run, host: Host) -> Lesson:
         work = expected_work(spec, min(spec.prompts, spec.batch_size), host)
     else:
         work = batch_work(spec, prefill, decode, batches=batches, host=host)
-    job = Workload.of(spec, launch, work, host=rank.host)
+    # What computes on CPU teaches on the host of that name alone, whatever board is simulated.
+    place = machine_place(rank.host, None)
+    if not (spec.simulated or spec.gpu == "cpu"):
+        place = measured_place(run.provenance, rank.host, rank.gpu_uuid)
+    job = Workload.of(spec, launch, work, host=place)
     seconds = {phase: run_energy.phase_seconds(phase) for phase in (Phase.PREFILL, Phase.DECODE)}
     batch_s = took.window_s / batches
     amounts = {}

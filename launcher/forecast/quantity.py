@@ -36,8 +36,12 @@ class Quantity:
     alike: Mapping[str, float]
     """By a name of `Workload.likeness`: how far the logarithms of jobs that differ in it lie apart,
     as a standard deviation; jobs that agree in it share that."""
+    hosts: Mapping[str, float]
+    """By `Workload.engine_class`: how far hosts lie apart, which no run of another host teaches."""
     scatter: float
     """The same of two runs that agree in all."""
+    waiting_scatter: float
+    """The same where each step waits for the host (`reference`), which others use too."""
     cpu_scatter: float
     """The same where the ranks compute on CPU, which others use too."""
 
@@ -54,11 +58,15 @@ class Quantity:
     def alike_of(self, job: Workload) -> Mapping[str, float]:
         """How far jobs lie apart by what they differ in."""
         times = _CPU_TIMES if job.on_cpu else 1.0
-        return {name: sd * times for name, sd in self.alike.items()}
+        alike = {**self.alike, "host": self.hosts[job.engine_class]}
+        return {name: sd * times for name, sd in alike.items()}
 
     def scatter_of(self, job: Workload) -> float:
         """How far two runs of a job lie apart."""
-        return self.cpu_scatter if job.on_cpu else self.scatter
+        if job.on_cpu:
+            return self.cpu_scatter
+        waits = job.engine_class == constants.REFERENCE
+        return self.waiting_scatter if waits else self.scatter
 
 
 def _quantized(job: Workload, given: Mapping[str, float]) -> float:
@@ -103,7 +111,8 @@ def _load_s(job: Workload, given: Mapping[str, float]) -> float:
     seconds = given["alone_s"]
     if job.looks_at_logits:
         times = given["int4"] if job.spec.quantization == "int4" else 1.0
-        seconds += times * given["logits_s_per_gp"] * job.parameters_g
+        looking_s = given["logits_s"] + given["logits_s_per_gp"] * job.parameters_g
+        seconds += times * looking_s
     if job.reads_checkpoint:
         return seconds + given["read_s_per_gb"] * job.rank_gb
     return seconds + given["draw_s_per_gp"] * job.parameters_g / job.spec.gpus
@@ -123,6 +132,16 @@ def _rest_w(job: Workload, given: Mapping[str, float]) -> float:
     return given["share"] * job.limit_w
 
 
+def _hosts(*, fast: float, reference: float, cpu: float = 0.0) -> Mapping[str, float]:
+    """A spread between hosts by engine class; an engine of another package may be like either."""
+    return {
+        constants.FAST: fast,
+        constants.REFERENCE: reference,
+        constants.OTHER: max(fast, reference),
+        constants.ON_CPU: cpu,
+    }
+
+
 # recorded: what the formulas leave of 21 runs is 2 to 6 % by model and format and 1 to 3 % between
 # like runs; a board that is busier or warmer than that one may show more.
 _SPEED: Final = {
@@ -134,6 +153,8 @@ _SPEED: Final = {
     "config": 0.05,
 }
 
+# six hosts: `fast` steps alike on all to 1 to 2 %; steps of `reference` take 0.8 to 1.4 ms a layer
+# from host to host (7B on one GPU), and on one host 1.0 to 2.0 from run to run.
 STEP: Final = Quantity(
     name="step_s",
     priors=constants.STEP,
@@ -141,10 +162,13 @@ STEP: Final = Quantity(
     of_engine=True,
     of_lengths=True,
     alike=_SPEED,
+    hosts=_hosts(fast=0.03, reference=0.3),
     scatter=0.03,
+    waiting_scatter=0.08,
     cpu_scatter=0.2,
 )
 """One decoding step."""
+# six hosts: as STEP; a prefill of `reference` waits for the host by half as much.
 PREFILL: Final = Quantity(
     name="prefill_s",
     priors=constants.PREFILL,
@@ -152,43 +176,58 @@ PREFILL: Final = Quantity(
     of_engine=True,
     of_lengths=True,
     alike=_SPEED,
+    hosts=_hosts(fast=0.03, reference=0.15),
     scatter=0.04,
+    waiting_scatter=0.06,
     cpu_scatter=0.25,
 )
 """The prefill of a batch."""
+# six hosts: 0.05 to 6 s beyond the batches, within a host too.
 WARMUP: Final = Quantity(
     name="warmup_s",
     priors=constants.WARMUP,
     formula=_warmup_s,
     of_engine=True,
     of_lengths=False,
-    alike={"engine": 0.2, "host": 0.3, "batch": 0.2},
+    alike={"engine": 0.2, "batch": 0.2},
+    hosts=_hosts(fast=0.5, reference=0.5, cpu=0.3),
     scatter=0.7,
+    waiting_scatter=1.0,
     cpu_scatter=0.7,
 )
 """The warm-up beyond its batches."""
+# six hosts: medians of 5.8 to 9.6 s on one GPU; their logarithms spread by 0.22.
 START: Final = Quantity(
     name="start_s",
     priors=constants.START,
     formula=_start_s,
     of_engine=False,
     of_lengths=False,
-    alike={"board": 0.05, "host": 0.2},
+    alike={
+        "board": 0.05,
+    },
+    hosts=_hosts(fast=0.26, reference=0.26, cpu=0.2),
     scatter=0.08,
+    waiting_scatter=0.1,
     cpu_scatter=0.35,
 )
 """Interpreters, meeting, watchers and goodbye."""
+# six hosts: of 7B with logits and warm kernels 4.4 to 5.9 s in `fast`, 6.3 to 8.5 in `reference`;
+# where nothing looked at logits there is one host, so the spread is wider than these.
 LOAD: Final = Quantity(
     name="load_s",
     priors=constants.LOAD,
     formula=_load_s,
     of_engine=False,
     of_lengths=False,
-    alike={"host": 0.15, "engine": 0.1, "format": 0.15, "model": 0.1, "batch": 0.2},
+    alike={"engine": 0.1, "format": 0.15, "model": 0.1, "batch": 0.2},
+    hosts=_hosts(fast=0.35, reference=0.35, cpu=0.15),
     scatter=0.12,
+    waiting_scatter=0.12,
     cpu_scatter=0.3,
 )
 """Loading."""
+# six hosts: within 2 % where the GPU is the slower one; `reference` draws 349 to 531 W with 7B.
 WATTS: Final = Quantity(
     name="window_w",
     priors=constants.WATTS,
@@ -203,18 +242,23 @@ WATTS: Final = Quantity(
         "shape": 0.04,
         "config": 0.05,
     },
+    hosts=_hosts(fast=0.02, reference=0.06),
     scatter=0.02,
+    waiting_scatter=0.03,
     cpu_scatter=0.06,
 )
 """Mean power of a GPU in the window."""
+# six hosts: means of 112 to 142 W.
 REST: Final = Quantity(
     name="rest_w",
     priors=constants.REST,
     formula=_rest_w,
     of_engine=False,
     of_lengths=False,
-    alike={"board": 0.04, "host": 0.05, "engine": 0.05, "model": 0.05},
+    alike={"board": 0.04, "engine": 0.05, "model": 0.05},
+    hosts=_hosts(fast=0.08, reference=0.08, cpu=0.05),
     scatter=0.05,
+    waiting_scatter=0.06,
     cpu_scatter=0.15,
 )
 """Mean power of a GPU beside the warm-up and the window."""

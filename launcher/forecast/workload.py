@@ -28,7 +28,7 @@ class Workload:
     reads_checkpoint: bool
     """True where weights come from a disk and are not drawn."""
     host: str | None
-    """Node of the first rank; None for a job that goes where Slurm sends it."""
+    """Where it runs as `launcher.forecast.place` names it; None where nobody knows."""
     nearness: float | None = None
     """The batch by the roofline over what it takes; None before that is known."""
 
