@@ -164,7 +164,9 @@ def errors(
     """All amounts of all runs, each foreseen from those of the history that stay."""
     for one in runs:
         left = one.lesson
-        others = [each.lesson for each in history if keeps(each.lesson, left)]
+        # A real board teaches that board alone, as in a plan (`launcher.forecast.history`).
+        board = [each.lesson for each in history if each.lesson.job.kind == left.job.kind]
+        others = [each for each in board if keeps(each, left)]
         forecaster = Forecaster(left.job.kind, others, Host())
         seen = forecaster.foresee(left.job.spec, one.launch, node=left.job.host)
         once = forecaster.foresee(

@@ -14,9 +14,9 @@ from tests.benchmarks.forecast import Error, Taught, errors, is_other_host, taug
 from tests.support.recordings import recorded, unpack
 
 NUMBERS = Path(__file__).with_name("other_hosts.json")
-# Found: 25, 13, 6 and 7 %. A stranger's kernels and processors are a quarter of a job of 30 s.
+# Found: 24, 13, 6 and 7 %. A stranger's kernels and processors are a quarter of a job of 30 s.
 MOST_MEDIAN = {"job s": 0.3, "job J": 0.2, "pass s": 0.12, "pass J": 0.12}
-# Found: 60, 39, 88 and 43 %, the worst of them of `reference`, whose steps wait for the host.
+# Found: 59, 41, 81 and 44 %, the worst of them of `reference`, whose steps wait for the host.
 MOST_WORST = {"job s": 0.75, "job J": 0.55, "pass s": 1.1, "pass J": 0.6}
 LEAST_INSIDE = 0.85
 
