@@ -1,7 +1,6 @@
 """Cluster: where jobs run and what they may ask for there."""
 
 import dataclasses
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
@@ -20,6 +19,10 @@ EXECUTORS: Final = ("local", "slurm")
 # 2**31 and more minutes are no limit to Slurm, and it takes larger numbers for no number at all.
 MOST_MINUTES: Final = 525_600
 """Most minutes of a point's job: a year, beyond what any site lends."""
+# `local` says 50, AMX in bf16 does some 1,000: a rate a thousand times beyond either is a slip of
+# units, and makes times that a float cannot square.
+LEAST_CORE_GFLOPS: Final = 1e-3
+MOST_CORE_GFLOPS: Final = 1e6
 # NVIDIA's widest node addresses 72; a number beyond is a slip that would hide a lack of nodes.
 MOST_GPUS_PER_NODE: Final = 1024
 """Most GPUs of a node."""
@@ -152,9 +155,10 @@ class Cluster:
             raise BadInputError(
                 f"`cluster.core_gflops` must be a number or null, but is {rate!r} instead"
             )
-        if rate is not None and not 0 < rate < math.inf:
+        if rate is not None and not LEAST_CORE_GFLOPS <= rate <= MOST_CORE_GFLOPS:
             raise BadInputError(
-                f"`cluster.core_gflops` must be above 0 and finite, but is {rate!r} instead"
+                f"`cluster.core_gflops` must be a number from {LEAST_CORE_GFLOPS:g} to "
+                f"{MOST_CORE_GFLOPS:g}, but is {rate!r} instead"
             )
         request = SlurmRequest.from_mapping(own["slurm"]) if own["executor"] == "slurm" else None
         return cls(**{**own, "slurm": request})

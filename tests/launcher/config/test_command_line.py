@@ -166,8 +166,13 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
         ),
         ("cluster.gpus_per_node=9999", "`cluster.gpus_per_node` must be a whole number of at most"),
         ("cluster.threads=9999", "`cluster.threads` must be a whole number of at most 4096"),
-        ("cluster.core_gflops=nan", "`cluster.core_gflops` must be above 0 and finite, but is nan"),
-        ("cluster.core_gflops=inf", "`cluster.core_gflops` must be above 0 and finite, but is inf"),
+        *(
+            (
+                f"cluster.core_gflops={rate}",
+                f"`cluster.core_gflops` must be a number from 0.001 to 1e+06, but is {told}",
+            )
+            for rate, told in (("nan", "nan"), ("inf", "inf"), ("0", "0"), ("1e-300", "1e-300"))
+        ),
         ("telemetry.idle_s=true", "`idle_s` must be a number of seconds from 0 to 3600"),
         ("top_p=1.5", "`top_p` must be a number above 0 and at most 1, but is 1.5 instead"),
         ("temperature=-1", "`temperature` must be a number at least 0 and at most 100, "),
