@@ -1,5 +1,6 @@
 """Sides: what is held against what: folders of sealed runs, or parts of one folder."""
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path
 from telemetry.next_line import typed
 from telemetry.record.paths import campaigns_folder
-from telemetry.record.place import named_place
+from telemetry.record.place import Line, named_place
 
 _MODULE: Final = "analysis.compare"
 # One letter names a side in every sentence.
@@ -57,7 +58,12 @@ def open_sides(paths: Sequence[str], axes: Axes) -> tuple[Side, ...]:
     """
     if len(paths) > _MOST_SIDES:
         raise CommandError(f"`PATH` must be at most {_MOST_SIDES} folders, but are {len(paths)}")
-    folders = [_open(each) for each in paths]
+    by = ("--by", ",".join(axes.names)) if axes.given else ()
+
+    def line(given: str, folder: str) -> str:
+        return typed(_MODULE, *(folder if each == given else each for each in paths), *by)
+
+    folders = [_open(each, functools.partial(line, each)) for each in paths]
     real = [os.path.realpath(side.path) for side in folders]
     for index, place in enumerate(real):
         if place in real[:index]:
@@ -76,7 +82,7 @@ def open_sides(paths: Sequence[str], axes: Axes) -> tuple[Side, ...]:
     return _parts(folders[0], axes)
 
 
-def _open(given: str) -> Side:
+def _open(given: str, line: Line) -> Side:
     try:
         path = named_path("PATH", given)
     except ValueError as error:
@@ -85,7 +91,7 @@ def _open(given: str) -> Side:
     if (path / "campaign.json").is_file() and path.parent == campaigns_folder(path.parent.parent):
         results, campaign, only = path.parent.parent, path.name, None
     else:
-        place = named_place(given, _MODULE, "PATH")
+        place = named_place(given, _MODULE, "PATH", line)
         assert place.results is not None
         results, only = place.results, place.run
     loaded = load(results, only=only)

@@ -14,6 +14,7 @@ from launcher.doctor.observation import Observation, elsewhere, missing, there, 
 from launcher.doctor.situation import Situation
 from telemetry.named_paths import named_path
 from telemetry.record.disk import disk_trouble
+from telemetry.terminal import printable
 
 _NOWHERE: Final = "There is no place to write a record to."
 _KINDS: Final = {
@@ -161,6 +162,14 @@ def shared(situation: Situation) -> Sequence[Observation]:
 
 def fault_of(results: str) -> str | None:
     """What is wrong with the folder that somebody named; None when nothing is."""
+    # Doctor has no keys: the folder `cluster=slurm` would be looked at, and no word said of it.
+    key, equals, value = results.partition("=")
+    if equals and key.replace(".", "_").isidentifier() and not Path(results).exists():
+        rather = f"--{key} {value}" if key == "cluster" else value
+        return (
+            f"`RESULTS` must be a folder, but is the key {results!r} instead; "
+            f"did you mean {printable(rather)}?"
+        )
     try:
         path = named_path("RESULTS", results, "a results folder")
     except ValueError as error:

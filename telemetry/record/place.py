@@ -1,8 +1,9 @@
 """Place: what a folder is that somebody named: a results folder, a run, an attempt, or none."""
 
+import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -47,6 +48,10 @@ _TOOLS: Final[tuple[tuple[str, str], ...]] = (
     (".git", "a git checkout"),
 )
 _ATTEMPT_NAME: Final = re.compile(r"attempt-\d{3,}")
+# As the launcher takes it: results=FOLDER, of which the folder may be absolute.
+_AS_A_KEY: Final = re.compile(r"/[a-z_]+=(?=[^/]|/[^/])", re.IGNORECASE)
+Line = Callable[[str], str]
+"""The command that reads another folder, for one that takes more words than a folder."""
 
 
 class PlaceKind(StrEnum):
@@ -90,25 +95,26 @@ class Place:
             return ExitCode.NOTHING_DONE
         return ExitCode.BAD_INPUT
 
-    def fault(self, name: str, module: str) -> str:
+    def fault(self, name: str, module: str, line: Line | None = None) -> str:
         """Why `module` cannot read it, with what to type instead; `name` is what was being set."""
         # Whole: which folder was looked for is half of why it is not there.
         return (
             f"`{name}` must be a folder of runs, a run or an attempt, but {self.folder} "
-            f"{self._what(module)}"
+            f"{self._what(line or _alone(module))}"
         )
 
-    def lines(self, module: str) -> list[str]:
+    def lines(self, module: str, line: Line | None = None) -> list[str]:
         """One command for each results folder below a parent, where there are several."""
         if self.kind is not PlaceKind.PARENT or len(self.others) == 1:
             return []
-        told = [typed(module, shown(other)) for other in self.others[:_MOST_LISTED]]
+        line = line or _alone(module)
+        told = [line(shown(other)) for other in self.others[:_MOST_LISTED]]
         left = len(self.others) - len(told)
         return [*told, f"and {left} more"] if left else told
 
-    def _what(self, module: str) -> str:
+    def _what(self, typed_line: Line) -> str:
         instead = self.results or (self.others[0] if len(self.others) == 1 else None)
-        line = "" if instead is None else f": {typed(module, shown(instead))}"
+        line = "" if instead is None else f": {typed_line(shown(instead))}"
         near = " or ".join(map(shown, self.others))
         whose = f"is {self.whose}" if self.whose else "holds none"
         return {
@@ -129,13 +135,16 @@ class RecordPlace(Place):
     """The results folder that it is or belongs to."""
 
 
-def named_place(given: object, module: str, name: str = "results") -> RecordPlace:
+def named_place(
+    given: object, module: str, name: str = "results", line: Line | None = None
+) -> RecordPlace:
     """The results folder, run or attempt that `given` names.
 
     Args:
         given: what was typed.
         module: the command, such as `launcher.status`, for the line to type instead.
         name: what is being set, for the message.
+        line: the line to type instead, where it has more words than the module and a folder.
 
     Raises:
         CommandError: it is none, with the line that says why and the exit code.
@@ -145,7 +154,9 @@ def named_place(given: object, module: str, name: str = "results") -> RecordPlac
     except ValueError as error:
         raise CommandError(str(error)) from error
     if not isinstance(place, RecordPlace):
-        raise CommandError(place.fault(name, module), place.exit_code, place.lines(module))
+        raise CommandError(
+            place.fault(name, module, line), place.exit_code, place.lines(module, line)
+        )
     return place
 
 
@@ -178,6 +189,17 @@ def runs_above(place: Path) -> list[RunPaths]:
     ]
 
 
+def behind_key(path: Path) -> Path | None:
+    """The path in one that was given as key=PATH, as the launcher takes it; None in any other."""
+    key = _AS_A_KEY.search(str(path))
+    if key is None:
+        return None
+    value = Path(str(path)[key.end() :])
+    with contextlib.suppress(RuntimeError):
+        value = value.expanduser()
+    return Path(os.path.normpath(Path(str(path)[: key.start()] or "/") / value))
+
+
 def shown(path: Path) -> str:
     """A path as one types it: from the working folder where it lies in that, else whole."""
     try:
@@ -185,6 +207,10 @@ def shown(path: Path) -> str:
     except (OSError, ValueError):
         return str(path)
     return str(below)
+
+
+def _alone(module: str) -> Line:
+    return lambda folder: typed(module, folder)
 
 
 def _folder(given: Path, place: Path) -> Place:
@@ -269,9 +295,7 @@ def _matching(place: Path, pattern: str) -> Iterator[Path]:
 
 def _near(place: Path) -> Iterator[Path]:
     """Folders that there are, spelt nearly as a missing one is."""
-    key, equals, value = place.name.partition("=")
-    # As the launcher takes it: results=FOLDER.
-    if equals and key == "results" and (found := place.parent / value).is_dir():
+    if (found := behind_key(place)) is not None and found.is_dir():
         yield found
         return
     missing = [place, *place.parents]

@@ -40,11 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        key = named_path("--key", given.key)
+        key = named_path("--key", given.key, "an SSH key's file")
     except ValueError as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
-    place = named_place(given.results, _MODULE)
+    place = named_place(
+        given.results, _MODULE, line=lambda folder: typed(_MODULE, folder, "--key", given.key)
+    )
     results = place.results
     if place.run is not None:
         line = typed(_MODULE, shown(results), "--key", given.key)

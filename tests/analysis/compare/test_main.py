@@ -239,3 +239,13 @@ def test_a_run_s_folder_is_that_run_alone(folders: Path, capsys: Captured) -> No
     one = next((folders / "a").glob("nano*-r0-*"))
     _, out, _ = run(capsys, one, folders / "less", "--json")
     assert said(out)["sides"][0]["runs"] == 1
+
+
+def test_a_folder_of_folders_is_answered_with_whole_commands(
+    folders: Path, capsys: Captured
+) -> None:
+    code, out, _ = run(capsys, folders, folders / "less", "--by", "gpu,engine")
+    assert code == ExitCode.BAD_INPUT
+    assert out.splitlines()[0] == (
+        f"python -m analysis.compare {folders}/a {folders}/less --by gpu,engine"
+    )

@@ -153,3 +153,16 @@ def test_what_cannot_be_a_folder_is_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "f").touch()
     assert words in str(results_disk.fault_of(name))
+
+
+@pytest.mark.parametrize(
+    ("word", "rather"), [("cluster=slurm", "--cluster slurm"), ("results=runs", "runs")]
+)
+def test_a_key_is_no_folder(word: str, rather: str) -> None:
+    fault = results_disk.fault_of(word)
+    assert fault is not None
+    assert fault.endswith(f"but is the key {word!r} instead; did you mean {rather}?")
+
+
+def test_a_folder_with_an_equals_sign_in_its_name_is_one(tmp_path: Path) -> None:
+    assert results_disk.fault_of(str(tmp_path / "lr=1")) is None

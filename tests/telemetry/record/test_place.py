@@ -131,3 +131,30 @@ def test_a_place_that_holds_no_record_is_refused_with_its_code(tmp_path: Path) -
     with pytest.raises(CommandError, match="must be a folder") as refused:
         named_place("", "analysis")
     assert refused.value.code == ExitCode.BAD_INPUT
+
+
+@pytest.mark.parametrize("word", ["results={}", "RESULTS={}", "path={}", "./results={}"])
+def test_a_folder_given_as_the_launcher_takes_it_is_guessed(results: Path, word: str) -> None:
+    with pytest.raises(CommandError, match=f"is missing; did you mean {results}\\?"):
+        named_place(word.format(results), "analysis")
+
+
+def test_a_folder_given_as_a_key_may_lie_below_here(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(results.parent)
+    for word in ("results=results", "results=./results", f"results=../{results.parent.name}"):
+        with pytest.raises(CommandError, match=r"is missing; did you mean "):
+            named_place(word, "analysis")
+
+
+def test_what_is_to_be_typed_instead_has_all_words_of_the_command(results: Path) -> None:
+    build_run(results.parent / "second")
+    with pytest.raises(CommandError) as refused:
+        named_place(
+            str(results.parent), "telemetry.sign", line=lambda folder: f"sign {folder} --key K"
+        )
+    assert refused.value.lines == (
+        f"sign {results} --key K",
+        f"sign {results.parent}/second --key K",
+    )
