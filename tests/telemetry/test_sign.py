@@ -27,7 +27,7 @@ def test_what_another_key_has_signed_is_told_apart(
     assert "another key" not in capsys.readouterr().out
     assert main([str(run.results), "--key", str(mine)]) == ExitCode.DONE
     told = " ".join(capsys.readouterr().out.split())
-    assert "0 of 1 seal signed, 1 was before; 1 of them by another key" in told
+    assert "0 of 1 seals signed, 1 were before; 1 of them by another key" in told
     assert "the root was signed before by another key" in told
 
 
