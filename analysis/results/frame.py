@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from analysis.tables.file_metadata import field_metadata, pandas_attrs, table_metadata
+from telemetry.nearest import one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +110,13 @@ class Frame:
             if column.name == name:
                 return column
         raise ValueError(
-            f"`name` must be a column of {self.name}, but is {name!r} instead; it has "
-            f"{', '.join(self.content.column_names)}"
+            one_of(
+                "name",
+                self.content.column_names,
+                name,
+                things=f"columns of {self.name}",
+                ask="describe()",
+            )
         )
 
     def describe(self, width: int = 80) -> str:

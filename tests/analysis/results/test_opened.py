@@ -90,6 +90,13 @@ def test_every_column_has_unit_meaning_and_the_columns_beside_it(tmp_path: Path)
     assert power.interval == ("power_w_low", "power_w_high")
 
 
+def test_a_column_that_is_none_is_told_with_the_nearest(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    runs = open_results(tmp_path).tables.runs
+    with pytest.raises(ValueError, match=r"columns of runs, but is 'enrgy_j' instead; did you mea"):
+        runs.column("enrgy_j")
+
+
 def test_every_energy_and_power_of_a_run_and_a_point_has_its_uncertainty(tmp_path: Path) -> None:
     for engine in ("reference", "fast"):
         for gpus in (1, 2):
