@@ -42,6 +42,9 @@ first:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that the command line begins with; its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["help"] and words[1:]:
+        # As git and others take it: help VERB [KEY].
+        words = [words[1], "--help", *words[2:]]
     if not words or words[0] in ("-h", "--help", "help"):
         sys.stdout.write(help_text())
         return ExitCode.DONE

@@ -45,6 +45,15 @@ def test_alone_it_says_what_there_is(
     assert max(map(len, said.splitlines())) <= 80
 
 
+def test_help_of_a_verb_is_that_verb_s(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("help", "audit") == 0
+    assert capsys.readouterr().out.startswith("usage: joulegrid audit ")
+    assert call("help", "run", "batch_size") == 0
+    assert "batch_size=" in capsys.readouterr().out
+    assert call("help", "audti") == 2
+    assert "did you mean audit?" in capsys.readouterr().err
+
+
 def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith(f"{PROGRAM} ")
