@@ -72,15 +72,22 @@ class CommandError(ValueError):
     Args:
         text: the line.
         code: what the command ends with.
-        lines: further lines for standard output, such as commands to choose from.
+        lines: commands to choose from, for standard output: one line each.
+        reasons: sentences for standard output, as wide as the terminal.
     """
 
     def __init__(
-        self, text: str, code: ExitCode = ExitCode.BAD_INPUT, lines: Sequence[str] = ()
+        self,
+        text: str,
+        code: ExitCode = ExitCode.BAD_INPUT,
+        lines: Sequence[str] = (),
+        *,
+        reasons: Sequence[str] = (),
     ) -> None:
         super().__init__(text)
         self.code = code
         self.lines = tuple(lines)
+        self.reasons = tuple(reasons)
 
 
 class Main(Protocol):
@@ -137,6 +144,14 @@ def _guarded(who: str, act: Callable[[], int]) -> int:
         return ExitCode.FAILED
     except CommandError as error:
         complain(who, str(error))
+        if (document := due()) is not None:
+            document.notes += [*error.reasons, *error.lines]
+            return error.code
+        for reason in error.reasons:
+            # What it prints by is loaded where there is something to print.
+            from telemetry.paragraph import say  # noqa: PLC0415
+
+            say(reason)
         sys.stdout.writelines(f"{printable(line)}\n" for line in error.lines)
         return error.code
     except DamagedError as error:

@@ -83,7 +83,7 @@ class Again:
             raise CommandError(
                 f"no run of {self.originals.path} can be made again here",
                 ExitCode.NOTHING_DONE,
-                [f"{one.run_id}: {one.reason}" for one in left],
+                reasons=[f"{one.run_id}: {one.reason}" for one in left],
             )
 
     def _refused(self, point: Point, known: SlurmView, left: list[LeftOut]) -> bool:

@@ -1,11 +1,19 @@
 import errno
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
 
 import pytest
 
-from telemetry.command import CommandParser, ExitCode, command, complain, needs_extra
+from telemetry.command import (
+    CommandError,
+    CommandParser,
+    ExitCode,
+    command,
+    complain,
+    needs_extra,
+)
 from tests.conftest import REPOSITORY
 
 
@@ -91,3 +99,31 @@ def test_commands_common_part_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
     )
     assert done.stdout.strip() == "[]"
+
+
+@command("status")
+def refuse(arguments: Sequence[str] | None = None) -> int:
+    """A command that is refused with reasons and with commands to choose from."""
+    raise CommandError(
+        "nothing will do", lines=[f"python -m x {'y' * 90}"], reasons=["because it is so, " * 9]
+    )
+
+
+def test_what_stands_beside_a_fault_is_wrapped_but_for_commands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert refuse([]) == 2
+    *reasons, line = capsys.readouterr().out.splitlines()
+    assert line == f"python -m x {'y' * 90}"
+    assert len(reasons) > 1
+    assert max(map(len, reasons)) <= 80
+
+
+def test_what_stands_beside_a_fault_is_in_the_document_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert refuse(["--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["errors"] == ["nothing will do"]
+    assert told["notes"] == ["because it is so, " * 9, f"python -m x {'y' * 90}"]

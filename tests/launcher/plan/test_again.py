@@ -121,7 +121,7 @@ def test_measured_runs_are_not_made_again_as_simulated_ones(tmp_path: Path) -> N
     with pytest.raises(CommandError) as raised:
         plan(tmp_path / "r", "cluster=local")
     assert raised.value.code == ExitCode.NOTHING_DONE
-    assert "`gpu` must be" in raised.value.lines[0]
+    assert "`gpu` must be" in raised.value.reasons[0]
 
 
 def test_what_cannot_be_here_takes_no_other_point_with_it(original: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_checkpoint_that_is_not_here_is_asked_for(tmp_path: Path) -> None:
     )
     with pytest.raises(CommandError) as raised:
         plan(tmp_path / "r")
-    assert "give weights=FOLDER of sha256-0123456789abcdef" in raised.value.lines[0]
+    assert "give weights=FOLDER of sha256-0123456789abcdef" in raised.value.reasons[0]
 
 
 @pytest.mark.parametrize(
