@@ -248,6 +248,7 @@ class CommandParser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self._who = module.rpartition(".")[2]
+        self._words: list[str] = []
         self.add_argument(
             "--version", action="version", version=own_version(), help="show the version"
         )
@@ -264,20 +265,27 @@ class CommandParser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
         """What the words say; a flag that there is not is told with the nearest."""
+        self._words = list(sys.argv[1:] if args is None else args)
         given, left = self.parse_known_args(args, namespace)
         if left:
-            flag = left[0].partition("=")[0]
-            if not flag.startswith("-"):
+            if not left[0].startswith("-"):
                 self.error(f"{left[0]!r} is a word more than it takes")
-            # It loads a library of distances, which a command that is right needs not wait for.
-            from telemetry.nearest import did_you_mean  # noqa: PLC0415
-
-            known = [name for action in self._actions for name in action.option_strings]
-            near = did_you_mean(flag, known)
-            ask = f"{self.prog} --help lists them"
-            rest = f" ({ask})" if near else f"; {ask}"
-            self._refuse(f"`{flag}` must be one of {len(known)} flags, but is none{near}{rest}")
+            self._refuse_flag(left[0])
         return given
+
+    def _refuse_flag(self, word: str) -> NoReturn:
+        # It loads a library of distances, which a command that is right needs not wait for.
+        from telemetry.nearest import did_you_mean  # noqa: PLC0415
+
+        flag = word.partition("=")[0]
+        near = did_you_mean(flag, self._flags)
+        ask = f"{self.prog} --help lists them"
+        rest = f" ({ask})" if near else f"; {ask}"
+        self._refuse(f"`{flag}` must be one of {len(self._flags)} flags, but is none{near}{rest}")
+
+    @property
+    def _flags(self) -> list[str]:
+        return [name for action in self._actions for name in action.option_strings]
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Refuse a word that is none of those that may stand there."""
@@ -291,6 +299,13 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line and end with exit code 2."""
+        # argparse tells of the words that lack before it tells of a flag that there is not, which
+        # may be why they do: `--kye KEY`.
+        for word in self._words:
+            if word == "--":
+                break
+            if word.startswith("--") and word.partition("=")[0] not in self._flags:
+                self._refuse_flag(word)
         self._refuse(f"{message}; {self.prog} --help tells what there is")
 
     def _refuse(self, text: str) -> NoReturn:

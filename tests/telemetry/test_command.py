@@ -127,3 +127,16 @@ def test_what_stands_beside_a_fault_is_in_the_document_too(
     told = json.loads(capsys.readouterr().out)
     assert told["errors"] == ["nothing will do"]
     assert told["notes"] == ["because it is so, " * 9, f"python -m x {'y' * 90}"]
+
+
+def test_a_flag_that_there_is_not_is_told_before_a_word_that_lacks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = CommandParser(module="telemetry.sign", description=None)
+    parser.add_argument("results")
+    parser.add_argument("--key", required=True)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["results", "--kye", "k"])
+    assert "`--kye` must be one of 4 flags, but is none; did you mean --key?" in (
+        capsys.readouterr().err
+    )
