@@ -24,6 +24,11 @@ from telemetry.nearest import did_you_mean
 from telemetry.next_line import typed
 
 EXPERIMENT: Final = "experiment"
+SAME_FOR_ALL: Final = (
+    *("results", "history", "plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
+    "signing_key",
+)
+"""Keys of the call and not of a point: no list of values is taken for them."""
 # A line of error is one that a terminal shows whole.
 _MOST_WORD: Final = 60
 _MOST_SAID: Final = 100
@@ -116,7 +121,7 @@ def values(override: Override) -> list[str]:
         )
     if twice := next((each for each in found if found.count(each) > 1), None):
         raise BadInputError(
-            f"`{key}` must have each value once, but {override.input_line} has {twice} "
+            f"`{key}` must have each value once, but {override.input_line} names {twice} "
             f"{found.count(twice)} times"
         )
     return found
@@ -232,7 +237,8 @@ def _refuse_dropped(overrides: Sequence[Override]) -> None:
 
 
 def _both(key: str, one: Override, other: Override) -> str:
-    hint = f", or as one list: {key}=A,B" if one.key_or_group == other.key_or_group else ""
+    listed = one.key_or_group == other.key_or_group and key not in SAME_FOR_ALL
+    hint = f", or as one list: {key}=A,B" if listed else ""
     return (
         f"`{key}` must be given once{hint}, but is given as {one.input_line} and as "
         f"{other.input_line}"

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS, Point
+from launcher.config.overrides import SAME_FOR_ALL
 from launcher.plan.boards import BoardFinder
 from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
 from launcher.plan.cluster import Cluster, require_count
@@ -48,10 +49,6 @@ from workers.prompts import selection as prompts
 from workers.prompts.availability import prompts_known
 from workers.tokenizers import tokenizer
 
-_SAME_FOR_ALL: Final = (
-    *("results", "history", "plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
-    "signing_key",
-)
 _COMPOSE: Final = ("quick", "hydra")
 _SPEC_KEYS: Final = (
     "dtype",
@@ -88,7 +85,7 @@ def check(
             measured in two ways.
     """
     first = points[0].config
-    for key in _SAME_FOR_ALL:
+    for key in SAME_FOR_ALL:
         if any(point.config[key] != first[key] for point in points):
             raise BadInputError(f"`{key}` must be the same for all points, so cannot be swept")
     for key in ("plan", "allow_dirty", "wait", "verify_weights"):

@@ -200,3 +200,9 @@ def test_a_home_needs_no_quotes(path: str) -> None:
 def test_a_home_in_a_list_needs_no_quotes() -> None:
     points = read_points(["cluster=local", "weights=~/a,~/b"])
     assert [point.config["weights"] for point in points] == ["~/a", "~/b"]
+
+
+@pytest.mark.parametrize(("word", "listed"), [("results", False), ("plan", False), ("gpus", True)])
+def test_a_list_is_offered_for_what_can_be_swept_alone(word: str, listed: bool) -> None:  # noqa: FBT001
+    message = refused("cluster=local", f"{word}=1", f"{word}=2")
+    assert (f", or as one list: {word}=A,B" in message) is listed
