@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import functools
+import logging
 import os
 import re
 import sys
@@ -121,6 +122,7 @@ def command(who: str) -> Callable[[Main], Main]:
         @functools.wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
             replace_unencodable()
+            _silence_matplotlib()
             with owed(sys.argv[1:] if arguments is None else arguments) as document:
                 if document is None:
                     return _guarded(who, lambda: main(arguments))
@@ -340,6 +342,11 @@ def lacks(package: str, extra: str) -> str:
         f"the package {package} must be installed, but is not; "
         f"pip install 'joulegrid[{extra}]', or '.[{extra}]' in a checkout, brings it"
     )
+
+
+def _silence_matplotlib() -> None:
+    """Keep its warnings from standard error: that a home cannot be written is no fault of ours."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def _silence_output() -> None:

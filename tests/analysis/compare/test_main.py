@@ -1,5 +1,8 @@
 """`python -m analysis.compare`: from folders to verdicts, files and exit codes."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,6 +11,7 @@ import pytest
 from analysis.compare.__main__ import main
 from telemetry.command import ExitCode
 from tests.analysis.compare.conftest import fill, said
+from tests.conftest import REPOSITORY
 
 Captured = pytest.CaptureFixture[str]
 
@@ -249,3 +253,18 @@ def test_a_folder_of_folders_is_answered_with_whole_commands(
     assert out.splitlines()[0] == (
         f"python -m analysis.compare {folders}/a {folders}/less --by gpu,engine"
     )
+
+
+def test_a_home_that_cannot_be_written_is_no_word_of_the_command(
+    folders: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.compare", str(folders / "a"), str(folders / "alike")],
+        env={**os.environ, "HOME": str(tmp_path / "file"), "MPLCONFIGDIR": str(tmp_path / "file")},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
