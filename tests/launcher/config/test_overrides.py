@@ -203,6 +203,6 @@ def test_a_home_in_a_list_needs_no_quotes() -> None:
 
 
 @pytest.mark.parametrize(("word", "listed"), [("results", False), ("plan", False), ("gpus", True)])
-def test_a_list_is_offered_for_what_can_be_swept_alone(word: str, listed: bool) -> None:  # noqa: FBT001
+def test_a_list_is_offered_for_what_can_be_swept_alone(word: str, listed: bool) -> None:
     message = refused("cluster=local", f"{word}=1", f"{word}=2")
     assert (f", or as one list: {word}=A,B" in message) is listed

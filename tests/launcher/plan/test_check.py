@@ -19,6 +19,7 @@ from tests.support.signing import make_key
 from workers.planning.engine_facts import DEFAULT_ENGINE, ENGINE_FACTS
 from workers.planning.families import known_models
 from workers.prompts.corpus import CORPORA
+from workers.prompts.staging import StagedCopy
 
 
 def grid_of(results: Path, *words: str) -> Grid:
@@ -283,3 +284,15 @@ def test_every_model_offered_is_one_that_the_workers_have() -> None:
 
 def test_every_data_set_offered_is_one_that_the_workers_have() -> None:
     assert set(group_options("dataset")) == set(CORPORA)
+
+
+def test_what_cannot_be_read_is_told_with_its_path_and_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tests' user may be root, to whom nothing is forbidden.
+    def refuse(cache: Path, corpus: object) -> None:
+        raise PermissionError(13, "Permission denied", f"{cache}/gsm8k/staged.json")
+
+    monkeypatch.setattr(StagedCopy, "read", refuse)
+    with pytest.raises(BadInputError, match=r"staged\.json must be readable, but is not: Permissi"):
+        grid_of(tmp_path, "cluster=local", "model=nano", "prompts=2")
