@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from launcher.config.errors import BadInputError
+from launcher.config.errors import BadInputError, told_of
 from launcher.config.hydra_plugins import MAX_POINTS, Point
 from launcher.config.overrides import SAME_FOR_ALL
 from launcher.plan.boards import BoardFinder
@@ -105,7 +105,7 @@ def check(
         points, counts = settle_gpus(points, checker.place)
         points, choices = settle_open(points, checker.place, checker.available)
     except (ValueError, OSError) as error:
-        raise BadInputError(or_auto(_said(error))) from error
+        raise BadInputError(or_auto(told_of(error))) from error
     planned: dict[str, PlannedPoint] = {}
     again: list[tuple[PlannedPoint, PlannedPoint]] = []
     for point, own in zip(points, repeats, strict=True):
@@ -113,7 +113,7 @@ def check(
             try:
                 one = checker.point(point, repeat)
             except (ValueError, OSError) as error:
-                raise BadInputError(or_auto(_said(error))) from error
+                raise BadInputError(or_auto(told_of(error))) from error
             kept = planned.setdefault(one.spec.run_id, one)
             if kept is not one:
                 require_same_measurement(kept, one)
@@ -130,13 +130,6 @@ def check(
             *way_out_notes(tuple(planned.values())),
         ),
     )
-
-
-def _said(error: ValueError | OSError) -> str:
-    """What is wrong, without a number of the system's."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename} must be readable, but is not: {error.strerror}"
-    return str(error)
 
 
 def _repeats(point: Point) -> range:
