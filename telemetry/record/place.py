@@ -177,7 +177,11 @@ def place_of(folder: Path) -> Place:
     except (FileNotFoundError, NotADirectoryError):
         return Place(folder=folder, kind=PlaceKind.MISSING, others=tuple(_near(place)))
     except OSError as error:
-        return Place(folder=folder, kind=PlaceKind.UNREADABLE, whose=error.strerror or str(error))
+        why = error.strerror or str(error)
+        # In a folder that several people measure into, one run of another's is enough.
+        if error.filename and Path(error.filename) != place:
+            why += f": {error.filename}"
+        return Place(folder=folder, kind=PlaceKind.UNREADABLE, whose=why)
 
 
 def runs_above(place: Path) -> list[RunPaths]:

@@ -158,3 +158,22 @@ def test_what_is_to_be_typed_instead_has_all_words_of_the_command(results: Path)
         f"sign {results} --key K",
         f"sign {results.parent}/second --key K",
     )
+
+
+def test_what_in_a_folder_cannot_be_read_is_named(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_there = vars(RunPaths)["is_there"].fget
+    assert is_there is not None
+
+    # The tests' user may be root, to whom nothing is forbidden.
+    def refuse(run: RunPaths) -> bool:
+        if run.results == results:
+            raise PermissionError(13, "Permission denied", str(run.folder))
+        return bool(is_there(run))
+
+    monkeypatch.setattr(RunPaths, "is_there", property(refuse))
+    place = place_of(results)
+    assert place.kind is PlaceKind.UNREADABLE
+    assert "cannot be read: Permission denied: " in place.fault("results", "analysis")
+    assert place.whose.startswith(f"Permission denied: {results}/")
