@@ -53,7 +53,7 @@ def test_any_other_file_is_one(project: Path, name: str) -> None:
 def test_a_results_folder_in_the_project_is_none_whatever_its_name(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git_silence, "project_folder", lambda: project)
+    monkeypatch.setattr(git_silence, "_PROJECT", project)
     attempt.open_results(project / "my sweep" / "one")
     (project / "my sweep" / "one" / "report.csv").write_text("1")
     assert source_state(project)["dirty"] is False

@@ -53,7 +53,12 @@ def answered(toy: EngineFacts, spec: RunSpec, tmp_path: Path) -> AttemptPaths:
 
 def test_its_name_is_an_option_and_its_points_are_planned(toy: EngineFacts, tmp_path: Path) -> None:
     assert group_options("engine") == ["auto", "fast", "reference", "toy"]
-    words = (f"results={tmp_path / 'results'}", "engine=toy,reference", "quantization=none,int8")
+    words = (
+        f"results={tmp_path / 'results'}",
+        "cluster=h200",
+        "engine=toy,reference",
+        "quantization=none,int8",
+    )
     grid = check(read_points(words))
     planned = {(e.spec.engine, e.spec.quantization): e for e in grid.points}
     assert planned["toy", "none"].verdict is Verdict.RUN
