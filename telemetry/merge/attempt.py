@@ -25,7 +25,7 @@ from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import LATER, METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
-from telemetry.record.seal import seal_attempt
+from telemetry.record.seal import seal_attempt, verify_seal
 from telemetry.record.signature import sign_as_launched
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts
@@ -269,6 +269,10 @@ class _Rows:
 
 def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) -> str:
     if attempt.seal.is_file():
+        # Nothing is merged of it; that it is well may be said of what was hashed alone.
+        if differences := verify_seal(run, attempt):
+            more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+            raise ValueError(f"sealed, but not as it was sealed: {differences[0]}{more}")
         return "sealed already, not touched"
     state = attempt_state(attempt)
     if not state.ended:

@@ -140,3 +140,16 @@ def test_names_of_a_record_steer_no_terminal(
     main([str(tmp_path)])
     out, _ = capsys.readouterr()
     assert all(line.isprintable() for line in out.splitlines())
+
+
+def test_a_folder_of_nothing_but_corrupt_sealed_runs_is_no_success(
+    tmp_path: Path, capsys: Output
+) -> None:
+    run = build_run(tmp_path)
+    assert main([str(tmp_path)]) == 0
+    with run.attempt(1).table("samples").open("ab") as table:
+        table.write(b"more")
+    assert main([str(tmp_path)]) == 3
+    said = capsys.readouterr()
+    assert "not merged: sealed, but not as it was sealed: " in said.out
+    assert "samples.parquet: changed since it was sealed" in said.out
