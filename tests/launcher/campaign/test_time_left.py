@@ -59,8 +59,8 @@ def test_sealed_runs_of_a_folder_tell_and_a_damaged_one_does_not(tmp_path: Path)
 
 
 def test_a_stamp_that_is_not_there_is_no_time(tmp_path: Path) -> None:
-    attempt = AttemptPaths(folder=tmp_path / "attempt-001")
-    attempt.folder.mkdir()
+    attempt = AttemptPaths(folder=tmp_path / "results" / "run" / "attempt-001")
+    attempt.folder.mkdir(parents=True)
     assert (began_us(attempt), took_s(attempt)) == (None, None)
     write_json(attempt.started, {"pid_created_us": True})
     write_json(attempt.ended, {"t_us": "soon"})
