@@ -1,7 +1,7 @@
 """What is left open is chosen by one rule for all points, so that it fits and ends in minutes."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from launcher.plan.fit import RULE, or_auto, settle_open
 from launcher.plan.grid import Verdict
 from launcher.plan.way_out import way_out
 from telemetry.boards.board import GIB, Board
-from telemetry.boards.table import adopt
+from telemetry.boards.table import BOARDS, adopt
 from telemetry.command import ExitCode
 from telemetry.next_line import typed
 
@@ -28,6 +28,15 @@ _UNLISTED: Final = {
     "nvidia-geforce-rtx-3070": ("NVIDIA GeForce RTX 3070", 8),
     "nvidia-t400": ("NVIDIA T400", 4),
 }
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """The table of boards as it was, once the test is over."""
+    before = dict(BOARDS)
+    yield
+    BOARDS.clear()
+    BOARDS.update(before)
 
 
 def chosen_on(gpu: str, *words: str) -> list[dict[str, Any]]:
