@@ -36,7 +36,7 @@ _ROW_KEY: Final = ("t_us", "host", "device", "field")
 
 def seal_intact(case: Case) -> Finding:
     """Every file is as it was sealed; none is missing or extra."""
-    sealed = [attempt for attempt in case.paths.attempts() if attempt.seal.is_file()]
+    sealed = case.paths.sealed_attempts()
     faults = [fault for attempt in sealed for fault in verify_seal(case.paths, attempt)]
     faults += [
         f"{name}: asked for by launch.json, but not in the seal"

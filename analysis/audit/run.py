@@ -154,7 +154,7 @@ def _audit(results: Path, runs: Sequence[RunPaths], trust: Trust, *, whole: bool
 
 def is_sealed(run: RunPaths) -> bool:
     """True when any attempt of the run carries a seal, intact or not."""
-    return any(attempt.seal.is_file() for attempt in run.attempts())
+    return bool(run.sealed_attempts())
 
 
 def to_mapping(audit: Audit) -> dict[str, Any]:

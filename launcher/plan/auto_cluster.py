@@ -19,11 +19,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from launcher.slurm.queue import SlurmError, ask_slurm
+from telemetry.boards.agreement import SIMULATED
 from telemetry.boards.board import Board
 from workers.planning.families import find_shape
 
 _AUTO: Final = "auto"
-_SIMULATED: Final = "simulated-"
 # A controller that answers does so at once; a plan does not wait a minute for one that is down.
 _PATIENCE_S: Final = 10.0
 # The made-up models have 20 and 60 million, the smallest published one 6,700.
@@ -60,7 +60,7 @@ class ClusterChooser:
             return "local", "cluster.executor=local is given"
         boards = [*given.get("gpu", ()), *given.get("cluster.gpu", ())]
         if "cpu" in given.get("cluster.device", ()) or (
-            boards and all(name == "cpu" or name.startswith(_SIMULATED) for name in boards)
+            boards and all(name == "cpu" or name.startswith(SIMULATED) for name in boards)
         ):
             return "local", "no GPU is asked for"
         if shutil.which("sbatch", path=self._environment.get("PATH")) is None:

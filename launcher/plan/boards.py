@@ -11,6 +11,7 @@ from launcher.plan.cluster import AUTO_DEVICE, UNTOLD_GPUS, Cluster, SlurmReques
 from launcher.plan.offers import Offer, OfferFinder, told
 from launcher.slurm.partitions import PartitionFinder
 from launcher.slurm.queue import SlurmError
+from telemetry.boards.agreement import SIMULATED
 from telemetry.boards.board import Board
 from telemetry.boards.table import BOARDS, adopt
 
@@ -81,7 +82,7 @@ class BoardFinder:
             adopt(board)
         if cluster.device != AUTO_DEVICE:
             return gpu, self._counted(gpu, cluster)
-        if gpu == "cpu" or not isinstance(gpu, str) or gpu.startswith("simulated-"):
+        if gpu == "cpu" or not isinstance(gpu, str) or gpu.startswith(SIMULATED):
             return gpu, self._counted(gpu, dataclasses.replace(cluster, device="cpu"))
         here = sorted(self._here())
         if gpu in BOARDS and gpu not in here:
@@ -128,7 +129,7 @@ class BoardFinder:
             cluster = dataclasses.replace(cluster, slurm=request)
             self._notes[f"cluster.slurm.gpu_type={gpu_type} is asked for, as gpu={asked}"] = None
         if cluster.device == AUTO_DEVICE:
-            on_cpu = gpu == "cpu" or (isinstance(gpu, str) and gpu.startswith("simulated-"))
+            on_cpu = gpu == "cpu" or (isinstance(gpu, str) and gpu.startswith(SIMULATED))
             cluster = dataclasses.replace(cluster, device="cpu" if on_cpu else "cuda")
         if cluster.gpus_per_node == UNTOLD_GPUS:
             able = [offer for offer in offers if offer.board == gpu] or offers

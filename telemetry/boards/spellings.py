@@ -13,13 +13,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from telemetry.boards.agreement import SIMULATED
 from telemetry.boards.board import GIB, Board, Form
 from telemetry.boards.sensors_only import SENSORS_ONLY
 from telemetry.boards.table import BOARDS, board_of
 from telemetry.nearest import settled
 
-SIMULATED: Final = "simulated-"
-"""What stands before a board's name where its model is meant."""
 _WITH_MEMORY: Final = re.compile(r"(?P<name>.+?)[-_ ]?(?P<gib>\d+) ?gi?b?", re.IGNORECASE)
 # A vendor's 80 GB are 79.6 GiB of an H100's driver, its 141 GB are 140.4 of an H200's.
 _MEMORY_SHARE: Final = 0.02

@@ -169,13 +169,17 @@ class RunPaths:
         ]
         return sorted(found, key=lambda attempt: attempt.number)
 
+    def sealed_attempts(self) -> list[AttemptPaths]:
+        """All attempts that carry a seal, intact or not, by number; more than one is a fault."""
+        return [attempt for attempt in self.attempts() if attempt.seal.is_file()]
+
     def sealed(self) -> AttemptPaths | None:
         """The sealed attempt, None when the run is not sealed.
 
         Raises:
             ValueError: more than one attempt is sealed.
         """
-        sealed = [attempt for attempt in self.attempts() if attempt.seal.is_file()]
+        sealed = self.sealed_attempts()
         if len(sealed) > 1:
             numbers = ", ".join(str(attempt.number) for attempt in sealed)
             raise ValueError(

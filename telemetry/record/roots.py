@@ -126,7 +126,5 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 def _seals(results: Path) -> Iterator[tuple[str, str]]:
     for run in list_runs(results):
-        for attempt in run.attempts():
-            if attempt.seal.is_file():
-                name = attempt.seal.relative_to(results).as_posix()
-                yield name, file_sha256(attempt.seal)
+        for attempt in run.sealed_attempts():
+            yield attempt.seal.relative_to(results).as_posix(), file_sha256(attempt.seal)

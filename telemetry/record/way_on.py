@@ -78,10 +78,9 @@ def seals_digest(results: Path) -> str:
     """One hash of all seals: tells whether a report or an audit is of the runs that are there."""
     digest = hashlib.sha256()
     for run in find_runs(results):
-        for attempt in run.attempts():
-            if attempt.seal.is_file():
-                name = f"{run.run_id}/{attempt.number}/{file_sha256(attempt.seal)}\n"
-                digest.update(name.encode(errors="surrogateescape"))
+        for attempt in run.sealed_attempts():
+            name = f"{run.run_id}/{attempt.number}/{file_sha256(attempt.seal)}\n"
+            digest.update(name.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
