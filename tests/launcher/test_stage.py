@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from launcher.stage import main
+from tests.support.told import complaints
 from workers.prompts.corpus import CORPORA
 from workers.prompts.selection import identify, select
 from workers.prompts.staging import StagedCopy
@@ -93,7 +94,7 @@ def test_bad_input_is_one_line_and_status_2(
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert says in printed.err
-    assert printed.err.count("\n") == 1
+    assert len(complaints(printed.err)) == 1
     assert printed.out == ""
 
 

@@ -304,5 +304,5 @@ def test_a_package_that_is_not_installed_is_told_with_the_extra_that_has_it(
         assert "usage:" in done.stdout
         return
     assert done.returncode == ExitCode.BAD_INPUT, done.stderr
-    assert done.stderr.count("\n") == 1
+    assert len(complaints(done.stderr)) == 1
     assert f"'joulegrid[{extra}]'" in done.stderr

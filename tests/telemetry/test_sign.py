@@ -10,6 +10,7 @@ from telemetry.record.signature import signature_of
 from telemetry.sign.__main__ import main
 from tests.support.records import build_run
 from tests.support.signing import make_key
+from tests.support.told import complaints
 
 Captured = pytest.CaptureFixture[str]
 
@@ -56,7 +57,7 @@ def test_a_run_that_was_changed_is_not_signed(
     code = main([str(run.results), "--key", str(make_key(tmp_path / "key"))])
     captured = capsys.readouterr()
     assert code == ExitCode.FAILED
-    assert captured.err.count("\n") == 1
+    assert len(complaints(captured.err)) == 1
     assert "spec.json: changed since it was sealed; not signed" in captured.err
     assert not signature_of(run.attempt(1).seal).exists()
 

@@ -12,6 +12,7 @@ from analysis.compare.__main__ import main
 from telemetry.command import ExitCode
 from tests.analysis.compare.conftest import fill, said
 from tests.conftest import REPOSITORY
+from tests.support.told import complaints
 
 Captured = pytest.CaptureFixture[str]
 
@@ -267,4 +268,4 @@ def test_a_home_that_cannot_be_written_is_no_word_of_the_command(
         text=True,
         check=True,
     )
-    assert done.stderr == ""
+    assert complaints(done.stderr) == []

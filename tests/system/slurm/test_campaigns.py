@@ -19,6 +19,7 @@ from telemetry.record.paths import AttemptPaths, campaigns_folder, list_runs
 from telemetry.record.schema import EndState
 from telemetry.record.seal import verify_seal
 from tests.conftest import REPOSITORY
+from tests.support.told import complaints
 from tests.support.words import last_words
 from tests.system.slurm.site import LONG_POINT, POINT, Site
 
@@ -216,7 +217,7 @@ def test_a_refused_campaign_says_so_in_slurm_s_words_and_leaves_nothing(
     results = tmp_path / "results"
     done = cluster.launch(results, *POINT, *TWO_SHAPES, word)
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
+    assert len(complaints(done.stderr)) == 1, done.stderr
     assert done.stderr.startswith("joulegrid: Slurm refuses: ")
     assert "nvalid" in done.stderr
     assert attempts(results) == []
