@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from analysis.audit.authorship_checks import Trust
 from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
+from analysis.audit.trust import Trust
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.document import due
 from telemetry.next_line import typed

@@ -5,14 +5,13 @@ again. A signature rules out everybody but the key's holder, a lodged root whate
 it was lodged.
 """
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
+from analysis.audit.campaign import Campaign, FolderCheck
 from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped, unseen
-from telemetry.named_paths import named_path
+from analysis.audit.trust import Trust
 from telemetry.record.files import read_json, read_plain
 from telemetry.record.roots import Root, list_roots
 from telemetry.record.signature import (
@@ -23,44 +22,13 @@ from telemetry.record.signature import (
     signature_of,
 )
 
-_ROOT: Final = re.compile(r"[0-9a-f]{64}")
 # A seal names some dozen files by their hashes.
 _MOST_SEAL_BYTES: Final = 16 << 20
-ROOTS_CHECK: Final = "roots"
-"""Name of the check of a results folder's roots."""
-ROOTS_CLAIM: Final = "what was sealed when a root was taken is still there"
-"""What that check says must hold."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trust:
-    """What an auditor brings along, which the record's owner cannot have written."""
-
-    allowed_signers: Path | None = None
-    """Whose signatures count, in OpenSSH's form; None asks for none."""
-    lodged_root: str | None = None
-    """A root that was lodged elsewhere, 64 hex digits; None for none."""
-
-    @classmethod
-    def named(cls, allowed_signers: str | None, root: str | None) -> Self:
-        """What the words of a command line name.
-
-        Raises:
-            ValueError: there is no such file, or the root is none.
-        """
-        signers = None
-        if allowed_signers is not None:
-            signers = named_path("--allowed-signers", allowed_signers)
-        if signers is not None and not signers.is_file():
-            raise ValueError(f"`--allowed-signers` must be a file, but {signers} is not")
-        if root is not None and not _ROOT.fullmatch(root):
-            raise ValueError(f"`--root` must be 64 hex digits, but is {root!r} instead")
-        return cls(allowed_signers=signers, lodged_root=root)
 
 
 def signed(case: Case) -> Finding:
     """The seal is signed, by somebody whom the auditor allows."""
-    seal, trust = case.attempt.seal, case.allowed_signers
+    seal, trust = case.attempt.seal, case.trust.allowed_signers
     signature = signature_of(seal)
     # A link that leads nowhere is a signature that somebody took away.
     if not signature.exists() and not signature.is_symlink():
@@ -77,8 +45,9 @@ def signed(case: Case) -> Finding:
     return _told(signer)
 
 
-def roots_stand(results: Path, trust: Trust) -> Finding:
+def roots_stand(campaign: Campaign) -> Finding:
     """Every root that was taken of the folder still holds, and one is the lodged one."""
+    results, trust = campaign.results, campaign.trust
     faults: list[str] = []
     said: list[str] = []
     roots: list[Root] = []
@@ -135,3 +104,11 @@ def _sealed_us(seal: Path) -> int:
 
 AUTHORSHIP_CHECKS: Final = (Check(name="signature", claim="the seal is signed", look=signed),)
 """Checks of who answers for a run, in the audit's order."""
+AUTHORSHIP_FOLDER_CHECKS: Final = (
+    FolderCheck(
+        name="roots",
+        claim="what was sealed when a root was taken is still there",
+        look=roots_stand,
+    ),
+)
+"""Checks of what was lodged outside of a results folder."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.parquet as pq
 
+from analysis.audit.trust import Trust
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run, open_run
@@ -40,6 +40,17 @@ class Outcome(StrEnum):
             Outcome.SKIPPED: "[-]",
             Outcome.UNSEEN: "[?]",
         }[self]
+
+
+class Severity(StrEnum):
+    """What it means for the record's numbers that a check fails."""
+
+    WRONG = "wrong"
+    """A number, or what it is said to be of, is false."""
+    WEAK = "weak"
+    """Numbers may hold, but the evidence for them is thinner than it is said to be."""
+    UNKNOWN = "unknown"
+    """What the record alone cannot decide, such as whose it is, stays open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +106,8 @@ class Case:
 
     paths: RunPaths
     """Where the run's record lies."""
-    traces: dict[int, tuple[str, str, str]] = field(default_factory=dict)
-    """Run, host and device by a digest of their traces: those of all runs looked at so far."""
-    allowed_signers: Path | None = None
-    """Whose signatures count, as the auditor says; None asks for none."""
+    trust: Trust = field(default_factory=Trust)
+    """What the auditor brought along."""
 
     @cached_property
     def attempt(self) -> AttemptPaths:
@@ -163,12 +172,28 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """One question that the audit asks of every sealed run."""
+class Question:
+    """What the audit asks, and what its answer is worth: all of it but who looks."""
 
     name: str
     """Short name, stable: it stands in audit.json."""
     claim: str
     """What must hold, in one sentence."""
+    severity: Severity = Severity.WRONG
+    """What it means that it does not hold."""
+    rule: str = ""
+    """What is held against what, so that another could do it again."""
+    tolerance: str = ""
+    """How far apart the two may be, with units; `none` where they must be the same."""
+    reason: str = ""
+    """Why as far as that and no further, with its source."""
+    rules_out: str = ""
+    """What can no longer have happened to the record once it holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Question):
+    """One question that the audit asks of every sealed run."""
+
     look: Callable[[Case], Finding]
     """Looks at one run; what it raises on a damaged record counts as failed."""

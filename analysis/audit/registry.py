@@ -1,14 +1,15 @@
 """Registry: which checks the audit makes of every run.
 
-A check is one `Check` in a module of its own subject, and one place in `CHECKS`: the command line,
-audit.json and the report take it from here.
+A check is one `Check` in a module of its own subject, and one place in `CHECKS`, or a `FolderCheck`
+in `FOLDER_CHECKS`: the command line, audit.json and the report take it from here.
 """
 
 from typing import Final
 
 from analysis.audit.answer_checks import ANSWER_CHECKS
-from analysis.audit.authorship_checks import AUTHORSHIP_CHECKS
+from analysis.audit.authorship_checks import AUTHORSHIP_CHECKS, AUTHORSHIP_FOLDER_CHECKS
 from analysis.audit.board_checks import BOARD_CHECKS
+from analysis.audit.campaign import FolderCheck
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
@@ -16,6 +17,7 @@ from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.reading_checks import READING_CHECKS
 from analysis.audit.record_checks import RECORD_CHECKS
+from analysis.audit.report_checks import REPORT_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
 from analysis.audit.spec_checks import SPEC_CHECKS
 from analysis.audit.time_checks import TIME_CHECKS
@@ -25,7 +27,6 @@ from analysis.audit.work_checks import WORK_CHECKS
 CHECKS: Final[list[Check]] = [
     *RECORD_CHECKS,
     *AUTHORSHIP_CHECKS,
-    *COPY_CHECKS,
     *SPEC_CHECKS,
     *BOARD_CHECKS,
     *TIME_CHECKS,
@@ -39,3 +40,9 @@ CHECKS: Final[list[Check]] = [
     *RESULT_CHECKS,
 ]
 """All checks of a run, in the order they are made and told; names stand once each."""
+FOLDER_CHECKS: Final[list[FolderCheck]] = [
+    *COPY_CHECKS,
+    *AUTHORSHIP_FOLDER_CHECKS,
+    *REPORT_CHECKS,
+]
+"""All checks of a results folder's runs together, in the order they are made and told."""

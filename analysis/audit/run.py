@@ -5,19 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow.parquet as pq
-
-from analysis.audit.authorship_checks import ROOTS_CHECK, ROOTS_CLAIM, Trust, roots_stand
-from analysis.audit.check import Case, Check, Finding, Outcome, failed, judged, skipped
-from analysis.audit.registry import CHECKS
-from analysis.runs.sealed_runs import load
+from analysis.audit.campaign import Campaign, FolderCheck, RunFacts
+from analysis.audit.check import Case, Check, Finding, Outcome, failed
+from analysis.audit.registry import CHECKS, FOLDER_CHECKS
+from analysis.audit.trust import Trust
 from analysis.runs.unreadable import UNREADABLE, shortened
-from analysis.tables.build import build_tables
-from analysis.tables.dictionary import DICTIONARY, dictionary
-from analysis.tables.file_metadata import same_meanings
-from analysis.tables.table import Table
 from telemetry.nearest import told_count
-from telemetry.record.paths import RunPaths, find_runs, report_folder
+from telemetry.record.paths import RunPaths, find_runs
 from telemetry.record.schema import SCHEMA_VERSION
 from telemetry.record.way_on import seals_digest
 from telemetry.terminal import printable
@@ -26,8 +20,6 @@ from telemetry.waiting import at
 # One run that failed or could not be looked at is not made good by others that passed.
 _WORST_FIRST: Final = (Outcome.FAILED, Outcome.UNSEEN, Outcome.PASSED)
 _NO_TRUST: Final = Trust()
-_TABLES_CHECK: Final = "report-tables"
-_TABLES_CLAIM: Final = "the report's tables come out again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,24 +123,27 @@ def audit_run(run: RunPaths, trust: Trust = _NO_TRUST) -> Audit:
 def _audit(results: Path, runs: Sequence[RunPaths], trust: Trust, *, whole: bool) -> Audit:
     """Run by run, so that no more than one run's arrays are held at a time."""
     findings: dict[str, list[tuple[str, Finding]]] = {check.name: [] for check in CHECKS}
-    traces: dict[int, tuple[str, str, str]] = {}
+    facts: list[RunFacts] = []
     changed = 0
     for number, run in enumerate(runs, 1):
-        case = Case(run, traces, trust.allowed_signers)
+        case = Case(run, trust)
         for check in CHECKS:
             at(f"run {number} of {len(runs)}: {check.claim}")
             findings[check.name].append((run.run_id, _look(check, case)))
+        facts.append(RunFacts.of(case))
         changed += _from_changed_tree(case)
     lines = [
         CheckLine(name=check.name, claim=check.claim, findings=tuple(findings[check.name]))
         for check in CHECKS
         if runs
     ]
-    if runs and whole:
-        finding = _look_at_roots(results, trust)
-        lines.append(CheckLine(name=ROOTS_CHECK, claim=ROOTS_CLAIM, findings=(("", finding),)))
-        finding = _report_tables(results)
-        lines.append(CheckLine(name=_TABLES_CHECK, claim=_TABLES_CLAIM, findings=(("", finding),)))
+    campaign = Campaign(results=results, trust=trust, runs=tuple(facts))
+    for folder_check in FOLDER_CHECKS:
+        if runs and (whole or folder_check.alone):
+            found = _look_at_all(folder_check, campaign)
+            lines.append(
+                CheckLine(name=folder_check.name, claim=folder_check.claim, findings=found)
+            )
     return Audit(results=results, lines=tuple(lines), runs=len(runs), changed_trees=changed)
 
 
@@ -196,11 +191,12 @@ def _look(check: Check, case: Case) -> Finding:
         return failed(f"could not be checked: {shortened(error)}")
 
 
-def _look_at_roots(results: Path, trust: Trust) -> Finding:
+def _look_at_all(check: FolderCheck, campaign: Campaign) -> tuple[tuple[str, Finding], ...]:
     try:
-        return roots_stand(results, trust)
-    except UNREADABLE as error:
-        return failed(f"could not be checked: {shortened(error)}")
+        found = check.look(campaign)
+    except (*UNREADABLE, AssertionError, StopIteration) as error:
+        found = failed(f"could not be checked: {shortened(error)}")
+    return (("", found),) if isinstance(found, Finding) else tuple(found.items())
 
 
 def _from_changed_tree(case: Case) -> bool:
@@ -209,37 +205,3 @@ def _from_changed_tree(case: Case) -> bool:
     except UNREADABLE:
         return False
     return isinstance(git, dict) and bool(git.get("dirty") or git.get("changes"))
-
-
-def _report_tables(results: Path) -> Finding:
-    folder = report_folder(results) / "tables"
-    if not folder.is_dir():
-        return skipped("no report was written yet")
-    try:
-        made = build_tables(load(results))
-        tables = made.all()
-        faults = [fault for table in tables for fault in _table_faults(folder, table)]
-        told = folder / DICTIONARY
-        # A report from before has none.
-        if told.is_file() and told.read_bytes() != dictionary(made):
-            faults.append(f"{told.name} is not what the tables say of their columns")
-    except UNREADABLE as error:
-        return failed(f"could not be checked: {shortened(error)}")
-    rows = sum(len(table.rows) for table in tables)
-    return judged(faults, f"{len(tables)} tables, {rows} rows")
-
-
-def _table_faults(folder: Path, table: Table) -> list[str]:
-    """How a written table differs from what the sealed runs give, as CSV and as Parquet."""
-    written, columns = folder / f"{table.name}.csv", folder / f"{table.name}.parquet"
-    faults = []
-    if not written.is_file() or written.read_bytes() != table.to_csv():
-        faults.append(f"{written.name} is not what the sealed runs give")
-    # By content: another release of Arrow may write the same table in other bytes.
-    made = table.to_arrow()
-    found = pq.read_table(columns, partitioning=None) if columns.is_file() else None
-    if found is None or not found.equals(made):
-        faults.append(f"{columns.name} is not what the sealed runs give")
-    elif not same_meanings(found.schema, made.schema):
-        faults.append(f"{columns.name} says of its columns or runs what they do not")
-    return faults

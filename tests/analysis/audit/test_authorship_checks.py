@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from analysis.audit.__main__ import main
-from analysis.audit.authorship_checks import Trust
 from analysis.audit.check import Finding, Outcome
 from analysis.audit.run import audit_folder
+from analysis.audit.trust import Trust
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.roots import Root

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.audit.__main__ import main
-from analysis.audit.registry import CHECKS
+from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
 from telemetry.record.files import read_json
@@ -68,5 +68,5 @@ def test_a_new_check_that_fails_fails_the_audit(
 
 
 def test_no_two_checks_have_one_name() -> None:
-    names = [check.name for check in CHECKS]
+    names = [check.name for check in (*CHECKS, *FOLDER_CHECKS)]
     assert len(set(names)) == len(names)

@@ -1,0 +1,55 @@
+"""Report checks: does what the report says come out of the sealed runs again?"""
+
+from pathlib import Path
+from typing import Final
+
+import pyarrow.parquet as pq
+
+from analysis.audit.campaign import Campaign, FolderCheck
+from analysis.audit.check import Finding, judged, skipped
+from analysis.runs.sealed_runs import load
+from analysis.tables.build import build_tables
+from analysis.tables.dictionary import DICTIONARY, dictionary
+from analysis.tables.file_metadata import same_meanings
+from analysis.tables.table import Table
+from telemetry.record.paths import report_folder
+
+
+def tables_come_again(campaign: Campaign) -> Finding:
+    """Every table of the report is what the sealed runs give now."""
+    folder = report_folder(campaign.results) / "tables"
+    if not folder.is_dir():
+        return skipped("no report was written yet")
+    made = build_tables(load(campaign.results))
+    tables = made.all()
+    faults = [fault for table in tables for fault in _table_faults(folder, table)]
+    told = folder / DICTIONARY
+    # A report from before has none.
+    if told.is_file() and told.read_bytes() != dictionary(made):
+        faults.append(f"{told.name} is not what the tables say of their columns")
+    rows = sum(len(table.rows) for table in tables)
+    return judged(faults, f"{len(tables)} tables, {rows} rows")
+
+
+def _table_faults(folder: Path, table: Table) -> list[str]:
+    """How a written table differs from what the sealed runs give, as CSV and as Parquet."""
+    written, columns = folder / f"{table.name}.csv", folder / f"{table.name}.parquet"
+    faults = []
+    if not written.is_file() or written.read_bytes() != table.to_csv():
+        faults.append(f"{written.name} is not what the sealed runs give")
+    # By content: another release of Arrow may write the same table in other bytes.
+    made = table.to_arrow()
+    found = pq.read_table(columns, partitioning=None) if columns.is_file() else None
+    if found is None or not found.equals(made):
+        faults.append(f"{columns.name} is not what the sealed runs give")
+    elif not same_meanings(found.schema, made.schema):
+        faults.append(f"{columns.name} says of its columns or runs what they do not")
+    return faults
+
+
+REPORT_CHECKS: Final = (
+    FolderCheck(
+        name="report-tables", claim="the report's tables come out again", look=tables_come_again
+    ),
+)
+"""Checks of a report, in the audit's order."""
