@@ -11,6 +11,8 @@
 - `energy_checks`: do they sum up, and stay within what their sensors see?
 - `model_checks`: do a model's bytes and operations come out again, and does no run beat them?
 - `power_checks`: can a board of its kind have drawn what it is said to have?
+- `processes`: sealed runs spread over processes, of which only what is kept of a run comes
+  back.
 - `reading_checks`: is what a node's source was to read there, possible, and told alike by all?
 - `record_checks`: is it whole, unchanged, ordered and complete?
 - `registry`: which checks the audit makes of every run.
@@ -18,6 +20,8 @@
 - `report_checks`: does what the report says come out of the sealed runs again?.
 - `result_checks`: do tokens, words, labels and identities agree with each other?
 - `run`: every check over every sealed run, from files alone.
+- `run_audit`: every check over one sealed run, and what is left of it once its arrays are let
+  go.
 - `spec_checks`: was what the spec says also asked for, loaded and answered with?
 - `time_checks`: do independent writers agree on what was done when, and for how long?
 - `traces`: the digests by which a trace of readings is known again, whatever it is called.

@@ -57,8 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--allowed-signers", help="file of whose signatures count (man ssh-keygen, ALLOWED SIGNERS)"
     )
     parser.add_argument("--root", help="root that was lodged elsewhere: 64 hex digits")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        help="processes that look at runs (default: a core each, as far as memory and runs go)",
+    )
     parser.add_json("every check with its findings, as report/audit.json has them")
     given = parser.parse_args(arguments)
+    if given.jobs is not None and given.jobs < 1:
+        complain(_WHO, f"`--jobs` must be 1 or more, but is {given.jobs} instead")
+        return ExitCode.BAD_INPUT
     place = named_place(given.results, _MODULE)
     results, run = place.results, place.run
     if place.attempt is not None and not place.attempt.seal.is_file():
@@ -69,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
     with waiting("auditing"):
-        audit = audit_folder(results, trust) if run is None else audit_run(run, trust)
+        audit = audit_folder(results, trust, given.jobs) if run is None else audit_run(run, trust)
     if not audit.lines:
         return _nothing(f"{shown(place.folder)} holds no sealed run", place)
     out = Output()

@@ -13,6 +13,7 @@ from analysis.audit.check import Case, Finding, Question
 from analysis.audit.traces import TraceMarks, trace_marks
 from analysis.audit.trust import Trust
 from analysis.runs.unreadable import UNREADABLE, shortened
+from analysis.tables.build import RunRows
 
 TAKERS: Final[dict[str, Callable[[Case], Any]]] = {
     "attempt": lambda case: case.attempt.number,
@@ -41,6 +42,11 @@ class RunFacts:
     """The traces of power that can be told from others, sorted by host, GPU and field."""
 
     @classmethod
+    def lost(cls, run_id: str, why: str) -> "RunFacts":
+        """Nothing of a run that could not be looked at, by `why`."""
+        return cls(run_id=run_id, missing=dict.fromkeys(TAKERS, why))
+
+    @classmethod
     def of(cls, case: Case) -> "RunFacts":
         """What can be taken of a run; never raises on a damaged record."""
         taken: dict[str, Any] = {}
@@ -63,6 +69,8 @@ class Campaign:
     """What the auditor brought along."""
     runs: tuple[RunFacts, ...]
     """What is known of each sealed run, by name."""
+    rows: Mapping[str, RunRows] = field(default_factory=dict)
+    """Their rows of the report's tables by run, where there is a report to hold against them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ def tables_come_again(campaign: Campaign) -> Finding:
     folder = report_folder(campaign.results) / "tables"
     if not folder.is_dir():
         return skipped("no report was written yet")
-    made = build_tables(load(campaign.results))
+    made = build_tables(load(campaign.results), campaign.rows)
     tables = made.all()
     faults = [fault for table in tables for fault in _table_faults(folder, table)]
     told = folder / DICTIONARY

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from analysis.audit.campaign import Campaign, FolderCheck, RunFacts
-from analysis.audit.check import Case, Check, Finding, Outcome, failed
+from analysis.audit.campaign import Campaign, FolderCheck
+from analysis.audit.check import Finding, Outcome, failed
+from analysis.audit.processes import audit_runs, jobs_for
 from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.audit.trust import Trust
 from analysis.runs.unreadable import UNREADABLE, shortened
 from telemetry.nearest import told_count
-from telemetry.record.paths import RunPaths, find_runs
+from telemetry.record.paths import RunPaths, find_runs, report_folder
 from telemetry.record.schema import SCHEMA_VERSION
 from telemetry.record.way_on import seals_digest
 from telemetry.terminal import printable
@@ -110,40 +111,58 @@ def audit_results(results: Path) -> list[CheckLine]:
     return list(audit_folder(results).lines)
 
 
-def audit_folder(results: Path, trust: Trust = _NO_TRUST) -> Audit:
-    """The audit of a results folder; damaged input fails a check and never raises."""
-    return _audit(results, [run for run in find_runs(results) if is_sealed(run)], trust, whole=True)
+def audit_folder(results: Path, trust: Trust = _NO_TRUST, jobs: int | None = 1) -> Audit:
+    """The audit of a results folder; damaged input fails a check and never raises.
+
+    Args:
+        results: the results folder.
+        trust: what the auditor brought along.
+        jobs: processes that look at runs; 1 is this one alone, None as many as are worth it, which
+            a program may ask for whose main module can be imported. The audit is the same.
+    """
+    runs = [run for run in find_runs(results) if is_sealed(run)]
+    return _audit(results, runs, trust, jobs, whole=True)
 
 
 def audit_run(run: RunPaths, trust: Trust = _NO_TRUST) -> Audit:
     """The audit of one sealed run; what takes a whole results folder is left out."""
-    return _audit(run.results, [run] if is_sealed(run) else [], trust, whole=False)
+    return _audit(run.results, [run] if is_sealed(run) else [], trust, 1, whole=False)
 
 
-def _audit(results: Path, runs: Sequence[RunPaths], trust: Trust, *, whole: bool) -> Audit:
-    """Run by run, so that no more than one run's arrays are held at a time."""
-    findings: dict[str, list[tuple[str, Finding]]] = {check.name: [] for check in CHECKS}
-    facts: list[RunFacts] = []
-    changed = 0
-    for number, run in enumerate(runs, 1):
-        case = Case(run, trust)
-        for check in CHECKS:
-            at(f"run {number} of {len(runs)}: {check.claim}")
-            findings[check.name].append((run.run_id, _look(check, case)))
-        facts.append(RunFacts.of(case))
-        changed += _from_changed_tree(case)
+def _audit(
+    results: Path, runs: Sequence[RunPaths], trust: Trust, jobs: int | None, *, whole: bool
+) -> Audit:
+    reported = whole and (report_folder(results) / "tables").is_dir()
+    audits = audit_runs(runs, trust, jobs_for(runs, jobs), rows=reported)
+    found = [dict(audit.findings) for audit in audits]
     lines = [
-        CheckLine(name=check.name, claim=check.claim, findings=tuple(findings[check.name]))
+        CheckLine(
+            name=check.name,
+            claim=check.claim,
+            findings=tuple(
+                (audit.run_id, each[check.name]) for audit, each in zip(audits, found, strict=True)
+            ),
+        )
         for check in CHECKS
         if runs
     ]
-    campaign = Campaign(results=results, trust=trust, runs=tuple(facts))
+    campaign = Campaign(
+        results=results,
+        trust=trust,
+        runs=tuple(audit.facts for audit in audits),
+        rows={audit.run_id: audit.rows for audit in audits if audit.rows is not None},
+    )
     for folder_check in FOLDER_CHECKS:
         if runs and (whole or folder_check.alone):
-            found = _look_at_all(folder_check, campaign)
+            at(folder_check.claim)
             lines.append(
-                CheckLine(name=folder_check.name, claim=folder_check.claim, findings=found)
+                CheckLine(
+                    name=folder_check.name,
+                    claim=folder_check.claim,
+                    findings=_look_at_all(folder_check, campaign),
+                )
             )
+    changed = sum(audit.changed_tree for audit in audits)
     return Audit(results=results, lines=tuple(lines), runs=len(runs), changed_trees=changed)
 
 
@@ -183,25 +202,9 @@ def to_mapping(audit: Audit) -> dict[str, Any]:
     }
 
 
-def _look(check: Check, case: Case) -> Finding:
-    try:
-        return check.look(case)
-    except (*UNREADABLE, AssertionError, StopIteration) as error:
-        # What is impossible in a record of ours is possible in anybody's.
-        return failed(f"could not be checked: {shortened(error)}")
-
-
 def _look_at_all(check: FolderCheck, campaign: Campaign) -> tuple[tuple[str, Finding], ...]:
     try:
         found = check.look(campaign)
     except (*UNREADABLE, AssertionError, StopIteration) as error:
         found = failed(f"could not be checked: {shortened(error)}")
     return (("", found),) if isinstance(found, Finding) else tuple(found.items())
-
-
-def _from_changed_tree(case: Case) -> bool:
-    try:
-        git = case.run.provenance.get("git")
-    except UNREADABLE:
-        return False
-    return isinstance(git, dict) and bool(git.get("dirty") or git.get("changes"))

@@ -32,9 +32,9 @@
 - `write`: tables as CSV and Parquet, with what their columns mean.
 
 Public: `Cell`, `Column`, `ColumnsOf`, `DICTIONARY`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`,
-`POINT`, `POINT_BY_NAME`, `RANDOM`, `Row`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `about`,
-`alike`, `build_tables`, `dictionary`, `differing`, `engine_order`, `engines_in_order`,
+`POINT`, `POINT_BY_NAME`, `RANDOM`, `Row`, `RunRows`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`,
+`about`, `alike`, `build_tables`, `dictionary`, `differing`, `engine_order`, `engines_in_order`,
 `estimated_bytes`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`,
 `launch_of`, `pandas_attrs`, `phase_rows`, `point_key`, `published`, `run_order`, `run_row`,
-`same_meanings`, `table_metadata`, `visible`, `write_tables`.
+`run_rows`, `same_meanings`, `table_metadata`, `visible`, `write_tables`.
 """

@@ -1,6 +1,7 @@
 """Build: every table that there is, made from the sealed runs of a results folder."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from analysis.energy.run_energy import RunEnergy
@@ -41,8 +42,38 @@ A table of all runs together sees those of single runs, and of its own kind thos
 """
 
 
-def build_tables(loaded: Loaded) -> Tables:
-    """The tables of all sealed runs; a run whose record cannot be read is named, not dropped."""
+@dataclass(frozen=True, kw_only=True)
+class RunRows:
+    """What one run gives to the tables: small beside its readings, and it can be pickled."""
+
+    rows: Mapping[str, Sequence[Row]]
+    """Its rows of every table of single runs, by the table's name."""
+    labels: RunLabels
+    """What travels with them."""
+    notes: tuple[tuple[str, str], ...]
+    """(run, sentence) of what a reader of its energies has to know."""
+
+
+def run_rows(run_energy: RunEnergy) -> RunRows:
+    """What one run gives to the tables.
+
+    Raises:
+        OSError, ValueError: its record cannot be read; all of `UNREADABLE` may come.
+    """
+    run = run_energy.run
+    return RunRows(
+        rows=_rows(Measured(run_energy)),
+        labels=RunLabels.of(run),
+        notes=tuple((run.run_id, printable(note)) for note in run_energy.notes),
+    )
+
+
+def build_tables(loaded: Loaded, known: Mapping[str, RunRows] | None = None) -> Tables:
+    """The tables of all sealed runs; a run whose record cannot be read is named, not dropped.
+
+    `known` are the rows of runs that were looked at before, by name; of others they are made here.
+    """
+    known = known or {}
     of_runs: dict[str, list[Row]] = {kind.name: [] for kind in TABLES if kind.of_run}
     notes: list[tuple[str, str]] = []
     counted: list[Run] = []
@@ -50,10 +81,7 @@ def build_tables(loaded: Loaded) -> Tables:
     others = list(loaded.not_counted)
     for run in counted_run(sorted(loaded.runs, key=run_order), "computing run"):
         try:
-            run_energy = RunEnergy(run)
-            own = _rows(Measured(run_energy))
-            own_labels = RunLabels.of(run)
-            own_notes = [(run.run_id, printable(note)) for note in run_energy.notes]
+            own = known.get(run.run_id) or run_rows(RunEnergy(run))
         except UNREADABLE as error:
             others.append(
                 NotCounted(
@@ -66,11 +94,11 @@ def build_tables(loaded: Loaded) -> Tables:
             continue
         # A campaign's tables at once would be gigabytes.
         run.let_go()
-        for name, rows in own.items():
+        for name, rows in own.rows.items():
             of_runs[name] += rows
-        notes += own_notes
+        notes += own.notes
         counted.append(run)
-        labels[run.run_id] = own_labels
+        labels[run.run_id] = own.labels
     others.sort(key=lambda other: (other.run_id, other.attempt or 0))
     made: dict[str, Table] = {}
     for kind in TABLES:
