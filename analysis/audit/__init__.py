@@ -15,6 +15,7 @@
   back.
 - `reading_checks`: is what a node's source was to read there, possible, and told alike by all?
 - `record_checks`: is it whole, unchanged, ordered and complete?
+- `record_rules`: what is asked of a record as a whole, and what each answer is worth.
 - `registry`: which checks the audit makes of every run.
 - `release`: what a record must hold, by what its own files say that its release wrote.
 - `report_checks`: does what the report says come out of the sealed runs again?.
@@ -23,7 +24,9 @@
 - `run_audit`: every check over one sealed run, and what is left of it once its arrays are let
   go.
 - `spec_checks`: was what the spec says also asked for, loaded and answered with?
+- `spec_rules`: what is asked of what was asked for, and what each answer is worth.
 - `time_checks`: do independent writers agree on what was done when, and for how long?
+- `time_rules`: what is asked of times, and what each answer is worth.
 - `traces`: the digests by which a trace of readings is known again, whatever it is called.
 - `trust`: what an auditor brings along, which the record's owner cannot have written.
 - `witness_checks`: three readings of each GPU's energy, held against each other where they can

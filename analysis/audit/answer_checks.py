@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.audit.check import Case, Check, Finding, judged, unseen
+from analysis.audit.check import Case, Check, Finding, Severity, judged, unseen
 from analysis.performance.model_record import ModelFacts
 from analysis.runs.table_arrays import int_array
 from telemetry.record.schema import Phase
@@ -166,8 +166,46 @@ def _sampling_faults(
 
 
 ANSWER_CHECKS: Final = (
-    Check(name="batches", claim="prompts were asked in batches as asked", look=batches_as_asked),
-    Check(name="lengths", claim="prompts and answers are as long as asked", look=lengths_as_asked),
-    Check(name="answers", claim="the model can have answered so", look=answers_possible),
+    Check(
+        name="batches",
+        claim="prompts were asked in batches as asked",
+        severity=Severity.WRONG,
+        rule=(
+            "each pass asks the prompts in order, `batch_size` at a time, and every"
+            " rank has a span of every batch"
+        ),
+        tolerance="none",
+        reason="the spec says how many there are",
+        rules_out=(
+            "batches of another size than the one that is told, and batches that were left out"
+        ),
+        look=batches_as_asked,
+    ),
+    Check(
+        name="lengths",
+        claim="prompts and answers are as long as asked",
+        severity=Severity.WRONG,
+        rule=(
+            "prompts and answers are as long as the spec lets them, end where it "
+            "lets them, and spans count the prompts' tokens alike"
+        ),
+        tolerance="none",
+        reason="the spec says how long they may be",
+        rules_out="shorter work than the one that is told",
+        look=lengths_as_asked,
+    ),
+    Check(
+        name="answers",
+        claim="the model can have answered so",
+        severity=Severity.WRONG,
+        rule=(
+            "ids lie in the vocabulary, the same ids read the same, and answers "
+            "differ or agree as the temperature has it"
+        ),
+        tolerance=f"{_MOST_TURNED:.0%} of prompts answered otherwise at temperature 0",
+        reason="rounding decides ties, not every other prompt's first token",
+        rules_out="answers that were made up or copied from each other",
+        look=answers_possible,
+    ),
 )
 """Checks of the answers, in the audit's order."""

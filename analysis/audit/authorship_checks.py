@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from analysis.audit.campaign import Campaign, FolderCheck
-from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped, unseen
+from analysis.audit.check import (
+    Case,
+    Check,
+    Finding,
+    Severity,
+    failed,
+    judged,
+    passed,
+    skipped,
+    unseen,
+)
 from analysis.audit.trust import Trust
 from telemetry.record.files import read_json, read_plain
 from telemetry.record.roots import Root, list_roots
@@ -102,12 +112,33 @@ def _sealed_us(seal: Path) -> int:
     return sealed_us
 
 
-AUTHORSHIP_CHECKS: Final = (Check(name="signature", claim="the seal is signed", look=signed),)
+AUTHORSHIP_CHECKS: Final = (
+    Check(
+        name="signature",
+        claim="the seal is signed",
+        severity=Severity.UNKNOWN,
+        rule=(
+            "seal.json is signed, by a key that the allowed signers name for the time of the seal"
+        ),
+        tolerance="none",
+        reason="a signature verifies or it does not",
+        rules_out="everybody but the holder of the key as the author of the record",
+        look=signed,
+    ),
+)
 """Checks of who answers for a run, in the audit's order."""
 AUTHORSHIP_FOLDER_CHECKS: Final = (
     FolderCheck(
         name="roots",
         claim="what was sealed when a root was taken is still there",
+        severity=Severity.WRONG,
+        rule=(
+            "every seal of which a root was taken hashes to it still, and the root "
+            "that was lodged is one of them"
+        ),
+        tolerance="none",
+        reason="a root is a digest of digests",
+        rules_out="a run that was removed, or sealed again, after the root was lodged",
         look=roots_stand,
     ),
 )

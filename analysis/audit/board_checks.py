@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.compute as pc
 
-from analysis.audit.check import Case, Check, Finding, judged, skipped, unseen
+from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
 from analysis.performance.model_record import ModelFacts
 from telemetry.boards.agreement import boards_fault
 from telemetry.boards.table import board_of
@@ -241,10 +241,51 @@ def _listed(words: set[str]) -> str:
 
 
 BOARD_CHECKS: Final = (
-    Check(name="board", claim="the GPUs are those asked for", look=boards_as_asked),
     Check(
-        name="inventory", claim="nodes and shards name the same whole GPUs", look=inventory_sound
+        name="board",
+        claim="the GPUs are those asked for",
+        severity=Severity.WRONG,
+        rule=(
+            "the driver's name of every GPU that worked is one of the kind asked "
+            "for, and its memory, limits and clocks are such a board's"
+        ),
+        tolerance=(f"{_MEMORY_TOLERANCE:.0%} of memory, {_ROW_TOLERANCE:.0%} of limits and clocks"),
+        reason=(
+            "torch sees 0.4 % less memory than the driver on an H200; partners sell"
+            " boards clocked some percent higher"
+        ),
+        rules_out=(
+            "work on another board than the one that is told, and readings that no such board gives"
+        ),
+        look=boards_as_asked,
     ),
-    Check(name="sm-clock", claim="the clock asked for was in force", look=clock_in_force),
+    Check(
+        name="inventory",
+        claim="nodes and shards name the same whole GPUs",
+        severity=Severity.WRONG,
+        rule=(
+            "a node's GPUs have one driver, one kind and UUIDs of their own, no "
+            "MIG, and every shard and source says the same of them"
+        ),
+        tolerance=f"{_LIMIT_STEP_W:g} W of a power limit",
+        reason="drivers round a limit to whole watts",
+        rules_out=(
+            "boards that are made up, shared with others by MIG, or modelled and told as real"
+        ),
+        look=inventory_sound,
+    ),
+    Check(
+        name="sm-clock",
+        claim="the clock asked for was in force",
+        severity=Severity.WRONG,
+        rule=(
+            "the highest SM clock read in the window is the one asked for, or "
+            "something held it down"
+        ),
+        tolerance=f"{_CLOCK_STEP_MHZ:g} MHz",
+        reason="NVIDIA's clocks come in steps of 15 MHz",
+        rules_out="a clock that was asked for, told, and not in force",
+        look=clock_in_force,
+    ),
 )
 """Checks of the boards, in the audit's order."""

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Final
 
 from analysis.audit.campaign import Campaign, FolderCheck, RunFacts
-from analysis.audit.check import Finding, failed, judged, skipped
+from analysis.audit.check import Finding, Severity, failed, judged, skipped
 
 # A copy shares all, one touched at every twentieth reading 0.95^16 = 44 %; of two GPUs at the same
 # work in 34 recorded runs none shared more than 1.6 %.
@@ -48,7 +48,23 @@ def _told(other: tuple[str, str, str], here: str) -> str:
 
 COPY_CHECKS: Final = (
     FolderCheck(
-        name="copies", claim="no trace stands under a second name", look=traces_differ, alone=True
+        name="copies",
+        claim="no trace stands under a second name",
+        severity=Severity.WRONG,
+        rule=(
+            "of the power of no two GPUs, ranks, nodes or runs the order of size "
+            "within short stretches is the same"
+        ),
+        tolerance=f"{_SHARED:.0%} of a trace's marks",
+        reason=(
+            "a copy touched at every twentieth reading shares 44 %, two GPUs at the"
+            " same work in 34 recorded runs at most 1.6 %"
+        ),
+        rules_out=(
+            "a repeat, a node or a GPU that was copied instead of measured, shifted or scaled too"
+        ),
+        look=traces_differ,
+        alone=True,
     ),
 )
 """Checks of runs against each other."""

@@ -10,6 +10,7 @@ from analysis.audit.check import (
     Case,
     Check,
     Finding,
+    Severity,
     failed,
     judged,
     passed,
@@ -139,19 +140,52 @@ def short_phases_say_so(case: Case) -> Finding:
 
 
 ENERGY_CHECKS: Final = (
-    Check(name="phase-sum", claim="phase energies sum to the total", look=phases_sum),
+    Check(
+        name="phase-sum",
+        claim="phase energies sum to the total",
+        severity=Severity.WRONG,
+        rule=(
+            "the energies of a rank's phases sum to its energy from its first moment to its last"
+        ),
+        tolerance=f"{SUM_TOLERANCE:g} of it",
+        reason="thousands of differences of doubles lose far less",
+        rules_out="energy that was moved out of a rank's phases, or counted twice",
+        look=phases_sum,
+    ),
     Check(
         name="short-phases",
         claim="no phase is told finer than its sensor sees",
+        severity=Severity.WEAK,
+        rule=(
+            "every phase told in joules is long enough for its GPU's sensor and has"
+            " its ±, every other a reason"
+        ),
+        tolerance="none",
+        reason=("`analysis.energy` works out from the board's timing how short is too short"),
+        rules_out="a number that no sensor of that board can have told",
         look=short_phases_say_so,
     ),
     Check(
         name="sensor",
         claim="sensors keep the pace that uncertainties rest on",
+        severity=Severity.WEAK,
+        rule=(
+            "readings change, in the median, as often as the update period that their ± rests on"
+        ),
+        tolerance=f"{PACE_TOLERANCE:g} periods, of at least {LEAST_CHANGES} changes",
+        reason=("a poll a little slower than the sensor sees two updates at once now and then"),
+        rules_out="a ± that is told smaller than the sensor's pace allows",
         look=sensor_keeps_pace,
     ),
     Check(
-        name="idle-gpus", claim="GPUs that were held and idle are charged", look=idle_gpus_charged
+        name="idle-gpus",
+        claim="GPUs that were held and idle are charged",
+        severity=Severity.WRONG,
+        rule="each GPU that the job held worked, or its energy is known and charged",
+        tolerance="none",
+        reason="a GPU that is held and idle draws power too",
+        rules_out="GPUs that a job held and nobody is charged for",
+        look=idle_gpus_charged,
     ),
 )
 """Checks of the energies, in the audit's order."""

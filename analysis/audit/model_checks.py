@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped, unseen
+from analysis.audit.check import (
+    Case,
+    Check,
+    Finding,
+    Severity,
+    failed,
+    judged,
+    passed,
+    skipped,
+    unseen,
+)
 from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILIES
 from analysis.performance.model_record import ModelFacts
@@ -126,11 +136,50 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 MODEL_CHECKS: Final = (
-    Check(name="bytes", claim="bytes that a step reads come out again", look=bytes_counted),
     Check(
-        name="arithmetic", claim="the model's arithmetic comes out again", look=arithmetic_repeats
+        name="bytes",
+        claim="bytes that a step reads come out again",
+        severity=Severity.WRONG,
+        rule=("bytes that a step reads, counted from the tensors, are those of the formula"),
+        tolerance=f"{BYTES_TOLERANCE:.0%}",
+        reason="paddings of a layer's scales and rows",
+        rules_out="another model or number format than the one that is told",
+        look=bytes_counted,
     ),
-    Check(name="finite", claim="no logits were inf or NaN", look=logits_finite),
-    Check(name="bound", claim="no run beats what its GPUs can do", look=bound_not_beaten),
+    Check(
+        name="arithmetic",
+        claim="the model's arithmetic comes out again",
+        severity=Severity.WRONG,
+        rule=(
+            "parameters, bytes and operations that model.json states come out of its model's shape"
+        ),
+        tolerance="none",
+        reason="they are whole numbers by one formula",
+        rules_out="figures that a share of the bound was flattered with",
+        look=arithmetic_repeats,
+    ),
+    Check(
+        name="finite",
+        claim="no logits were inf or NaN",
+        severity=Severity.WRONG,
+        rule=(
+            "the engine looked at its logits at every step, and neither it nor the "
+            "probe met inf or NaN"
+        ),
+        tolerance="none",
+        reason="what follows such logits is no answer",
+        rules_out="joules of a computation that failed",
+        look=logits_finite,
+    ),
+    Check(
+        name="bound",
+        claim="no run beats what its GPUs can do",
+        severity=Severity.WRONG,
+        rule=("no phase was faster than the stated peaks of its GPUs' memory and arithmetic allow"),
+        tolerance="none",
+        reason="nothing is faster than its peak",
+        rules_out="times that are too short for the work",
+        look=bound_not_beaten,
+    ),
 )
 """Checks of the model, in the audit's order."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped
+from analysis.audit.check import Case, Finding, failed, judged, passed, skipped
 from analysis.energy.curves import GAP_PERIODS
 from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
@@ -29,7 +29,7 @@ LEAST_COVERAGE: Final = 0.95
 LIFETIME_SLACK_US: Final = 60 * US_PER_S
 
 # Ranks take the offset that their node's watcher told them.
-_OFFSET_SLACK_US: Final = 100_000
+OFFSET_SLACK_US: Final = 100_000
 _CPU: Final = "cpu"
 _ROW_KEY: Final = ("t_us", "host", "device", "field")
 
@@ -204,7 +204,7 @@ def _offset_faults(case: Case) -> Iterator[str]:
         offset_us = clock.get("offset_us") if isinstance(clock, dict) else None
         if not isinstance(told_us, int) or not isinstance(offset_us, int):
             continue
-        if abs(offset_us - told_us) > _OFFSET_SLACK_US:
+        if abs(offset_us - told_us) > OFFSET_SLACK_US:
             apart_s = (offset_us - told_us) / US_PER_S
             yield f"{name} was written by a clock {apart_s:+.3f} s off its node's"
 
@@ -380,18 +380,3 @@ def _spans_of(case: Case, rank: int) -> pa.Table:
 def _prompts_sha256(case: Case) -> str | None:
     sha256 = read_json(case.attempt.launch).get("prompts_sha256")
     return sha256 if isinstance(sha256, str) and sha256.isalnum() else None
-
-
-RECORD_CHECKS: Final = (
-    Check(name="seal", claim="files are as sealed, none missing or extra", look=seal_intact),
-    Check(name="one-seal", claim="a run has one sealed attempt", look=one_sealed_attempt),
-    Check(name="run-id", claim="the run's name is the hash of its spec", look=run_id_is_spec),
-    Check(name="merge", claim="tables are what the shards merge to", look=merge_repeats),
-    Check(name="order", claim="samples are sorted and without duplicates", look=samples_sorted),
-    Check(name="lifetime", claim="stamps lie in the attempt's life", look=inside_lifetime),
-    Check(name="coverage", claim="GPU readings are complete", look=readings_complete),
-    Check(name="tiling", claim="phases tile every rank's time", look=spans_tile),
-    Check(name="presence", claim="all ranks and hosts are there", look=all_present),
-    Check(name="gpus", claim="each rank has a GPU of its own", look=gpus_distinct),
-)
-"""Checks of the record, in the audit's order."""

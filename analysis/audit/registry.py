@@ -16,11 +16,11 @@ from analysis.audit.energy_checks import ENERGY_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.reading_checks import READING_CHECKS
-from analysis.audit.record_checks import RECORD_CHECKS
+from analysis.audit.record_rules import RECORD_CHECKS
 from analysis.audit.report_checks import REPORT_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
-from analysis.audit.spec_checks import SPEC_CHECKS
-from analysis.audit.time_checks import TIME_CHECKS
+from analysis.audit.spec_rules import SPEC_CHECKS
+from analysis.audit.time_rules import TIME_CHECKS
 from analysis.audit.witness_checks import WITNESS_CHECKS
 from analysis.audit.work_checks import WORK_CHECKS
 

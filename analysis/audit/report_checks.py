@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow.parquet as pq
 
 from analysis.audit.campaign import Campaign, FolderCheck
-from analysis.audit.check import Finding, judged, skipped
+from analysis.audit.check import Finding, Severity, judged, skipped
 from analysis.runs.sealed_runs import load
 from analysis.tables.build import build_tables
 from analysis.tables.dictionary import DICTIONARY, dictionary
@@ -49,7 +49,17 @@ def _table_faults(folder: Path, table: Table) -> list[str]:
 
 REPORT_CHECKS: Final = (
     FolderCheck(
-        name="report-tables", claim="the report's tables come out again", look=tables_come_again
+        name="report-tables",
+        claim="the report's tables come out again",
+        severity=Severity.WRONG,
+        rule=(
+            "every table of report/tables, as CSV and Parquet, and columns.csv are "
+            "what the sealed runs give now"
+        ),
+        tolerance="none",
+        reason="the same runs give the same tables",
+        rules_out="a number of the report that was edited, be it in one format",
+        look=tables_come_again,
     ),
 )
 """Checks of a report, in the audit's order."""

@@ -17,6 +17,7 @@ from analysis.audit.check import (
     Case,
     Check,
     Finding,
+    Severity,
     failed,
     judged,
     unseen,
@@ -275,11 +276,74 @@ def _has_rank(gpu: Mapping[str, Any]) -> bool:
 
 
 RESULT_CHECKS: Final = (
-    Check(name="responses", claim="responses' counts are right", look=responses_count),
-    Check(name="tokens", claim="spans and responses count the same", look=spans_count),
-    Check(name="prompts", claim="every prompt was answered as often", look=prompts_answered),
-    Check(name="identities", claim="power, energy and rates agree", look=identities_hold),
-    Check(name="labels", claim="what is simulated says so", look=simulation_labelled),
-    Check(name="provenance", claim="the code that ran is on record", look=provenance_told),
+    Check(
+        name="responses",
+        claim="responses' counts are right",
+        severity=Severity.WRONG,
+        rule="each response's count of tokens and words is that of what it holds",
+        tolerance="none",
+        reason="they are counted again",
+        rules_out="tokens that were never generated",
+        look=responses_count,
+    ),
+    Check(
+        name="tokens",
+        claim="spans and responses count the same",
+        severity=Severity.WRONG,
+        rule=("rank 0's spans count the prompts, tokens and words that the responses hold"),
+        tolerance="none",
+        reason="both count the same answers",
+        rules_out="tokens told in one file alone",
+        look=spans_count,
+    ),
+    Check(
+        name="prompts",
+        claim="every prompt was answered as often",
+        severity=Severity.WRONG,
+        rule=(
+            "the prompts file has the digest and lines asked for, and each pass "
+            "answered each prompt once"
+        ),
+        tolerance="none",
+        reason="a file is known by its digest",
+        rules_out=("other prompts than those that are told, and prompts left out or asked twice"),
+        look=prompts_answered,
+    ),
+    Check(
+        name="identities",
+        claim="power, energy and rates agree",
+        severity=Severity.WRONG,
+        rule=(
+            "W = J/token x token/s, J = W x s, and the sums over GPUs hold, in the "
+            "report's tables where there are some"
+        ),
+        tolerance=f"{SUM_TOLERANCE:g} of each side",
+        reason="sums of doubles lose far less",
+        rules_out="one number of a report that was edited",
+        look=identities_hold,
+    ),
+    Check(
+        name="labels",
+        claim="what is simulated says so",
+        severity=Severity.WRONG,
+        rule=("spec, manifest, hosts, GPUs, shards and tables agree on what is simulated"),
+        tolerance="none",
+        reason="who writes a file knows whether it is",
+        rules_out="a modelled run that is told as a measured one",
+        look=simulation_labelled,
+    ),
+    Check(
+        name="provenance",
+        claim="the code that ran is on record",
+        severity=Severity.UNKNOWN,
+        rule=(
+            "a commit is on record, changes beside it are told and were allowed, "
+            "and the packages and host are those that others saw"
+        ),
+        tolerance="none; of a release its build's mark",
+        reason="a commit is a digest",
+        rules_out=("code that nobody can look up, or other packages than those that are told"),
+        look=provenance_told,
+    ),
 )
 """Checks of the results, in the audit's order."""

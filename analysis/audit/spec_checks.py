@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from analysis.audit.check import Case, Check, Finding, failed, judged, unseen
+from analysis.audit.check import Case, Finding, failed, judged, unseen
 from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILY_BEFORE
 from analysis.performance.model_record import ModelFacts
@@ -359,11 +359,3 @@ def tokenizer_as_asked(case: Case) -> Finding:
     if ids is not None and vocab != ids:
         faults.append(f"{name} has {vocab} ids, the model {ids:.0f}")
     return judged(faults, f"{name} of {vocab} ids")
-
-
-SPEC_CHECKS: Final = (
-    Check(name="launch", claim="the launcher was given what the spec says", look=order_says_so),
-    Check(name="model", claim="the model is the one asked for", look=model_as_asked),
-    Check(name="tokenizer", claim="the tokenizer is the one asked for", look=tokenizer_as_asked),
-)
-"""Checks of what was asked for, in the audit's order."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.compute as pc
 
-from analysis.audit.check import Case, Check, Finding, judged, skipped, unseen
+from analysis.audit.check import Case, Finding, judged, skipped, unseen
 from analysis.audit.release import missing_model
 from analysis.performance.model_record import ModelFacts
 from analysis.runs.rank_spans import RankSpans
@@ -19,28 +19,28 @@ from telemetry.record.schema import Phase
 
 # The record's own words of a length differ from the spans' by a few lines of code; 8 ms at most in
 # 34 recorded runs.
-_LENGTH_SLACK_S: Final = 0.5
-_WINDOW_SLACK_S: Final = 0.05
+LENGTH_SLACK_S: Final = 0.5
+WINDOW_SLACK_S: Final = 0.05
 # Shards are opened right before the first batch; a shared disk may take its time.
 _OPENED_SLACK_S: Final = 10.0
 # After a steady warm-up the same batch went 2.7 % slower to 0.6 % faster in 22 real runs; boards
 # that warm up further, or meet a cap, lose some percent.
-_PACE_TOLERANCE: Final = 0.15
+PACE_TOLERANCE: Final = 0.15
 # By rank 0's own clock the tokens took 0.1 to 0.7 % longer in 34 recorded runs.
 _LEAST_TOOK: Final = 0.98
 _MOST_TOOK: Final = 1.1
 # Rank 0 writes how it ended when all ranks and watchers are gone: 1.5 s at most in 34 runs.
-_END_SLACK_S: Final = 60.0
+END_SLACK_S: Final = 60.0
 # Watchers begin before and go after the ranks.
-_WATCH_SLACK_S: Final = 5.0
+WATCH_SLACK_S: Final = 5.0
 # Of all the moments at which ranks wait for each other the nearest: what is more is no waiting.
-_MEETING_US: Final = 100 * US_PER_MS
+MEETING_US: Final = 100 * US_PER_MS
 # A clock known to no better than a poll's time puts a node's power into other phases.
-_MOST_ERROR_US: Final = 100 * US_PER_MS
+MOST_ERROR_US: Final = 100 * US_PER_MS
 # A watcher's first and last poll, and 1 % of the others, in 21 recorded runs; on a busy node more.
-_TICKS_SLACK: Final = 5
-_TICKS_TOLERANCE: Final = 0.1
-_REST_SLACK_S: Final = 0.1
+TICKS_SLACK: Final = 5
+TICKS_TOLERANCE: Final = 0.1
+REST_SLACK_S: Final = 0.1
 
 _BEFORE: Final = (Phase.STARTUP, Phase.IDLE, Phase.LOAD, Phase.WARMUP)
 _WORDS: Final = frozenset(Phase)
@@ -106,7 +106,7 @@ def _asked_faults(rank: RankSpans, launch: Mapping[str, Any]) -> Iterator[str]:
     idle_s, batches = launch.get("idle_s"), launch.get("warmup_batches")
     rested_s = float(rank.seconds(rank.of(Phase.IDLE)).sum())
     idle_s = float(idle_s) if isinstance(idle_s, int | float) else rested_s
-    if (idle_s > 0) is not (Phase.IDLE in rank.phase) or rested_s < idle_s - _REST_SLACK_S:
+    if (idle_s > 0) is not (Phase.IDLE in rank.phase) or rested_s < idle_s - REST_SLACK_S:
         yield f"{idle_s:g} s of idle were asked for, it rested {rested_s:.3f} s"
     if isinstance(batches, int) and (batches > 0) is not (Phase.WARMUP in rank.phase):
         yield f"{batches} batches of warm-up were asked for, its spans say otherwise"
@@ -121,7 +121,7 @@ def lengths_agree(case: Case) -> Finding:
     faults = []
     told_s = model.number("window", "seconds")
     seconds = run_energy.duration_s
-    if told_s is not None and abs(told_s - seconds) > _WINDOW_SLACK_S:
+    if told_s is not None and abs(told_s - seconds) > WINDOW_SLACK_S:
         faults.append(f"the window is {seconds:.3f} s in spans, {told_s:.3f} s in model.json")
     batches = model.number("window", "batches")
     counted = len(rank.measured(Phase.PREFILL)) + len(rank.measured(Phase.ANSWER))
@@ -129,7 +129,7 @@ def lengths_agree(case: Case) -> Finding:
         faults.append(f"spans have {counted} batches, model.json {batches:.0f}")
     warm_s = model.number("warmup", "seconds")
     spent_s = float(rank.seconds(rank.of(Phase.WARMUP)).sum())
-    if warm_s is not None and abs(warm_s - spent_s) > _LENGTH_SLACK_S:
+    if warm_s is not None and abs(warm_s - spent_s) > LENGTH_SLACK_S:
         faults.append(f"the warm-up is {spent_s:.3f} s in spans, {warm_s:.3f} s in model.json")
     faults += _opened_faults(case, rank)
     faults += _pace_faults(case, model)
@@ -137,12 +137,12 @@ def lengths_agree(case: Case) -> Finding:
     ended_us = int(read_json(case.attempt.ended)["t_us"])
     last_us = max(one.life_us[1] for one in run_energy.ranks)
     after_s = (ended_us - last_us) / US_PER_S
-    if not -_WATCH_SLACK_S <= after_s <= _END_SLACK_S:
+    if not -WATCH_SLACK_S <= after_s <= END_SLACK_S:
         faults.append(f"the attempt ended {after_s:.3f} s after its last span")
     return judged(
         faults,
         f"a window of {seconds:.3f} s, the end {after_s:.3f} s after the last span",
-        strain=after_s / _END_SLACK_S,
+        strain=after_s / END_SLACK_S,
     )
 
 
@@ -166,7 +166,7 @@ def _pace_faults(case: Case, model: ModelFacts) -> list[str]:
     if not paces:
         return []
     pace, warm = float(np.median(paces)), float(rates[-1])
-    if abs(pace / warm - 1.0) <= _PACE_TOLERANCE:
+    if abs(pace / warm - 1.0) <= PACE_TOLERANCE:
         return []
     return [f"its steps make {pace:.0f} tokens/s, the same batch in the warm-up {warm:.0f}"]
 
@@ -196,8 +196,8 @@ def _progress_faults(case: Case, seconds: float) -> list[str]:
     took_s = counted / rate
     # Its time is a little longer than the window: it ends when the last answers are written.
     least_s, most_s = (
-        _LEAST_TOOK * seconds - _WINDOW_SLACK_S,
-        _MOST_TOOK * seconds + _LENGTH_SLACK_S,
+        _LEAST_TOOK * seconds - WINDOW_SLACK_S,
+        _MOST_TOOK * seconds + LENGTH_SLACK_S,
     )
     if least_s <= took_s <= most_s:
         return []
@@ -256,7 +256,7 @@ def watchers_agree(case: Case) -> Finding:
 
 def _watch_faults(record: Mapping[str, Any], first_us: int, last_us: int) -> Iterator[str]:
     started_us, ended_us = record.get("started_us"), record.get("ended_us")
-    slack_us = _WATCH_SLACK_S * US_PER_S
+    slack_us = WATCH_SLACK_S * US_PER_S
     if isinstance(started_us, int) and started_us > first_us + slack_us:
         yield f"its watcher began {(started_us - first_us) / US_PER_S:.1f} s after the ranks"
     if not isinstance(started_us, int) or not isinstance(ended_us, int):
@@ -280,14 +280,14 @@ def _exit_faults(
         ("said that it was ready", ready.get("ready_us"), started_us),
         ("was seen to end", ended.get("t_us"), ended_us),
     ):
-        if isinstance(stamp_us, int) and abs(stamp_us - of_us) > _WATCH_SLACK_S * US_PER_S:
+        if isinstance(stamp_us, int) and abs(stamp_us - of_us) > WATCH_SLACK_S * US_PER_S:
             apart_s = (stamp_us - of_us) / US_PER_S
             yield f"its watcher {what} {apart_s:.1f} s after its own record has it"
     period_ms, ticks = ready.get("period_ms"), record.get("ticks")
     if isinstance(period_ms, int) and isinstance(ticks, int):
         due = (ended_us - started_us) / (period_ms * US_PER_MS)
         took = ticks + int(record.get("ticks_missed", 0))
-        if abs(took - due) > _TICKS_SLACK + _TICKS_TOLERANCE * due:
+        if abs(took - due) > TICKS_SLACK + TICKS_TOLERANCE * due:
             yield f"its watcher polled {took} times, every {period_ms} ms were {due:.0f}"
 
 
@@ -309,14 +309,14 @@ def clocks_agree(case: Case) -> Finding:
             continue
         worst_us = max(worst_us, offset.error_us)
         faults += [f"{host}: {fault}" for fault in _offset_faults(offset, case.rank_0.host)]
-        if offset.error_us > _MOST_ERROR_US:
+        if offset.error_us > MOST_ERROR_US:
             faults.append(
                 f"{host}: its clock is known to {offset.error_us / US_PER_S:.3f} s, "
-                f"at most {_MOST_ERROR_US / US_PER_S:g} s are of use"
+                f"at most {MOST_ERROR_US / US_PER_S:g} s are of use"
             )
     for rank in ranks[1:]:
         apart_us = _apart_us(ranks[0], rank)
-        if apart_us is not None and apart_us > _MEETING_US + 2 * worst_us:
+        if apart_us is not None and apart_us > MEETING_US + 2 * worst_us:
             faults.append(
                 f"rank {rank.rank} on {rank.host} is {apart_us / US_PER_S:.3f} s off rank "
                 f"{ranks[0].rank} wherever they waited for each other"
@@ -324,7 +324,7 @@ def clocks_agree(case: Case) -> Finding:
     return judged(
         faults,
         f"{len(hosts)} clocks known to {worst_us / US_PER_S:.4f} s",
-        strain=worst_us / _MOST_ERROR_US,
+        strain=worst_us / MOST_ERROR_US,
     )
 
 
@@ -356,12 +356,3 @@ def _apart_us(one: RankSpans, other: RankSpans) -> int | None:
         nearest = int(min(np.abs(edge).min() for edge in edges))
         least = nearest if least is None else min(least, nearest)
     return least
-
-
-TIME_CHECKS: Final = (
-    Check(name="phases", claim="phases are as asked for, in their order", look=phases_lawful),
-    Check(name="durations", claim="independent files tell the same lengths", look=lengths_agree),
-    Check(name="watchers", claim="watchers wrote what they counted", look=watchers_agree),
-    Check(name="host-clocks", claim="nodes agree on the time", look=clocks_agree),
-)
-"""Checks of the times, in the audit's order."""

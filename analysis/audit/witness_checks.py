@@ -9,7 +9,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from analysis.audit.check import Case, Check, Finding, failed, judged, passed, skipped, unseen
+from analysis.audit.check import (
+    Case,
+    Check,
+    Finding,
+    Severity,
+    failed,
+    judged,
+    passed,
+    skipped,
+    unseen,
+)
 from analysis.audit.reading_checks import ASKED_KEY, MISSING_KEY, named_readings
 from analysis.energy.board_power import board_limit_w
 from analysis.energy.curves import COVERAGE_FACTOR, Curve
@@ -317,25 +327,73 @@ def _gpus(count: int) -> str:
 
 
 WITNESS_CHECKS: Final = (
-    Check(name="counters", claim="energy counters never go back", look=counters_rise),
+    Check(
+        name="counters",
+        claim="energy counters never go back",
+        severity=Severity.WRONG,
+        rule=(
+            "no energy counter, as watcher or rank read it, falls, leaps beyond "
+            "what its board can draw, or stands still at work"
+        ),
+        tolerance="none beyond the counter's update",
+        reason="a counter counts up, by the board's power",
+        rules_out="a counter that was edited, or of another board",
+        look=counters_rise,
+    ),
     Check(
         name="polls",
         claim="power accounts for what the counter rose between its polls",
+        severity=Severity.WRONG,
+        rule=(
+            "the integral of power from the first poll of a GPU's counter to the "
+            "last is what the counter rose"
+        ),
+        tolerance=(
+            f"{POLL_TOLERANCE:.1%} and the sensors' timing, of which at most {MOST_BLUR:.0%}"
+        ),
+        reason="0.31 % at most on any GPU of 21 recorded runs on H200, timing included",
+        rules_out="power or counter that was falsified alone, in any share",
         look=power_accounts_for_polls,
     ),
     Check(
         name="power-integral",
         claim="counter and power integral agree",
+        severity=Severity.WRONG,
+        rule=("counter and power integral of every GPU tell the same energy of the window"),
+        tolerance=(
+            f"{GAP_TOLERANCE:.0%} and the sensors' timing, of which at most {MOST_BLUR:.0%}"
+        ),
+        reason=(
+            "InferenceX holds 5 % (utils/aggregate_power.py); zeus' author saw at "
+            "most 1 % (github.com/ml-energy/zeus 12)"
+        ),
+        rules_out="one of the two witnesses of the window falsified by more than that",
         look=counter_meets_power_integral,
     ),
     Check(
         name="rank-counter",
         claim="rank counter and polled counter agree",
+        severity=Severity.WRONG,
+        rule=(
+            "each poll of a counter by the watcher is what its rank read next to "
+            "it, and what was drawn between"
+        ),
+        tolerance=(
+            f"{RANK_COUNTER_TOLERANCE:.0%} of what was drawn between, the counter's "
+            "update at the board's limit, and the power's ±"
+        ),
+        reason="both read one running total, at two moments",
+        rules_out=("the ranks' counter falsified and the watcher's not, or the other way round"),
         look=rank_counter_meets_polled_counter,
     ),
     Check(
         name="phase-shares",
         claim="witnesses agree on the energy of each phase",
+        severity=Severity.WRONG,
+        rule=("of every rank and phase the counter and the power integral tell the same energy"),
+        tolerance=f"{_MANY:g} times their ± together and {GAP_TOLERANCE:.0%}",
+        reason="of dozens of phases a twentieth would lie outside k = 2",
+        rules_out="energy that was moved from one phase to another",
         look=phase_shares_agree,
     ),
 )

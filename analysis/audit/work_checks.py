@@ -11,6 +11,7 @@ from analysis.audit.check import (
     Case,
     Check,
     Finding,
+    Severity,
     failed,
     judged,
     passed,
@@ -232,9 +233,48 @@ def _memory_faults(model: ModelFacts) -> list[str]:
 
 
 WORK_CHECKS: Final = (
-    Check(name="steps", claim="steps, responses and spans tell the same", look=steps_agree),
-    Check(name="window", claim="the window is as long as asked for", look=window_filled),
-    Check(name="warm-up", claim="the warm-up tells whether it was steady", look=warmup_told),
-    Check(name="memory", claim="memory is told beside its plan", look=memory_planned),
+    Check(
+        name="steps",
+        claim="steps, responses and spans tell the same",
+        severity=Severity.WRONG,
+        rule=(
+            "steps, responses and spans tell the same tokens at the same times, and"
+            " steps of a device differ as steps do"
+        ),
+        tolerance=f"{STEP_SLACK_US // 1000} ms between a step and its span",
+        reason=("the device's clock drifts from the host's by some hundred microseconds a batch"),
+        rules_out="steps that were made up, and tokens that were chosen at no step",
+        look=steps_agree,
+    ),
+    Check(
+        name="window",
+        claim="the window is as long as asked for",
+        severity=Severity.WEAK,
+        rule="the measured window is of whole passes and as long as was asked for",
+        tolerance=f"{WINDOW_SLACK_S:g} s",
+        reason="the decision to end is made some lines away from the span's edge",
+        rules_out="a window cut to the part that suits",
+        look=window_filled,
+    ),
+    Check(
+        name="warm-up",
+        claim="the warm-up tells whether it was steady",
+        severity=Severity.WEAK,
+        rule=("model.json's word whether the warm-up was steady follows from the rates beside it"),
+        tolerance=f"{SPREAD_TOLERANCE:g} of the spread",
+        reason="rates are written in full",
+        rules_out="a warm-up that was not steady and is told as such",
+        look=warmup_told,
+    ),
+    Check(
+        name="memory",
+        claim="memory is told beside its plan",
+        severity=Severity.WEAK,
+        rule=("torch's figures of memory do not contradict each other, and stand beside the plan"),
+        tolerance=f"none; a plan off by more than {MEMORY_TOLERANCE:.0%} is told",
+        reason="a peak is no less than what it is the peak of",
+        rules_out="figures of memory that were edited one by one",
+        look=memory_planned,
+    ),
 )
 """Checks of the work, in the audit's order."""
