@@ -9,6 +9,8 @@
 - `check`: what one check of the audit saw in one run, and the case it looked at.
 - `copies`: one trace of readings under two names is a copy, as no two measurements are alike.
 - `energy_checks`: do they sum up, and stay within what their sensors see?
+- `evidence`: which kinds of evidence a record stands on, and what each rules out, in a
+  paragraph.
 - `model_checks`: do a model's bytes and operations come out again, and does no run beat them?
 - `power_checks`: can a board of its kind have drawn what it is said to have?
 - `processes`: sealed runs spread over processes, of which only what is kept of a run comes
