@@ -43,8 +43,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry.sources.nvml", "telemetry.sources.simulated"),
     },
     "telemetry.merge": {"telemetry", "telemetry.record", "telemetry.shards"},
+    # Whom others trust: asked when something is signed, and held against it in an audit.
+    "telemetry.evidence": {"telemetry", "telemetry.record"},
     # A door of its own: it signs what others sealed.
-    "telemetry.sign": {"telemetry", "telemetry.record"},
+    "telemetry.sign": {"telemetry", "telemetry.evidence", "telemetry.record"},
     # What one rank does.
     "workers": {"telemetry.record", "workers.distributed", "workers.session"},
     "workers.models.base": {"telemetry.record"},
@@ -136,8 +138,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     "analysis.audit": {
         *("analysis.energy", "analysis.performance", "analysis.runs", "analysis.tables"),
-        *("telemetry", "telemetry.boards", "telemetry.merge", "telemetry.record"),
-        "telemetry.shards",
+        *("telemetry", "telemetry.boards", "telemetry.evidence", "telemetry.merge"),
+        *("telemetry.record", "telemetry.shards"),
     },
     "analysis.compare": {
         *("analysis.figures", "analysis.report", "analysis.runs", "analysis.statistics"),
@@ -171,6 +173,7 @@ MAY_SEE_NVML: Final = {"telemetry.sources.nvml"}
 # What a login node and an auditor's laptop load: neither torch nor NVIDIA's library.
 LIGHT: Final = (
     *("telemetry.record", "telemetry.shards", "telemetry.boards", "telemetry.merge"),
+    "telemetry.evidence",
     *("telemetry.sources", "telemetry.sources.host", "telemetry.sources.simulated"),
     *("telemetry.sources.dcgm", "workers.planning", "workers.prompts", "workers.tokenizers"),
     *(

@@ -13,7 +13,7 @@ from typing import Final
 
 from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
-from analysis.audit.trust import Trust
+from analysis.audit.trust import Trust, add_trust
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.document import due
 from telemetry.next_line import typed
@@ -53,10 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--strict", action="store_true", help="exit with 4 when something could not be looked at"
     )
-    parser.add_argument(
-        "--allowed-signers", help="file of whose signatures count (man ssh-keygen, ALLOWED SIGNERS)"
-    )
-    parser.add_argument("--root", help="root that was lodged elsewhere: 64 hex digits")
+    add_trust(parser)
     parser.add_argument(
         "--jobs",
         type=int,
@@ -72,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if place.attempt is not None and not place.attempt.seal.is_file():
         return _nothing(f"{shown(place.folder)} is an attempt that is not sealed", place)
     try:
-        trust = Trust.named(given.allowed_signers, given.root)
+        trust = Trust.named(given)
     except ValueError as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT

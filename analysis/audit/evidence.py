@@ -39,7 +39,7 @@ class Told(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class EvidenceKind:
     """A kind of evidence, and what it is worth where it stands."""
 
     name: str
@@ -55,42 +55,42 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind(
+    EvidenceKind(
         name="seal",
         title="the seal",
         checks=("seal",),
         rules_out="a slip, a broken disk and a change by somebody without the code",
         leaves="the folder's owner, who can seal again",
     ),
-    Kind(
+    EvidenceKind(
         name="chain",
         title="the chain of closed parts",
         checks=("chain",),
         rules_out="a part that was changed, taken out or put in after the next one was closed",
         leaves="one who writes every part anew",
     ),
-    Kind(
+    EvidenceKind(
         name="countersigned",
         title="the other nodes' countersigning",
         checks=("countersigned",),
         rules_out="a node's parts written anew without those of every other node",
         leaves="one who holds all nodes' folders",
     ),
-    Kind(
+    EvidenceKind(
         name="signature",
         title="the signature",
         checks=("signature",),
         rules_out="everybody but the key's holder",
         leaves="the key's holder, at any time",
     ),
-    Kind(
+    EvidenceKind(
         name="root",
         title="the lodged root",
         checks=("lodged",),
         rules_out="a run changed or taken away since the root was lodged, by anybody",
         leaves="what was done before",
     ),
-    Kind(
+    EvidenceKind(
         name="time-stamp",
         title="the time stamp",
         checks=("seal-stamp", "root-stamp"),
@@ -102,10 +102,10 @@ KINDS: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class EvidenceStanding:
     """How a kind of evidence stands in one record."""
 
-    kind: Kind
+    kind: EvidenceKind
     """Which kind."""
     outcome: Outcome
     """Passed where it stands, failed where it is broken, not applicable where there is none."""
@@ -127,7 +127,7 @@ class Standing:
 class Evidence:
     """What a record stands on."""
 
-    standings: tuple[Standing, ...]
+    standings: tuple[EvidenceStanding, ...]
     """Each kind that was asked about, in the order of `KINDS`."""
     consistent: bool
     """Whether no check of the audit failed, of whatever kind."""
@@ -186,14 +186,14 @@ class Evidence:
             "kinds": [one.to_mapping() for one in self.standings],
         }
 
-    def _those(self, outcome: Outcome) -> list[Standing]:
+    def _those(self, outcome: Outcome) -> list[EvidenceStanding]:
         return [one for one in self.standings if one.outcome is outcome]
 
     def _outcome(self, name: str) -> Outcome | None:
         return next((one.outcome for one in self.standings if one.kind.name == name), None)
 
 
-def _standing(kind: Kind, lines: Mapping[str, Told]) -> Standing | None:
+def _standing(kind: EvidenceKind, lines: Mapping[str, Told]) -> EvidenceStanding | None:
     asked = [lines[name] for name in kind.checks if name in lines]
     if not asked:
         return None
@@ -203,7 +203,7 @@ def _standing(kind: Kind, lines: Mapping[str, Told]) -> Standing | None:
     if outcome is Outcome.PASSED and any(_partly(line) for line in deciding):
         # What stands of some runs is no evidence for the others.
         outcome = Outcome.UNSEEN
-    return Standing(
+    return EvidenceStanding(
         kind=kind,
         outcome=outcome,
         told=printable("; ".join(line.evidence for line in deciding)),

@@ -7,12 +7,13 @@ in `FOLDER_CHECKS`: the command line, audit.json and the report take it from her
 from typing import Final
 
 from analysis.audit.answer_checks import ANSWER_CHECKS
-from analysis.audit.authorship_checks import AUTHORSHIP_CHECKS, AUTHORSHIP_FOLDER_CHECKS
+from analysis.audit.authorship_checks import AUTHORSHIP_CHECKS
 from analysis.audit.board_checks import BOARD_CHECKS
 from analysis.audit.campaign import FolderCheck
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
+from analysis.audit.lodging_checks import LODGING_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.reading_checks import READING_CHECKS
@@ -20,6 +21,7 @@ from analysis.audit.record_rules import RECORD_CHECKS
 from analysis.audit.report_checks import REPORT_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
 from analysis.audit.spec_rules import SPEC_CHECKS
+from analysis.audit.stamp_checks import STAMP_CHECKS, STAMP_FOLDER_CHECKS
 from analysis.audit.time_rules import TIME_CHECKS
 from analysis.audit.witness_checks import WITNESS_CHECKS
 from analysis.audit.work_checks import WORK_CHECKS
@@ -27,6 +29,7 @@ from analysis.audit.work_checks import WORK_CHECKS
 CHECKS: Final[list[Check]] = [
     *RECORD_CHECKS,
     *AUTHORSHIP_CHECKS,
+    *STAMP_CHECKS,
     *SPEC_CHECKS,
     *BOARD_CHECKS,
     *TIME_CHECKS,
@@ -42,7 +45,8 @@ CHECKS: Final[list[Check]] = [
 """All checks of a run, in the order they are made and told; names stand once each."""
 FOLDER_CHECKS: Final[list[FolderCheck]] = [
     *COPY_CHECKS,
-    *AUTHORSHIP_FOLDER_CHECKS,
+    *LODGING_CHECKS,
+    *STAMP_FOLDER_CHECKS,
     *REPORT_CHECKS,
 ]
 """All checks of a results folder's runs together, in the order they are made and told."""

@@ -8,7 +8,8 @@ from typing import Any
 from launcher.config.errors import BadInputError
 from telemetry.named_paths import named_path
 from telemetry.record.paths import holds_results
-from telemetry.record.signature import SigningError, sign
+from telemetry.record.signature import sign
+from telemetry.record.signer import SigningError
 
 
 def results_folder(config: Mapping[str, Any]) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from telemetry.clock import wall_us
+from telemetry.record.beside import is_beside
 from telemetry.record.files import (
     NotPlainError,
     create_json,
@@ -15,7 +16,6 @@ from telemetry.record.files import (
 )
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SCHEMA_VERSION, EndState
-from telemetry.record.signature import signature_of
 
 SEALED: Final = "sealed"
 """Where a run stands that has a seal, in the words that it is told in."""
@@ -134,13 +134,15 @@ def read_sealed(path: Path, sha256: str | None) -> bytes:
 
 
 def _attempt_files(attempt: AttemptPaths) -> list[Path]:
-    """Everything in the attempt that is no folder, but its seal and who signed it, sorted."""
+    """Everything in the attempt that is no folder, but its seal and who vouched for it, sorted."""
     found = []
     for folder, inner, files in os.walk(attempt.folder):
         links = [name for name in inner if Path(folder, name).is_symlink()]
         found += [Path(folder, name) for name in (*files, *links) if not _leftover(name)]
-    of_seal = {attempt.seal, signature_of(attempt.seal)}
-    return sorted((path for path in found if path not in of_seal), key=os.fspath)
+    seal = attempt.seal
+    return sorted(
+        (path for path in found if path != seal and not is_beside(seal, path)), key=os.fspath
+    )
 
 
 def _leftover(name: str) -> bool:

@@ -1,75 +1,62 @@
-"""Signature: who answers for a seal, by an SSH key that its holder alone has.
+"""Signature: who answers for a seal or a root, by a key that its holder alone has.
 
 A seal proves that files agree with each other: whoever owns the folder can make it again. A
-signature can be made by the key's holder alone. `ssh-keygen -Y` (OpenSSH 8.2 and later) makes and
-checks it; the file is OpenSSH's own form, so that no tool of this project is needed to check one.
+signature can be made by the key's holder alone. A key is OpenSSH's or minisign's, and the file is
+in that tool's own form: `telemetry.record.ssh_signature`, `telemetry.record.minisign`.
 """
 
-import os
-import subprocess
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
-from telemetry.clock import US_PER_S
-from telemetry.record.files import read_json, read_plain, write_bytes
+from telemetry.clock import wall_us
+from telemetry.record.beside import BUNDLE, MINISIGN, SSH, beside, signatures_beside
+from telemetry.record.files import read_json, write_bytes
+from telemetry.record.minisign import check_minisign, is_minisign, sign_minisign
 from telemetry.record.paths import AttemptPaths
-
-NAMESPACE: Final = "joulegrid"
-"""What the signature is for: one of another namespace, of a mail or a commit, is none of ours."""
-# A key of 16,384 bits gives 3 kB; what is larger is no signature.
-_MOST_BYTES: Final = 64 << 10
-# A key in an agent that asks its holder, or a slow disk; nobody waits longer.
-_PATIENCE_S: Final = 30.0
-
-
-class SigningError(RuntimeError):
-    """No signature could be made, or none could be looked at."""
-
-
-class BadSignatureError(ValueError):
-    """A signature that is not of what it stands beside, or not of an allowed signer."""
+from telemetry.record.signer import BadSignatureError, Signer, SigningError
+from telemetry.record.ssh_signature import check_ssh, sign_ssh
+from telemetry.record.when import told_us
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signer:
-    """Who signed."""
+class Allowed:
+    """Whose signatures count, which the record's owner cannot have written."""
 
-    key: str
-    """The key's type and SHA-256 fingerprint, as ssh-keygen tells it."""
-    principal: str | None
-    """Its name in the file of allowed signers; None when none was given to look it up in."""
+    ssh_signers: Path | None = None
+    """Names and keys in OpenSSH's form (man ssh-keygen, ALLOWED SIGNERS); None for none."""
+    minisign_keys: Path | None = None
+    """Public keys as minisign writes them, each under its comment; None for none."""
 
 
-def signature_of(signed: Path) -> Path:
-    """Where the signature of a file lies: beside it, as ssh-keygen has it."""
-    return signed.with_name(f"{signed.name}.sig")
+NOBODY = Allowed()
+"""Of whom nobody said whose signatures count: a key is told alone."""
 
 
 def sign(data: bytes, key: Path) -> bytes:
     """The signature of `data` by a private key, or by the agent that holds that public key's.
 
     Raises:
-        SigningError: there is no ssh-keygen or no such key, or it wants a passphrase.
+        SigningError: there is no such key, or it wants a passphrase, or what signs is missing.
     """
-    done = _ssh_keygen(["sign", "-n", NAMESPACE, "-f", os.path.abspath(key)], data)  # noqa: PTH100
-    if done.returncode or not done.stdout:
-        raise SigningError(
-            f"`signing_key` must be a key that signs, but {key} does not: {_why(done)}"
-        )
-    return done.stdout
+    if is_minisign(key):
+        return sign_minisign(data, key, f"{subject(data)} signed {told_us(wall_us())}")
+    return sign_ssh(data, key)
 
 
-def sign_file(path: Path, key: Path) -> Path:
+def signature_by(signed: Path, key: Path, name: str | None = None) -> Path:
+    """Where the signature of a file by such a key lies; `name` is a further signer's."""
+    return beside(signed, MINISIGN if is_minisign(key) else SSH, name)
+
+
+def sign_file(path: Path, key: Path, name: str | None = None) -> Path:
     """Put the signature of a file beside it; the one that is there already stays.
 
     Raises:
         OSError: it cannot be written.
-        SigningError: there is no ssh-keygen or no such key, or it wants a passphrase.
+        SigningError: there is no such key, or it wants a passphrase, or what signs is missing.
     """
-    signature = signature_of(path)
+    signature = signature_by(path, key, name)
     if not signature.exists():
         write_bytes(signature, sign(path.read_bytes(), key))
     return signature
@@ -93,63 +80,58 @@ def sign_as_launched(attempt: AttemptPaths) -> str | None:
     return None
 
 
-def check_signature(data: bytes, signature: Path, allowed: Path | None, at_us: int) -> Signer:
+def key_signatures(signed: Path) -> list[Path]:
+    """Every signature of a file by a key; a bundle of sigstore's is by none that lasts."""
+    return [path for path in signatures_beside(signed) if not path.name.endswith(BUNDLE)]
+
+
+def check_signature(data: bytes, signature: Path, of: str, allowed: Allowed, at_us: int) -> Signer:
     """Who signed `data`.
 
     Args:
         data: what was signed.
         signature: the file that holds the signature.
-        allowed: allowed signers in OpenSSH's form (man ssh-keygen, ALLOWED SIGNERS); None tells
-            the key alone.
+        of: the name of the file beside it, for the message.
+        allowed: whose signatures count; where nobody is named, the key alone is told.
         at_us: when it says that it was signed, for keys that are allowed for a time.
 
     Raises:
         BadSignatureError: the signature is not of `data`, or its key is nobody's who is allowed.
         OSError: a file cannot be read.
-        SigningError: there is no ssh-keygen.
-        ValueError: the signature's file is no plain file of a signature's size.
+        SigningError: what checks it is missing.
+        ValueError: the signature's file is no plain file of a signature's size and form.
     """
-    read_plain(signature, most_bytes=_MOST_BYTES)
-    where = os.path.abspath(signature)  # noqa: PTH100
-    of_whom = ["-n", NAMESPACE, "-s", where]
-    done = _ssh_keygen(["check-novalidate", *of_whom], data)
-    if done.returncode:
-        raise BadSignatureError(f"{signature.name} is not the signature of {signature.stem}")
-    key = done.stdout.decode(errors="replace").strip().rpartition(" with ")[2]
-    if allowed is None:
-        return Signer(key=key, principal=None)
-    time = datetime.fromtimestamp(at_us / US_PER_S, UTC).strftime("%Y%m%d%H%M%SZ")
-    signers = ["-f", os.path.abspath(allowed), f"-Overify-time={time}"]  # noqa: PTH100
-    done = _ssh_keygen(["find-principals", "-s", where, *signers], b"")
-    principals = done.stdout.decode(errors="replace").split("\n") if not done.returncode else []
-    for principal in filter(None, principals):
-        done = _ssh_keygen(["verify", *of_whom, *signers, "-I", principal], data)
-        if not done.returncode:
-            return Signer(key=key, principal=principal)
-    raise BadSignatureError(f"{key} is of nobody in {allowed}")
-
-
-def _ssh_keygen(words: Sequence[str], data: bytes) -> "subprocess.CompletedProcess[bytes]":
-    # Without a terminal and an asker it fails on a passphrase; with one it would wait for ever.
-    quiet = {**os.environ, "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
-    try:
-        return subprocess.run(
-            ["ssh-keygen", "-Y", *words],
-            input=data,
-            capture_output=True,
-            timeout=_PATIENCE_S,
-            env=quiet,
-            start_new_session=True,
-            check=False,
+    if not signature.name.endswith(f".{MINISIGN}"):
+        return check_ssh(data, signature, of, allowed.ssh_signers, at_us)
+    signer, comment = check_minisign(data, signature, of, allowed.minisign_keys)
+    told, _, _ = comment.partition(" signed ")
+    # One that minisign's own program made says what it likes.
+    if comment.startswith(_OURS) and told != subject(data):
+        raise BadSignatureError(
+            f"the trusted comment of {signature.name} must be of {subject(data)!r}, "
+            f"but is of {told!r} instead"
         )
-    except FileNotFoundError as error:
-        raise SigningError("ssh-keygen must be installed (OpenSSH 8.2), but is not") from error
-    except subprocess.TimeoutExpired as error:
-        raise SigningError(
-            f"ssh-keygen must answer within {_PATIENCE_S:g} s, but did not"
-        ) from error
+    return signer
 
 
-def _why(done: "subprocess.CompletedProcess[bytes]") -> str:
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else f"exit code {done.returncode}"
+_OURS = "joulegrid "
+
+
+def subject(data: bytes) -> str:
+    """What a trusted comment says of a seal or a root: which it is and when it was made."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict):
+        if "run_id" in content:
+            run, number = content["run_id"], content.get("attempt")
+            return f"{_OURS}run {run} attempt {number} sealed {_time(content.get('sealed_us'))}"
+        if "root_sha256" in content:
+            taken = _time(content.get("taken_us"))
+            return f"{_OURS}root {content['root_sha256']} taken {taken}"
+    return f"{_OURS}file"
+
+
+def _time(us: object) -> str:
+    return told_us(us) if type(us) is int else "at no time"

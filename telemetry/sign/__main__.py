@@ -1,111 +1,134 @@
 """Sign: `python -m telemetry.sign RESULTS --key KEY`: who answers for what is sealed, and its root.
 
 Signs the seal of every run that has no signature yet, takes one hash of all seals, keeps it in
-RESULTS/roots and signs it too. The hash is to be lodged where the folder's owner cannot edit.
+RESULTS/roots and signs it too. The hash is to be lodged where the folder's owner cannot edit:
+`--lodge`, `--tsa`.
 """
 
 import sys
-import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from telemetry.clock import wall_us
 from telemetry.command import CommandParser, ExitCode, command, complain
-from telemetry.named_paths import named_path
+from telemetry.document import due
+from telemetry.evidence.bundle import sign_bundle
+from telemetry.evidence.lodged import Lodging, write_lodgings
+from telemetry.evidence.lodging_place import Keeper
 from telemetry.next_line import typed
-from telemetry.paragraph import say
-from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
+from telemetry.output import Output
+from telemetry.record.beside import BUNDLE, beside
+from telemetry.record.files import write_bytes
+from telemetry.record.paths import list_runs
 from telemetry.record.place import named_place, shown
-from telemetry.record.roots import Root
-from telemetry.record.seal import verify_seal
-from telemetry.record.signature import (
-    SigningError,
-    check_signature,
-    sign,
-    sign_file,
-    signature_of,
-)
-from telemetry.terminal import printable
+from telemetry.record.roots import Root, list_roots
+from telemetry.record.signature import sign_file, signature_by
+from telemetry.record.signer import SigningError
+from telemetry.sign.lodging import lodge
+from telemetry.sign.order import Order, add_order
+from telemetry.sign.signing import Sealed, Signing, sign_seals, signed_by, signer_of
+from telemetry.sign.stamping import Stamped, ask_authority, take_answers, write_queries
 from telemetry.waiting import waiting
 
 _WHO: Final = "sign"
 _MODULE: Final = "telemetry.sign"
-# Signed, to learn whether and as whom a key signs.
-_TRIAL: Final = b"joulegrid"
 _EXITS: Final = {
-    ExitCode.DONE: "all that is sealed is signed",
-    ExitCode.FAILED: "a run is not as sealed, a signature not its seal's, or the machine refuses",
-    ExitCode.BAD_INPUT: "the command, the folder or the key will not do",
+    ExitCode.DONE: "all that is sealed is signed, stamped and lodged as asked",
+    ExitCode.FAILED: "a run is not as sealed, a signature not its seal's, or who was asked refuses",
+    ExitCode.BAD_INPUT: "the command, the folder, the key or the answer will not do",
     ExitCode.NOTHING_DONE: "nothing is sealed",
 }
+
+
+@dataclass(kw_only=True)
+class _Done:
+    """What came of a call, as far as it is."""
+
+    results: Path
+    """The results folder."""
+    sealed: Sealed
+    """Its sealed runs."""
+    own: str | None
+    """The key that signs, as a signature tells it; None where none does."""
+    signing: Signing = field(default_factory=Signing)
+    """What was signed."""
+    stamped: list[Stamped] = field(default_factory=list)
+    """What an authority said, now or before."""
+    queries: list[Path] = field(default_factory=list)
+    """What one is to be asked from elsewhere."""
+    lodged: list[Lodging] = field(default_factory=list)
+    """Each try to lodge the root."""
+    faults: list[str] = field(default_factory=list)
+    """What is wrong with the root's signatures, one line each."""
 
 
 @command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Sign what is sealed in a results folder; the exit status."""
     parser = CommandParser(module=_MODULE, description=__doc__, exits=_EXITS)
-    parser.add_argument("results", help="the results folder")
-    parser.add_argument(
-        "--key",
-        required=True,
-        help="SSH key: a private one without a passphrase, or a public one that an agent holds",
-    )
+    add_order(parser)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     given = parser.parse_args(arguments)
     try:
-        key = named_path("--key", given.key, "an SSH key's file")
+        order = Order.named(given)
     except ValueError as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
-    place = named_place(
-        given.results, _MODULE, line=lambda folder: typed(_MODULE, folder, "--key", given.key)
-    )
+
+    def line(folder: str) -> str:
+        return typed(_MODULE, *(folder if word == given.results else word for word in words))
+
+    place = named_place(given.results, _MODULE, line=line)
     results = place.results
     if place.run is not None:
-        line = typed(_MODULE, shown(results), "--key", given.key)
-        complain(_WHO, f"`results` must be a results folder, but {place.folder} is of one: {line}")
+        instead = line(shown(results))
+        complain(
+            _WHO, f"`results` must be a results folder, but {place.folder} is of one: {instead}"
+        )
         return ExitCode.BAD_INPUT
-    try:
-        return _sign(results, key)
-    except SigningError as error:
-        complain(_WHO, str(error))
-        return ExitCode.BAD_INPUT
-
-
-def _sign(results: Path, key: Path) -> int:
     sealed = [(run, attempt) for run in list_runs(results) if (attempt := run.sealed()) is not None]
     if not sealed:
         complain(_WHO, f"{results} holds no sealed run")
         return ExitCode.NOTHING_DONE
-    # Before anything is hashed; and a key that cannot sign is none though all is signed already.
-    own = _signer_of(key)
-    faults: list[str] = []
-    news: list[Path] = []
-    olds: list[str] = []
+    try:
+        # Before anything is hashed; one that cannot sign is none though all is signed already.
+        own = None if order.key is None else signer_of(order.key)
+        return _act(order, _Done(results=results, sealed=sealed, own=own))
+    except (SigningError, ValueError) as error:
+        complain(_WHO, str(error))
+        return ExitCode.BAD_INPUT
+
+
+def _act(order: Order, done: _Done) -> int:
+    results = done.results
+    if order.answers:
+        # Before the root: they are of what was there when they were asked for.
+        files = [*list_roots(results), *(attempt.seal for _, attempt in done.sealed)]
+        done.stamped += take_answers(files, order.answers)
     with waiting("hashing sealed runs", aside=False):
-        for run, attempt in sealed:
-            signature = signature_of(attempt.seal)
-            if signature.exists():
-                olds.append(_signed_by(attempt.seal, run.run_id, faults))
-            elif difference := _difference(run, attempt):
-                # Whoever signs answers for it.
-                faults.append(f"{run.run_id}: {difference}; not signed")
-            else:
-                news.append(sign_file(attempt.seal, key))
+        done.signing = sign_seals(done.sealed, order.key, order.name, sigstore=order.sigstore)
     root = Root.take(results)
     kept = root.keep(results)
-    was = signature_of(kept).exists()
-    sign_file(kept, key)
-    others = sum(signer not in ("", own) for signer in olds)
-    beside = f"; {others} of them by another key" if others else ""
-    say(f"{len(news)} of {len(sealed)} seals signed, {len(olds)} were before{beside}")
-    say(f"root: {root.sha256}")
-    if was and _signed_by(kept, kept.name, faults) not in ("", own):
-        say("the root was signed before by another key, which stays")
-    say(f"wrote {kept} and its signature")
-    say("lodge the root where this folder's owner cannot edit it: docs/evidence.md has how")
-    line = typed("analysis.audit", results, "--root", root.sha256)
-    sys.stdout.write(f"{printable(f'next: {line}')}\n")
+    out = Output()
+    _sign_root(order, done, kept, out, root)
+    files = [kept, *(attempt.seal for _, attempt in done.sealed if order.seals_too)]
+    if order.authority is not None:
+        with waiting("asking the time stamp authority", aside=False):
+            done.stamped += ask_authority(files, order.authority)
+        done.lodged += _asked(order.authority, kept, done.stamped)
+    if order.query:
+        done.queries = write_queries(files)
+    with waiting("lodging the root", aside=False):
+        done.lodged += [one for place in order.places for one in lodge(place, root, done.sealed)]
+    if done.lodged:
+        write_lodgings(kept, done.lodged)
+    _tell(done, out)
+    out.next(typed("analysis.audit", results, *_audit_words(order, root.sha256)))
+    _fill(done, root, kept)
+    faults = [*done.signing.faults, *done.faults]
+    faults += [one.fault for one in done.stamped if one.fault is not None]
+    faults += [f"not lodged in {one.where}: {one.answer}" for one in _places(done) if not one.kept]
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         complain(_WHO, f"{faults[0]}{more}")
@@ -113,29 +136,91 @@ def _sign(results: Path, key: Path) -> int:
     return ExitCode.DONE
 
 
-def _signer_of(key: Path) -> str:
-    """The fingerprint of the key that `key` signs with."""
-    with tempfile.TemporaryDirectory() as folder:
-        signature = Path(folder) / "trial.sig"
-        signature.write_bytes(sign(_TRIAL, key))
-        return check_signature(_TRIAL, signature, None, wall_us()).key
+def _sign_root(order: Order, done: _Done, kept: Path, out: Output, root: Root) -> None:
+    """Sign the root as the seals, and tell of both."""
+    signing = done.signing
+    if order.key is not None:
+        others = sum(signer not in ("", done.own) for signer in signing.olds)
+        beside_it = f"; {others} of them by another key" if others else ""
+        count = f"{len(signing.news)} of {len(done.sealed)} seals signed"
+        out.say(f"{count}, {len(signing.olds)} were before{beside_it}")
+        if others and order.name is None:
+            out.say("--as NAME signs beside it")
+    if order.sigstore:
+        out.say(f"{len(signing.bundles)} of {len(done.sealed)} seals have a new bundle")
+    out.say(f"root: {root.sha256}")
+    if order.key is not None:
+        signature = signature_by(kept, order.key, order.name)
+        was = signature.exists()
+        sign_file(kept, order.key, order.name)
+        if was and signed_by(kept, signature, kept.name, done.faults) not in ("", done.own):
+            out.say("the root was signed before by another key, which stays")
+    if order.sigstore and not beside(kept, BUNDLE).exists():
+        write_bytes(beside(kept, BUNDLE), sign_bundle(kept.read_bytes()))
+    out.say(f"wrote {kept}{' and its signature' if order.signs else ''}")
 
 
-def _signed_by(signed: Path, name: str, faults: list[str]) -> str:
-    """The fingerprint of the key that signed before; empty, and a fault, where none did."""
-    try:
-        return check_signature(signed.read_bytes(), signature_of(signed), None, wall_us()).key
-    except ValueError as error:
-        faults.append(f"{name}: {error}")
-        return ""
+def _tell(done: _Done, out: Output) -> None:
+    for one in done.stamped:
+        if one.stamp is not None:
+            out.say(f"time stamp of {one.stamp}, of {one.of.relative_to(done.results)}")
+    for query in done.queries:
+        out.say(f"wrote {query}: an authority's answer to it is for --tsr")
+    if any(one.fault is not None for one in done.stamped):
+        out.say("the root is kept; what was to be asked lies beside it, its answer is for --tsr")
+    places = _places(done)
+    for each in places:
+        out.say(f"{'lodged' if each.kept else 'not lodged'} in {each.where}: {each.answer}")
+    if any(one.kept and one.where.startswith(Keeper.GIT) for one in places):
+        out.say("git push REMOTE refs/notes/joulegrid lets others have the note, who then keep it")
+    if not any(one.kept for one in done.lodged):
+        out.say("lodge the root where this folder's owner cannot edit it: docs/evidence.md has how")
 
 
-def _difference(run: RunPaths, attempt: AttemptPaths) -> str | None:
-    try:
-        differences = verify_seal(run, attempt)
-    except (ValueError, OSError) as error:
-        return str(error)
-    return differences[0] if differences else None
+def _places(done: _Done) -> list[Lodging]:
+    return [one for one in done.lodged if not one.where.startswith("tsa")]
+
+
+def _asked(url: str, kept: Path, stamped: Sequence[Stamped]) -> list[Lodging]:
+    """What the authority said of the root, to be written down with where else it lies."""
+    (one,) = [each for each in stamped if each.of == kept][-1:]
+    if one.stamp is None:
+        return [Lodging.now(f"tsa {url}", str(one.fault), kept=False)]
+    return [Lodging.now(f"tsa {url}", str(one.stamp), kept=True)]
+
+
+def _audit_words(order: Order, root: str) -> list[str]:
+    words = ["--root", root]
+    for place in order.places:
+        words += ["--lodged", str(place)]
+    return words
+
+
+def _fill(done: _Done, root: Root, kept: Path) -> None:
+    if (document := due()) is None:
+        return
+    content: dict[str, Any] = {
+        "results": str(done.results),
+        "root": root.sha256,
+        "root_file": str(kept),
+        "seals": len(root.seals),
+        "signed": done.signing.news,
+        "signed_before": len(done.signing.olds),
+        "signers": sorted({one for one in [done.own or "", *done.signing.olds] if one}),
+        "bundles": done.signing.bundles,
+        "stamps": [
+            {
+                "of": one.of.relative_to(done.results).as_posix(),
+                "at_us": one.stamp.at_us if one.stamp else None,
+                "authority": one.stamp.authority if one.stamp else None,
+                "fault": one.fault,
+            }
+            for one in done.stamped
+        ],
+        "queries": [str(path) for path in done.queries],
+        "lodged": [one.to_mapping() for one in done.lodged],
+    }
+    document.fill("sign", content)
 
 
 if __name__ == "__main__":

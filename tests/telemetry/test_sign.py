@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from telemetry.command import ExitCode
+from telemetry.record.beside import signature_of
 from telemetry.record.paths import RunPaths
-from telemetry.record.signature import signature_of
 from telemetry.sign.__main__ import main
 from tests.support.records import build_run
 from tests.support.signing import make_key
@@ -64,7 +64,10 @@ def test_a_run_that_was_changed_is_not_signed(
 
 def test_an_empty_key_is_told_as_a_key(run: RunPaths, capsys: Captured) -> None:
     assert main([str(run.results), "--key", ""]) == ExitCode.BAD_INPUT
-    assert capsys.readouterr().err == "sign: `--key` must be an SSH key's file, but is '' instead\n"
+    assert (
+        capsys.readouterr().err
+        == "sign: `--key` must be an SSH or minisign key's file, but is '' instead\n"
+    )
 
 
 def test_what_it_says_fits_a_terminal_but_for_paths_and_commands(

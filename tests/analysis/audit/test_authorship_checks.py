@@ -8,10 +8,11 @@ from analysis.audit.__main__ import main
 from analysis.audit.check import Finding, Outcome
 from analysis.audit.run import audit_folder
 from analysis.audit.trust import Trust
+from telemetry.record.beside import signature_of
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.roots import Root
-from telemetry.record.signature import sign_file, signature_of
+from telemetry.record.signature import sign_file
 from telemetry.sign.__main__ import main as sign_main
 from tests.support.records import Plan, build_run
 from tests.support.signing import allow, make_key

@@ -9,11 +9,11 @@ import pytest
 from launcher.campaign.finalize import close_attempt, close_stranded, main
 from launcher.slurm.view import SlurmView
 from telemetry.record.attempt_state import correct_end, record_end, this_host
+from telemetry.record.beside import signature_of
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import EndState
 from telemetry.record.seal import verify_seal
-from telemetry.record.signature import signature_of
 from tests.support.records import Plan, build_run
 from tests.support.signing import make_key
 from tests.support.watched_attempts import make_attempt, sample_columns, shard_writer

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.record.signature import (
-    BadSignatureError,
-    SigningError,
-    check_signature,
-    sign,
-    sign_file,
-    signature_of,
-)
+from telemetry.record.beside import signature_of
+from telemetry.record.signature import NOBODY, Allowed, check_signature, sign, sign_file
+from telemetry.record.signer import BadSignatureError, Signer, SigningError
 from tests.support.signing import allow, make_key
 
 # 2026-11-27, 12:00 UTC.
 AT_US = 1_795_780_800_000_000
+
+
+def check(signed: Path, signers: Path | None = None, at_us: int = AT_US) -> Signer:
+    allowed = Allowed(ssh_signers=signers)
+    return check_signature(signed.read_bytes(), signature_of(signed), signed.name, allowed, at_us)
 
 
 @pytest.fixture
@@ -29,25 +29,25 @@ def signed(tmp_path: Path) -> Path:
 
 def test_an_allowed_signer_is_told_by_name(signed: Path, tmp_path: Path) -> None:
     signers = allow(tmp_path / "signers", {"jo@center.example": tmp_path / "key"})
-    signer = check_signature(signed.read_bytes(), signature_of(signed), signers, AT_US)
+    signer = check(signed, signers)
     assert signer.principal == "jo@center.example"
     assert signer.key.startswith("ED25519 key SHA256:")
 
 
 def test_without_allowed_signers_the_key_alone_is_told(signed: Path) -> None:
-    signer = check_signature(signed.read_bytes(), signature_of(signed), None, AT_US)
+    signer = check(signed)
     assert signer.principal is None
 
 
 def test_the_signature_of_another_text_is_none(signed: Path) -> None:
     with pytest.raises(BadSignatureError, match=r"not the signature of seal\.json"):
-        check_signature(b"{ }\n", signature_of(signed), None, AT_US)
+        check_signature(b"{ }\n", signature_of(signed), signed.name, NOBODY, AT_US)
 
 
 def test_a_key_that_is_not_allowed_is_nobody_s(signed: Path, tmp_path: Path) -> None:
     signers = allow(tmp_path / "signers", {"jo@center.example": make_key(tmp_path / "other")})
     with pytest.raises(BadSignatureError, match="is of nobody in"):
-        check_signature(signed.read_bytes(), signature_of(signed), signers, AT_US)
+        check(signed, signers)
 
 
 def test_a_key_counts_for_the_time_it_is_allowed_for(signed: Path, tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_a_key_counts_for_the_time_it_is_allowed_for(signed: Path, tmp_path: Pat
         options='valid-before="20251231"',
     )
     with pytest.raises(BadSignatureError):
-        check_signature(signed.read_bytes(), signature_of(signed), signers, AT_US)
+        check(signed, signers)
     before_us = AT_US - 365 * 86_400 * 1_000_000
-    told = check_signature(signed.read_bytes(), signature_of(signed), signers, before_us)
+    told = check(signed, signers, before_us)
     assert told.principal == "jo@center.example"
 
 
@@ -72,7 +72,7 @@ def test_a_signature_for_another_purpose_is_none(signed: Path, tmp_path: Path) -
     )
     signature_of(signed).write_bytes(done.stdout)
     with pytest.raises(BadSignatureError):
-        check_signature(signed.read_bytes(), signature_of(signed), None, AT_US)
+        check(signed)
 
 
 def test_a_key_that_wants_a_passphrase_is_refused_and_waits_for_nobody(tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_a_signature_that_is_there_stays(signed: Path, tmp_path: Path) -> None:
 def test_a_file_that_is_no_signature_is_none(signed: Path, content: bytes) -> None:
     signature_of(signed).write_bytes(content)
     with pytest.raises(ValueError, match=r"\.sig "):
-        check_signature(signed.read_bytes(), signature_of(signed), None, AT_US)
+        check(signed)

@@ -1,0 +1,181 @@
+"""Lodging: what was put elsewhere than in the folder, and whether the folder is still as it says.
+
+A root is one hash of all seals. Kept in the folder alone it is its owner's, like all else there;
+lodged elsewhere it rules out whatever was done after, by anybody.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from analysis.audit.authorship_checks import seal_bytes, sealed_us
+from analysis.audit.campaign import Campaign, FolderCheck
+from analysis.audit.check import Finding, Severity, failed, judged, passed, skipped, unseen
+from analysis.audit.signers import Signers
+from telemetry.evidence import accounting, git_notes
+from telemetry.evidence.lodged import read_lodgings
+from telemetry.evidence.lodging_place import LodgingPlace
+from telemetry.evidence.program import NoAnswerError
+from telemetry.nearest import told_count
+from telemetry.record.files import read_json
+from telemetry.record.paths import RunPaths
+from telemetry.record.roots import Root, list_roots
+
+# A line of evidence names some, and counts the others.
+_MOST_TOLD: Final = 3
+
+
+def roots_stand(campaign: Campaign) -> Finding:
+    """Every root that was taken of the folder still holds, and one is the lodged one."""
+    results, trust = campaign.results, campaign.trust
+    faults: list[str] = []
+    said: list[str] = []
+    roots: list[Root] = []
+    for path in list_roots(results):
+        try:
+            root = Root.read(path)
+            faults += root.faults(results)
+            roots.append(root)
+            signers = Signers.of(path, seal_bytes(path), root.taken_us, trust)
+        except (OSError, ValueError) as error:
+            faults.append(str(error))
+            continue
+        faults += signers.faults
+        if not signers.count and signers.strangers:
+            faults += signers.strangers
+        said.append(signers.told or "not signed")
+    if trust.lodged_root is not None and trust.lodged_root not in {one.sha256 for one in roots}:
+        faults.append(f"root {trust.lodged_root} was lodged, but is none of the folder's")
+    if not roots and not faults:
+        return skipped("no root was taken")
+    most = max((len(root.seals) for root in roots), default=0)
+    lodged = (
+        "one is as it was lodged" if trust.lodged_root else "none was held against a lodged one"
+    )
+    told = [f"{len(roots)} roots, the largest of {most} seals", lodged, *dict.fromkeys(said)]
+    return judged(list(dict.fromkeys(faults)), "; ".join(told))
+
+
+def lodged_stand(campaign: Campaign) -> Finding:
+    """A root that the auditor found elsewhere is one of the folder's, which is as it says."""
+    trust, results = campaign.trust, campaign.results
+    by_hash = {path.stem: path for path in list_roots(results)}
+    found: dict[str, list[str]] = {}
+    unlooked: list[str] = []
+    if trust.lodged_root is not None:
+        found.setdefault(trust.lodged_root, []).append("as the auditor says")
+    for place in trust.lodged_in:
+        try:
+            there = _lodged_in(place, campaign)
+        except (NoAnswerError, OSError, ValueError) as error:
+            unlooked.append(f"{place} could not be looked at: {error}")
+            continue
+        ours = [root for root in there if root in by_hash]
+        if not ours:
+            also = f", though {told_count(len(there), 'other')} are" if there else ""
+            return failed(f"none of the folder's roots is lodged in {place}{also}")
+        for root in ours:
+            found.setdefault(root, []).append(there[root])
+    if unlooked:
+        return unseen("; ".join(unlooked))
+    if not found:
+        return _by_its_own_word(campaign)
+    if strange := [root for root in found if root not in by_hash]:
+        return failed(f"root {strange[0]} was lodged, but is none of the folder's")
+    roots = [Root.read(by_hash[root]) for root in found]
+    if faults := [fault for root in roots for fault in root.faults(results)]:
+        return judged(list(dict.fromkeys(faults)), "")
+    return _covered(campaign, roots, [place for places in found.values() for place in places])
+
+
+def _covered(campaign: Campaign, roots: Sequence[Root], places: Sequence[str]) -> Finding:
+    """What stands under the roots, and which runs do not."""
+    under = {name for root in roots for name in root.seals}
+    newest = max(root.taken_us for root in roots)
+    bare: list[str] = []
+    back: list[str] = []
+    for facts in campaign.runs:
+        for attempt in RunPaths(results=campaign.results, run_id=facts.run_id).sealed_attempts():
+            if attempt.seal.relative_to(campaign.results).as_posix() in under:
+                continue
+            bare.append(facts.run_id)
+            if sealed_us(attempt.seal) < newest:
+                back.append(facts.run_id)
+    where = ", ".join(dict.fromkeys(places))
+    if not bare:
+        return passed(f"lodged {where}: {told_count(len(under), 'seal')}, all that are there")
+    told = f"lodged {where}, but {told_count(len(bare), 'run')} not under it: {_some(bare)}"
+    if back:
+        told += f"; of before by its own word, so added or dated back: {_some(back)}"
+    return unseen(told)
+
+
+def _by_its_own_word(campaign: Campaign) -> Finding:
+    """What the folder says of itself, which nobody looked at."""
+    said: list[str] = []
+    for path in list_roots(campaign.results):
+        said += [one.where for one in read_lodgings(path) if one.kept]
+    said = [where for where in dict.fromkeys(said) if not where.startswith("tsa")]
+    if said:
+        return unseen(f"lodged in {_some(said)}, says the folder; whether it is --lodged tells")
+    return skipped("no root is known to be lodged elsewhere")
+
+
+def _lodged_in(place: LodgingPlace, campaign: Campaign) -> Mapping[str, str]:
+    """Each root that lies in a place, and where there."""
+    if place.repository is not None:
+        found = git_notes.lodged(place.repository)
+        return {root: f"in {place}, on commit {commit[:12]}" for root, commit in found.items()}
+    return _in_the_books(campaign)
+
+
+def _in_the_books(campaign: Campaign) -> dict[str, str]:
+    jobs = set()
+    for facts in campaign.runs:
+        run = RunPaths(results=campaign.results, run_id=facts.run_id)
+        for attempt in run.sealed_attempts():
+            if attempt.started.is_file():
+                jobs.add(accounting.BookedJob.of(read_json(attempt.started)))
+    if not (booked := sorted(job for job in jobs if job is not None)):
+        raise ValueError("no run is a job of Slurm's")
+    found: dict[str, str] = {}
+    for job in booked:
+        for root, name in accounting.comments(job).roots():
+            whose = "" if name == accounting.FIELDS[0] else ", which its user can write"
+            found.setdefault(root, f"in the {name} of {job}{whose}")
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    left = len(names) - _MOST_TOLD
+    return ", ".join(names[:_MOST_TOLD]) + (f" and {left} more" if left > 0 else "")
+
+
+LODGING_CHECKS: Final = (
+    FolderCheck(
+        name="roots",
+        claim="what was sealed when a root was taken is still there",
+        severity=Severity.WRONG,
+        rule=(
+            "every roots/ROOT.json is named by Merkle's root (RFC 6962) over its seals, each of "
+            "which lies there with that SHA-256, and --root is one of them"
+        ),
+        tolerance="none",
+        reason="a hash is the same or is not; runs that were added since are under no root",
+        rules_out="a slip since the root was taken; its owner can take another",
+        look=roots_stand,
+    ),
+    FolderCheck(
+        name="lodged",
+        claim="a root that was lodged elsewhere is of this folder",
+        severity=Severity.UNKNOWN,
+        rule=(
+            "a root found where the auditor looks (--root, --lodged) is one of the folder's, its "
+            "seals lie there unchanged, and every sealed run is under one"
+        ),
+        tolerance="none",
+        reason="a hash is the same or is not; what is under no lodged root is ruled out by none",
+        rules_out="a run changed or taken away since the root was lodged, by anybody",
+        look=lodged_stand,
+    ),
+)
+"""Checks of what was lodged outside of a results folder."""
