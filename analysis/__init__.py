@@ -5,6 +5,7 @@
 - `compare/`: sealed runs of several sides, cell by cell, with a verdict each.
 - `energy/`: joules with their uncertainty.
 - `figures/`: tables drawn.
+- `meter/`: what an outside meter says of the runs.
 - `performance/`: latency, rates and the share of the bound.
 - `report/`: one page offline.
 - `results/`: the door for people's own tools: a results folder as Arrow, pandas and polars.

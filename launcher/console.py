@@ -23,6 +23,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "sign": "who answers for what is sealed, and one hash of all of it",
     "compare": "two folders of results, point by point, with the reasons",
     "reproduce": "run again what a sealed record holds, and compare",
+    "meter": "an outside meter's log beside the runs, as a witness",
     "doctor": "what this machine lacks for a measurement, and what that costs it",
     "completion": "the script by which bash or zsh completes all these words",
 }

@@ -20,6 +20,7 @@ VERBS: Final[Mapping[str, str]] = {
     "analysis": "report",
     "analysis.audit": "audit",
     "analysis.compare": "compare",
+    "analysis.meter": "meter",
     "launcher.completion": "completion",
 }
 """The console command's word for each module that `python -m` runs."""

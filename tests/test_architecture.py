@@ -125,21 +125,27 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # A laptop: no torch, no Hydra, no Slurm.
     "analysis.runs": {"telemetry", "telemetry.record"},
     "analysis.energy": {"analysis.runs", "telemetry", "telemetry.boards", "telemetry.record"},
+    # What others measured of the same runs.
+    "analysis.meter": {
+        *("analysis.energy", "analysis.runs", "telemetry", "telemetry.boards", "telemetry.record"),
+    },
     "analysis.performance": {
         *("analysis.energy", "analysis.runs", "telemetry", "telemetry.boards", "telemetry.record"),
     },
     "analysis.statistics": set(),
     "analysis.tables": {
-        *("analysis.energy", "analysis.performance", "analysis.runs", "analysis.statistics"),
+        *("analysis.energy", "analysis.meter", "analysis.performance", "analysis.runs"),
+        "analysis.statistics",
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },
     "analysis.figures": {
-        *("analysis.energy", "analysis.runs", "analysis.tables", "telemetry", "telemetry.record"),
+        *("analysis.energy", "analysis.meter", "analysis.runs", "analysis.tables"),
+        *("telemetry", "telemetry.record"),
     },
     "analysis.audit": {
-        *("analysis.energy", "analysis.performance", "analysis.runs", "analysis.tables"),
-        *("telemetry", "telemetry.boards", "telemetry.evidence", "telemetry.merge"),
-        *("telemetry.record", "telemetry.shards"),
+        *("analysis.energy", "analysis.meter", "analysis.performance", "analysis.runs"),
+        *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.evidence"),
+        *("telemetry.merge", "telemetry.record", "telemetry.shards"),
     },
     "analysis.compare": {
         *("analysis.figures", "analysis.report", "analysis.runs", "analysis.statistics"),
@@ -189,6 +195,7 @@ LIGHT: Final = (
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
     *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
     *("analysis.report", "analysis.audit", "analysis.compare", "analysis.results"),
+    "analysis.meter",
 )
 # The one map with a door in it: what it gives, and whence, once somebody asks.
 DOORS: Final = {"analysis": ("analysis.results.opened", "open_results")}

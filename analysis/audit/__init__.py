@@ -2,17 +2,14 @@
 
 - `__main__`: every claim a sealed run makes, checked from its files again.
 - `answer_checks`: were the prompts asked as ordered, and could the model have said that?
-- `authorship_checks`: who answers for the record.
+- `authorship_checks`: who answers for the record, and what was lodged outside of it.
 - `board_checks`: are the GPUs those asked for, whole, and each what its node says?
 - `campaign`: what is left of every run once it was audited, and the checks that need all of
   them.
 - `check`: what one check of the audit saw in one run, and the case it looked at.
 - `copies`: one trace of readings under two names is a copy, as no two measurements are alike.
 - `energy_checks`: do they sum up, and stay within what their sensors see?
-- `evidence`: which kinds of evidence a record stands on, and what each rules out, in a
-  paragraph.
-- `lodging_checks`: what was put elsewhere than in the folder, and whether the folder is still
-  as it says.
+- `meter_checks`: does an outside meter say the same, and is it one?.
 - `model_checks`: do a model's bytes and operations come out again, and does no run beat them?
 - `power_checks`: can a board of its kind have drawn what it is said to have?
 - `reading_checks`: is what a node's source was to read there, possible, and told alike by all?
@@ -22,10 +19,7 @@
 - `report_checks`: does what the report says come out of the sealed runs again?.
 - `result_checks`: do tokens, words, labels and identities agree with each other?
 - `run`: every check over every sealed run, from files alone.
-- `signers`: who vouched for a seal or a root, by whom an auditor allows.
 - `spec_checks`: was what the spec says also asked for, loaded and answered with?
-- `stamp_checks`: by which time a seal or a root was there, by the word of a time stamp
-  authority.
 - `time_checks`: do independent writers agree on what was done when, and for how long?
 - `traces`: the digests by which a trace of readings is known again, whatever it is called.
 - `trust`: what an auditor brings along, which the record's owner cannot have written.

@@ -13,6 +13,7 @@ from analysis.audit.campaign import FolderCheck
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
+from analysis.audit.meter_checks import METER_CHECKS
 from analysis.audit.lodging_checks import LODGING_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
@@ -36,6 +37,7 @@ CHECKS: Final[list[Check]] = [
     *READING_CHECKS,
     *ENERGY_CHECKS,
     *WITNESS_CHECKS,
+    *METER_CHECKS,
     *POWER_CHECKS,
     *WORK_CHECKS,
     *MODEL_CHECKS,

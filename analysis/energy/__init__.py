@@ -16,8 +16,9 @@
 - `spent`: what a sealed run took in all, job and window: what its forecast is held against.
 - `uncertain`: a number with its uncertainty, or the reason why there is none.
 
-Public: `Behaviour`, `COVERAGE_FACTOR`, `Covered`, `Curve`, `GAP_PERIODS`, `Gpu`, `GpuState`,
-`NO_RANK`, `POLLED_COUNTER`, `POWER_INTEGRAL`, `PhaseEnergy`, `RANK_COUNTER`, `RunEnergy`,
-`SHORT_PHASES`, `Spent`, `THROTTLE`, `Uncertain`, `board_limit_w`, `board_row`, `gap_share`,
-`idle_gpu_energy`, `in_words`, `limit_in_force_w`, `spent`.
+Public: `Behaviour`, `Break`, `COVERAGE_FACTOR`, `Covered`, `Curve`, `EDGE_PERIODS`, `GAP_PERIODS`,
+`Gpu`, `GpuState`, `METHODS`, `NO_RANK`, `POLLED_COUNTER`, `POWER_INTEGRAL`, `PhaseEnergy`,
+`RANK_COUNTER`, `RunEnergy`, `SHORT_PHASES`, `Spent`, `THROTTLE`, `TWO_POINTS`, `Uncertain`,
+`board_limit_w`, `board_row`, `gap_share`, `idle_gpu_energy`, `in_words`, `limit_in_force_w`,
+`power_integral_curve`, `spent`, `total`.
 """

@@ -10,6 +10,7 @@
 - `phases`: the energy of each run, phase by phase.
 - `power`: the power of a run's GPUs over time, shaded by what rank 0 was doing.
 - `sharding`: one model on more GPUs, one line an engine.
+- `witnesses`: what each reading of a run's energy says, over what an outside meter says.
 
 Public: `DrawnFigure`, `MARKERS`, `PALETTE`, `draw_all`, `names_of`, `new_figure`, `plain`,
 `standalone`, `style`, `to_svg`, `watermark`, `wrapped`.

@@ -14,6 +14,7 @@ from analysis.figures.formats import formats
 from analysis.figures.phases import energy_by_phase
 from analysis.figures.power import power_over_time
 from analysis.figures.sharding import sharding
+from analysis.figures.witnesses import witnesses
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.table import Tables
 from telemetry.waiting import counted
@@ -22,6 +23,7 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], DrawnFigure], ...]] = (
     *(energy_per_token, throughput),
     *(power_over_time, energy_by_phase, energy_against_batch),
     *(engines, sharding, formats),
+    witnesses,
 )
 """Every figure, in the report's order: one that stands here is drawn, written and shown."""
 

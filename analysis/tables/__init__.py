@@ -20,6 +20,7 @@
 - `measured`: one sealed run, worked out; what the tables of runs, phases and GPUs are made
   from.
 - `not_counted`: the table of what is in a results folder and in no number of its tables.
+- `outside_meters`: the table with one row a run, meter and part of the run that it saw.
 - `performance`: the table of how fast each run was, and how near to what its GPUs allow.
 - `phases`: the table with one row a rank and phase, and one a GPU that was left idle.
 - `point`: what tells points of a grid apart, and how every table sorts them.

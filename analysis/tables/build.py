@@ -19,6 +19,7 @@ from analysis.tables.gpus import GPUS
 from analysis.tables.groups import GROUPS
 from analysis.tables.measured import Measured
 from analysis.tables.not_counted import NOT_COUNTED
+from analysis.tables.outside_meters import OUTSIDE_METERS
 from analysis.tables.performance import PERFORMANCE
 from analysis.tables.phases import PHASES
 from analysis.tables.point import run_order
@@ -33,6 +34,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, ENGINES, SHARDING, FORMATS),
     *(RUNS, PERFORMANCE, CONDITIONS),
     *(PHASES, GPUS, SENSORS),
+    OUTSIDE_METERS,
     FORECASTS,
     *(COMPARISON, NOT_COUNTED),
 )
