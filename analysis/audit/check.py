@@ -14,8 +14,9 @@ from analysis.audit.trust import Trust
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run, open_run
-from telemetry.record.files import read_json, require_plain
+from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, report_folder
+from telemetry.record.plain_file import require_plain
 from telemetry.record.schema import METADATA_KEY
 from telemetry.terminal import printable
 

@@ -16,8 +16,9 @@ from analysis.audit.check import Case, Finding, failed, judged, passed, skipped
 from analysis.energy.curves import GAP_PERIODS
 from telemetry.clock import US_PER_S
 from telemetry.merge.attempt import merge_attempt
-from telemetry.record.files import read_json, require_plain
+from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.plain_file import require_plain
 from telemetry.record.schema import METADATA_KEY, TABLES
 from telemetry.record.seal import verify_seal
 from telemetry.record.spec import RunSpec

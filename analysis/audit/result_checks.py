@@ -25,7 +25,9 @@ from analysis.audit.check import (
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.gpus import gpu_rows
 from analysis.tables.runs import run_row
-from telemetry.record.files import file_sha256, read_json, read_plain, require_plain
+from telemetry.record.files import file_sha256, read_json, read_plain
+from telemetry.record.limits import TEXT_BYTES
+from telemetry.record.plain_file import require_plain
 from telemetry.record.schema import METADATA_KEY
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import Part, list_parts, read_stream, shard_metadata
@@ -35,8 +37,6 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TYPED: Final = re.compile(r"(.)\1+")
 _NO_CHANGES_SHA256: Final = hashlib.sha256(b"").hexdigest()
 _COUNTED: Final = ("prompts", "prompt_tokens", "generated_tokens", "words")
-# Prompts of a hundred thousand lines are some 50 MB.
-_MOST_PROMPTS_BYTES: Final = 1 << 30
 
 
 def responses_count(case: Case) -> Finding:
@@ -95,7 +95,7 @@ def prompts_answered(case: Case) -> Finding:
     if found != sha256:
         faults.append(f"the prompts file hashes to {found[:12]}…, asked for was {sha256[:12]}…")
     wanted = case.run.spec.prompts
-    data = read_plain(case.paths.prompts(sha256), most_bytes=_MOST_PROMPTS_BYTES)
+    data = read_plain(case.paths.prompts(sha256), most_bytes=TEXT_BYTES.most)
     lines = len(data.splitlines())
     if lines != wanted:
         faults.append(f"the prompts file has {lines} lines, {wanted} prompts were asked for")

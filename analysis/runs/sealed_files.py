@@ -8,8 +8,9 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from telemetry.record.files import read_json, require_plain
+from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.plain_file import require_plain
 from telemetry.record.seal import read_sealed
 
 

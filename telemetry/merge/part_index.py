@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from telemetry.merge.alignment import Clocks
 from telemetry.merge.chunks import SORT_KEYS, UNREADABLE, Chunk
-from telemetry.record.files import require_plain
+from telemetry.record.plain_file import require_plain
 from telemetry.record.schema import schema_of
 from telemetry.shards.reader import StreamReader
 from telemetry.shards.writer import ROW_GROUP_ROWS, Part, shard_metadata

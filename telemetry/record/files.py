@@ -1,18 +1,22 @@
-"""Files: what a reader finds is whole or not there."""
+"""Files: what a reader finds is whole or not there, and what is read is a plain file of its size.
+
+A folder may be anybody's. Nothing in it is followed, waited for or read beyond `telemetry.record.
+limits`: no link, also none in place of a folder on the way, no pipe, no device.
+"""
 
 import hashlib
 import json
 import os
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
+
+from telemetry.record.json_text import parse_json
+from telemetry.record.limits import FILE_BYTES, JSON_BYTES, BeyondLimitError
+from telemetry.record.plain_file import plain_file
 
 # 1 MiB keeps hashing at disk speed without holding a part in memory.
 _HASH_CHUNK_BYTES = 1 << 20
-# The largest object that a record holds, a manifest of days of parts on many nodes, is a few MB.
-_MOST_JSON_BYTES: Final = 256 << 20
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -60,27 +64,23 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no plain file, or no JSON object; the message names it.
+        ValueError: the file is no plain file, no JSON object, or beyond a limit; the message names
+            it.
     """
-    data = read_plain(path, most_bytes=_MOST_JSON_BYTES)
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} must be a JSON object, but is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must be a JSON object, but is a {type(content).__name__} instead")
-    return content
+    return parse_json(read_plain(path, most_bytes=JSON_BYTES.most), str(path))
 
 
-def file_sha256(path: Path) -> str:
-    """The file's SHA-256 as 64 hex digits.
+def file_sha256(path: Path, *, follow: bool = False) -> str:
+    """The file's SHA-256 as 64 hex digits; `follow` is for a file of the user's own.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no plain file.
+        ValueError: it is no plain file, or larger than any of a record.
     """
     digest = hashlib.sha256()
-    with plain_file(path) as number:
+    with plain_file(path, follow=follow) as number:
+        if not follow:
+            FILE_BYTES.require(os.fstat(number).st_size, str(path))
         while chunk := os.read(number, _HASH_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
@@ -96,38 +96,9 @@ def read_plain(path: Path, *, most_bytes: int) -> bytes:
     with plain_file(path) as number:
         size = os.fstat(number).st_size
         if size > most_bytes:
-            raise ValueError(f"{path} must have at most {most_bytes} bytes, but has {size} instead")
+            raise BeyondLimitError(
+                f"{path} must have at most {most_bytes} bytes, but has {size} instead"
+            )
         with open(number, "rb", closefd=False) as source:
+            # A file that grows meanwhile is read no further.
             return source.read(most_bytes)
-
-
-def require_plain(path: Path) -> Path:
-    """The path of a plain file, for a reader that opens it itself.
-
-    Raises:
-        OSError: there is none, or it cannot be opened.
-        ValueError: it is no plain file.
-    """
-    with plain_file(path):
-        return path
-
-
-class NotPlainError(ValueError):
-    """A pipe, a device or a folder in place of a file."""
-
-
-@contextmanager
-def plain_file(path: Path) -> Iterator[int]:
-    """The descriptor of a plain file: a pipe or a device would be read for ever.
-
-    Raises:
-        OSError: it cannot be opened.
-        NotPlainError: it is no plain file.
-    """
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise NotPlainError(f"{path} must be a plain file, but is a pipe, a device or a folder")
-        yield number
-    finally:
-        os.close(number)

@@ -8,13 +8,12 @@ from typing import Any, Final
 from telemetry.clock import wall_us
 from telemetry.record.beside import is_beside
 from telemetry.record.files import (
-    NotPlainError,
     create_json,
     file_sha256,
-    plain_file,
     read_json,
 )
 from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.plain_file import NotPlainError, plain_file
 from telemetry.record.schema import SCHEMA_VERSION, EndState
 
 SEALED: Final = "sealed"

@@ -148,7 +148,8 @@ def stage(corpus: Corpus, cache: Path, *, origins: Sequence[Path] = ()) -> Stage
 
 def files_origin(paths: Sequence[Path]) -> dict[str, Any]:
     """The files' names and what they held."""
-    return {"files": [{"name": path.name, "sha256": file_sha256(path)} for path in paths]}
+    hashed = [(path.name, file_sha256(path, follow=True)) for path in paths]
+    return {"files": [{"name": name, "sha256": sha256} for name, sha256 in hashed]}
 
 
 def files_digest(paths: Sequence[Path], columns: Sequence[str]) -> str:
