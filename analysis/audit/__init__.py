@@ -11,6 +11,9 @@
 - `energy_checks`: do they sum up, and stay within what their sensors see?
 - `meter_checks`: does an outside meter say the same, and is it one?.
 - `model_checks`: do a model's bytes and operations come out again, and does no run beat them?
+- `near_copies`: traces whose noise is another's, though no reading of them is the same.
+- `noise`: what is a trace's own in its power, apart from how high it is, when, and in which
+  phase.
 - `power_checks`: can a board of its kind have drawn what it is said to have?
 - `reading_checks`: is what a node's source was to read there, possible, and told alike by all?
 - `record_checks`: is it whole, unchanged, ordered and complete?
@@ -20,6 +23,9 @@
 - `result_checks`: do tokens, words, labels and identities agree with each other?
 - `run`: every check over every sealed run, from files alone.
 - `spec_checks`: was what the spec says also asked for, loaded and answered with?
+- `tenure_checks`: did every GPU do one run's work at a time, in one place, since one boot?.
+- `tenures`: which attempt held which GPUs of which host, from when to when, and since which
+  boot.
 - `time_checks`: do independent writers agree on what was done when, and for how long?
 - `traces`: the digests by which a trace of readings is known again, whatever it is called.
 - `trust`: what an auditor brings along, which the record's owner cannot have written.

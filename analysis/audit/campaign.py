@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.audit.check import Case, Finding, Question
+from analysis.audit.noise import TraceNoise, trace_noise
 from analysis.audit.traces import TraceMarks, trace_marks
 from analysis.audit.trust import Trust
 from analysis.runs.unreadable import UNREADABLE, shortened
@@ -19,6 +20,7 @@ TAKERS: Final[dict[str, Callable[[Case], Any]]] = {
     "attempt": lambda case: case.attempt.number,
     "spec": lambda case: case.run.spec.to_mapping(),
     "traces": trace_marks,
+    "noise": trace_noise,
 }
 """How each field of `RunFacts` is taken of a run, by its name; what one raises stands in `missing`.
 
@@ -40,6 +42,8 @@ class RunFacts:
     """The run's spec, as spec.json has it; empty when it is missing."""
     traces: tuple[TraceMarks, ...] = ()
     """The traces of power that can be told from others, sorted by host, GPU and field."""
+    noise: tuple[TraceNoise, ...] = ()
+    """The noise of each GPU's power that is lively for long enough, sorted by host and GPU."""
 
     @classmethod
     def lost(cls, run_id: str, why: str) -> "RunFacts":

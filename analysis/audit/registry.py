@@ -13,9 +13,10 @@ from analysis.audit.campaign import FolderCheck
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
-from analysis.audit.meter_checks import METER_CHECKS
 from analysis.audit.lodging_checks import LODGING_CHECKS
+from analysis.audit.meter_checks import METER_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
+from analysis.audit.near_copies import NEAR_COPY_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.reading_checks import READING_CHECKS
 from analysis.audit.record_rules import RECORD_CHECKS
@@ -23,6 +24,7 @@ from analysis.audit.report_checks import REPORT_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
 from analysis.audit.spec_rules import SPEC_CHECKS
 from analysis.audit.stamp_checks import STAMP_CHECKS, STAMP_FOLDER_CHECKS
+from analysis.audit.tenure_checks import TENURE_CHECKS
 from analysis.audit.time_rules import TIME_CHECKS
 from analysis.audit.witness_checks import WITNESS_CHECKS
 from analysis.audit.work_checks import WORK_CHECKS
@@ -49,6 +51,8 @@ FOLDER_CHECKS: Final[list[FolderCheck]] = [
     *COPY_CHECKS,
     *LODGING_CHECKS,
     *STAMP_FOLDER_CHECKS,
+    *NEAR_COPY_CHECKS,
+    *TENURE_CHECKS,
     *REPORT_CHECKS,
 ]
 """All checks of a results folder's runs together, in the order they are made and told."""

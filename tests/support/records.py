@@ -7,6 +7,7 @@ so counter energies are exact: what a test expects can be worked out by hand.
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -188,7 +189,8 @@ def gpu_uuid(plan: Plan, rank: int) -> str:
     host, index = divmod(rank, spec.gpus_per_node)
     if spec.simulated:
         return f"SIM-{spec.gpu_kind}-{host_name(host)}-{index}"
-    return f"GPU-0000-{host}-{index}"
+    # No two runs hold one GPU at one time, and all built ones begin at once.
+    return f"GPU-{spec.run_id[-8:]}-{host}-{index}"
 
 
 def idle_uuids(plan: Plan, node: int) -> list[str]:
@@ -241,8 +243,10 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
             **plan.provenance,
         },
     )
+    # No two attempts are of one process.
+    pid = 10 + zlib.crc32(f"{plan.run_spec.run_id} {attempt.number}".encode())
     write_json(
-        attempt.started, {"t_us": T0_US, "host": "node0", "pid": 10, "pid_created_us": T0_US}
+        attempt.started, {"t_us": T0_US, "host": "node0", "pid": pid, "pid_created_us": T0_US}
     )
 
 

@@ -15,7 +15,7 @@ from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.audit.trust import Trust
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json, write_json
-from telemetry.record.paths import RunPaths
+from telemetry.record.paths import RunPaths, find_runs
 from telemetry.record.schema import METADATA_KEY
 from telemetry.record.seal import seal_attempt
 from telemetry.record.spec import RunSpec
@@ -110,3 +110,12 @@ def look(run: RunPaths, name: str) -> Finding:
     facts = RunFacts.of(Case(run))
     found = folder_check.look(Campaign(results=run.results, trust=Trust(), runs=(facts,)))
     return found if isinstance(found, Finding) else found[run.run_id]
+
+
+def look_at_all(results: Path, name: str) -> dict[str, Finding]:
+    """What a check of all runs together finds in a folder, by run id; its own under ''."""
+    (check,) = [check for check in FOLDER_CHECKS if check.name == name]
+    runs = [run for run in find_runs(results) if run.sealed_attempts()]
+    facts = tuple(RunFacts.of(Case(run)) for run in runs)
+    found = check.look(Campaign(results=results, trust=Trust(), runs=facts))
+    return {"": found} if isinstance(found, Finding) else found

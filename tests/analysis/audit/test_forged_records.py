@@ -486,9 +486,9 @@ def test_a_node_that_is_a_copy_of_another_fails(tmp_path: Path) -> None:
             if field != "power_instant_w":
                 continue
             if columns["host"][at] == "node0":
-                values[t_us, device.removeprefix("GPU-0000-0-")] = columns["value"][at]
+                values[t_us, device.rpartition("-")[2]] = columns["value"][at]
             else:
-                local = device.removeprefix("GPU-0000-1-")
+                local = device.rpartition("-")[2]
                 columns["value"][at] = values[t_us, local]
 
     edit_shards(run, "samples", keep_or_take)

@@ -1,0 +1,198 @@
+"""Near copies: traces whose noise is another's, though no reading of them is the same.
+
+Every two traces are laid over each other where they agree best, and held against each other in
+blocks of 12.8 s. GPUs of one run go up and down together, by nearly all of their noise; those of
+two runs, even one GPU at the same work, do not.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.audit.campaign import Campaign, FolderCheck, RunFacts
+from analysis.audit.check import Finding, Severity, failed, judged, skipped
+from analysis.audit.noise import BLOCK_CELLS, TraceNoise, lively_blocks
+
+# No two of 36 recorded runs agree to more than 0.787, two repeats on one GPU by DCGM; of their
+# traces nine in ten agree with a copy of theirs that had 1 % of noise added to 0.91 and more.
+_ALIKE: Final = 0.85
+# GPUs of one run reach 0.986; a copy with 0.2 W of noise 0.998 and more in nine of ten traces.
+_ALIKE_IN_RUN: Final = 0.997
+# 51 s.
+_LONG_CELLS: Final = 4 * BLOCK_CELLS
+# Where two traces may lie over each other: a reused part of some ten seconds is the best of few.
+_PLACES: Final = 5
+# So many pairs times cells take some seconds; of more traces pairs are nominated first.
+_MOST_CELLS: Final = 200_000_000
+# 6.4 s: chance gives the agreement below once in a million, and a reused part has some of its own.
+_WINDOW: Final = 64
+_NOMINATED: Final = 0.62
+# 40,000 windows against each other are 2e11 multiplications: seconds of two cores.
+_MOST_WINDOWS: Final = 40_000
+_MOST_WINDOWS_EACH: Final = 32
+_LEAST_WINDOWS_EACH: Final = 4
+# Rows of the product of all windows at a time: 64 MB of 40,000.
+_ROWS: Final = 400
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trace:
+    """A trace as it is held against others."""
+
+    run_id: str
+    """Whose it is."""
+    noise: TraceNoise
+    """Its name and cells."""
+    values: Floats
+    """Shape (cells,): its noise."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.noise.device} on {self.noise.host}"
+
+
+def traces_are_own(campaign: Campaign) -> dict[str, Finding]:
+    """No trace's noise is that of a trace of another GPU or run."""
+    traces = [
+        _Trace(run_id=facts.run_id, noise=noise, values=noise.values)
+        for facts in campaign.runs
+        for noise in facts.noise
+    ]
+    faults: dict[str, list[str]] = {facts.run_id: [] for facts in campaign.runs}
+    nearest = dict.fromkeys(faults, 0.0)
+    for first, second in _pairs(traces):
+        one, other = traces[first], traces[second]
+        in_run = one.run_id == other.run_id
+        limit = _ALIKE_IN_RUN if in_run else _ALIKE
+        alike = agreement(one.values, other.values)
+        for mine, its in ((one, other),) if in_run else ((one, other), (other, one)):
+            nearest[mine.run_id] = max(nearest[mine.run_id], alike / limit)
+            if alike >= limit:
+                where = its.name if in_run else f"{its.name} in {its.run_id}"
+                faults[mine.run_id].append(
+                    f"{mine.name} has the noise of {where}: they agree to {alike:.3f}"
+                )
+    return {
+        facts.run_id: _finding(facts, faults[facts.run_id], nearest[facts.run_id])
+        for facts in campaign.runs
+    }
+
+
+def _finding(facts: RunFacts, faults: Sequence[str], nearest: float) -> Finding:
+    if (why := facts.missing.get("noise")) is not None:
+        return failed(f"could not be checked: {why}")
+    if not facts.noise:
+        return skipped("no trace is lively for as long as would tell it from another")
+    return judged(
+        faults,
+        f"{len(facts.noise)} traces, the nearest to another at {nearest:.2f} of the limit",
+        strain=nearest,
+    )
+
+
+def agreement(one: Floats, other: Floats) -> float:
+    """The highest correlation of any lively block of two traces, laid where they agree best.
+
+    0.0 where no block of both is lively.
+    """
+    size = 1 << int(len(one) + len(other) - 1).bit_length()
+    product = np.fft.rfft(one, size) * np.conj(np.fft.rfft(other, size))
+    sums = np.fft.irfft(product, size)
+    # Only where at least a block lies over a block.
+    lags = np.arange(BLOCK_CELLS - len(other), len(one) - BLOCK_CELLS + 1)
+    sums = sums[lags % size]
+    count = min(_PLACES, len(lags))
+    best = np.argpartition(sums, len(sums) - count)[-count:]
+    return max(_block_agreement(one, other, int(lags[place])) for place in best)
+
+
+def _block_agreement(one: Floats, other: Floats, lag: int) -> float:
+    """The highest correlation of a block, where `other` begins `lag` cells after `one`."""
+    start, stop = max(lag, 0), min(lag + len(other), len(one))
+    a, b = one[start:stop], other[start - lag : stop - lag]
+    # The more places there are, the likelier is it that one agrees by chance.
+    cells = BLOCK_CELLS * (2 if len(a) >= _LONG_CELLS else 1)
+    lively = np.intersect1d(lively_blocks(a, cells), lively_blocks(b, cells), assume_unique=True)
+    if not len(lively):
+        return 0.0
+
+    def sums(values: Floats) -> NDArray[np.float64]:
+        total = np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
+        return np.asarray(total[lively + cells] - total[lively], dtype=np.float64)
+
+    norm = np.sqrt(sums(a * a) * sums(b * b))
+    return float((sums(a * b) / np.maximum(norm, np.finfo(float).tiny)).max())
+
+
+def _pairs(traces: Sequence[_Trace]) -> Iterator[tuple[int, int]]:
+    """Which traces are laid over each other: all while they are few, else those nominated."""
+    count = len(traces)
+    cells = max((len(trace.values) for trace in traces), default=0)
+    if count * (count - 1) // 2 * cells <= _MOST_CELLS:
+        return ((a, b) for b in range(count) for a in range(b))
+    return iter(nominated([trace.values for trace in traces]))
+
+
+def nominated(traces: Sequence[Floats]) -> list[tuple[int, int]]:
+    """Pairs of traces with a window in common, of those by which each is known; sorted."""
+    each = min(_MOST_WINDOWS_EACH, max(_MOST_WINDOWS // len(traces), _LEAST_WINDOWS_EACH))
+    windows, owners = [], []
+    for number, values in enumerate(traces):
+        found = _known_by(values, each)
+        windows.append(found)
+        owners += [number] * len(found)
+    table = np.concatenate(windows)
+    owner = np.array(owners)
+    pairs: set[tuple[int, int]] = set()
+    for start in range(0, len(table), _ROWS):
+        rows, columns = np.nonzero(table[start : start + _ROWS] @ table[start:].T >= _NOMINATED)
+        a, b = owner[start + rows], owner[start + columns]
+        apart = a != b
+        both = np.unique(np.stack((np.minimum(a, b)[apart], np.maximum(a, b)[apart])), axis=1)
+        pairs.update(zip(*both.tolist(), strict=True))
+    return sorted(pairs)
+
+
+def _known_by(values: Floats, count: int) -> Floats:
+    """Shape (at most count, _WINDOW), norm 1: windows that a copy would be known by, too.
+
+    A window is chosen by how it answers to a pattern, wherever it lies: the same window in another
+    trace answers alike.
+    """
+    pattern = np.random.default_rng(_WINDOW).choice(np.array([-1.0, 1.0]), _WINDOW)
+    windows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW)
+    answers = np.abs(np.correlate(values, pattern.astype(np.float32), "valid"))
+    chosen = np.argsort(answers, kind="stable")[::-1][:count]
+    found = windows[chosen]
+    return np.asarray(
+        found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1.0), dtype=np.float32
+    )
+
+
+NEAR_COPY_CHECKS: Final = (
+    FolderCheck(
+        name="near-copies",
+        claim="no trace has another's noise",
+        look=traces_are_own,
+        alone=True,
+        severity=Severity.WRONG,
+        rule=(
+            "power in cells of 100 ms, less its mean over 0.7 s, over its level within 2.1 s; "
+            "every two traces of the folder are laid over each other where they agree best, and "
+            "correlate in no lively block of 12.8 s, or of 25.6 s where they share more than 51 s"
+        ),
+        tolerance="0.85 between runs, 0.997 between GPUs of one run",
+        reason=(
+            "the highest of 36 recorded runs is 0.787 between runs and 0.986 within one, where "
+            "GPUs wait for each other; in nine of ten traces a copy with noise of 1 % reaches "
+            "0.91, one sampled every 33 ms 0.95"
+        ),
+        rules_out="a measurement told as another's, with noise, scale, time or sampling changed",
+    ),
+)
+"""Checks of noise, over all runs."""
