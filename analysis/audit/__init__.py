@@ -14,6 +14,8 @@
 - `near_copies`: traces whose noise is another's, though no reading of them is the same.
 - `noise`: what is a trace's own in its power, apart from how high it is, when, and in which
   phase.
+- `plan_checks`: is all there that was planned and begun, or only what was liked?.
+- `plans`: what the launcher's calls were to run, and what attempts say of their plan.
 - `power_checks`: can a board of its kind have drawn what it is said to have?
 - `reading_checks`: is what a node's source was to read there, possible, and told alike by all?
 - `record_checks`: is it whole, unchanged, ordered and complete?

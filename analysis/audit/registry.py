@@ -17,6 +17,7 @@ from analysis.audit.lodging_checks import LODGING_CHECKS
 from analysis.audit.meter_checks import METER_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.near_copies import NEAR_COPY_CHECKS
+from analysis.audit.plan_checks import PLAN_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.reading_checks import READING_CHECKS
 from analysis.audit.record_rules import RECORD_CHECKS
@@ -53,6 +54,7 @@ FOLDER_CHECKS: Final[list[FolderCheck]] = [
     *STAMP_FOLDER_CHECKS,
     *NEAR_COPY_CHECKS,
     *TENURE_CHECKS,
+    *PLAN_CHECKS,
     *REPORT_CHECKS,
 ]
 """All checks of a results folder's runs together, in the order they are made and told."""

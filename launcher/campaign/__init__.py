@@ -7,6 +7,7 @@
 - `finalize`: an attempt that ended is merged and, when it completed, sealed.
 - `headline`: what a campaign on this machine measured, a line a point, and where its report
   lies.
+- `plan_record`: what a campaign was to run, written before any of it, and what never began.
 - `point_status`: where each point of a results folder stands, from its record and Slurm's
   queue.
 - `promise`: what a launch would refuse before it writes anything, so that a plan refuses it

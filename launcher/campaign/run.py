@@ -1,24 +1,26 @@
 """Run: a checked grid is written down, submitted, waited for, merged and sealed."""
 
-import os
-import re
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
 from launcher.campaign import provenance
-from launcher.campaign.attempt import FOLDER_MODE, create_attempt, open_results, remove_attempt
-from launcher.campaign.display import CampaignProgress, plan_summary
+from launcher.campaign.attempt import (
+    FOLDER_MODE,
+    create_attempt,
+    open_results,
+    remove_attempt,
+)
+from launcher.campaign.display import CampaignProgress
 from launcher.campaign.finalize import close_attempt
+from launcher.campaign.plan_record import WrittenPlan, is_named, note_taken_back, take_back
 from launcher.campaign.point_status import last_line
 from launcher.campaign.promise import require_launch
 from launcher.config.errors import BadInputError
@@ -40,10 +42,10 @@ from telemetry.clock import wall_us
 from telemetry.nearest import told_count
 from telemetry.output import Output
 from telemetry.record.attempt_state import record_end
-from telemetry.record.bulk_files import SharedJson, flush, json_text, replace_text
+from telemetry.record.bulk_files import SharedJson, flush, json_text
 from telemetry.record.files import create_json, read_json
 from telemetry.record.paths import RunPaths, campaigns_folder, prompts_folder
-from telemetry.record.reproduces import KEY, Reproduces
+from telemetry.record.planned import KEY
 from telemetry.record.schema import EndState
 from telemetry.waiting import waiting
 from workers.prompts import selection as prompts
@@ -106,11 +108,12 @@ def run_campaign(grid: Grid, command: Sequence[str], out: Output) -> CampaignOut
     selections = _select_prompts(points)
     open_results(grid.results)
     hashes = _write_prompts(grid.results, selections)
-    folder = _campaign_folder(grid, call, order.to_mapping([point.spec for point in points]))
+    plan = WrittenPlan.write(grid, call, order.to_mapping([point.spec for point in points]))
+    folder = plan.folder
     for point in grid.having(Verdict.MERGE):
         _settle(grid.results, point)
     with _interrupted_by_sigterm():
-        trials = _create_attempts(grid, points, hashes, call)
+        trials = _create_attempts(grid, points, hashes, call, plan)
         if beaten := len(points) - len(trials):
             out.say(f"{told_count(beaten, 'point')} started by another call meanwhile: skipped")
         shapes = by_shape(trials)
@@ -124,7 +127,7 @@ def run_campaign(grid: Grid, command: Sequence[str], out: Output) -> CampaignOut
                 sealed += 1
             else:
                 failed.append(trial.point.spec.run_id)
-    if refused and not queued and not sealed + len(failed):
+    if refused and not queued and not sealed + len(failed) and not is_named(grid.results, folder):
         shutil.rmtree(folder, ignore_errors=True)
     return CampaignOutcome(
         sealed=sealed,
@@ -143,6 +146,7 @@ def _create_attempts(
     points: Sequence[PlannedPoint],
     hashes: Mapping[SelectionKey, str],
     call: Mapping[str, Any],
+    plan: WrittenPlan,
 ) -> list[Trial]:
     """An attempt for each entry that no other call was faster at, all on the disk."""
     of_run = SharedJson(call)
@@ -150,7 +154,7 @@ def _create_attempts(
     submitted = json_text({"t_us": wall_us(), "executor": None, **process_identity()})
     trials = []
     try:
-        for point in points:
+        for number, point in enumerate(points):
             attempt = create_attempt(
                 grid.results,
                 point,
@@ -160,6 +164,7 @@ def _create_attempts(
                         "overrides": point.overrides,
                         "config": point.config,
                         "chosen": point.chosen,
+                        KEY: plan.place(number, len(points)).to_mapping(),
                     }
                 ),
                 submitted,
@@ -167,9 +172,11 @@ def _create_attempts(
             if attempt is not None:
                 trials.append(Trial(point=point, attempt=attempt))
         flush(grid.results)
-    except (OSError, KeyboardInterrupt):
+    except (OSError, KeyboardInterrupt) as error:
         for trial in trials:
             remove_attempt(trial.attempt)
+        made = [(point.spec.run_id, point.attempts + 1) for point in points]
+        note_taken_back(plan.folder, made, f"not all could be written: {error!r}")
         raise
     return trials
 
@@ -209,15 +216,13 @@ def _queue(
             except RefusedError as error:
                 refused.append(str(error))
                 array.path.unlink()
-                for trial in trials:
-                    remove_attempt(trial.attempt)
+                take_back(array.folder, trials, f"refused: {error}")
             arrays.pop(0)
     except (OSError, KeyboardInterrupt):
         # The first may be half submitted: the next call finds out by its name.
         for array, _, trials in arrays[1:]:
             array.path.unlink()
-            for trial in trials:
-                remove_attempt(trial.attempt)
+            take_back(array.folder, trials, "the launcher was stopped before")
         raise
     if queued:
         flush(results)
@@ -310,42 +315,6 @@ def _write_prompts(
     folder = prompts_folder(results)
     folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     return {key: prompts.write_prompts(kept, folder)[0] for key, kept in selections.items()}
-
-
-def _campaign_folder(grid: Grid, call: Mapping[str, Any], order: Mapping[str, Any]) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    # Two login nodes may have the same pid in the same second.
-    host = re.sub(r"[^a-z0-9]", "", socket.gethostname().partition(".")[0].lower())
-    folder = campaigns_folder(grid.results) / f"{stamp}-{host}-{os.getpid()}"
-    folder.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    folder.mkdir(mode=FOLDER_MODE)
-    (folder / "jobs").mkdir(mode=FOLDER_MODE)
-    content = {
-        "command": call["command"],
-        "t_us": call["t_us"],
-        "user": call["user"],
-        "launcher": process_identity(),
-        "summary": plan_summary(grid.points),
-        "order": order,
-        KEY: Reproduces.of_all(
-            [
-                Reproduces.from_mapping(point.config[KEY])
-                for point in grid.points
-                if KEY in point.config
-            ]
-        ),
-        "points": [
-            {
-                "run_id": point.spec.run_id,
-                "verdict": str(point.verdict),
-                "reason": point.reason,
-                "overrides": list(point.overrides),
-            }
-            for point in grid.points
-        ],
-    }
-    replace_text(folder / "campaign.json", json_text(content))
-    return folder
 
 
 @contextmanager

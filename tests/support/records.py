@@ -18,6 +18,7 @@ from telemetry.merge.attempt import merge_attempt
 from telemetry.record.clock_offset import HostOffset, OffsetReading
 from telemetry.record.files import write_bytes, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths, prompts_folder
+from telemetry.record.planned import KEY, Planned
 from telemetry.record.schema import RESPONSES, SAMPLES, SPANS, STEPS
 from telemetry.record.seal import seal_attempt
 from telemetry.record.spec import RunSpec
@@ -240,6 +241,7 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
             "allow_dirty": False,
             "packages": {"torch": "2.13.0", "numpy": "2.4.0"},
             "python": "3.11.7",
+            **_planned(plan, attempt.number),
             **plan.provenance,
         },
     )
@@ -248,6 +250,14 @@ def _write_intent(attempt: AttemptPaths, plan: Plan, sha256: str) -> None:
     write_json(
         attempt.started, {"t_us": T0_US, "host": "node0", "pid": pid, "pid_created_us": T0_US}
     )
+
+
+def _planned(plan: Plan, attempt: int) -> dict[str, Any]:
+    """The place in its plan, which made it alone; a record from before names none."""
+    name = f"built-{plan.run_spec.run_id}-{attempt}"
+    sha256 = hashlib.sha256(name.encode()).hexdigest()
+    place = Planned(campaign=name, plan_sha256=sha256, number=0, count=1)
+    return {KEY: place.to_mapping()} if plan.steps else {}
 
 
 def _later_keys(plan: Plan) -> dict[str, Any]:

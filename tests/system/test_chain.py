@@ -15,11 +15,14 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.audit.check import Outcome
 from telemetry.record.files import file_sha256, read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
+from telemetry.record.planned import Planned, plan_sha256
 from telemetry.record.schema import EndState
 from telemetry.record.seal import verify_seal
 from telemetry.record.spec import RunSpec
+from tests.analysis.audit.forging import look_at_all
 from tests.support.told import complaints
 from tests.support.words import last_words
 
@@ -136,6 +139,16 @@ def test_points_ran_one_after_the_other_in_the_order_that_the_campaign_records(
     order = read_json(folder / "campaign.json")["order"]
     started = {run.run_id: read_json(run.attempt(1).started)["t_us"] for run in list_runs(sealed)}
     assert order["run_ids"] == sorted(started, key=started.__getitem__)
+
+
+def test_each_attempt_has_the_digest_of_the_plan_that_made_it(sealed: Path) -> None:
+    (folder,) = campaigns_folder(sealed).iterdir()
+    places = [Planned.of(read_json(run.attempt(1).provenance)) for run in list_runs(sealed)]
+    assert sorted(place.number for place in places if place is not None) == [0, 1]
+    assert {(place.plan_sha256, place.count) for place in places if place is not None} == {
+        (plan_sha256(folder / "campaign.json"), 2)
+    }
+    assert look_at_all(sealed, "planned")[""].outcome is Outcome.PASSED
 
 
 def test_a_point_without_memory_fails_with_its_figures_and_the_rest_of_the_grid_goes_on(
