@@ -14,8 +14,6 @@
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
 - `paths`: every path of a results folder in one place.
 - `place`: what a folder is that somebody named: a results folder, a run, an attempt, or none.
-- `planned`: which call of the launcher an attempt belongs to, and that call's plan by its
-  digest.
 - `reading_bounds`: what a reading of a field can be, of any device and of a board that is
   known.
 - `reproduces`: which sealed run another was made after, as the later one's record says it.
@@ -29,22 +27,21 @@
 - `validation`: what a number of a spec or a launch must be.
 - `way_on`: what comes next for a results folder, by what was done with it already.
 
-Public: `AUDIT`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BEFORE`, `BadSignatureError`,
-`Basis`, `Bounds`, `COEFFICIENTS`, `CounterHistory`, `DEVICES`, `DTYPES`, `EndState`, `Expected`,
-`FIELDS`, `Field`, `Foreseen`, `HostOffset`, `ITEM_BYTES`, `KEY`, `Kind`, `LABELS`, `LATER`,
-`LEVEL`, `LaunchConfig`, `Line`, `MAX_THREADS`, `MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`,
-`NVIDIA_SOURCES`, `OffsetReading`, `PAGE`, `PLAN`, `Phase`, `Place`, `PlaceKind`, `Planned`,
-`QUEUED`, `REPORT`, `RESPONSES`, `RUNNING`, `RecordPlace`, `Reproduces`, `Root`, `RunPaths`,
-`RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STEPS`,
-`STILL_US`, `SharedJson`, `Signer`, `SigningError`, `Subject`, `TABLES`, `TAKEN_BACK`, `WayOn`,
-`attempt_state`, `audit_digest`, `bounds_of`, `breaks_counter`, `campaigns_folder`,
-`check_signature`, `checkpoints_folder`, `correct_end`, `create_json`, `differing`, `disk_fault`,
-`disk_trouble`, `field_value`, `file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`,
-`impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_roots`,
-`list_runs`, `load_opener`, `most_power_w`, `named_place`, `place_of`, `plan_sha256`,
-`plans_before`, `prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`,
-`replace_folder`, `replace_text`, `report_folder`, `require_plain`, `require_whole`, `runs_above`,
-`scaled`, `schema_of`, `seal_attempt`, `seals_digest`, `short_text`, `shown`, `sign`,
-`sign_as_launched`, `sign_file`, `signature_of`, `source_names`, `this_host`, `told`, `verify_seal`,
-`write_bytes`, `write_json`.
+Public: `AUDIT`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BadSignatureError`, `Basis`,
+`Bounds`, `COEFFICIENTS`, `CounterHistory`, `DEVICES`, `DTYPES`, `EndState`, `Expected`, `FIELDS`,
+`Field`, `Foreseen`, `HostOffset`, `ITEM_BYTES`, `KEY`, `Kind`, `LABELS`, `LATER`, `LEVEL`,
+`LaunchConfig`, `Line`, `MAX_THREADS`, `MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`,
+`NVIDIA_SOURCES`, `OffsetReading`, `PAGE`, `Phase`, `Place`, `PlaceKind`, `QUEUED`, `REPORT`,
+`RESPONSES`, `RUNNING`, `RecordPlace`, `Reproduces`, `Root`, `RunPaths`, `RunSpec`, `SAMPLES`,
+`SCHEMA_VERSION`, `SEALED`, `SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STEPS`, `STILL_US`, `SharedJson`,
+`Signer`, `SigningError`, `Subject`, `TABLES`, `WayOn`, `attempt_state`, `audit_digest`,
+`bounds_of`, `breaks_counter`, `campaigns_folder`, `check_signature`, `checkpoints_folder`,
+`correct_end`, `create_json`, `differing`, `disk_fault`, `disk_trouble`, `field_value`,
+`file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`, `impossible`,
+`impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_roots`, `list_runs`,
+`load_opener`, `most_power_w`, `named_place`, `place_of`, `plain_file`, `prompts_folder`,
+`read_json`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`, `replace_text`,
+`report_folder`, `require_plain`, `require_whole`, `runs_above`, `scaled`, `schema_of`,
+`seal_attempt`, `seals_digest`, `short_text`, `shown`, `sign`, `sign_as_launched`, `sign_file`,
+`signature_of`, `source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`, `write_json`.
 """

@@ -24,6 +24,8 @@ MAX_WARMUP_BATCHES = 100_000
 MAX_THREADS = 4096
 # The driver keeps 2.4 s of power samples: asked more seldom than this, some could be lost.
 MAX_NVML_PERIOD_MS = 1000
+# A link takes a tenth of a millisecond: more often it would cost more than it tells.
+MIN_LINK_S = 0.1
 # An hour of rest says nothing that a minute does not: more is a slip of the keyboard.
 MAX_IDLE_S = 3600.0
 # The same: a longer window or warm-up is asked for by more prompts.
@@ -77,6 +79,8 @@ class LaunchConfig:
     """True hashes the checkpoint's files again on every node; False looks at size and time."""
     signing_key: str | None = None
     """File of the SSH key that signs the seal; None signs nothing."""
+    link_s: float = 10.0
+    """Time between two links of the chain of digests that each writer keeps of an open part."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -119,6 +123,7 @@ class LaunchConfig:
                 self.warmup_batches,
                 most=MAX_WARMUP_BATCHES,
             )
+        require_number("link_s", self.link_s, low=MIN_LINK_S, low_allowed=True, high=MAX_WINDOW_S)
         for name, high in (
             ("warmup_spread", 1.0),
             ("max_warmup_s", MAX_WINDOW_S),

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from telemetry.clock import US_PER_S, monotonic_us
 from telemetry.record.schema import METADATA_KEY, SCHEMA_VERSION
+from telemetry.shards.chain import Binding, Chain
 from telemetry.shards.reader import StreamReader
 
 _PART: Final = re.compile(r"part-(\d{5})\.(arrows|parquet)")
@@ -45,13 +46,20 @@ class ShardWriter:
         schema: pa.Schema,
         metadata: Mapping[str, Any],
         *,
+        binding: Binding | None = None,
         part_rows: int = PART_ROWS,
         part_seconds: float = PART_SECONDS,
     ) -> None:
+        """Begin behind the parts that are there.
+
+        `binding` is what the chain of the parts' digests stands on; None keeps no chain.
+        """
         self._folder = folder
-        self._schema = schema.with_metadata(
-            {METADATA_KEY: json.dumps({"schema_version": SCHEMA_VERSION, **metadata})}
-        )
+        told = {"schema_version": SCHEMA_VERSION, **metadata}
+        if binding is not None:
+            # Every part says that there is a chain: one that is not there was taken away.
+            told["chained"] = True
+        self._schema = schema.with_metadata({METADATA_KEY: json.dumps(told)})
         self._part_rows = part_rows
         self._part_us = int(part_seconds * US_PER_S)
         # At its first list Arrow imports pandas, where there is one: a quarter of a second of CPU
@@ -59,6 +67,8 @@ class ShardWriter:
         pa.array([])
         folder.mkdir(parents=True, exist_ok=True)
         self._number = max(_parts(folder), default=-1) + 1
+        self._binding = binding
+        self._chain = None if binding is None else Chain(folder, binding, self._schema)
         self._sink: int | None = None
         self._size_bytes = 0
         self._rows = 0
@@ -83,28 +93,49 @@ class ShardWriter:
             self._open()
         self._append(memoryview(batch.serialize()))
         self._rows += batch.num_rows
+        if self._chain is not None:
+            self._chain.add(batch, self._number)
         age_us = monotonic_us() - self._opened_us
         if self._rows >= self._part_rows or age_us >= self._part_us:
             # A disk too full for the Parquet file leaves the stream, which is a part as it stands.
             with contextlib.suppress(OSError):
-                self.close()
+                self._close_part()
 
     def close(self) -> None:
-        """Turn the open part into its Parquet file; further writes open the next part.
+        """Turn the open part into its Parquet file and end the chain; further writes begin anew.
 
         Raises:
             OSError: the disk is full; the rows stay in the stream, which is a part as it stands.
         """
+        try:
+            self._close_part()
+        finally:
+            if self._chain is not None:
+                self._chain.end()
+                self._chain = None
+
+    def _close_part(self) -> None:
         if self._sink is None:
             return
         sink, self._sink = self._sink, None
-        stream = self._folder / f"part-{self._number:05d}.arrows"
+        number = self._number
+        stream = self._folder / f"part-{number:05d}.arrows"
         self._number += 1
         try:
             os.fsync(sink)
         finally:
             os.close(sink)
-        seal_part(stream)
+        chain = self._chain
+        if chain is None:
+            seal_part(stream)
+            return
+        try:
+            # The link comes before the name: no closed part is ever without.
+            seal_part(stream, lambda whole, name: chain.close_part(number, whole, name))
+        except OSError:
+            with contextlib.suppress(OSError):
+                chain.close_part(number, stream, stream.name)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -124,6 +155,10 @@ class ShardWriter:
         self._size_bytes = 0
         self._rows = 0
         self._opened_us = monotonic_us()
+        if self._chain is None and self._binding is not None:
+            self._chain = Chain(self._folder, self._binding, self._schema)
+        if self._chain is not None:
+            self._chain.open_part()
         try:
             self._append(memoryview(self._schema.serialize()))
         except OSError:
@@ -171,8 +206,10 @@ def list_parts(folder: Path) -> list[Part]:
     return [Part(path=path) for _, path in sorted(_parts(folder).items())]
 
 
-def seal_part(stream: Path) -> Path:
+def seal_part(stream: Path, link: Callable[[Path, str], None] | None = None) -> Path:
     """Turn a part's stream into its Parquet file, keeping rows up to the last whole batch.
+
+    `link` is given the whole file and the name that it gets next; None tells nobody.
 
     Raises:
         OSError: the disk is full; the stream is still there.
@@ -182,6 +219,8 @@ def seal_part(stream: Path) -> Path:
     temporary = stream.with_name(f".{stream.stem}.{os.getpid()}.tmp")
     try:
         pq.write_table(salvaged.table, temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        if link is not None:
+            link(temporary, target.name)
         temporary.replace(target)
     except OSError:
         temporary.unlink(missing_ok=True)

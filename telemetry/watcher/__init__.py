@@ -1,6 +1,8 @@
 """One process a node that polls a source onto disk, and the handle its owner holds.
 
 - `__main__`: one process per node that polls a source and writes what it reads.
+- `heads`: how far the chains of others are, read in a thread, so that no poll waits for a
+  disk.
 - `log`: how the watching itself went; ClockGuard: steps of the wall clock.
 - `loop`: polls a source and writes what it reads, until the owner lets go.
 - `node`: all of a node: the host's own readings and its GPUs' by one or more sensors.

@@ -13,10 +13,12 @@ from telemetry.clock import US_PER_MS, monotonic_us
 from telemetry.record.files import write_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import SAMPLES
+from telemetry.shards.chain import Binding
 from telemetry.shards.writer import ShardWriter
 from telemetry.sources.base import Assignment, Source
 from telemetry.sources.host.source import describe_platform
 from telemetry.sources.restart_gap import restart_gap
+from telemetry.watcher.heads import HeadReader
 from telemetry.watcher.log import ClockGuard, WatchLog
 from telemetry.watcher.screen import Screen
 from telemetry.watcher.spool import Spool
@@ -66,7 +68,11 @@ class Watcher:
             },
             "gpus": [dict(gpu) for gpu in self._description.gpus],
         }
-        writer = ShardWriter(self._attempt.samples_shard(assignment.host), SAMPLES, metadata)
+        link_s = assignment.launch.link_s
+        heads = HeadReader(self._attempt, assignment.host, link_s)
+        self._binding = Binding.of_watcher(self._attempt, assignment.host, link_s, heads)
+        shard = self._attempt.samples_shard(assignment.host)
+        writer = ShardWriter(shard, SAMPLES, metadata, binding=self._binding)
         before = assignment.before
         self._log = WatchLog(self._attempt, assignment.host, clock, continued=before is not None)
         self._spool = Spool(writer, assignment.host, self._log)
@@ -155,6 +161,7 @@ class Watcher:
                 "period_ms": self._assignment.launch.period_ms,
                 "platform": dict(describe_platform()),
                 "gpus": [dict(gpu) for gpu in self._description.gpus],
+                "link_key": self._binding.public_key,
             },
         )
 

@@ -5,7 +5,9 @@ board draws more than some hundred watts. Every span begins and ends on a readin
 so counter energies are exact: what a test expects can be worked out by hand.
 """
 
+import contextlib
 import hashlib
+import itertools
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +24,10 @@ from telemetry.record.planned import KEY, Planned
 from telemetry.record.schema import RESPONSES, SAMPLES, SPANS, STEPS
 from telemetry.record.seal import seal_attempt
 from telemetry.record.spec import RunSpec
+from telemetry.shards.chain import Binding
+from telemetry.shards.links import Head
 from telemetry.shards.writer import ShardWriter
+from telemetry.watcher.heads import Heads
 from tests.conftest import SPEC
 from tests.support.record_answers import (
     BEFORE_STEPS,
@@ -114,6 +119,8 @@ class Plan:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     hosts: Mapping[str, Any] = field(default_factory=dict)
     """Changes to every ready record."""
+    chains: bool = True
+    """False: a record from before the writers kept chains of digests."""
     end: str = "completed"
     merged: bool = True
 
@@ -132,10 +139,12 @@ def build_run(results: Path, plan: Plan | None = None, attempt: int = 1) -> RunP
     write_json(run.spec, spec.to_mapping())
     sha256 = _write_prompts(results, spec.prompts)
     _write_intent(tried, plan, sha256)
-    for node in range(spec.nodes):
-        _write_host(run, tried, plan, node)
-    for rank in range(spec.gpus):
-        _write_rank(run, tried, plan, rank)
+    # A watcher is there before its ranks and outlives them: its last link holds their heads.
+    with contextlib.ExitStack() as watching:
+        for node in range(spec.nodes):
+            _write_host(run, tried, plan, node, watching)
+        for rank in range(spec.gpus):
+            _write_rank(run, tried, plan, rank)
     if plan.steps:
         model = model_record(spec, plan.passes, window_s(plan), plan.decode_s)
         parts = {**model, **plan.model}
@@ -262,9 +271,10 @@ def _planned(plan: Plan, attempt: int) -> dict[str, Any]:
 
 def _later_keys(plan: Plan) -> dict[str, Any]:
     """Keys of launch.json that came with parts of the record; a record from before has neither."""
+    keys: dict[str, Any] = {"link_s": 10.0} if plan.chains else {}
     if not plan.steps:
-        return {}
-    keys: dict[str, Any] = {"logit_error": None}
+        return keys
+    keys["logit_error"] = None
     if "window" not in plan.without:
         keys["min_window_s"] = 0.0
     if "warmup" not in plan.without:
@@ -333,9 +343,44 @@ def tokenizer_of(spec: RunSpec) -> dict[str, Any]:
     return {"name": spec.tokenizer, "vocab_size": 32_000, "sha256": None}
 
 
-def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> None:
+class _SeenAtOnce:
+    """Others' chains, looked at whenever a link is made."""
+
+    def __init__(self, attempt: AttemptPaths, host: str) -> None:
+        self._heads = Heads(attempt, host)
+
+    def take(self) -> dict[str, Head]:
+        return self._heads.look()[0]
+
+    def last(self) -> tuple[dict[str, Head], bool]:
+        return self._heads.look()
+
+
+def _binding(attempt: AttemptPaths, plan: Plan, host: str, *, watcher: bool) -> Binding | None:
+    """What a writer's chain stands on; a new link at each write, in the time that is built."""
+    if not plan.chains:
+        return None
+    seen = _SeenAtOnce(attempt, host)
+    if watcher:
+        binding = Binding.of_watcher(attempt, host, 0.0, seen)
+    else:
+        binding = Binding.of_rank(attempt, host, 0.0)
+    ticks = itertools.count()
+
+    def now() -> tuple[int, int]:
+        since_us = next(ticks) * PERIOD_US
+        return T0_US + since_us, 1_000_000 + since_us
+
+    return replace(binding, now=now)
+
+
+def _write_host(
+    run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int, watching: contextlib.ExitStack
+) -> None:
     spec = plan.run_spec
     host = host_name(node)
+    binding = _binding(attempt, plan, host, watcher=True)
+    key = {} if binding is None else {"link_key": binding.public_key}
     attempt.hosts.mkdir(exist_ok=True)
     write_json(
         attempt.host(host),
@@ -354,6 +399,7 @@ def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> 
                 "kernel": "6.1",
             },
             "gpus": _inventory(plan, node),
+            **key,
             **plan.hosts,
         },
     )
@@ -385,8 +431,9 @@ def _write_host(run: RunPaths, attempt: AttemptPaths, plan: Plan, node: int) -> 
                 if row is not None:
                     rows.append(row)
     metadata = _metadata(run, "samples", host, None, plan)
-    with ShardWriter(attempt.samples_shard(host), SAMPLES, metadata) as writer:
-        writer.write(_columns(SAMPLES.names, rows))
+    shard = attempt.samples_shard(host)
+    writer = watching.enter_context(ShardWriter(shard, SAMPLES, metadata, binding=binding))
+    writer.write(_columns(SAMPLES.names, rows))
     attempt.watchers.mkdir(exist_ok=True)
     write_json(
         attempt.watchers / f"{host}.json",
@@ -461,8 +508,12 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
                 "energy_end_late_us": 0 if plan.rank_counter else None,
             }
         )
+    binding = _binding(attempt, plan, host, watcher=False)
     with ShardWriter(
-        attempt.rank_shard("spans", rank), SPANS, _metadata(run, "spans", host, rank, plan)
+        attempt.rank_shard("spans", rank),
+        SPANS,
+        _metadata(run, "spans", host, rank, plan),
+        binding=binding,
     ) as writer:
         writer.write(_columns(SPANS.names, rows))
     if rank == 0:
@@ -471,12 +522,14 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
             attempt.rank_shard("responses", rank),
             schema,
             _metadata(run, "responses", host, rank, plan),
+            binding=binding,
         ) as writer:
             writer.write(_columns(schema.names, responses))
         if plan.steps:
             steps = [plan.step(row) for row in steps_of(spec, timeline(plan), plan.passes)]
             metadata = _metadata(run, "steps", host, rank, plan)
-            with ShardWriter(attempt.rank_shard("steps", rank), STEPS, metadata) as writer:
+            shard = attempt.rank_shard("steps", rank)
+            with ShardWriter(shard, STEPS, metadata, binding=binding) as writer:
                 writer.write(_columns(STEPS.names, steps))
 
 

@@ -134,6 +134,7 @@ def _open_spans(
         read_energy_j=read_own_j,
         energy_reason=energy_reason,
         start_us=min(begun_us, placement.clock.now_us()),
+        binding=session.binding(),
     )
 
 
@@ -153,10 +154,13 @@ def _open_shards(session: Session, stack: contextlib.ExitStack, *, steps: bool) 
         },
     )
     folder = functools.partial(session.attempt.rank_shard, rank=session.rank.rank)
-    responses = stack.enter_context(ShardWriter(folder("responses"), RESPONSES, metadata))
+    binding = session.binding()
+    responses = stack.enter_context(
+        ShardWriter(folder("responses"), RESPONSES, metadata, binding=binding)
+    )
     if not steps:
         return AnswerShards(responses=responses, steps=None)
-    told = ShardWriter(folder("steps"), STEPS, session.metadata("steps"))
+    told = ShardWriter(folder("steps"), STEPS, session.metadata("steps"), binding=binding)
     return AnswerShards(responses=responses, steps=stack.enter_context(told))
 
 

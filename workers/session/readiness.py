@@ -13,6 +13,7 @@ from telemetry.clock import monotonic_us, wall_us
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
+from telemetry.shards.chain import Binding
 from workers.distributed.process_group import BACKENDS
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import Rendezvous
@@ -43,6 +44,10 @@ class Session:
     """The run's prompts as token ids."""
     weights: WeightSource
     """Where its slices of the parameters come from."""
+
+    def binding(self) -> Binding:
+        """What the chains of this rank's shards stand on."""
+        return Binding.of_rank(self.attempt, self.rank.host, self.launch.link_s)
 
     def metadata(self, kind: str, **more: Any) -> dict[str, Any]:
         """What stands in the metadata of this rank's shards."""

@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 
 from telemetry.clock import HostClock
 from telemetry.record.schema import SPANS, Phase
+from telemetry.shards.chain import Binding
 from telemetry.shards.writer import ShardWriter
 
 WARMUP_BATCH: Final = -1
@@ -84,14 +85,15 @@ class SpanRecorder:
         read_energy_j: Callable[[], float] | None,
         energy_reason: str,
         start_us: int | None = None,
+        binding: Binding | None = None,
     ) -> None:
         """Begin STARTUP, at `start_us` or now.
 
         `synchronize` returns when the device has done all it was given. `read_energy_j` raises
         RuntimeError when there is no reading; None stands for no counter at all, for
-        `energy_reason`.
+        `energy_reason`. `binding` is what the shard's chain stands on; None keeps none.
         """
-        self._writer = ShardWriter(folder, SPANS, metadata)
+        self._writer = ShardWriter(folder, SPANS, metadata, binding=binding)
         self._clock = clock
         self._who = {"host": host, "rank": rank, "gpu_uuid": gpu_uuid}
         self._synchronize = synchronize
