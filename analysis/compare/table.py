@@ -66,8 +66,8 @@ def _side(which: str, word: str) -> tuple[Column[_Line], ...]:
             f"{which}_low",
             f"{word}, from",
             "",
-            "Lower end of its 95 % interval: Student's t over the repeats, widened in quadrature "
-            "by the sensors' part.",
+            "Lower end of its 95 % interval: Student's t over the repeats, BCa's from 20 of them on, "
+            "widened in quadrature by the sensors' part.",
             lambda line: of(line, "low"),
         ),
         _OF.number(
@@ -96,6 +96,8 @@ def _ratio(name: str) -> "Column[_Line]":
         "high": "Upper end of the same.",
         "degrees": "Degrees of freedom by Welch and Satterthwaite; empty without repeats.",
         "effect": "Difference of logarithms over their scatter: Hedges' g.",
+        "smallest": "Least difference, as a share, that the test would have shown in four cases of "
+        "five.",
     }
     label = name if name in ("ratio", "effect") else f"ratio_{name}"
 
@@ -118,7 +120,13 @@ _COLUMNS: Final = (
     _OF.text("unit", "unit", "Its SI unit.", lambda line: line.verdict.metric.unit),
     *_side("base", "base"),
     *_side("other", "other"),
-    *(_ratio(name) for name in ("ratio", "low", "high", "degrees", "effect")),
+    *(_ratio(name) for name in ("ratio", "low", "high", "degrees", "effect", "smallest")),
+    _OF.text(
+        "interval",
+        "interval",
+        "By what the ratio's interval was made, and why by that.",
+        lambda line: None if line.verdict.ratio is None else line.verdict.ratio.interval,
+    ),
     _OF.text(
         "test",
         "test",

@@ -10,8 +10,9 @@ from analysis.compare.cells import Cell
 from analysis.compare.facts import uuids_of
 from analysis.compare.sides import Member
 from analysis.runs.campaign import campaign_of
-from analysis.statistics.intervals import Interval, interval_95, width_of_mean
+from analysis.statistics.intervals import Interval, width_of_mean
 from analysis.statistics.ratio import LEVEL, Ratio, Repeats, holm, ratio_of
+from analysis.statistics.resampled import interval_by_rule
 
 
 class Word(StrEnum):
@@ -222,19 +223,19 @@ def _figures(members: Sequence[Member], metric: Metric) -> SideFigures:
         said = f"{lacking} of {len(members)} runs lack {metric.label}"
         return SideFigures(interval=None, sensor=None, reason=f"{said}: {why}" if why else said)
     if not metric.like_energy:
-        return SideFigures(interval=interval_95(values), sensor=None, reason=None)
+        return SideFigures(interval=interval_by_rule(values), sensor=None, reason=None)
     widths = []
     for value, member in zip(values, members, strict=True):
         energy_j, width_j = member.row["energy_j"], member.row["energy_uncertainty_j"]
         if width_j is None or not energy_j:
             return SideFigures(
-                interval=interval_95(values),
+                interval=interval_by_rule(values),
                 sensor=None,
                 reason=f"the sensors' ± of {member.run.run_id} is not known",
             )
         widths.append(value / float(energy_j) * float(width_j))
     sensor = width_of_mean(widths)
-    return SideFigures(interval=interval_95(values, sensor), sensor=sensor, reason=None)
+    return SideFigures(interval=interval_by_rule(values, sensor), sensor=sensor, reason=None)
 
 
 def _values(members: Iterable[Member], metric: Metric) -> list[float]:

@@ -119,6 +119,8 @@ def _verdict(one: Judgement) -> dict[str, Any]:
         "p_difference": one.p_difference,
         "p_same": one.p_same,
         "effect": None if ratio is None else ratio.effect,
+        "interval": None if ratio is None else ratio.interval,
+        "smallest": None if ratio is None else ratio.smallest,
         "gain": one.gain,
         "verdict": str(one.word),
         "within_margin": one.within_margin,

@@ -4,7 +4,8 @@ All of it on logarithms, where a ratio is a difference. Its standard uncertainty
 squares of what stands apart (JCGM 100:2008, 5.1.2): the scatter of the repeats of either side, or
 of their pairs; the sensors' expanded uncertainties over 2; and the boards' gain, stated as limits,
 over the root of 3 (4.3.7). Its degrees of freedom are Welch and Satterthwaite's (G.4.1), those of
-the sensors and the gain without end: without them it is Welch's test, and the paired one.
+the sensors and the gain without end: without them it is Welch's test, and the paired one. From
+`LEAST_RESAMPLED` repeats a side on, the scatter's part of the interval is BCa's, end by end.
 """
 
 import math
@@ -15,12 +16,17 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from analysis.statistics.resampled import bca_of_difference, bca_of_mean, enough, told
+
 LEVEL: Final = 0.05
 """Probability of error of every test, and 1 less that of every interval."""
 # Two repeats have one degree of freedom, and Student's factor is 12.7.
 _LEAST_REPEATS: Final = 2
 # With fewer pairs the degrees of freedom lost cost more than the pairing can gain.
 _LEAST_PAIRS: Final = 3
+# J. Cohen, Statistical power analysis for the behavioral sciences (1988): a real difference is seen
+# in four tests of five.
+_POWER: Final = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +84,11 @@ class Ratio:
     """What was tested by."""
     reason: str | None
     """Why there is no test; None when there is one."""
+    interval: str = "none"
+    """By what the interval was made, and why by that."""
+    smallest: float | None = None
+    """The least difference, as a share, that the test would have shown four times of five; None
+    without a test."""
 
 
 def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = False) -> Ratio:
@@ -117,6 +128,7 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
             effect=None,
             test="none",
             reason=_too_few(len(logs), len(others)),
+            interval="the sensors and the boards' gain alone" if half else "none",
         )
     by_pairs = paired and len(logs) >= _LEAST_PAIRS
     if by_pairs:
@@ -125,18 +137,28 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
         scatter = [(float(stats.sem(each)), len(each) - 1) for each in (logs, others)]
     width = _root_sum_square((*(u for u, _ in scatter), without_end))
     degrees = _effective_degrees(width, scatter)
-    half = float(stats.t.ppf(1 - LEVEL / 2, degrees)) * width
+    quantile = float(stats.t.ppf(1 - LEVEL / 2, degrees))
     p_difference, p_same = _tests(difference, width, degrees, math.log1p(margin))
+    counts = (len(logs),) if by_pairs else (len(logs), len(others))
+    ends = None
+    if enough(*counts):
+        ends = bca_of_mean(others - logs) if by_pairs else bca_of_difference(logs, others)
+    below = above = quantile * width
+    if ends is not None:
+        certain = float(stats.norm.ppf(1 - LEVEL / 2)) * without_end
+        below, above = (math.hypot(abs(end - difference), certain) for end in ends)
     return Ratio(
         ratio=math.exp(difference),
-        low=math.exp(difference - half),
-        high=math.exp(difference + half),
+        low=math.exp(difference - below),
+        high=math.exp(difference + above),
         degrees=degrees,
         p_difference=p_difference,
         p_same=p_same,
         effect=_hedges_g(logs, others),
         test="paired t of logarithms" if by_pairs else "Welch's t of logarithms",
         reason=None,
+        interval=told(*counts, resampled=ends is not None),
+        smallest=math.expm1((quantile + float(stats.t.ppf(_POWER, degrees))) * width),
     )
 
 

@@ -1,0 +1,106 @@
+"""Resampled: intervals by the bootstrap, where there are repeats enough to resample.
+
+BCa (B. Efron, Better bootstrap confidence intervals, J. Am. Stat. Assoc. 82 (1987), 171-185) follows
+a scatter that leans to one side, which Student's t does not. Of few repeats it is too narrow.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from scipy import stats
+
+from analysis.statistics.intervals import Interval, interval_95
+
+LEAST_RESAMPLED: Final = 20
+"""Repeats of a side, or pairs, from which on an interval is BCa's and no longer Student's t."""
+# Of 1,800 pairs of sides with a true difference of 0 an interval of 95 % held it at 5 repeats a side
+# in 88 % (normal scatter) and 86 % (exponential), at 10 in 93 and 90, at 20 in 93 and 91: from there
+# on another ten bring less than one more.
+SEED: Final = 20231003
+"""What the resampling starts from: the same repeats give the same interval."""
+RESAMPLES: Final = 9_999
+"""How often the repeats are drawn again; scipy's own number."""
+# Two-sided 95 %.
+_LEVEL: Final = 0.95
+# Resamples at a time: 20 MB of 256 repeats.
+_BATCH: Final = 10_000
+
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def enough(*counts: int) -> bool:
+    """Whether so many repeats, of each side, are enough to be resampled."""
+    return min(counts) >= LEAST_RESAMPLED
+
+
+def told(*counts: int, resampled: bool) -> str:
+    """By what an interval was made, and why, for so many repeats a side."""
+    many = " and ".join(map(str, counts))
+    if resampled:
+        return f"BCa bootstrap of {RESAMPLES:,} resamples, seed {SEED}, of {many} repeats"
+    if enough(*counts):
+        return f"Student's t: {many} repeats that are too much alike to be resampled"
+    return f"Student's t: {many} repeats, and BCa needs {LEAST_RESAMPLED}"
+
+
+def bca_of_mean(values: Floats) -> tuple[float, float] | None:
+    """The ends of a mean's 95 % interval; None where the values do not scatter."""
+    return _bca((values,), _mean)
+
+
+def bca_of_difference(base: Floats, other: Floats) -> tuple[float, float] | None:
+    """The ends of the 95 % interval of `other`'s mean less `base`'s; None as above."""
+    return _bca((base, other), _difference)
+
+
+def interval_by_rule(values: Sequence[float], sensor: float | None = None) -> Interval:
+    """Mean and 95 % interval of independent repeats: BCa from `LEAST_RESAMPLED` on, else t.
+
+    `sensor` is as in `interval_95`: it widens either end in quadrature.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    by_t = interval_95(values, sensor)
+    if not enough(by_t.n):
+        return by_t
+    ends = bca_of_mean(np.array(values, dtype=np.float64))
+    if ends is None:
+        return by_t
+    width = sensor or 0.0
+    return Interval(
+        n=by_t.n,
+        mean=by_t.mean,
+        low=by_t.mean - math.hypot(by_t.mean - ends[0], width),
+        high=by_t.mean + math.hypot(ends[1] - by_t.mean, width),
+        reason=None,
+    )
+
+
+def _bca(samples: tuple[Floats, ...], statistic: Any) -> tuple[float, float] | None:
+    # Of repeats that are all alike the acceleration is 0 over 0.
+    if any(float(np.ptp(each)) == 0 for each in samples):
+        return None
+    found = stats.bootstrap(
+        samples,
+        statistic,
+        confidence_level=_LEVEL,
+        n_resamples=RESAMPLES,
+        batch=_BATCH,
+        method="BCa",
+        vectorized=True,
+        # As scipy before 1.15 calls it; later ones take both.
+        random_state=np.random.default_rng(SEED),
+    ).confidence_interval
+    low, high = float(found.low), float(found.high)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+
+
+def _mean(values: Any, axis: int = -1) -> Any:
+    return np.mean(values, axis=axis)
+
+
+def _difference(base: Any, other: Any, axis: int = -1) -> Any:
+    return np.mean(other, axis=axis) - np.mean(base, axis=axis)
