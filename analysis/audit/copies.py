@@ -1,6 +1,7 @@
 """Copies: one trace of readings under two names is a copy, as no two measurements are alike."""
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from analysis.audit.campaign import Campaign, FolderCheck, RunFacts
@@ -68,3 +69,8 @@ COPY_CHECKS: Final = (
     ),
 )
 """Checks of runs against each other."""
+
+
+def is_copy(marks: Sequence[int], others: Collection[int]) -> bool:
+    """Whether a trace of these digests is a copy of one of those: it shares more than chance."""
+    return bool(marks) and len(set(marks) & set(others)) >= _SHARED * len(marks)

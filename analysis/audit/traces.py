@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.audit.check import Case
+from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray
 
 # Read often, with noise of their own. Ranks' loads have little: waiting for each other they go up
@@ -86,3 +87,10 @@ def _marks(field: str, values: FloatArray) -> NDArray[np.uint64]:
         return found
     whole = hashlib.sha256(field.encode() + np.ascontiguousarray(values, dtype="<f8").tobytes())
     return np.frombuffer(whole.digest()[:8], dtype="<u8")
+
+
+def marks_of_run(run: Run) -> dict[tuple[str, str, str], list[int]]:
+    """The digests of every trace of a run that tells, by host, device and field."""
+    series = run.series(_TELLING)
+    found = {name: _marks(name[2], each.value) for name, each in sorted(series.items())}
+    return {name: [int(mark) for mark in marks] for name, marks in found.items() if len(marks)}

@@ -2,17 +2,20 @@
 
     python -m analysis.compare A B [C ...] [--by AXES] [--margin PERCENT]
     python -m analysis.compare A --by engine
+    python -m analysis.compare ORIGINAL REPRODUCTION --key KEY [--out DIR]
+    python -m analysis.compare --check DIR [A B] [--allowed-signers FILE]
 
 Each other folder is held against the first. A cell is the same work on both sides: runs whose specs
-are the same but for what differs on purpose, the board unless --by says otherwise.
+are the same but for what differs on purpose, the board unless --by says otherwise. Of a campaign
+that was made again --out and --key write the verdict, and --check looks whether one still holds.
 """
 
+import argparse
 import math
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from telemetry.command import (
     CommandError,
@@ -24,22 +27,32 @@ from telemetry.command import (
 )
 from telemetry.document import due
 from telemetry.named_paths import named_path
+from telemetry.nearest import told_count
 from telemetry.next_line import typed
-from telemetry.record.place import PlaceKind, place_of
-from telemetry.terminal import printable
+from telemetry.output import Output
+from telemetry.record.place import PlaceKind, place_of, shown
+from telemetry.record.signature import SigningError, sign
 from telemetry.waiting import waiting
+
+if TYPE_CHECKING:
+    from analysis.compare.comparison import Comparison
 
 _WHO: Final = "compare"
 _MODULE: Final = "analysis.compare"
 _EXITS: Final = {
     ExitCode.DONE: "all was compared that could be",
-    ExitCode.FAILED: "--require same is not shown of every point, or the machine failed",
+    ExitCode.FAILED: "--require is not shown, a copy was to be signed for, a claim of --check does "
+    "not hold, or the machine failed",
     ExitCode.BAD_INPUT: "the command or a folder will not do",
     ExitCode.NOTHING_DONE: "no point has its counterpart",
 }
 # Two boards of one kind differ by a few per cent: arXiv 2312.02741 states 5 % for their sensors.
 _MARGIN: Final = 5.0
 _PERCENT: Final = 100.0
+# Where the files go that a signature is asked of, where nobody says.
+_OUT: Final = "compared"
+# Signed, to learn whether a key signs.
+_TRIAL: Final = b"joulegrid"
 
 
 @command(_WHO)
@@ -47,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and say what came of it; the exit code."""
     parser = CommandParser(module=_MODULE, description=__doc__, exits=_EXITS)
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="a results folder, a run, or a campaign's folder"
+        "paths", nargs="*", metavar="PATH", help="a results folder, a run, or a campaign's folder"
     )
     parser.add_argument(
         "--by",
@@ -61,51 +74,197 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--require",
-        choices=("same",),
-        help="end with 1 unless sameness within the margin is shown in every cell",
+        choices=("same", "reproduced"),
+        help="end with 1 unless sameness within the margin is shown in every cell, or the verdict "
+        "is that the original is reproduced",
     )
     parser.add_argument(
         "--simulated-too",
         action="store_true",
         help="hold simulated runs against measured ones, labelled",
     )
-    parser.add_argument("--out", help="folder for CSV, Parquet, LaTeX, JSON and a figure")
+    parser.add_argument(
+        "--out", help="folder for CSV, Parquet, LaTeX, JSON, a figure, and of two folders a verdict"
+    )
+    parser.add_argument(
+        "--key", help=f"SSH key that signs the verdict in --out, else in {_OUT}: yours"
+    )
+    parser.add_argument(
+        "--allowed-signers", metavar="FILE", help="whose signatures count (man ssh-keygen)"
+    )
+    parser.add_argument(
+        "--check", metavar="DIR", help="a verdict, or its folder: does it still hold?"
+    )
     parser.add_json("sides, cells with every number and verdict, what is not compared")
     parser.add_argument("--all", action="store_true", help="print every cell")
     given = parser.parse_args(arguments)
-    margin = _margin(given.margin)
-    out = _out(given.out)
-    # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"):
-        from analysis.compare.axes import Axes  # noqa: PLC0415
-        from analysis.compare.comparison import Comparison  # noqa: PLC0415
-        from analysis.compare.printed import print_comparison  # noqa: PLC0415
-        from analysis.compare.sides import open_sides  # noqa: PLC0415
-        from analysis.compare.written import to_mapping, write  # noqa: PLC0415
+        # A bare installation lacks what it imports.
+        from analysis.compare.comparison import Comparison  # noqa: F401, PLC0415
+    allowed = _file("--allowed-signers", given.allowed_signers)
+    if given.check is not None:
+        return _check(given, allowed)
+    if not given.paths:
+        parser.error("the following arguments are required: PATH")
+    return _compare(given, allowed)
+
+
+def _compare(given: argparse.Namespace, allowed: Path | None) -> int:
+    from analysis.compare.axes import Axes  # noqa: PLC0415
+    from analysis.compare.comparison import Comparison  # noqa: PLC0415
+    from analysis.compare.printed import print_comparison  # noqa: PLC0415
+    from analysis.compare.sides import open_sides  # noqa: PLC0415
+    from analysis.compare.written import to_mapping, write  # noqa: PLC0415
+
+    margin = _margin(given.margin)
+    key = _key(given)
+    out = _out(given.out or (_OUT if key is not None else None))
     axes = Axes.read(given.by)
     with waiting("reading sealed runs", aside=False):
         sides = open_sides(given.paths, axes)
-        comparison = Comparison.of(sides, axes, margin=margin, mixed=given.simulated_too)
-    document = due()
-    if document is None:
-        print_comparison(comparison, every=given.all)
-    else:
-        document.fill("compare", to_mapping(comparison))
+        comparison = Comparison.of(
+            sides, axes, margin=margin, mixed=given.simulated_too, allowed=allowed
+        )
+    people = Output()
+    print_comparison(comparison, people, every=given.all)
+    content = {**to_mapping(comparison), "written": []}
+    if (document := due()) is not None:
+        document.fill("compare", content)
     if not comparison.cells:
         complain(_WHO, "no point of one side has its counterpart on the other")
         return ExitCode.NOTHING_DONE
+    if key is not None and (refused := _unsignable(comparison)):
+        complain(_WHO, refused)
+        return ExitCode.FAILED
     if out is not None:
-        for path in write(comparison, out):
-            sys.stdout.write(f"{printable(f'written: {path}')}\n")
-    follows = _next(given.paths, given.by, out)
-    if document is None:
-        sys.stdout.write(f"{printable(f'next: {follows}')}\n")
-    else:
-        document.next = follows
-    if given.require and not comparison.same:
+        written = write(comparison, out)
+        if len(given.paths) == len("AB"):
+            written += _verdict(comparison, out, key)
+        content["written"] = [str(path) for path in written]
+        for path in written:
+            people.exact(f"written: {path}")
+    people.next(_next(given, out))
+    if given.require == "same" and not comparison.same:
         complain(_WHO, f"sameness within {given.margin} % is not shown of every point")
         return ExitCode.FAILED
+    if given.require == "reproduced" and not comparison.reproduced:
+        complain(_WHO, f"no reproduction within {given.margin} % is shown")
+        return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def _check(given: argparse.Namespace, allowed: Path | None) -> int:
+    """Whether a verdict that somebody wrote still holds."""
+    from analysis.audit.check import Outcome  # noqa: PLC0415
+    from analysis.compare.checked import Verdict, check_verdict  # noqa: PLC0415
+
+    for name in ("out", "key", "by", "require"):
+        if getattr(given, name) is not None:
+            raise CommandError(f"`--{name}` must not stand beside --check, which writes nothing")
+    if given.paths and len(given.paths) != len("AB"):
+        raise CommandError(
+            f"`PATH` must be both folders of the verdict or none, but is {' '.join(given.paths)}"
+        )
+    try:
+        verdict = Verdict.read(named_path("--check", given.check, "a verdict or its folder"))
+    except CommandError:
+        raise
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    with waiting("reading sealed runs", aside=False):
+        claims = check_verdict(verdict, given.paths, allowed)
+    faults = [one for one in claims if one.finding.outcome is Outcome.FAILED]
+    open_ones = [one for one in claims if one.finding.outcome is Outcome.UNSEEN]
+    people = Output()
+    if faults:
+        said = f"the verdict does not hold: {faults[0].finding.evidence}"
+    elif open_ones:
+        left = told_count(len(open_ones), "claim")
+        said = f"nothing speaks against the verdict; {left} could not be looked at"
+    else:
+        said = "the verdict holds"
+    people.say(said)
+    people.say(str(verdict.content["sentence"]))
+    for one in claims:
+        mark = one.finding.outcome.mark
+        people.say(f"{mark} {one.told}: {one.finding.evidence}", hang=len(mark) + 1)
+    if (document := due()) is not None:
+        document.fill(
+            "verdict",
+            {
+                "holds": not faults,
+                "said": said,
+                "verdict": verdict.content["verdict"],
+                "sentence": verdict.content["sentence"],
+                "claims": [
+                    {
+                        "name": one.name,
+                        "claim": one.told,
+                        "outcome": str(one.finding.outcome),
+                        "evidence": one.finding.evidence,
+                    }
+                    for one in claims
+                ],
+            },
+        )
+    paths = given.paths or [str(side["path"]) for side in verdict.sides]
+    people.next(typed("analysis.audit", paths[0]))
+    if faults:
+        complain(_WHO, said)
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _key(given: argparse.Namespace) -> Path | None:
+    """The key that signs, seen to sign before anything is read."""
+    if given.key is None:
+        return None
+    if len(given.paths) != len("AB"):
+        raise CommandError(
+            "`--key` must stand beside two folders, the original and what was made after it, "
+            f"but there are {len(given.paths)}"
+        )
+    key = _file("--key", given.key)
+    assert key is not None
+    try:
+        sign(_TRIAL, key)
+    except SigningError as error:
+        raise CommandError(str(error).replace("`signing_key`", "`--key`")) from error
+    return key
+
+
+def _unsignable(comparison: "Comparison") -> str | None:
+    """Why there is no verdict to sign: nobody answers for a copy as a second measurement."""
+    from analysis.compare.reproduced import Outcome  # noqa: PLC0415
+
+    (reproduction,) = comparison.reproductions
+    if reproduction.outcome is not Outcome.NONE:
+        return None
+    return f"`--key` must sign a reproduction, but this is none: {reproduction.reasons[0]}"
+
+
+def _verdict(comparison: "Comparison", out: Path, key: Path | None) -> list[Path]:
+    from analysis.compare.verdict_document import (  # noqa: PLC0415
+        verdict_mapping,
+        write_verdict,
+    )
+
+    try:
+        return write_verdict(verdict_mapping(comparison), out, key)
+    except SigningError as error:
+        raise CommandError(str(error), ExitCode.FAILED) from error
+
+
+def _file(name: str, given: str | None) -> Path | None:
+    if given is None:
+        return None
+    try:
+        path = named_path(name, given, "a file")
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if not path.is_file():
+        raise CommandError(f"`{name}` must be a file, but {path} is not")
+    return path
 
 
 def _margin(given: str) -> float:
@@ -119,7 +278,7 @@ def _margin(given: str) -> float:
 
 
 def _out(given: str | None) -> Path | None:
-    """The folder to write to: none in a run, where a file more would break its seal."""
+    """The folder to write to: none of a record, of which a file more would break a seal."""
     if given is None:
         return None
     try:
@@ -130,17 +289,28 @@ def _out(given: str | None) -> Path | None:
         raise CommandError(f"`--out` must be a folder, but {out} is a file")
     real = Path(os.path.realpath(out))
     for folder in (real, *real.parents):
-        if folder.is_dir() and place_of(folder).kind in (PlaceKind.RUN, PlaceKind.ATTEMPT):
+        if not folder.is_dir():
+            continue
+        kind = place_of(folder).kind
+        if kind in (PlaceKind.RUN, PlaceKind.ATTEMPT):
             raise CommandError(f"`--out` must lie in no run's folder, but {out} does")
+        if kind is PlaceKind.RESULTS:
+            raise CommandError(
+                f"`--out` must lie in no results folder, which holds records alone, but {out} "
+                f"lies in {folder}"
+            )
     return out
 
 
-def _next(paths: Sequence[str], by: str | None, out: Path | None) -> str:
-    """The files where there are none yet, else the audit of what was held against the base."""
+def _next(given: argparse.Namespace, out: Path | None) -> str:
+    """The files where there are none yet, then the verdict's check, else the audit."""
     if out is None:
-        more = ("--by", by) if by else ()
-        return typed(_MODULE, *paths, *more, "--out", "compared")
-    return typed("analysis.audit", paths[-1])
+        more = ("--by", given.by) if given.by else ()
+        return typed(_MODULE, *given.paths, *more, "--out", _OUT)
+    if given.key is not None:
+        signers = ("--allowed-signers", given.allowed_signers) if given.allowed_signers else ()
+        return typed(_MODULE, "--check", shown(out), *signers)
+    return typed("analysis.audit", given.paths[-1])
 
 
 if __name__ == "__main__":

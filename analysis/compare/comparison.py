@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from analysis.compare.axes import Axes
 from analysis.compare.cells import Cell, NotCompared, cell_names, match
 from analysis.compare.facts import labels_of
-from analysis.compare.reproduced import reproduced
+from analysis.compare.reproduced import Outcome, Reproduction
 from analysis.compare.sentences import of_all, over_cells
 from analysis.compare.sides import Side
 from analysis.compare.verdict import Judgement, Word, judge
@@ -29,10 +30,20 @@ class Comparison:
     """Of each metric those of all cells."""
     not_compared: tuple[NotCompared, ...]
     """Points that are in no cell."""
+    mixed: bool = False
+    """Whether simulated runs were let stand against real ones."""
+    allowed: Path | None = None
+    """Whose signatures count; None tells the keys alone."""
 
     @classmethod
     def of(
-        cls, sides: Sequence[Side], axes: Axes, *, margin: float, mixed: bool = False
+        cls,
+        sides: Sequence[Side],
+        axes: Axes,
+        *,
+        margin: float,
+        mixed: bool = False,
+        allowed: Path | None = None,
     ) -> "Comparison":
         """Compare each other side with the first.
 
@@ -41,6 +52,7 @@ class Comparison:
             axes: what differs between them on purpose.
             margin: share by which sides that count as the same may differ.
             mixed: whether simulated runs may stand against real ones.
+            allowed: whose signatures count, a file of OpenSSH's form; None asks for none.
         """
         cells: list[Cell] = []
         left: list[NotCompared] = []
@@ -55,6 +67,8 @@ class Comparison:
             cells=tuple(cells),
             verdicts=tuple(tuple(each) for each in judge(cells, margin=margin)),
             not_compared=tuple(dict.fromkeys(left)),
+            mixed=mixed,
+            allowed=allowed,
         )
 
     @property
@@ -106,9 +120,19 @@ class Comparison:
         """What is simulated says so in every line."""
         return [f"SIMULATED: {line}" if self.simulated else line for line in lines]
 
+    @cached_property
+    def reproductions(self) -> tuple[Reproduction, ...]:
+        """Each other side and the base as original and second making."""
+        base = self.sides[0]
+        return tuple(
+            Reproduction.of(base, other, self.headline, self.not_compared, self.allowed)
+            for other in self.sides[1:]
+        )
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether every other side is the base made again, and came out so."""
+        return all(each.outcome is Outcome.REPRODUCED for each in self.reproductions)
+
     def _reproduced(self) -> list[str]:
-        base, lines = self.sides[0], []
-        for other in self.sides[1:]:
-            own = [one for one in self.headline if one.cell.other is other]
-            lines += [*reproduced(base, other, own), *reproduced(other, base, own)]
-        return lines
+        return [line for each in self.reproductions for line in each.lines()]

@@ -13,11 +13,13 @@ from analysis.runs.campaign import campaign_of
 from analysis.runs.sealed_runs import NotCounted, Run, load
 from analysis.tables.build import build_tables
 from analysis.tables.column import Row
+from telemetry.clock import wall_us
 from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path
 from telemetry.next_line import typed
 from telemetry.record.paths import campaigns_folder
 from telemetry.record.place import Line, named_place
+from telemetry.record.roots import Root
 
 _MODULE: Final = "analysis.compare"
 # One letter names a side in every sentence.
@@ -32,6 +34,13 @@ class Member:
     """Its record."""
     row: Row
     """Its rows of runs and of conditions, in one."""
+    seal_sha256: str
+    """SHA-256 of the seal that its numbers were read under."""
+
+    @property
+    def seal_name(self) -> str:
+        """The seal's path in the results folder."""
+        return self.run.attempt.seal.relative_to(self.run.paths.results).as_posix()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +57,27 @@ class Side:
     """Its sealed runs that are whole, in the order of every table."""
     not_counted: tuple[NotCounted, ...]
     """What lies there too and is in no number."""
+    results: Path
+    """The results folder that it is, or a part of."""
+    part: bool
+    """True where it is one campaign, one run or some runs of that folder."""
+
+    def root(self) -> Root:
+        """The root of its seals: of all of the folder, or of its own runs where it is a part.
+
+        Raises:
+            OSError: a seal cannot be read.
+            ValueError: nothing is sealed.
+            RuntimeError: a seal is not that which the numbers were read under.
+        """
+        own = {member.seal_name: member.seal_sha256 for member in self.members}
+        if self.part:
+            return Root(taken_us=wall_us(), seals=own)
+        root = Root.take(self.results)
+        for name, sha256 in own.items():
+            if root.seals.get(name) != sha256:
+                raise RuntimeError(f"{self.results / name} was changed while it was compared")
+        return root
 
 
 def open_sides(paths: Sequence[str], axes: Axes) -> tuple[Side, ...]:
@@ -97,11 +127,13 @@ def _open(given: str, line: Line) -> Side:
     loaded = load(results, only=only)
     tables = build_tables(loaded)
     runs = {run.run_id: run for run in loaded.runs}
+    labels = tables.runs.about["runs"]
     members = []
     for row, beside in zip(tables.runs.rows, tables.conditions.rows, strict=True):
         run = runs[str(row["run_id"])]
         if campaign is None or campaign_of(run) == campaign:
-            members.append(Member(run=run, row={**beside, **row}))
+            sha256 = str(labels[run.run_id]["seal_sha256"])
+            members.append(Member(run=run, row={**beside, **row}, seal_sha256=sha256))
     known = {member.run.run_id for member in members}
     # Those that build_tables could not read are there beside those that load names.
     others = [
@@ -115,7 +147,13 @@ def _open(given: str, line: Line) -> Side:
         if row["run_id"] not in known
     ]
     return Side(
-        letter="A", name=path.name, path=path, members=tuple(members), not_counted=tuple(others)
+        letter="A",
+        name=path.name,
+        path=path,
+        members=tuple(members),
+        not_counted=tuple(others),
+        results=results,
+        part=campaign is not None or only is not None,
     )
 
 
@@ -162,6 +200,8 @@ def _parts(folder: Side, axes: Axes) -> tuple[Side, ...]:
             path=folder.path,
             members=tuple(one for one in folder.members if axes.values(one.run) == value),
             not_counted=folder.not_counted if letter == "A" else (),
+            results=folder.results,
+            part=True,
         )
         for letter, value in zip(ascii_uppercase, values, strict=False)
     )

@@ -66,8 +66,8 @@ def _side(which: str, word: str) -> tuple[Column[_Line], ...]:
             f"{which}_low",
             f"{word}, from",
             "",
-            "Lower end of its 95 % interval: Student's t over the repeats, BCa's from 20 of them on, "
-            "widened in quadrature by the sensors' part.",
+            "Lower end of its 95 % interval: Student's t over the repeats, BCa's from 20 of them "
+            "on, widened in quadrature by the sensors' part.",
             lambda line: of(line, "low"),
         ),
         _OF.number(

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from analysis.compare.cells import Cell
+from analysis.compare.copied import copied
 from analysis.compare.facts import uuids_of
 from analysis.compare.sides import Member
 from analysis.runs.campaign import campaign_of
@@ -111,16 +112,18 @@ class Judgement:
     """The same of being so near though they differ by the margin."""
     gain: str | None
     """How the boards' errors of gain were taken; None for what is no energy."""
+    copy: str | None = None
+    """Which run of a side is a copy of the other's, of which nothing can be said; None for none."""
 
     @property
     def within_margin(self) -> bool:
         """True where the test of equivalence shows it; a difference may be shown as well."""
-        return self.p_same is not None and self.p_same < LEVEL
+        return self.copy is None and self.p_same is not None and self.p_same < LEVEL
 
     @property
     def differs_beyond(self) -> bool:
         """True where the sides are shown to differ, and the whole interval is beyond the margin."""
-        if self.p_difference is None or self.p_difference >= LEVEL:
+        if self.copy is not None or self.p_difference is None or self.p_difference >= LEVEL:
             return False
         assert self.ratio is not None
         assert self.ratio.low is not None
@@ -130,7 +133,7 @@ class Judgement:
     @property
     def word(self) -> Word:
         """A difference that is shown comes before a sameness that is: it may be a small one."""
-        if self.ratio is None or self.p_difference is None:
+        if self.copy is not None or self.ratio is None or self.p_difference is None:
             return Word.CANNOT_TELL
         if self.p_difference < LEVEL:
             return Word.LESS if self.ratio.ratio < 1 else Word.MORE
@@ -141,6 +144,8 @@ class Judgement:
         """Why one cannot tell; None where one can."""
         if self.word is not Word.CANNOT_TELL:
             return None
+        if self.copy is not None:
+            return self.copy
         if self.ratio is None:
             return self.base.reason or self.other.reason
         if self.ratio.reason is not None:
@@ -153,7 +158,13 @@ class Judgement:
 
 def judge(cells: Sequence[Cell], *, margin: float) -> list[list[Judgement]]:
     """Each metric's verdicts of all cells, in the order of `METRICS`; Holm's over the cells."""
-    return [_corrected([_verdict(cell, metric, margin) for cell in cells]) for metric in METRICS]
+    copies = [copied(cell.base_members, cell.other_members) for cell in cells]
+    return [
+        _corrected(
+            [_verdict(cell, metric, margin, copy) for cell, copy in zip(cells, copies, strict=True)]
+        )
+        for metric in METRICS
+    ]
 
 
 def _corrected(verdicts: Sequence[Judgement]) -> list[Judgement]:
@@ -166,22 +177,8 @@ def _corrected(verdicts: Sequence[Judgement]) -> list[Judgement]:
         if one.ratio is None or one.ratio.reason is not None:
             made.append(one)
             continue
-        made.append(_with(one, next(differences), next(sames)))
+        made.append(replace(one, p_difference=next(differences), p_same=next(sames)))
     return made
-
-
-def _with(one: Judgement, p_difference: float, p_same: float) -> Judgement:
-    return Judgement(
-        cell=one.cell,
-        metric=one.metric,
-        margin=one.margin,
-        base=one.base,
-        other=one.other,
-        ratio=one.ratio,
-        p_difference=p_difference,
-        p_same=p_same,
-        gain=one.gain,
-    )
 
 
 def _known(value: float | None) -> float:
@@ -189,7 +186,7 @@ def _known(value: float | None) -> float:
     return value
 
 
-def _verdict(cell: Cell, metric: Metric, margin: float) -> Judgement:
+def _verdict(cell: Cell, metric: Metric, margin: float, copy: str | None) -> Judgement:
     base, other = (_figures(each, metric) for each in (cell.base_members, cell.other_members))
     gain, ratio = None, None
     if base.reason is None and other.reason is None:
@@ -212,6 +209,7 @@ def _verdict(cell: Cell, metric: Metric, margin: float) -> Judgement:
         p_difference=None if ratio is None else ratio.p_difference,
         p_same=None if ratio is None else ratio.p_same,
         gain=gain,
+        copy=copy,
     )
 
 

@@ -40,24 +40,10 @@ def to_mapping(comparison: Comparison) -> dict[str, Any]:
             }
             for side in comparison.sides
         ],
-        "cells": [
-            {
-                "name": name,
-                "base": cell.base.letter,
-                "other": cell.other.letter,
-                "spec": _spec(cell.base_members[0].run.spec.to_mapping()),
-                "base_runs": [member.run.run_id for member in cell.base_members],
-                "other_runs": [member.run.run_id for member in cell.other_members],
-                "labels": list(labels),
-                "metrics": {
-                    verdicts[index].metric.name: _verdict(verdicts[index])
-                    for verdicts in comparison.verdicts
-                },
-            }
-            for index, (name, cell, labels) in enumerate(
-                zip(comparison.names, comparison.cells, comparison.labels, strict=True)
-            )
+        "reproductions": [
+            found for each in comparison.reproductions if (found := each.to_mapping()) is not None
         ],
+        "cells": cells_mapping(comparison),
         "not_compared": [
             {"side": one.letter, "point": one.point, "runs": one.runs, "reason": one.reason}
             for one in comparison.not_compared
@@ -74,6 +60,28 @@ def to_mapping(comparison: Comparison) -> dict[str, Any]:
             for one in side.not_counted
         ],
     }
+
+
+def cells_mapping(comparison: Comparison) -> list[dict[str, Any]]:
+    """Every cell with its runs, what is to be known of it, and every number by metric."""
+    return [
+        {
+            "name": name,
+            "base": cell.base.letter,
+            "other": cell.other.letter,
+            "spec": _spec(cell.base_members[0].run.spec.to_mapping()),
+            "base_runs": [member.run.run_id for member in cell.base_members],
+            "other_runs": [member.run.run_id for member in cell.other_members],
+            "labels": list(labels),
+            "metrics": {
+                verdicts[index].metric.name: _verdict(verdicts[index])
+                for verdicts in comparison.verdicts
+            },
+        }
+        for index, (name, cell, labels) in enumerate(
+            zip(comparison.names, comparison.cells, comparison.labels, strict=True)
+        )
+    ]
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:

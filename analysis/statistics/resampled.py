@@ -1,7 +1,8 @@
 """Resampled: intervals by the bootstrap, where there are repeats enough to resample.
 
-BCa (B. Efron, Better bootstrap confidence intervals, J. Am. Stat. Assoc. 82 (1987), 171-185) follows
-a scatter that leans to one side, which Student's t does not. Of few repeats it is too narrow.
+BCa (B. Efron, Better bootstrap confidence intervals, J. Am. Stat. Assoc. 82 (1987), 171-185)
+follows a scatter that leans to one side, which Student's t does not. Of few repeats it is too
+narrow.
 """
 
 import math
@@ -13,11 +14,11 @@ from scipy import stats
 
 from analysis.statistics.intervals import Interval, interval_95
 
+# Of 1,800 pairs of sides without a difference an interval of 95 % held that at 5 repeats a side in
+# 88 % (normal scatter) and 86 % (exponential), at 10 in 93 and 90, at 20 in 93 and 91; at 30 in 94
+# and 92, where Student's t still holds it in 94 to 95.
 LEAST_RESAMPLED: Final = 20
 """Repeats of a side, or pairs, from which on an interval is BCa's and no longer Student's t."""
-# Of 1,800 pairs of sides with a true difference of 0 an interval of 95 % held it at 5 repeats a side
-# in 88 % (normal scatter) and 86 % (exponential), at 10 in 93 and 90, at 20 in 93 and 91: from there
-# on another ten bring less than one more.
 SEED: Final = 20231003
 """What the resampling starts from: the same repeats give the same interval."""
 RESAMPLES: Final = 9_999

@@ -69,7 +69,7 @@ def test_a_cell_without_an_energy_says_why_and_gives_no_verdict(tmp_path: Path) 
     a = fill(tmp_path / "a", (10.0, 10.1))
     b = fill(
         tmp_path / "b",
-        (10.0, 10.1),
+        (10.1, 10.0),
         counter=False,
         sample=lambda row: None if str(row["field"]).startswith("power") else row,
     )
@@ -83,7 +83,7 @@ def test_a_cell_without_an_energy_says_why_and_gives_no_verdict(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("seconds", "word"),
-    [((11.0, 11.05), Word.MORE), ((9.0, 9.05), Word.LESS), ((10.0, 10.05), Word.SAME)],
+    [((11.0, 11.05), Word.MORE), ((9.0, 9.05), Word.LESS), ((10.05, 10.0), Word.SAME)],
 )
 def test_each_word_has_its_case(tmp_path: Path, seconds: tuple[float, ...], word: Word) -> None:
     a = fill(tmp_path / "a", (10.0, 10.05, 10.0, 10.05))
