@@ -30,7 +30,7 @@ from telemetry.named_paths import named_path
 from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
-from telemetry.record.place import PlaceKind, place_of, shown
+from telemetry.record.place import place_of, shown
 from telemetry.record.signature import SigningError, sign
 from telemetry.waiting import waiting
 
@@ -288,17 +288,14 @@ def _out(given: str | None) -> Path | None:
     if out.exists() and not out.is_dir():
         raise CommandError(f"`--out` must be a folder, but {out} is a file")
     real = Path(os.path.realpath(out))
-    for folder in (real, *real.parents):
-        if not folder.is_dir():
-            continue
-        kind = place_of(folder).kind
-        if kind in (PlaceKind.RUN, PlaceKind.ATTEMPT):
-            raise CommandError(f"`--out` must lie in no run's folder, but {out} does")
-        if kind is PlaceKind.RESULTS:
-            raise CommandError(
-                f"`--out` must lie in no results folder, which holds records alone, but {out} "
-                f"lies in {folder}"
-            )
+    place = place_of(next(each for each in (real, *real.parents) if each.is_dir()))
+    if place.run is not None:
+        raise CommandError(f"`--out` must lie in no run's folder, but {out} does")
+    if place.results is not None:
+        raise CommandError(
+            "`--out` must lie in no results folder, which holds records alone, but "
+            f"{out} lies in {place.results}"
+        )
     return out
 
 

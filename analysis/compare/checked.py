@@ -17,6 +17,7 @@ from analysis.compare.written import cells_mapping
 from analysis.runs.sealed_runs import DAMAGED
 from telemetry.command import CommandError
 from telemetry.document import strict
+from telemetry.nearest import told_count
 from telemetry.record.files import read_plain
 from telemetry.record.roots import Root
 from telemetry.record.signature import (
@@ -180,7 +181,7 @@ def _root(said: Mapping[str, Any], side: Side) -> Finding:
         for one in side.not_counted
         if one.state in DAMAGED and one.run_id not in before
     ]
-    return judged(faults, f"root {root.sha256} of {len(root.seals)} seals")
+    return judged(faults, f"root {root.sha256} of {told_count(len(root.seals), 'seal')}")
 
 
 def _authors(said: Mapping[str, Any], side: Side, allowed: Path | None) -> Finding:
@@ -223,7 +224,9 @@ def _again(verdict: Verdict, sides: tuple[Side, ...], axes: Axes, allowed: Path 
         marked = "SIMULATED: " if comparison.simulated else ""
         if f"{marked}{reproduction.sentence}" != said["sentence"]:
             faults.append(f"its sentence is not what comes out: {reproduction.sentence}")
-    return judged(faults, f"{said['verdict']}: every number of {len(comparison.cells)} cells")
+    return judged(
+        faults, f"{said['verdict']}: every number of {told_count(len(comparison.cells), 'cell')}"
+    )
 
 
 def _differences(where: str, there: Any, here: Any) -> Iterator[str]:

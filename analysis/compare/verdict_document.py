@@ -75,8 +75,8 @@ def verdict_mapping(comparison: Comparison) -> dict[str, Any]:
 
 
 def encoded(content: Mapping[str, Any]) -> bytes:
-    """The document's bytes."""
-    return f"{json.dumps(content, indent=1, sort_keys=True, allow_nan=False)}\n".encode()
+    """The document's bytes; its keys stay in their order, which is the page's too."""
+    return f"{json.dumps(content, indent=1, allow_nan=False)}\n".encode()
 
 
 def write_verdict(content: Mapping[str, Any], folder: Path, key: Path | None) -> list[Path]:

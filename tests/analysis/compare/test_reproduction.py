@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from analysis.compare.__main__ import main
+from analysis.compare.verdict_document import encoded, write_verdict
 from telemetry.command import ExitCode
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths, list_runs
 from telemetry.record.reproduces import KEY, Reproduces
 from telemetry.record.roots import Root
-from telemetry.record.signature import NAMESPACE, sign_file
+from telemetry.record.signature import NAMESPACE, sign_file, signature_of
 from tests.analysis.compare.conftest import fill, said
 from tests.analysis.compare.test_main import Captured, run
 from tests.support.forgeries import edit_json, reseal
@@ -55,7 +57,7 @@ def makings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`theirs`, signed by anna; `mine`, made after it and signed by bert; a verdict of bert's in
     `compared`; `signers` allows both."""
     place = tmp_path_factory.mktemp("verdict")
-    keys = {name: make_key(place / f"{name}.key") for name in ("anna", "bert")}
+    keys = {name: make_key(place / name) for name in ("anna", "bert")}
     allow(place / "signers", keys)
     fill(place / "theirs", SECONDS)
     remake(place / "theirs", place / "mine", AGAIN)
@@ -64,25 +66,25 @@ def makings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def verdict(makings: Path) -> Path:
+    """The same place, with bert's verdict in it."""
+    folders = (makings / "theirs", makings / "mine")
+    signers = ("--allowed-signers", makings / "signers")
+    words = (*folders, "--out", makings / "compared", "--key", makings / "bert", *signers)
+    assert main([str(word) for word in words]) == ExitCode.DONE
+    return makings
+
+
 @pytest.fixture
-def signed(makings: Path, tmp_path: Path, capsys: Captured) -> Path:
-    """A copy of both, with a signed verdict."""
-    place = tmp_path / "place"
-    shutil.copytree(makings, place)
-    code, out, err = run(capsys, *verdict_words(place))
-    assert (code, err) == (ExitCode.DONE, ""), out + err
-    return place
+def signed(verdict: Path, tmp_path: Path) -> Path:
+    """A copy of all of it, to be touched."""
+    return Path(shutil.copytree(verdict, tmp_path / "place"))
 
 
-def verdict_words(place: Path) -> tuple[object, ...]:
-    folders = (place / "theirs", place / "mine")
-    signers = ("--allowed-signers", place / "signers")
-    return (*folders, "--out", place / "compared", "--key", place / "bert.key", *signers)
-
-
-def check(capsys: Captured, place: Path, *words: object) -> tuple[int, dict[str, Any]]:
-    signers = ("--allowed-signers", place / "signers")
-    code, out, _ = run(capsys, "--check", place / "compared", *signers, "--json", *words)
+def check(capsys: Captured, place: Path) -> tuple[int, dict[str, Any]]:
+    words = (place / "theirs", place / "mine", "--allowed-signers", place / "signers")
+    code, out, _ = run(capsys, "--check", place / "compared", *words, "--json")
     return code, said(out)
 
 
@@ -196,11 +198,9 @@ def test_a_verdict_whose_text_was_edited_is_not_the_signer_s_and_does_not_come_o
 def test_a_false_verdict_that_was_signed_does_not_come_out_again(
     signed: Path, capsys: Captured
 ) -> None:
-    from analysis.compare.verdict_document import write_verdict  # noqa: PLC0415
-
     content = read_json(signed / "compared" / "verdict.json")
     content["cells"][0]["metrics"]["energy_per_token_j"]["ratio_low"] = 0.999
-    write_verdict(content, signed / "compared", signed / "bert.key")
+    write_verdict(content, signed / "compared", signed / "bert")
     code, told = check(capsys, signed)
     assert code == ExitCode.FAILED
     assert failed(told) == {"numbers"}
@@ -219,8 +219,15 @@ def test_a_page_that_says_something_else_than_the_document_is_told(
 def test_without_both_folders_nothing_is_passed_that_could_not_be_looked_at(
     signed: Path, capsys: Captured
 ) -> None:
-    shutil.rmtree(signed / "theirs")
-    code, told = check(capsys, signed)
+    path = signed / "compared" / "verdict.json"
+    content = read_json(path)
+    content["original"]["path"] = str(signed / "gone")
+    signature_of(path).unlink()
+    path.write_bytes(encoded(content))
+    sign_file(path, signed / "bert")
+    words = ("--check", signed / "compared", "--allowed-signers", signed / "signers")
+    code, out, _ = run(capsys, *words, "--json")
+    told = said(out)
     outcomes = {one["name"]: one["outcome"] for one in told["claims"]}
     assert code == ExitCode.DONE
     assert outcomes["signature"] == "passed"
@@ -231,7 +238,7 @@ def test_without_both_folders_nothing_is_passed_that_could_not_be_looked_at(
 def test_a_key_that_nobody_allows_signs_no_verdict_that_holds(
     signed: Path, capsys: Captured
 ) -> None:
-    allow(signed / "signers", {"anna": signed / "anna.key"})
+    allow(signed / "signers", {"anna": signed / "anna"})
     code, told = check(capsys, signed)
     assert code == ExitCode.FAILED
     assert {"signature", "reproduction-authors"} <= failed(told)
@@ -333,9 +340,7 @@ def test_a_copy_is_no_reproduction_whoever_sealed_it_and_nobody_signs_for_it(
     found = outcome(capsys, *words)
     assert found["verdict"] == "no reproduction"
     assert "a copy is no measurement" in found["reasons"][0]
-    code, _, err = run(
-        capsys, *words, "--key", makings / "bert.key", "--out", tmp_path / "compared"
-    )
+    code, _, err = run(capsys, *words, "--key", makings / "bert", "--out", tmp_path / "compared")
     assert code == ExitCode.FAILED
     assert "must sign a reproduction, but this is none" in err
     assert not (tmp_path / "compared").exists()
@@ -398,7 +403,7 @@ def test_reproduced_may_be_required(makings: Path, folders: Path, capsys: Captur
     [
         (["theirs", "mine", "--key", "nowhere"], "`--key` must be a file"),
         (["theirs", "mine", "--key", "signers"], "`--key` must be a key that signs"),
-        (["theirs", "--by", "engine", "--key", "bert.key"], "must stand beside two folders"),
+        (["theirs", "--by", "engine", "--key", "bert"], "must stand beside two folders"),
         (["theirs", "mine", "--allowed-signers", "no"], "`--allowed-signers` must be a file"),
         (["--check", "theirs"], "`--check` must be a verdict or its folder"),
         (["--check", "signers"], "must be a verdict of this release"),
@@ -449,7 +454,7 @@ def test_a_file_that_is_no_verdict_is_refused_in_a_line(
 def test_names_of_a_record_open_no_tag_and_no_cell_of_the_page(
     makings: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    odd = tmp_path / "<b>x|y</b>"
+    odd = tmp_path / "<b>x|y"
     shutil.copytree(makings / "theirs", odd)
     run(capsys, odd, makings / "mine", "--out", tmp_path / "out")
     page = (tmp_path / "out" / "verdict.md").read_text()
