@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from launcher.__main__ import main as launch
-from launcher.plan.again import WORD
+from launcher.plan.again import SIGNERS, WORD
 from launcher.plan.rebuild import HERE
 from telemetry.command import CommandParser, ExitCode, command
 
 _EXITS: Final = {
     ExitCode.DONE: "planned, sealed, queued, or going on elsewhere",
-    ExitCode.FAILED: "a point or the machine failed",
+    ExitCode.FAILED: "a point or the machine failed, or the original is not what was signed",
     ExitCode.NOTHING_DONE: "nothing of it can be made again here",
 }
 
@@ -39,9 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"this place's keys: {', '.join(HERE)}; plan=true starts nothing, results=FOLDER is "
         "where it goes, else beside PATH with -reproduced behind its name",
     )
+    parser.add_argument(
+        "--allowed-signers",
+        metavar="FILE",
+        help="whose signatures count (man ssh-keygen): an original that none of them signed is "
+        "refused; as a word: allowed_signers=FILE",
+    )
     # Flags are the launcher's own.
     given, flags = parser.parse_known_args(arguments)
-    return launch([f"{WORD}{given.path}", *given.words, *flags])
+    signers = [] if given.allowed_signers is None else [f"{SIGNERS}{given.allowed_signers}"]
+    return launch([f"{WORD}{given.path}", *signers, *given.words, *flags])
 
 
 if __name__ == "__main__":

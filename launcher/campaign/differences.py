@@ -8,10 +8,13 @@ from typing import Any, Final
 
 from launcher.campaign.provenance import packages, source_state
 from launcher.config.listing import project_folder
+from launcher.jobs.job import process_identity
 from launcher.plan.again import Again
 from launcher.plan.boards import gpus_here
 from launcher.plan.grid import Grid, PlannedPoint
-from launcher.plan.originals import Original
+from launcher.plan.originals import Original, named_cluster
+from launcher.slurm.queue import cluster_name
+from telemetry.nearest import told_count
 from telemetry.output import Output
 from telemetry.record.differing import differing, field_value, short_text
 from telemetry.record.reproduces import KEY, Reproduces
@@ -22,8 +25,44 @@ _COMMIT_DIGITS: Final = 12
 # What the numbers hang on; of all other packages the count is told.
 _PACKAGES: Final = ("torch", "triton", "fairscale", "numpy", "sentencepiece", "nvidia-ml-py")
 _CUDA: Final = "nvidia-cuda-runtime"
+# What the watchers found of a board, by its key in their inventory.
+_OF_A_BOARD: Final = (
+    ("board", "name"),
+    ("driver", "driver"),
+    ("VBIOS", "vbios"),
+    ("power limit", "power_limit_w"),
+)
 _PLAN_FIELDS: Final = ("gpu", "gpus_per_node", "weights", "tokenizer", "dataset")
 _MOST: Final = 12
+# What else may be so in the numbers where a thing is another here, and no more than may be: a
+# reader of the comparison is told before anything is measured where to look.
+_MAY_CHANGE: Final[Mapping[str, str]] = {
+    "board": "energy, power and speed: those of another board are no reproduction of its own",
+    "driver": "clocks, power management, and what its sensors average over",
+    "VBIOS": "clocks at one power and the limits that are in force",
+    "power limit": "power, and speed wherever the limit is reached",
+    "cluster": "who else is on a node, cooling and network: power and speed",
+    "commit": "how the work is done and measured: every number",
+    "changes without a commit": "every number, and nobody can say which code made it",
+    "Python": "the host's part: time between batches",
+    "torch": "kernels and their choice: speed, energy and the last digits of logits",
+    "triton": "the fast engine's kernels: speed and energy",
+    "fairscale": "the reference engine's layers: speed and energy",
+    "numpy": "the analysis' last digits",
+    "sentencepiece": "how texts are cut into tokens: their numbers",
+    "nvidia-ml-py": "which readings are found",
+    "other packages": "the host's part, if anything",
+    "gpu": "energy, power and speed: it is another board on purpose",
+    "gpus_per_node": "traffic between nodes: speed and energy of several GPUs",
+    "weights": "the work itself: it does not run",
+    "tokenizer": "the work itself: it does not run",
+    "dataset": "the work itself: it does not run",
+    "prompts (SHA-256)": "the work itself: it does not run",
+    "telemetry": "which sensors are read: energy by another method",
+    "period_ms": "how finely short phases are told",
+    "threads": "the host's part: time between batches, and all of it on CPU",
+}
+_CUDA_CHANGES: Final = "libraries of kernels: speed and energy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +75,11 @@ class Difference:
     """Its values in the sealed runs."""
     here: str
     """What it is here, or why that is not known yet."""
+
+    @property
+    def may_change(self) -> str:
+        """What may be so in the numbers because of it."""
+        return _MAY_CHANGE.get(self.name, _CUDA_CHANGES)
 
     @property
     def same(self) -> bool:
@@ -53,9 +97,12 @@ def print_again(again: Again, grid: Grid, out: Output) -> None:
         else "".join(f" of {n}" for n in made_in)
     )
     out.say(
-        f"made again: {len(runs)} sealed run{'' if len(runs) == 1 else 's'}{said} in "
+        f"made again: {told_count(len(runs), 'sealed run')}{said} in "
         f"{again.originals.path}, each whole by its seal, with the same bytes of prompts"
     )
+    out.say(f"the original is signed by {again.originals.signed_by}")
+    for doubt in again.originals.doubts:
+        out.say(f"of the original: {doubt}")
     found = differences(runs, grid)
     apart = [one for one in found if not one.same]
     rows = [("", "there", "here"), *((one.name, one.there, one.here) for one in apart)]
@@ -65,12 +112,16 @@ def print_again(again: Again, grid: Grid, out: Output) -> None:
         for row in rows:
             line = f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}".rstrip()
             out.say(line, indent=2, hang=widths[0] + 2)
+        out.say("which may change:")
+        for one in apart:
+            out.say(f"{one.name:<{widths[0]}}  {one.may_change}", indent=2, hang=widths[0] + 2)
     alike = ", ".join(f"{one.name} {one.here}" for one in found if one.same)
     out.say(f"the same here: {alike or 'nothing that is on record'}")
     for one in again.left_out[:_MOST]:
         out.say(f"not made again: {one.run_id}: {one.reason}")
     if len(again.left_out) > _MOST:
-        out.say(f"and {len(again.left_out) - _MOST} runs more are not")
+        more = len(again.left_out) - _MOST
+        out.say(f"and {told_count(more, 'run')} more {'is' if more == 1 else 'are'} not")
 
 
 def again_document(again: Again, grid: Grid) -> dict[str, Any]:
@@ -78,8 +129,16 @@ def again_document(again: Again, grid: Grid) -> dict[str, Any]:
     runs = [again.by_id[str(point.config[KEY]["run_id"])] for point in grid.points]
     return {
         KEY: Reproduces.of_all([run.seal for run in runs]),
+        "signed_by": again.originals.signed_by,
+        "doubts": list(again.originals.doubts),
         "differences": [
-            {"name": one.name, "there": one.there, "here": one.here, "same": one.same}
+            {
+                "name": one.name,
+                "there": one.there,
+                "here": one.here,
+                "same": one.same,
+                "may_change": None if one.same else one.may_change,
+            }
             for one in differences(runs, grid)
         ],
         "left_out": [{"run_id": one.run_id, "reason": one.reason} for one in again.left_out],
@@ -88,22 +147,55 @@ def again_document(again: Again, grid: Grid) -> dict[str, Any]:
 
 def differences(runs: Sequence[Original], grid: Grid) -> list[Difference]:
     """All that is looked at, what is the same too."""
-    return [*_boards(runs, grid), *_software(runs), *_planned(runs, grid.points)]
+    return [
+        *_boards(runs, grid),
+        *_places(runs, grid),
+        *_software(runs),
+        *_planned(runs, grid.points),
+    ]
 
 
 def _boards(runs: Sequence[Original], grid: Grid) -> Iterator[Difference]:
     there = [gpu for run in runs for gpu in run.gpus]
     clusters = {point.cluster.executor for point in grid.points}
     simulated = all(point.spec.simulated for point in grid.points)
-    for name, key in (("board", "name"), ("driver", "driver")):
-        was = _values(str(gpu[key]) for gpu in there if gpu.get(key))
+    local = [] if simulated or clusters != {"local"} else gpus_here(os.environ)
+    for name, key in _OF_A_BOARD:
+        was = _values(_told(gpu, key) for gpu in there if gpu.get(key))
         if simulated:
             here = was
         elif clusters == {"local"}:
-            here = _values(str(gpu[key]) for gpu in gpus_here(os.environ) if gpu.get(key))
+            here = _values(_told(gpu, key) for gpu in local if gpu.get(key))
         else:
             here = "known once a job runs"
-        yield Difference(name=name, there=was, here=here)
+        # What is on record of neither is no difference.
+        if (was, here) != (_NOT_ON_RECORD, _NOT_ON_RECORD) or key in ("name", "driver"):
+            yield Difference(name=name, there=was, here=here)
+
+
+def _told(gpu: Mapping[str, Any], key: str) -> str:
+    value = gpu[key]
+    return f"{value:g} W" if key.endswith("_w") and isinstance(value, int | float) else str(value)
+
+
+def _cluster_here(point: PlannedPoint) -> str | None:
+    slurm = None if point.cluster.slurm is None else cluster_name()
+    return named_cluster(slurm, point.cluster.name, process_identity()["host"])
+
+
+def _places(runs: Sequence[Original], grid: Grid) -> Iterator[Difference]:
+    """Where it ran, and by which texts."""
+    yield Difference(
+        name="cluster",
+        there=_values(run.cluster for run in runs if run.cluster),
+        here=_values(filter(None, map(_cluster_here, grid.points))),
+    )
+    there = _values(run.launch.prompts_sha256[:_COMMIT_DIGITS] for run in runs)
+    lost = sum(run.prompts_lost for run in runs)
+    # Their file is read as it lies there; it was hashed against the seal. Drawn anew they must be
+    # the same, or the point does not run.
+    here = f"drawn anew for {told_count(lost, 'run')}: the same, or it does not run"
+    yield Difference(name="prompts (SHA-256)", there=there, here=here if lost else there)
 
 
 def _software(runs: Sequence[Original]) -> Iterator[Difference]:

@@ -19,12 +19,15 @@ from launcher.plan.places import results_folder
 from launcher.plan.rebuild import given_keys, other_work, rebuilt
 from launcher.slurm.view import SlurmView
 from telemetry.command import CommandError, ExitCode
+from telemetry.named_paths import named_path
 from telemetry.record.reproduces import KEY
 from workers.prompts import selection as prompts
 from workers.prompts.prompts_file import rows_sha256
 
 WORD: Final = "reproduce="
 """What begins the word that names the original."""
+SIGNERS: Final = "allowed_signers="
+"""What begins the word that names whose signatures count."""
 _DIGITS: Final = 12
 _CHOSEN_BY: Final = ("model", "gpu", "gpus")
 _ENDING: Final = "-reproduced"
@@ -121,6 +124,29 @@ def named_original(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     return (named[0] if named else None), [w for w in arguments if not w.startswith(WORD)]
 
 
+def named_signers(words: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The file behind `allowed_signers=`, and the other words; None where there is no such word.
+
+    Raises:
+        BadInputError: it is given twice, or is no file.
+    """
+    named = [word.removeprefix(SIGNERS) for word in words if word.startswith(SIGNERS)]
+    if len(named) > 1:
+        raise BadInputError(
+            f"`allowed_signers` must be given once, but is given as {' and '.join(named)}"
+        )
+    kept = [word for word in words if not word.startswith(SIGNERS)]
+    if not named:
+        return None, kept
+    try:
+        path = named_path("allowed_signers", named[0], "a file")
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
+    if not path.is_file():
+        raise BadInputError(f"`allowed_signers` must be a file, but {path} is not")
+    return path, kept
+
+
 def read_again(
     given: str,
     words: Sequence[str],
@@ -132,7 +158,7 @@ def read_again(
 
     Args:
         given: the path of a results folder, a campaign's folder, a run or an attempt.
-        words: what was typed beside it: this place's keys.
+        words: what was typed beside it: this place's keys, and `allowed_signers=`.
         compose: composes words to grid points.
         tell: hears how far the hashing of the originals is.
         chooser: settles a cluster that is left open by what the originals need, and keeps why.
@@ -141,8 +167,9 @@ def read_again(
         CommandError: the path is nothing that can be made again, or nothing of it can.
         BadInputError: a word will not do.
     """
+    allowed, words = named_signers(words)
     keys = given_keys(words)
-    originals = read_originals(given, tell)
+    originals = read_originals(given, tell, allowed)
     needs = _needs(originals.runs)
     chooser = chooser or ClusterChooser()
     bases = compose(words, lambda typed: chooser.choose({**needs, **typed}))

@@ -1,23 +1,28 @@
 """Originals: the sealed runs of somebody's campaign, as far as they can be made again."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from launcher.config.errors import BadInputError
-from telemetry.command import CommandError
+from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path
-from telemetry.record.files import read_json
+from telemetry.record.files import read_json, read_plain
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
 from telemetry.record.place import named_place
 from telemetry.record.reproduces import Reproduces
+from telemetry.record.roots import Root, list_roots
 from telemetry.record.seal import verify_seal
+from telemetry.record.signature import SigningError, check_signature, signature_of
 from telemetry.record.spec import RunSpec
 
 Tell = Callable[[str], None]
 _MODULE: Final = "launcher.reproduce"
+# A seal names some dozen files by their hashes, a root a thousand seals.
+_MOST_SEAL_BYTES: Final = 16 << 20
 # All that a foreign record is known to raise: lost files, other types, keys that are not there.
 _UNREADABLE: Final = (OSError, ValueError, TypeError, LookupError, AttributeError)
 
@@ -42,6 +47,10 @@ class Original:
     """How a run that is made after it names it."""
     prompts_lost: bool = False
     """True where all is as it was sealed but the prompts' file, whose SHA-256 is known."""
+    cluster: str | None = None
+    """Where it ran, as `named_cluster` has it; None in a record that does not say."""
+    signer: str | None = None
+    """Who signed its seal: a name among the allowed signers, else the key; None: nobody did."""
 
     @property
     def prompts(self) -> Path:
@@ -71,21 +80,41 @@ class Originals:
     """Every sealed run that is whole, by name."""
     left_out: tuple[LeftOut, ...]
     """Every other run."""
+    doubts: tuple[str, ...] = ()
+    """What a reader has to know of it as evidence: signatures that nobody could look at, sealed
+    runs that a root names and that are gone."""
+
+    @property
+    def signed_by(self) -> str:
+        """Who answers for it, in words."""
+        signers = Counter(one.signer or "nobody (author unknown)" for one in self.runs)
+        if len(signers) == 1:
+            return next(iter(signers))
+        return ", ".join(f"{who} ({count})" for who, count in sorted(signers.items()))
 
 
-def read_originals(given: str, tell: Tell) -> Originals:
+def read_originals(given: str, tell: Tell, allowed: Path | None = None) -> Originals:
     """The sealed runs of a results folder, a campaign's folder, a run or an attempt.
 
-    Every file is hashed against its seal. `tell` hears how far that is.
+    It is not believed: every file is hashed against its seal, every signature against what it
+    signs, every root that the folder keeps against its seals. A file that is not as it was sealed
+    may be a broken disk's, and leaves its run out; a signature or a root that does not hold is
+    somebody's doing, and there is nothing to make again.
+
+    Args:
+        given: the path.
+        tell: hears how far that is.
+        allowed: whose signatures count, in OpenSSH's form; None asks for none.
 
     Raises:
-        CommandError: `given` is none of them.
+        CommandError: `given` is none of them, or it is not what was signed.
     """
     try:
         path = named_path("reproduce", given)
     except ValueError as error:
         raise BadInputError(str(error)) from error
     campaign: str | None = None
+    whole = False
     if (path / "campaign.json").is_file() and path.parent == campaigns_folder(path.parent.parent):
         results, campaign = path.parent.parent, path.name
         runs = list(list_runs(results))
@@ -94,9 +123,11 @@ def read_originals(given: str, tell: Tell) -> Originals:
         if place.results is None:
             raise CommandError(place.fault("reproduce", _MODULE))
         results = place.results
+        whole = place.run is None
         runs = list(list_runs(results)) if place.run is None else [place.run]
     found: list[Original] = []
     left: list[LeftOut] = []
+    doubts: dict[str, None] = {}
     for index, run in enumerate(runs):
         tell(f"hashing sealed runs: {index} of {len(runs)}")
         try:
@@ -106,10 +137,89 @@ def read_originals(given: str, tell: Tell) -> Originals:
             left.append(LeftOut(run_id=run.run_id, reason=f"cannot be read: {said}"))
             continue
         if isinstance(original, Original):
-            found.append(original)
+            found.append(_with_signer(original, allowed, doubts))
         elif original is not None:
             left.append(original)
-    return Originals(path=path, results=results, runs=tuple(found), left_out=tuple(left))
+    ids = {run.run_id for run in runs} if campaign is None else {r.spec.run_id for r in found}
+    _require_roots(results, None if whole else ids, allowed, doubts)
+    return Originals(
+        path=path,
+        results=results,
+        runs=tuple(found),
+        left_out=tuple(left),
+        doubts=tuple(doubts),
+    )
+
+
+def _with_signer(original: Original, allowed: Path | None, doubts: dict[str, None]) -> Original:
+    """The run with who signed it.
+
+    Raises:
+        CommandError: its signature is not its seal's, or nobody's who is allowed.
+    """
+    attempt = original.paths.sealed()
+    assert attempt is not None
+    signature, run_id = signature_of(attempt.seal), original.spec.run_id
+    # A link that leads nowhere is a signature that somebody took away.
+    if not signature.exists() and not signature.is_symlink():
+        if allowed is not None:
+            raise _forged(f"{run_id} is not signed, though allowed signers were named")
+        return original
+    try:
+        at_us = int(read_json(attempt.seal)["sealed_us"])
+        data = read_plain(attempt.seal, most_bytes=_MOST_SEAL_BYTES)
+        signer = check_signature(data, signature, allowed, at_us)
+    except SigningError as error:
+        if allowed is not None:
+            raise CommandError(str(error), ExitCode.FAILED) from error
+        doubts[f"signatures could not be looked at: {error}"] = None
+        return original
+    except _UNREADABLE as error:
+        raise _forged(f"{run_id}: {error}") from error
+    return replace(original, signer=signer.principal or signer.key)
+
+
+def _require_roots(
+    results: Path, run_ids: Collection[str] | None, allowed: Path | None, doubts: dict[str, None]
+) -> None:
+    """Hold the folder against the roots that it keeps.
+
+    Args:
+        results: the results folder.
+        run_ids: the runs that are looked at; None for all.
+        allowed: whose signatures count; None asks for none.
+        doubts: gets the sealed runs that are gone.
+
+    Raises:
+        CommandError: a root is not that of its seals, or a seal not that which it was taken of.
+    """
+    for path in list_roots(results):
+        try:
+            root = Root.read(path)
+            faults = root.faults(results)
+            if signature_of(path).exists():
+                data = read_plain(path, most_bytes=_MOST_SEAL_BYTES)
+                check_signature(data, signature_of(path), allowed, root.taken_us)
+        except SigningError as error:
+            doubts[f"signatures could not be looked at: {error}"] = None
+            continue
+        except _UNREADABLE as error:
+            raise _forged(str(error)) from error
+        for fault in faults:
+            run_id = fault.partition("/")[0]
+            if run_ids is not None and run_id not in run_ids:
+                continue
+            if ": changed since" in fault:
+                raise _forged(fault)
+            doubts[f"{run_id} was sealed when a root was taken, and is gone"] = None
+
+
+def _forged(why: str) -> CommandError:
+    return CommandError(
+        f"`reproduce` must be a record as its maker sealed it, but {' '.join(why.split())}: "
+        "nothing was begun",
+        ExitCode.FAILED,
+    )
 
 
 def _read(run: RunPaths, campaign: str | None) -> Original | LeftOut | None:
@@ -142,7 +252,27 @@ def _read(run: RunPaths, campaign: str | None) -> Original | LeftOut | None:
         gpus=tuple(gpu for host in hosts.values() for gpu in host.get("gpus") or ()),
         seal=Reproduces.of(run, attempt, made_in),
         prompts_lost=bool(differences),
+        cluster=_cluster(attempt),
     )
+
+
+def _cluster(attempt: AttemptPaths) -> str | None:
+    if not attempt.submitted.is_file():
+        return None
+    submitted = read_json(attempt.submitted)
+    return named_cluster(
+        submitted.get("slurm_cluster"), submitted.get("cluster"), submitted.get("host")
+    )
+
+
+def named_cluster(slurm: object, name: object, host: object) -> str | None:
+    """A cluster by Slurm's own name of it, else by its name in conf/cluster and the machine's.
+
+    Two sites may have a file of one name; None where none of them is known.
+    """
+    if slurm:
+        return str(slurm)
+    return f"{name} on {host}" if name and host else (str(name) if name else None)
 
 
 def _campaign(attempt: AttemptPaths) -> str | None:
