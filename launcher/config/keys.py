@@ -16,6 +16,7 @@ _NEAREST: Final = 3
 # A value that shows the form of a key somebody named alone.
 _EXAMPLES: Final = {"model": "7b", "gpus": "1", "plan": "true", "dataset": "gsm8k"}
 _WORD: Final = re.compile(r"(?P<key>[^=:]*)(?P<mark>[=:]?)(?P<value>.*)", re.DOTALL)
+_QUOTED: Final = re.compile(r"`(\w+)`(?= must )")
 _ALIAS: Final = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")
 
 
@@ -59,6 +60,24 @@ def unknown_key(key: str) -> str:
     known = sorted(set().union(*by_option.values()))
     which = f"{'the key' if len(known) == 1 else f'one of {len(known)} keys'} of `{top}`"
     return _no_key(key, which, typed("launcher", "--help", top))
+
+
+def whole_key(said: str) -> str:
+    """What is said of a value, with its key as it is typed: `telemetry.period_ms`, not its end.
+
+    Of several that end alike the one that lies least deep is meant, where that is one.
+    """
+    quoted = _QUOTED.match(said)
+    if quoted is None or (name := quoted[1]) in settable_names():
+        return said
+    keys = [
+        key
+        for key in settable_names()
+        if key.rpartition(".")[2] == name and not key.startswith("experiment.")
+    ]
+    least = min((key.count(".") for key in keys), default=0)
+    whole = [key for key in keys if key.count(".") == least]
+    return f"`{whole[0]}`{said[quoted.end() :]}" if len(whole) == 1 else said
 
 
 def meant_word(word: str) -> str:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from launcher.config.hydra_plugins import Point
+from launcher.config.keys import whole_key
 from launcher.plan.cluster import Cluster
 from launcher.plan.limits import too_large
 from launcher.plan.pace import gpu_batch_s, least_cpu_s
@@ -80,8 +81,8 @@ _WORDS: Final = {"engine.name": "engine"}
 
 _TAKEN: Final = frozenset(
     {
-        *(*_WORK, "gpus", "engine", "max_warmup_batches", "min_window_s", "idle_s"),
-        "cluster.gpus_per_node",
+        *(*_WORK, "gpus", "engine", "max_warmup_batches", "min_window_s"),
+        *("telemetry.idle_s", "cluster.gpus_per_node"),
     }
 )
 
@@ -189,7 +190,11 @@ def settle_open(
 
 
 def or_auto(said: str) -> str:
-    """What is said of a value that a key cannot have, with what this module takes of it beside."""
+    """What is said of a value that a key cannot have, with what this module takes of it beside.
+
+    The key stands as it is typed, `telemetry.period_ms`.
+    """
+    said = whole_key(said)
     key = said.partition("`")[2].partition("`")[0]
     if key not in _TAKEN or not said.startswith(f"`{key}` must be "):
         return said

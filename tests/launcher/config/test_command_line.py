@@ -173,7 +173,7 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
             )
             for rate, told in (("nan", "nan"), ("inf", "inf"), ("0", "0"), ("1e-300", "1e-300"))
         ),
-        ("telemetry.idle_s=true", "`idle_s` must be a number of seconds from 0 to 3600"),
+        ("telemetry.idle_s=true", "`telemetry.idle_s` must be a number of seconds from 0 to 3600"),
         ("top_p=1.5", "`top_p` must be a number above 0 and at most 1, but is 1.5 instead"),
         ("temperature=-1", "`temperature` must be a number at least 0 and at most 100, "),
         ("power_cap_w=0", "`power_cap_w` must be a number above 0"),
@@ -182,8 +182,8 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
         ("gpu=simulated-rtx409", "did you mean simulated-rtx4090"),
         ("gpu=a100", "NVIDIA's driver must be loaded"),
         ("telemetry=host", "`telemetry` must be simulated for a simulated GPU"),
-        ("telemetry.period_ms=1", "`period_ms` must be a whole number of at least 10"),
-        ("telemetry.idle_s=-1", "`idle_s` must be a number of seconds from 0"),
+        ("telemetry.period_ms=1", "`telemetry.period_ms` must be a whole number of at least 10"),
+        ("telemetry.idle_s=-1", "`telemetry.idle_s` must be a number of seconds from 0"),
         ("warmup_batches=-1", "`warmup_batches` must be a whole number of at least 0"),
         ("max_warmup_batches=0", "`max_warmup_batches` must be a whole number of at least 1"),
         ("warmup_spread=two", "`warmup_spread` must be a number at least 0 and at most 1"),
