@@ -30,6 +30,6 @@ Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`
 `ListedColumn`, `Listing`, `NS_PER_US`, `Output`, `PROGRAM`, `Paragraph`, `US_PER_MS`, `US_PER_S`,
 `VERBS`, `at`, `columns`, `command`, `complain`, `counted`, `damage_told`, `did_you_mean`, `due`,
 `exit_codes`, `folded`, `lacks`, `line_pause_s`, `monotonic_us`, `named_path`, `nearest`,
-`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `settled`, `spelt`,
-`strict`, `takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`.
+`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `settled`, `strict`,
+`takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`.
 """

@@ -148,8 +148,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry.merge", "telemetry.record", "telemetry.shards"),
     },
     "analysis.compare": {
-        *("analysis.figures", "analysis.report", "analysis.runs", "analysis.statistics"),
-        *("analysis.tables", "telemetry", "telemetry.record"),
+        *("analysis.audit", "analysis.figures", "analysis.report", "analysis.runs"),
+        *("analysis.statistics", "analysis.tables", "telemetry", "telemetry.record"),
     },
     "analysis.report": {
         *("analysis.audit", "analysis.figures", "analysis.runs", "analysis.tables"),

@@ -31,7 +31,8 @@ from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.place import place_of, shown
-from telemetry.record.signature import SigningError, sign
+from telemetry.record.signature import sign
+from telemetry.record.signer import SigningError
 from telemetry.waiting import waiting
 
 if TYPE_CHECKING:

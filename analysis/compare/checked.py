@@ -20,12 +20,8 @@ from telemetry.document import strict
 from telemetry.nearest import told_count
 from telemetry.record.files import read_plain
 from telemetry.record.roots import Root
-from telemetry.record.signature import (
-    BadSignatureError,
-    SigningError,
-    check_signature,
-    signature_of,
-)
+from telemetry.record.signature import Allowed, key_signatures, signers_of
+from telemetry.record.signer import BadSignatureError, SigningError
 
 # A campaign of a thousand runs has its seals' hashes twice and some kB a cell.
 _MOST_BYTES: Final = 16 << 20
@@ -139,15 +135,14 @@ def check_verdict(verdict: Verdict, paths: Sequence[str], allowed: Path | None) 
 
 
 def _signed(verdict: Verdict, allowed: Path | None) -> Finding:
-    signature = signature_of(verdict.folder / VERDICT)
-    if not signature.exists() and not signature.is_symlink():
+    path = verdict.folder / VERDICT
+    if not key_signatures(path):
         if allowed is not None:
             return failed("no signature, though allowed signers were named")
         return skipped("no signature: whose verdict it is, is unknown")
     try:
-        signer = check_signature(
-            verdict.data, signature, allowed, int(verdict.content["written_us"])
-        )
+        written_us = int(verdict.content["written_us"])
+        signer, *_ = signers_of(path, verdict.data, Allowed(ssh_signers=allowed), written_us)
     except SigningError as error:
         return unseen(str(error))
     except (BadSignatureError, OSError, ValueError) as error:

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from analysis.compare.sides import Member
 from telemetry.record.files import read_json
-from telemetry.record.signature import SigningError, check_signature, signature_of
+from telemetry.record.signature import Allowed, key_signatures, signers_of
+from telemetry.record.signer import SigningError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +37,15 @@ class Signers:
         unsigned, unseen = 0, None
         for member in members:
             seal, run_id = member.run.attempt.seal, member.run.run_id
-            signature = signature_of(seal)
-            if not signature.exists() and not signature.is_symlink():
+            if not key_signatures(seal):
                 unsigned += 1
                 if allowed is not None:
                     faults.append(f"{run_id} is not signed")
                 continue
             try:
                 at_us = int(read_json(seal)["sealed_us"])
-                signer = check_signature(seal.read_bytes(), signature, allowed, at_us)
+                own = Allowed(ssh_signers=allowed)
+                signer, *_ = signers_of(seal, seal.read_bytes(), own, at_us)
             except SigningError as error:
                 unseen = str(error)
             except (OSError, ValueError, TypeError, KeyError) as error:

@@ -17,8 +17,9 @@ from analysis.compare.written import cells_mapping
 from telemetry.clock import wall_us
 from telemetry.command import own_version
 from telemetry.document import strict
+from telemetry.record.beside import signature_of
 from telemetry.record.files import write_bytes
-from telemetry.record.signature import sign_file, signature_of
+from telemetry.record.signature import sign_file
 from telemetry.terminal import printable
 
 VERDICT: Final = "verdict.json"

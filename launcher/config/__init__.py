@@ -16,5 +16,6 @@
 - `reference`: every key of `conf/` in the words that stand beside it there.
 
 Public: `BadInputError`, `MAX_POINTS`, `Point`, `SAME_FOR_ALL`, `asked_of`, `group_options`,
-`groups`, `help_text`, `project_folder`, `read_points`, `sections`, `settable`, `told_of`.
+`groups`, `help_text`, `project_folder`, `read_points`, `sections`, `settable`, `told_of`,
+`whole_key`.
 """

@@ -27,6 +27,7 @@
 - `whole_node`: `gpus=auto` is all GPUs of one node, once it is known how many those are.
 
 Public: `Again`, `Cluster`, `ClusterChooser`, `Grid`, `HERE`, `HubReach`, `Original`,
-`PlannedPoint`, `RunningOrder`, `Tell`, `Verdict`, `WORD`, `check`, `gpus_here`, `hub_notes`,
-`keep_from_git`, `named_original`, `read_again`, `results_folder`, `tell_nobody`, `way_out`.
+`PlannedPoint`, `RunningOrder`, `SIGNERS`, `Tell`, `Verdict`, `WORD`, `check`, `gpus_here`,
+`hub_notes`, `keep_from_git`, `named_cluster`, `named_original`, `read_again`, `results_folder`,
+`tell_nobody`, `way_out`.
 """

@@ -16,7 +16,8 @@ from telemetry.record.place import named_place
 from telemetry.record.reproduces import Reproduces
 from telemetry.record.roots import Root, list_roots
 from telemetry.record.seal import verify_seal
-from telemetry.record.signature import SigningError, check_signature, signature_of
+from telemetry.record.signature import Allowed, key_signatures, signers_of
+from telemetry.record.signer import SigningError
 from telemetry.record.spec import RunSpec
 
 Tell = Callable[[str], None]
@@ -159,16 +160,15 @@ def _with_signer(original: Original, allowed: Path | None, doubts: dict[str, Non
     """
     attempt = original.paths.sealed()
     assert attempt is not None
-    signature, run_id = signature_of(attempt.seal), original.spec.run_id
-    # A link that leads nowhere is a signature that somebody took away.
-    if not signature.exists() and not signature.is_symlink():
+    run_id = original.spec.run_id
+    if not key_signatures(attempt.seal):
         if allowed is not None:
             raise _forged(f"{run_id} is not signed, though allowed signers were named")
         return original
     try:
         at_us = int(read_json(attempt.seal)["sealed_us"])
         data = read_plain(attempt.seal, most_bytes=_MOST_SEAL_BYTES)
-        signer = check_signature(data, signature, allowed, at_us)
+        signer, *_ = signers_of(attempt.seal, data, Allowed(ssh_signers=allowed), at_us)
     except SigningError as error:
         if allowed is not None:
             raise CommandError(str(error), ExitCode.FAILED) from error
@@ -197,9 +197,8 @@ def _require_roots(
         try:
             root = Root.read(path)
             faults = root.faults(results)
-            if signature_of(path).exists():
-                data = read_plain(path, most_bytes=_MOST_SEAL_BYTES)
-                check_signature(data, signature_of(path), allowed, root.taken_us)
+            data = read_plain(path, most_bytes=_MOST_SEAL_BYTES)
+            signers_of(path, data, Allowed(ssh_signers=allowed), root.taken_us)
         except SigningError as error:
             doubts[f"signatures could not be looked at: {error}"] = None
             continue

@@ -14,7 +14,7 @@ from telemetry.record.beside import BUNDLE, MINISIGN, SSH, beside, signatures_be
 from telemetry.record.files import read_json, write_bytes
 from telemetry.record.minisign import check_minisign, is_minisign, sign_minisign
 from telemetry.record.paths import AttemptPaths
-from telemetry.record.signer import BadSignatureError, Signer, SigningError
+from telemetry.record.signer import BadSignatureError, Signer, SigningError, UnknownSignerError
 from telemetry.record.ssh_signature import check_ssh, sign_ssh
 from telemetry.record.when import told_us
 
@@ -112,6 +112,33 @@ def check_signature(data: bytes, signature: Path, of: str, allowed: Allowed, at_
             f"but is of {told!r} instead"
         )
     return signer
+
+
+def signers_of(signed: Path, data: bytes, allowed: Allowed, at_us: int) -> list[Signer]:
+    """Who signed a file with a key, those who count first; empty where nobody did.
+
+    Args:
+        signed: the file, beside which its signatures lie.
+        data: what it holds.
+        allowed: whose signatures count; one that does is enough, whoever signed beside.
+        at_us: when it says that it was signed.
+
+    Raises:
+        BadSignatureError: a signature is not of `data`, or all are of nobody who is allowed.
+        OSError: a file cannot be read.
+        SigningError: what checks one is missing.
+        ValueError: a signature's file is none.
+    """
+    found: list[Signer] = []
+    strangers: list[UnknownSignerError] = []
+    for signature in key_signatures(signed):
+        try:
+            found.append(check_signature(data, signature, signed.name, allowed, at_us))
+        except UnknownSignerError as error:
+            strangers.append(error)
+    if strangers and not any(one.principal for one in found):
+        raise strangers[0]
+    return sorted(found, key=lambda one: one.principal is None)
 
 
 _OURS = "joulegrid "

@@ -8,8 +8,7 @@
 - `reader`: the Arrow IPC file of an open part, readable up to its last whole batch.
 - `writer`: what one writer wrote.
 
-Public: `BOUND_BY_WATCHER`, `Binding`, `ChainFile`, `ContentDigest`, `Head`, `Link`, `LinkKind`,
-`Part`, `ROW_GROUP_ROWS`, `ShardWriter`, `StreamReader`, `chain_name`, `list_chains`, `list_parts`,
-`read_batches`, `read_chain`, `read_grounds`, `read_head`, `read_stream`, `shard_metadata`,
-`signature_stands`.
+Public: `Binding`, `Head`, `Part`, `ROW_GROUP_ROWS`, `ShardWriter`, `StreamReader`, `chain_name`,
+`list_chains`, `list_parts`, `read_batches`, `read_chain`, `read_head`, `read_stream`,
+`shard_metadata`.
 """

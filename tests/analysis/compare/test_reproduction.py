@@ -12,16 +12,19 @@ import pytest
 from analysis.compare.__main__ import main
 from analysis.compare.verdict_document import encoded, write_verdict
 from telemetry.command import ExitCode
+from telemetry.record.beside import signature_of
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths, list_runs
 from telemetry.record.reproduces import KEY, Reproduces
 from telemetry.record.roots import Root
-from telemetry.record.signature import NAMESPACE, sign_file, signature_of
+from telemetry.record.signature import sign_file
+from telemetry.record.ssh_signature import NAMESPACE
 from tests.analysis.compare.conftest import fill, said
 from tests.analysis.compare.test_main import Captured, run
 from tests.support.forgeries import edit_json, reseal
 from tests.support.records import Plan, build_run
 from tests.support.signing import allow, make_key
+from tests.support.told import complaints
 
 SECONDS = (10.0, 10.1, 9.9, 10.05)
 AGAIN = (10.1, 10.0, 9.95, 10.0)
@@ -426,7 +429,7 @@ def test_words_that_will_not_do_are_one_line_and_nothing_is_written(
     code, out, err = run(capsys, *words)
     assert (code, out) == (ExitCode.BAD_INPUT, "")
     assert told in err
-    assert err.count("\n") == 1
+    assert len(complaints(err)) == 1
     assert sorted(makings.rglob("*")) == before
 
 
@@ -448,7 +451,7 @@ def test_a_file_that_is_no_verdict_is_refused_in_a_line(
     code, _, err = run(capsys, "--check", tmp_path)
     assert code == ExitCode.BAD_INPUT
     assert "`--check` must be a verdict" in err
-    assert err.count("\n") == 1
+    assert len(complaints(err)) == 1
 
 
 def test_names_of_a_record_open_no_tag_and_no_cell_of_the_page(

@@ -11,10 +11,11 @@ from launcher.config.errors import BadInputError
 from launcher.plan.again import named_signers
 from telemetry.command import CommandError, ExitCode
 from telemetry.output import Output
+from telemetry.record.beside import signature_of
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import list_runs
 from telemetry.record.roots import Root
-from telemetry.record.signature import sign_file, signature_of
+from telemetry.record.signature import sign_file
 from tests.launcher.plan.test_again import make, plan
 from tests.support.forgeries import edit_json, reseal
 from tests.support.signing import allow, make_key
