@@ -34,7 +34,7 @@ help:
 	@echo "make check        ruff format, ruff, mypy --strict, the tests"
 	@echo "make lint         the same without the tests"
 	@echo "make format       let ruff format"
-	@echo "make reference    write docs/configuration.md from the comments in conf/"
+	@echo "make reference    write docs/configuration.md from conf/, docs/audit.md from the checks"
 	@echo "make cluster      a development Slurm on this machine (slurm/README.md)"
 	@echo "make bench        the benchmarks, by hand"
 	@echo "make constraints  write the environment's versions to constraints.txt"
@@ -84,6 +84,7 @@ format: $(STAMP)
 reference: $(STAMP)
 	@$(BIN)/python -m launcher.config.reference > docs/.configuration.md
 	@mv docs/.configuration.md docs/configuration.md
+	@$(BIN)/python -m analysis.audit.reference
 
 cluster: $(STAMP)
 	@$(BIN)/python slurm/devcluster up $(or $(NODES),4) $(or $(GPUS),8)

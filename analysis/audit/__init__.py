@@ -11,6 +11,8 @@
 - `energy_checks`: do they sum up, and stay within what their sensors see?
 - `evidence`: which kinds of evidence a record stands on, and what each rules out, in a
   paragraph.
+- `explained`: one check in words, as an auditor asks for it: what holds against what, and why.
+- `junit`: the audit as build servers and test viewers read it.
 - `lodging_checks`: what was put elsewhere than in the folder, and whether the folder is still
   as it says.
 - `meter_checks`: does an outside meter say the same, and is it one?.
@@ -26,6 +28,7 @@
 - `reading_checks`: is what a node's source was to read there, possible, and told alike by all?
 - `record_checks`: is it whole, unchanged, ordered and complete?
 - `record_rules`: what is asked of a record as a whole, and what each answer is worth.
+- `reference`: every check of the audit in one table, as docs/audit.md shows it.
 - `registry`: which checks the audit makes of every run.
 - `release`: what a record must hold, by what its own files say that its release wrote.
 - `report_checks`: does what the report says come out of the sealed runs again?.
@@ -45,9 +48,11 @@
 - `time_rules`: what is asked of times, and what each answer is worth.
 - `traces`: the digests by which a trace of readings is known again, whatever it is called.
 - `trust`: what an auditor brings along, which the record's owner cannot have written.
+- `verdict_page`: what an audit came to on one page, to be printed, signed by hand and filed.
 - `witness_checks`: three readings of each GPU's energy, held against each other where they can
   be.
 - `work_checks`: do steps, windows, warm-ups and memory agree?
+- `written`: the files of an audit: JSON and a page beside the report, and what was asked for.
 
 Public: `Finding`, `Outcome`, `failed`, `is_copy`, `judged`, `marks_of_run`, `passed`, `skipped`,
 `unseen`.

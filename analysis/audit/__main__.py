@@ -1,9 +1,11 @@
 """Audit: every claim a sealed run makes, checked from its files again.
 
-    python -m analysis.audit RESULTS
+    python -m analysis.audit RESULTS [--junit FILE] [--html FILE]
+    python -m analysis.audit --explain CHECK
 
-Prints one line a check with its evidence, the worst run's, and writes report/audit.json. A run's
-or an attempt's own folder is audited alone, and nothing is written.
+Prints one line a check with its evidence, the worst run's, and writes report/audit.json and the
+verdict on one page, report/audit.html. A run's or an attempt's own folder is audited alone, and
+nothing is written but what is asked for.
 """
 
 import sys
@@ -12,16 +14,16 @@ from pathlib import Path
 from typing import Final
 
 from analysis.audit.check import Outcome
+from analysis.audit.explained import explained, named_check
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
 from analysis.audit.trust import Trust, add_trust
+from analysis.audit.written import Asked, write_audit
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.document import due
 from telemetry.next_line import typed
 from telemetry.output import Output
-from telemetry.record.files import write_json
-from telemetry.record.paths import report_folder
 from telemetry.record.place import RecordPlace, named_place, shown
-from telemetry.record.way_on import AUDIT, WayOn
+from telemetry.record.way_on import WayOn
 from telemetry.waiting import waiting
 
 _WHO: Final = "audit"
@@ -34,6 +36,18 @@ _EXITS: Final = {
     ExitCode.BAD_INPUT: "the command or the folder will not do",
     ExitCode.NOTHING_DONE: "there is no sealed run to audit",
     ExitCode.UNSEEN: "--strict: no check failed, but some could not be looked at",
+}
+# How each part of an explanation is headed, in its order.
+_EXPLAINED: Final = {
+    "severity": "severity",
+    "means": "meaning",
+    "asked_of": "asked of",
+    "rule": "rule",
+    "tolerance": "tolerance",
+    "reason": "reason of the tolerance",
+    "rules_out": "rules out",
+    "about": "in other words",
+    "code": "looked at in",
 }
 _STYLES: Final = {
     Outcome.PASSED: "green",
@@ -48,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Audit a results folder or one run of it; the exit code."""
     parser = CommandParser(module=_MODULE, description=__doc__, exits=_EXITS)
     parser.add_argument(
-        "results", help="the results folder, or the folder of one run or attempt in it"
+        "results",
+        nargs="?",
+        help="the results folder, or the folder of one run or attempt in it",
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit with 4 when something could not be looked at"
@@ -59,42 +75,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=int,
         help="processes that look at runs (default: a core each, as far as memory and runs go)",
     )
+    parser.add_argument("--junit", metavar="FILE", help="write every finding as JUnit XML, too")
+    parser.add_argument("--html", metavar="FILE", help="write the verdict on one page there, too")
+    parser.add_argument(
+        "--explain", metavar="CHECK", help="tell what a check holds against what, and audit nothing"
+    )
     parser.add_json("every check with its findings, as report/audit.json has them")
     given = parser.parse_args(arguments)
+    if given.explain is not None:
+        return _explain(given.explain, given.results)
+    if given.results is None:
+        parser.error("the following arguments are required: results")
     if given.jobs is not None and given.jobs < 1:
         complain(_WHO, f"`--jobs` must be 1 or more, but is {given.jobs} instead")
         return ExitCode.BAD_INPUT
     place = named_place(given.results, _MODULE)
-    results, run = place.results, place.run
     if place.attempt is not None and not place.attempt.seal.is_file():
         return _nothing(f"{shown(place.folder)} is an attempt that is not sealed", place)
     try:
         trust = Trust.named(given)
+        asked = Asked.named(given.junit, given.html)
     except ValueError as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
+    return _audit(place, trust, asked, given.jobs, strict=given.strict)
+
+
+def _audit(
+    place: RecordPlace, trust: Trust, asked: Asked, jobs: int | None, *, strict: bool
+) -> int:
+    results, run = place.results, place.run
     with waiting("auditing"):
-        audit = audit_folder(results, trust, given.jobs) if run is None else audit_run(run, trust)
+        audit = audit_folder(results, trust, jobs) if run is None else audit_run(run, trust)
     if not audit.lines:
         return _nothing(f"{shown(place.folder)} holds no sealed run", place)
     out = Output()
     out.say(audit.verdict)
+    for severity, count in audit.severities(Outcome.FAILED).items():
+        if count:
+            out.say(f"{severity.value}: {severity.meaning}", indent=2)
     for line in audit.lines:
         _print_line(out, line)
-    content = to_mapping(audit)
     if (document := due()) is not None:
-        document.fill("audit", {"results": str(results), **content})
-    if run is None:
-        written = report_folder(results) / AUDIT
-        try:
-            written.parent.mkdir(parents=True, exist_ok=True)
-            write_json(written, content)
-        except OSError as error:
-            complain(_WHO, f"{AUDIT} could not be written: {error}")
-            return ExitCode.FAILED
-        out.exact(f"wrote {written}")
+        document.fill("audit", {"results": str(results), **to_mapping(audit)})
+    try:
+        for path in write_audit(audit, asked, whole=run is None, strict=strict):
+            out.exact(f"wrote {path}")
+    except OSError as error:
+        complain(_WHO, f"the audit could not be written: {error}")
+        return ExitCode.FAILED
     _way_on(out, results, whole=run is None)
-    return _exit_code(audit, strict=given.strict)
+    return _exit_code(audit, strict=strict)
+
+
+def _explain(name: str, results: str | None) -> int:
+    """Tell all that there is to say of one check."""
+    try:
+        told = explained(named_check(name))
+    except ValueError as error:
+        complain(_WHO, str(error))
+        return ExitCode.BAD_INPUT
+    out = Output()
+    out.say(f"{told['name']}: {told['claim']}")
+    for key, words in _EXPLAINED.items():
+        out.say(f"{words}: {told[key]}", indent=2)
+    if (document := due()) is not None:
+        document.fill("check", told)
+    out.next(typed(_MODULE, results or "RESULTS"))
+    return ExitCode.DONE
 
 
 def _way_on(out: Output, results: Path, *, whole: bool) -> None:
@@ -126,6 +174,10 @@ def _nothing(text: str, place: RecordPlace) -> int:
 def _print_line(out: Output, line: CheckLine) -> None:
     mark = line.outcome.mark
     text = f"{mark} {line.claim}: {line.evidence}"
+    if line.outcome is Outcome.FAILED:
+        text += f" ({line.severity.value})"
+    elif line.outcome is Outcome.UNSEEN:
+        text += f" (where it fails: {line.severity.value})"
     out.say(text, hang=_HANG, style=_STYLES[line.outcome], styled=len(mark))
     # What every run lacks alike is said once.
     alike = len({finding for _, finding in line.findings}) == 1

@@ -53,6 +53,15 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"
     """What the record alone cannot decide, such as whose it is, stays open."""
 
+    @property
+    def meaning(self) -> str:
+        """What it says of a record, in one line."""
+        return {
+            Severity.WRONG: "a number, or what it is said to be of, is false",
+            Severity.WEAK: "numbers may hold, but the evidence is thinner than it is said to be",
+            Severity.UNKNOWN: "what the record alone cannot decide stays open",
+        }[self]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:

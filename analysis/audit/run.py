@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.audit.campaign import Campaign, FolderCheck
-from analysis.audit.check import Finding, Outcome, failed
+from analysis.audit.check import Finding, Outcome, Question, Severity, failed
 from analysis.audit.processes import audit_runs, jobs_for
 from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.audit.trust import Trust
@@ -27,12 +27,25 @@ _NO_TRUST: Final = Trust()
 class CheckLine:
     """What one check saw over all runs."""
 
-    name: str
-    """The check's short name, stable: it stands in audit.json."""
-    claim: str
-    """What the check says must hold, in one sentence."""
+    question: Question
+    """What was asked, and what the answer is worth."""
     findings: tuple[tuple[str, Finding], ...]
     """By run id; the results folder's own check has the empty one."""
+
+    @property
+    def name(self) -> str:
+        """The check's short name, stable: it stands in audit.json."""
+        return self.question.name
+
+    @property
+    def claim(self) -> str:
+        """What the check says must hold, in one sentence."""
+        return self.question.claim
+
+    @property
+    def severity(self) -> Severity:
+        """What it means that it does not hold."""
+        return self.question.severity
 
     @property
     def outcome(self) -> Outcome:
@@ -90,13 +103,20 @@ class Audit:
         found = [line.outcome for line in self.lines]
         return {outcome: found.count(outcome) for outcome in Outcome}
 
+    def severities(self, outcome: Outcome) -> dict[Severity, int]:
+        """How many checks of one outcome there are of each severity."""
+        found = [line.severity for line in self.lines if line.outcome is outcome]
+        return {severity: found.count(severity) for severity in Severity}
+
     @property
     def verdict(self) -> str:
         """One line that says what was not looked at, too."""
         counts = self.counts()
         plural = "" if self.runs == 1 else "s"
+        severities = self.severities(Outcome.FAILED)
+        kinds = ", ".join(f"{count} {one}" for one, count in severities.items() if count)
         said = [
-            f"{counts[Outcome.FAILED] or 'none'} failed",
+            f"{counts[Outcome.FAILED]} failed ({kinds})" if kinds else "none failed",
             f"{counts[Outcome.UNSEEN] or 'none'} could not be looked at",
             f"{counts[Outcome.SKIPPED] or 'none'} not applicable",
         ]
@@ -137,8 +157,7 @@ def _audit(
     found = [dict(audit.findings) for audit in audits]
     lines = [
         CheckLine(
-            name=check.name,
-            claim=check.claim,
+            question=check,
             findings=tuple(
                 (audit.run_id, each[check.name]) for audit, each in zip(audits, found, strict=True)
             ),
@@ -157,8 +176,7 @@ def _audit(
             at(folder_check.claim)
             lines.append(
                 CheckLine(
-                    name=folder_check.name,
-                    claim=folder_check.claim,
+                    question=folder_check,
                     findings=_look_at_all(folder_check, campaign),
                 )
             )
@@ -180,11 +198,17 @@ def to_mapping(audit: Audit) -> dict[str, Any]:
         "runs": audit.runs,
         "verdict": audit.verdict,
         "counts": {outcome.value: count for outcome, count in audit.counts().items()},
+        "failed_by_severity": {
+            severity.value: count for severity, count in audit.severities(Outcome.FAILED).items()
+        },
         "runs_with_changes": audit.changed_trees,
         "checks": [
             {
                 "name": line.name,
                 "claim": line.claim,
+                "severity": line.severity.value,
+                "rule": line.question.rule,
+                "tolerance": line.question.tolerance,
                 "outcome": line.outcome.value,
                 "evidence": line.evidence,
                 "counts": {outcome.value: count for outcome, count in line.counts().items()},

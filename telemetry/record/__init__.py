@@ -55,12 +55,11 @@ Public: `AUDIT`, `Allowed`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BEFOR
 `audit_digest`, `beside`, `bounds_of`, `breaks_counter`, `campaigns_folder`, `check_signature`,
 `checkpoints_folder`, `correct_end`, `create_json`, `differing`, `disk_fault`, `disk_trouble`,
 `field_value`, `file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`, `impossible`,
-`impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `key_signatures`, `list_roots`,
-`list_runs`, `load_opener`, `most_power_w`, `named_place`, `place_of`, `plain_file`, `plan_sha256`,
+`impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_roots`, `list_runs`,
+`load_opener`, `most_power_w`, `named_place`, `place_of`, `plain_file`, `plan_sha256`,
 `plans_before`, `prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`,
 `replace_folder`, `replace_text`, `report_folder`, `require_plain`, `require_whole`, `runs_above`,
 `scaled`, `schema_of`, `seal_attempt`, `seals_digest`, `short_text`, `shown`, `sign`,
 `sign_as_launched`, `sign_file`, `signature_by`, `signature_of`, `signatures_beside`, `signer_name`,
-`signers_of`, `source_names`, `this_host`, `told`, `told_us`, `us_of`, `verify_seal`, `write_bytes`,
-`write_json`.
+`source_names`, `this_host`, `told`, `told_us`, `us_of`, `verify_seal`, `write_bytes`, `write_json`.
 """
