@@ -1,13 +1,13 @@
 """What a record stands on is told in a paragraph, and no more than stands."""
 
-from analysis.audit.check import Finding, Outcome, failed, passed, skipped, unseen
+from analysis.audit.check import Finding, Outcome, Question, failed, passed, skipped, unseen
 from analysis.audit.evidence import KINDS, Evidence
 from analysis.audit.run import CheckLine
 
 
 def line(name: str, *findings: Finding) -> CheckLine:
     told = tuple((f"run-{number}", finding) for number, finding in enumerate(findings))
-    return CheckLine(name=name, claim="it holds", findings=told)
+    return CheckLine(question=Question(name=name, claim="it holds"), findings=told)
 
 
 SEAL = line("seal", passed("9 files"))
