@@ -25,6 +25,7 @@
 - `power_checks`: can a board of its kind have drawn what it is said to have?
 - `processes`: sealed runs spread over processes, of which only what is kept of a run comes
   back.
+- `reach_checks`: could everything that lies there be looked at at all?.
 - `reading_checks`: is what a node's source was to read there, possible, and told alike by all?
 - `record_checks`: is it whole, unchanged, ordered and complete?
 - `record_rules`: what is asked of a record as a whole, and what each answer is worth.

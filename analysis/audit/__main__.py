@@ -114,6 +114,7 @@ def _audit(
     for severity, count in audit.severities(Outcome.FAILED).items():
         if count:
             out.say(f"{severity.value}: {severity.meaning}", indent=2)
+    out.say(audit.standing.paragraph)
     for line in audit.lines:
         _print_line(out, line)
     if (document := due()) is not None:

@@ -19,6 +19,7 @@ from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.near_copies import NEAR_COPY_CHECKS
 from analysis.audit.plan_checks import PLAN_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
+from analysis.audit.reach_checks import REACH_CHECKS
 from analysis.audit.reading_checks import READING_CHECKS
 from analysis.audit.record_rules import RECORD_CHECKS
 from analysis.audit.report_checks import REPORT_CHECKS
@@ -49,6 +50,7 @@ CHECKS: Final[list[Check]] = [
 ]
 """All checks of a run, in the order they are made and told; names stand once each."""
 FOLDER_CHECKS: Final[list[FolderCheck]] = [
+    *REACH_CHECKS,
     *COPY_CHECKS,
     *LODGING_CHECKS,
     *STAMP_FOLDER_CHECKS,

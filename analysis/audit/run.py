@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from analysis.audit.campaign import Campaign, FolderCheck
 from analysis.audit.check import Finding, Outcome, Question, Severity, failed
+from analysis.audit.evidence import Evidence
 from analysis.audit.processes import audit_runs, jobs_for
 from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.audit.trust import Trust
 from analysis.runs.unreadable import UNREADABLE, shortened
 from telemetry.nearest import told_count
-from telemetry.record.paths import RunPaths, find_runs, report_folder
+from telemetry.record.paths import ClosedRun, RunPaths, closed_runs, find_runs, report_folder
 from telemetry.record.schema import SCHEMA_VERSION
 from telemetry.record.way_on import seals_digest
 from telemetry.terminal import printable
@@ -97,6 +98,13 @@ class Audit:
     """Sealed runs that were looked at."""
     changed_trees: int
     """Of them those whose record says that the code had changes that no commit holds."""
+    closed: tuple[ClosedRun, ...] = ()
+    """Runs beside them whose folders cannot be read, by name."""
+
+    @property
+    def standing(self) -> Evidence:
+        """What the record stands on, and what that rules out."""
+        return Evidence.of(self.lines)
 
     def counts(self) -> dict[Outcome, int]:
         """How many checks came to each outcome."""
@@ -123,6 +131,8 @@ class Audit:
         text = f"{len(self.lines)} checks of {self.runs} sealed run{plural}: {', '.join(said)}"
         if self.changed_trees:
             text += f"; {self.changed_trees} of {self.runs} run{plural} from a tree with changes"
+        if self.closed:
+            text += f"; {told_count(len(self.closed), 'run')} could not be read"
         return text
 
 
@@ -181,7 +191,13 @@ def _audit(
                 )
             )
     changed = sum(audit.changed_tree for audit in audits)
-    return Audit(results=results, lines=tuple(lines), runs=len(runs), changed_trees=changed)
+    return Audit(
+        results=results,
+        lines=tuple(lines),
+        runs=len(runs),
+        changed_trees=changed,
+        closed=tuple(closed_runs(results)) if whole else (),
+    )
 
 
 def is_sealed(run: RunPaths) -> bool:
@@ -202,6 +218,11 @@ def to_mapping(audit: Audit) -> dict[str, Any]:
             severity.value: count for severity, count in audit.severities(Outcome.FAILED).items()
         },
         "runs_with_changes": audit.changed_trees,
+        "runs_not_read": [
+            {"run_id": printable(run.run_id), "reason": printable(run.reason)}
+            for run in audit.closed
+        ],
+        "evidence": audit.standing.to_mapping(),
         "checks": [
             {
                 "name": line.name,

@@ -61,6 +61,7 @@ def verdict_page(audit: Audit) -> str:
         results=printable(str(audit.results)),
         seals=seals_digest(audit.results),
         verdict=printable(audit.verdict),
+        evidence=printable(audit.standing.paragraph),
         heading=_heading(counts),
         good=not counts[Outcome.FAILED] and not counts[Outcome.UNSEEN],
         told=[_told(line) for line in open_lines[:_MOST_TOLD]],

@@ -22,7 +22,7 @@ from analysis.runs.series import Series
 from analysis.runs.table_arrays import to_series
 from analysis.runs.unreadable import UNREADABLE, require_columns, require_shape, shortened
 from telemetry.record.files import read_json
-from telemetry.record.paths import AttemptPaths, RunPaths, find_runs
+from telemetry.record.paths import AttemptPaths, RunPaths, closed_runs, find_runs
 from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
 from telemetry.record.seal import SEALED, verify_seal
 from telemetry.record.spec import RunSpec
@@ -235,7 +235,10 @@ def load(results: Path, only: RunPaths | None = None) -> Loaded:
     if not results.is_dir():
         raise FileNotFoundError(f"`results` must be a folder, but {results} is none")
     runs: list[Run] = []
-    others: list[NotCounted] = []
+    others = [
+        NotCounted(run_id=closed.run_id, attempt=None, state=UNREADABLE_STATE, reason=closed.reason)
+        for closed in (closed_runs(results) if only is None else [])
+    ]
     for paths in counted(find_runs(results) if only is None else [only], "reading run"):
         others.extend(
             NotCounted(

@@ -15,7 +15,14 @@ from telemetry.damage import DamagedError, damage_told
 from telemetry.record.attempt_state import QUEUED, RUNNING
 from telemetry.record.differing import MEASUREMENT_FIELDS, SPEC_FIELDS, differing, told
 from telemetry.record.files import read_json
-from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
+from telemetry.record.paths import (
+    AttemptPaths,
+    ClosedRun,
+    RunPaths,
+    campaigns_folder,
+    closed_runs,
+    list_runs,
+)
 from telemetry.record.schema import EndState
 from telemetry.record.seal import SEALED
 from telemetry.waiting import counted
@@ -102,6 +109,12 @@ def point_statuses(
             status, content = _unreadable(run, error), {}
         found.append(status)
         fields.append(content)
+    for closed in closed_runs(results):
+        if wanted is None or closed.run_id in wanted:
+            found.append(_closed(closed))
+            fields.append({})
+    order = sorted(range(len(found)), key=lambda index: found[index].run_id)
+    found, fields = [found[index] for index in order], [fields[index] for index in order]
     whole = [content for content in fields if content]
     names = [
         name
@@ -205,6 +218,17 @@ def _unreadable(run: RunPaths, error: Exception) -> PointStatus:
         attempt=0,
         state=UNREADABLE,
         detail=f"its record cannot be read: {error}",
+        log=None,
+    )
+
+
+def _closed(run: ClosedRun) -> PointStatus:
+    return PointStatus(
+        run_id=run.run_id,
+        engine=DEFAULT_ENGINE,
+        attempt=0,
+        state=UNREADABLE,
+        detail=f"its folder cannot be read: {run.reason}",
         log=None,
     )
 

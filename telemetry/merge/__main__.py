@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Also of a merge that was stopped: what was merged and sealed is.
         _tell(results, outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
+    # Of a run that cannot be read nobody knows whether it has any.
+    outcomes = [outcome for outcome in outcomes if not outcome.closed]
     if not outcomes:
         complain(_WHO, f"{shown(place.folder)} holds no attempt to merge")
         return ExitCode.NOTHING_DONE
@@ -79,10 +81,13 @@ def _tell(results: Path, outcomes: Sequence[MergeOutcome]) -> None:
         return
     out = Output()
     failed = sum(outcome.failed for outcome in outcomes)
+    closed = sum(outcome.closed for outcome in outcomes)
     told = f", {failed} not merged" if failed else ""
-    out.say(f"{told_count(len(outcomes), 'attempt')} looked at{told}")
+    told += f", {told_count(closed, 'run')} could not be read" if closed else ""
+    out.say(f"{told_count(len(outcomes) - closed, 'attempt')} looked at{told}")
     for outcome in outcomes:
-        out.say(f"{outcome.run_id} attempt {outcome.attempt}: {outcome.text}")
+        which = "" if outcome.attempt is None else f" attempt {outcome.attempt}"
+        out.say(f"{outcome.run_id}{which}: {outcome.text}")
     if (document := due()) is not None:
         attempts = [dataclasses.asdict(outcome) for outcome in outcomes]
         document.fill("merge", {"results": str(results), "attempts": attempts})

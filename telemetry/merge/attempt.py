@@ -23,7 +23,7 @@ from telemetry.merge.screen import Inventory, Refusals, SamplesScreen, inventory
 from telemetry.merge.table_file import SamplesFile, TableFile
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.files import read_json, write_json
-from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
+from telemetry.record.paths import AttemptPaths, RunPaths, closed_runs, list_runs
 from telemetry.record.schema import LATER, METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
 from telemetry.record.seal import seal_attempt, verify_seal
 from telemetry.record.signature import sign_as_launched
@@ -121,14 +121,16 @@ class MergeOutcome:
 
     run_id: str
     """The run's name in the results folder."""
-    attempt: int
-    """The attempt's number, counted from 1."""
+    attempt: int | None
+    """The attempt's number, counted from 1; None of a run that cannot be read."""
     text: str
     """One line for people."""
     failed: bool = False
     """True when it should have been merged and could not be."""
     unread: bool = False
     """True when that is as its record is damaged, and no fault of the machine."""
+    closed: bool = False
+    """True of a run whose folder cannot be read: what there is to merge in it, nobody knows."""
 
 
 def merge_results(
@@ -142,6 +144,10 @@ def merge_results(
 
     `only_run` and `only_attempt` are the ones to look at; None looks at all.
     """
+    if only_run is None:
+        for closed in closed_runs(results):
+            told = f"not looked at: {closed.reason}"
+            yield MergeOutcome(run_id=closed.run_id, attempt=None, text=told, closed=True)
     for run in list_runs(results) if only_run is None else [only_run]:
         for attempt in run.attempts() if only_attempt is None else [only_attempt]:
             failed = unread = False

@@ -1,11 +1,16 @@
 """Where a run's record lies: every path of a results folder in one place."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from telemetry.record.spec import _ATTEMPT
+
+# As `RunSpec.run_id` ends: the repeat, and hex digits of a digest.
+_RUN_NAME: Final = re.compile(r".+-r\d+-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +129,16 @@ class AttemptPaths:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClosedRun:
+    """A run of which a folder cannot be read: another user's, or on a disk that is failing."""
+
+    run_id: str
+    """The run's name in the results folder."""
+    reason: str
+    """What the system says, and of which folder, in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunPaths:
     """Where one run's record lies in a results folder."""
 
@@ -212,28 +227,52 @@ def holds_results(folder: Path) -> bool:
     """True where a folder has what the launcher writes: a run, or the calls that made runs.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or none of its runs can.
     """
     # Another tool may have a folder of that name: a call of the launcher's holds JSON.
-    return (
+    if (
         next(list_runs(folder), None) is not None
         or next(campaigns_folder(folder).glob("*/*.json"), None) is not None
-    )
+    ):
+        return True
+    for run in _folders(folder):
+        try:
+            _is_run(run)
+        except OSError:
+            if _named_as_one(run):
+                raise
+    return False
 
 
 def list_runs(results: Path) -> Iterator[RunPaths]:
     """Every run of a results folder, by name: each folder with a spec.json or an attempt.
 
-    A folder whose name begins with a dot is one that the launcher is still making.
+    A folder whose name begins with a dot is one that the launcher is still making. One that cannot
+    be read hides no other: `closed_runs` names it.
     """
-    if not results.is_dir():
-        return
-    for folder in sorted(results.iterdir()):
-        if folder.name.startswith("."):
+    for run in _folders(results):
+        try:
+            found = _is_run(run)
+        except OSError:
             continue
-        run = RunPaths(results=results, run_id=folder.name)
-        if run.is_there:
+        if found:
             yield run
+
+
+def closed_runs(results: Path) -> list[ClosedRun]:
+    """Every run of a results folder that cannot be read, by name; what it holds nobody knows.
+
+    A folder that is not named as a run is, such as a disk's lost+found, is none.
+    """
+    found = []
+    for run in _folders(results):
+        try:
+            _is_run(run)
+        except OSError as error:
+            if _named_as_one(run):
+                reason = f"{error.strerror or error}: {error.filename or run.folder}"
+                found.append(ClosedRun(run_id=run.run_id, reason=reason))
+    return found
 
 
 def find_runs(results: Path) -> list[RunPaths]:
@@ -241,4 +280,38 @@ def find_runs(results: Path) -> list[RunPaths]:
     listed = {run.run_id for run in list_runs(results)}
     folders = sorted(child for child in results.iterdir() if child.is_dir())
     runs = [RunPaths(results=results, run_id=folder.name) for folder in folders]
-    return [run for run in runs if run.run_id in listed or run.attempts()]
+    return [run for run in runs if run.run_id in listed or _has_attempts(run)]
+
+
+def _folders(results: Path) -> Iterator[RunPaths]:
+    """Whatever may be a run, by name."""
+    if not results.is_dir():
+        return
+    for folder in sorted(results.iterdir()):
+        if not folder.name.startswith("."):
+            yield RunPaths(results=results, run_id=folder.name)
+
+
+def _is_run(run: RunPaths) -> bool:
+    """Whether a folder is a run, all of whose folders of attempts can be entered.
+
+    Raises:
+        OSError: one cannot.
+    """
+    there, attempts = run.is_there, run.attempts()
+    for attempt in attempts:
+        # To list a folder and to enter it are two rights.
+        os.scandir(attempt.folder).close()
+        attempt.seal.is_file()
+    return there or bool(attempts)
+
+
+def _named_as_one(run: RunPaths) -> bool:
+    return _RUN_NAME.fullmatch(run.run_id) is not None or os.path.lexists(run.spec)
+
+
+def _has_attempts(run: RunPaths) -> bool:
+    try:
+        return _is_run(run) and bool(run.attempts())
+    except OSError:
+        return False
