@@ -6,6 +6,8 @@
 - `board_checks`: are the GPUs those asked for, whole, and each what its node says?
 - `campaign`: what is left of every run once it was audited, and the checks that need all of
   them.
+- `chain_checks`: is the record what was written while the run went on, and who held it?.
+- `chains`: an attempt's shards with their writers' chains, and what contradicts them.
 - `check`: what one check of the audit saw in one run, and the case it looked at.
 - `copies`: one trace of readings under two names is a copy, as no two measurements are alike.
 - `energy_checks`: do they sum up, and stay within what their sensors see?

@@ -10,6 +10,7 @@ from analysis.audit.answer_checks import ANSWER_CHECKS
 from analysis.audit.authorship_checks import AUTHORSHIP_CHECKS
 from analysis.audit.board_checks import BOARD_CHECKS
 from analysis.audit.campaign import FolderCheck
+from analysis.audit.chain_checks import CHAIN_CHECKS
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
@@ -33,6 +34,7 @@ from analysis.audit.work_checks import WORK_CHECKS
 
 CHECKS: Final[list[Check]] = [
     *RECORD_CHECKS,
+    *CHAIN_CHECKS,
     *AUTHORSHIP_CHECKS,
     *STAMP_CHECKS,
     *SPEC_CHECKS,

@@ -5,10 +5,11 @@ configuration names every key that its release knew, so a release that knew of w
 none of one has lost it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from analysis.audit.check import Finding, failed, unseen
+from analysis.audit.chains import ShardChains
+from analysis.audit.check import Case, Finding, failed, skipped, unseen
 from analysis.performance.latency import STEPS_NOT_RECORDED, STEPS_NOT_TOLD, no_steps_reason
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
@@ -67,3 +68,29 @@ def missing_steps(run: Run, rank: RankSpans) -> Finding | None:
     if knew_of(run, "model.json") and name in _STEP_TELLERS:
         return failed(f"steps.parquet is missing, and the engine {name} tells its steps")
     return unseen(STEPS_NOT_RECORDED)
+
+
+def missing_chains(case: Case, shards: Sequence[ShardChains]) -> Finding | None:
+    """What to say where no shard has a chain; None where one has."""
+    if any(shard.chains for shard in shards):
+        return None
+    if told := next(_told_of_chains(case), None):
+        return failed(f"no shard has a chain, and {told}")
+    return skipped("written before chains: nothing was linked while the run went on")
+
+
+def _told_of_chains(case: Case) -> Iterator[str]:
+    """Which files say that the release that wrote a run kept chains."""
+    run = case.run
+    config = run.provenance.get("config")
+    watch = config.get("telemetry") if isinstance(config, dict) else None
+    if "link_s" in run.launch:
+        yield "launch.json names `link_s`, which came with them"
+    if isinstance(watch, dict) and "link_s" in watch:
+        yield "the launcher's configuration names `link_s`, which came with them"
+    for host, ready in run.hosts.items():
+        if "link_key" in ready:
+            yield f"hosts/{host}.json names the key of one"
+    for name, said in case.shard_metadata():
+        if said.get("chained"):
+            yield f"the writer of {name} says that it kept one"
