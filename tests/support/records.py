@@ -7,7 +7,6 @@ so counter energies are exact: what a test expects can be worked out by hand.
 
 import contextlib
 import hashlib
-import itertools
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +24,9 @@ from telemetry.record.schema import RESPONSES, SAMPLES, SPANS, STEPS
 from telemetry.record.seal import seal_attempt
 from telemetry.record.spec import RunSpec
 from telemetry.shards.chain import Binding
-from telemetry.shards.links import Head
 from telemetry.shards.writer import ShardWriter
-from telemetry.watcher.heads import Heads
 from tests.conftest import SPEC
+from tests.support.chains import built_binding
 from tests.support.record_answers import (
     BEFORE_STEPS,
     T0_US,
@@ -121,6 +119,8 @@ class Plan:
     """Changes to every ready record."""
     chains: bool = True
     """False: a record from before the writers kept chains of digests."""
+    part_rows: int = 1_000_000
+    """Rows of each part of the samples."""
     end: str = "completed"
     merged: bool = True
 
@@ -343,35 +343,8 @@ def tokenizer_of(spec: RunSpec) -> dict[str, Any]:
     return {"name": spec.tokenizer, "vocab_size": 32_000, "sha256": None}
 
 
-class _SeenAtOnce:
-    """Others' chains, looked at whenever a link is made."""
-
-    def __init__(self, attempt: AttemptPaths, host: str) -> None:
-        self._heads = Heads(attempt, host)
-
-    def take(self) -> dict[str, Head]:
-        return self._heads.look()[0]
-
-    def last(self) -> tuple[dict[str, Head], bool]:
-        return self._heads.look()
-
-
 def _binding(attempt: AttemptPaths, plan: Plan, host: str, *, watcher: bool) -> Binding | None:
-    """What a writer's chain stands on; a new link at each write, in the time that is built."""
-    if not plan.chains:
-        return None
-    seen = _SeenAtOnce(attempt, host)
-    if watcher:
-        binding = Binding.of_watcher(attempt, host, 0.0, seen)
-    else:
-        binding = Binding.of_rank(attempt, host, 0.0)
-    ticks = itertools.count()
-
-    def now() -> tuple[int, int]:
-        since_us = next(ticks) * PERIOD_US
-        return T0_US + since_us, 1_000_000 + since_us
-
-    return replace(binding, now=now)
+    return built_binding(attempt, host, watcher=watcher) if plan.chains else None
 
 
 def _write_host(
@@ -432,8 +405,11 @@ def _write_host(
                     rows.append(row)
     metadata = _metadata(run, "samples", host, None, plan)
     shard = attempt.samples_shard(host)
-    writer = watching.enter_context(ShardWriter(shard, SAMPLES, metadata, binding=binding))
-    writer.write(_columns(SAMPLES.names, rows))
+    writer = watching.enter_context(
+        ShardWriter(shard, SAMPLES, metadata, binding=binding, part_rows=plan.part_rows)
+    )
+    for first in range(0, len(rows), plan.part_rows):
+        writer.write(_columns(SAMPLES.names, rows[first : first + plan.part_rows]))
     attempt.watchers.mkdir(exist_ok=True)
     write_json(
         attempt.watchers / f"{host}.json",
