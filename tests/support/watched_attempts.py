@@ -9,6 +9,7 @@ from telemetry.record.files import write_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import TABLES
 from telemetry.record.spec import RunSpec
+from telemetry.shards.chain import Binding
 from telemetry.shards.writer import ShardWriter
 from tests.conftest import SPEC
 
@@ -63,7 +64,13 @@ def register_rank(attempt: AttemptPaths, rank: int, *, pid: int, host: str = "n1
     )
 
 
-def shard_writer(attempt: AttemptPaths, kind: str, folder: Path, **metadata: Any) -> ShardWriter:
+def shard_writer(
+    attempt: AttemptPaths,
+    kind: str,
+    folder: Path,
+    binding: Binding | None = None,
+    **metadata: Any,
+) -> ShardWriter:
     """A writer with the metadata that all parts of the record agree on."""
     common = {
         "kind": kind,
@@ -77,7 +84,7 @@ def shard_writer(attempt: AttemptPaths, kind: str, folder: Path, **metadata: Any
         "clock": {"wall_us": 0, "monotonic_us": 0, "offset_us": 0},
         "gpus": [],
     }
-    return ShardWriter(folder, TABLES[kind], {**common, **metadata})
+    return ShardWriter(folder, TABLES[kind], {**common, **metadata}, binding=binding)
 
 
 Row = tuple[int, str, str, str, float | None, str | None]
