@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telemetry.evidence.authority import NoStampError, ask
-from telemetry.evidence.time_stamp import BadStampError, Query, Stamp, read_answer, read_stamp
+from telemetry.evidence.time_stamp import BadStampError, Stamp, StampQuery, read_answer, read_stamp
 from telemetry.record.beside import QUERY, STAMP, beside
 from telemetry.record.files import write_bytes
 
@@ -38,7 +38,7 @@ def ask_authority(files: Sequence[Path], url: str) -> list[Stamped]:
             done.append(there)
             continue
         data = file.read_bytes()
-        query = Query.of(data)
+        query = StampQuery.of(data)
         try:
             answer = ask(url, query.der) if silent is None else _silent(silent)
             stamp = read_stamp(answer, data, query.nonce)
@@ -63,7 +63,7 @@ def write_queries(files: Sequence[Path]) -> list[Path]:
     written: list[Path] = []
     for file in files:
         if not beside(file, STAMP).exists():
-            write_bytes(beside(file, QUERY), Query.of(file.read_bytes()).der)
+            write_bytes(beside(file, QUERY), StampQuery.of(file.read_bytes()).der)
             written.append(beside(file, QUERY))
     return written
 
