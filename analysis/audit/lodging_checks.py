@@ -71,7 +71,7 @@ def lodged_stand(campaign: Campaign) -> Finding:
             continue
         ours = [root for root in there if root in by_hash]
         if not ours:
-            also = f", though {told_count(len(there), 'other')} are" if there else ""
+            also = f", which holds {told_count(len(there), 'other')}" if there else ""
             return failed(f"none of the folder's roots is lodged in {place}{also}")
         for root in ours:
             found.setdefault(root, []).append(there[root])

@@ -8,6 +8,7 @@ runs were added since.
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from telemetry.record.files import create_json, file_sha256, read_json
 from telemetry.record.paths import list_runs
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# RUN/attempt-NNN/seal.json: what leads elsewhere, or is not seen as it is, is no name of ours.
+_NAME: Final = re.compile(r"(?!\.)[^/\0]+/attempt-\d{3,}/seal\.json")
 # RFC 6962, section 2.1: a leaf and a node never hash alike.
 _LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
@@ -35,7 +38,19 @@ class Root:
     def __post_init__(self) -> None:
         if not self.seals:
             raise ValueError("`seals` must hold at least one seal, but holds none")
+        alike: dict[str, str] = {}
         for name, sha256 in self.seals.items():
+            if not _NAME.fullmatch(name) or not name.isprintable():
+                raise ValueError(
+                    f"`seals` must name RUN/attempt-NNN/seal.json each, but name {name!r} instead"
+                )
+            # On a disk that folds case, or composes letters, one of the two lies over the other.
+            folded = unicodedata.normalize("NFC", name).casefold()
+            if (other := alike.setdefault(folded, name)) != name:
+                raise ValueError(
+                    f"`seals` must be of names that no disk takes for one by case or "
+                    f"composition, but {other!r} and {name!r} are"
+                )
             if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
                 raise ValueError(
                     f"`seals` must hold 64 hex digits for {name}, but holds {sha256!r} instead"
@@ -75,6 +90,9 @@ class Root:
                 f"`root_sha256` of {path} must be {root.sha256}, which its seals give, "
                 f"but is {content.get('root_sha256')!r} instead"
             )
+        # Who looks for a lodged root looks by this name.
+        if _SHA256.fullmatch(path.stem) and path.stem != root.sha256:
+            raise ValueError(f"{path} must be named by its root, {root.sha256}, but is not")
         return root
 
     def keep(self, results: Path) -> Path:

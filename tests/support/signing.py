@@ -28,7 +28,7 @@ def allow(path: Path, keys: Mapping[str, Path], options: str = "") -> Path:
 
 
 def make_minisign_key(path: Path, comment: str = "jo@center.example") -> Path:
-    """A new secret key without a passphrase, as the program minisign has it; .pub is its other half.
+    """A new minisign key without a passphrase; its public half, under `comment`, is .pub.
 
     A key's form is written here by hand, as a machine without the program has keys, too.
     """
