@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from analysis.audit.check import Case, Check, Finding, Severity, skipped
-from analysis.audit.signers import Signers
+from analysis.audit.signers import SealSigners
 from telemetry.record.files import read_json, read_plain
 
 MOST_SEAL_BYTES: Final = 16 << 20
@@ -18,7 +18,7 @@ MOST_SEAL_BYTES: Final = 16 << 20
 def signed(case: Case) -> Finding:
     """The seal is signed, by somebody whom the auditor allows."""
     seal = case.attempt.seal
-    signers = Signers.of(seal, seal_bytes(seal), sealed_us(seal), case.trust)
+    signers = SealSigners.of(seal, seal_bytes(seal), sealed_us(seal), case.trust)
     told = signers.judged(case.trust)
     return told or skipped("no signature: the record is consistent, its author unknown")
 

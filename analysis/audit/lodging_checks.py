@@ -10,7 +10,7 @@ from typing import Final
 from analysis.audit.authorship_checks import seal_bytes, sealed_us
 from analysis.audit.campaign import Campaign, FolderCheck
 from analysis.audit.check import Finding, Severity, failed, judged, passed, skipped, unseen
-from analysis.audit.signers import Signers
+from analysis.audit.signers import SealSigners
 from telemetry.evidence import accounting, git_notes
 from telemetry.evidence.lodged import read_lodgings
 from telemetry.evidence.lodging_place import LodgingPlace
@@ -35,7 +35,7 @@ def roots_stand(campaign: Campaign) -> Finding:
             root = Root.read(path)
             faults += root.faults(results)
             roots.append(root)
-            signers = Signers.of(path, seal_bytes(path), root.taken_us, trust)
+            signers = SealSigners.of(path, seal_bytes(path), root.taken_us, trust)
         except (OSError, ValueError) as error:
             faults.append(str(error))
             continue

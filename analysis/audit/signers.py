@@ -14,7 +14,7 @@ from telemetry.record.signer import BadSignatureError, SigningError, UnknownSign
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signers:
+class SealSigners:
     """What every signature beside a file says."""
 
     count: tuple[str, ...] = ()

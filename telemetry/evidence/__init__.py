@@ -10,7 +10,7 @@
 - `time_stamp`: by an authority's word a file was as it is at a time, by RFC 3161.
 
 Public: `BadStampError`, `Keeper`, `Lodging`, `LodgingPlace`, `NoAnswerError`, `NoStampError`,
-`Query`, `SigstoreSigner`, `Stamp`, `accounting`, `ask`, `authority_url`, `check_bundle`,
+`SigstoreSigner`, `Stamp`, `StampQuery`, `accounting`, `ask`, `authority_url`, `check_bundle`,
 `check_stamp`, `git_notes`, `read_answer`, `read_lodgings`, `read_stamp`, `sign_bundle`,
 `told_of_bundle`, `write_lodgings`.
 """

@@ -132,6 +132,12 @@ EXEMPTIONS: Final = (
         how=How.NOT,
         reason="a word in capitals stands for something of the reader's own",
     ),
+    Exemption(
+        lines=r" --tsa https://",
+        how=How.ENDS,
+        codes=(ExitCode.FAILED,),
+        reason="needs a time stamp authority: without internet it must say so in a line",
+    ),
     Exemption(lines=r"^sudo |^pip install ", how=How.NOT, reason="needs root or the internet"),
     Exemption(
         lines=r"mysite|\b(proof|center)\b|^git |^joulegrid stage ",
