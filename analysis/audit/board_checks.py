@@ -196,7 +196,7 @@ def _reason_faults(case: Case) -> list[str]:
     on_cpu = [reason for reason in case.run.spans["energy_reason"].to_pylist() if reason == _ON_CPU]
     if on_cpu and case.run.spec.gpu != _CPU:
         return [f"{len(on_cpu)} spans say that {_ON_CPU}"]
-    samples = case.run.table("samples")
+    samples = case.run.table("samples", ["reason"])
     modelled = pc.starts_with(pc.fill_null(samples["reason"], ""), pattern="simulated GPU")
     count = pc.sum(modelled).as_py() or 0
     return [f"{count} readings are missing as of a simulated GPU"] if count else []

@@ -1,23 +1,20 @@
 """Check: what one check of the audit saw in one run, and the case it looked at."""
 
 import csv
-import json
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
 
-import pyarrow.parquet as pq
-
 from analysis.audit.trust import Trust
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run, open_run
-from telemetry.record.files import read_json
+from telemetry.record.files import read_json, read_plain
+from telemetry.record.limits import TEXT_BYTES
 from telemetry.record.paths import AttemptPaths, RunPaths, report_folder
-from telemetry.record.plain_file import require_plain
-from telemetry.record.schema import METADATA_KEY
 from telemetry.terminal import printable
 
 # Summing thousands of differences of doubles loses far less than this.
@@ -165,10 +162,7 @@ class Case:
     def shard_metadata(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """What the writer of every shard said of itself, by table and shard."""
         for kind in self.run.tables:
-            raw = (pq.read_schema(require_plain(self.attempt.table(kind))).metadata or {}).get(
-                METADATA_KEY
-            )
-            content = json.loads(raw) if raw else {}
+            content = self.run.said(kind)
             for shard, metadata in sorted(content.get("shards", {}).items()):
                 yield f"{kind}/{shard}", metadata
 
@@ -177,8 +171,9 @@ class Case:
         path = report_folder(self.paths.results) / "tables" / f"{table}.csv"
         if not path.is_file():
             return []
-        with path.open(newline="", encoding="utf-8") as source:
-            return [row for row in csv.DictReader(source) if row.get("run_id") == self.paths.run_id]
+        text = read_plain(path, most_bytes=TEXT_BYTES.most).decode()
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        return [row for row in rows if row.get("run_id") == self.paths.run_id]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ _READERS_TOLERANCE: Final = 0.25
 
 def readings_taken(case: Case) -> Finding:
     """Every field that a source was to read was read of every GPU, and most of it can be."""
-    samples = case.run.table("samples")
+    samples = case.run.table("samples", ["host", "device", "field", "value", "reason"])
     impossible = pc.starts_with(pc.fill_null(samples["reason"], ""), pattern=_IMPOSSIBLE)
     groups = (
         samples.append_column("lost", impossible)

@@ -1,25 +1,18 @@
 """Record checks: is it whole, unchanged, ordered and complete?"""
 
-import json
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from analysis.audit.check import Case, Finding, failed, judged, passed, skipped
 from analysis.energy.curves import GAP_PERIODS
 from telemetry.clock import US_PER_S
-from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import read_json
-from telemetry.record.paths import AttemptPaths, RunPaths
-from telemetry.record.plain_file import require_plain
-from telemetry.record.schema import METADATA_KEY, TABLES
+from telemetry.record.limits import TABLE_BYTES
+from telemetry.record.paths import AttemptPaths
 from telemetry.record.seal import verify_seal
 from telemetry.record.spec import RunSpec
 
@@ -88,85 +81,36 @@ def run_id_is_spec(case: Case) -> Finding:
     return judged(faults, f"{spec.run_id[-8:]} is the digest of spec.json")
 
 
-def merge_repeats(case: Case) -> Finding:
-    """Merging the shards again gives the same tables and the same manifest."""
-    with tempfile.TemporaryDirectory(prefix="joulegrid-audit-") as scratch:
-        copy = RunPaths(results=Path(scratch), run_id=case.paths.run_id)
-        attempt = copy.attempt(case.attempt.number)
-        derived = {
-            case.attempt.manifest.name,
-            case.attempt.seal.name,
-            *(case.attempt.table(kind).name for kind in TABLES),
-        }
-        shutil.copytree(
-            case.attempt.folder,
-            attempt.folder,
-            symlinks=True,
-            ignore=lambda folder, names: (
-                derived.intersection(names) if Path(folder) == case.attempt.folder else ()
-            ),
-        )
-        shutil.copy2(case.paths.spec, copy.spec)
-        sha256 = _prompts_sha256(case)
-        if sha256 is not None and case.paths.prompts(sha256).is_file():
-            copy.prompts(sha256).parent.mkdir()
-            shutil.copy2(case.paths.prompts(sha256), copy.prompts(sha256))
-        merge_attempt(copy, attempt)
-        faults = []
-        rows = 0
-        for kind in case.run.tables:
-            ours = pq.read_table(attempt.table(kind), partitioning=None)
-            rows += ours.num_rows
-            theirs = pq.read_table(require_plain(case.attempt.table(kind)), partitioning=None)
-            if not same_tables(ours, theirs):
-                faults.append(f"{kind}.parquet is not what its shards merge to")
-        if read_json(attempt.manifest) != read_json(case.attempt.manifest):
-            faults.append("manifest.json is not what the shards merge to")
-    return judged(faults, f"{rows} rows and the manifest come out again")
-
-
-def same_tables(one: pa.Table, other: pa.Table) -> bool:
-    """Whether two tables hold the same; a NaN is the same as a NaN, unlike in arithmetic."""
-    if one.schema != other.schema or one.num_rows != other.num_rows:
-        return False
-    if _said(one.schema) != _said(other.schema):
-        return False
-    return all(_same_column(one[name], other[name]) for name in one.column_names)
-
-
-def _said(schema: pa.Schema) -> Any:
-    """What a table says of the shards that it was made of."""
-    raw = (schema.metadata or {}).get(METADATA_KEY)
-    return None if raw is None else json.loads(raw)
-
-
-def _same_column(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
-    if one.equals(other):
-        return True
-    if not pa.types.is_floating(one.type):
-        return False
-    ours, theirs = pc.is_nan(one), pc.is_nan(other)
-    if not ours.equals(theirs):
-        return False
-    return bool(
-        pc.if_else(pc.fill_null(ours, False), 0.0, one).equals(
-            pc.if_else(pc.fill_null(theirs, False), 0.0, other)
-        )
-    )
-
-
 def samples_sorted(case: Case) -> Finding:
     """Samples are in the order of time, and no reading stands there twice."""
-    table = case.run.table("samples")
-    steps = np.diff(table["t_us"].to_numpy())
-    if len(steps) and steps.min() < 0:
-        at = int(np.argmax(steps < 0)) + 1
-        return failed(f"samples row {at} is earlier than the row before it")
-    groups = table.group_by(list(_ROW_KEY)).aggregate([([], "count_all")])
-    twice = pc.sum(pc.greater(groups["count_all"], 1)).as_py() or 0
+    rows = twice = 0
+    last_us = None
+    waiting: pa.Table | None = None
+    for group in case.run.sample_groups(_ROW_KEY):
+        stamps = group["t_us"].to_numpy()
+        if not len(stamps):
+            continue
+        steps = np.diff(stamps, prepend=stamps[0] if last_us is None else last_us)
+        if steps.min() < 0:
+            at = rows + int(np.argmax(steps < 0))
+            return failed(f"samples row {at} is earlier than the row before it")
+        rows, last_us = rows + len(stamps), int(stamps[-1])
+        held = group if waiting is None else pa.concat_tables([waiting, group])
+        # Rows of one moment may go on in the next group.
+        goes_on = pc.equal(held["t_us"], last_us)
+        twice += _told_twice(held.filter(pc.invert(goes_on)))
+        waiting = held.filter(goes_on)
+        TABLE_BYTES.require(waiting.nbytes, f"samples of {last_us}")
+    twice += 0 if waiting is None else _told_twice(waiting)
     if twice:
         return failed(f"{twice} readings stand in samples more than once")
-    return passed(f"{table.num_rows} readings, all different and in order")
+    return passed(f"{rows} readings, all different and in order")
+
+
+def _told_twice(samples: pa.Table) -> int:
+    """How many readings stand in some rows of samples more than once."""
+    groups = samples.unify_dictionaries().group_by(list(_ROW_KEY)).aggregate([([], "count_all")])
+    return int(pc.sum(pc.greater(groups["count_all"], 1)).as_py() or 0)
 
 
 def inside_lifetime(case: Case) -> Finding:
@@ -180,7 +124,7 @@ def inside_lifetime(case: Case) -> Finding:
     begun = case.run.provenance.get("t_us")
     first_us = int(begun) if begun is not None else min(ready)
     low, high = first_us - LIFETIME_SLACK_US, int(ended["t_us"]) + LIFETIME_SLACK_US
-    samples, spans = case.run.table("samples"), case.run.spans
+    samples, spans = case.run.table("samples", ["t_us"]), case.run.spans
     faults = []
     for name, column in (
         ("samples", samples["t_us"]),
@@ -376,8 +320,3 @@ def _inventory_uuid(case: Case, registration: dict[str, Any]) -> str | None:
 
 def _spans_of(case: Case, rank: int) -> pa.Table:
     return case.run.spans.filter(pc.equal(case.run.spans["rank"], rank))
-
-
-def _prompts_sha256(case: Case) -> str | None:
-    sha256 = read_json(case.attempt.launch).get("prompts_sha256")
-    return sha256 if isinstance(sha256, str) and sha256.isalnum() else None

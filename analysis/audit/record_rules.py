@@ -3,6 +3,7 @@
 from typing import Final
 
 from analysis.audit.check import Check, Severity
+from analysis.audit.merged_again import merge_repeats
 from analysis.audit.record_checks import (
     LEAST_COVERAGE,
     LIFETIME_SLACK_US,
@@ -10,7 +11,6 @@ from analysis.audit.record_checks import (
     all_present,
     gpus_distinct,
     inside_lifetime,
-    merge_repeats,
     one_sealed_attempt,
     readings_complete,
     run_id_is_spec,

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-import pyarrow.parquet as pq
-
 from analysis.audit.campaign import Campaign, FolderCheck
 from analysis.audit.check import Finding, Severity, judged, skipped
 from analysis.runs.sealed_runs import load
@@ -12,6 +10,9 @@ from analysis.tables.build import build_tables
 from analysis.tables.dictionary import DICTIONARY, dictionary
 from analysis.tables.file_metadata import same_meanings
 from analysis.tables.table import Table
+from telemetry.record.files import read_plain
+from telemetry.record.limits import TEXT_BYTES
+from telemetry.record.parquet_file import read_parquet
 from telemetry.record.paths import report_folder
 
 
@@ -25,7 +26,7 @@ def tables_come_again(campaign: Campaign) -> Finding:
     faults = [fault for table in tables for fault in _table_faults(folder, table)]
     told = folder / DICTIONARY
     # A report from before has none.
-    if told.is_file() and told.read_bytes() != dictionary(made):
+    if told.is_file() and read_plain(told, most_bytes=TEXT_BYTES.most) != dictionary(made):
         faults.append(f"{told.name} is not what the tables say of their columns")
     rows = sum(len(table.rows) for table in tables)
     return judged(faults, f"{len(tables)} tables, {rows} rows")
@@ -35,11 +36,11 @@ def _table_faults(folder: Path, table: Table) -> list[str]:
     """How a written table differs from what the sealed runs give, as CSV and as Parquet."""
     written, columns = folder / f"{table.name}.csv", folder / f"{table.name}.parquet"
     faults = []
-    if not written.is_file() or written.read_bytes() != table.to_csv():
+    if not written.is_file() or read_plain(written, most_bytes=TEXT_BYTES.most) != table.to_csv():
         faults.append(f"{written.name} is not what the sealed runs give")
     # By content: another release of Arrow may write the same table in other bytes.
     made = table.to_arrow()
-    found = pq.read_table(columns, partitioning=None) if columns.is_file() else None
+    found = read_parquet(columns) if columns.is_file() else None
     if found is None or not found.equals(made):
         faults.append(f"{columns.name} is not what the sealed runs give")
     elif not same_meanings(found.schema, made.schema):

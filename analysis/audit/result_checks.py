@@ -1,16 +1,15 @@
 """Result checks: do tokens, words, labels and identities agree with each other?"""
 
 import hashlib
-import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from analysis.audit.check import (
     SUM_TOLERANCE,
@@ -27,10 +26,11 @@ from analysis.tables.gpus import gpu_rows
 from analysis.tables.runs import run_row
 from telemetry.record.files import file_sha256, read_json, read_plain
 from telemetry.record.limits import TEXT_BYTES
-from telemetry.record.plain_file import require_plain
-from telemetry.record.schema import METADATA_KEY
+from telemetry.record.parquet_file import parquet_schema
+from telemetry.record.plain_file import list_folder
 from telemetry.record.spec import RunSpec
-from telemetry.shards.writer import Part, list_parts, read_stream, shard_metadata
+from telemetry.shards.reader import StreamReader
+from telemetry.shards.writer import Part, list_parts, shard_metadata
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # A digest in which one digit stands throughout was typed, not computed.
@@ -161,7 +161,7 @@ def simulation_labelled(case: Case) -> Finding:
     damaged = {part["path"] for part in manifest.get("parts", []) if part.get("damage")}
     faults = []
     unreadable = 0
-    for folder in sorted(case.attempt.folder.glob("shards/*/*")):
+    for folder in _shards(case):
         for part in list_parts(folder):
             name = part.path.relative_to(case.attempt.folder).as_posix()
             try:
@@ -172,10 +172,7 @@ def simulation_labelled(case: Case) -> Finding:
                 if name not in damaged:
                     faults.append(f"{name} cannot be read: {shortened(error)}")
     for kind in case.run.tables:
-        raw = (pq.read_schema(require_plain(case.attempt.table(kind))).metadata or {}).get(
-            METADATA_KEY
-        )
-        content = json.loads(raw) if raw else {}
+        content = case.run.said(kind)
         if "simulated" in content:
             labels[f"{kind}.parquet"] = content["simulated"]
     faults += [
@@ -188,9 +185,18 @@ def simulation_labelled(case: Case) -> Finding:
     return judged(faults, f"{len(labels)} labels say {what}{lost}", strain=float(unreadable))
 
 
+def _shards(case: Case) -> Iterator[Path]:
+    """The folder of every writer, of every table, by name."""
+    shards = case.attempt.folder / "shards"
+    for kind in list_folder(shards) if shards.is_dir() else []:
+        yield from list_folder(kind)
+
+
 def _schema(part: Part) -> pa.Schema:
-    path = require_plain(part.path)
-    return pq.read_schema(path) if part.closed else read_stream(path).table.schema
+    if part.closed:
+        return parquet_schema(part.path)
+    with StreamReader(part.path) as reader:
+        return reader.schema
 
 
 def provenance_told(case: Case) -> Finding:

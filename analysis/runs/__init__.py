@@ -7,6 +7,8 @@
 - `sealed_files`: the bytes of a run's files, hashed against its seal as they are read.
 - `sealed_runs`: the sealed runs of a results folder, and by name everything that does not
   count.
+- `sealed_table`: one merged table of a run, read within limits from the bytes that were
+  sealed.
 - `series`: one reading of one GPU over time, as arrays.
 - `table_arrays`: columns of the record's tables as arrays.
 - `unreadable`: what a damaged record may raise, and what is refused before anything relies on

@@ -1,6 +1,5 @@
 """Sealed files: the bytes of a run's files, hashed against its seal as they are read."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any, Self
 import pyarrow as pa
 
 from telemetry.record.files import read_json
+from telemetry.record.json_text import parse_json
+from telemetry.record.parquet_file import Source
 from telemetry.record.paths import AttemptPaths, RunPaths
-from telemetry.record.plain_file import require_plain
 from telemetry.record.seal import read_sealed
 
 
@@ -35,16 +35,14 @@ class SealedFiles:
         """The files of a sealed attempt, each to be as its seal says."""
         return cls(results=run.results, sha256=read_json(attempt.seal)["files"])
 
-    def source(self, path: Path) -> pa.NativeFile | Path:
+    def source(self, path: Path) -> Source:
         """A file to parse: the very bytes that were hashed.
 
         Raises:
             OSError: it cannot be read.
             ValueError: it is not as it was sealed, or the seal does not name it.
         """
-        if self.results is None:
-            return require_plain(path)
-        return pa.BufferReader(self._bytes(path))
+        return path if self.results is None else pa.py_buffer(self._bytes(path))
 
     def json(self, path: Path) -> dict[str, Any]:
         """A JSON object of the record; raises what `source` does.
@@ -54,17 +52,7 @@ class SealedFiles:
         """
         if self.results is None:
             return read_json(path)
-        try:
-            content = json.loads(self._bytes(path).decode())
-        except ValueError as error:
-            raise ValueError(
-                f"{path.name} must be a JSON object, but is not JSON: {error}"
-            ) from error
-        if not isinstance(content, dict):
-            raise ValueError(
-                f"{path.name} must be a JSON object, but is a {type(content).__name__} instead"
-            )
-        return content
+        return parse_json(self._bytes(path), path.name)
 
     def _bytes(self, path: Path) -> bytes:
         assert self.results is not None

@@ -5,22 +5,19 @@ them. Tables are read when first asked for, and hashed again as they are: what i
 bytes that were hashed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_of
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from analysis.runs.sealed_files import SealedFiles
+from analysis.runs.sealed_table import SealedTable
 from analysis.runs.series import Series
-from analysis.runs.table_arrays import to_series
-from analysis.runs.unreadable import UNREADABLE, require_columns, require_shape, shortened
+from analysis.runs.unreadable import UNREADABLE, require_shape, shortened
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, closed_runs, find_runs
 from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
@@ -119,18 +116,34 @@ class Run:
         for name in ("spans", "responses", "steps"):
             self.__dict__.pop(name, None)
 
-    def table(self, kind: str) -> pa.Table:
-        """One merged table, whole; columns that an older record lacks are null throughout.
+    def table(self, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """One merged table, all rows; columns that an older record lacks are null throughout.
+
+        `columns` are those that are wanted; None wants all.
 
         Raises:
-            ValueError: its columns are not the schema's.
+            ValueError: its columns are not the schema's, or it is beyond a limit.
         """
-        table = pq.read_table(self.files.source(self.attempt.table(kind)), partitioning=None)
-        require_columns(self.attempt.table(kind), table, kind)
-        for column in TABLES[kind]:
-            if column.name not in table.column_names:
-                table = table.append_column(column.name, pa.nulls(table.num_rows, column.type))
-        return table
+        return self._sealed_table(kind).read(columns)
+
+    def said(self, kind: str) -> dict[str, Any]:
+        """What a merged table says of itself and its shards; empty where it says nothing.
+
+        Raises:
+            ValueError: it is no JSON object, or the table is none.
+        """
+        return self._sealed_table(kind).said()
+
+    def sample_groups(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The samples, some columns, a stretch of rows at a time; words are codes.
+
+        Raises:
+            ValueError: the columns are not the schema's, or it is beyond a limit.
+        """
+        return self._sealed_table("samples").groups(columns)
+
+    def _sealed_table(self, kind: str) -> SealedTable:
+        return SealedTable(kind=kind, path=self.attempt.table(kind), files=self.files)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -141,29 +154,7 @@ class Run:
 
     def series(self, fields: Iterable[str]) -> dict[tuple[str, str, str], Series]:
         """The readings of `fields` by (host, device, field), by time, nulls counted apart."""
-        names = ["host", "device", "field"]
-        table = pq.read_table(
-            self.files.source(self.attempt.table("samples")),
-            columns=["t_us", *names, "value", "reason"],
-            filters=pc.field("field").isin(sorted(fields)),
-            partitioning=None,
-            read_dictionary=names,
-        )
-        if not table.num_rows:
-            return {}
-        table = table.unify_dictionaries().combine_chunks()
-        words = [table[name].chunk(0) for name in names]
-        codes = np.zeros(table.num_rows, dtype=np.int64)
-        for word in words:
-            codes = codes * len(word.dictionary) + word.indices.to_numpy()
-        order = np.argsort(codes, kind="stable")
-        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-        table = table.select(["t_us", "value", "reason"]).take(pa.array(order))
-        found: dict[tuple[str, str, str], Series] = {}
-        for start, stop in zip(starts, [*starts[1:], table.num_rows], strict=True):
-            host, device, field = (word[int(order[start])].as_py() for word in words)
-            found[host, device, field] = to_series(table.slice(start, stop - start))
-        return found
+        return self._sealed_table("samples").series(fields)
 
     @cached_property
     def _periods_us(self) -> dict[tuple[str, str, str], int]:

@@ -57,17 +57,17 @@ def require_shape(manifest: dict[str, Any]) -> None:
             )
 
 
-def require_columns(path: Path, table: pa.Table, kind: str) -> None:
+def require_columns(path: Path, found: pa.Schema, kind: str) -> None:
     """Refuse a merged table that has not the columns of its schema.
 
     Raises:
         ValueError: it has not.
     """
-    if schema_of(kind, table.schema) is None:
+    if schema_of(kind, found) is None:
         raise ValueError(
             f"{path.name} must have the columns {', '.join(TABLES[kind].names)} "
             f"of schema version {SCHEMA_VERSION}, but has "
-            f"{', '.join(f'{field.name}: {field.type}' for field in table.schema)} instead"
+            f"{', '.join(f'{field.name}: {field.type}' for field in found)} instead"
         )
 
 

@@ -5,6 +5,7 @@ Merging again says the same, to the byte; a sealed attempt is not touched.
 
 import errno
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,9 @@ from telemetry.merge.screen import Inventory, Refusals, SamplesScreen, inventory
 from telemetry.merge.table_file import SamplesFile, TableFile
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.files import read_json, write_json
+from telemetry.record.limits import require_rows
 from telemetry.record.paths import AttemptPaths, RunPaths, closed_runs, list_runs
+from telemetry.record.plain_file import list_folder
 from telemetry.record.schema import LATER, METADATA_KEY, SCHEMA_VERSION, TABLES, EndState
 from telemetry.record.seal import seal_attempt, verify_seal
 from telemetry.record.signature import sign_as_launched
@@ -47,16 +50,27 @@ ReportRows = Callable[[int, int], None]
 
 
 def merge_attempt(
-    run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None = None
+    run: RunPaths,
+    attempt: AttemptPaths,
+    progress: ReportRows | None = None,
+    *,
+    into: AttemptPaths | None = None,
 ) -> dict[str, Any]:
     """Write the tables and the manifest of an ended attempt; its manifest.
+
+    Args:
+        run: whose attempt it is.
+        attempt: where its shards lie.
+        progress: told of the rows.
+        into: where the tables and the manifest go, whether it is sealed or not; None writes them
+            beside the shards, and leaves what is sealed as it is.
 
     Raises:
         ValueError: the attempt has not ended, or a file of its record is not what it must be.
         OSError: the disk is full or gone; the attempt is then as it was or partly merged.
     """
     try:
-        return _merge(run, attempt, progress)
+        return _merge(run, attempt, progress, into)
     except _DAMAGED as error:
         what = f"{type(error).__name__}: {error}"
         raise ValueError(f"a file of {attempt.folder} is damaged: {what}") from error
@@ -80,8 +94,10 @@ def findings(manifest: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _merge(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) -> dict[str, Any]:
-    if attempt.seal.is_file():
+def _merge(
+    run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None, into: AttemptPaths | None
+) -> dict[str, Any]:
+    if into is None and os.path.lexists(attempt.seal):
         return read_json(attempt.manifest)
     state = attempt_state(attempt)
     if not state.ended:
@@ -92,6 +108,7 @@ def _merge(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) ->
     merging = _Merging(
         run=run,
         attempt=attempt,
+        into=into or attempt,
         clocks=clocks,
         surveys=surveys,
         simulated=is_simulated(RunSpec.read(run.spec), surveys),
@@ -111,7 +128,7 @@ def _merge(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) ->
         coverage=coverage,
         impossible=merging.refusals.listed(),
     )
-    write_json(attempt.manifest, manifest)
+    write_json((into or attempt).manifest, manifest)
     return manifest
 
 
@@ -176,7 +193,9 @@ class _Merging:
     run: RunPaths
     """Where the run's record lies."""
     attempt: AttemptPaths
-    """Where its shards lie and its tables go."""
+    """Where its shards lie."""
+    into: AttemptPaths
+    """Where its tables go."""
     clocks: Clocks
     """How each host's times are told on the reference host's clock."""
     surveys: dict[str, list[Survey]]
@@ -197,7 +216,7 @@ class _Merging:
         window = Window(self.clocks, self._note_damage("samples"))
         coverage = Coverage()
         screen = SamplesScreen(self.gpus, window.remarks, self.refusals)
-        with SamplesFile(self.attempt.table("samples"), self._schema("samples")) as table:
+        with SamplesFile(self.into.table("samples"), self._schema("samples")) as table:
             for block in window.merge(fit_in_memory(self._chunks("samples"), self.clocks)):
                 rows = screen.pass_on(block.rows, window.series_keys.keys())
                 remarks = window.remarks.listed()
@@ -217,7 +236,7 @@ class _Merging:
         """Write a table other than samples; what the manifest says about it, or is made from."""
         rows = 0
         timed = False
-        with TableFile(self.attempt.table(kind), self._schema(kind)) as table:
+        with TableFile(self.into.table(kind), self._schema(kind)) as table:
             merged = merge_ordered(kind, self._chunks(kind), self.clocks, self._note_damage(kind))
             for block in merged:
                 self.report.add(block.num_rows)
@@ -233,11 +252,11 @@ class _Merging:
 
     def _note_damage(self, kind: str) -> Callable[[Chunk, str], None]:
         surveys = self.surveys[kind]
+        places = {survey.part: place for place, survey in enumerate(surveys)}
 
         def note(chunk: Chunk, damage: str) -> None:
-            for index, survey in enumerate(surveys):
-                if survey.part == chunk.part:
-                    surveys[index] = survey.without(chunk, damage)
+            place = places[chunk.part]
+            surveys[place] = surveys[place].without(chunk, damage)
 
         return note
 
@@ -274,7 +293,7 @@ class _Rows:
 
 
 def _merge_and_seal(run: RunPaths, attempt: AttemptPaths, progress: ReportRows | None) -> str:
-    if attempt.seal.is_file():
+    if os.path.lexists(attempt.seal):
         # Nothing is merged of it; that it is well may be said of what was hashed alone.
         if differences := verify_seal(run, attempt):
             more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
@@ -310,9 +329,14 @@ def _survey(attempt: AttemptPaths, kind: str, clocks: Clocks) -> list[Survey]:
     if not folder.is_dir():
         return []
     surveys: list[Survey] = []
-    for shard in sorted(child for child in folder.iterdir() if child.is_dir()):
+    rows = size_bytes = 0
+    for shard in (child for child in list_folder(folder) if child.is_dir()):
         for part in list_parts(shard):
             survey = survey_part(kind, part, clocks)
+            rows += survey.rows
+            size_bytes += part.path.lstat().st_size
+            # Each file may be honest: a table of all of them has a limit too.
+            require_rows(rows, size_bytes, f"the parts of {kind}")
             # A writer says the same in every part: kept once, days of parts stay small.
             if surveys and survey.metadata == surveys[-1].metadata:
                 survey = replace(survey, metadata=surveys[-1].metadata)

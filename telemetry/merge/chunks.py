@@ -5,9 +5,9 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from telemetry.merge.alignment import Clocks
+from telemetry.record.parquet_file import open_parquet
 from telemetry.shards.reader import read_batches
 from telemetry.shards.writer import Part
 
@@ -81,10 +81,9 @@ class Chunk:
         """
         if self.part.closed:
             words = [name for name in _WORDS if self.kind == "samples"]
-            with pq.ParquetFile(self.part.path, read_dictionary=words) as source:
+            with open_parquet(self.part.path, words=words) as source:
                 # One thread: the merge has one for reading, one for sorting and one for writing.
-                table = source.read_row_group(self.index, use_threads=False)
-            table.validate(full=True)
+                table = source.group(self.index, use_threads=False)
         else:
             table = read_batches(self.part.path, self.start_byte, self.batches, self.schema)
         for field in self.schema:

@@ -1,6 +1,7 @@
 """Manifest: what a merge found, with no time of the merge in it: merging twice says the same."""
 
 from collections.abc import Mapping, Sequence, Set
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from telemetry.record.attempt_state import AttemptState
 from telemetry.record.files import read_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.plain_file import list_folder
 from telemetry.record.schema import SCHEMA_VERSION, EndState
 from telemetry.record.spec import RunSpec
 
@@ -128,11 +130,12 @@ def _missing(
             numbers.setdefault(survey.part.path.parent, set()).add(survey.part.number)
         for folder, found in sorted(numbers.items()):
             # A writer counts its parts from 0 without a gap.
-            lost = sorted(set(range(max(found))) - found)
+            lost = max(found) + 1 - len(found)
             place = folder.relative_to(attempt.folder).as_posix()
-            missing += [f"part {number} of {place}" for number in lost[:_MOST_TOLD]]
-            if len(lost) > _MOST_TOLD:
-                missing.append(f"{len(lost) - _MOST_TOLD} more parts of {place}")
+            told = islice((number for number in count() if number not in found), lost)
+            missing += [f"part {number} of {place}" for number in islice(told, _MOST_TOLD)]
+            if lost > _MOST_TOLD:
+                missing.append(f"{lost - _MOST_TOLD} more parts of {place}")
     return missing
 
 
@@ -193,4 +196,5 @@ def _responses_metadata(surveys: Sequence[Survey]) -> dict[str, Any]:
 
 
 def _json_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+    found = list_folder(folder) if folder.is_dir() else []
+    return [path for path in found if path.suffix == ".json" and not path.name.startswith(".")]

@@ -22,6 +22,7 @@ from telemetry.merge.deduplicate import Deduplicated, take_once
 from telemetry.merge.packing import Packed, pack
 from telemetry.merge.sample_arrays import NullReasons, Samples
 from telemetry.merge.series_keys import SeriesKeys
+from telemetry.record.limits import SERIES
 
 # Enough rows for sorting to cost more than the calls around it, few enough for a core's cache.
 SAMPLES_BLOCK_ROWS: Final = 1 << 18
@@ -74,6 +75,8 @@ class Window:
                 else:
                     self._held.append(packed.encoded(self.series_keys, self.remarks))
                     fresh += chunk.rows
+                    SERIES.require(len(self.series_keys), "the samples")
+                    SERIES.require(len(self.remarks), "the samples' reasons")
                 if limit_us is None or fresh >= self._block_rows:
                     fresh = 0
                     yield from self._give_out(limit_us)

@@ -9,9 +9,12 @@ import pyarrow.compute as pc
 
 from telemetry.merge.alignment import Clocks
 from telemetry.merge.chunks import SORT_KEYS, UNREADABLE, Chunk, damage_of
+from telemetry.record.limits import TABLE_BYTES
 
 # A response of 500 tokens is about 4 kB with its ids: at most 260 MB.
 BLOCK_ROWS: Final = 1 << 16
+# Half of what those weigh: rows of longer texts are given out sooner.
+_BLOCK_BYTES: Final = 128 << 20
 
 _STAMPS: Final = ("t_start_us", "t_end_us")
 
@@ -41,9 +44,14 @@ def merge_ordered(
         else:
             held.append(table.cast(chunk.schema))
             fresh_rows += table.num_rows
+            TABLE_BYTES.require(sum(one.nbytes for one in held), f"what waits of {kind}")
         last = position + 1 == len(ordered)
         # Twice what waits, so that rows are looked at a few times and not once per chunk.
-        if not held or (not last and fresh_rows < max(block_rows, waiting_rows)):
+        if not held or not (
+            last
+            or fresh_rows >= max(block_rows, waiting_rows)
+            or sum(one.nbytes for one in held) >= _BLOCK_BYTES
+        ):
             continue
         table = pa.concat_tables(held)
         if last:

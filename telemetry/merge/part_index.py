@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from telemetry.merge.alignment import Clocks
 from telemetry.merge.chunks import SORT_KEYS, UNREADABLE, Chunk
-from telemetry.record.plain_file import require_plain
+from telemetry.record.parquet_file import open_parquet
 from telemetry.record.schema import schema_of
 from telemetry.shards.reader import StreamReader
 from telemetry.shards.writer import ROW_GROUP_ROWS, Part, shard_metadata
@@ -47,7 +47,6 @@ class Survey:
 def survey_part(kind: str, part: Part, clocks: Clocks) -> Survey:
     """What `part` of table `kind` holds; damage is named, never raised."""
     try:
-        require_plain(part.path)
         if part.closed:
             return _survey_parquet(kind, part, clocks)
         return _survey_stream(kind, part, clocks)
@@ -58,11 +57,10 @@ def survey_part(kind: str, part: Part, clocks: Clocks) -> Survey:
 
 
 def _survey_parquet(kind: str, part: Part, clocks: Clocks) -> Survey:
-    with pq.ParquetFile(part.path) as source:
-        schema = source.schema_arrow
+    with open_parquet(part.path) as source:
+        schema, footer = source.schema, source.footer
         metadata = _metadata(kind, schema)
         known = _require_schema(kind, schema)
-        footer = source.metadata
         column = schema.get_field_index(SORT_KEYS[kind][0])
         chunks = []
         for index in range(footer.num_row_groups):

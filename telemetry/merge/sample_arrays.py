@@ -45,6 +45,9 @@ class NullReasons:
         numbers = self._numbers
         return np.array([numbers.setdefault(one, len(numbers)) for one in remarks], dtype=np.int32)
 
+    def __len__(self) -> int:
+        return len(self._numbers)
+
     def listed(self) -> list[NullReason]:
         """All remarks, by number."""
         return list(self._numbers)

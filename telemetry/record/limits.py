@@ -141,6 +141,12 @@ PAGE_BYTES: Final = Limit(
     reason="writers end a page at 1 MB; a thousand long texts may stand in one",
 )
 """Of one page of a Parquet file, or one message of an Arrow stream."""
+STREAM_BYTES: Final = Limit(
+    what="bytes of an open part",
+    most=512 << 20,
+    reason="a part is closed after a million rows, some 110 MB; one that cannot be may go on",
+)
+"""Of a stream that its writer did not close."""
 GROUP_BYTES: Final = Limit(
     what="bytes of a group, unpacked",
     most=256 << 20,
@@ -153,11 +159,26 @@ TABLE_BYTES: Final = Limit(
     reason="what a number is computed from is held at once, and sorted: twice this",
 )
 """Of what is wanted of one Parquet file."""
+TEXTS_BYTES: Final = Limit(
+    what="bytes of words",
+    most=512 << 20,
+    reason="host, GPU, reading and reason of ten million samples are some 400 MB in every row",
+)
+"""Of the samples that are asked for whole, their words in every row."""
+SERIES: Final = Limit(
+    what="series of host, device and field",
+    most=100_000,
+    reason="64 nodes of eight GPUs and as many ranks have 20,000; each gets a line in a manifest",
+)
+"""Of one attempt's samples; so many different reasons of missing readings, too."""
+RANKS: Final = Limit(what="ranks", most=4096, reason="what one model is spread over is below 100")
+"""Of one run."""
 LIMITS: Final = (
     *(FILE_BYTES, ATTEMPT_BYTES, JSON_BYTES, JSON_VALUES, JSON_DEPTH, JSON_BITS, TEXT_BYTES),
     *(SIGNATURE_BYTES, FOLDER_ENTRIES, ATTEMPT_FILES, ATTEMPT_DEPTH, FOOTER_BYTES),
     *(FOOTER_ENTRIES, COLUMNS),
-    *(TABLE_ROWS, GROUP_ROWS, GROUP_VALUES, PAGE_BYTES, GROUP_BYTES, TABLE_BYTES),
+    *(TABLE_ROWS, GROUP_ROWS, GROUP_VALUES, PAGE_BYTES, STREAM_BYTES),
+    *(GROUP_BYTES, TABLE_BYTES, TEXTS_BYTES, SERIES, RANKS),
 )
 """All of them, in the order of the documented table."""
 

@@ -6,7 +6,7 @@ say before one is unpacked, and what texts weigh before they stand in every row 
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from telemetry.record.limits import (
     GROUP_ROWS,
     GROUP_VALUES,
     TABLE_BYTES,
+    Limit,
     require_rows,
 )
 from telemetry.record.parquet_pages import ColumnPages, ReadAt, unpacked_bytes
@@ -89,7 +90,9 @@ class BoundedParquet:
         """How many rows it has."""
         return int(self.footer.num_rows)
 
-    def group(self, index: int, columns: Sequence[str] | None = None) -> pa.Table:
+    def group(
+        self, index: int, columns: Sequence[str] | None = None, *, use_threads: bool = True
+    ) -> pa.Table:
         """One row group, all columns or some; those of `words` as codes.
 
         Raises:
@@ -99,8 +102,11 @@ class BoundedParquet:
         group = self.footer.row_group(index)
         where = f"row group {index} of {self._where}"
         GROUP_ROWS.require(group.num_rows, where)
+        if group.num_rows == 0:
+            # Its columns have no page of data, and no place where one begins.
+            return self._empty(columns)
         self._require_pages(group, where, columns)
-        table = self._file.read_row_group(index, columns=columns)
+        table = self._file.read_row_group(index, columns=columns, use_threads=use_threads)
         table.validate(full=True)
         if table.num_rows != group.num_rows:
             raise ValueError(
@@ -114,13 +120,18 @@ class BoundedParquet:
             yield self.group(index, columns)
 
     def read(
-        self, columns: Sequence[str] | None = None, keep: pc.Expression | None = None
+        self,
+        columns: Sequence[str] | None = None,
+        keep: Callable[[pa.Table], pa.Array] | None = None,
     ) -> pa.Table:
-        """All rows that `keep` lets pass, or all; raises what `group` does."""
+        """All rows, or those for which `keep` is true; raises what `group` does.
+
+        Codes are of one dictionary for all rows.
+        """
         found = []
         held = 0
         for table in self.groups(columns):
-            kept = table if keep is None else table.filter(keep)
+            kept = table if keep is None else table.filter(keep(table))
             held += kept.nbytes
             TABLE_BYTES.require(held, self._where)
             found.append(kept)
@@ -172,18 +183,8 @@ class BoundedParquet:
 
     def _spelt(self, table: pa.Table, where: str) -> pa.Table:
         """The texts that are not wanted as codes, written out."""
-        weight = 0
-        for name in self._coded:
-            if name not in table.column_names or name in self._words:
-                continue
-            index = table.schema.get_field_index(name)
-            column = table.column(index)
-            for chunk in column.chunks:
-                weight += _text_bytes(chunk)
-                GROUP_BYTES.require(weight, f"the texts of {where}")
-            field = self.schema.field(name)
-            table = table.set_column(index, field, column.cast(field.type))
-        return table
+        names = [name for name in self._coded if name not in self._words]
+        return spelt(table, names, self.schema, GROUP_BYTES, f"the texts of {where}")
 
 
 @contextmanager
@@ -221,9 +222,9 @@ def read_parquet(
     columns: Sequence[str] | None = None,
     *,
     words: Sequence[str] = (),
-    keep: pc.Expression | None = None,
+    keep: Callable[[pa.Table], pa.Array] | None = None,
 ) -> pa.Table:
-    """All rows of a file, or those that `keep` lets pass; raises what `open_parquet` does."""
+    """All rows of a file, or those for which `keep` is true; raises what `open_parquet` does."""
     with open_parquet(source, words=words) as parquet:
         return parquet.read(columns, keep)
 
@@ -232,6 +233,27 @@ def parquet_schema(source: Source) -> pa.Schema:
     """The columns of a file, with what its writer said; raises what `open_parquet` does."""
     with open_parquet(source) as parquet:
         return parquet.schema
+
+
+def spelt(
+    table: pa.Table, names: Collection[str], schema: pa.Schema, most: Limit, where: str
+) -> pa.Table:
+    """The table with the texts of some columns, which are held as codes, in every row.
+
+    Raises:
+        BeyondLimitError: they would weigh more than `most`.
+    """
+    weight = 0
+    for index, name in enumerate(table.column_names):
+        if name not in names or not pa.types.is_dictionary(table.schema.field(index).type):
+            continue
+        column = table.column(index)
+        for chunk in column.chunks:
+            weight += _text_bytes(chunk)
+            most.require(weight, where)
+        field = schema.field(name)
+        table = table.set_column(index, field, column.cast(field.type))
+    return table
 
 
 def _require_footer(read_at: ReadAt, size: int, where: str) -> None:

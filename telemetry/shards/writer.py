@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telemetry.clock import US_PER_S, monotonic_us
+from telemetry.record.json_text import parse_json
+from telemetry.record.plain_file import list_folder
 from telemetry.record.schema import METADATA_KEY, SCHEMA_VERSION
 from telemetry.shards.chain import Binding, Chain
 from telemetry.shards.reader import StreamReader
@@ -260,9 +262,7 @@ def shard_metadata(schema: pa.Schema) -> dict[str, Any]:
     raw = (schema.metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise ValueError(f"schema metadata must hold `{METADATA_KEY.decode()}`, but does not")
-    metadata = json.loads(raw)
-    if not isinstance(metadata, dict):
-        raise ValueError(f"schema metadata must be a JSON object, but is {metadata!r} instead")
+    metadata = parse_json(raw, "schema metadata")
     if metadata.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(
             f"`schema_version` must be {SCHEMA_VERSION}, "
@@ -275,7 +275,7 @@ def _parts(folder: Path) -> dict[int, Path]:
     found: dict[int, Path] = {}
     if not folder.is_dir():
         return found
-    for child in folder.iterdir():
+    for child in list_folder(folder):
         match = _PART.fullmatch(child.name)
         if match is None:
             continue

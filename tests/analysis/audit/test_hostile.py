@@ -14,7 +14,7 @@ import pytest
 
 from analysis.audit.__main__ import main
 from analysis.audit.check import Case, Outcome
-from analysis.audit.record_checks import merge_repeats, same_tables
+from analysis.audit.merged_again import merge_repeats, same_tables
 from analysis.audit.result_checks import simulation_labelled
 from analysis.audit.run import audit_folder, audit_results
 from analysis.report.page import write_report
