@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from analysis.audit.check import Case, Finding, Question
 from analysis.audit.noise import TraceNoise, trace_noise
+from analysis.audit.paces import Paces, run_paces
+from analysis.audit.settings import Settings, run_settings
 from analysis.audit.traces import TraceMarks, trace_marks
 from analysis.audit.trust import Trust
 from analysis.runs.unreadable import UNREADABLE, shortened
@@ -21,6 +23,8 @@ TAKERS: Final[dict[str, Callable[[Case], Any]]] = {
     "spec": lambda case: case.run.spec.to_mapping(),
     "traces": trace_marks,
     "noise": trace_noise,
+    "settings": run_settings,
+    "paces": run_paces,
 }
 """How each field of `RunFacts` is taken of a run, by its name; what one raises stands in `missing`.
 
@@ -44,6 +48,10 @@ class RunFacts:
     """The traces of power that can be told from others, sorted by host, GPU and field."""
     noise: tuple[TraceNoise, ...] = ()
     """The noise of each GPU's power that is lively for long enough, sorted by host and GPU."""
+    settings: Settings | None = None
+    """What the run's nodes, code and packages were; None when it is missing."""
+    paces: Paces | None = None
+    """Digests of the times and tokens of its batches; None when they are missing."""
 
     @classmethod
     def lost(cls, run_id: str, why: str) -> "RunFacts":

@@ -18,6 +18,7 @@ from analysis.audit.lodging_checks import LODGING_CHECKS
 from analysis.audit.meter_checks import METER_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.near_copies import NEAR_COPY_CHECKS
+from analysis.audit.pace_checks import PACE_CHECKS
 from analysis.audit.plan_checks import PLAN_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.reach_checks import REACH_CHECKS
@@ -25,9 +26,11 @@ from analysis.audit.reading_checks import READING_CHECKS
 from analysis.audit.record_rules import RECORD_CHECKS
 from analysis.audit.report_checks import REPORT_CHECKS
 from analysis.audit.result_checks import RESULT_CHECKS
+from analysis.audit.setting_checks import REPEAT_SETTING_CHECKS, SETTING_CHECKS
 from analysis.audit.spec_rules import SPEC_CHECKS
 from analysis.audit.stamp_checks import STAMP_CHECKS, STAMP_FOLDER_CHECKS
 from analysis.audit.tenure_checks import TENURE_CHECKS
+from analysis.audit.text_checks import TEXT_CHECKS
 from analysis.audit.time_rules import TIME_CHECKS
 from analysis.audit.witness_checks import WITNESS_CHECKS
 from analysis.audit.work_checks import WORK_CHECKS
@@ -39,6 +42,7 @@ CHECKS: Final[list[Check]] = [
     *STAMP_CHECKS,
     *SPEC_CHECKS,
     *BOARD_CHECKS,
+    *SETTING_CHECKS,
     *TIME_CHECKS,
     *READING_CHECKS,
     *ENERGY_CHECKS,
@@ -48,6 +52,7 @@ CHECKS: Final[list[Check]] = [
     *WORK_CHECKS,
     *MODEL_CHECKS,
     *ANSWER_CHECKS,
+    *TEXT_CHECKS,
     *RESULT_CHECKS,
 ]
 """All checks of a run, in the order they are made and told; names stand once each."""
@@ -59,6 +64,8 @@ FOLDER_CHECKS: Final[list[FolderCheck]] = [
     *NEAR_COPY_CHECKS,
     *TENURE_CHECKS,
     *PLAN_CHECKS,
+    *REPEAT_SETTING_CHECKS,
+    *PACE_CHECKS,
     *REPORT_CHECKS,
 ]
 """All checks of a results folder's runs together, in the order they are made and told."""
