@@ -9,6 +9,8 @@
 - `check`: what one check of the audit saw in one run, and the case it looked at.
 - `copies`: one trace of readings under two names is a copy, as no two measurements are alike.
 - `energy_checks`: do they sum up, and stay within what their sensors see?
+- `job_checks`: had the job its GPUs and nodes to itself, and is every one that it had
+  watched?.
 - `model_checks`: do a model's bytes and operations come out again, and does no run beat them?
 - `near_copies`: traces whose noise is another's, though no reading of them is the same.
 - `noise`: what is a trace's own in its power, apart from how high it is, when, and in which

@@ -10,8 +10,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telemetry.record.files import file_sha256, require_plain
+from telemetry.record.files import file_sha256
 from telemetry.record.paths import AttemptPaths
+from telemetry.record.plain_file import require_plain
 from telemetry.record.schema import METADATA_KEY, TABLES
 from telemetry.shards.chain import chain_name
 from telemetry.shards.content import ContentDigest

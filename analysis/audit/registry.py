@@ -14,6 +14,7 @@ from analysis.audit.chain_checks import CHAIN_CHECKS
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
+from analysis.audit.job_checks import JOB_CHECKS
 from analysis.audit.lodging_checks import LODGING_CHECKS
 from analysis.audit.meter_checks import METER_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
@@ -43,6 +44,7 @@ CHECKS: Final[list[Check]] = [
     *SPEC_CHECKS,
     *BOARD_CHECKS,
     *SETTING_CHECKS,
+    *JOB_CHECKS,
     *TIME_CHECKS,
     *READING_CHECKS,
     *ENERGY_CHECKS,

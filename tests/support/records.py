@@ -332,6 +332,7 @@ def _inventory(plan: Plan, node: int) -> list[dict[str, Any]]:
             "kind": spec.gpu_kind,
             "simulated": spec.simulated,
             "power_limit_w": spec.power_cap_w or 300.0,
+            **({} if spec.simulated or not plan.steps else {"compute_processes": 0}),
             **plan.gpu,
         }
         for index, uuid in enumerate([*working, *idle_uuids(plan, node)])

@@ -14,6 +14,8 @@
 - `progress`: how far a run is, for the people who wait for it; no result depends on it.
 - `readiness`: what one rank holds while it works; what one lacks, all hear, and none begins.
 - `responses`: what a batch was asked and answered, one row per prompt, and its steps.
+- `software`: which packages, container and code a rank works with, as its own process has
+  them.
 - `spans`: what a rank was doing from when to when, without a hole between.
 - `token_times`: when a batch's tokens were chosen, on the run's clock.
 - `warmup`: batches are answered and thrown away until they take equally long, by a stated

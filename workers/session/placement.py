@@ -15,6 +15,7 @@ from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from workers.distributed.rank import Rank
 from workers.session.granted_gpus import grant_fault
+from workers.session.software import describe_software
 
 # The watcher is ready before any rank starts; this long a shared file system may hide its record.
 _WATCHER_TIMEOUT_S: Final = 60.0
@@ -77,6 +78,8 @@ def take_placement(
             "threads": threads,
             "gpu_uuid": placement.gpu_uuid,
             "started_us": placement.clock.now_us(),
+            # One a node tells for all of it: eight ranks need not hash the same files.
+            **(describe_software() if rank.local_rank == 0 else {}),
         },
     )
     return placement

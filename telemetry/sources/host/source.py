@@ -25,6 +25,7 @@ BESIDE_GPUS_US: Final = US_PER_S
 """Where GPUs tell what a rank does, its CPU and memory are looked at no more often than this: each
 look makes the kernel write out its counters of all CPUs and interrupts."""
 
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _RANK_FIELDS: Final = ("process_cpu_utilization", "process_memory_bytes")
 
 
@@ -151,13 +152,22 @@ class HostSource:
 
 
 def describe_platform() -> Mapping[str, Any]:
-    """What the node is: CPU, memory and kernel."""
+    """What the node is: CPU, memory, kernel and its boot, which its steady clock began with."""
     return {
+        "boot_id": _boot_id(),
         "cpu_model": cpu_model(),
         "logical_cpus": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "kernel": f"{platform.system()} {platform.release()}",
     }
+
+
+def _boot_id() -> str | None:
+    """The kernel's random name of this boot; None where it tells none."""
+    try:
+        return _BOOT_ID.read_text().strip() or None
+    except OSError:
+        return None
 
 
 def _cpu_seconds() -> tuple[float, float]:

@@ -10,6 +10,7 @@
 - `power_samples`: the power samples that NVIDIA's driver keeps by itself, with their own
   times.
 - `present_boards`: which boards the driver of this node names, before anything is planned.
+- `processes`: does anything but the job's own ranks compute on its GPUs?.
 - `queries`: how NVIDIA's management library is asked for each reading of a GPU.
 - `rights`: what this process may read and set of each GPU; told, and nothing is set.
 - `source`: GPU readings by NVIDIA's management library, for nodes with or without DCGM.

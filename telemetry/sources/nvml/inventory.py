@@ -40,6 +40,8 @@ def describe_gpu(driver: Driver, gpu: VisibleGpu) -> dict[str, Any]:
     tell("mig", pynvml.nvmlDeviceGetMigMode, lambda modes: bool(modes[0]))
     tell("persistence", pynvml.nvmlDeviceGetPersistenceMode, bool)
     tell("compute_capability", pynvml.nvmlDeviceGetCudaComputeCapability, _version)
+    # Before the ranks work: whatever computes then is not the job's.
+    tell("compute_processes", pynvml.nvmlDeviceGetComputeRunningProcesses, len)
     tell("power_limit_w", pynvml.nvmlDeviceGetEnforcedPowerLimit, _watts)
     tell("power_limit_requested_w", pynvml.nvmlDeviceGetPowerManagementLimit, _watts)
     tell("power_limit_default_w", pynvml.nvmlDeviceGetPowerManagementDefaultLimit, _watts)

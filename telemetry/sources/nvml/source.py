@@ -17,6 +17,7 @@ from telemetry.sources.base import Absences, Assignment, Description, Reading
 from telemetry.sources.nvml.device import Device
 from telemetry.sources.nvml.inventory import describe_gpu, lost_gpu
 from telemetry.sources.nvml.library import Driver
+from telemetry.sources.nvml.processes import ForeignProcesses
 from telemetry.sources.nvml.update_periods import (
     PROBE_S,
     UpdatePeriod,
@@ -99,6 +100,7 @@ class NvmlReadings:
             if XID in self._wanted
             else None
         )
+        self._processes = ForeignProcesses(self._visible.gpus, assignment.remarks)
         self._schedule = Schedule(self._period_us // 2)
         self.sampled = all(
             device.sampled
@@ -144,6 +146,7 @@ class NvmlReadings:
         for device in self._devices:
             readings += device.read()
         now_us = self._clock.now_us()
+        self._processes.look(now_us)
         if self._schedule.take(XID, self._asked_us(XID), now_us):
             readings += self._report(now_us)
         return readings

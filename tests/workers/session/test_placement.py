@@ -12,6 +12,7 @@ from tests.support.attempts import make_attempt, make_spec
 from tests.support.ranks import make_rank
 from workers.session import placement as placement_module
 from workers.session.placement import take_placement
+from workers.session.software import code_sha256, describe_software
 
 
 def test_threads_share_the_cores_that_the_process_may_use(spec: RunSpec, tmp_path: Path) -> None:
@@ -20,6 +21,34 @@ def test_threads_share_the_cores_that_the_process_may_use(spec: RunSpec, tmp_pat
     taken = take_placement(pair, launch, attempt, make_rank(1, 2))
     assert taken.threads == max(1, len(os.sched_getaffinity(0)) // 2) == torch.get_num_threads()
     assert read_json(attempt.rank(1))["threads"] == taken.threads
+
+
+def test_one_rank_of_each_node_tells_packages_container_and_code(
+    spec: RunSpec, tmp_path: Path
+) -> None:
+    pair = make_spec(spec, gpus=2, gpus_per_node=2)
+    attempt, launch = make_attempt(tmp_path, pair)
+    for number in (0, 1):
+        take_placement(pair, launch, attempt, make_rank(number, 2))
+    told = read_json(attempt.rank(0))
+    assert told["software"]["torch"] == torch.__version__
+    assert told["code_sha256"] == code_sha256()
+    assert "container" in told
+    assert "software" not in read_json(attempt.rank(1))
+
+
+def test_the_digest_of_the_code_moves_with_any_module(tmp_path: Path) -> None:
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "one.py").write_text("a = 1")
+    before = code_sha256(tmp_path)
+    code_sha256.cache_clear()
+    (tmp_path / "workers" / "one.py").write_text("a = 2")
+    assert code_sha256(tmp_path) != before
+
+
+def test_the_container_is_named_by_what_its_runtime_sets() -> None:
+    told = describe_software({"APPTAINER_CONTAINER": "/images/one.sif"})
+    assert told["container"] == "/images/one.sif"
 
 
 def test_a_rank_of_a_run_on_cpu_has_no_gpu(spec: RunSpec, tmp_path: Path) -> None:

@@ -300,6 +300,24 @@ def test_inventory_says_what_the_board_is_and_how_it_is_set(open_nvml: Open) -> 
     assert gpu["unavailable"] == {}
 
 
+def test_processes_on_a_board_are_counted_and_those_beside_its_rank_told_once(
+    open_nvml: Open, world: World, assignment: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.sources.nvml.processes._PERIOD_US", 0)
+    source = open_nvml()
+    assert source.describe().gpus[0]["compute_processes"] == 0
+    world.wild("processes", 1)
+    watch(source, 0.1)
+    assert assignment.remarks.take() == []
+    world.heal().wild("processes", 3)
+    watch(source, 0.1)
+    (remark,) = assignment.remarks.take()
+    assert (remark.what, dict(remark.details)) == (
+        "foreign_processes",
+        {"device": ZERO, "processes": 3},
+    )
+
+
 def test_what_a_board_does_not_tell_is_null_with_its_reason(open_nvml: Open, world: World) -> None:
     world.fail("serial", pynvml.NVML_ERROR_NOT_SUPPORTED)
     (gpu,) = open_nvml(product="NVIDIA B300").describe().gpus
