@@ -3,6 +3,7 @@
 - `__main__`: tables, figures and one page from the sealed runs of a results folder.
 - `audit/`: every claim again, from files.
 - `compare/`: sealed runs of several sides, cell by cell, with a verdict each.
+- `crate/`: sealed runs as an RO-Crate, and a crate looked at.
 - `energy/`: joules with their uncertainty.
 - `figures/`: tables drawn.
 - `meter/`: what an outside meter says of the runs.

@@ -22,6 +22,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "audit": "every claim of a sealed run again, from its files alone",
     "sign": "who answers for what is sealed, and one hash of all of it",
     "compare": "two folders of results, point by point, with the reasons",
+    "crate": "sealed runs as an RO-Crate for an archive, and one verified",
     "reproduce": "run again what a sealed record holds, and compare",
     "meter": "an outside meter's log beside the runs, as a witness",
     "doctor": "what this machine lacks for a measurement, and what that costs it",

@@ -21,6 +21,7 @@ VERBS: Final[Mapping[str, str]] = {
     "analysis.audit": "audit",
     "analysis.compare": "compare",
     "analysis.meter": "meter",
+    "analysis.crate": "crate",
     "launcher.completion": "completion",
 }
 """The console command's word for each module that `python -m` runs."""

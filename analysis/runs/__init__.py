@@ -15,7 +15,7 @@
   it.
 
 Public: `DAMAGED`, `FloatArray`, `IntArray`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`, `RankSpans`,
-`Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `campaign_of`, `changed_code`,
-`int_array`, `load`, `measured_window_us`, `open_run`, `partial_record`, `random_weights`,
-`rank_spans`, `reproduces`, `shortened`.
+`Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `attempt_progress`, `campaign_of`,
+`changed_code`, `int_array`, `load`, `measured_window_us`, `open_run`, `partial_record`,
+`random_weights`, `rank_spans`, `reproduces`, `shortened`.
 """

@@ -8,19 +8,12 @@
 - `differing`: which fields set runs apart, and how plan, status and tables say so.
 - `disk`: can a folder's file system take one file more?
 - `fields`: one row each, with unit and meaning.
-- `files`: what a reader finds is whole or not there, and what is read is a plain file of its
-  size.
+- `files`: what a reader finds is whole or not there.
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
 - `foreseen`: what an attempt was expected to take before it was queued, with intervals.
-- `json_text`: an object out of bytes that anybody may have written.
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
-- `limits`: how much of a foreign folder is read, each limit with its reason.
-- `parquet_file`: a table that anybody may have written, decoded a row group at a time within
-  limits.
-- `parquet_pages`: what a column chunk's pages say of themselves, read before any is unpacked.
 - `paths`: every path of a results folder in one place.
 - `place`: what a folder is that somebody named: a results folder, a run, an attempt, or none.
-- `plain_file`: a file of a foreign folder, and no link, pipe or device in its place.
 - `reading_bounds`: what a reading of a field can be, of any device and of a board that is
   known.
 - `reproduces`: which sealed run another was made after, as the later one's record says it.
@@ -35,23 +28,21 @@
 - `way_on`: what comes next for a results folder, by what was done with it already.
 
 Public: `AUDIT`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BadSignatureError`, `Basis`,
-`BoundedParquet`, `Bounds`, `COEFFICIENTS`, `CounterHistory`, `DEVICES`, `DTYPES`, `EndState`,
-`Expected`, `FIELDS`, `FOOTER_BYTES`, `Field`, `Foreseen`, `GROUP_ROWS`, `HostOffset`, `ITEM_BYTES`,
-`JSON_BYTES`, `KEY`, `Kind`, `LABELS`, `LATER`, `LEVEL`, `LaunchConfig`, `Line`, `MAX_THREADS`,
-`MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`, `NVIDIA_SOURCES`, `OffsetReading`, `PAGE`,
-`PAGE_BYTES`, `Phase`, `Place`, `PlaceKind`, `QUEUED`, `REPORT`, `RESPONSES`, `RUNNING`,
-`RecordPlace`, `Reproduces`, `Root`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`,
-`SERIES`, `SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STEPS`, `STILL_US`, `STREAM_BYTES`, `SharedJson`,
-`Signer`, `SigningError`, `Source`, `Subject`, `TABLES`, `TABLE_BYTES`, `TEXTS_BYTES`, `TEXT_BYTES`,
-`WayOn`, `attempt_state`, `audit_digest`, `bounds_of`, `breaks_counter`, `campaigns_folder`,
-`check_signature`, `checkpoints_folder`, `correct_end`, `create_json`, `differing`, `disk_fault`,
-`disk_trouble`, `field_value`, `file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`,
-`impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_folder`,
-`list_roots`, `list_runs`, `load_opener`, `most_power_w`, `named_place`, `open_parquet`,
-`parquet_schema`, `parse_json`, `place_of`, `plain_file`, `prompts_folder`, `read_json`,
-`read_parquet`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`, `replace_text`,
-`report_folder`, `require_rows`, `require_whole`, `runs_above`, `scaled`, `schema_of`,
-`seal_attempt`, `seals_digest`, `short_text`, `shown`, `sign`, `sign_as_launched`, `sign_file`,
-`signature_of`, `source_names`, `spelt`, `this_host`, `told`, `verify_seal`, `write_bytes`,
+`Bounds`, `COEFFICIENTS`, `CounterHistory`, `DEVICES`, `DTYPES`, `EndState`, `Expected`, `FIELDS`,
+`Field`, `Foreseen`, `HostOffset`, `ITEM_BYTES`, `KEY`, `Kind`, `LABELS`, `LATER`, `LEVEL`,
+`LaunchConfig`, `Line`, `MAX_THREADS`, `MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`,
+`NVIDIA_SOURCES`, `OffsetReading`, `PAGE`, `Phase`, `Place`, `PlaceKind`, `QUEUED`, `REPORT`,
+`RESPONSES`, `RUNNING`, `RecordPlace`, `Reproduces`, `Root`, `RunPaths`, `RunSpec`, `SAMPLES`,
+`SCHEMA_VERSION`, `SEALED`, `SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STEPS`, `STILL_US`, `SharedJson`,
+`Signer`, `SigningError`, `Subject`, `TABLES`, `WayOn`, `attempt_state`, `audit_digest`,
+`bounds_of`, `breaks_counter`, `campaigns_folder`, `check_signature`, `checkpoints_folder`,
+`correct_end`, `create_json`, `differing`, `disk_fault`, `disk_trouble`, `field_value`,
+`file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`, `impossible`,
+`impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `list_roots`, `list_runs`,
+`load_opener`, `most_power_w`, `named_place`, `place_of`, `plain_file`, `prompts_folder`,
+`read_json`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`, `replace_text`,
+`report_folder`, `require_plain`, `require_whole`, `roots_folder`, `runs_above`, `scaled`,
+`schema_of`, `seal_attempt`, `seals_digest`, `short_text`, `shown`, `sign`, `sign_as_launched`,
+`sign_file`, `signature_of`, `source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`,
 `write_json`.
 """
