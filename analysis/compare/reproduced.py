@@ -246,7 +246,8 @@ class Reproduction:
             strange = [one for one in self.after if one.run.run_id not in known]
             yield (
                 f"{self.new.letter} was made after {self.original.letter}: {len(self.named)} of "
-                f"its {told_count(len(self.new.members), 'run')} name a seal that "
+                f"its {told_count(len(self.new.members), 'run')} "
+                f"{'names' if len(self.new.members) == 1 else 'name'} a seal that "
                 f"{self.original.letter} has"
                 + (f"; {_named(strange[0])[0]} is not as it was then" if strange else "")
             )

@@ -180,6 +180,12 @@ def read_again(
         )
     base = bases[0]
     if "results" not in keys:
+        beside = originals.results.parent
+        if not os.access(beside, os.W_OK):
+            raise BadInputError(
+                f"`results` must be given, as {beside}, where it would go beside the original, is "
+                "not yours to write in: results=FOLDER"
+            )
         base.config["results"] = str(
             originals.results.with_name(f"{originals.results.name}{_ENDING}")
         )

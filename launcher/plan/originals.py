@@ -112,8 +112,19 @@ def read_originals(given: str, tell: Tell, allowed: Path | None = None) -> Origi
     """
     try:
         path = named_path("reproduce", given)
+        return _read_all(path, given, tell, allowed)
+    except PermissionError as error:
+        raise BadInputError(
+            f"`reproduce` must be a folder that you may read, but {error.filename or given}: "
+            f"{error.strerror}; who owns it may say: chmod -R go+rX FOLDER"
+        ) from error
+    except CommandError:
+        raise
     except ValueError as error:
         raise BadInputError(str(error)) from error
+
+
+def _read_all(path: Path, given: str, tell: Tell, allowed: Path | None) -> Originals:
     campaign: str | None = None
     whole = False
     if (path / "campaign.json").is_file() and path.parent == campaigns_folder(path.parent.parent):

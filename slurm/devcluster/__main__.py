@@ -14,7 +14,8 @@
 
 Everything lies in one private folder: --folder, else $JOULEGRID_DEVCLUSTER, else
 $XDG_RUNTIME_DIR/joulegrid, else /tmp/joulegrid-<uid>. Root or not, nothing in /etc is written and
-only the user who made the cluster can use it. Clusters in different folders may run side by side.
+only the user who made the cluster can use it, unless root says `up --shared`: then every user of
+the machine can, with jobs as themselves. Clusters in different folders may run side by side.
 Each node has a host name of its own (a UTS namespace), so that programs take nodes for different
 hosts; network, clock and cores are the machine's.
 
@@ -43,7 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cluster = DevCluster(open_folder(given.folder or default_folder()))
         if given.verb == "up":
             types = given.gpu_types.split(",")
-            cluster.up(given.nodes, given.gpus, real_gpus=given.real_gpus, gpu_types=types)
+            cluster.up(
+                given.nodes,
+                given.gpus,
+                real_gpus=given.real_gpus,
+                gpu_types=types,
+                shared=given.shared,
+            )
         elif given.verb == "crash":
             cluster.crash_node(given.node)
         elif given.verb == "start":
@@ -85,6 +92,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     up.add_argument("nodes", nargs="?", default=2, type=_whole(1, MOST_NODES))
     up.add_argument("gpus", nargs="?", default=2, type=_whole(0, _MOST_GPUS))
     up.add_argument("--real-gpus", action="store_true", help="split this machine's own GPUs")
+    up.add_argument(
+        "--shared", action="store_true", help="every user of this machine may use it; root's alone"
+    )
     up.add_argument(
         "--gpu-types",
         default="a100",

@@ -35,6 +35,8 @@ _SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 _ENTER_NODE: Final = 'hostname "$0" && mount --bind "$1" /etc/hosts && shift && exec "$@"'
 # Nothing that means something in slurm.conf or to a shell.
 _FOLDER: Final = re.compile(r"[A-Za-z0-9/._-]+")
+# Where clients, and jobs of other users, find configuration, munge's socket, scripts and GPUs.
+_PASSED_THROUGH: Final = ("etc", "run", "spool", "dev")
 _ABSENT: Final = ("down", "unknown", "fail")
 
 
@@ -79,6 +81,7 @@ class DevCluster:
         *,
         real_gpus: bool,
         gpu_types: Sequence[str] = ("a100",),
+        shared: bool = False,
     ) -> None:
         """Start what does not run yet, on a cluster made with exactly these numbers.
 
@@ -91,7 +94,14 @@ class DevCluster:
             raise ClusterError(
                 f"{', '.join(absent)} must be installed; slurm/packages.txt lists the packages"
             )
-        plan = self._open_plan(nodes, gpus_per_node, real_gpus=real_gpus, gpu_types=gpu_types)
+        if shared and os.getuid() != 0:
+            raise ClusterError(
+                f"`--shared` must be asked for by root, whose daemons become other users, but uid "
+                f"{os.getuid()} asks"
+            )
+        plan = self._open_plan(
+            nodes, gpus_per_node, real_gpus=real_gpus, gpu_types=gpu_types, shared=shared
+        )
         self._start_munge()
         self._start_accounting(plan)
         self._start_controller()
@@ -103,6 +113,8 @@ class DevCluster:
         """Start a node's slurmd in host name and mounts of its own."""
         self._check_node(node)
         (self.folder / "spool" / node).mkdir(exist_ok=True)
+        if self.plan.shared:
+            (self.folder / "spool" / node).chmod(0o755)
         enter = ["unshare", "--mount", "--uts"]
         if os.getuid() != 0:
             enter += ["--user", "--map-current-user", "--keep-caps"]
@@ -151,7 +163,13 @@ class DevCluster:
         return "\n".join(lines), whole
 
     def _open_plan(
-        self, nodes: int, gpus_per_node: int, *, real_gpus: bool, gpu_types: Sequence[str]
+        self,
+        nodes: int,
+        gpus_per_node: int,
+        *,
+        real_gpus: bool,
+        gpu_types: Sequence[str],
+        shared: bool,
     ) -> Plan:
         if self._plan_path.is_file():
             plan = self.plan
@@ -163,6 +181,10 @@ class DevCluster:
                     f"{self.folder} holds a cluster of {plan.nodes} nodes x {plan.gpus_per_node} "
                     f"GPUs, not {nodes} x {gpus_per_node}{kinds}; `down --purge` removes it"
                 )
+            if shared and not plan.shared:
+                raise ClusterError(
+                    f"{self.folder} holds a cluster of one user; `down --purge` removes it"
+                )
             return plan
         plan = Plan(
             folder=str(self.folder),
@@ -173,9 +195,14 @@ class DevCluster:
             port=free_ports(),
             host=socket.gethostname().partition(".")[0],
             user=pwd.getpwuid(os.getuid()).pw_name,
+            shared=shared,
         )
         for name in ("etc", "run", "log", "state", "spool", "dev", "munge", "db", "tmp"):
             (self.folder / name).mkdir(mode=0o700)
+        if shared:
+            # To be passed through, not listed: keys, books and states stay root's own.
+            for name in ("", *_PASSED_THROUGH):
+                (self.folder / name).chmod(0o711)
         write_configuration(plan)
         (self.folder / "munge" / "key").write_bytes(secrets.token_bytes(128))
         (self.folder / "munge" / "key").chmod(0o400)
@@ -320,5 +347,13 @@ def open_folder(folder: Path) -> Path:
         raise ClusterError(f"{folder} must be a folder of yours, but is not")
     if not (folder / "cluster.json").is_file() and any(folder.iterdir()):
         raise ClusterError(f"{folder} must be empty or a cluster's, but holds something else")
-    folder.chmod(0o700)
+    if not _is_shared(folder):
+        folder.chmod(0o700)
     return folder
+
+
+def _is_shared(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / "cluster.json").read_text()).get("shared"))
+    except FileNotFoundError:
+        return False

@@ -31,6 +31,8 @@ class Plan:
     """The machine's own name."""
     user: str
     """Who runs every daemon."""
+    shared: bool = False
+    """True when every user of the machine may use it, who needs root's daemons to become them."""
     gpu_types: Sequence[str] = ("a100",)
     """GRES types of pretended GPUs, node by node in turn; an empty one is no type."""
 
@@ -38,6 +40,10 @@ class Plan:
     def node_names(self) -> list[str]:
         """The nodes' names, n1 to nN."""
         return [f"n{number}" for number in range(1, self.nodes + 1)]
+
+
+# What Slurm's commands and a job's steps read.
+_CLIENTS: Final = ("slurm.conf", "plugstack.conf", "cgroup.conf", "gres.conf", "hosts")
 
 
 def free_ports() -> int:
@@ -69,11 +75,11 @@ def write_configuration(plan: Plan) -> None:
     for name, text in texts.items():
         path = etc / name
         path.write_text(text)
-        # slurmdbd refuses a configuration that others may read.
-        path.chmod(0o600)
+        # slurmdbd refuses a configuration that others may read; clients of all users read theirs.
+        path.chmod(0o644 if plan.shared and name in _CLIENTS else 0o600)
     prolog = etc / "task_prolog"
     prolog.write_text(_TASK_PROLOG.format(gpus_per_node=plan.gpus_per_node))
-    prolog.chmod(0o700)
+    prolog.chmod(0o755 if plan.shared else 0o700)
     if not plan.real_gpus:
         for index in range(plan.gpus_per_node):
             # Slurm asks for a character device; this one harms nobody and needs no root.

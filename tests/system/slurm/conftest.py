@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.system.slurm.people import open_python, two_people
 from tests.system.slurm.site import Site
 
 PROGRAM = REPOSITORY / "slurm" / "devcluster"
@@ -49,12 +50,18 @@ def site() -> Iterator[Site]:
     if absent := [name for name in DAEMONS if shutil.which(name, path=path) is None]:
         pytest.skip(f"no real Slurm here: {', '.join(absent)} missing; see slurm/packages.txt")
     # Unix sockets have short paths: not below pytest's own folder.
-    with tempfile.TemporaryDirectory(prefix="jg-") as folder, small_disk() as disk:
+    with (
+        tempfile.TemporaryDirectory(prefix="jg-") as folder,
+        small_disk() as disk,
+        open_python() as python,
+        two_people(python) as people,
+    ):
         command = [sys.executable, str(PROGRAM), "--folder", folder]
-        done = subprocess.run([*command, *Site.up], capture_output=True, text=True, check=False)
+        made = Site(folder=Path(folder), command=command, disk=disk, people=people)
+        done = subprocess.run([*command, *made.up], capture_output=True, text=True, check=False)
         try:
             assert done.returncode == 0, done.stderr
-            yield Site(folder=Path(folder), command=command, disk=disk)
+            yield made
         finally:
             subprocess.run([*command, "down", "--purge"], capture_output=True, check=False)
             Path(folder).mkdir(exist_ok=True)

@@ -22,6 +22,7 @@ from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from tests.conftest import REPOSITORY
 from tests.support.words import last_words
+from tests.system.slurm.people import Person
 
 NODES = 4
 PATIENCE_S = 120.0
@@ -61,8 +62,13 @@ class Site:
     """slurm/devcluster with this cluster's folder."""
     disk: Path | None = None
     """A disk of a few MB that nodes see, too; None where none can be mounted."""
-    up: tuple[str, ...] = ("up", str(NODES), "2")
-    """What brings back what is down."""
+    people: tuple[Person, Person] | None = None
+    """Two users who may use it beside its maker; None where nobody can become another."""
+
+    @property
+    def up(self) -> tuple[str, ...]:
+        """What brings back what is down."""
+        return ("up", str(NODES), "2", *(["--shared"] if self.people else []))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -77,6 +83,20 @@ class Site:
     def slurm(self, *words: str) -> str:
         """Run one of Slurm's commands; what it prints."""
         return self._run(words).strip()
+
+    def run_as(
+        self, person: Person, module: str, *words: object
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a module of the project as one of the people, from their home."""
+        return subprocess.run(
+            [*person.words, str(person.python), "-m", module, *map(str, words)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=2 * PATIENCE_S,
+            env={**self.environment, **person.environment},
+            cwd=person.home,
+        )
 
     def launch(self, results: Path, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the launcher, which returns when all is queued."""
@@ -136,7 +156,8 @@ class Site:
 
     def recover(self) -> None:
         """Cancel what is queued and bring every node back."""
-        self._run(["scancel", "--user", getpass.getuser()])
+        for user in (getpass.getuser(), *(one.name for one in self.people or ())):
+            self._run(["scancel", "--user", user])
         # One node that needs no resuming keeps Slurm from resuming those after it.
         for node in set(self.slurm("sinfo", "-h", "-N", "-t", "drain,down", "-o", "%N").split()):
             self._run(["scontrol", "update", f"nodename={node}", "state=resume"])
