@@ -147,6 +147,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.evidence"),
         *("telemetry.merge", "telemetry.record", "telemetry.shards"),
     },
+    # A copy is told as the audit tells one, and a verdict's claims in its words.
     "analysis.compare": {
         *("analysis.audit", "analysis.figures", "analysis.report", "analysis.runs"),
         *("analysis.statistics", "analysis.tables", "telemetry", "telemetry.record"),

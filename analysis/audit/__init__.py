@@ -52,5 +52,6 @@
   be.
 - `work_checks`: do steps, windows, warm-ups and memory agree?
 
-Public: `Outcome`.
+Public: `Finding`, `Outcome`, `failed`, `is_copy`, `judged`, `marks_of_run`, `passed`, `skipped`,
+`unseen`.
 """

@@ -157,7 +157,7 @@ def _compare(given: argparse.Namespace, allowed: Path | None) -> int:
 def _check(given: argparse.Namespace, allowed: Path | None) -> int:
     """Whether a verdict that somebody wrote still holds."""
     from analysis.audit.check import Outcome  # noqa: PLC0415
-    from analysis.compare.checked import Verdict, check_verdict  # noqa: PLC0415
+    from analysis.compare.checked import WrittenVerdict, check_verdict  # noqa: PLC0415
 
     for name in ("out", "key", "by", "require"):
         if getattr(given, name) is not None:
@@ -167,7 +167,7 @@ def _check(given: argparse.Namespace, allowed: Path | None) -> int:
             f"`PATH` must be both folders of the verdict or none, but is {' '.join(given.paths)}"
         )
     try:
-        verdict = Verdict.read(named_path("--check", given.check, "a verdict or its folder"))
+        verdict = WrittenVerdict.read(named_path("--check", given.check, "a verdict or its folder"))
     except CommandError:
         raise
     except ValueError as error:
@@ -236,10 +236,10 @@ def _key(given: argparse.Namespace) -> Path | None:
 
 def _unsignable(comparison: "Comparison") -> str | None:
     """Why there is no verdict to sign: nobody answers for a copy as a second measurement."""
-    from analysis.compare.reproduced import Outcome  # noqa: PLC0415
+    from analysis.compare.reproduced import Reproduced  # noqa: PLC0415
 
     (reproduction,) = comparison.reproductions
-    if reproduction.outcome is not Outcome.NONE:
+    if reproduction.outcome is not Reproduced.NONE:
         return None
     return f"`--key` must sign a reproduction, but this is none: {reproduction.reasons[0]}"
 

@@ -32,7 +32,7 @@ _MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class WrittenVerdict:
     """A verdict as it was read, and the bytes that were signed."""
 
     folder: Path
@@ -43,7 +43,7 @@ class Verdict:
     """What they say."""
 
     @classmethod
-    def read(cls, path: Path) -> "Verdict":
+    def read(cls, path: Path) -> "WrittenVerdict":
         """The verdict of a folder, or the file itself.
 
         Raises:
@@ -92,7 +92,9 @@ class Claim:
     """What was seen."""
 
 
-def check_verdict(verdict: Verdict, paths: Sequence[str], allowed: Path | None) -> list[Claim]:
+def check_verdict(
+    verdict: WrittenVerdict, paths: Sequence[str], allowed: Path | None
+) -> list[Claim]:
     """Every claim of a verdict, looked at again.
 
     Args:
@@ -134,7 +136,7 @@ def check_verdict(verdict: Verdict, paths: Sequence[str], allowed: Path | None) 
     return found
 
 
-def _signed(verdict: Verdict, allowed: Path | None) -> Finding:
+def _signed(verdict: WrittenVerdict, allowed: Path | None) -> Finding:
     path = verdict.folder / VERDICT
     if not key_signatures(path):
         if allowed is not None:
@@ -152,7 +154,7 @@ def _signed(verdict: Verdict, allowed: Path | None) -> Finding:
     return passed(f"signed by {signer.principal} with {signer.key}")
 
 
-def _page(verdict: Verdict) -> Finding:
+def _page(verdict: WrittenVerdict) -> Finding:
     path = verdict.folder / PAGE
     try:
         data = read_plain(path, most_bytes=_MOST_BYTES)
@@ -196,7 +198,9 @@ def _authors(said: Mapping[str, Any], side: Side, allowed: Path | None) -> Findi
     return passed(f"signed by {now.told}")
 
 
-def _again(verdict: Verdict, sides: tuple[Side, ...], axes: Axes, allowed: Path | None) -> Finding:
+def _again(
+    verdict: WrittenVerdict, sides: tuple[Side, ...], axes: Axes, allowed: Path | None
+) -> Finding:
     said = verdict.content
     asked = bool(said["signers_asked"])
     comparison = Comparison.of(

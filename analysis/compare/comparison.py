@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis.compare.axes import Axes
 from analysis.compare.cells import Cell, NotCompared, cell_names, match
 from analysis.compare.facts import labels_of
-from analysis.compare.reproduced import Outcome, Reproduction
+from analysis.compare.reproduced import Reproduced, Reproduction
 from analysis.compare.sentences import of_all, over_cells
 from analysis.compare.sides import Side
 from analysis.compare.verdict import Judgement, Word, judge
@@ -132,7 +132,7 @@ class Comparison:
     @property
     def reproduced(self) -> bool:
         """Whether every other side is the base made again, and came out so."""
-        return all(each.outcome is Outcome.REPRODUCED for each in self.reproductions)
+        return all(each.outcome is Reproduced.REPRODUCED for each in self.reproductions)
 
     def _reproduced(self) -> list[str]:
         return [line for each in self.reproductions for line in each.lines()]

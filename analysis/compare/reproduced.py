@@ -20,7 +20,7 @@ from telemetry.nearest import told_count
 _PERCENT: Final = 100.0
 
 
-class Outcome(StrEnum):
+class Reproduced(StrEnum):
     """What can be said of a second making."""
 
     REPRODUCED = "reproduced"
@@ -120,7 +120,7 @@ class Reproduction:
         return f"{self.verdicts[0].margin * _PERCENT:g} %" if self.verdicts else "no margin"
 
     @cached_property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Reproduced:
         """What can be said: nothing good of what nobody can trust, nothing of what is a copy."""
         return self._judged[0]
 
@@ -130,24 +130,24 @@ class Reproduction:
         return self._judged[1]
 
     @cached_property
-    def _judged(self) -> tuple[Outcome, tuple[str, ...]]:
+    def _judged(self) -> tuple[Reproduced, tuple[str, ...]]:
         copies = [one.copy for one in self.verdicts if one.copy is not None]
         if copies:
-            return Outcome.NONE, tuple(dict.fromkeys(copies))
+            return Reproduced.NONE, tuple(dict.fromkeys(copies))
         if doubts := tuple(self._doubts()):
-            return Outcome.CANNOT_TELL, doubts
+            return Reproduced.CANNOT_TELL, doubts
         beyond = sum(one.differs_beyond for one in self.verdicts)
         shown, cells = within(self.verdicts)
         if beyond:
             told = f"a difference beyond {self.margin} is shown in {beyond} of {_cells(cells)}"
-            return Outcome.NOT_REPRODUCED, (told, *self._lacking())
+            return Reproduced.NOT_REPRODUCED, (told, *self._lacking())
         if shown < cells:
             first = next(one for one in self.verdicts if not one.within_margin)
             why = first.reason if first.word is Word.CANNOT_TELL else None
             told = f"sameness within {self.margin} is shown in {shown} of {_cells(cells)}"
-            return Outcome.CANNOT_TELL, (f"{told}{f': {why}' if why else ''}", *self._lacking())
+            return Reproduced.CANNOT_TELL, (f"{told}{f': {why}' if why else ''}", *self._lacking())
         lacking = tuple(self._lacking())
-        return (Outcome.IN_PART if lacking else Outcome.REPRODUCED), lacking
+        return (Reproduced.IN_PART if lacking else Reproduced.REPRODUCED), lacking
 
     def _doubts(self) -> Iterator[str]:
         """What keeps anybody from saying that one was made after the other, or is what it was."""
@@ -213,13 +213,13 @@ class Reproduction:
         on = f"on {here}" if there == here else f"on {here}, and {old} on {there}"
         shown, cells = within(self.verdicts)
         told = f"energy per token within {self.margin} is shown in {shown} of {_cells(cells)}, {on}"
-        if self.outcome is Outcome.NONE:
+        if self.outcome is Reproduced.NONE:
             return f"{new} is no reproduction of {old}: {self.reasons[0]}"
         because = f"; {'; '.join(self.reasons)}" if self.reasons else ""
-        if self.outcome in (Outcome.REPRODUCED, Outcome.IN_PART):
-            part = " in part" if self.outcome is Outcome.IN_PART else ""
+        if self.outcome in (Reproduced.REPRODUCED, Reproduced.IN_PART):
+            part = " in part" if self.outcome is Reproduced.IN_PART else ""
             return f"{old} is reproduced{part} by {new}: {told}{because}"
-        if self.outcome is Outcome.NOT_REPRODUCED:
+        if self.outcome is Reproduced.NOT_REPRODUCED:
             return f"{old} is not reproduced by {new}: {told}{because}"
         return f"{old} is not shown to be reproduced by {new}: {told}{because}"
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 from analysis.report.formatting import cell_text
 from analysis.tables.column import Column, Row, alike, visible
 from analysis.tables.table import Table, Tables
+from telemetry.nearest import told_count
 from telemetry.record.files import write_bytes
 from telemetry.terminal import printable
 
@@ -97,7 +98,8 @@ def latex(table: Table) -> str:
     """A table in LaTeX, as the page shows it."""
     long = len(table.rows) > _PAGE_ROWS
     head = [
-        f"% {escaped(table.kind.title)}: {len(table.rows)} rows of the table {table.name}.",
+        f"% {escaped(table.kind.title)}: {told_count(len(table.rows), 'row')} of the table "
+        f"{table.name}.",
         r"% Needs \usepackage{booktabs,longtable}." + (" Not for a float." if long else ""),
         f"% {table.name}.csv has all columns and digits; +- is the expanded uncertainty (k = 2).",
     ]
@@ -262,7 +264,7 @@ def _notes(table: Table) -> Iterator[str]:
     for label, note in _NOTES.items():
         which = table.about.get(label)
         if which in ("all", "some"):
-            of = f"{'all' if which == 'all' else 'some'} of {runs} runs"
+            of = f"{'all' if which == 'all' else 'some'} of {told_count(runs, 'run')}"
             yield f"{note}, {of}"[0].upper() + f"{note}, {of}"[1:]
 
 

@@ -166,10 +166,14 @@ def _sentences(written: Written) -> Iterator[str]:
         yield f"{'the same in every row' if len(groups.rows) > 1 else 'of this row'}: {values}"
     simulated = sum(bool(row["simulated"]) for row in runs)
     if simulated:
-        yield f"SIMULATED: {simulated} of {len(runs)} runs are no measurement of a GPU"
+        yield f"SIMULATED: {_some(simulated, len(runs))} no measurement of a GPU"
     random = sum(row["weights"] == RANDOM for row in runs)
     if random:
-        yield f"RANDOM WEIGHTS: {random} of {len(runs)} runs are of no trained model"
+        yield f"RANDOM WEIGHTS: {_some(random, len(runs))} of no trained model"
+
+
+def _some(count: int, runs: int) -> str:
+    return f"{count} of {told_count(runs, 'run')} {'is' if count == 1 else 'are'}"
 
 
 def _not_counted(written: Written) -> Iterator[str]:

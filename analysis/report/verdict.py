@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from analysis.audit.check import Outcome
 from analysis.runs.sealed_runs import NOT_AS_SEALED, Loaded
 from analysis.runs.unreadable import UNREADABLE
+from telemetry.nearest import told_count
 from telemetry.record.files import read_json
 from telemetry.record.paths import report_folder
 from telemetry.record.way_on import AUDIT, seals_digest
@@ -110,11 +111,16 @@ def _judged(
     ]
     changes = audit.get("runs_with_changes")
     if isinstance(changes, int) and changes:
-        parts.append(f"{changes} of {audit.get('runs')} runs from code with uncommitted changes")
+        parts.append(f"{changes} of {_runs(audit.get('runs'))} from code with uncommitted changes")
     text = f"Audit of {len(checks)} checks: {', '.join(parts)}."
     if not counted:
         text += " It is an older version's, which did not count what it could not look at."
     return text, counted and audit["passed"] is True and not (failed or unseen)
+
+
+def _runs(count: object) -> str:
+    # Of an audit.json that somebody wrote.
+    return told_count(count, "run") if isinstance(count, int) else f"{_shown(count)} runs"
 
 
 def _shown(text: object) -> str:

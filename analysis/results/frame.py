@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from analysis.tables.file_metadata import field_metadata, pandas_attrs, table_metadata
-from telemetry.nearest import one_of
+from telemetry.nearest import one_of, told_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +136,8 @@ class Frame:
         return int(self.content.num_rows)
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {len(self)} rows, {self.content.num_columns} columns>"
+        columns = told_count(self.content.num_columns, "column")
+        return f"<{self.name}: {told_count(len(self), 'row')}, {columns}>"
 
 
 def _column(field: pa.Field, told: dict[str, str]) -> FrameColumn:

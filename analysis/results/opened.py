@@ -14,7 +14,7 @@ from analysis.runs.sealed_runs import Loaded, NotCounted, Run, load
 from analysis.tables.build import build_tables
 from analysis.tables.table import Tables
 from telemetry.named_paths import named_path
-from telemetry.nearest import did_you_mean
+from telemetry.nearest import did_you_mean, told_count
 from telemetry.record.place import Place, PlaceKind, place_of
 from telemetry.record.spec import RunSpec
 from telemetry.terminal import printable
@@ -179,7 +179,7 @@ class OpenedResults:
                 )
         names = [run.run_id for run in self.runs]
         raise ValueError(
-            f"`run_id` must be one of {len(names)} sealed runs of {self.path}, "
+            f"`run_id` must be one of {told_count(len(names), 'sealed run')} of {self.path}, "
             f"but is {run_id!r} instead{did_you_mean(run_id, names)}"
         )
 
@@ -189,7 +189,7 @@ class OpenedResults:
 
     def __repr__(self) -> str:
         return (
-            f"<results {self.path}: {len(self.runs)} sealed runs, "
+            f"<results {self.path}: {told_count(len(self.runs), 'sealed run')}, "
             f"{len(self.not_counted)} not counted>"
         )
 
@@ -206,9 +206,15 @@ def open_results(path: str | os.PathLike[str]) -> OpenedResults:
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: it is no results folder, run or attempt.
+        ValueError: it is no results folder, run or attempt, or no path at all.
     """
-    folder = named_path("path", os.fspath(path), "a results folder, a run or an attempt")
+    what = "a results folder, a run or an attempt"
+    # A variable that nobody has set is None: os.fspath would speak of its type alone.
+    given = path if isinstance(path, str | os.PathLike) else None
+    named = path if given is None else os.fspath(given)
+    if isinstance(named, bytes):
+        raise ValueError(f"`path` must be {what}, but is {named!r} instead")
+    folder = named_path("path", named, what)
     place = place_of(folder)
     if place.kind not in _RECORDS or place.results is None:
         error = FileNotFoundError if place.kind is PlaceKind.MISSING else ValueError

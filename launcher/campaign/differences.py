@@ -117,8 +117,8 @@ def print_again(again: Again, grid: Grid, out: Output) -> None:
             out.say(f"{one.name:<{widths[0]}}  {one.may_change}", indent=2, hang=widths[0] + 2)
     alike = ", ".join(f"{one.name} {one.here}" for one in found if one.same)
     out.say(f"the same here: {alike or 'nothing that is on record'}")
-    for one in again.left_out[:_MOST]:
-        out.say(f"not made again: {one.run_id}: {one.reason}")
+    for left in again.left_out[:_MOST]:
+        out.say(f"not made again: {left.run_id}: {left.reason}")
     if len(again.left_out) > _MOST:
         more = len(again.left_out) - _MOST
         out.say(f"and {told_count(more, 'run')} more {'is' if more == 1 else 'are'} not")

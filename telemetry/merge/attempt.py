@@ -22,6 +22,7 @@ from telemetry.merge.merge_sorted import merge_ordered
 from telemetry.merge.part_index import Survey, survey_part
 from telemetry.merge.screen import Inventory, Refusals, SamplesScreen, inventory, screen_spans
 from telemetry.merge.table_file import SamplesFile, TableFile
+from telemetry.nearest import told_count
 from telemetry.record.attempt_state import attempt_state, record_end
 from telemetry.record.files import read_json, write_json
 from telemetry.record.limits import require_rows
@@ -84,7 +85,9 @@ def findings(manifest: Mapping[str, Any]) -> str:
     told = []
     if names := [part["path"] for part in manifest["parts"] if part["damage"] is not None]:
         more = "" if len(names) == 1 else f" and {len(names) - 1} more"
-        told.append(f"{len(names)} parts damaged: {names[0]}{more} (see manifest.json)")
+        told.append(
+            f"{told_count(len(names), 'part')} damaged: {names[0]}{more} (see manifest.json)"
+        )
     if missing := manifest.get("missing"):
         more = "" if len(missing) <= _MOST_SAID else f"; and {len(missing) - _MOST_SAID} more"
         told.append(f"MISSING: {'; '.join(missing[:_MOST_SAID])}{more}")

@@ -191,7 +191,7 @@ def test_an_audit_of_an_older_version_says_so_and_is_not_green(tmp_path: Path) -
 def test_runs_from_code_with_changes_stand_in_the_verdict(tmp_path: Path) -> None:
     build_run(tmp_path)
     audited(tmp_path, runs_with_changes=1)
-    assert "1 of 1 runs from code with uncommitted changes" in verdict_of(page_of(tmp_path))[1]
+    assert "1 of 1 run from code with uncommitted changes" in verdict_of(page_of(tmp_path))[1]
 
 
 def test_an_audit_is_of_the_bytes_that_lie_there_or_counts_for_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -355,3 +356,17 @@ def test_arrow_tables_of_several_runs_can_be_put_together(tmp_path: Path) -> Non
     opened = open_results(tmp_path)
     spans = pa.concat_tables([run.trace.spans.to_arrow() for run in opened.runs])
     assert len(set(spans["run_id"].to_pylist())) == 2
+
+
+@pytest.mark.parametrize("given", [None, 3, b"results", ["results"], ""])
+def test_what_is_no_path_is_refused_in_a_line(given: Any) -> None:
+    with pytest.raises(ValueError, match=r"`path` must be a results folder, a run or an attempt"):
+        open_results(given)
+
+
+def test_one_run_is_told_as_one(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    opened = open_results(tmp_path)
+    assert ": 1 sealed run, 0 not counted>" in repr(opened)
+    with pytest.raises(ValueError, match="must be one of 1 sealed run of"):
+        opened.run("another")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis.compare.checked import Verdict, check_verdict
+from analysis.compare.checked import WrittenVerdict, check_verdict
 from telemetry.record.files import read_json
 from telemetry.record.paths import campaigns_folder, list_runs
 from telemetry.record.roots import Root
@@ -119,12 +119,12 @@ def test_the_verdict_names_both_roots_both_users_and_holds(
 
 
 def outcomes(verdict: Path, signers: Path, *paths: Path) -> set[str]:
-    claims = check_verdict(Verdict.read(verdict), [str(path) for path in paths], signers)
+    claims = check_verdict(WrittenVerdict.read(verdict), [str(path) for path in paths], signers)
     return {str(one.finding.outcome) for one in claims}
 
 
 def failed(verdict: Path, signers: Path, *paths: Path) -> set[str]:
-    claims = check_verdict(Verdict.read(verdict), [str(path) for path in paths], signers)
+    claims = check_verdict(WrittenVerdict.read(verdict), [str(path) for path in paths], signers)
     return {one.name for one in claims if one.finding.outcome == "failed"}
 
 

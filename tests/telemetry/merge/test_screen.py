@@ -255,7 +255,7 @@ def test_a_damaged_part_is_named_in_the_line_with_its_path(
         part.write_bytes(content)
     assert main([str(run.results)]) == 0
     place = part.relative_to(attempt.folder).as_posix()
-    assert f"1 parts damaged: {place} (see manifest.json), sealed" in capsys.readouterr().out
+    assert f"1 part damaged: {place} (see manifest.json), sealed" in capsys.readouterr().out
     (damaged,) = [one for one in read_json(attempt.manifest)["parts"] if one["damage"]]
     assert damaged["path"] == place
     assert str(tmp_path) not in damaged["damage"]
