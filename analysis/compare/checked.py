@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.audit.check import Finding, failed, judged, passed, skipped, unseen
-from analysis.compare.axes import Axes
+from analysis.compare.axes import AXES, Axes
 from analysis.compare.comparison import Comparison
 from analysis.compare.sides import Side, open_sides
 from analysis.compare.signers import Signers
@@ -27,6 +27,13 @@ from telemetry.record.signer import BadSignatureError, SigningError
 _MOST_BYTES: Final = 16 << 20
 # Other releases of numpy and scipy sum in another order; a digit that one could see is more.
 _TOLERANCE: Final = 1e-6
+_KINDS: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("by_given", "mixed", "signers_asked", "simulated"), bool),
+    **dict.fromkeys(("verdict", "sentence"), str),
+    **{"margin": float, "written_us": int},
+}
+# The year 9999, beyond which there is no date to hold a key against.
+_LATEST_US: Final = 253_402_300_799_000_000
 # What a document that is none of ours is known to raise.
 _MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
 
@@ -62,10 +69,7 @@ class WrittenVerdict:
             found = (content["schema"], content["version"])
             if found != (SCHEMA, VERSION):
                 raise ValueError(f"is {found!r}, not {(SCHEMA, VERSION)!r}")
-            page(content)
-            for side in (content["original"], content["reproduction"]):
-                Root(taken_us=0, seals=side["seals"])
-            strict(content["by"]), int(content["written_us"]), float(content["margin"])
+            _require_whole(content)
         except (*_MALFORMED, RecursionError) as error:
             said = " ".join(str(error).split()) or type(error).__name__
             raise CommandError(
@@ -90,6 +94,39 @@ class Claim:
     """What must hold."""
     finding: Finding
     """What was seen."""
+
+
+def _require_whole(content: Mapping[str, Any]) -> None:
+    """See that all is there that is looked at later, each of its kind.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: it is not.
+    """
+    page(content)
+    sides = (content["original"], content["reproduction"])
+    letters = [side["letter"] for side in sides]
+    if sorted(letters) != ["A", "B"] or content["base"] not in letters:
+        raise ValueError(f"`letter` must be A and B, but is {letters!r} instead")
+    for side in sides:
+        Root(taken_us=0, seals=side["seals"])
+        for name, held in (("path", side["path"]), ("root_sha256", side["root_sha256"])):
+            if not isinstance(held, str):
+                raise TypeError(f"`{name}` must be a text, but is {held!r} instead")
+        if not all(isinstance(one["run_id"], str) for one in side["not_counted"]):
+            raise TypeError("`not_counted` must name runs, but does not")
+        if not all(isinstance(key, str) for key in side["signed_by"]["keys"]):
+            raise TypeError("`signed_by` must name keys, but does not")
+    for name, kind in _KINDS.items():
+        if type(content[name]) is not kind:
+            raise TypeError(f"`{name}` must be {kind.__name__}, but is {content[name]!r} instead")
+    if not all(isinstance(name, str) and name in AXES for name in content["by"]):
+        raise ValueError(f"`by` must be of {', '.join(AXES)}, but is {content['by']!r} instead")
+    if not 0 < content["margin"] <= 1:
+        raise ValueError(
+            f"`margin` must be a share above 0 and up to 1, but is {content['margin']!r} instead"
+        )
+    if not 0 <= content["written_us"] < _LATEST_US:
+        raise ValueError(f"`written_us` must be a time, but is {content['written_us']!r} instead")
 
 
 def check_verdict(

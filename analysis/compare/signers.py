@@ -48,7 +48,7 @@ class Signers:
                 signer, *_ = signers_of(seal, seal.read_bytes(), own, at_us)
             except SigningError as error:
                 unseen = str(error)
-            except (OSError, ValueError, TypeError, KeyError) as error:
+            except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
                 faults.append(f"{run_id}: {error}")
             else:
                 runs[signer.principal or signer.key] += 1

@@ -66,6 +66,7 @@ def verdict_mapping(comparison: Comparison) -> dict[str, Any]:
         "reproduction": _side(reproduction.new, signers[1]),
         "base": comparison.sides[0].letter,
         "cells": cells_mapping(comparison),
+        "notes": _notes(signers),
         "not_compared": [
             {"side": one.letter, "point": one.point, "runs": one.runs, "reason": one.reason}
             for one in comparison.not_compared
@@ -73,6 +74,15 @@ def verdict_mapping(comparison: Comparison) -> dict[str, Any]:
     }
     told: dict[str, Any] = strict(found)
     return told
+
+
+def _notes(signers: tuple[Signers, Signers]) -> list[str]:
+    both = signers[0].keys & signers[1].keys
+    if both:
+        return [f"both sides are signed with {', '.join(sorted(both))}: made again by its maker"]
+    if any(one.unsigned or not one.runs for one in signers):
+        return ["not all runs are signed: that the two have two makers is not shown"]
+    return []
 
 
 def encoded(content: Mapping[str, Any]) -> bytes:
@@ -163,7 +173,7 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
                 _share(metric["smallest"]),
             )
     yield ""
-    other = next(side["letter"] for side in sides if side["letter"] != content["base"])
+    other = "B" if content["base"] == "A" else "A"
     yield (
         f"Ratios are {other} over {content['base']}, of geometric means; sameness is within "
         f"{content['margin'] * _PERCENT:g} %. `could be seen`: the least difference that the test "
@@ -177,7 +187,7 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     ):
         yield ""
         yield f"- {_text(told)}"
-    for one in (*content["reasons"], *_labels(content)):
+    for one in (*content["reasons"], *content["notes"], *_labels(content)):
         yield ""
         yield f"- {_text(one)}"
     for one in content["not_compared"]:

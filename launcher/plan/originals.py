@@ -22,10 +22,14 @@ from telemetry.record.spec import RunSpec
 
 Tell = Callable[[str], None]
 _MODULE: Final = "launcher.reproduce"
+# A crate's archive: unpacked it is a results folder with one file more.
+_ZIP: Final = ".zip"
 # A seal names some dozen files by their hashes, a root a thousand seals.
 _MOST_SEAL_BYTES: Final = 16 << 20
 # All that a foreign record is known to raise: lost files, other types, keys that are not there.
-_UNREADABLE: Final = (OSError, ValueError, TypeError, LookupError, AttributeError)
+_UNREADABLE: Final = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +129,10 @@ def read_originals(given: str, tell: Tell, allowed: Path | None = None) -> Origi
 
 
 def _read_all(path: Path, given: str, tell: Tell, allowed: Path | None) -> Originals:
+    if path.suffix.lower() == _ZIP and path.is_file():
+        raise BadInputError(
+            f"`reproduce` must be a folder, but {path} is an archive: unzip it, and give its folder"
+        )
     campaign: str | None = None
     whole = False
     if (path / "campaign.json").is_file() and path.parent == campaigns_folder(path.parent.parent):

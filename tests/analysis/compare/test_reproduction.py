@@ -442,6 +442,7 @@ def test_words_that_will_not_do_are_one_line_and_nothing_is_written(
         b"[" * 100_000,
         b'{"schema": "joulegrid.reproduction", "version": 1}',
         json.dumps({"schema": "joulegrid.reproduction", "version": 1, "cells": 3}).encode(),
+        b'{"schema": "joulegrid.reproduction", "version": NaN}',
     ],
 )
 def test_a_file_that_is_no_verdict_is_refused_in_a_line(
@@ -452,6 +453,46 @@ def test_a_file_that_is_no_verdict_is_refused_in_a_line(
     assert code == ExitCode.BAD_INPUT
     assert "`--check` must be a verdict" in err
     assert len(complaints(err)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("margin", float("nan")),
+        ("margin", -1.0),
+        ("written_us", 10**30),
+        ("by", ["gpu", "shell"]),
+        ("base", "C"),
+        ("signers_asked", None),
+        ("original", {}),
+        ("cells", [{}]),
+        ("verdict", 7),
+    ],
+)
+def test_a_verdict_of_which_a_part_is_of_another_kind_is_refused_in_a_line(
+    verdict: Path, tmp_path: Path, capsys: Captured, name: str, value: object
+) -> None:
+    content = {**read_json(verdict / "compared" / "verdict.json"), name: value}
+    (tmp_path / "verdict.json").write_text(json.dumps(content))
+    code, _, err = run(capsys, "--check", tmp_path)
+    assert code == ExitCode.BAD_INPUT
+    assert "must be a verdict of this release" in err
+    assert err.count("\n") == 1
+
+
+def test_one_key_on_both_sides_is_told_as_made_again_by_its_maker(
+    makings: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    mine = Path(shutil.copytree(makings / "mine", tmp_path / "b"))
+    for run_paths in list_runs(mine):
+        attempt = run_paths.sealed()
+        assert attempt is not None
+        signature_of(attempt.seal).unlink()
+    sign_all(mine, makings / "anna")
+    run(capsys, makings / "theirs", mine, "--out", tmp_path / "out")
+    (note,) = read_json(tmp_path / "out" / "verdict.json")["notes"]
+    assert "made again by its maker" in note
+    assert note.split(": ")[0] in (tmp_path / "out" / "verdict.md").read_text()
 
 
 def test_names_of_a_record_open_no_tag_and_no_cell_of_the_page(

@@ -50,6 +50,16 @@ def refused(path: Path, *words: str) -> str:
     return str(raised.value)
 
 
+def test_an_unpacked_crate_is_a_record_and_its_archive_is_to_be_unpacked(original: Path) -> None:
+    write_json(original / "ro-crate-metadata.json", {"@graph": []})
+    grid, _ = plan(original)
+    assert len(grid.points) == 2
+    archive = original.with_name("crate.zip")
+    archive.write_bytes(b"PK")
+    with pytest.raises(BadInputError, match="is an archive: unzip it"):
+        plan(archive)
+
+
 def test_who_signed_the_original_is_told_before_anything_runs(
     original: Path, keys: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
