@@ -2,6 +2,8 @@
 
 - `__main__`: `python -m launcher -m model=7b,13b,65b gpus=1,8,32`: check the grid, run it,
   seal it.
+- `accounting`: what the center's books say of the jobs of a results folder, kept beside the
+  runs.
 - `campaign/`: a checked grid is written down, run, closed, and can be looked at.
 - `cancel`: `python -m launcher.cancel RESULTS`: stop what is queued or running, from any
   shell.

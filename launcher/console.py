@@ -24,6 +24,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "compare": "two folders of results, point by point, with the reasons",
     "crate": "sealed runs as an RO-Crate for an archive, and one verified",
     "reproduce": "run again what a sealed record holds, and compare",
+    "accounting": "what the center's books say of the jobs, beside the runs",
     "meter": "an outside meter's log beside the runs, as a witness",
     "doctor": "what this machine lacks for a measurement, and what that costs it",
     "completion": "the script by which bash or zsh completes all these words",

@@ -1,5 +1,6 @@
 """The record: run identity, schemas, watching a node, and merging what was written.
 
+- `accounting/`: what a center's own books say of the runs' jobs.
 - `boards/`: what is known of GPU boards from datasheets, papers and boards that were read: one
   row a board.
 - `clock`: one steady clock for all processes of a host, so that a step of the wall clock moves
@@ -23,11 +24,12 @@
 - `terminal`: text that comes from elsewhere cannot steer it, and it need not be UTF-8.
 - `waiting`: how far a command is, told while it says nothing else.
 - `watcher/`: one process a node that polls a source onto disk, and the handle its owner holds.
+- `zones`: the zone of written times, as somebody typed it.
 
 Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `JSON_WORD`,
 `ListedColumn`, `Listing`, `NS_PER_US`, `Output`, `PROGRAM`, `Paragraph`, `US_PER_MS`, `US_PER_S`,
 `VERBS`, `at`, `columns`, `command`, `complain`, `counted`, `damage_told`, `did_you_mean`, `due`,
 `exit_codes`, `folded`, `lacks`, `line_pause_s`, `monotonic_us`, `named_path`, `nearest`,
-`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `settled`, `strict`,
-`takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`.
+`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `settled`, `spelt`,
+`strict`, `takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`, `zone_of`.
 """

@@ -22,6 +22,7 @@ VERBS: Final[Mapping[str, str]] = {
     "analysis.compare": "compare",
     "analysis.meter": "meter",
     "analysis.crate": "crate",
+    "launcher.accounting": "accounting",
     "launcher.completion": "completion",
 }
 """The console command's word for each module that `python -m` runs."""

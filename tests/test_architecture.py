@@ -45,6 +45,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "telemetry.merge": {"telemetry", "telemetry.record", "telemetry.shards"},
     # Whom others trust: asked when something is signed, and held against it in an audit.
     "telemetry.evidence": {"telemetry", "telemetry.record"},
+    # What a center's own books say of the jobs.
+    "telemetry.accounting": {"telemetry", "telemetry.record"},
     # A door of its own: it signs what others sealed.
     "telemetry.sign": {"telemetry", "telemetry.evidence", "telemetry.record"},
     # What one rank does.
@@ -117,6 +119,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         "workers.prompts",
     },
     "launcher": {
+        "telemetry.accounting",
         *("launcher.campaign", "launcher.config", "launcher.forecast", "launcher.plan"),
         *("launcher.slurm", "telemetry", "telemetry.boards", "telemetry.record"),
         "workers.planning",
@@ -135,7 +138,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "analysis.statistics": set(),
     "analysis.tables": {
         *("analysis.energy", "analysis.meter", "analysis.performance", "analysis.runs"),
-        "analysis.statistics",
+        *("analysis.statistics", "telemetry.accounting"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },
     "analysis.figures": {
@@ -144,8 +147,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     "analysis.audit": {
         *("analysis.energy", "analysis.meter", "analysis.performance", "analysis.runs"),
-        *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.evidence"),
-        *("telemetry.merge", "telemetry.record", "telemetry.shards"),
+        *("analysis.tables", "telemetry", "telemetry.accounting", "telemetry.boards"),
+        *("telemetry.evidence", "telemetry.merge", "telemetry.record", "telemetry.shards"),
     },
     # A copy is told as the audit tells one, and a verdict's claims in its words.
     "analysis.compare": {
@@ -181,7 +184,7 @@ MAY_SEE_NVML: Final = {"telemetry.sources.nvml"}
 # What a login node and an auditor's laptop load: neither torch nor NVIDIA's library.
 LIGHT: Final = (
     *("telemetry.record", "telemetry.shards", "telemetry.boards", "telemetry.merge"),
-    "telemetry.evidence",
+        *("telemetry.accounting", "telemetry.evidence"),
     *("telemetry.sources", "telemetry.sources.host", "telemetry.sources.simulated"),
     *("telemetry.sources.dcgm", "workers.planning", "workers.prompts", "workers.tokenizers"),
     *(

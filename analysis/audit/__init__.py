@@ -1,6 +1,7 @@
 """Every claim again, from files.
 
 - `__main__`: every claim a sealed run makes, checked from its files again.
+- `accounting_checks`: do the center's own books know the job, and was it this one?.
 - `answer_checks`: were the prompts asked as ordered, and could the model have said that?
 - `authorship_checks`: who answers for the record, and what was lodged outside of it.
 - `board_checks`: are the GPUs those asked for, whole, and each what its node says?

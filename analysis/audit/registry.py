@@ -6,6 +6,7 @@ in `FOLDER_CHECKS`: the command line, audit.json and the report take it from her
 
 from typing import Final
 
+from analysis.audit.accounting_checks import ACCOUNTING_CHECKS
 from analysis.audit.answer_checks import ANSWER_CHECKS
 from analysis.audit.authorship_checks import AUTHORSHIP_CHECKS
 from analysis.audit.board_checks import BOARD_CHECKS
@@ -50,6 +51,7 @@ CHECKS: Final[list[Check]] = [
     *ENERGY_CHECKS,
     *WITNESS_CHECKS,
     *METER_CHECKS,
+    *ACCOUNTING_CHECKS,
     *POWER_CHECKS,
     *WORK_CHECKS,
     *MODEL_CHECKS,

@@ -9,16 +9,16 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
 from analysis.meter.statement import ENERGY_UNITS, ISO, POWER_UNITS, TIME_UNITS, Statement
 from analysis.runs.series import FloatArray, IntArray
 from telemetry.clock import US_PER_S
+from telemetry.zones import zone_of
 
 # A day at 50 Hz.
 _MOST_ROWS: Final = 5_000_000
@@ -228,27 +228,6 @@ def _time_reader(statement: Statement) -> Callable[[str, int | None, int], int]:
         return t_us
 
     return written
-
-
-def zone_of(name: str) -> timezone | ZoneInfo:
-    """A zone by its name, or as a difference from UTC such as +02:00.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    if name.upper() in ("UTC", "Z"):
-        return UTC
-    try:
-        if name[:1] in ("+", "-"):
-            zone = datetime.strptime(name, "%z").tzinfo
-            assert isinstance(zone, timezone)
-            return zone
-        return ZoneInfo(name)
-    except (ValueError, ZoneInfoNotFoundError, OSError) as error:
-        raise ValueError(
-            "`zone` must be UTC, a difference such as +02:00 or a name such as Europe/Berlin, "
-            f"but is {name[:_SHOWN]!r} instead"
-        ) from error
 
 
 def _micros(when: datetime) -> int:

@@ -1,6 +1,7 @@
 """One module a table: its columns beside how each is computed.
 
 - `about`: what every file and frame says of the runs that its numbers are of.
+- `accounting`: the table with one row a run whose job the center's books were asked for.
 - `build`: every table that there is, made from the sealed runs of a results folder.
 - `column`: what one number of a table means, how it is had, and how the page shows it.
 - `comparison`: the table of the paper's numbers beside ours, where the conditions are the

@@ -9,6 +9,7 @@ from analysis.runs.labels import RunLabels
 from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.about import about
+from analysis.tables.accounting import ACCOUNTING
 from analysis.tables.column import Row
 from analysis.tables.comparison import COMPARISON
 from analysis.tables.conditions import CONDITIONS
@@ -34,7 +35,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, ENGINES, SHARDING, FORMATS),
     *(RUNS, PERFORMANCE, CONDITIONS),
     *(PHASES, GPUS, SENSORS),
-    OUTSIDE_METERS,
+    *(OUTSIDE_METERS, ACCOUNTING),
     FORECASTS,
     *(COMPARISON, NOT_COUNTED),
 )

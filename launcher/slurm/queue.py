@@ -84,8 +84,10 @@ class JobState:
         return self.name == name and same_submission(self.submit_time, submit_time)
 
 
-def ask_slurm(command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
-    """What a Slurm command prints.
+def ask_slurm(
+    command: Sequence[str], patience_s: float = PATIENCE_S, *, time_format: str = "standard"
+) -> str:
+    """What a Slurm command prints, its times in UTC: `%s` for seconds since 1970.
 
     Raises:
         SlurmError: it is not there, fails or does not answer.
@@ -93,7 +95,7 @@ def ask_slurm(command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
     environment = {
         **os.environ,
         "LC_ALL": "C",
-        "SLURM_TIME_FORMAT": "standard",
+        "SLURM_TIME_FORMAT": time_format,
         # Slurm tells times in the zone of who asks: a login node's may be another than a job's.
         "TZ": "UTC0",
         # Element lists of an array in full: Slurm cuts them at 64 characters.
