@@ -184,7 +184,7 @@ MAY_SEE_NVML: Final = {"telemetry.sources.nvml"}
 # What a login node and an auditor's laptop load: neither torch nor NVIDIA's library.
 LIGHT: Final = (
     *("telemetry.record", "telemetry.shards", "telemetry.boards", "telemetry.merge"),
-        *("telemetry.accounting", "telemetry.evidence"),
+    *("telemetry.accounting", "telemetry.evidence"),
     *("telemetry.sources", "telemetry.sources.host", "telemetry.sources.simulated"),
     *("telemetry.sources.dcgm", "workers.planning", "workers.prompts", "workers.tokenizers"),
     *(
@@ -200,7 +200,7 @@ LIGHT: Final = (
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
     *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
     *("analysis.report", "analysis.audit", "analysis.compare", "analysis.results"),
-        *("analysis.crate", "analysis.meter"),
+    *("analysis.crate", "analysis.meter"),
 )
 # The one map with a door in it: what it gives, and whence, once somebody asks.
 DOORS: Final = {"analysis": ("analysis.results.opened", "open_results")}

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"), waiting("loading what makes crates"):
-        from analysis.crate.description import Statement  # noqa: PLC0415
+        from analysis.crate.description import CrateStatement  # noqa: PLC0415
         from analysis.crate.making import make  # noqa: PLC0415
         from analysis.crate.profile import PROFILES  # noqa: PLC0415
         from analysis.crate.verification import verify  # noqa: PLC0415
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"`--out` must be given for one run, but is not: "
             f"{typed(_MODULE, given.results, '--out', f'{place.run.run_id}.zip')}"
         )
-    statement = Statement(
+    statement = CrateStatement(
         profile=PROFILES[given.profile],
         name=given.name,
         licence=given.license,

@@ -17,9 +17,9 @@ from analysis.runs.labels import RunLabels
 from analysis.runs.sealed_runs import Run, attempt_progress
 from analysis.tables.table import Tables
 from telemetry.clock import US_PER_S
+from telemetry.record.beside import signatures_beside
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import TABLES
-from telemetry.record.signature import signature_of
 
 _COMPLETED: Final = "http://schema.org/CompletedActionStatus"
 _FAILED: Final = "http://schema.org/FailedActionStatus"
@@ -103,7 +103,7 @@ def _outputs(entities: Entities, one: Attempted) -> list[Entity]:
     attempt = one.attempt
     merged = [attempt.table(kind) for kind in TABLES]
     told = [attempt.model, attempt.manifest, attempt.ended]
-    seal = [attempt.seal, signature_of(attempt.seal)]
+    seal = [attempt.seal, *signatures_beside(attempt.seal)]
     return _files(entities, one.paths, [*merged, *told, *seal])
 
 

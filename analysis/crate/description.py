@@ -62,7 +62,7 @@ _FOLDERS: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statement:
+class CrateStatement:
     """What whoever makes a crate says of it, which no record holds."""
 
     profile: Profile
@@ -80,7 +80,7 @@ def describe(
     loaded: Loaded,
     tables: Tables,
     made: Sequence[PayloadFile],
-    statement: Statement,
+    statement: CrateStatement,
 ) -> bytes:
     """The metadata file.
 
@@ -153,7 +153,7 @@ def _describe_root(
     entities: Entities,
     loaded: Loaded,
     actions: Sequence[Entity],
-    statement: Statement,
+    statement: CrateStatement,
 ) -> None:
     profile = statement.profile
     simulated = sum(run.simulated for run in loaded.runs)
@@ -220,14 +220,14 @@ def _root_hash(entities: Entities, loaded: Loaded) -> Entity:
     )
 
 
-def stated(root: Mapping[str, object], profile: Profile) -> Statement:
+def stated(root: Mapping[str, object], profile: Profile) -> CrateStatement:
     """What whoever made a crate said of it, read back from its root entity."""
     licence = root.get("license")
     if isinstance(licence, Mapping):
         licence = licence.get("@id")
     name, date = root.get("name"), root.get("datePublished")
     told = None if licence == NO_LICENCE else licence
-    return Statement(
+    return CrateStatement(
         profile=profile,
         name=str(name) if name else None,
         licence=None if told is None else str(told),

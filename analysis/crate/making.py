@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from analysis.crate.description import Statement, describe
+from analysis.crate.description import CrateStatement, describe
 from analysis.crate.packing import write_folder, write_in_place, write_zip
 from analysis.crate.payload import TABLES, Payload, PayloadFile, collect
 from analysis.runs.sealed_runs import DAMAGED, Loaded, load
@@ -49,7 +49,9 @@ class TablesOf(Enum):
 
 
 @contextmanager
-def described(place: RecordPlace, statement: Statement, tables: TablesOf) -> Iterator[Described]:
+def described(
+    place: RecordPlace, statement: CrateStatement, tables: TablesOf
+) -> Iterator[Described]:
     """Within it a crate's content lies there to be written or compared.
 
     Args:
@@ -75,7 +77,7 @@ def described(place: RecordPlace, statement: Statement, tables: TablesOf) -> Ite
         yield Described(payload=payload, made=made, loaded=loaded, metadata=metadata)
 
 
-def make(place: RecordPlace, statement: Statement, out: Path | None) -> tuple[Path, Described]:
+def make(place: RecordPlace, statement: CrateStatement, out: Path | None) -> tuple[Path, Described]:
     """Write a crate: where it is, and what it is.
 
     Args:
