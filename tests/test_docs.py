@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from analysis.audit.check import Outcome
+from analysis.audit.check import Outcome, Severity
 from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.energy.methods import METHODS, in_words
 from analysis.energy.phase_energy import NO_RANK, SHORT_PHASES
@@ -134,6 +134,7 @@ def test_the_tree_has_every_room_in_the_words_of_its_map(room: str) -> None:
         ("States of a point and an attempt", {*EndState, *GOING, UNSEALED, SEALED}),
         ("Verdicts of the plan", set(Verdict)),
         ("Outcomes of a check", set(Outcome)),
+        ("Severities of a check", set(Severity)),
         ("Energy", {*METHODS, *map(in_words, METHODS)}),
         ("Tables", {*RECORD_TABLES, *(table.name for table in TABLES)}),
         ("Readings", set(FIELDS)),

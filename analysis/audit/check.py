@@ -184,16 +184,24 @@ class Question:
     """Short name, stable: it stands in audit.json."""
     claim: str
     """What must hold, in one sentence."""
-    severity: Severity = Severity.WRONG
+    severity: Severity
     """What it means that it does not hold."""
-    rule: str = ""
+    rule: str
     """What is held against what, so that another could do it again."""
-    tolerance: str = ""
+    tolerance: str
     """How far apart the two may be, with units; `none` where they must be the same."""
-    reason: str = ""
+    reason: str
     """Why as far as that and no further, with its source."""
-    rules_out: str = ""
+    rules_out: str
     """What can no longer have happened to the record once it holds."""
+
+    def __post_init__(self) -> None:
+        for name in ("name", "claim", "rule", "tolerance", "reason", "rules_out"):
+            if not getattr(self, name).strip():
+                raise ValueError(
+                    f"`{name}` of check {self.name!r} must be said, but is {getattr(self, name)!r} "
+                    "instead"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

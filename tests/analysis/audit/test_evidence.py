@@ -1,13 +1,31 @@
 """What a record stands on is told in a paragraph, and no more than stands."""
 
-from analysis.audit.check import Finding, Outcome, Question, failed, passed, skipped, unseen
+from analysis.audit.check import (
+    Finding,
+    Outcome,
+    Question,
+    Severity,
+    failed,
+    passed,
+    skipped,
+    unseen,
+)
 from analysis.audit.evidence import KINDS, Evidence
 from analysis.audit.run import CheckLine
 
 
 def line(name: str, *findings: Finding) -> CheckLine:
     told = tuple((f"run-{number}", finding) for number, finding in enumerate(findings))
-    return CheckLine(question=Question(name=name, claim="it holds"), findings=told)
+    question = Question(
+        name=name,
+        claim="it holds",
+        severity=Severity.WRONG,
+        rule="it is held",
+        tolerance="none",
+        reason="it is there",
+        rules_out="that it is not",
+    )
+    return CheckLine(question=question, findings=told)
 
 
 SEAL = line("seal", passed("9 files"))

@@ -15,7 +15,7 @@ from telemetry.record.files import read_json
 from tests.support.records import Plan, build_run
 
 TOY_CHECK = '''
-from analysis.audit.check import Case, Check, Finding, judged
+from analysis.audit.check import Case, Check, Finding, Severity, judged
 
 
 def prompts_even(case: Case) -> Finding:
@@ -24,7 +24,16 @@ def prompts_even(case: Case) -> Finding:
     return judged([f"{prompts} prompts"] if prompts % 2 else [], f"{prompts} prompts, in pairs")
 
 
-EVEN = Check(name="even", claim="prompts come in pairs", look=prompts_even)
+EVEN = Check(
+    name="even",
+    claim="prompts come in pairs",
+    severity=Severity.WEAK,
+    rule="the spec's number of prompts is even",
+    tolerance="none",
+    reason="a number is even or it is not",
+    rules_out="a prompt without its pair",
+    look=prompts_even,
+)
 '''
 
 
