@@ -8,9 +8,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.audit.chain_checks import CHAIN_CHECKS
+from analysis.audit.chains import read_shards, seen_in
+from analysis.audit.check import Case, Outcome
 from telemetry.record.clock_offset import HostOffset
 from telemetry.record.files import read_json
-from telemetry.record.paths import AttemptPaths, list_runs
+from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import EndState
 from tests.system.slurm.site import POINT, Site
 
@@ -42,6 +45,24 @@ def check_record(attempt: AttemptPaths, nodes: int, ranks_per_node: int) -> None
         assert offset.end is not None
         for reading in (offset.start, offset.end):
             assert abs(reading.offset_us) <= reading.error_us <= MOST_OFFSET_US
+
+
+def check_chains(attempt: AttemptPaths) -> None:
+    """Each node's watcher signed what it wrote, and held the other's links and its ranks' ends."""
+    shards = {shard.name: shard for shard in read_shards(attempt)}
+    heads: dict[str, set[str]] = {
+        name: {seen[0] for seen in seen_in(shard)} for name, shard in shards.items()
+    }
+    for host, other, ranks in (("n1", "n2", (0, 1)), ("n2", "n1", (2, 3))):
+        assert f"samples/{other}/0" in heads[f"samples/{host}"]
+        for rank in ranks:
+            assert f"spans/rank-{rank:05d}/0" in heads[f"samples/{host}"]
+            assert f"samples/{host}/0" in heads[f"spans/rank-{rank:05d}"]
+        assert all(link.signature for link in shards[f"samples/{host}"].links())
+    run = RunPaths(results=attempt.folder.parents[1], run_id=attempt.folder.parent.name)
+    for check in CHAIN_CHECKS:
+        finding = check.look(Case(run))
+        assert finding.outcome is Outcome.PASSED, finding
 
 
 def check_passes(attempt: AttemptPaths, *, prompts: int, batches: int) -> None:
@@ -83,6 +104,7 @@ def run_sealed(
 def test_two_nodes_of_two_ranks_are_one_run(cluster: Site, tmp_path: Path) -> None:
     # A prompt more than batches of two hold: the last batch of each pass is smaller.
     words = ("engine=fast", "prompts=5", "max_warmup_batches=8", "min_window_s=2")
+    words += ("telemetry.link_s=0.5",)
     attempt = run_sealed(cluster, tmp_path / "results", 2, 2, *words)
     check_record(attempt, 2, 2)
     assert cluster.job_state(attempt) == "COMPLETED"
@@ -90,6 +112,7 @@ def test_two_nodes_of_two_ranks_are_one_run(cluster: Site, tmp_path: Path) -> No
     assert slurm["cluster"] == "devcluster"
     assert slurm["nodes"] == "n[1-2]"
     audit(tmp_path / "results")
+    check_chains(attempt)
     check_passes(attempt, prompts=5, batches=3)
 
 
