@@ -15,6 +15,7 @@ from telemetry.record.files import read_plain
 from telemetry.record.signer import BadSignatureError, SigningError, UnknownSignerError
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
     from sigstore.models import Bundle
 
 TOKEN_VARIABLE: Final = "SIGSTORE_ID_TOKEN"  # noqa: S105
@@ -36,6 +37,13 @@ class SigstoreSigner:
     """Sigstore's trusted root, as its own tools keep it: trusted_root.json."""
 
 
+class _Anybody:
+    """Whoever it is: sigstore's own of that kind warns on standard error."""
+
+    def verify(self, cert: "Certificate") -> None:
+        """Refuse nobody."""
+
+
 def check_bundle(data: bytes, path: Path, of: str, signer: SigstoreSigner) -> str:
     """Who signed `data`, in words.
 
@@ -53,10 +61,11 @@ def check_bundle(data: bytes, path: Path, of: str, signer: SigstoreSigner) -> st
         ValueError: it is no bundle.
     """
     bundle = _read(path)
+    from cryptography.x509 import ExtensionNotFound  # noqa: PLC0415
     from sigstore.errors import Error, VerificationError  # noqa: PLC0415
     from sigstore.models import TrustedRoot  # noqa: PLC0415
     from sigstore.verify import Verifier  # noqa: PLC0415
-    from sigstore.verify.policy import Identity, UnsafeNoOp  # noqa: PLC0415
+    from sigstore.verify.policy import Identity  # noqa: PLC0415
 
     try:
         verifier = Verifier(trusted_root=TrustedRoot.from_file(str(signer.trusted_root)))
@@ -67,8 +76,8 @@ def check_bundle(data: bytes, path: Path, of: str, signer: SigstoreSigner) -> st
         ) from error
     try:
         # Apart, to tell a bundle of nothing here from one of somebody else.
-        verifier.verify_artifact(data, bundle, UnsafeNoOp())
-    except (VerificationError, ValueError, KeyError, TypeError) as error:
+        verifier.verify_artifact(data, bundle, _Anybody())
+    except (VerificationError, ExtensionNotFound, ValueError, KeyError, TypeError) as error:
         raise BadSignatureError(
             f"{path.name} is not the signature of {of}: {_said(error)}"
         ) from error
@@ -76,7 +85,7 @@ def check_bundle(data: bytes, path: Path, of: str, signer: SigstoreSigner) -> st
         verifier.verify_artifact(
             data, bundle, Identity(identity=signer.identity, issuer=signer.issuer)
         )
-    except VerificationError as error:
+    except (VerificationError, ExtensionNotFound) as error:
         raise UnknownSignerError(
             f"{path.name} is of {_identity(bundle)}, not of {signer.identity} by {signer.issuer}"
         ) from error

@@ -11,7 +11,8 @@ from analysis.audit.authorship_checks import signed
 from analysis.audit.check import Case, Finding, Outcome
 from analysis.audit.registry import CHECKS
 from analysis.audit.trust import Trust
-from telemetry.record.beside import MINISIGN, beside, is_beside, signature_of, signer_name
+from telemetry.evidence.bundle import SigstoreSigner
+from telemetry.record.beside import BUNDLE, MINISIGN, beside, is_beside, signature_of, signer_name
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.roots import Root, merkle_root
@@ -19,6 +20,7 @@ from telemetry.record.signature import sign_file
 from telemetry.sign.__main__ import main
 from tests.support.records import Plan, build_run
 from tests.support.signing import allow, make_key, make_minisign_key
+from tests.support.sigstore_log import ISSUER, Sigstore
 
 
 @pytest.fixture
@@ -138,6 +140,22 @@ def test_a_time_that_no_calendar_has_fails_and_does_not_raise(
     write_json(seal, {**read_json(seal), "sealed_us": 10**18})
     sign_file(seal, key)
     assert told(run, trust).outcome is Outcome.FAILED
+
+
+def test_a_bundle_of_sigstore_s_counts_for_whom_the_auditor_names(
+    run: RunPaths, tmp_path: Path, trust: Trust
+) -> None:
+    sigstore, seal = Sigstore.new(), run.attempt(1).seal
+    beside(seal, BUNDLE).write_bytes(sigstore.sign(seal.read_bytes(), "jo@center.example"))
+    root = sigstore.write_root(tmp_path / "root.json")
+    jo = SigstoreSigner(identity="jo@center.example", issuer=ISSUER, trusted_root=root)
+    assert told(run, Trust(sigstore=jo)).outcome is Outcome.PASSED
+    assert told(run, Trust()).outcome is Outcome.UNSEEN
+    # Whom the auditor names by another kind of key alone is not this one.
+    assert told(run, trust).outcome is Outcome.FAILED
+    assert as_sealed(run).outcome is Outcome.PASSED
+    write_json(seal, {**read_json(seal), "sealed_us": 1})
+    assert told(run, Trust(sigstore=jo)).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(
