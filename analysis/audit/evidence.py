@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
-from analysis.audit.check import Outcome
+from analysis.audit.check import Finding, Outcome
 from telemetry.terminal import printable
 
 # A check that failed or could not be looked at is not made good by another of its kind.
@@ -33,6 +33,11 @@ class Told(Protocol):
         """What was seen, in one line."""
         ...
 
+    @property
+    def worst(self) -> tuple[str, Finding]:
+        """The run, and what was seen of it, that stands for all."""
+        ...
+
     def counts(self) -> dict[Outcome, int]:
         """Of how many runs each outcome came."""
         ...
@@ -52,6 +57,8 @@ class EvidenceKind:
     """What cannot have happened where it stands."""
     leaves: str
     """What still can."""
+    is_told: bool = False
+    """Whether it is worth little without who, where or when: those are told along."""
 
 
 KINDS: Final = (
@@ -70,6 +77,13 @@ KINDS: Final = (
         leaves="one who writes every part anew",
     ),
     EvidenceKind(
+        name="link-keys",
+        title="the keys of that chain",
+        checks=("link-keys",),
+        rules_out="a part written anew after the run, whose keys were in its memory alone",
+        leaves="one who makes all of a node's links again",
+    ),
+    EvidenceKind(
         name="countersigned",
         title="the other nodes' countersigning",
         checks=("countersigned",),
@@ -82,6 +96,7 @@ KINDS: Final = (
         checks=("signature",),
         rules_out="everybody but the key's holder",
         leaves="the key's holder, at any time",
+        is_told=True,
     ),
     EvidenceKind(
         name="root",
@@ -89,6 +104,7 @@ KINDS: Final = (
         checks=("lodged",),
         rules_out="a run changed or taken away since the root was lodged, by anybody",
         leaves="what was done before",
+        is_told=True,
     ),
     EvidenceKind(
         name="time-stamp",
@@ -96,6 +112,7 @@ KINDS: Final = (
         checks=("seal-stamp", "root-stamp"),
         rules_out="a seal made after that time, by anybody but the authority",
         leaves="what was done before, and who did it",
+        is_told=True,
     ),
 )
 """Every kind, from what anybody can make again to what nobody can."""
@@ -111,6 +128,8 @@ class EvidenceStanding:
     """Passed where it stands, failed where it is broken, not applicable where there is none."""
     told: str
     """What the checks that decide on it saw, in one line."""
+    short: str = ""
+    """The same of one run that stands for all."""
 
     def to_mapping(self) -> dict[str, Any]:
         """Its JSON form."""
@@ -162,13 +181,8 @@ class Evidence:
         said = [f"Evidence: {self.verdict}."]
         stands = self._those(Outcome.PASSED)
         if stands:
-            said.append(
-                "It stands on "
-                + "; ".join(
-                    f"{one.kind.title}, which rules out {one.kind.rules_out}" for one in stands
-                )
-                + f". That leaves {stands[-1].kind.leaves}."
-            )
+            told = "; ".join(_told(one) for one in stands)
+            said.append(f"It stands on {told}. That leaves {stands[-1].kind.leaves}.")
         said += [f"Broken: {one.kind.title} ({one.told})." for one in self._those(Outcome.FAILED)]
         said += [
             f"Not known to stand: {one.kind.title} ({one.told})."
@@ -193,6 +207,11 @@ class Evidence:
         return next((one.outcome for one in self.standings if one.kind.name == name), None)
 
 
+def _told(one: EvidenceStanding) -> str:
+    more = f" ({one.short})" if one.kind.is_told else ""
+    return f"{one.kind.title}{more}, which rules out {one.kind.rules_out}"
+
+
 def _standing(kind: EvidenceKind, lines: Mapping[str, Told]) -> EvidenceStanding | None:
     asked = [lines[name] for name in kind.checks if name in lines]
     if not asked:
@@ -207,6 +226,7 @@ def _standing(kind: EvidenceKind, lines: Mapping[str, Told]) -> EvidenceStanding
         kind=kind,
         outcome=outcome,
         told=printable("; ".join(line.evidence for line in deciding)),
+        short=printable("; ".join(line.worst[1].evidence for line in deciding)),
     )
 
 

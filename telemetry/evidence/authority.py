@@ -5,13 +5,12 @@ does, no redirection is followed, and nothing but http and https is spoken.
 """
 
 import http.client
-import queue
-import threading
 import urllib.error
 import urllib.request
 from typing import Final
 from urllib.parse import urlsplit
 
+from telemetry.evidence.bounded import within
 from telemetry.evidence.time_stamp import MOST_BYTES
 
 PATIENCE_S: Final = 20.0
@@ -51,41 +50,23 @@ def ask(url: str, query: bytes, *, patience_s: float = PATIENCE_S) -> bytes:
     Raises:
         NoStampError: it does not answer in time, answers too much, or refuses.
     """
-    answers: queue.SimpleQueue[bytes | NoStampError] = queue.SimpleQueue()
-    # A bound on each reading alone is none on the whole: one may answer a byte every nine seconds,
-    # and a name that nobody serves is looked up for a minute.
-    thread = threading.Thread(
-        target=_ask, args=(url, query, patience_s, answers), daemon=True, name="authority"
-    )
-    thread.start()
     try:
-        answer = answers.get(timeout=patience_s)
-    except queue.Empty:
-        raise NoStampError(f"{url} must answer within {patience_s:g} s, but did not") from None
-    if isinstance(answer, NoStampError):
-        raise answer
-    return answer
-
-
-def _ask(
-    url: str,
-    query: bytes,
-    patience_s: float,
-    answers: "queue.SimpleQueue[bytes | NoStampError]",
-) -> None:
-    try:
-        answers.put(_answer(url, query, patience_s))
-    except NoStampError as error:
-        answers.put(error)
+        return within(
+            lambda: _answer(url, query, patience_s),
+            patience_s,
+            (NoStampError, OSError, http.client.HTTPException, ValueError),
+        )
     except urllib.error.HTTPError as error:
         where = error.headers.get("Location") if error.headers else None
         led = f" and leads to {where[:200]}, which is not followed" if where else ""
-        answers.put(NoStampError(f"{url} answers {error.code}{led}"))
+        raise NoStampError(f"{url} answers {error.code}{led}") from error
     except urllib.error.URLError as error:
-        answers.put(NoStampError(f"{url} cannot be reached: {error.reason}"))
+        raise NoStampError(f"{url} cannot be reached: {error.reason}") from error
+    except TimeoutError as error:
+        raise NoStampError(f"{url} must answer within {patience_s:g} s, but did not") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        answers.put(NoStampError(f"{url} cannot be reached: {said}"))
+        raise NoStampError(f"{url} cannot be reached: {said}") from error
 
 
 def _answer(url: str, query: bytes, patience_s: float) -> bytes:

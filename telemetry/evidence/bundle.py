@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from telemetry.command import lacks
+from telemetry.evidence.bounded import within
 from telemetry.record.files import read_plain
 from telemetry.record.signer import BadSignatureError, SigningError, UnknownSignerError
 
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE: Final = "SIGSTORE_ID_TOKEN"  # noqa: S105
 """Where an identity token is taken from: a word of a command line stands in every process list."""
+PATIENCE_S: Final = 120.0
+"""Three services one after another, and their keys before."""
 # A certificate, a log's entry and its proof are some kilobytes.
 _MOST_BYTES: Final = 1 << 20
 _EXTRA: Final = "evidence"
+
+
+class NoBundleError(RuntimeError):
+    """Sigstore could not be asked, or did not answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,33 +111,55 @@ def told_of_bundle(path: Path) -> str:
     return f"{said}; whether it is --sigstore-identity tells"
 
 
-def sign_bundle(data: bytes) -> bytes:
-    """A bundle over `data` by the identity whose token the environment has; asks the network.
+def require_token() -> None:
+    """Refuse what cannot sign, before anybody is asked.
 
     Raises:
-        SigningError: there is no token, it is over, sigstore is not installed or not reachable.
+        SigningError: there is no token, it is none or over, or sigstore is not installed.
     """
     token = os.environ.get(TOKEN_VARIABLE)
     if not token:
         raise SigningError(f"`{TOKEN_VARIABLE}` must hold an identity token, but is not set")
     _require()
-    from sigstore.errors import Error  # noqa: PLC0415
-    from sigstore.models import ClientTrustConfig  # noqa: PLC0415
     from sigstore.oidc import IdentityError, IdentityToken  # noqa: PLC0415
-    from sigstore.sign import SigningContext  # noqa: PLC0415
 
     try:
-        identity = IdentityToken(token)
+        valid = IdentityToken(token).in_validity_period()
     except (IdentityError, ValueError) as error:
         raise SigningError(
             f"`{TOKEN_VARIABLE}` must hold an identity token, but does not: {_said(error)}"
         ) from error
+    if not valid:
+        raise SigningError(f"`{TOKEN_VARIABLE}` must hold a token that is not over, but it is")
+
+
+def sign_bundle(data: bytes) -> bytes:
+    """A bundle over `data` by the identity whose token the environment has; asks the network.
+
+    Raises:
+        NoBundleError: sigstore is not reachable, refuses, or does not answer in time.
+        SigningError: as `require_token`.
+    """
+    require_token()
+    from sigstore.errors import Error  # noqa: PLC0415
+
+    raises = (Error, OSError, ValueError, LookupError)
     try:
-        context = SigningContext.from_trust_config(ClientTrustConfig.production())
-        with context.signer(identity) as signer:
-            return signer.sign_artifact(data).to_json().encode()
-    except (Error, OSError, ValueError, LookupError) as error:
-        raise SigningError(f"sigstore could not be asked: {_said(error)}") from error
+        return within(lambda: _signed(data), PATIENCE_S, raises)
+    except TimeoutError as error:
+        raise NoBundleError(f"sigstore {error}") from error
+    except raises as error:
+        raise NoBundleError(f"sigstore could not be asked: {_said(error)}") from error
+
+
+def _signed(data: bytes) -> bytes:
+    from sigstore.models import ClientTrustConfig  # noqa: PLC0415
+    from sigstore.oidc import IdentityToken  # noqa: PLC0415
+    from sigstore.sign import SigningContext  # noqa: PLC0415
+
+    context = SigningContext.from_trust_config(ClientTrustConfig.production())
+    with context.signer(IdentityToken(os.environ[TOKEN_VARIABLE])) as signer:
+        return signer.sign_artifact(data).to_json().encode()
 
 
 def _read(path: Path) -> "Bundle":

@@ -13,13 +13,12 @@ from typing import Any, Final
 
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.document import due
-from telemetry.evidence.bundle import sign_bundle
+from telemetry.evidence.bundle import require_token
 from telemetry.evidence.lodged import Lodging, write_lodgings
 from telemetry.evidence.lodging_place import Keeper
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.beside import BUNDLE, beside
-from telemetry.record.files import write_bytes
 from telemetry.record.paths import list_runs
 from telemetry.record.place import named_place, shown
 from telemetry.record.roots import Root, list_roots
@@ -27,7 +26,7 @@ from telemetry.record.signature import sign_file, signature_by
 from telemetry.record.signer import SigningError
 from telemetry.sign.lodging import lodge
 from telemetry.sign.order import Order, add_order
-from telemetry.sign.signing import Sealed, Signing, sign_seals, signed_by, signer_of
+from telemetry.sign.signing import Sealed, Signing, add_bundle, sign_seals, signed_by, signer_of
 from telemetry.sign.stamping import Stamped, ask_authority, take_answers, write_queries
 from telemetry.waiting import waiting
 
@@ -94,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Before anything is hashed; one that cannot sign is none though all is signed already.
         own = None if order.key is None else signer_of(order.key)
+        if order.sigstore:
+            require_token()
         return _act(order, _Done(results=results, sealed=sealed, own=own))
     except (SigningError, ValueError) as error:
         complain(_WHO, str(error))
@@ -155,9 +156,9 @@ def _sign_root(order: Order, done: _Done, kept: Path, out: Output, root: Root) -
         sign_file(kept, order.key, order.name)
         if was and signed_by(kept, signature, kept.name, done.faults) not in ("", done.own):
             out.say("the root was signed before by another key, which stays")
-    if order.sigstore and not beside(kept, BUNDLE).exists():
-        write_bytes(beside(kept, BUNDLE), sign_bundle(kept.read_bytes()))
-    out.say(f"wrote {kept}{' and its signature' if order.signs else ''}")
+    if order.sigstore and not signing.silent and not beside(kept, BUNDLE).exists():
+        add_bundle(kept, signing)
+    out.say(f"wrote {kept}{' and its signature' if order.key is not None else ''}")
 
 
 def _tell(done: _Done, out: Output) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from telemetry.clock import wall_us
-from telemetry.evidence.bundle import sign_bundle
+from telemetry.evidence.bundle import NoBundleError, sign_bundle
 from telemetry.record.beside import BUNDLE, beside
 from telemetry.record.files import write_bytes
 from telemetry.record.paths import AttemptPaths, RunPaths
@@ -33,6 +33,8 @@ class Signing:
     """Runs of which sigstore gave a bundle now."""
     faults: list[str] = field(default_factory=list)
     """What is wrong, one line each."""
+    silent: bool = False
+    """Whether sigstore was asked and gave no bundle: it is asked no more."""
 
 
 def sign_seals(sealed: Sealed, key: Path | None, name: str | None, *, sigstore: bool) -> Signing:
@@ -54,15 +56,31 @@ def sign_seals(sealed: Sealed, key: Path | None, name: str | None, *, sigstore: 
                     sign_file(attempt.seal, key, name)
                     signing.news.append(run.run_id)
         bundle = beside(attempt.seal, BUNDLE)
-        if sigstore and not bundle.exists():
+        if sigstore and not signing.silent and not bundle.exists():
             differences = differences or [_difference(run, attempt)]
-            if differences[0] is None:
-                write_bytes(bundle, sign_bundle(attempt.seal.read_bytes()))
+            if differences[0] is None and add_bundle(attempt.seal, signing):
                 signing.bundles.append(run.run_id)
         if differences and differences[0] is not None:
             # Whoever signs answers for it.
             signing.faults.append(f"{run.run_id}: {differences[0]}; not signed")
     return signing
+
+
+def add_bundle(signed: Path, signing: Signing) -> bool:
+    """Put a bundle of sigstore's beside a file; False, and a fault, where there is none to have.
+
+    Raises:
+        OSError: it cannot be written.
+        SigningError: there is no identity token, or sigstore is not installed.
+    """
+    try:
+        bundle = sign_bundle(signed.read_bytes())
+    except NoBundleError as error:
+        signing.silent = True
+        signing.faults.append(f"no bundle: {error}")
+        return False
+    write_bytes(beside(signed, BUNDLE), bundle)
+    return True
 
 
 def signer_of(key: Path) -> str:

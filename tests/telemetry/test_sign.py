@@ -1,15 +1,19 @@
 """`python -m telemetry.sign`: what is signed, by whom, and what is said where it was before."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from telemetry.command import ExitCode
+from telemetry.evidence.lodged import read_lodgings
 from telemetry.record.beside import signature_of
 from telemetry.record.paths import RunPaths
+from telemetry.record.roots import list_roots
 from telemetry.sign.__main__ import main
 from tests.support.records import build_run
 from tests.support.signing import make_key
+from tests.support.sigstore_log import make_token
 from tests.support.told import complaints
 
 Captured = pytest.CaptureFixture[str]
@@ -68,6 +72,77 @@ def test_an_empty_key_is_told_as_a_key(run: RunPaths, capsys: Captured) -> None:
         capsys.readouterr().err
         == "sign: `--key` must be an SSH or minisign key's file, but is '' instead\n"
     )
+
+
+def test_a_program_is_told_root_signers_and_lodgings(
+    run: RunPaths, tmp_path: Path, capsys: Captured
+) -> None:
+    key = make_key(tmp_path / "key")
+    words = [str(run.results), "--key", str(key), "--lodge", f"git={tmp_path}", "--json"]
+    assert main(words) == ExitCode.FAILED
+    told = json.loads(capsys.readouterr().out)
+    assert told["schema"] == "joulegrid.sign"
+    assert told["exit_code"] == ExitCode.FAILED
+    assert told["signed"] == [run.run_id]
+    assert told["seals"] == 1
+    (signer,) = told["signers"]
+    assert signer.startswith("ED25519 key SHA256:")
+    (path,) = list_roots(run.results)
+    assert told["root"] == path.stem
+    (lodging,) = told["lodged"]
+    assert lodging["where"] == f"git={tmp_path}"
+    assert not lodging["kept"]
+    assert lodging["answer"].startswith("git refuses: fatal: not a git repository")
+    assert told["errors"] == [f"not lodged in git={tmp_path}: {lodging['answer']}"]
+
+
+def test_a_refused_lodging_leaves_the_root_signed_and_says_why(
+    run: RunPaths, tmp_path: Path, capsys: Captured
+) -> None:
+    key = make_key(tmp_path / "key")
+    assert main([str(run.results), "--key", str(key), "--lodge", f"git={tmp_path}"]) == 1
+    assert capsys.readouterr().err.startswith(f"sign: not lodged in git={tmp_path}: git refuses")
+    (path,) = list_roots(run.results)
+    assert signature_of(path).is_file()
+    assert [one.kept for one in read_lodgings(path)] == [False]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "one of `--key`, `--sigstore`, `--tsa`, `--tsa-query`, `--tsr` and `--lodge` must"),
+        (["--as", "center", "--tsa-query"], "`--key` must be given with `--as`"),
+        (["--tsa", "file:///etc/passwd"], "`--tsa` must be a URL of http or https"),
+        (["--lodge", "svn"], "`--lodge` must be git, git=REPOSITORY or slurm"),
+        (["--tsr", "/nonexistent/a.tsr", "--stamp-seals"], "must be given with `--stamp-seals`"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused_before_anything_is_written(
+    run: RunPaths, words: list[str], said: str, capsys: Captured
+) -> None:
+    assert main([str(run.results), *words]) == ExitCode.BAD_INPUT
+    assert said in capsys.readouterr().err
+    assert list_roots(run.results) == []
+
+
+def test_sigstore_without_a_token_is_refused_in_a_line(
+    run: RunPaths, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SIGSTORE_ID_TOKEN", raising=False)
+    assert main([str(run.results), "--sigstore"]) == ExitCode.BAD_INPUT
+    assert "`SIGSTORE_ID_TOKEN` must hold an identity token" in capsys.readouterr().err
+
+
+def test_a_sigstore_that_cannot_be_asked_leaves_the_root_and_says_so(
+    run: RunPaths, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", make_token())
+    # Nobody listens where every request is led.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main([str(run.results), "--sigstore"]) == ExitCode.FAILED
+    assert "sign: no bundle: sigstore could not be asked: " in capsys.readouterr().err
+    assert len(list_roots(run.results)) == 1
 
 
 def test_what_it_says_fits_a_terminal_but_for_paths_and_commands(

@@ -44,7 +44,10 @@ def test_a_seal_alone_has_no_author() -> None:
 def test_a_signature_by_somebody_allowed_has_an_author() -> None:
     evidence = Evidence.of([SEAL, line("signature", passed("signed by jo"))])
     assert evidence.verdict == "consistent, author known"
-    assert "the signature, which rules out everybody but the key's holder" in evidence.paragraph
+    assert (
+        "the signature (signed by jo), which rules out everybody but the key's holder"
+        in evidence.paragraph
+    )
 
 
 def test_a_signature_that_nobody_could_look_up_is_not_told_to_stand() -> None:

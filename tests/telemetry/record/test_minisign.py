@@ -178,7 +178,7 @@ def test_the_program_takes_our_signature(signed: Path, key: Path) -> None:
 @PROGRAM
 def test_what_the_program_signed_counts(signed: Path, tmp_path: Path) -> None:
     made = tmp_path / "made"
-    make = ["minisign", "-G", "-W", "-p", f"{made}.pub", "-s", made]
+    make = ["minisign", "-G", "-W", "-p", f"{made}.pub", "-s", str(made)]
     subprocess.run(make, check=True, capture_output=True)
     path = beside(signed, MINISIGN)
     path.unlink()
