@@ -16,9 +16,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Those that need no hardware of their own; watching, decode and nvml_calls need a GPU, dcgm_cost
 # NVIDIA's bindings.
 BENCHMARKS ?= merge launch watcher_cost watcher_kill slurm
-# One more worker than cores, for much of what the tests do is wait; a file is one worker's, so
+# Two more workers than cores, for much of what the tests do is wait; a file is one worker's, so
 # that its cluster, browser or ranks are made once, and the longest come first (tests/conftest.py).
-WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 1 : 8)))
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 2 : 8)))
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What needs seconds of its own, or another program: tests/README.md.
 FAST := not gpu and not dcgm and not slow and not ranks and not watcher and not kernels and not grids and not reports

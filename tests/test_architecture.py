@@ -146,9 +146,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry", "telemetry.record"),
     },
     "analysis.audit": {
-        *("analysis.energy", "analysis.meter", "analysis.performance", "analysis.runs"),
-        *("analysis.tables", "telemetry", "telemetry.accounting", "telemetry.boards"),
-        *("telemetry.evidence", "telemetry.merge", "telemetry.record", "telemetry.shards"),
+        *("analysis.energy", "analysis.figures", "analysis.meter", "analysis.performance"),
+        *("analysis.report", "analysis.runs", "analysis.tables", "telemetry"),
+        *("telemetry.accounting", "telemetry.boards", "telemetry.evidence"),
+        *("telemetry.merge", "telemetry.record", "telemetry.shards"),
     },
     # A copy is told as the audit tells one, and a verdict's claims in its words.
     "analysis.compare": {
@@ -156,7 +157,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.statistics", "analysis.tables", "telemetry", "telemetry.record"),
     },
     "analysis.report": {
-        *("analysis.audit", "analysis.figures", "analysis.runs", "analysis.tables"),
+        *("analysis.figures", "analysis.runs", "analysis.tables"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },
     "analysis.crate": {"analysis.runs", "analysis.tables", "telemetry", "telemetry.record"},

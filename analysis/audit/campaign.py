@@ -6,6 +6,7 @@ need of it is taken before, by `TAKERS`, and is small: a few kilobytes a GPU.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ from analysis.audit.paces import Paces, run_paces
 from analysis.audit.settings import Settings, run_settings
 from analysis.audit.traces import TraceMarks, trace_marks
 from analysis.audit.trust import Trust
+from analysis.runs.sealed_runs import Loaded, load
 from analysis.runs.unreadable import UNREADABLE, shortened
-from analysis.tables.build import RunRows
+from analysis.tables.build import RunRows, build_tables
+from analysis.tables.table import Tables
 
 TAKERS: Final[dict[str, Callable[[Case], Any]]] = {
     "attempt": lambda case: case.attempt.number,
@@ -83,6 +86,12 @@ class Campaign:
     """What is known of each sealed run, by name."""
     rows: Mapping[str, RunRows] = field(default_factory=dict)
     """Their rows of the report's tables by run, where there is a report to hold against them."""
+
+    @cached_property
+    def made(self) -> tuple[Loaded, Tables]:
+        """The sealed runs as a report loads them, and its tables."""
+        loaded = load(self.results)
+        return loaded, build_tables(loaded, self.rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from analysis.audit.meter_checks import METER_CHECKS
 from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.near_copies import NEAR_COPY_CHECKS
 from analysis.audit.pace_checks import PACE_CHECKS
+from analysis.audit.page_checks import PAGE_CHECKS
 from analysis.audit.plan_checks import PLAN_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.reach_checks import REACH_CHECKS
@@ -71,5 +72,6 @@ FOLDER_CHECKS: Final[list[FolderCheck]] = [
     *REPEAT_SETTING_CHECKS,
     *PACE_CHECKS,
     *REPORT_CHECKS,
+    *PAGE_CHECKS,
 ]
 """All checks of a results folder's runs together, in the order they are made and told."""

@@ -5,8 +5,6 @@ from typing import Final
 
 from analysis.audit.campaign import Campaign, FolderCheck
 from analysis.audit.check import Finding, Severity, judged, skipped
-from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
 from analysis.tables.dictionary import DICTIONARY, dictionary
 from analysis.tables.file_metadata import same_meanings
 from analysis.tables.table import Table
@@ -21,7 +19,7 @@ def tables_come_again(campaign: Campaign) -> Finding:
     folder = report_folder(campaign.results) / "tables"
     if not folder.is_dir():
         return skipped("no report was written yet")
-    made = build_tables(load(campaign.results), campaign.rows)
+    _, made = campaign.made
     tables = made.all()
     faults = [fault for table in tables for fault in _table_faults(folder, table)]
     told = folder / DICTIONARY

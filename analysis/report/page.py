@@ -24,6 +24,7 @@ from analysis.report.origin import origin
 from analysis.report.sentences import NEVER_MEASURED, comparison_note, missing, summary
 from analysis.report.staging import staged
 from analysis.report.verdict import AuditVerdict
+from analysis.report.written_by import KEY, written_by
 from analysis.runs.sealed_runs import DAMAGED, Loaded
 from analysis.tables.build import build_tables
 from analysis.tables.column import alike, visible
@@ -100,6 +101,7 @@ def _of_what(loaded: Loaded) -> dict[str, Any]:
         "seals_sha256": seals_digest(loaded.results),
         "audit_sha256": audit_digest(loaded.results),
         "runs": [run.run_id for run in loaded.runs],
+        KEY: written_by(),
     }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from analysis.audit.check import Outcome
 from analysis.runs.sealed_runs import NOT_AS_SEALED, Loaded
 from analysis.runs.unreadable import UNREADABLE
 from telemetry.nearest import told_count
@@ -15,6 +14,9 @@ from telemetry.terminal import printable
 
 # The audit's check that every file is as it was sealed.
 _SEAL_CHECK: Final = "seal"
+# The outcomes of a check, in the words of audit.json, and their boxes in the audit's list.
+_FAILED, _SKIPPED, _UNSEEN = "failed", "not applicable", "could not be looked at"
+_MARKS: Final = {"passed": "[x]", _FAILED: "[ ]", _SKIPPED: "[-]", _UNSEEN: "[?]"}
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 
 
@@ -32,8 +34,7 @@ class CheckText:
     @property
     def mark(self) -> str:
         """The check box of the audit's list."""
-        known = {outcome.value: outcome.mark for outcome in Outcome}
-        return known.get(self.outcome, "[?]")
+        return _MARKS.get(self.outcome, _MARKS[_UNSEEN])
 
     @property
     def style(self) -> str:
@@ -58,11 +59,16 @@ class AuditVerdict:
     """What each check saw, whatever the files are now."""
 
     @classmethod
+    def none(cls) -> Self:
+        """Where nobody has audited."""
+        return cls(text="Not audited yet.", good=False, of_these=False)
+
+    @classmethod
     def of(cls, loaded: Loaded) -> Self:
         """The verdict of the audit that lies in the results folder."""
         path = report_folder(loaded.results) / AUDIT
         if not path.is_file():
-            return cls(text="Not audited yet.", good=False, of_these=False)
+            return cls.none()
         try:
             return cls._read(read_json(path), loaded)
         except UNREADABLE:
@@ -100,13 +106,13 @@ def _judged(
     audit: Mapping[str, Any], checks: tuple[CheckText, ...], *, counted: bool
 ) -> tuple[str, bool]:
     """What an audit of these files says, and whether it leaves no doubt."""
-    counts = {
-        outcome: sum(check.outcome == outcome.value for check in checks) for outcome in Outcome
-    }
-    failed, unseen = counts[Outcome.FAILED], counts[Outcome.UNSEEN]
+    failed, skipped, unseen = (
+        sum(check.outcome == outcome for check in checks)
+        for outcome in (_FAILED, _SKIPPED, _UNSEEN)
+    )
     parts = [
         f"{failed} failed" if failed else "none failed",
-        f"{counts[Outcome.SKIPPED]} not applicable",
+        f"{skipped} not applicable",
         f"{unseen} could not be looked at",
     ]
     changes = audit.get("runs_with_changes")
