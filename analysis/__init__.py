@@ -1,6 +1,7 @@
 """From sealed runs to tables, figures, a report and an audit.
 
 - `__main__`: tables, figures and one page from the sealed runs of a results folder.
+- `appendix/`: what a paper appends of its measurements, from the record alone.
 - `audit/`: every claim again, from files.
 - `compare/`: sealed runs of several sides, cell by cell, with a verdict each.
 - `crate/`: sealed runs as an RO-Crate, and a crate looked at.

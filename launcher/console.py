@@ -23,6 +23,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "sign": "who answers for what is sealed, and one hash of all of it",
     "compare": "two folders of results, point by point, with the reasons",
     "crate": "sealed runs as an RO-Crate for an archive, and one verified",
+    "appendix": "what a paper appends of its measurements, from the record",
     "reproduce": "run again what a sealed record holds, and compare",
     "accounting": "what the center's books say of the jobs, beside the runs",
     "meter": "an outside meter's log beside the runs, as a witness",

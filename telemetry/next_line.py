@@ -23,6 +23,7 @@ VERBS: Final[Mapping[str, str]] = {
     "analysis.meter": "meter",
     "analysis.crate": "crate",
     "launcher.accounting": "accounting",
+    "analysis.appendix": "appendix",
     "launcher.completion": "completion",
 }
 """The console command's word for each module that `python -m` runs."""

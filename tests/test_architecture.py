@@ -161,6 +161,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },
     "analysis.crate": {"analysis.runs", "analysis.tables", "telemetry", "telemetry.record"},
+    "analysis.appendix": {
+        *("analysis.report", "analysis.runs", "analysis.tables", "telemetry"),
+        "telemetry.record",
+    },
     "analysis.results": {"analysis.runs", "analysis.tables", "telemetry", "telemetry.record"},
     "analysis": {
         *(
@@ -201,7 +205,7 @@ LIGHT: Final = (
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
     *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
     *("analysis.report", "analysis.audit", "analysis.compare", "analysis.results"),
-    *("analysis.crate", "analysis.meter"),
+        *("analysis.appendix", "analysis.crate", "analysis.meter"),
 )
 # The one map with a door in it: what it gives, and whence, once somebody asks.
 DOORS: Final = {"analysis": ("analysis.results.opened", "open_results")}

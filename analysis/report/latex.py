@@ -147,7 +147,7 @@ def _set(rows: Sequence[Row], column: Column[Any]) -> _Set:
     chars = max(*(len(line) for line in (*head, column.unit)), min(widest, _MOST_CHARS))
     return _Set(
         head=tuple(lines),
-        cells=tuple(_breakable(text) if wide else escaped(text) for text in texts)
+        cells=tuple(breakable(text) if wide else escaped(text) for text in texts)
         if words
         else tuple(map(_number, texts)),
         chars=chars,
@@ -164,7 +164,7 @@ def _unit(column: Column[Any]) -> str:
     return "" if said or unit in ("", "1") or " " in unit else unit
 
 
-def _breakable(text: str) -> str:
+def breakable(text: str) -> str:
     """Words in which a long name may be broken at the marks within it."""
     return escaped(text).replace(r"\_", r"\_\allowbreak{}").replace("/", r"/\allowbreak{}")
 
