@@ -8,10 +8,13 @@ its runs, and nothing in them. Of one run's folder --out makes a crate of that r
 """
 
 import os
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from telemetry.command import (
     CommandError,
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 _WHO: Final = "crate"
 _MODULE: Final = "analysis.crate"
+# RFC 3986, section 2: what a URI is made of.
+_URL: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _EXITS: Final = {
     ExitCode.DONE: "written, or every file of the crate is as it says",
     ExitCode.FAILED: "a file or a statement is not as it says, a sealed run was changed, or the "
@@ -85,8 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     statement = CrateStatement(
         profile=PROFILES[given.profile],
-        name=given.name,
-        licence=given.license,
+        name=_words("--name", given.name),
+        licence=_licence(given.license),
         published=_date(given.published),
     )
     with waiting("crate"):
@@ -145,7 +150,7 @@ def _told(path: Path, found: "Verified") -> ExitCode:
     if path.is_dir():
         screen.next(typed("analysis.audit", shown(path)))
     else:
-        screen.next(typed("analysis.audit", "FOLDER"))
+        screen.next(shlex.join(["python", "-m", "zipfile", "-e", shown(path), path.stem]))
     return ExitCode.DONE
 
 
@@ -181,6 +186,28 @@ def _out(given: str, place: RecordPlace) -> Path:
     elif out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise CommandError(f"`--out` must be a new or empty folder, but {out} is there")
     return out
+
+
+def _words(flag: str, given: str | None) -> str | None:
+    if given is not None and not given.strip():
+        raise CommandError(f"`{flag}` must be words, but is {given!r} instead")
+    return given
+
+
+def _licence(given: str | None) -> str | None:
+    """Words, or the URL of a licence."""
+    if _words("--license", given) is None or "://" not in str(given):
+        return given
+    try:
+        parts = urlsplit(str(given))
+        is_url = parts.scheme in ("http", "https") and bool(parts.netloc)
+    except ValueError:
+        is_url = False
+    if not is_url or not _URL.fullmatch(str(given)):
+        raise CommandError(
+            f"`--license` must be words or a URL of http(s), but is {given!r} instead"
+        )
+    return given
 
 
 def _date(given: str | None) -> str | None:

@@ -17,7 +17,6 @@ from analysis.runs.labels import RunLabels
 from analysis.runs.sealed_runs import Run, attempt_progress
 from analysis.tables.table import Tables
 from telemetry.clock import US_PER_S
-from telemetry.record.beside import signatures_beside
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import TABLES
 
@@ -103,7 +102,8 @@ def _outputs(entities: Entities, one: Attempted) -> list[Entity]:
     attempt = one.attempt
     merged = [attempt.table(kind) for kind in TABLES]
     told = [attempt.model, attempt.manifest, attempt.ended]
-    seal = [attempt.seal, *signatures_beside(attempt.seal)]
+    # Beside it whatever vouches for it: signatures, time stamps.
+    seal = sorted(attempt.folder.glob(f"{attempt.seal.name}*"))
     return _files(entities, one.paths, [*merged, *told, *seal])
 
 

@@ -46,6 +46,7 @@ _MEANINGS: Final = {
     "responses.parquet": "What was generated: every prompt's answer and its tokens.",
     "steps.parquet": "When tokens were chosen.",
 }
+_BESIDE_SEAL: Final = "seal.json."
 _FOLDERS: Final = {
     "shards": "What one writer wrote, before the merge.",
     "hosts": "What a node's watcher saw when it was ready: sensors, boards, paces.",
@@ -146,6 +147,8 @@ def _add_files(entities: Entities, files: Sequence[PayloadFile]) -> None:
 
 def _meaning(path: PurePosixPath) -> str:
     within = next((_FOLDERS[part] for part in path.parts[:-1] if part in _FOLDERS), None)
+    if path.name.startswith(_BESIDE_SEAL) and path.name not in _MEANINGS:
+        return "What vouches for the seal: who made it, or since when it was there."
     return _MEANINGS.get(path.name) or within or "A file of the run's record."
 
 

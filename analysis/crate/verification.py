@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 from analysis.crate.description import stated
 from analysis.crate.identifiers import path_of
 from analysis.crate.making import TablesOf, described
-from analysis.crate.musts import broken
+from analysis.crate.musts import broken, ids
 from analysis.crate.payload import TABLES, collect
 from analysis.crate.profile import METADATA, PROFILES, Profile
 from analysis.runs.unreadable import UNREADABLE, shortened
@@ -78,7 +78,7 @@ def verify(path: Path) -> Verified:
 
 def _verify_folder(folder: Path) -> Verified:
     metadata = folder / METADATA
-    if not metadata.is_file():
+    if metadata.is_symlink() or not metadata.is_file():
         raise CommandError(
             f"`PATH` must be a crate, but {folder} has no {METADATA}", ExitCode.BAD_INPUT
         )
@@ -263,6 +263,4 @@ def _called(entity: Mapping[str, Any], identifier: str) -> str:
 
 
 def _profile(root: Mapping[str, Any]) -> Profile | None:
-    told = root.get("conformsTo")
-    uris = [one.get("@id") for one in (told if isinstance(told, list) else [told]) if one]
-    return next((one for one in PROFILES.values() if one.uri in uris), None)
+    return next((one for one in PROFILES.values() if one.uri in ids(root, "conformsTo")), None)

@@ -124,6 +124,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("", ["status"], None),
         ("", ["report"], "analysis"),
         ("launch", ["report"], "analysis"),
+        ("", ["crate"], "analysis"),
+        ("analysis", ["crate"], None),
+        ("analysis", ["appendix"], None),
         ("analysis", ["report"], None),
     ],
 )

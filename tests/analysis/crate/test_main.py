@@ -21,6 +21,9 @@ def place(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("words", "said"),
     [
         (["results", "--profile", "1.2"], "`--profile` must be one of"),
+        (["results", "--license", " "], "`--license` must be words"),
+        (["results", "--license", "http://[x"], "`--license` must be words or a URL"),
+        (["results", "--license", "ftp://a b"], "`--license` must be words or a URL"),
         (["results", "--published", "soon"], "`--published` must be a date"),
         (["results", "--out", "results/crate.zip"], "must lie outside the results folder"),
         (["results", "--out", "full"], "must be a new or empty folder"),

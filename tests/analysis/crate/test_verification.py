@@ -182,7 +182,16 @@ def test_what_a_zip_cannot_show_is_told_as_not_looked_at(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"@graph": 1}', '{"@graph": [1]}', '{"@graph": [{"@id": []}]}']
+    "content",
+    [
+        "",
+        "[" * 100_000,
+        "[]",
+        "{}",
+        '{"@graph": 1}',
+        '{"@graph": [1]}',
+        '{"@graph": [{"@id": []}]}',
+    ],
 )
 def test_what_is_no_crate_is_refused_in_one_line(
     tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
@@ -200,3 +209,25 @@ def test_a_run_that_was_changed_is_put_in_no_crate(
     assert main([str(tmp_path / "results"), "--out", str(tmp_path / "c.zip")]) == 1
     assert "ended.json: changed since it was sealed" in capsys.readouterr().err
     assert not (tmp_path / "c.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("conformsTo", value) for value in ("x", 7, [7, "x"], {"a": 1}, [[]])),
+        *(("license", value) for value in ("http://[x", {"@id": 7}, [])),
+        *(("datePublished", value) for value in ([1], {"@id": "x"}, 7)),
+        *(("@type", value) for value in (7, [[]], {"a": 1}, None)),
+    ],
+)
+def test_no_value_of_a_foreign_crate_ends_it_with_a_traceback(
+    crate: Path, name: str, value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewrite(crate, lambda graph: graph["./"].update({name: value}))
+    faults(crate, capsys)
+
+
+def test_metadata_that_is_a_link_is_no_crate(crate: Path) -> None:
+    path = crate / METADATA
+    path.symlink_to(path.rename(crate.parent / "metadata.json"))
+    assert main(["--verify", str(crate)]) == 2
