@@ -25,6 +25,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "crate": "sealed runs as an RO-Crate for an archive, and one verified",
     "appendix": "what a paper appends of its measurements, from the record",
     "reproduce": "run again what a sealed record holds, and compare",
+    "export": "a results folder without names, sealed anew",
     "accounting": "what the center's books say of the jobs, beside the runs",
     "meter": "an outside meter's log beside the runs, as a witness",
     "doctor": "what this machine lacks for a measurement, and what that costs it",

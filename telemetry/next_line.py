@@ -24,6 +24,7 @@ VERBS: Final[Mapping[str, str]] = {
     "analysis.crate": "crate",
     "launcher.accounting": "accounting",
     "analysis.appendix": "appendix",
+    "telemetry.export": "export",
     "launcher.completion": "completion",
 }
 """The console command's word for each module that `python -m` runs."""

@@ -47,6 +47,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "telemetry.evidence": {"telemetry", "telemetry.record"},
     # What a center's own books say of the jobs.
     "telemetry.accounting": {"telemetry", "telemetry.record"},
+    # A door of its own: it copies what others sealed, without names.
+    "telemetry.export": {
+        *("telemetry", "telemetry.accounting", "telemetry.merge", "telemetry.record"),
+    },
     # A door of its own: it signs what others sealed.
     "telemetry.sign": {"telemetry", "telemetry.evidence", "telemetry.record"},
     # What one rank does.

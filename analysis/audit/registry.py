@@ -15,6 +15,7 @@ from analysis.audit.chain_checks import CHAIN_CHECKS
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
+from analysis.audit.export_checks import EXPORT_CHECKS
 from analysis.audit.job_checks import JOB_CHECKS
 from analysis.audit.lodging_checks import LODGING_CHECKS
 from analysis.audit.meter_checks import METER_CHECKS
@@ -43,6 +44,7 @@ CHECKS: Final[list[Check]] = [
     *CHAIN_CHECKS,
     *AUTHORSHIP_CHECKS,
     *STAMP_CHECKS,
+    *EXPORT_CHECKS,
     *SPEC_CHECKS,
     *BOARD_CHECKS,
     *SETTING_CHECKS,

@@ -21,5 +21,5 @@
 - `series_keys`: one small whole number for each host, device and field that a table has met.
 - `table_file`: a merged table on its way to disk, in place only when it is whole.
 
-Public: `merge_attempt`.
+Public: `SORT_KEYS`, `merge_attempt`.
 """
