@@ -1,14 +1,15 @@
 """What a real Slurm's accounting says of a run is joined to it, a requeued job's starts apart."""
 
+import os
 from pathlib import Path
 
 from analysis.audit.accounting_checks import books_agree
 from analysis.audit.check import Case, Outcome
-from telemetry.accounting.answer import latest_first
+from telemetry.accounting.answer import Answer, latest_first
 from telemetry.accounting.job import AccountedJob, RecordedJob, find_job
-from telemetry.record.files import read_json
+from telemetry.accounting.row import AccountedRow, asking
 from telemetry.record.paths import RunPaths
-from tests.system.slurm.site import LONG_POINT, POINT, Site
+from tests.system.slurm.site import POINT, Site
 from tests.system.slurm.test_campaigns import run_module
 
 
@@ -28,27 +29,35 @@ def test_the_books_have_a_run_s_job_as_the_record_has_it(cluster: Site, tmp_path
     assert finding.outcome is Outcome.PASSED, finding.evidence
 
 
-def test_a_requeued_job_has_two_starts_of_one_number(cluster: Site, tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    attempt = cluster.start(results, *LONG_POINT, "model=nano", "gpus=1")
-    submitted, started = read_json(attempt.submitted), read_json(attempt.started)
-    recorded = RecordedJob.of(submitted, started)
-    assert recorded is not None
-    cluster.slurm("scontrol", "requeue", recorded.job_id)
-    cluster.wait(
-        "two rows of the job",
-        lambda: (
-            len(cluster.slurm("sacct", "-nXPD", "-j", recorded.job_id, "-o", "State").splitlines())
-            == 2
-        ),
+def test_a_requeued_job_has_two_starts_of_one_number(cluster: Site) -> None:
+    number = cluster.slurm("sbatch", "--parsable", "--requeue", "-o", os.devnull, "--wrap=sleep 90")
+    said = ("sacct", "-nXPD", "-j", number, "-o", "State")
+    cluster.wait("the job to run", lambda: cluster.slurm(*said) == "RUNNING")
+    first = rows_of(cluster, number)[0]
+    cluster.slurm("scontrol", "requeue", number)
+    cluster.wait("its second row", lambda: len(cluster.slurm(*said).splitlines()) > 1)
+    rows = rows_of(cluster, number)
+    cluster.slurm("scancel", number)
+    began = recorded(number, first, (first.start_us or 0) + 1)
+    job = find_job(began, rows)
+    assert isinstance(job, AccountedJob), job
+    # Its second row has another time of submission, and the first start's is the attempt's life.
+    assert job.first.submit_us == first.submit_us
+    assert len({row.submit_us for row in rows if row.step is None}) == 2
+    assert job.end_us is not None
+
+
+def rows_of(cluster: Site, number: str) -> list[AccountedRow]:
+    """What the line that a center is given to type prints."""
+    text = cluster.slurm("env", *asking([number]).split())
+    return Answer.taken(text.encode(), source="sacct").rows()
+
+
+def recorded(number: str, row: AccountedRow, began_us: int) -> RecordedJob:
+    return RecordedJob(
+        job_id=number,
+        cluster=row.cluster,
+        submit_us=row.submit_us,
+        name=row.name,
+        began_us=began_us,
     )
-    cluster.slurm("scancel", recorded.job_id)
-    assert run_module(cluster, "launcher.accounting", results).returncode == 0
-    (answer,) = latest_first(results)
-    job = find_job(recorded, answer.rows())
-    assert isinstance(job, AccountedJob)
-    # It began before it was requeued: the first start's is its life.
-    assert job.first.submit_us == recorded.submit_us
-    assert job.start_us is not None
-    assert recorded.began_us is not None
-    assert job.start_us <= recorded.began_us + 1_000_000
