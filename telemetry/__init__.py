@@ -9,6 +9,8 @@
 - `damage`: a file of the record that is not what it should be is named, and hides nothing
   else.
 - `document`: the one JSON text that `--json` makes of what a command tells.
+- `evidence/`: what others vouch for: time stamp authorities, sigstore, the center's books, a
+  repository.
 - `export/`: a results folder without names, for who may not see them.
 - `listing`: rows as a table where the width has room for it, else as a paragraph each.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
@@ -31,6 +33,6 @@ Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`
 `ListedColumn`, `Listing`, `NS_PER_US`, `Output`, `PROGRAM`, `Paragraph`, `US_PER_MS`, `US_PER_S`,
 `VERBS`, `at`, `columns`, `command`, `complain`, `counted`, `damage_told`, `did_you_mean`, `due`,
 `exit_codes`, `folded`, `lacks`, `line_pause_s`, `monotonic_us`, `named_path`, `nearest`,
-`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `say`, `settled`, `spelt`,
-`strict`, `takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`, `zone_of`.
+`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `settled`, `strict`,
+`takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`, `zone_of`.
 """

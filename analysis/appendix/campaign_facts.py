@@ -14,10 +14,10 @@ from analysis.runs.unreadable import UNREADABLE
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
 from telemetry.clock import US_PER_S
+from telemetry.record.beside import signatures_beside
 from telemetry.record.files import file_sha256, read_json
 from telemetry.record.paths import campaigns_folder
 from telemetry.record.roots import Root, list_roots
-from telemetry.record.signature import signature_of
 
 S_PER_MIN: Final = 60.0
 """Seconds of a minute."""
@@ -188,7 +188,7 @@ class CampaignFacts:
     @cached_property
     def signed(self) -> int:
         """Runs beside whose seal a signature lies; whether it holds is the audit's to say."""
-        return sum(signature_of(run.attempt.seal).is_file() for run in self.runs)
+        return sum(bool(signatures_beside(run.attempt.seal)) for run in self.runs)
 
     @cached_property
     def meters(self) -> Sequence[Mapping[str, Any]]:

@@ -10,7 +10,9 @@
   says.
 - `staging`: the files of a report, written aside and put in their places once all are there.
 - `verdict`: what the last audit said, and whether it was of the files that lie here now.
+- `written_by`: which code and which drawing library made a report, so that it can be made
+  again.
 
-Public: `AuditVerdict`, `breakable`, `escaped`, `latex`, `measured_text`, `number_text`, `report`,
-`write_report`.
+Public: `AuditVerdict`, `KEY`, `breakable`, `escaped`, `latex`, `measured_text`, `number_text`,
+`render`, `report`, `write_report`, `written_by`.
 """

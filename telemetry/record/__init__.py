@@ -3,18 +3,31 @@
 - `arithmetic`: what one model moves and computes, as coefficients that no family's formula is
   in.
 - `attempt_state`: where an attempt stands, from its files and the processes behind them.
+- `beside`: what lies beside a file that somebody vouched for, and is no part of what it
+  vouches for.
 - `bulk_files`: thousands of small files written at once, and put on the disk once.
 - `clock_offset`: how far a host's clock is ahead of the reference host's, measured in the job.
 - `differing`: which fields set runs apart, and how plan, status and tables say so.
 - `disk`: can a folder's file system take one file more?
 - `exported`: a sealed attempt that is a copy of another without names, and of which.
 - `fields`: one row each, with unit and meaning.
-- `files`: what a reader finds is whole or not there.
+- `files`: what a reader finds is whole or not there, and what is read is a plain file of its
+  size.
 - `folders`: one takes the place of another at once, or as nearly so as the file system can.
 - `foreseen`: what an attempt was expected to take before it was queued, with intervals.
+- `json_text`: an object out of bytes that anybody may have written.
 - `launch`: what a job needs beside its RunSpec, written by the launcher before submission.
+- `limits`: how much of a foreign folder is read, each limit with its reason.
+- `minisign`: who answers for a file, by an Ed25519 key in the form of the program of that
+  name.
+- `parquet_file`: a table that anybody may have written, decoded a row group at a time within
+  limits.
+- `parquet_pages`: what a column chunk's pages say of themselves, read before any is unpacked.
 - `paths`: every path of a results folder in one place.
 - `place`: what a folder is that somebody named: a results folder, a run, an attempt, or none.
+- `plain_file`: a file of a foreign folder, and no link, pipe or device in its place.
+- `planned`: which call of the launcher an attempt belongs to, and that call's plan by its
+  digest.
 - `reading_bounds`: what a reading of a field can be, of any device and of a board that is
   known.
 - `reproduces`: which sealed run another was made after, as the later one's record says it.
@@ -22,28 +35,36 @@
   edit.
 - `schema`: the tables of a run, their columns and units, and the words they use.
 - `seal`: SHA-256 of every file of a completed run, written last and never edited.
-- `signature`: who answers for a seal, by an SSH key that its holder alone has.
+- `signature`: who answers for a seal or a root, by a key that its holder alone has.
+- `signer`: who signed, and why nobody can tell.
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
 - `spec`: what a grid point is.
+- `ssh_signature`: who answers for a file, by an SSH key that its holder alone has.
 - `validation`: what a number of a spec or a launch must be.
 - `way_on`: what comes next for a results folder, by what was done with it already.
+- `when`: a time of the record as people and other tools read it: UTC, to the second.
 
-Public: `AUDIT`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BadSignatureError`, `Basis`,
-`Bounds`, `COEFFICIENTS`, `CounterHistory`, `DEVICES`, `DTYPES`, `EXPORT`, `EXPORT_SCHEMA`,
-`EXPORT_VERSION`, `EndState`, `Expected`, `Exported`, `FIELDS`, `Field`, `Foreseen`, `HostOffset`,
+Public: `AUDIT`, `Allowed`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BEFORE`, `BUNDLE`,
+`BadSignatureError`, `Basis`, `BoundedParquet`, `Bounds`, `COEFFICIENTS`, `ClosedRun`,
+`CounterHistory`, `DEVICES`, `DTYPES`, `EXPORT`, `EXPORT_SCHEMA`, `EXPORT_VERSION`, `EndState`,
+`Expected`, `Exported`, `FIELDS`, `FOOTER_BYTES`, `Field`, `Foreseen`, `GROUP_ROWS`, `HostOffset`,
 `ITEM_BYTES`, `KEY`, `Kind`, `LABELS`, `LATER`, `LEVEL`, `LaunchConfig`, `Line`, `MAX_THREADS`,
-`MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`, `NVIDIA_SOURCES`, `OffsetReading`, `PAGE`,
-`Phase`, `Place`, `PlaceKind`, `QUEUED`, `REPORT`, `RESPONSES`, `RUNNING`, `RecordPlace`,
-`Reproduces`, `Root`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SETTINGS`,
-`SPANS`, `SPEC_FIELDS`, `STEPS`, `STILL_US`, `SharedJson`, `Signer`, `SigningError`, `Subject`,
-`TABLES`, `WayOn`, `attempt_state`, `audit_digest`, `bounds_of`, `breaks_counter`,
-`campaigns_folder`, `check_signature`, `checkpoints_folder`, `correct_end`, `create_json`,
-`differing`, `disk_fault`, `disk_trouble`, `field_value`, `file_sha256`, `find_runs`, `flush`,
-`has_source`, `holds_results`, `impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`,
-`json_text`, `list_roots`, `list_runs`, `load_opener`, `most_power_w`, `named_place`, `place_of`,
-`prompts_folder`, `read_json`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`,
-`replace_text`, `report_folder`, `require_plain`, `require_whole`, `runs_above`, `scaled`,
-`schema_of`, `seal_attempt`, `seals_digest`, `short_text`, `shown`, `sign`, `sign_as_launched`,
-`sign_file`, `signature_of`, `source_names`, `this_host`, `told`, `verify_seal`, `write_bytes`,
-`write_json`.
+`MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`, `NOBODY`, `NVIDIA_SOURCES`, `OffsetReading`,
+`PAGE`, `PAGE_BYTES`, `PLAN`, `Phase`, `Place`, `PlaceKind`, `Planned`, `QUERY`, `QUEUED`, `REPORT`,
+`RESPONSES`, `RUNNING`, `RecordPlace`, `Reproduces`, `Root`, `RunPaths`, `RunSpec`, `SAMPLES`,
+`SCHEMA_VERSION`, `SEALED`, `SERIES`, `SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STAMP`, `STEPS`,
+`STILL_US`, `STREAM_BYTES`, `SharedJson`, `SigningError`, `Source`, `Subject`, `TABLES`,
+`TABLE_BYTES`, `TAKEN_BACK`, `TEXTS_BYTES`, `TEXT_BYTES`, `UnknownSignerError`, `WayOn`,
+`attempt_state`, `audit_digest`, `beside`, `bounds_of`, `breaks_counter`, `campaigns_folder`,
+`check_signature`, `checkpoints_folder`, `closed_runs`, `correct_end`, `create_json`, `differing`,
+`disk_fault`, `disk_trouble`, `field_value`, `file_sha256`, `find_runs`, `flush`, `has_source`,
+`holds_results`, `impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`,
+`key_signatures`, `list_folder`, `list_roots`, `list_runs`, `load_opener`, `most_power_w`,
+`named_place`, `open_parquet`, `parquet_schema`, `parse_json`, `place_of`, `plain_file`,
+`plan_sha256`, `plans_before`, `prompts_folder`, `read_json`, `read_parquet`, `read_plain`,
+`read_sealed`, `record_end`, `replace_folder`, `replace_text`, `report_folder`, `require_plain`,
+`require_rows`, `require_whole`, `roots_folder`, `runs_above`, `scaled`, `schema_of`,
+`seal_attempt`, `seals_digest`, `short_text`, `shown`, `sign`, `sign_as_launched`, `sign_file`,
+`signature_by`, `signature_of`, `signatures_beside`, `signer_name`, `signers_of`, `source_names`,
+`spelt`, `this_host`, `told`, `told_us`, `us_of`, `verify_seal`, `write_bytes`, `write_json`.
 """
