@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Finding, judged
 from telemetry.merge.attempt import merge_attempt
-from telemetry.record.files import read_json
+from telemetry.record.files import file_sha256, read_json
 from telemetry.record.json_text import parse_json
 from telemetry.record.parquet_file import BoundedParquet, open_parquet
 from telemetry.record.paths import AttemptPaths
@@ -33,7 +33,9 @@ def merge_repeats(case: Case) -> Finding:
                 open_parquet(case.attempt.table(kind), words=_WORDS) as theirs,
             ):
                 rows += ours.num_rows
-                if not same_files(ours, theirs):
+                # Of one release of Arrow the bytes are the same too, which costs no decoding.
+                alike = file_sha256(again.table(kind)) == file_sha256(case.attempt.table(kind))
+                if not (alike or same_files(ours, theirs)):
                     faults.append(f"{kind}.parquet is not what its shards merge to")
         if read_json(again.manifest) != read_json(case.attempt.manifest):
             faults.append("manifest.json is not what the shards merge to")

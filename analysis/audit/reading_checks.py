@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
@@ -19,6 +20,8 @@ MISSING_KEY: Final = "missing"
 _IMPOSSIBLE: Final = "the sensor gave"
 _NO_SENSOR: Final = "the sensor gave a value below"
 _NEGATIVE: Final = "the sensor gave a value below 0"
+# What names a series.
+_NAMES: Final = ("host", "device", "field")
 _UTILIZATION: Final = "gpu_utilization"
 # One reading may see the pause between two batches.
 _LEAST_READ: Final = 2
@@ -37,30 +40,47 @@ _READERS_TOLERANCE: Final = 0.25
 
 def readings_taken(case: Case) -> Finding:
     """Every field that a source was to read was read of every GPU, and most of it can be."""
-    samples = case.run.table("samples", ["host", "device", "field", "value", "reason"])
-    impossible = pc.starts_with(pc.fill_null(samples["reason"], ""), pattern=_IMPOSSIBLE)
-    groups = (
-        samples.append_column("lost", impossible)
-        .group_by(["host", "device", "field"])
-        .aggregate([("value", "count"), ("lost", "sum"), ("reason", "max")])
-        .to_pylist()
-    )
-    names = {(row["host"], row["device"], row["field"]) for row in groups}
+    counted = _counted(case)
+    names = set(counted)
     faults: list[str] = []
     blind: list[str] = []
     for host, ready in sorted(case.run.hosts.items()):
         faults += _absent(case, host, ready, names)
-    for row in groups:
-        known, lost, reason = row["value_count"], row["lost_sum"], str(row["reason_max"])
+    for (host, device, field), (known, lost, reason) in counted.items():
         if not lost or known > lost:
             continue
-        told = f"{row['field']} of {row['device']} on {row['host']}: {lost} of {known + lost}"
+        told = f"{field} of {device} on {host}: {lost} of {known + lost}"
         without = reason.startswith(_NO_SENSOR) and not reason.startswith(_NEGATIVE)
         (blind if without else faults).append(f"{told} readings are none: {reason}")
     faults += _idle_at_work(case)
     if blind and not faults:
         return unseen(blind[0])
     return judged(faults, f"{len(names)} series of readings, all that were to be taken")
+
+
+def _counted(case: Case) -> dict[tuple[str, str, str], tuple[int, int, str]]:
+    """By host, device and field: readings with a value, impossible ones, and the last reason."""
+    found: dict[tuple[str, str, str], tuple[int, int, str]] = {}
+    for group in case.run.sample_groups([*_NAMES, "value", "reason"]):
+        reason = group["reason"].cast(pa.string())
+        lost = pc.starts_with(pc.fill_null(reason, ""), pattern=_IMPOSSIBLE)
+        columns = [*_NAMES, "value"]
+        rows = group.select(columns).append_column("lost", lost).append_column("reason", reason)
+        counts = (
+            rows.unify_dictionaries()
+            .group_by(list(_NAMES))
+            .aggregate([("value", "count"), ("lost", "sum"), ("reason", "max")])
+            .to_pylist()
+        )
+        for row in counts:
+            name = (row["host"], row["device"], row["field"])
+            known, lost_before, why = found.get(name, (0, 0, ""))
+            found[name] = (
+                known + row["value_count"],
+                lost_before + (row["lost_sum"] or 0),
+                max(why, row["reason_max"] or ""),
+            )
+    return found
 
 
 def named_readings(part: object, wanted: str) -> dict[str, Any]:

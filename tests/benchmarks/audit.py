@@ -45,7 +45,7 @@ SPEC: Final[dict[str, Any]] = {
 }
 # Beside power, its counter, clock, temperature and what holds the clock down.
 MORE_FIELDS: Final = {
-    **{"memory_clock_mhz": 3201.0, "gpu_utilization": 97.0, "memory_temperature_c": 61.0},
+    **{"memory_clock_mhz": 3201.0, "gpu_utilization": 0.97, "memory_temperature_c": 61.0},
     **{"gpu_memory_used_bytes": 5.1e10, "power_limit_w": 700.0},
 }
 # Of a die at work, and of one that nothing holds down.
