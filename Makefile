@@ -15,7 +15,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Those that need no hardware of their own; watching, decode and nvml_calls need a GPU, dcgm_cost
 # NVIDIA's bindings.
-BENCHMARKS ?= merge launch watcher_cost watcher_kill slurm
+BENCHMARKS ?= merge launch watcher_cost watcher_kill links slurm
 # Two more workers than cores, for much of what the tests do is wait; a file is one worker's, so
 # that its cluster, browser or ranks are made once, and the longest come first (tests/conftest.py).
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 2 : 8)))
