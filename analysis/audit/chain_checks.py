@@ -105,7 +105,7 @@ def nodes_countersign(case: Case) -> Finding:
     watchers = [shard for shard in shards if shard.name.startswith(_SAMPLES)]
     if len(watchers) == 1:
         return skipped("one node: there was no other to hold its links")
-    faults: list[str] = []
+    faults = list(_seen_faults(shards, among=watchers))
     weak: list[str] = []
     heads, alone_us = 0, 0
     for shard in watchers:
@@ -159,11 +159,18 @@ def _signatures(case: Case, shard: ShardChains) -> tuple[list[str], list[str], i
     return faults, weak, signed
 
 
-def _seen_faults(shards: list[ShardChains]) -> Iterator[str]:
-    """Where a link holds a head that the chain it names has not."""
+def _seen_faults(
+    shards: list[ShardChains], *, among: list[ShardChains] | None = None
+) -> Iterator[str]:
+    """Where a link holds a head that the chain it names has not.
+
+    `among` are those whose heads of each other are looked at; None looks at all.
+    """
     chains = by_name(shards)
-    for shard in shards:
+    for shard in shards if among is None else among:
         for name, number, sha256, link in seen_in(shard):
+            if among is not None and not name.startswith(_SAMPLES):
+                continue
             where = f"link {link.number} of {shard.name} saw link {number} of {name}"
             links = chains[name].links if name in chains else ()
             if name not in chains:

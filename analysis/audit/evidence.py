@@ -73,8 +73,15 @@ KINDS: Final = (
         name="chain",
         title="the chain of closed parts",
         checks=("chain",),
-        rules_out="a part that was changed, taken out or put in after the next one was closed",
-        leaves="one who writes every part anew",
+        rules_out="a part changed, taken out or put in by one who leaves the links as they are",
+        leaves="one who makes all links after it again",
+    ),
+    EvidenceKind(
+        name="link-keys",
+        title="the watchers' signed links",
+        checks=("link-keys",),
+        rules_out="links that were made after the end under a key of the run",
+        leaves="one who makes a node's links again from the first, under a new key",
     ),
     EvidenceKind(
         name="link-keys",

@@ -140,8 +140,9 @@ def test_a_whole_node_made_again_with_a_new_key_is_not_what_the_other_node_saw(
     remake_node(run.attempt(1), "node0", scaled)
     run = close(run)
     assert look(run, "chain").outcome is Outcome.PASSED
-    assert "link 1 of samples/node1 saw link" in evidence(run, "link-keys")
-    assert "which is another one now" in evidence(run, "link-keys")
+    for name in ("link-keys", "countersigned"):
+        assert "link 1 of samples/node1 saw link" in evidence(run, name)
+        assert "which is another one now" in evidence(run, name)
 
 
 def test_parts_that_were_swapped_between_nodes_are_found_with_their_links_and_without(
