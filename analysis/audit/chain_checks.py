@@ -44,6 +44,7 @@ def chain_unbroken(case: Case) -> Finding:
         faults += _life_faults(case, shard)
         if not shard.ended and not _died(case, shard):
             faults.append(f"{shard.name} has no last link, and nobody says that its writer died")
+    faults += _told_faults(case, shards)
     if faults:
         return judged(faults, "")
     weak = [f"the last rows of {name} are in no link" for one in shards for name in one.unheld()]
@@ -237,6 +238,23 @@ def _life_faults(case: Case, shard: ShardChains) -> Iterator[str]:
         if type(at_us) is not int or not low <= at_us <= ended_us + LIFETIME_SLACK_US:
             yield f"link {link.number} of {shard.name} was not made in the attempt's life"
             return
+
+
+def _told_faults(case: Case, shards: list[ShardChains]) -> Iterator[str]:
+    """Heads that were told outside while the run went on, and are no chain's here."""
+    path = case.attempt.heads
+    told = read_json(path).get("heads") if path.is_file() else []
+    if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
+        yield "heads.json must hold a list of heads, but does not"
+        return
+    chains = by_name(shards)
+    for one in told:
+        name, number = str(one.get("chain")), one.get("number")
+        links = chains[name].links if name in chains else ()
+        if type(number) is not int or not 0 <= number < len(links):
+            yield f"link {number} of {name} was told outside, and is not there"
+        elif links[number].sha256 != one.get("sha256"):
+            yield f"link {number} of {name} is another one than was told outside"
 
 
 def _died(case: Case, shard: ShardChains) -> bool:

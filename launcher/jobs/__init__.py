@@ -1,6 +1,7 @@
 """Attempts become jobs; what a job runs on every rank.
 
 - `job`: what submitit runs on every rank of one attempt.
+- `outside_witness`: a chain's head goes where the folder's owner cannot write later.
 - `permissions`: what the launcher and its jobs make is closed to others than owner and group.
 - `setup_lines`: a site's shell lines in a batch script, of which one that fails ends the job.
 - `shapes`: attempts of one shape, nodes, ranks a node and time, that can become one job array.

@@ -13,6 +13,7 @@ import psutil
 import submitit
 from submitit.core.utils import UncompletedJobError
 
+from launcher.jobs.outside_witness import tell_head
 from launcher.jobs.permissions import close_to_others
 from launcher.slurm.ends import DISK_EXIT_CODE
 from launcher.slurm.record import record_job
@@ -88,7 +89,12 @@ class Job:
                         WatcherProcess(results, self.run_id, self.attempt, rank.host)
                     )
                     watch.wait_ready()
+                if rank.rank == 0:
+                    tell_head(attempt, rank.host, in_slurm=launch.lodge_heads)
                 run_rank(spec, launch, results, attempt, rank)
+            if rank.rank == 0:
+                # The watcher of rank 0's node has ended: its chain has its last link.
+                tell_head(attempt, rank.host, in_slurm=launch.lodge_heads)
 
 
 def require_open(attempt: AttemptPaths) -> None:

@@ -392,6 +392,7 @@ def _launch_config(
         weights_path=None if weights.folder is None else str(weights.folder),
         verify_weights=config["verify_weights"],
         logit_error=config["logit_error"],
+        lodge_heads=watch["lodge_heads"],
         link_s=float(link_s) if type(link_s) is int else link_s,
         signing_key=key_or_none(path_or_none("signing_key", config["signing_key"])),
     )

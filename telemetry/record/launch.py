@@ -81,6 +81,8 @@ class LaunchConfig:
     """File of the SSH key that signs the seal; None signs nothing."""
     link_s: float = 10.0
     """Time between two links of the chain of digests that each writer keeps of an open part."""
+    lodge_heads: bool = False
+    """True puts the head of the first node's chain into the job's comment in Slurm."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -177,8 +179,9 @@ class LaunchConfig:
                 raise ValueError(
                     f"`{name}` must be an absolute path or null, but is {path!r} instead"
                 )
-        if not isinstance(verify, bool):
-            raise ValueError(f"`verify_weights` must be true or false, but is {verify!r} instead")
+        for name, told in (("verify_weights", verify), ("lodge_heads", self.lodge_heads)):
+            if not isinstance(told, bool):
+                raise ValueError(f"`{name}` must be true or false, but is {told!r} instead")
 
     @classmethod
     def read(cls, path: Path) -> Self:

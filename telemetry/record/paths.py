@@ -69,6 +69,11 @@ class AttemptPaths:
         return self.folder / "model.json"
 
     @property
+    def heads(self) -> Path:
+        """Heads of the first node's chain, and where they were told while the run went on."""
+        return self.folder / "heads.json"
+
+    @property
     def rendezvous(self) -> Path:
         """Where rank 0 listens for the other ranks."""
         return self.folder / "rendezvous.json"

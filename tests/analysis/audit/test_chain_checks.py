@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from analysis.audit.check import Outcome
-from telemetry.record.files import file_sha256, read_json
+from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.seal import seal_attempt
 from telemetry.shards.links import chain_path, link_line, list_chains, read_chain
@@ -237,6 +237,18 @@ def test_rows_that_differ_from_a_mark_are_found_though_the_part_was_linked_anew(
 
     relink(shard, with_digest)
     assert "are not those that were written" in evidence(close(run), "chain")
+
+
+def test_a_head_that_was_told_outside_and_is_no_link_any_more_is_found(run: RunPaths) -> None:
+    attempt = run.attempt(1)
+    head = read_chain(chain_path(attempt.samples_shard("node0"), 0)).links[2]
+    told = {"chain": "samples/node0/0", "number": 2, "sha256": head.sha256}
+    write_json(attempt.heads, {"heads": [told]})
+    assert look(close(run), "chain").outcome is Outcome.PASSED
+    write_json(attempt.heads, {"heads": [{**told, "sha256": "0" * 64}]})
+    assert "link 2 of samples/node0/0 is another one than was told" in evidence(run, "chain")
+    write_json(attempt.heads, {"heads": [{**told, "number": 99}]})
+    assert "link 99 of samples/node0/0 was told outside" in evidence(run, "chain")
 
 
 def _all(run: RunPaths) -> list[Path]:

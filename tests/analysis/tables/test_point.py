@@ -86,7 +86,7 @@ def test_every_setting_of_a_launch_is_a_column_unless_it_decides_no_measurement(
     elsewhere = {
         *("prompts_sha256", "tokenizer_path", "dcgm_bindings", "dcgm_address"),
         *("logit_error", "weights_path", "verify_weights", "signing_key"),
-        "link_s",
+        *("link_s", "lodge_heads"),
     }
     fields = {field.name for field in dataclasses.fields(LaunchConfig)} - elsewhere
     assert {column.name for column in LAUNCHED} == {*fields, "prompts_digest"}

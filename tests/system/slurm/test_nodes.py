@@ -104,7 +104,7 @@ def run_sealed(
 def test_two_nodes_of_two_ranks_are_one_run(cluster: Site, tmp_path: Path) -> None:
     # A prompt more than batches of two hold: the last batch of each pass is smaller.
     words = ("engine=fast", "prompts=5", "max_warmup_batches=8", "min_window_s=2")
-    words += ("telemetry.link_s=0.5",)
+    words += ("telemetry.link_s=0.5", "telemetry.lodge_heads=true")
     attempt = run_sealed(cluster, tmp_path / "results", 2, 2, *words)
     check_record(attempt, 2, 2)
     assert cluster.job_state(attempt) == "COMPLETED"
@@ -113,6 +113,12 @@ def test_two_nodes_of_two_ranks_are_one_run(cluster: Site, tmp_path: Path) -> No
     assert slurm["nodes"] == "n[1-2]"
     audit(tmp_path / "results")
     check_chains(attempt)
+    begun, ended = read_json(attempt.heads)["heads"]
+    job = ended["slurm"]["job"]
+    comment = f"joulegrid:samples/n1/0:{ended['number']}:{ended['sha256']}"
+    assert f"Comment={comment}\n" in cluster.slurm("scontrol", "show", "job", job)
+    assert begun["slurm"]["job"] == job
+    assert begun["number"] < ended["number"]
     check_passes(attempt, prompts=5, batches=3)
 
 
