@@ -10,6 +10,7 @@ watcher that died goes on with its clock and record, in new parts of the same sh
 """
 
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ from telemetry.watcher.loop import (
     claim,
 )
 from telemetry.watcher.select_source import open_source
-from telemetry.watcher.stop_signal import StopSignal
+from telemetry.watcher.stop_signal import HEEDED, StopSignal
 
 # A host names a folder and a file.
 _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -179,5 +180,14 @@ class _WithoutPandas(MetaPathFinder):
             raise ModuleNotFoundError(fullname)
 
 
+def _run() -> int:
+    code = main()
+    # All is on disk: an interpreter takes half a second to leave, on a busy node more than its
+    # owner waits, and what tells it to end then would be taken for a death.
+    for number in HEEDED:
+        signal.signal(number, signal.SIG_IGN)
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_run())

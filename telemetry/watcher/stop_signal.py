@@ -9,6 +9,8 @@ from typing import Final
 
 from telemetry.clock import US_PER_S, monotonic_us
 
+HEEDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+"""Signals that end a watcher, the last where its owner died."""
 _STDIN: Final = 0
 # linux/prctl.h
 _PR_SET_PDEATHSIG: Final = 1
@@ -30,7 +32,7 @@ class StopSignal:
         self._selector.register(wake_read, selectors.EVENT_READ)
         self._wake_read = wake_read
         signal.set_wakeup_fd(wake_write)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        for number in HEEDED:
             signal.signal(number, self._on_signal)
         # Slurm's warning before a time limit goes to every process of the step.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)

@@ -313,3 +313,20 @@ def test_last_times_are_found_at_the_end_of_a_cut_stream(
     assert before is not None
     assert before.silent_from_us == expected
     assert PreviousWatcher.find(node.attempt, "n2") is None
+
+
+def test_watcher_that_has_written_all_ends_well_though_it_is_told_to_while_it_leaves(
+    watched: Callable[..., Watched],
+) -> None:
+    node = watched()
+    process = node.watch._process
+    assert process.stdin is not None
+    process.stdin.close()
+    log = node.attempt.watchers / "n1.json"
+    while not log.is_file() or node.log()["end_reason"] is None:
+        time.sleep(0.001)
+    # Half a second is left until its interpreter is gone: all through it, it is told to end.
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.01)
+    assert node.watch.stop() == 0
