@@ -98,6 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
+    if place.run is not None and trust.of_folder is not None:
+        line = typed(_MODULE, shown(place.results), trust.of_folder)
+        complain(_WHO, f"`{trust.of_folder}` must be asked of a results folder, not a run: {line}")
+        return ExitCode.BAD_INPUT
     return _audit(place, trust, asked, given.jobs, strict=given.strict)
 
 

@@ -226,7 +226,7 @@ def _standing(kind: EvidenceKind, lines: Mapping[str, Told]) -> EvidenceStanding
     outcomes = {line.outcome for line in asked}
     outcome = next((one for one in _WORST_FIRST if one in outcomes), Outcome.SKIPPED)
     deciding = [line for line in asked if line.outcome is outcome]
-    if outcome is Outcome.PASSED and any(_partly(line) for line in deciding):
+    if outcome is Outcome.PASSED and all(_partly(line) for line in deciding):
         # What stands of some runs is no evidence for the others.
         outcome = Outcome.UNSEEN
     return EvidenceStanding(

@@ -18,7 +18,7 @@ from telemetry.evidence.program import NoAnswerError
 from telemetry.nearest import told_count
 from telemetry.record.files import read_json
 from telemetry.record.paths import RunPaths
-from telemetry.record.roots import Root, list_roots
+from telemetry.record.roots import Root, list_roots, seals_of
 
 # A line of evidence names some, and counts the others.
 _MOST_TOLD: Final = 3
@@ -30,10 +30,11 @@ def roots_stand(campaign: Campaign) -> Finding:
     faults: list[str] = []
     said: list[str] = []
     roots: list[Root] = []
+    now = seals_of(results)
     for path in list_roots(results):
         try:
             root = Root.read(path)
-            faults += root.faults(results)
+            faults += root.faults_of(now)
             roots.append(root)
             signers = SealSigners.of(path, seal_bytes(path), root.taken_us, trust)
         except (OSError, ValueError) as error:
@@ -82,7 +83,8 @@ def lodged_stand(campaign: Campaign) -> Finding:
     if strange := [root for root in found if root not in by_hash]:
         return failed(f"root {strange[0]} was lodged, but is none of the folder's")
     roots = [Root.read(by_hash[root]) for root in found]
-    if faults := [fault for root in roots for fault in root.faults(results)]:
+    now = seals_of(results)
+    if faults := [fault for root in roots for fault in root.faults_of(now)]:
         return judged(list(dict.fromkeys(faults)), "")
     return _covered(campaign, roots, [place for places in found.values() for place in places])
 
@@ -138,10 +140,18 @@ def _in_the_books(campaign: Campaign) -> dict[str, str]:
     if not (booked := sorted(job for job in jobs if job is not None)):
         raise ValueError("no run is a job of Slurm's")
     found: dict[str, str] = {}
+    unknown: list[NoAnswerError] = []
     for job in booked:
-        for root, name in accounting.comments(job).roots():
+        try:
+            there = accounting.comments(job)
+        except NoAnswerError as error:
+            unknown.append(error)
+            continue
+        for root, name in there.roots():
             whose = "" if name == accounting.FIELDS[0] else ", which its user can write"
             found.setdefault(root, f"in the {name} of {job}{whose}")
+    if unknown and not found:
+        raise unknown[0]
     return found
 
 

@@ -5,11 +5,23 @@ from typing import Final
 
 from analysis.audit.authorship_checks import seal_bytes, sealed_us
 from analysis.audit.campaign import Campaign, FolderCheck
-from analysis.audit.check import Case, Check, Finding, Severity, failed, judged, skipped, unseen
+from analysis.audit.check import (
+    Case,
+    Check,
+    Finding,
+    Outcome,
+    Severity,
+    failed,
+    passed,
+    skipped,
+    unseen,
+)
 from analysis.audit.trust import Trust
 from telemetry.clock import US_PER_S
 from telemetry.evidence.time_stamp import check_stamp, read_answer, read_stamp
+from telemetry.nearest import told_count
 from telemetry.record.beside import STAMP, beside
+from telemetry.record.paths import RunPaths
 from telemetry.record.roots import Root, list_roots
 from telemetry.record.signer import SigningError
 
@@ -30,25 +42,40 @@ def seal_stamped(case: Case) -> Finding:
 def roots_stamped(campaign: Campaign) -> Finding:
     """Every root that has a time stamp was there when an authority says."""
     found: list[Finding] = []
+    under: set[str] = set()
     for path in list_roots(campaign.results):
         if not _is_there(stamp := beside(path, STAMP)):
             continue
         try:
-            taken_us = Root.read(path).taken_us
-            found.append(_judged(stamp, seal_bytes(path), taken_us, campaign.trust))
+            root = Root.read(path)
+            under |= set(root.seals)
+            found.append(_judged(stamp, seal_bytes(path), root.taken_us, campaign.trust))
         except (OSError, ValueError) as error:
             found.append(failed(str(error)))
     if not found:
         return skipped("no root has a time stamp")
-    worst = max(found, key=lambda one: _WORSE.index(one.outcome.value))
-    if len(found) == 1:
-        return worst
-    return Finding(
-        outcome=worst.outcome, evidence=f"{len(found)} time stamps, such as: {worst.evidence}"
-    )
+    worst = max(found, key=lambda one: _WORSE.index(one.outcome))
+    many = "" if len(found) == 1 else f"{len(found)} time stamps, such as: "
+    told = f"{many}{worst.evidence}"
+    bare = _unstamped(campaign, under)
+    if worst.outcome is Outcome.PASSED and bare:
+        # It says nothing of what came after.
+        return unseen(f"{told}; {told_count(len(bare), 'run')} under no stamp, such as {bare[0]}")
+    return Finding(outcome=worst.outcome, evidence=told)
 
 
-_WORSE: Final = ("passed", "could not be looked at", "failed")
+_WORSE: Final = (Outcome.PASSED, Outcome.UNSEEN, Outcome.FAILED)
+
+
+def _unstamped(campaign: Campaign, under: set[str]) -> list[str]:
+    """The runs whose seal has no time stamp, and is under no root that has one."""
+    return [
+        facts.run_id
+        for facts in campaign.runs
+        for attempt in RunPaths(results=campaign.results, run_id=facts.run_id).sealed_attempts()
+        if attempt.seal.relative_to(campaign.results).as_posix() not in under
+        and not _is_there(beside(attempt.seal, STAMP))
+    ]
 
 
 def _is_there(stamp: Path) -> bool:
@@ -75,7 +102,7 @@ def _judged(path: Path, data: bytes, made_us: int, trust: Trust) -> Finding:
     if trust.tsa_certificates is None:
         return unseen(f"time stamp of {stamp}, whose certificate --tsa-certificate tells")
     later_h = max(0.0, (stamp.at_us - made_us) / US_PER_S / _S_PER_HOUR)
-    return judged([], f"time stamp of {stamp}, {later_h:.1f} h after it was made by its own word")
+    return passed(f"time stamp of {stamp}, {later_h:.1f} h after it was made by its own word")
 
 
 STAMP_CHECKS: Final = (
@@ -102,7 +129,7 @@ STAMP_FOLDER_CHECKS: Final = (
         rule=(
             "each roots/ROOT.json.tsr is an answer by RFC 3161 over ROOT.json's bytes, by an "
             "authority whose certificate was valid then under --tsa-certificate, and no earlier "
-            "than taken_us"
+            "than taken_us; every sealed run is under one, or has its own"
         ),
         tolerance="60 s between taken_us and the authority's clock",
         reason="nodes without a common clock differ by seconds, authorities promise one or less",

@@ -43,6 +43,13 @@ class Trust:
         """Whether anybody was named whose signatures count."""
         return any((self.allowed_signers, self.minisign_keys, self.sigstore))
 
+    @property
+    def of_folder(self) -> str | None:
+        """The word that asks about a whole results folder, and not a run; None for none."""
+        if self.lodged_root is not None:
+            return "--root"
+        return "--lodged" if self.lodged_in else None
+
     @classmethod
     def named(cls, given: argparse.Namespace) -> Self:
         """What the words of a command line name, as `add_trust` lets it be said.

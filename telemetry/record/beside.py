@@ -21,6 +21,8 @@ QUERY: Final = "tsq"
 # Lower case of ASCII: no two such names are one on a disk that folds case, or look alike.
 _NAME: Final = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 _SIGNATURE: Final = re.compile(rf"(?:\.{_NAME})?\.(?:{SSH}|{MINISIGN})|\.{re.escape(BUNDLE)}")
+# A user, a center, an auditor, each by several keys; each is looked at by a program.
+_MOST_SIGNATURES: Final = 32
 _ALL: Final = re.compile(rf"{_SIGNATURE.pattern}|\.(?:{STAMP}|{QUERY})")
 
 
@@ -53,8 +55,18 @@ def signatures_beside(signed: Path) -> list[Path]:
     """Every signature of a file, of whatever kind, by name.
 
     A link that leads nowhere is among them: a signature that somebody took away.
+
+    Raises:
+        OSError: their folder cannot be read.
+        ValueError: there are more than anybody has signers.
     """
-    return _those(signed, _SIGNATURE)
+    found = _those(signed, _SIGNATURE)
+    if len(found) > _MOST_SIGNATURES:
+        raise ValueError(
+            f"{signed.name} must have at most {_MOST_SIGNATURES} signatures beside it, "
+            f"but has {len(found)} instead"
+        )
+    return found
 
 
 def is_beside(signed: Path, path: Path) -> bool:

@@ -9,7 +9,7 @@ runs were added since.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -21,6 +21,8 @@ from telemetry.record.paths import list_runs
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 # RUN/attempt-NNN/seal.json: what leads elsewhere, or is not seen as it is, is no name of ours.
 _NAME: Final = re.compile(r"(?!\.)[^/\0]+/attempt-\d{3,}/seal\.json")
+# One a day for years; each is held against every seal.
+_MOST_ROOTS: Final = 2000
 # RFC 6962, section 2.1: a leaf and a node never hash alike.
 _LEAF: Final = b"\x00"
 _NODE: Final = b"\x01"
@@ -70,7 +72,7 @@ class Root:
             OSError: a seal cannot be read.
             ValueError: nothing is sealed.
         """
-        return cls(taken_us=wall_us(), seals=dict(_seals(results)))
+        return cls(taken_us=wall_us(), seals=seals_of(results))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -112,7 +114,10 @@ class Root:
 
     def faults(self, results: Path) -> list[str]:
         """What is no longer as it was when the root was taken, one line each."""
-        now = dict(_seals(results))
+        return self.faults_of(seals_of(results))
+
+    def faults_of(self, now: Mapping[str, str]) -> list[str]:
+        """The same against what `seals_of` says of the folder: for whoever asks several roots."""
         return [
             f"{name}: {'missing' if name not in now else 'changed'} since the root was taken"
             for name, sha256 in sorted(self.seals.items())
@@ -126,9 +131,18 @@ def roots_folder(results: Path) -> Path:
 
 
 def list_roots(results: Path) -> list[Path]:
-    """Every root that was kept, by name."""
+    """Every root that was kept, by name.
+
+    Raises:
+        ValueError: there are more than anybody takes.
+    """
     folder = roots_folder(results)
-    return sorted(path for path in folder.glob("*.json") if _SHA256.fullmatch(path.stem))
+    found = sorted(path for path in folder.glob("*.json") if _SHA256.fullmatch(path.stem))
+    if len(found) > _MOST_ROOTS:
+        raise ValueError(
+            f"{folder} must hold at most {_MOST_ROOTS} roots, but holds {len(found)} instead"
+        )
+    return found
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
@@ -142,7 +156,15 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return hashlib.sha256(_NODE + both).digest()
 
 
-def _seals(results: Path) -> Iterator[tuple[str, str]]:
-    for run in list_runs(results):
-        for attempt in run.sealed_attempts():
-            yield attempt.seal.relative_to(results).as_posix(), file_sha256(attempt.seal)
+def seals_of(results: Path) -> dict[str, str]:
+    """SHA-256 of each seal that lies there now, by its path in the results folder.
+
+    Raises:
+        OSError: a seal cannot be read.
+        ValueError: one is no plain file.
+    """
+    return {
+        attempt.seal.relative_to(results).as_posix(): file_sha256(attempt.seal)
+        for run in list_runs(results)
+        for attempt in run.sealed_attempts()
+    }

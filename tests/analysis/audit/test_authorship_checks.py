@@ -134,5 +134,13 @@ def test_what_an_auditor_brings_must_be_there(run: RunPaths, words: list[str]) -
     assert main([str(run.results), *words]) == 2
 
 
+@pytest.mark.parametrize("words", [["--root", "0" * 64], ["--lodged", "git"]])
+def test_what_is_asked_of_a_folder_is_not_left_out_of_a_run_s_audit(
+    run: RunPaths, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(run.folder), *words]) == 2
+    assert f"`{words[0]}` must be asked of a results folder" in capsys.readouterr().err
+
+
 def test_a_folder_without_a_seal_has_nothing_to_sign(tmp_path: Path) -> None:
     assert sign_main([str(tmp_path), "--key", str(make_key(tmp_path / "key"))]) == 3

@@ -158,6 +158,17 @@ def test_a_bundle_of_sigstore_s_counts_for_whom_the_auditor_names(
     assert told(run, Trust(sigstore=jo)).outcome is Outcome.FAILED
 
 
+def test_more_signatures_than_anybody_has_signers_are_not_looked_at(
+    run: RunPaths, key: Path, trust: Trust
+) -> None:
+    seal = run.attempt(1).seal
+    sign_file(seal, key)
+    for number in range(40):
+        shutil.copy(signature_of(seal), beside(seal, "sig", f"s{number}"))
+    with pytest.raises(ValueError, match="at most 32 signatures"):
+        told(run, trust)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.audit.campaign import Campaign
+from analysis.audit.campaign import Campaign, RunFacts
 from analysis.audit.check import Case, Finding, Outcome
 from analysis.audit.stamp_checks import roots_stamped, seal_stamped
 from analysis.audit.trust import Trust
@@ -118,6 +118,20 @@ def test_a_stamp_long_after_the_seal_tells_how_long(run: RunPaths, authority: Au
     write_json(seal, {**read_json(seal), "sealed_us": wall_us() - 36 * 3600 * US_PER_S})
     stamp(authority, seal)
     assert "36.0 h after it was made by its own word" in of_seal(run, authority).evidence
+
+
+def test_runs_that_are_younger_than_the_stamped_root_are_under_no_stamp(
+    run: RunPaths, authority: Authority
+) -> None:
+    stamp(authority, Root.take(run.results).keep(run.results))
+    later = build_run(run.results, Plan(spec={"seed": 7}))
+    facts = tuple(RunFacts(run_id=one.run_id) for one in (run, later))
+    campaign = Campaign(results=run.results, trust=trust(authority), runs=facts)
+    told = roots_stamped(campaign)
+    assert told.outcome is Outcome.UNSEEN
+    assert f"1 run under no stamp, such as {later.run_id}" in told.evidence
+    stamp(authority, later.attempt(1).seal)
+    assert roots_stamped(campaign).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize("content", [b"", b"\x30\x03\x02\x01\x00", bytes(1 << 20)])
