@@ -7,6 +7,7 @@ needed to check one. The stamp is of the file, by its hash, not of who signed it
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def _roots(path: Path) -> "Sequence[Certificate]":
     from cryptography.x509 import InvalidVersion, load_pem_x509_certificates  # noqa: PLC0415
 
     # The auditor's own file may be a link to where his system keeps it.
-    data = read_plain(path.resolve(), most_bytes=16 << 20)
+    data = read_plain(Path(os.path.realpath(path)), most_bytes=16 << 20)
     try:
         return load_pem_x509_certificates(data)
     except (ValueError, InvalidVersion) as error:

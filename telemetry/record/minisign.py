@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from telemetry.command import lacks
-from telemetry.record.files import plain_file, read_plain
+from telemetry.record.files import read_plain
+from telemetry.record.plain_file import plain_file
 from telemetry.record.signer import BadSignatureError, Signer, SigningError, UnknownSignerError
 
 # A comment of the program's has at most 8 kB; keys have some hundred bytes.
@@ -100,7 +101,7 @@ class SecretKey:
         """
         bad = f"`signing_key` must be a key that signs, but {path}"
         try:
-            content = _decoded(_lines(path)[1], f"{path} holds no key")
+            content = _decoded(_lines(Path(os.path.realpath(path)))[1], f"{path} holds no key")
         except (OSError, ValueError, IndexError) as error:
             raise SigningError(f"{bad} does not: {error}") from error
         if len(content) != _SECRET_BYTES or content[:2] != _ED25519:
@@ -118,7 +119,7 @@ class SecretKey:
 def is_minisign(key: Path) -> bool:
     """Whether a key's file is in minisign's form; one that is not there is not."""
     try:
-        with plain_file(key) as number:
+        with plain_file(key, follow=True) as number:
             return os.read(number, len(_UNTRUSTED)) == _UNTRUSTED.encode()
     except (OSError, ValueError):
         return False
@@ -216,7 +217,8 @@ def _holds(data: bytes, signed: Signed, signature: Path, public: bytes) -> bool:
 def _public_keys(path: Path) -> Iterator[tuple[str, bytes, bytes]]:
     """Of each key in a file its comment, id and bytes."""
     name, found = "", 0
-    for line in _lines(path):
+    # The auditor's own file may be a link.
+    for line in _lines(Path(os.path.realpath(path))):
         if line.startswith(_UNTRUSTED):
             name = line.removeprefix(_UNTRUSTED)
             continue

@@ -1,5 +1,6 @@
 """Stamping: an authority's answer over the root, and over seals, asked from here or elsewhere."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,8 @@ def take_answers(files: Sequence[Path], answers: Sequence[Path]) -> list[Stamped
     """
     found: list[tuple[Path, bytes, Stamp]] = []
     for path in answers:
-        answer = read_answer(path)
+        # The user's own may be a link.
+        answer = read_answer(Path(os.path.realpath(path)))
         why = "there is nothing to stamp"
         for file in files:
             try:

@@ -152,6 +152,22 @@ def test_a_damaged_key_signs_nothing(key: Path, emptied: bool) -> None:
         sign(b"", key)
 
 
+def test_a_key_may_lie_behind_a_link(signed: Path, key: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(key)
+    (tmp_path / "link.pub").symlink_to(key.with_suffix(".pub"))
+    beside(signed, MINISIGN).unlink()
+    sign_file(signed, tmp_path / "link")
+    assert check(signed, tmp_path / "link.pub").principal == "jo@center.example"
+
+
+def test_a_signature_behind_a_link_is_none(signed: Path, key: Path, tmp_path: Path) -> None:
+    path = beside(signed, MINISIGN)
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises((ValueError, OSError)):
+        check(signed, key.with_suffix(".pub"))
+
+
 def test_a_public_key_signs_nothing(key: Path) -> None:
     with pytest.raises(SigningError, match="no secret key"):
         sign(b"", key.with_suffix(".pub"))
