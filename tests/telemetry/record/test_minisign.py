@@ -9,15 +9,22 @@ from pathlib import Path
 import pytest
 
 from telemetry.record.beside import MINISIGN, beside
-from telemetry.record.files import write_json
+from telemetry.record.files import read_json, write_json
 from telemetry.record.minisign import check_minisign, sign_minisign
-from telemetry.record.signature import Allowed, check_signature, sign, sign_file
+from telemetry.record.signature import (
+    Allowed,
+    check_signature,
+    sign,
+    sign_as_launched,
+    sign_file,
+)
 from telemetry.record.signer import (
     BadSignatureError,
     Signer,
     SigningError,
     UnknownSignerError,
 )
+from tests.support.records import build_run
 from tests.support.signing import make_minisign_key
 
 PROGRAM = pytest.mark.skipif(shutil.which("minisign") is None, reason="needs the program minisign")
@@ -177,6 +184,13 @@ def test_public_keys_that_are_none_are_told(signed: Path, tmp_path: Path) -> Non
     (tmp_path / "none").write_text("untrusted comment: none\n")
     with pytest.raises(ValueError, match="holds none"):
         check(signed, tmp_path / "none")
+
+
+def test_a_job_s_end_signs_with_a_minisign_key_too(tmp_path: Path, key: Path) -> None:
+    attempt = build_run(tmp_path / "results").attempt(1)
+    write_json(attempt.launch, {**read_json(attempt.launch), "signing_key": str(key)})
+    assert sign_as_launched(attempt) is None
+    assert check(attempt.seal, key.with_suffix(".pub")).principal == "jo@center.example"
 
 
 @PROGRAM

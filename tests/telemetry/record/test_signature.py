@@ -1,6 +1,8 @@
 """A signature is its key's holder's, and of nothing else than what was signed."""
 
 import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,29 @@ def test_a_key_that_wants_a_passphrase_is_refused_and_waits_for_nobody(tmp_path:
     key = make_key(tmp_path / "key", passphrase="secret")  # noqa: S106
     with pytest.raises(SigningError, match="`signing_key` must be a key that signs"):
         sign(b"", key)
+
+
+def test_a_key_with_a_passphrase_signs_by_an_agent_that_holds_it(
+    signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make_key(tmp_path / "held")
+    # Unix sockets have short paths: not below pytest's own folder.
+    with tempfile.TemporaryDirectory() as folder:
+        socket = Path(folder) / "agent"
+        agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+        try:
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            while not socket.exists() and agent.poll() is None:
+                time.sleep(0.01)
+            subprocess.run(["ssh-add", "-q", str(key)], check=True, capture_output=True)
+            key.unlink()
+            signature_of(signed).unlink()
+            sign_file(signed, key.with_suffix(".pub"))
+        finally:
+            agent.terminate()
+            agent.wait()
+    signers = allow(tmp_path / "signers", {"jo@center.example": key})
+    assert check(signed, signers).principal == "jo@center.example"
 
 
 def test_a_key_that_is_not_there_is_refused(tmp_path: Path) -> None:
