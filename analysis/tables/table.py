@@ -18,6 +18,8 @@ from telemetry.terminal import printable
 
 T = TypeVar("T")
 
+# What a spreadsheet takes a cell's words for a formula by; tabs and returns are escaped already.
+_FORMULAS: Final = ("=", "+", "-", "@")
 _ARROW: Final = {
     "number": pa.float64(),
     "share": pa.float64(),
@@ -190,4 +192,8 @@ def _csv_cell(value: Cell) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return repr(value)
+    # A spreadsheet would compute what begins so (OWASP, CSV injection): it is words, and says so.
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULAS) else text

@@ -7,8 +7,10 @@ one line with the limit and the value; docs/audit.md has the table.
 from dataclasses import dataclass
 from typing import Final
 
+from telemetry.damage import DamagedError
 
-class BeyondLimitError(ValueError):
+
+class BeyondLimitError(DamagedError):
     """A file or folder holds more than is read of one that anybody may have made."""
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from telemetry.damage import DamagedError
 from telemetry.record.limits import FOLDER_ENTRIES
 
 # attempt-001/shards/samples/<host>/part-00000.parquet: so far from the end an attempt is named.
@@ -31,7 +32,7 @@ _KINDS: Final = (
 )
 
 
-class NotPlainError(ValueError):
+class NotPlainError(DamagedError):
     """A link, a pipe, a device or a folder in place of a file, or a link in place of a folder."""
 
 
