@@ -26,9 +26,10 @@ _BUNDLED: Final = ("workers.tokenizers", "bundled", "tokenizer.model")
 def texts_are_the_ids(case: Case) -> Finding:
     """Every id lies in the vocabulary, and every text is what its ids read as."""
     told = case.run.manifest.get("tokenizer")
-    sha256 = told.get("sha256") if isinstance(told, dict) else None
+    told = told if isinstance(told, dict) else {}
+    sha256 = told.get("sha256")
     if not isinstance(sha256, str):
-        if isinstance(told, dict) and not _DIGEST.search(case.run.spec.tokenizer):
+        if told and not _DIGEST.search(case.run.spec.tokenizer):
             return skipped("the tokenizer asked for is no file")
         return unseen("the tokenizer's digest is not on record")
     path = next((one for one in _at_hand(case) if _digest(one) == sha256), None)

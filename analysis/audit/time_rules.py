@@ -7,6 +7,7 @@ from analysis.audit.time_checks import (
     END_SLACK_S,
     LENGTH_SLACK_S,
     MEETING_US,
+    MOST_DRIFT,
     MOST_ERROR_US,
     PACE_TOLERANCE,
     REST_SLACK_S,
@@ -79,12 +80,13 @@ TIME_CHECKS: Final = (
         severity=Severity.WRONG,
         rule=(
             "each node's clock was measured against rank 0's, at least as well as "
-            "its round trip bounds, and ranks that wait for each other agree on "
-            "when"
+            "its round trip bounds, and moved no more between start and end than "
+            "clocks can; in half of their batches ranks that wait for each other "
+            "agree on when, at the nearer edge"
         ),
         tolerance=(
             f"{MOST_ERROR_US // US_PER_MS} ms of a clock; {MEETING_US // US_PER_MS} ms and "
-            "twice the clocks' error where ranks meet"
+            f"twice the clocks' error where ranks meet; {MOST_DRIFT * 1e6:.0f} ppm"
         ),
         reason=("a clock known no better than a poll's time puts a node's power into other phases"),
         rules_out="a node's power told at another time than its ranks' work",

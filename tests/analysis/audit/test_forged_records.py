@@ -413,6 +413,11 @@ NODES = Plan(
 )
 
 
+def drifted(clock: Json) -> None:
+    if clock["host"] == "node1":
+        clock["end"].update(offset_us=300_000)
+
+
 def offset(**changes: int) -> Callable[[Json], object]:
     def change(clock: Json) -> None:
         if clock["host"] == "node1":
@@ -433,6 +438,7 @@ def offset(**changes: int) -> Callable[[Json], object]:
             "not against rank 0's node0",
         ),
         (without("clocks/*.json"), "its clock is not on record"),
+        (saying("clocks/*.json", drifted), "its clock moved by 0.3000 s"),
     ],
 )
 def test_clocks_that_cannot_be_fail(tmp_path: Path, forge: Forge, evidence: str) -> None:

@@ -30,10 +30,8 @@ def write_plan(
             number=place,
             count=len(made),
         )
-        edit(
-            run.attempt(number).provenance,
-            lambda said, planned=planned: said.update({KEY: planned.to_mapping()}),
-        )
+        path = run.attempt(number).provenance
+        write_json(path, {**read_json(path), KEY: planned.to_mapping()})
     return folder
 
 
