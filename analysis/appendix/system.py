@@ -1,6 +1,6 @@
 """System: a system description with the fields of MLPerf Inference's, by the record.
 
-Names as in the system JSON of MLCommons' submission rules. It is no submission: a field that the
+Names as MLCommons' submission checker asks for them of a system's JSON, those for power too. It is no submission: a field that the
 record cannot fill is null with the reason.
 """
 
@@ -28,10 +28,13 @@ _UNKNOWN: Final[Mapping[str, str]] = {
             *("accelerator_interconnect_topology", "accelerator_on-chip_memories"),
             *("accelerator_memory_configuration", "boot_firmware_version"),
             *("management_firmware_version", "filesystem", "disk_drives", "disk_controllers"),
+            *("other_hardware", "number_of_type_nics_installed", "nics_enabled_firmware"),
+            *("nics_enabled_os", "nics_enabled_connected", "network_speed_mbit"),
         ),
         _NOT_ASKED,
     ),
-    **dict.fromkeys(("cooling", "power_supply_details", "power_supply_quantity"), _STATED),
+    **dict.fromkeys(("cooling", "power_supply_details"), _STATED),
+    **dict.fromkeys(("power_supply_quantity_and_rating_watts", "system_power_only"), _STATED),
 }
 
 
@@ -41,7 +44,7 @@ def fields(facts: CampaignFacts) -> dict[str, Fact]:
     known = {
         "number_of_nodes": facts.of_spec("nodes"),
         "host_processor_model_name": facts.of_hosts("cpu_model"),
-        "host_processor_threads": facts.of_hosts("logical_cpus"),
+        "host_processor_vcpu_count": facts.of_hosts("logical_cpus"),
         "host_memory_capacity": facts.host_memory_gb,
         "accelerators_per_node": facts.of_spec("gpus_per_node"),
         "accelerator_model_name": facts.of_gpus("name"),

@@ -10,6 +10,8 @@ import pytest
 from analysis.crate.__main__ import main
 from tests.support.records import Plan, build_run
 
+ODD = "1 50%#ä:?&.log"
+"""Name of a file of that record's: blank, letter, and what a URI gives a meaning."""
 Made = tuple[Path, Path]
 
 
@@ -20,6 +22,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     results, crate = base / "results", base / "crate"
     build_run(results, Plan(end="failed"))
     build_run(results, Plan(), attempt=2)
+    jobs = results / "campaigns" / "20261127T000000Z" / "jobs"
+    jobs.mkdir(parents=True)
+    # As a shell of somewhere may name it: each is to be a URI reference.
+    (jobs / ODD).write_text("done")
     assert main([str(results), "--out", str(crate), "--license", "CC-BY-4.0"]) == 0
     return results, crate
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -13,7 +14,7 @@ from analysis.results.opened import open_results
 from telemetry.clock import US_PER_S
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import list_runs
-from tests.analysis.crate.conftest import Made, entities, followed, of_type
+from tests.analysis.crate.conftest import ODD, Made, entities, followed, of_type
 from tests.support.records import Plan, build_run
 
 QUDT = "http://qudt.org/vocab/unit/"
@@ -129,10 +130,17 @@ def test_every_file_is_named_with_its_sha256(made: Made, graph: Mapping[str, Any
     lying = {path for path in crate.rglob("*") if path.is_file()}
     lying.remove(crate / "ro-crate-metadata.json")
     for path in lying:
-        entity = graph[path.relative_to(crate).as_posix()]
+        entity = graph[quote(path.relative_to(crate).as_posix())]
         assert entity["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert entity["contentSize"] == str(path.stat().st_size)
     assert len(of_type(graph, "File")) == len(lying)
+
+
+def test_an_odd_name_is_a_uri_reference(made: Made, graph: Mapping[str, Any]) -> None:
+    name = f"campaigns/20261127T000000Z/jobs/{ODD}"
+    assert (made[1] / name).is_file()
+    entity = graph["campaigns/20261127T000000Z/jobs/1%2050%25%23%C3%A4%3A%3F%26.log"]
+    assert entity["name"] == name
 
 
 def test_a_center_joins_a_job_by_cluster_number_and_time(tmp_path: Path) -> None:

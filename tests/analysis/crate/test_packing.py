@@ -13,7 +13,11 @@ from telemetry.record.files import file_sha256
 from telemetry.record.paths import list_runs
 from telemetry.record.seal import verify_seal
 from tests.analysis.crate.conftest import Made
+from tests.support.recordings import FOLDER, unpack
 from tests.support.records import Plan, build_run
+
+# A small file: 65B on two H200 by the reference engine.
+MEASURED = FOLDER / "65b-fixed-synthetic-h200-g2-b64-l128-r0-5626c0a5.tar.xz"
 
 
 def test_a_crate_unpacked_elsewhere_is_audited_and_verified(made: Made, tmp_path: Path) -> None:
@@ -25,6 +29,16 @@ def test_a_crate_unpacked_elsewhere_is_audited_and_verified(made: Made, tmp_path
         archive.extractall(there)
     assert audit([str(there)]) == 0
     assert main(["--verify", str(there)]) == 0
+
+
+def test_a_crate_of_measured_runs_is_audited_where_it_is_unpacked(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    unpack(MEASURED, results)
+    assert main([str(results), "--out", str(tmp_path / "c.zip")]) == 0
+    with zipfile.ZipFile(tmp_path / "c.zip") as archive:
+        archive.extractall(tmp_path / "there")
+    assert audit([str(tmp_path / "there")]) == 0
+    assert main(["--verify", str(tmp_path / "there")]) == 0
 
 
 def test_equal_records_give_equal_bytes(made: Made, tmp_path: Path) -> None:

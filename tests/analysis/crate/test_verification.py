@@ -211,14 +211,16 @@ def test_a_run_that_was_changed_is_put_in_no_crate(
     assert not (tmp_path / "c.zip").exists()
 
 
+FOREIGN: list[tuple[str, list[Any]]] = [
+    ("conformsTo", ["x", 7, [7, "x"], {"a": 1}, [[]]]),
+    ("license", ["http://[x", {"@id": 7}, []]),
+    ("datePublished", [[1], {"@id": "x"}, 7]),
+    ("@type", [7, [[]], {"a": 1}, None]),
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("conformsTo", value) for value in ("x", 7, [7, "x"], {"a": 1}, [[]])),
-        *(("license", value) for value in ("http://[x", {"@id": 7}, [])),
-        *(("datePublished", value) for value in ([1], {"@id": "x"}, 7)),
-        *(("@type", value) for value in (7, [[]], {"a": 1}, None)),
-    ],
+    ("name", "value"), [(name, value) for name, values in FOREIGN for value in values]
 )
 def test_no_value_of_a_foreign_crate_ends_it_with_a_traceback(
     crate: Path, name: str, value: object, capsys: pytest.CaptureFixture[str]
