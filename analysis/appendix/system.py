@@ -1,7 +1,7 @@
 """System: a system description with the fields of MLPerf Inference's, by the record.
 
-Names as MLCommons' submission checker asks for them of a system's JSON, those for power too. It is no submission: a field that the
-record cannot fill is null with the reason.
+Names as MLCommons' submission checker asks for them of a system's JSON, those for power too. It is
+no submission: a field that the record cannot fill is null with the reason.
 """
 
 from collections.abc import Mapping
