@@ -57,6 +57,7 @@ _FOLDERS: Final = {
     "checkpoints": "SHA-256 of a checkpoint's files.",
     "campaigns": "A call of the launcher: its grid, plan, order and job logs.",
     "roots": "A hash of all seals at a time, to be lodged where nobody can edit it.",
+    "accounting": "What a center's accounting said of the jobs, as it said it.",
     "meters": "Logs of outside meters, with what their users state of them.",
     "report": "Tables that analysis makes of the runs; columns.csv says what each column means.",
 }

@@ -1,9 +1,9 @@
 """Payload: which files of a results folder a crate holds, each with its size and SHA-256.
 
 Runs, whole: sealed attempts and those that failed, their prompts, the campaigns that made them,
-digests of checkpoints and lodged roots. Not: what is no part of the record (the report, which
-anybody makes again from it), what is still being written, links, and pickles, which no reader
-should load.
+digests of checkpoints, lodged roots, and what a center's accounting and outside meters say. Not:
+what is no part of the record (the report, which anybody makes again from it), what is still being
+written, links, and pickles, which no reader should load.
 """
 
 import os
@@ -31,8 +31,8 @@ from telemetry.waiting import counted
 TABLES: Final = "report/tables"
 """Folder of a packed crate that holds the tables that analysis makes of its runs: where the audit
 looks for them."""
-METERS: Final = "meters"
-"""Folder of a results folder that keeps the logs of outside meters."""
+BESIDE: Final = ("accounting", "meters")
+"""Folders of a results folder that keep what others say of its runs: the center, outside meters."""
 NOT_ENDED: Final = "no end is on record"
 """Why an attempt is left out that somebody may still write to."""
 _PICKLES: Final = (".pkl", ".pickle")
@@ -82,7 +82,7 @@ def collect(place: RecordPlace) -> Payload:
     if place.run is None:
         shared = [
             *(campaigns_folder(results), checkpoints_folder(results), prompts_folder(results)),
-            *(roots_folder(results), results / METERS),
+            *(roots_folder(results), *(results / name for name in BESIDE)),
         ]
         for folder in shared:
             if folder.is_dir() and not folder.is_symlink():
@@ -96,7 +96,7 @@ def collect(place: RecordPlace) -> Payload:
                 )
     else:
         found += _prompts_of(place.run)
-        for name in (roots_folder(results).name, METERS):
+        for name in (roots_folder(results).name, *BESIDE):
             if (results / name).exists():
                 left[name] = "of all runs, not of this one"
     files = [_file(path, results) for path in counted(sorted(set(found)), "hashing file")]

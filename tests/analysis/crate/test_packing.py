@@ -9,6 +9,7 @@ from analysis.crate.__main__ import main
 from analysis.crate.packing import write_zip
 from analysis.crate.payload import PayloadFile
 from analysis.results.opened import open_results
+from telemetry.export.__main__ import main as export
 from telemetry.record.files import file_sha256
 from telemetry.record.paths import list_runs
 from telemetry.record.seal import verify_seal
@@ -113,3 +114,32 @@ def test_links_and_pickles_are_left_out_and_told(
     assert "link: no plain file" in said
     assert "1_result.pkl: a pickle" in said
     assert main(["--verify", str(tmp_path / "c.zip")]) == 0
+
+
+def test_what_others_say_of_the_runs_goes_with_them(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    build_run(results)
+    for name in ("accounting/a.txt", "meters/pdu.json", "roots/b.json", "checkpoints/c.json"):
+        (results / name).parent.mkdir()
+        (results / name).write_text("{}")
+    (results / "notes").mkdir()
+    (results / "notes" / "private.txt").write_text("mine")
+    assert main([str(results), "--out", str(tmp_path / "c.zip")]) == 0
+    with zipfile.ZipFile(tmp_path / "c.zip") as archive:
+        names = set(archive.namelist())
+    assert {"accounting/a.txt", "meters/pdu.json", "roots/b.json", "checkpoints/c.json"} <= names
+    assert not [name for name in names if "private" in name]
+
+
+def test_a_crate_of_an_export_names_nobody(tmp_path: Path) -> None:
+    results, out, key = tmp_path / "results", tmp_path / "export", tmp_path / "key"
+    build_run(results, Plan(provenance={"user": "jane.roe", "submit_host": "login7.center"}))
+    key.write_bytes(bytes(range(32)))
+    words = ["--pseudonymise", "--key", str(key), "--out", str(out)]
+    assert export([str(results), *words]) == 0
+    assert main([str(out), "--out", str(tmp_path / "crate")]) == 0
+    text = (tmp_path / "crate" / "ro-crate-metadata.json").read_text()
+    assert '"Person"' in text
+    for name in ("jane.roe", "login7", "node0"):
+        assert name not in text
+    assert main(["--verify", str(tmp_path / "crate")]) == 0
