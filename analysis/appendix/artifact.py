@@ -76,7 +76,7 @@ def _blocks(facts: CampaignFacts) -> Iterator[Block]:
     yield Commands(lines=analysis_lines(facts))
     yield Passage(
         text="The audit ends with 0 where no check failed; the comparison gives each grid point a "
-        "verdict with its interval."
+        "verdict with its interval, and with --key one on the whole that is signed."
     )
 
 

@@ -177,5 +177,8 @@ def _reproduced(facts: CampaignFacts) -> Criterion:
             "whether by another team, and with which verdict, the comparison of both tells"
         )
     else:
-        reason = "a reproduction is a results folder of its own, held against this by compare"
+        reason = (
+            "a reproduction is a results folder of its own; compare holds it against this, and "
+            "with --key signs a verdict"
+        )
     return Criterion(asks=asks, state=State.UNKNOWN, reason=reason)

@@ -19,6 +19,8 @@ from analysis.appendix.fact import NOT_RECORDED, over
 # Level 1's: seconds between samples, and of the core phase.
 _MOST_PERIOD_S: Final = 1.0
 _LEAST_WINDOW_S: Final = 60.0
+# In the name of each method that reads the boards' energy counters.
+_COUNTER: Final = "counter"
 # MLPerf Inference: the least duration of a performance run.
 _MLPERF_WINDOW_S: Final = 600.0
 
@@ -52,14 +54,7 @@ def aspects(facts: CampaignFacts) -> tuple[Aspect, ...]:
     return (
         _granularity(facts),
         _timespan(facts),
-        Aspect(
-            aspect="1c Type",
-            found=over(
-                facts.tables.runs.rows, lambda row: row.get("energy_method"), "no energy"
-            ).text,
-            state=State.MET if facts.of_rows("energy_j") else State.NOT_MET,
-            reason="average power over the window, as energy by its length",
-        ),
+        _type(facts),
         _fraction(facts),
         _subsystems(facts),
         _point(facts),
@@ -118,6 +113,22 @@ def _timespan(facts: CampaignFacts) -> Aspect:
         found=found,
         state=State.MET if lengths and not short else State.NOT_MET,
         reason=f"{_LEAST_WINDOW_S:g} s are asked for: {short} of {len(lengths)} runs are shorter",
+    )
+
+
+def _type(facts: CampaignFacts) -> Aspect:
+    methods = over(facts.tables.runs.rows, lambda row: row.get("energy_method"), "no energy")
+    integrated = methods.known and all(_COUNTER in method for method in methods.values)
+    return Aspect(
+        aspect="1c Type",
+        found=methods.text,
+        state=State.MET if facts.of_rows("energy_j") else State.NOT_MET,
+        reason="average power over the window, which is energy by its length; "
+        + (
+            "the boards' own counters integrate it without a gap, as level 3 asks for"
+            if integrated
+            else "not everywhere by a counter, as level 3 asks for"
+        ),
     )
 
 

@@ -254,3 +254,12 @@ def test_uncertainty_is_told_with_the_point(of_measured: Written, measured: Path
     told = row_of(of_measured["boundary"], "4 Point and accuracy")
     assert f"{shares[0]:.3g} to {shares[-1]:.3g} %" in told
     assert all(map(math.isfinite, shares))
+
+
+def test_what_integrated_the_energy_is_told(write: Write) -> None:
+    counted = row_of(write(rank_counter=True)["boundary"], "1c Type")
+    assert counted.startswith("rank_counter | met")
+    assert "without a gap" in counted
+    summed = row_of(write(counter=False)["boundary"], "1c Type")
+    assert summed.startswith("power_integral of power_instant_w | met")
+    assert "not everywhere by a counter" in summed

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from rocrate.rocrate import ROCrate
 
 from analysis.crate.__main__ import main
 from analysis.crate.description import NO_LICENCE
@@ -238,3 +239,12 @@ def test_the_date_is_that_of_the_last_seal(made: Made, graph: Mapping[str, Any])
     sealed = json.loads((next(list_runs(made[0])).attempt(2).seal).read_bytes())["sealed_us"]
     day = datetime.fromisoformat(graph["./"]["datePublished"])
     assert 0 <= sealed / US_PER_S - day.timestamp() < 48 * 3600
+
+
+def test_the_library_of_ro_crates_reads_it(made: Made) -> None:
+    crate = ROCrate(str(made[1]))
+    mentioned = {one.id for one in crate.root_dataset["mentions"]}
+    actions = {one.id for one in crate.get_by_type("CreateAction")}
+    assert mentioned == actions
+    assert len(actions) == 2
+    assert {one.get("name") for one in crate.get_by_type("Person")} == {"somebody"}
