@@ -24,7 +24,7 @@ RECORDED: Final = "recorded"
 HERE: Final = (
     *("cluster", "gpu", "results", "weights", "tokenizer", "telemetry"),
     *("plan", "allow_dirty", "wait", "retry", "verify_weights", "compose", "history"),
-    "signing_key",
+    *("signing_key", "allowed_signers"),
 )
 """Keys that may be given beside `reproduce`: this place's, and how the call goes."""
 # A board of another kind is asked for by a word; how ranks are spread over nodes is the cluster's.

@@ -163,3 +163,16 @@ def test_real_gpus_of_the_third_node_are_the_machine_s_fifth_and_sixth(
         check=True,
     )
     assert done.stdout == printed
+
+
+def test_a_cluster_of_all_users_keeps_its_keys_books_and_states_to_its_maker(site: Site) -> None:
+    if site.people is None:
+        pytest.skip("only root's cluster is of all users")
+    for private in ("munge/key", "etc/slurmdbd.conf", "db/mysql", "state/clustername", "log"):
+        path = site.folder / private
+        assert path.exists()
+        assert not site.people[0].can("-r", str(path)), private
+    assert site.people[0].can("-r", str(site.folder / "etc" / "slurm.conf"))
+    assert not site.people[0].can("-w", str(site.folder / "etc" / "slurm.conf"))
+    for folder in ("etc", "run", "spool", "dev"):
+        assert not site.people[0].can("-w", str(site.folder / folder)), folder
