@@ -13,6 +13,7 @@ from analysis.audit.check import Case, Finding, failed, skipped, unseen
 from analysis.performance.latency import STEPS_NOT_RECORDED, STEPS_NOT_TOLD, no_steps_reason
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
+from telemetry.record.exported import Exported
 
 # Keys of launch.json that came with each part of model.json.
 _CAME_WITH: Final = {
@@ -74,6 +75,9 @@ def missing_chains(case: Case, shards: Sequence[ShardChains]) -> Finding | None:
     """What to say where no shard has a chain; None where one has."""
     if any(shard.chains for shard in shards):
         return None
+    exported = Exported.of(case.attempt)
+    if exported is not None and any("/chain-" in name for name in exported.left_out):
+        return unseen("an export: its chains are of the original's files, which its owner has")
     if told := next(_told_of_chains(case), None):
         return failed(f"no shard has a chain, and {told}")
     return skipped("written before chains: nothing was linked while the run went on")

@@ -81,6 +81,8 @@ def export(results: Path, out: Path, pseudonyms: Pseudonyms) -> ExportTold:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
+        # Runs name the plan that made them by its digest, and each plan those before it.
+        _write_campaigns(results, staging, replacing)
         for copy in counted(copies, "writing run"):
             _write_run(copy, staging, replacing, pseudonyms, told)
         _write_beside(results, staging, replacing, answers)
@@ -129,15 +131,20 @@ def _write_run(
         told.refused[copy.run.run_id] = str(error)
 
 
-def _write_beside(
-    results: Path, staging: Path, replacing: Replacing, answers: Sequence[Answer]
-) -> None:
-    """Campaigns, the center's books and outside meters."""
+def _write_campaigns(results: Path, staging: Path, replacing: Replacing) -> None:
+    """Plans and arrays of all campaigns, by name: by the time of their calls."""
     for path in _campaign_files(results):
         target = staging / replacing.key(path.relative_to(results).as_posix())
         target.parent.mkdir(parents=True, exist_ok=True)
         numbers = replacing.may_have_numbers(path.name)
         write_json(target, replacing.json(read_json(path), numbers=numbers))
+        replacing.digests[file_sha256(path)] = file_sha256(target)
+
+
+def _write_beside(
+    results: Path, staging: Path, replacing: Replacing, answers: Sequence[Answer]
+) -> None:
+    """The center's books and outside meters."""
     for answer in answers:
         lines = answer.text.decode(errors="replace").split("\n")
         text = "\n".join([lines[0], *(replacing.text(line, numbers=True) for line in lines[1:])])

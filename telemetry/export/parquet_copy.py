@@ -11,17 +11,19 @@ import pyarrow.parquet as pq
 
 from telemetry.export.identities import Identities
 from telemetry.export.replacing import Replacing
-from telemetry.record.files import require_plain
+from telemetry.record.parquet_file import read_parquet
 from telemetry.record.schema import METADATA_KEY
 
 # What a model answered is of its prompts, and no field of names.
 _ANSWERS: Final = frozenset({"text"})
+# As a shard's writer has them (telemetry/shards/writer.py).
+_GROUP_ROWS: Final = 65_536
 _NAMED: Final = ("host", "gpu_uuid", "device")
 
 
 def look_at_parquet(path: Path, names: Identities) -> None:
     """Take in the names of a table."""
-    table = pq.read_table(require_plain(path), partitioning=None)
+    table = read_parquet(path)
     names.look_at(_said(table.schema))
     for column in _NAMED:
         if column in table.column_names:
@@ -43,18 +45,14 @@ def without_names(table: pa.Table, replacing: Replacing) -> pa.Table:
 
 
 def copy_parquet(source: Path, target: Path, replacing: Replacing) -> None:
-    """Write a table without names, cut into row groups as it was."""
-    file = pq.ParquetFile(require_plain(source))
-    rows = max(
-        (file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)), default=1
-    )
-    table = without_names(file.read(), replacing)
-    pq.write_table(table, target, compression="zstd", row_group_size=max(1, rows))
+    """Write a table without names."""
+    table = without_names(read_parquet(source), replacing)
+    pq.write_table(table, target, compression="zstd", row_group_size=_GROUP_ROWS)
 
 
 def texts_of(path: Path) -> Iterator[tuple[str, str]]:
     """Every text of a table that is no answer: where it stands, and the text, each once."""
-    table = pq.read_table(path, partitioning=None)
+    table = read_parquet(path)
     for key, value in (table.schema.metadata or {}).items():
         yield f"metadata {key.decode(errors='replace')}", value.decode(errors="replace")
     for field in table.schema:

@@ -61,11 +61,15 @@ class Replacing:
         self._kept = kept
         self.count = 0
         """How often a name was replaced."""
+        self.digests: dict[str, str] = {}
+        """SHA-256 of the copy of each file that others name by its own."""
         self.paths: set[str] = set()
         """Paths that were replaced, as they were."""
 
     def text(self, text: str, *, numbers: bool = False) -> str:
         """A text without names; `numbers` where one of a job or user may stand."""
+        if text in self.digests:
+            return self.digests[text]
         if text.startswith("/") and "\n" not in text and not text.startswith(_SYSTEM):
             return self._path(text)
         text = _PATH.sub(lambda one: self._path(one[0]), text)

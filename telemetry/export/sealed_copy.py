@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from telemetry.clock import wall_us
 from telemetry.export.identities import Identities
@@ -24,6 +23,7 @@ from telemetry.merge.attempt import merge_attempt
 from telemetry.merge.chunks import SORT_KEYS
 from telemetry.record.exported import EXPORT, EXPORT_SCHEMA, EXPORT_VERSION
 from telemetry.record.files import file_sha256, read_json, read_plain, write_bytes, write_json
+from telemetry.record.parquet_file import read_parquet
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import TABLES
 from telemetry.record.seal import seal_attempt, verify_seal
@@ -130,8 +130,8 @@ class SealedCopy:
             if not self.attempt.table(kind).is_file():
                 continue
             keys = [(name, "ascending") for name in SORT_KEYS[kind]]
-            made = pq.read_table(attempt.table(kind), partitioning=None).sort_by(keys)
-            theirs = without_names(pq.read_table(self.attempt.table(kind)), replacing).sort_by(keys)
+            made = read_parquet(attempt.table(kind)).sort_by(keys)
+            theirs = without_names(read_parquet(self.attempt.table(kind)), replacing).sort_by(keys)
             if not _same(made, theirs):
                 raise ValueError(f"{kind}.parquet is not what the shards merge to")
         theirs_said = replacing.json(read_json(self.attempt.manifest))
