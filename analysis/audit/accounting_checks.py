@@ -3,6 +3,7 @@
 The answer is no part of the seal. Who writes a record does not write a center's books.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
@@ -37,6 +38,7 @@ def books_agree(case: Case) -> Finding:
         *_user(job, provenance.get("user")),
         *_end(job, ended.get("state")),
         *_gpus(case, job),
+        *_others(job, books.others),
     ]
     return judged(faults, _words(books, job))
 
@@ -90,6 +92,13 @@ def _gpus(case: Case, job: AccountedJob) -> list[str]:
     if job.gpus is None or case.run.simulated or job.gpus == watched:
         return []
     return [f"the job was given {job.gpus} GPUs by the books, but {watched} were watched"]
+
+
+def _others(job: AccountedJob, others: Sequence[AccountedJob]) -> list[str]:
+    # One that was asked while the job ran knew less.
+    if any(one.end_us is not None and one.told != job.told for one in others):
+        return ["two answers of accounting tell the job otherwise"]
+    return []
 
 
 def _words(books: AttemptBooks, job: AccountedJob) -> str:

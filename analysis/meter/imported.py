@@ -11,6 +11,7 @@ from typing import Final
 from analysis.energy.run_energy import RunEnergy
 from analysis.meter.kept import KeptMeter
 from analysis.meter.log import MeterLog, read_log
+from analysis.meter.meter_curve import meter_curves
 from analysis.meter.statement import Statement
 from analysis.meter.witness import MeterWitness, overlaps
 from analysis.runs.sealed_runs import load
@@ -31,6 +32,12 @@ _UNIT_TOLERANCE: Final = 0.2
 # Zones differ from UTC by multiples of a quarter of an hour, up to 14 hours.
 _QUARTER_US: Final = 900 * US_PER_S
 _MOST_ZONE_US: Final = 14 * 3600 * US_PER_S
+# A rack draws less than a thousand times what one of its GPUs does, and no board tells twenty times
+# what it draws.
+_LEAST_RATIO: Final = 1e-3
+_MOST_RATIO: Final = 20.0
+# Power and running total of one meter, beyond what both lose between readings.
+_OWN_TOLERANCE: Final = 0.2
 # A PDU's own printing of zero at rest is no fault; of a board at rest some watts are.
 _NEGATIVE_W: Final = -1.0
 
@@ -55,6 +62,7 @@ def keep_log(
         data = read_plain(source, most_bytes=most_bytes)
         log = read_log(data, statement, separator=separator, decimal=decimal, skip=skip)
     _require_possible(log, statement)
+    _require_agreeing(log, statement)
     meter = KeptMeter.of(statement, log, source, data)
     with waiting("reading sealed runs", aside=False):
         witnesses = [
@@ -84,6 +92,26 @@ def _require_possible(log: MeterLog, statement: Statement) -> None:
         raise ValueError(
             f"`{statement.power_column}` must be no less than 0 W, "
             f"but falls to {log.power_w[log.power_w < _NEGATIVE_W].min():g} W"
+        )
+
+
+def _require_agreeing(log: MeterLog, statement: Statement) -> None:
+    """Refuse a log whose power is not what its own running total rose by."""
+    made = {one.reading: one.curve for one in meter_curves(statement, log, 0)}
+    if not ("energy" in made and "power" in made):
+        return
+    total, power = made["energy"], made["power"]
+    first_us = max(int(total.t_us[0]), int(power.t_us[0]))
+    last_us = min(int(total.t_us[-1]), int(power.t_us[-1]))
+    if total.breaks or log.gaps or first_us >= last_us:
+        return
+    rise_j, sum_j = total.between(first_us, last_us).value, power.between(first_us, last_us).value
+    if not rise_j or not sum_j:
+        return
+    if abs(sum_j / rise_j - 1.0) > _OWN_TOLERANCE:
+        raise ValueError(
+            f"`{statement.power_column}` must tell what `{statement.energy_column}` rose by, but "
+            f"tells {sum_j / rise_j:g} times as much: is a unit another one?"
         )
 
 
@@ -139,6 +167,11 @@ def _require_fitting(statement: Statement, witnesses: Sequence[MeterWitness]) ->
                     f"`{reading}_unit` must be the log's, but ours is {ratio:g} times the meter's "
                     f"in {witness.run_energy.run.run_id}: a factor of {factor:g} between two units"
                 )
+        if not _LEAST_RATIO <= ratio <= _MOST_RATIO:
+            raise ValueError(
+                f"`{witness.reading or 'power'}_unit` must be the log's, but ours is {ratio:g} "
+                f"times the meter's in {witness.run_energy.run.run_id}: no meter or board errs so"
+            )
     reasons = [one.fit.reason for one in witnesses]
     if statement.whole and all(reasons):
         raise ValueError(f"`log` must follow the power of a run that it covers, but: {reasons[0]}")

@@ -21,6 +21,8 @@ class AttemptBooks:
     """Why none has it, by the latest; None where one has."""
     answer: Answer
     """The answer that this is from."""
+    others: tuple[AccountedJob, ...] = ()
+    """The same job by earlier answers."""
 
 
 def attempt_books(
@@ -37,10 +39,15 @@ def attempt_books(
     recorded = RecordedJob.of(submitted, started)
     if recorded is None:
         return "the run was no job of Slurm's"
-    reasons: list[str] = []
-    for answer in answers:
-        found = find_job(recorded, answer.rows())
-        if isinstance(found, AccountedJob):
-            return AttemptBooks(recorded=recorded, job=found, reason=None, answer=answer)
-        reasons.append(found)
-    return AttemptBooks(recorded=recorded, job=None, reason=reasons[0], answer=answers[0])
+    found = [(answer, find_job(recorded, answer.rows())) for answer in answers]
+    known = [(answer, job) for answer, job in found if isinstance(job, AccountedJob)]
+    if not known:
+        return AttemptBooks(recorded=recorded, job=None, reason=str(found[0][1]), answer=answers[0])
+    (answer, job), *others = known
+    return AttemptBooks(
+        recorded=recorded,
+        job=job,
+        reason=None,
+        answer=answer,
+        others=tuple(other for _, other in others),
+    )

@@ -98,9 +98,14 @@ class AccountedJob:
     @property
     def gpus(self) -> int | None:
         """GPUs that it was given; None where its books have none."""
-        counts = [one.tres.get("gres/gpu", "") for one in self.rows]
-        known = [int(count) for count in counts if count.isdecimal()]
+        known = [count for one in self.rows if (count := _gpus(one)) is not None]
         return sum(known) if known else None
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        """What two answers of one ended job must have alike."""
+        first = self.first
+        return (self.start_us, self.end_us, first.state, self.nodes, first.user, self.gpus)
 
     @property
     def energy(self) -> AccountedEnergy:
@@ -160,6 +165,18 @@ def find_job(recorded: RecordedJob, rows: Iterable[AccountedRow]) -> AccountedJo
         steps=tuple(row for row in numbered if row.step is not None and _within(row, parts)),
         starts=max(1, len(starts)),
     )
+
+
+def _gpus(row: AccountedRow) -> int | None:
+    """GPUs of a row; where the books have kinds alone those of all kinds."""
+    whole = row.tres.get("gres/gpu")
+    counts = (
+        [whole]
+        if whole
+        else [count for name, count in row.tres.items() if name.startswith("gres/gpu:")]
+    )
+    known = [int(count) for count in counts if count.isdecimal()]
+    return sum(known) if known else None
 
 
 def _of_submission(row: AccountedRow, recorded: RecordedJob) -> bool:

@@ -11,7 +11,7 @@ from telemetry.export.identities import Identities
 from telemetry.export.leaks import leaks_in
 from telemetry.export.pseudonyms import NameKind, Pseudonyms
 from telemetry.export.replacing import Replacing
-from telemetry.export.sealed_copy import SealedCopy
+from telemetry.export.sealed_copy import SealedCopy, copy_plain, json_files
 from telemetry.record.exported import Exported
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.paths import campaigns_folder, find_runs
@@ -64,8 +64,8 @@ def export(results: Path, out: Path, pseudonyms: Pseudonyms) -> ExportTold:
     names = Identities()
     for copy in counted(copies, "looking for names, run"):
         copy.look_at(names)
-    for path in _campaign_files(results):
-        names.look_at(read_json(path))
+    for _, content in json_files(_campaign_files(results)):
+        names.look_at(content)
     answers = [Answer.read(path) for path in list_answers(results)]
     for answer in answers:
         _look_at_answer(answer, names)
@@ -133,11 +133,11 @@ def _write_run(
 
 def _write_campaigns(results: Path, staging: Path, replacing: Replacing) -> None:
     """Plans and arrays of all campaigns, by name: by the time of their calls."""
-    for path in _campaign_files(results):
+    for path, content in json_files(_campaign_files(results)):
         target = staging / replacing.key(path.relative_to(results).as_posix())
         target.parent.mkdir(parents=True, exist_ok=True)
         numbers = replacing.may_have_numbers(path.name)
-        write_json(target, replacing.json(read_json(path), numbers=numbers))
+        write_json(target, replacing.json(content, numbers=numbers))
         replacing.digests[file_sha256(path)] = file_sha256(target)
 
 
@@ -159,7 +159,7 @@ def _write_beside(
         target = staging / _METERS / path.name
         target.parent.mkdir(exist_ok=True)
         write_json(target, replacing.json(read_json(path)))
-        shutil.copyfile(path.with_suffix(".parquet"), target.with_suffix(".parquet"))
+        copy_plain(path.with_suffix(".parquet"), target.with_suffix(".parquet"))
 
 
 def _campaign_files(results: Path) -> list[Path]:

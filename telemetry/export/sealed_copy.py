@@ -6,8 +6,8 @@ original finds.
 """
 
 import json
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,9 @@ from telemetry.record.seal import seal_attempt, verify_seal
 
 # A watcher's log is some kilobytes.
 _MOST_TEXT_BYTES: Final = 64 << 20
+# Prompts of a data set, or a meter's log.
+_MOST_COPIED_BYTES: Final = 512 << 20
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _TEXTS: Final = (".log",)
 # What says how many bytes a part has, or which: the copy's are others.
 _OF_BYTES: Final = frozenset({"bytes", "size_bytes", "sha256", "digest"})
@@ -49,6 +52,9 @@ class SealedCopy:
         differences = verify_seal(self.run, self.attempt)
         if differences:
             return f"not as sealed: {differences[0]}"
+        names = read_json(self.attempt.seal)["files"]
+        if any(".." in Path(name).parts for name in names):
+            return "its seal names what lies elsewhere"
         if open_parts := [path.name for path in self._files() if _is_open_part(path)]:
             return f"{open_parts[0]} is an open part of a shard, which cannot be copied whole"
         return None
@@ -69,8 +75,8 @@ class SealedCopy:
             if path.parent.parent.name == "samples":
                 names.look_at(path.parent.name, "host")
         for other in self._other_attempts():
-            for path in sorted(other.folder.rglob("*.json")):
-                names.look_at(read_json(path))
+            for _, content in json_files(sorted(other.folder.rglob("*.json"))):
+                names.look_at(content)
 
     def words(self) -> Iterator[str]:
         """Words that are the record's own, and no names: keys, and what was run."""
@@ -89,7 +95,7 @@ class SealedCopy:
         copy = RunPaths(results=results, run_id=self.run.run_id)
         attempt = copy.attempt(self.attempt.number)
         attempt.folder.mkdir(parents=True)
-        shutil.copyfile(self.run.spec, copy.spec)
+        copy_plain(self.run.spec, copy.spec)
         derived = {self.attempt.manifest, *(self.attempt.table(kind) for kind in TABLES)}
         left_out = []
         for path in self._files():
@@ -101,9 +107,9 @@ class SealedCopy:
             if not _write(path, target, replacing):
                 left_out.append(replacing.key(name))
         sha256 = read_json(self.attempt.manifest)["prompts"]["sha256"]
-        if sha256 is not None and self.run.prompts(sha256).is_file():
+        if isinstance(sha256, str) and _SHA256.fullmatch(sha256):
             copy.prompts(sha256).parent.mkdir(exist_ok=True)
-            shutil.copyfile(self.run.prompts(sha256), copy.prompts(sha256))
+            copy_plain(self.run.prompts(sha256), copy.prompts(sha256))
         write_json(
             attempt.folder / EXPORT,
             {
@@ -169,10 +175,30 @@ def _write(path: Path, target: Path, replacing: Replacing) -> bool:
 
 def _write_json_files(source: Path, target: Path, replacing: Replacing) -> None:
     """The JSON files of an attempt that is not sealed: that there was one, and how it ended."""
-    for path in sorted(source.rglob("*.json")):
+    for path, content in json_files(sorted(source.rglob("*.json"))):
         name = replacing.key(path.relative_to(source).as_posix())
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        _write(path, target / name, replacing)
+        numbers = replacing.may_have_numbers(path.name)
+        write_json(target / name, replacing.json(content, numbers=numbers))
+
+
+def json_files(paths: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The JSON objects of files that no seal names; one that is damaged is none of them."""
+    for path in paths:
+        try:
+            yield path, read_json(path)
+        except (OSError, ValueError):
+            continue
+
+
+def copy_plain(source: Path, target: Path) -> None:
+    """Copy a plain file as it is: what a link leads to is not the record's.
+
+    Raises:
+        OSError: it cannot be read or written.
+        ValueError: it is no plain file, or too large.
+    """
+    write_bytes(target, read_plain(source, most_bytes=_MOST_COPIED_BYTES))
 
 
 def _text(path: Path) -> str:

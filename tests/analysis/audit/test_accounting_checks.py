@@ -165,6 +165,16 @@ def test_a_job_that_shared_its_nodes_has_no_ratio(tmp_path: Path) -> None:
     assert "for itself" in str(told["reason"])
 
 
+def test_two_answers_that_tell_one_ended_job_otherwise_fail(run: RunPaths) -> None:
+    keep(run, job(run, State="RUNNING", End="Unknown"))
+    keep(run, job(run))
+    assert books_agree(Case(run)).outcome is Outcome.PASSED
+    keep(run, job(run, End=str(T0_S + 300)))
+    finding = books_agree(Case(run))
+    assert finding.outcome is Outcome.FAILED
+    assert "two answers" in finding.evidence
+
+
 def test_an_answer_that_was_changed_fails(run: RunPaths) -> None:
     keep(run, job(run))
     (path,) = (run.results / "accounting").glob("*.txt")

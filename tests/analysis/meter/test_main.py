@@ -68,6 +68,14 @@ def test_a_log_in_kilowatts_that_is_called_watts_is_not_kept(
     assert not (results / "meters").exists()
 
 
+def test_a_log_whose_columns_are_of_two_units_is_not_kept(
+    results: Path, rows: Rows, written: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = written([(t_us, e / 3600, p) for t_us, e, p in rows])
+    assert call(results, log) == ExitCode.BAD_INPUT
+    assert "is a unit another one?" in complaints(capsys.readouterr().err)[0]
+
+
 def test_a_log_of_another_load_is_not_kept(
     results: Path, rows: Rows, written: Written, capsys: pytest.CaptureFixture[str]
 ) -> None:

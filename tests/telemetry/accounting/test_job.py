@@ -34,6 +34,12 @@ def test_a_job_is_found_with_its_wall_time_nodes_and_gpus() -> None:
     assert (job.wall_s, job.nodes, job.gpus, job.starts) == (120, ("node0",), 2, 1)
 
 
+def test_gpus_are_those_of_all_kinds_where_the_books_have_kinds_alone() -> None:
+    tres = "gres/gpu:a100=2,gres/gpu:h100=1,cpu=8"
+    assert found(books(row(AllocTRES=tres))).gpus == 3
+    assert found(books(row(AllocTRES="cpu=8"))).gpus is None
+
+
 def test_an_element_of_an_array_is_found_by_its_own_name() -> None:
     text = books(row(JobID="12_0", JobIDRaw="13"), row(JobID="12_1", JobIDRaw="12", NodeList="n9"))
     assert found(text, recorded(job_id="12_1")).nodes == ("n9",)

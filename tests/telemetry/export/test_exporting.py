@@ -161,6 +161,33 @@ def test_a_table_that_its_shards_do_not_merge_to_is_not_mended(
     assert "spans.parquet is not what the shards merge to" in complaints(capsys.readouterr().err)[0]
 
 
+def test_a_seal_that_names_what_lies_elsewhere_is_not_followed(
+    tmp_path: Path, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = build_run(tmp_path / "results")
+    (tmp_path / "results" / "secret.json").write_text("{}")
+    seal = read_json(run.attempt(1).seal)
+    name = f"{run.run_id}/attempt-001/../../secret.json"
+    seal["files"][name] = file_sha256(tmp_path / "results" / "secret.json")
+    write_json(run.attempt(1).seal, seal)
+    assert export(tmp_path / "results", tmp_path / "out", key) == ExitCode.FAILED
+    assert "lies elsewhere" in complaints(capsys.readouterr().err)[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_file_of_an_attempt_that_is_not_sealed_is_left_out(
+    tmp_path: Path, key: Path
+) -> None:
+    run = build_run(tmp_path / "results")
+    other = run.attempt(2).folder
+    other.mkdir()
+    (other / "ended.json").write_text('{"state": "fail')
+    write_json(other / "started.json", {"host": "node0"})
+    assert export(tmp_path / "results", tmp_path / "out", key) == ExitCode.DONE
+    copy = tmp_path / "out" / run.run_id / "attempt-002"
+    assert [path.name for path in copy.iterdir()] == ["started.json"]
+
+
 def test_a_host_that_is_called_as_a_word_of_the_record_is_refused(
     tmp_path: Path, key: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
