@@ -136,8 +136,7 @@ def _write_campaigns(results: Path, staging: Path, replacing: Replacing) -> None
     for path, content in json_files(_campaign_files(results)):
         target = staging / replacing.key(path.relative_to(results).as_posix())
         target.parent.mkdir(parents=True, exist_ok=True)
-        numbers = replacing.may_have_numbers(path.name)
-        write_json(target, replacing.json(content, numbers=numbers))
+        write_json(target, replacing.json(content))
         replacing.digests[file_sha256(path)] = file_sha256(target)
 
 
@@ -146,12 +145,11 @@ def _write_beside(
 ) -> None:
     """The center's books and outside meters."""
     for answer in answers:
-        lines = answer.text.decode(errors="replace").split("\n")
-        text = "\n".join([lines[0], *(replacing.text(line, numbers=True) for line in lines[1:])])
+        text = _books_without_names(answer.text.decode(errors="replace"), replacing)
         Answer(
             text=text.encode(),
             source=replacing.text(answer.source),
-            command=tuple(replacing.text(word, numbers=True) for word in answer.command),
+            command=tuple(replacing.text(word) for word in answer.command),
             zone=answer.zone,
             asked_us=answer.asked_us,
         ).keep(staging)
@@ -160,6 +158,22 @@ def _write_beside(
         target.parent.mkdir(exist_ok=True)
         write_json(target, replacing.json(read_json(path)))
         copy_plain(path.with_suffix(".parquet"), target.with_suffix(".parquet"))
+
+
+def _books_without_names(text: str, replacing: Replacing) -> str:
+    """What sacct printed, cell by cell: an ordinary number is none of a job's."""
+    first, *lines = text.split("\n")
+    titles = [title.strip() for title in first.split("|")]
+    told = [first]
+    for line in lines:
+        cells = line.split("|")
+        # A row that has other cells than the header is no row; it is a text.
+        told.append(
+            "|".join(replacing.cell(title, cell) for title, cell in zip(titles, cells, strict=True))
+            if len(cells) == len(titles)
+            else replacing.text(line)
+        )
+    return "\n".join(told)
 
 
 def _campaign_files(results: Path) -> list[Path]:

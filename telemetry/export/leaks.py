@@ -47,27 +47,31 @@ def leaks_in(folder: Path, replacing: Replacing) -> Iterator[Leak]:
         for key in _keys_of(path, data):
             if replacing.key(key) != key:
                 yield Leak(place=f"{name}, a key", answer=False)
-        for place, text, numbers in _texts(path, data, replacing):
-            if next(replacing.left_in(text, numbers=numbers), None) is not None:
+        for place, text, key in _texts(path, data):
+            if next(replacing.left_in(text, key), None) is not None:
                 yield Leak(
                     place=f"{name}, {place}",
                     answer=prompts or (path.suffix == ".parquet" and is_answer(place)),
                 )
 
 
-def _texts(path: Path, data: bytes, replacing: Replacing) -> Iterator[tuple[str, str, bool]]:
+def _texts(path: Path, data: bytes) -> Iterator[tuple[str, str, str]]:
+    """Every text of a file: where it stands, the text, and the key or column that it is under."""
     if path.suffix == ".parquet":
         for place, text in texts_of(path):
             if place.startswith("metadata joulegrid"):
-                yield from _json_texts(json.loads(text), place, numbers=False)
+                yield from _json_texts(json.loads(text), place)
             else:
-                yield place, text, False
+                yield place, text, ""
     elif path.suffix == ".json":
-        numbers = replacing.may_have_numbers(path.name)
-        yield from _json_texts(json.loads(data), "a value", numbers=numbers)
+        yield from _json_texts(json.loads(data), "a value")
     else:
-        numbers = path.suffix == ".txt"
-        yield "its text", data.decode(errors="replace"), numbers
+        titles: list[str] = []
+        for line in data.decode(errors="replace").split("\n"):
+            cells = line.split("|")
+            titles = titles or [cell.strip() for cell in cells]
+            for at, cell in enumerate(cells):
+                yield "its text", cell, titles[at] if len(cells) == len(titles) else ""
 
 
 def _keys_of(path: Path, data: bytes) -> Iterator[str]:
@@ -97,12 +101,12 @@ def _in_answers(path: Path, replacing: Replacing) -> bool:
     )
 
 
-def _json_texts(content: Any, place: str, *, numbers: bool) -> Iterator[tuple[str, str, bool]]:
+def _json_texts(content: Any, place: str, key: str = "") -> Iterator[tuple[str, str, str]]:
     if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _json_texts(value, f"{place} of {key}", numbers=numbers)
+        for name, value in content.items():
+            yield from _json_texts(value, f"{place} of {name}", name)
     elif isinstance(content, list):
         for value in content:
-            yield from _json_texts(value, place, numbers=numbers)
+            yield from _json_texts(value, place, key)
     elif isinstance(content, str):
-        yield place, content, numbers
+        yield place, content, key

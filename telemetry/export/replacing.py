@@ -1,7 +1,8 @@
 """Replacing: pseudonyms in place of every name, in texts, JSON and names of files.
 
 A short name counts between characters that are no letters or digits: `vm` is none in `vmlinux`. A
-longer one counts wherever it stands.
+longer one counts wherever it stands. A number of a job or user that is short is an ordinary number
+too, and counts where it is said to be one.
 """
 
 import re
@@ -34,8 +35,17 @@ _KEPT_PART: Final = re.compile(
     r"\.{1,2}|\d|[0-9a-f]{64}(?:\.\w+)?|python\d?(?:\.\d+)?"
 )
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,8}$")
+_DIGITS: Final = re.compile(r"\d+")
 _NOWHERE: Final = re.compile(r"(?!)")
-_SLURM_FILES: Final = ("slurm", "submitted", "started", "accounting", "array-", "requeued")
+# A number of fewer digits may be any.
+_LONG_NUMBER: Final = 6
+_NUMBERS: Final = frozenset({NameKind.JOB, NameKind.NUMBER})
+# Where a text says that a number is a job's, a user's or a group's.
+_SAID: Final = re.compile(
+    r"(\b(?:JobId|ArrayJobId|SLURM_JOB_?ID|SLURM_ARRAY_JOB_ID)=|\b(?:User|Group)Id=[^\s(]*\(|"
+    r"\bjob )(\d+)"
+)
+_JOBS: Final = "--jobs="
 
 
 class Replacing:
@@ -66,8 +76,8 @@ class Replacing:
         self.paths: set[str] = set()
         """Paths that were replaced, as they were."""
 
-    def text(self, text: str, *, numbers: bool = False) -> str:
-        """A text without names; `numbers` where one of a job or user may stand."""
+    def text(self, text: str) -> str:
+        """A text without names."""
         if text in self.digests:
             return self.digests[text]
         if text.startswith("/") and "\n" not in text and not text.startswith(_SYSTEM):
@@ -78,7 +88,21 @@ class Replacing:
                 self.count += 1
                 text = text.replace(short, ",".join(self._host(name) for name in names))
         text = self._words.sub(self._replaced, text)
-        return self._numbers.sub(self._replaced, text) if numbers else text
+        text = _SAID.sub(lambda one: one[1] + self.number(one[2]), text)
+        if text.startswith(_JOBS):
+            return self.number(text)
+        return self._numbers.sub(self._replaced, text)
+
+    def number(self, text: str) -> str:
+        """A field of numbers of jobs or users, such as 12_3.batch, without them."""
+        return _DIGITS.sub(self._number, text)
+
+    def cell(self, title: str, text: str) -> str:
+        """A cell of a center's books, by its column."""
+        if kind_of(title) in _NUMBERS:
+            head, rest = _head(text)
+            return self.number(head) + rest
+        return self.text(text)
 
     def key(self, key: str) -> str:
         """A key of an object or a name of a file: replaced as a whole, or part by part of a path.
@@ -88,31 +112,28 @@ class Replacing:
         parts = key.split("/")
         return "/".join(self._key_part(part) for part in parts)
 
-    def json(self, content: Any, *, numbers: bool = False) -> Any:
+    def json(self, content: Any) -> Any:
         """A JSON value without names."""
         if isinstance(content, dict):
-            return {
-                self.key(key): self._value(key, value, numbers) for key, value in content.items()
-            }
+            return {self.key(key): self._value(key, value) for key, value in content.items()}
         if isinstance(content, list):
-            return [self.json(value, numbers=numbers) for value in content]
-        return self.text(content, numbers=numbers) if isinstance(content, str) else content
+            return [self.json(value) for value in content]
+        return self.text(content) if isinstance(content, str) else content
 
-    def left_in(self, text: str, *, numbers: bool = False) -> Iterator[str]:
-        """The names that still stand in a text."""
-        for pattern in (self._words, *((self._numbers,) if numbers else ())):
+    def left_in(self, text: str, key: str = "") -> Iterator[str]:
+        """The names that still stand in a text, or in a field of that key."""
+        for pattern in (self._words, self._numbers):
             yield from (match[0] for match in pattern.finditer(text))
+        said = [match[2] for match in _SAID.finditer(text)]
+        if kind_of(key) in _NUMBERS:
+            said += _DIGITS.findall(_head(text)[0])
+        yield from (number for number in said if self._names.kinds.get(number) in _NUMBERS)
 
     def left_in_bytes(self, data: bytes) -> Iterator[str]:
         """The long names that stand in bytes, whatever these are."""
         yield from (match[0].decode(errors="replace") for match in self._raw.finditer(data))
 
-    @staticmethod
-    def may_have_numbers(name: str) -> bool:
-        """Whether a file of that name tells of jobs."""
-        return name.startswith(_SLURM_FILES)
-
-    def _value(self, key: str, value: Any, numbers: bool) -> Any:
+    def _value(self, key: str, value: Any) -> Any:
         if key in ("uid", "gid") and isinstance(value, int) and str(value) in self._names.kinds:
             self.count += 1
             return int(self._pseudonyms.of(NameKind.NUMBER, str(value)))
@@ -122,9 +143,16 @@ class Replacing:
         if key == "changes" and isinstance(value, list):
             # As git tells them: two letters, a blank, a path of the user's tree.
             return [self._change(one) if isinstance(one, str) else one for one in value]
-        # A structural field tells of a job wherever it stands.
-        of_job = numbers or key in ("job_id", "closing_job_id", "array_job_id", "job_name")
-        return self.json(value, numbers=of_job)
+        if isinstance(value, str) and kind_of(key) in _NUMBERS:
+            return self.cell(key, value)
+        return self.json(value)
+
+    def _number(self, match: "re.Match[str]") -> str:
+        kind = self._names.kinds.get(match[0])
+        if kind not in _NUMBERS or kind is None:
+            return match[0]
+        self.count += 1
+        return self._pseudonyms.of(kind, match[0])
 
     def _change(self, line: str) -> str:
         self.count += 1
@@ -157,6 +185,10 @@ class Replacing:
         return told
 
     def _path_part(self, part: str) -> str:
+        if part.lower() in self._lower and self._names.kinds[self._lower[part.lower()]] not in (
+            _NUMBERS
+        ):
+            return self._words.sub(self._replaced, part)
         if not part or part in _COMMON or part in self._kept or _KEPT_PART.fullmatch(part):
             return part
         self.count += 1
@@ -171,9 +203,6 @@ class Replacing:
         # A part that is a name is that name's pseudonym, as elsewhere; any other is one of its own.
         if named != part and _is_campaign(part):
             return named
-        whole = self._names.kinds.get(part)
-        if whole is not None and whole is not NameKind.JOB:
-            return self._pseudonyms.of(whole, part)
         return self._pseudonyms.of(NameKind.PATH, part) + ending
 
     @cached_property
@@ -182,19 +211,24 @@ class Replacing:
 
     @cached_property
     def _words(self) -> "re.Pattern[str]":
-        return self._pattern(
-            [name for name, kind in self._names.listed() if not _is_number(kind, name)]
-        )
+        return self._pattern([name for name, kind in self._names.listed() if kind not in _NUMBERS])
 
     @cached_property
     def _numbers(self) -> "re.Pattern[str]":
-        return self._pattern(
-            [name for name, kind in self._names.listed() if _is_number(kind, name)]
-        )
+        long = [
+            rf"(?<!\d){name}(?!\d)"
+            for name, kind in self._names.listed()
+            if kind in _NUMBERS and len(name) >= _LONG_NUMBER
+        ]
+        return re.compile("|".join(long)) if long else _NOWHERE
 
     @cached_property
     def _raw(self) -> "re.Pattern[bytes]":
-        long = [name for name, kind in self._names.listed() if len(name) >= LONG]
+        long = [
+            name
+            for name, kind in self._names.listed()
+            if kind not in _NUMBERS and len(name) >= LONG
+        ]
         if not long:
             return re.compile(rb"(?!)")
         return re.compile(b"|".join(re.escape(name.encode()) for name in long), re.I)
@@ -210,8 +244,11 @@ class Replacing:
         return re.compile("|".join(bounded), re.IGNORECASE)
 
 
-def _is_number(kind: NameKind, name: str) -> bool:
-    return kind in (NameKind.JOB, NameKind.NUMBER) and len(name) < LONG
+def _head(text: str) -> tuple[str, str]:
+    """The number of a job, 12 of 12_3.batch, and the rest."""
+    head = re.match(r"\d*", text)
+    cut = head.end() if head else 0
+    return text[:cut], text[cut:]
 
 
 def _is_campaign(part: str) -> bool:

@@ -161,8 +161,7 @@ def _is_open_part(path: Path) -> bool:
 def _write(path: Path, target: Path, replacing: Replacing) -> bool:
     """Write one file without names; False for one of a kind that is left out."""
     if path.suffix == ".json":
-        numbers = replacing.may_have_numbers(path.name)
-        write_json(target, replacing.json(read_json(path), numbers=numbers))
+        write_json(target, replacing.json(read_json(path)))
     elif path.suffix == ".parquet":
         copy_parquet(path, target, replacing)
     elif path.suffix in _TEXTS:
@@ -178,8 +177,7 @@ def _write_json_files(source: Path, target: Path, replacing: Replacing) -> None:
     for path, content in json_files(sorted(source.rglob("*.json"))):
         name = replacing.key(path.relative_to(source).as_posix())
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        numbers = replacing.may_have_numbers(path.name)
-        write_json(target / name, replacing.json(content, numbers=numbers))
+        write_json(target / name, replacing.json(content))
 
 
 def json_files(paths: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """What a real Slurm's accounting says of a run is joined to it, a requeued job's starts apart."""
 
 import os
+import re
 from pathlib import Path
 
 from analysis.audit.accounting_checks import books_agree
@@ -8,7 +9,8 @@ from analysis.audit.check import Case, Outcome
 from telemetry.accounting.answer import Answer, latest_first
 from telemetry.accounting.job import AccountedJob, RecordedJob, find_job
 from telemetry.accounting.row import AccountedRow, asking
-from telemetry.record.paths import RunPaths
+from telemetry.record.files import read_json
+from telemetry.record.paths import RunPaths, list_runs
 from tests.system.slurm.site import POINT, Site
 from tests.system.slurm.test_campaigns import run_module
 
@@ -27,6 +29,27 @@ def test_the_books_have_a_run_s_job_as_the_record_has_it(cluster: Site, tmp_path
     run = RunPaths(results=results, run_id=attempt.folder.parent.name)
     finding = books_agree(Case(run))
     assert finding.outcome is Outcome.PASSED, finding.evidence
+    assert_no_name_in_an_export(cluster, results, tmp_path)
+
+
+def assert_no_name_in_an_export(cluster: Site, results: Path, tmp_path: Path) -> None:
+    """Of a job of Slurm's: its node, cluster, user, number and name, in record and books alike."""
+    key, out = tmp_path / "key", tmp_path / "out"
+    key.write_bytes(b"0123456789abcdef")
+    words = ("--pseudonymise", "--key", str(key), "--out", str(out))
+    done = run_module(cluster, "telemetry.export", results, *words)
+    assert done.returncode == 0, done.stderr
+    (run,) = list_runs(out)
+    finding = books_agree(Case(run))
+    assert finding.outcome is Outcome.PASSED, finding.evidence
+    (original,) = list_runs(results)
+    submitted = read_json(original.attempt(1).submitted)
+    names = [str(submitted[name]) for name in ("job_name", "slurm_cluster", "campaign")]
+    for path in out.rglob("*"):
+        if path.suffix in (".json", ".txt", ".log"):
+            text = path.read_text()
+            assert not [name for name in names if name in text], path
+            assert not re.search(r"NodeName=n1\b|NodeList=n1\b|\"n1\"|\|n1\|", text), path
 
 
 def test_a_requeued_job_has_two_starts_of_one_number(cluster: Site) -> None:

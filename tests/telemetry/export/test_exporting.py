@@ -127,7 +127,7 @@ def test_campaigns_books_and_meters_come_along_without_names(tmp_path: Path, key
     write_json(
         campaign / "campaign.json", {"launcher": {"host": "login1"}, "command": ["x=login1"]}
     )
-    text = "JobID|User|Cluster|State|Submit|Start|End\n12|somebody|hall9|FAILED|1|2|3\n"
+    text = "JobID|User|Cluster|State|Submit|Start|End\n1|somebody|hall9|FAILED|1|2|3\n"
     Answer.taken(text.encode(), source="sacct").keep(results)
     assert export(results, out, key) == ExitCode.DONE
     (folder,) = (out / "campaigns").iterdir()
@@ -137,6 +137,8 @@ def test_campaigns_books_and_meters_come_along_without_names(tmp_path: Path, key
     assert b"somebody" not in answer.text
     assert b"hall9" not in answer.text
     assert answer.text.startswith(b"JobID|User|Cluster")
+    # What is a number of its own is none of a job's.
+    assert answer.text.endswith(b"|FAILED|1|2|3\n")
 
 
 def test_a_run_that_is_not_as_sealed_is_not_exported(
@@ -203,6 +205,9 @@ def test_a_host_that_is_called_as_a_word_of_the_record_is_refused(
         ("a.json", '{"reason": "of n1 on Tuesday"}'),
         ("b.json", '{"n\\u0031": 1}'),
         ("c.log", "user alice was here"),
+        ("d.json", '{"job_id": "12_3"}'),
+        ("e.json", '{"text": "JobId=12 "}'),
+        ("f.txt", "JobID|State\n12.batch|FAILED"),
         ("alice.json", "{}"),
         ("hosts/n1.json", "{}"),
     ],
@@ -212,7 +217,7 @@ def test_a_name_that_is_left_is_found_with_its_place(tmp_path: Path, place: str,
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     names = Identities()
-    names.look_at({"host": "n1", "user": "alice"})
+    names.look_at({"host": "n1", "user": "alice", "job_id": "12"})
     replacing = Replacing(names, Pseudonyms(b"0123456789abcdef"), frozenset(), {})
     assert list(leaks_in(tmp_path, replacing))
 

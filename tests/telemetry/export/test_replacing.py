@@ -26,11 +26,33 @@ def replacing(content: Any, kept: frozenset[str] = frozenset()) -> Replacing:
 
 def test_what_scontrol_says_of_a_job_loses_every_name_and_keeps_its_form() -> None:
     record = {"scontrol_show_job": SCONTROL, "job_id": "4711", "nodes": ["n01", "n02"]}
-    told = replacing(record).json(record, numbers=True)["scontrol_show_job"]
+    told = replacing(record).json(record)["scontrol_show_job"]
     for name in ("alice", "p1234", "n01", "n[01", "login3", "4711", "secret", "10042", "gpu-a"):
         assert name not in told, name
     assert "OverSubscribe=NO" in told
     assert told.count("user") >= 2
+
+
+def test_a_short_number_of_a_job_is_one_where_it_is_said_to_be() -> None:
+    record = {
+        "job_id": "1_3",
+        "SLURM_NNODES": "1",
+        "scontrol_show_job": "JobId=1 ArrayTaskId=3 NumNodes=1 UserId=al(1001)",
+        "reason": "Slurm says FAILED of job 1_3 after 1 s",
+        "command": ["sacct", "--jobs=1,77"],
+    }
+    told = replacing(record).json(record)
+    job = KEY.of(NameKind.JOB, "1")
+    assert told["job_id"] == f"{job}_3"
+    assert told["SLURM_NNODES"] == "1"
+    assert told["scontrol_show_job"].startswith(f"JobId={job} ArrayTaskId=3 NumNodes=1 UserId=user")
+    assert "1001" not in told["scontrol_show_job"]
+    assert told["reason"] == f"Slurm says FAILED of job {job}_3 after 1 s"
+    assert told["command"][1] == f"--jobs={job},77"
+
+
+def test_the_home_of_root_is_not_kept_where_root_is_a_user() -> None:
+    assert "root" not in replacing({"user": "root"}).text("/root/results of root")
 
 
 def test_a_name_from_a_field_is_found_in_texts_keys_and_paths() -> None:
