@@ -11,6 +11,7 @@
 - `document`: the one JSON text that `--json` makes of what a command tells.
 - `evidence/`: what others vouch for: time stamp authorities, sigstore, the center's books, a
   repository.
+- `export/`: a results folder without names, for who may not see them.
 - `listing`: rows as a table where the width has room for it, else as a paragraph each.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
 - `named_paths`: how every command reads a path that somebody typed.

@@ -209,7 +209,7 @@ LIGHT: Final = (
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
     *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
     *("analysis.report", "analysis.audit", "analysis.compare", "analysis.results"),
-        *("analysis.appendix", "analysis.crate", "analysis.meter"),
+    *("analysis.appendix", "analysis.crate", "analysis.meter"),
 )
 # The one map with a door in it: what it gives, and whence, once somebody asks.
 DOORS: Final = {"analysis": ("analysis.results.opened", "open_results")}

@@ -15,6 +15,7 @@
 - `evidence`: which kinds of evidence a record stands on, and what each rules out, in a
   paragraph.
 - `explained`: one check in words, as an auditor asks for it: what holds against what, and why.
+- `export_checks`: is it the record as it was sealed first, or a copy without names?.
 - `job_checks`: had the job its GPUs and nodes to itself, and is every one that it had
   watched?.
 - `junit`: the audit as build servers and test viewers read it.
@@ -28,6 +29,7 @@
   phase.
 - `pace_checks`: are times and tokens each batch's own, or another's told again?.
 - `paces`: the digests by which the times and the tokens of a batch are known again.
+- `page_checks`: are the report's page, drawings and LaTeX what the sealed runs give?.
 - `pieces`: the vocabulary of a SentencePiece model, read from its file, and the text that ids
   make.
 - `plan_checks`: is all there that was planned and begun, or only what was liked?.
