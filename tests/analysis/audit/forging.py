@@ -119,3 +119,74 @@ def look_at_all(results: Path, name: str) -> dict[str, Finding]:
     facts = tuple(RunFacts.of(Case(run)) for run in runs)
     found = check.look(Campaign(results=results, trust=Trust(), runs=facts))
     return {"": found} if isinstance(found, Finding) else found
+
+
+def under(**spec: Any) -> Forge:
+    """Under another spec, the launcher's own words as they were."""
+    return lambda run: close(respec(run, **spec))
+
+
+def under_all(**spec: Any) -> Forge:
+    """Under another spec, and the launcher's words in step with it."""
+
+    def forge(run: RunPaths) -> RunPaths:
+        config = {
+            name: {"name": value} if name in ("model", "engine", "dataset") else value
+            for name, value in spec.items()
+        }
+        moved = respec(run, **spec)
+        recompose(moved, **config)
+        return close(moved)
+
+    return forge
+
+
+def saying(name: str, change: Callable[[Json], object]) -> Forge:
+    """With another JSON file of the attempt."""
+
+    def forge(run: RunPaths) -> RunPaths:
+        for path in sorted(run.attempt(1).folder.glob(name)):
+            edit(path, change)
+        return close(run)
+
+    return forge
+
+
+def with_columns(kind: str, change: Callable[[Columns], object]) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        edit_shards(run, kind, change)
+        return close(run)
+
+    return forge
+
+
+def with_gpus(change: Callable[[Json], object]) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        edit_inventory(run, change)
+        return close(run)
+
+    return forge
+
+
+def without(name: str) -> Forge:
+    def forge(run: RunPaths) -> RunPaths:
+        for path in sorted(run.attempt(1).folder.glob(name)):
+            path.unlink()
+        return close(run)
+
+    return forge
+
+
+def drop(*names: str) -> Callable[[Json], object]:
+    def change(content: Json) -> None:
+        for name in names:
+            content.pop(name, None)
+
+    return change
+
+
+def set_all(column: str, value: Any) -> Callable[[Columns], object]:
+    def change(columns: Columns) -> None:
+        columns[column] = [value] * len(columns[column])
+
+    return change
