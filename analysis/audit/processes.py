@@ -51,7 +51,7 @@ def jobs_for(runs: Sequence[RunPaths], asked: int | None = None) -> int:
         return max(1, min(asked, len(runs)))
     worth = sum(map(_bytes, runs)) // _BYTES_A_PROCESS
     fit = psutil.virtual_memory().available // _MEMORY_BYTES
-    return int(max(1, min(len(os.sched_getaffinity(0)), worth, fit, len(runs))))
+    return int(max(1, min(_cores(), worth, fit, len(runs))))
 
 
 def audit_runs(
@@ -106,7 +106,14 @@ def spread(
         if index is None:
             process.shutdown(wait=False)
             return
-        seats[process.submit(act, items[index])] = _Seat(pool=process, index=index)
+        try:
+            future = _submitted(process, act, items[index])
+        except BrokenProcessPool:
+            # It died of nothing that it was asked to do.
+            process.shutdown(wait=False)
+            process = pool()
+            future = _submitted(process, act, items[index])
+        seats[future] = _Seat(pool=process, index=index)
 
     try:
         for _ in range(jobs):
@@ -130,10 +137,22 @@ def spread(
         ending.close()
 
 
+def _submitted(
+    pool: ProcessPoolExecutor, act: Callable[[Item], Result], item: Item
+) -> Future[Result]:
+    """Hand an item to a process, which is started here where it is not yet.
+
+    A terminal sends Ctrl-C to all: the process is born deaf to it, as who started it ends it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(act, item)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(ending: Connection) -> None:
-    """Make a process one that looks at runs: on one core, quiet, and gone with who started it."""
-    # A terminal sends Ctrl-C to all: who started this one ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Make a process one that works on one core, and is gone with who started it."""
     # There is a process for each core.
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
@@ -145,6 +164,13 @@ def _end_with(ending: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
         ending.recv_bytes()
     os._exit(1)
+
+
+def _cores() -> int:
+    """Cores that this process may use; a system that does not say has all of its own."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _bytes(run: RunPaths) -> int:

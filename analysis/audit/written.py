@@ -28,9 +28,13 @@ class Asked:
         """What the words of a command line name.
 
         Raises:
-            ValueError: one is a folder, lies in none, or would lie in a run's record.
+            ValueError: one is a folder, lies in none, or would lie in a run's record; or both are
+                one file.
         """
-        return cls(junit=_file("--junit", junit_file), html=_file("--html", html_file))
+        xml, page = _file("--junit", junit_file), _file("--html", html_file)
+        if xml is not None and xml == page:
+            raise ValueError(f"`--junit` and `--html` must be two files, but both are {xml}")
+        return cls(junit=xml, html=page)
 
 
 def write_audit(audit: Audit, asked: Asked, *, whole: bool, strict: bool) -> list[Path]:

@@ -5,7 +5,7 @@
 Makes runs of 32 GPUs on 4 nodes and 10 minutes each in FOLDER where they are not there yet: ten
 readings of every GPU at 10 Hz, two million rows a run, each run's power with a noise of its own
 and its GPUs with names of their own. Then audits them as a user does, in a process whose memory
-and that of all below it is added up five times a second (proportional set size, so that what
+and that of all below it is added up once a second (proportional set size, so that what
 processes share counts once). `--report` writes the report before, so that its tables are made
 again too. Bound and prediction stand in NOTES.md.
 """
@@ -56,7 +56,7 @@ STEP_JITTER_US: Final = 40
 UUID: Final = "GPU-0000-"
 POWER: Final = "power_instant_w"
 NOISE_W: Final = 3.0
-POLL_S: Final = 0.2
+POLL_S: Final = 1.0
 
 
 def generate(results: Path, runs: int) -> None:

@@ -12,7 +12,12 @@ import psutil
 import pytest
 
 from analysis.audit.__main__ import main
+from analysis.audit.campaign import Campaign
+from analysis.audit.check import Outcome
 from analysis.audit.processes import spread
+from analysis.audit.registry import CHECKS, FOLDER_CHECKS
+from analysis.audit.run_audit import RunAudit
+from analysis.audit.trust import Trust
 from telemetry.command import ExitCode
 from tests.conftest import REPOSITORY
 from tests.support.records import Plan, build_run
@@ -64,6 +69,22 @@ def test_no_process_at_all_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFi
     assert "`--jobs` must be 1 or more, but is 0 instead" in capsys.readouterr().err
 
 
+def test_a_run_whose_process_was_killed_fails_every_check_by_what_happened(
+    tmp_path: Path,
+) -> None:
+    run = build_run(tmp_path)
+    lost = RunAudit.lost(run, "the process that looked at it was killed")
+    assert [name for name, _ in lost.findings] == [check.name for check in CHECKS]
+    for _, finding in lost.findings:
+        assert finding.outcome is Outcome.FAILED
+        assert finding.evidence == "could not be checked: the process that looked at it was killed"
+    campaign = Campaign(results=tmp_path, trust=Trust(), runs=(lost.facts,))
+    (copies,) = [check for check in FOLDER_CHECKS if check.name == "copies"]
+    found = copies.look(campaign)
+    assert isinstance(found, dict)
+    assert found[run.run_id].outcome is Outcome.FAILED
+
+
 def eventually(true: Callable[[], object]) -> bool:
     end_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < end_s:
@@ -84,7 +105,12 @@ def test_an_audit_that_is_stopped_leaves_no_process_behind(
         build_run(tmp_path, Plan(spec={"seed": seed}))
     command = [sys.executable, "-m", "analysis.audit", str(tmp_path), "--jobs", "2"]
     with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as audit:
         workers: list[psutil.Process] = []
 
@@ -97,7 +123,8 @@ def test_an_audit_that_is_stopped_leaves_no_process_behind(
             return len(workers) == 2
 
         assert eventually(at_work)
-        audit.send_signal(number)
+        # A terminal sends Ctrl-C to all of a command's processes, be they just being started.
+        os.killpg(audit.pid, number) if number == signal.SIGINT else audit.send_signal(number)
         _, said = audit.communicate(timeout=PATIENCE_S)
     assert audit.returncode == code, said
     assert "Traceback" not in said

@@ -192,6 +192,16 @@ def test_a_file_that_cannot_be_written_there_is_refused_before_anything_is_looke
     assert not (tmp_path / "report").exists()
 
 
+def test_one_file_for_both_forms_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_run(tmp_path / "results")
+    both = str(tmp_path / "audit")
+    words = [str(tmp_path / "results"), "--junit", both, "--html", both]
+    assert main(words) == ExitCode.BAD_INPUT
+    assert "`--junit` and `--html` must be two files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("check", EVERY, ids=lambda check: check.name)
 def test_each_check_is_explained_with_all_that_the_table_has(
     check: Any, capsys: pytest.CaptureFixture[str]
