@@ -9,13 +9,18 @@ from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from telemetry.nearest import one_of
 
 
+def every_check() -> list[Check | FolderCheck]:
+    """All checks, in the order in which they are told."""
+    return [*CHECKS, *FOLDER_CHECKS]
+
+
 def named_check(name: str) -> Check | FolderCheck:
     """The check of that name.
 
     Raises:
         ValueError: there is none, with the nearest that there are.
     """
-    known = {check.name: check for check in (*CHECKS, *FOLDER_CHECKS)}
+    known = {check.name: check for check in every_check()}
     if name not in known:
         raise ValueError(one_of("--explain", known, name, things="checks", ask="docs/audit.md"))
     return known[name]

@@ -29,7 +29,8 @@ def junit(audit: Audit, *, strict: bool) -> bytes:
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
     root.extend(suites)
     Xml.indent(root, space=" ")
-    return Xml.tostring(root, encoding="UTF-8", xml_declaration=True) + b"\n"
+    text: bytes = Xml.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _suite(line: CheckLine, *, strict: bool) -> Xml.Element:

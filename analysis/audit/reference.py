@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from analysis.audit.explained import place_of
-from analysis.audit.registry import CHECKS, FOLDER_CHECKS
+from analysis.audit.explained import every_check, place_of
 
 _PAGE: Final = Path("docs/audit.md")
 BEGIN: Final = "<!-- checks: `make reference` writes this table -->"
@@ -32,7 +31,7 @@ def table() -> str:
             *(f"`{check.name}`", check.claim, check.severity.value, check.rule, check.tolerance),
             *(check.reason, check.rules_out, f"`{place_of(check)}`"),
         )
-        for check in (*CHECKS, *FOLDER_CHECKS)
+        for check in every_check()
     ]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
 
