@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from analysis.audit.chains import ShardChains, by_name, read_shards, seen_in
+from analysis.audit.chains import ShardChains, by_name, chains_bytes, read_shards, seen_in
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
 from analysis.audit.record_checks import LIFETIME_SLACK_US
 from analysis.audit.release import missing_chains
@@ -16,7 +16,7 @@ from telemetry.clock import US_PER_S
 from telemetry.record.files import read_json
 from telemetry.shards.chain import BOUND_BY_WATCHER, read_grounds
 from telemetry.shards.link_key import signature_stands
-from telemetry.shards.links import Link, LinkKind
+from telemetry.shards.links import MOST_CHAIN_BYTES, Link, LinkKind
 
 _SAMPLES: Final = "samples/"
 # A client of NFS may go on for acdirmax without seeing a new file, 60 s unless mounted otherwise
@@ -27,6 +27,8 @@ _SLACK_S: Final = LIFETIME_SLACK_US / US_PER_S
 
 def chain_unbroken(case: Case) -> Finding:
     """Every part is what its link says, and the links are one chain from the first to the end."""
+    if too_long := _too_long(case):
+        return too_long
     shards = read_shards(case.attempt)
     if missing := missing_chains(case, shards):
         return missing
@@ -42,6 +44,7 @@ def chain_unbroken(case: Case) -> Finding:
         faults += shard.metadata_faults()
         faults += shard.row_faults()
         faults += _life_faults(case, shard)
+        faults += _follower_faults(case, shard)
         if not shard.ended and not _died(case, shard):
             faults.append(f"{shard.name} has no last link, and nobody says that its writer died")
     faults += _told_faults(case, shards)
@@ -60,6 +63,8 @@ def chain_unbroken(case: Case) -> Finding:
 
 def links_signed(case: Case) -> Finding:
     """Watchers' links are signed by keys that nobody has now, and hold those of their ranks."""
+    if too_long := _too_long(case):
+        return too_long
     shards = read_shards(case.attempt)
     if missing := missing_chains(case, shards):
         return missing
@@ -100,6 +105,8 @@ def links_signed(case: Case) -> Finding:
 
 def nodes_countersign(case: Case) -> Finding:
     """Each node's watcher holds heads that every other node's chain has."""
+    if too_long := _too_long(case):
+        return too_long
     shards = read_shards(case.attempt)
     if missing := missing_chains(case, shards):
         return missing
@@ -130,6 +137,14 @@ def nodes_countersign(case: Case) -> Finding:
         f"{len(watchers)} nodes hold {heads} heads of each other; at most the last "
         f"{alone_us / US_PER_S:.1f} s of one are held by no other",
     )
+
+
+def _too_long(case: Case) -> Finding | None:
+    """What to say of more links than the audit reads; None where it reads them."""
+    size = chains_bytes(case.attempt)
+    if size <= MOST_CHAIN_BYTES:
+        return None
+    return unseen(f"the chains have {size} bytes, and at most {MOST_CHAIN_BYTES} are read")
 
 
 def _signatures(case: Case, shard: ShardChains) -> tuple[list[str], list[str], int]:
@@ -238,6 +253,20 @@ def _life_faults(case: Case, shard: ShardChains) -> Iterator[str]:
         if type(at_us) is not int or not low <= at_us <= ended_us + LIFETIME_SLACK_US:
             yield f"link {link.number} of {shard.name} was not made in the attempt's life"
             return
+
+
+def _follower_faults(case: Case, shard: ShardChains) -> Iterator[str]:
+    """More chains than the record says that writers followed each other."""
+    followed = 0
+    if shard.name.startswith(_SAMPLES):
+        host = shard.name.removeprefix(_SAMPLES)
+        path = case.attempt.watchers / f"{host}.exit.json"
+        deaths = read_json(path).get("deaths") if path.is_file() else None
+        restarts = case.run.hosts.get(host, {}).get("restarts")
+        followed = len(deaths) if isinstance(deaths, list) else 0
+        followed = max(followed, restarts if type(restarts) is int else 0)
+    if len(shard.chains) - 1 > followed:
+        yield f"{shard.name} has {len(shard.chains)} chains, and {followed} writers followed one"
 
 
 def _told_faults(case: Case, shards: list[ShardChains]) -> Iterator[str]:

@@ -35,6 +35,9 @@ from telemetry.shards.links import (
 
 BOUND_BY_WATCHER: Final = "its node's watcher holds its head"
 """Why a rank's links are not signed: what measures does not sign, and its watcher does."""
+# Every 10 s for ten minutes, and after an hour every minute: a day has 400 links and not 9,000.
+_AGE_SHARE: Final = 60
+_OFTEN_US: Final = 600 * US_PER_S
 # What tells two writers of one shard, and a chain from one that was made again, apart.
 _NONCE_BYTES: Final = 16
 
@@ -74,7 +77,7 @@ class Binding:
     grounds: Mapping[str, str | None]
     """SHA-256 of what lay there before, by the file's name; None for what was not there yet."""
     link_us: int
-    """Time from one link to the next while a part is open, at least."""
+    """Time from one link to the next while a part is open, at least; later on a 60th of its age."""
     key: LinkKey | None = None
     """Signs the links; None leaves them unsigned."""
     unsigned: str | None = None
@@ -166,6 +169,7 @@ class Chain:
         self._pending = b""
         self._number = 0
         self._content = ContentDigest(schema)
+        self._begun_us = monotonic_us()
         self._linked_us = 0
         earlier = list_chains(folder)
         self._path = chain_path(folder, len(earlier))
@@ -200,7 +204,10 @@ class Chain:
     def add(self, batch: pa.RecordBatch, part: int) -> None:
         """Rows of the open part are on disk; a link is made of them when one is due."""
         self._content.add(batch)
-        if monotonic_us() - self._linked_us >= self._binding.link_us:
+        now_us = monotonic_us()
+        age_us = now_us - self._begun_us
+        rarer_us = age_us // _AGE_SHARE if age_us >= _OFTEN_US else 0
+        if now_us - self._linked_us >= max(self._binding.link_us, rarer_us):
             self._link(LinkKind.MARK, self._rows(part), self._binding.seen.take())
 
     def close_part(self, part: int, path: Path, name: str) -> None:

@@ -19,11 +19,21 @@ from typing import Any, Final
 from telemetry.record.files import plain_file, read_plain
 
 _CHAIN: Final = re.compile(r"chain-(\d{5})\.jsonl")
-# A link with the heads of a node's own writers and of eight other nodes has 3 kB; the last one of
+# A link with the heads of a node's own writers and of four other nodes has 2 kB; the last one of
 # a job of a thousand nodes names them all, 100 bytes each.
 MOST_LINE_BYTES: Final = 256 << 10
-# Ten links a minute of 3 kB for six days.
-_MOST_CHAIN_BYTES: Final = 256 << 20
+MOST_CHAIN_BYTES: Final = 64 << 20
+"""Most that is read of an attempt's chains: those of a day of 32 nodes of 8 ranks have 50 MB."""
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_PART: Final = re.compile(r"part-\d{5}\.(?:arrows|parquet)")
+_TEXTS: Final = frozenset(
+    {
+        *("kind", "previous", "shard", "host", "metadata_sha256", "key", "unsigned", "nonce"),
+        *("file", "sha256", "rows_sha256"),
+    }
+)
+_NUMBERS: Final = frozenset({"number", "wall_us", "monotonic_us", "part", "rows"})
+_TRUTHS: Final = frozenset({"seen_all"})
 
 
 class LinkKind(StrEnum):
@@ -133,7 +143,7 @@ def read_chain(path: Path) -> ChainFile:
         OSError: it cannot be read.
         ValueError: a whole line is no link.
     """
-    data = read_plain(path, most_bytes=_MOST_CHAIN_BYTES)
+    data = read_plain(path, most_bytes=MOST_CHAIN_BYTES)
     lines = data.split(b"\n")
     torn = lines.pop()
     links = tuple(_read_link(path, number, line) for number, line in enumerate(lines, 1))
@@ -179,6 +189,8 @@ def _read_link(path: Path, at: int, line: bytes) -> Link:
     number, kind = said.get("number"), said.get("kind")
     if type(number) is not int or not isinstance(kind, str):
         raise ValueError(f"{where} of `number` {number!r} and `kind` {kind!r}")
+    if (strange := _strange(said)) is not None:
+        raise ValueError(f"{where} of a `{strange}` that no link has")
     # What reads alike and is written otherwise has another digest: there is one form.
     if link_line(said, signature) != line + b"\n":
         raise ValueError(f"{where} written in another form than a link's")
@@ -188,6 +200,46 @@ def _read_link(path: Path, at: int, line: bytes) -> Link:
         said=said,
         signature=signature,
         sha256=hashlib.sha256(line + b"\n").hexdigest(),
+    )
+
+
+def _strange(said: Mapping[str, Any]) -> str | None:
+    """The first thing that a link says and none of ours does; None without.
+
+    A link is foreign input: what is small on disk must not be large in memory.
+    """
+    for key, told in said.items():
+        if key in _TEXTS:
+            fits = told is None or isinstance(told, str)
+        elif key in _NUMBERS:
+            fits = type(told) is int
+        elif key in _TRUTHS:
+            fits = isinstance(told, bool)
+        elif key == "left":
+            # The last link of a writer that another followed says so of a part with `true`.
+            fits = told is True or (
+                isinstance(told, list)
+                and all(isinstance(one, str) and _PART.fullmatch(one) for one in told)
+            )
+        elif key == "grounds":
+            fits = isinstance(told, dict) and all(_is_digest(one) for one in told.values())
+        else:
+            fits = key == "seen" and isinstance(told, dict) and all(map(_is_head, told.values()))
+        if not fits:
+            return key
+    return None
+
+
+def _is_digest(told: object) -> bool:
+    return told is None or (isinstance(told, str) and _SHA256.fullmatch(told) is not None)
+
+
+def _is_head(told: object) -> bool:
+    return (
+        isinstance(told, list)
+        and [type(one) for one in told] == [int, str]
+        and told[0] >= 0
+        and _is_digest(told[1])
     )
 
 

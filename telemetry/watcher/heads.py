@@ -14,9 +14,9 @@ from telemetry.record.schema import TABLES
 from telemetry.shards.chain import chain_name
 from telemetry.shards.links import Head, list_chains, read_chain, read_head
 
-# Opening a file of a shared file system takes about a millisecond: a look at eight other nodes and
+# Opening a file of a shared file system takes about a millisecond: a look at four other nodes and
 # a node's own ranks stays in the hundredths of a second, and in turn all of them are seen.
-MOST_NODES: Final = 8
+MOST_NODES: Final = 4
 # A shared file system answers in milliseconds; one that hangs keeps no watcher from ending.
 _PATIENCE_S: Final = 5.0
 _SAMPLES: Final = "samples"

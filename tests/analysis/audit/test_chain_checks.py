@@ -14,7 +14,7 @@ from analysis.audit.check import Outcome
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.seal import seal_attempt
-from telemetry.shards.links import chain_path, link_line, list_chains, read_chain
+from telemetry.shards.links import MOST_CHAIN_BYTES, chain_path, link_line, list_chains, read_chain
 from tests.analysis.audit.forging import close, copy, edit, look
 from tests.support.chains import (
     drop_links,
@@ -237,6 +237,23 @@ def test_rows_that_differ_from_a_mark_are_found_though_the_part_was_linked_anew(
 
     relink(shard, with_digest)
     assert "are not those that were written" in evidence(close(run), "chain")
+
+
+def test_a_follower_that_nobody_knows_of_is_found(run: RunPaths) -> None:
+    shard = run.attempt(1).samples_shard("node1")
+    first = read_chain(chain_path(shard, 0))
+    drop_links(shard, 1)
+    previous = first.links[-2].sha256
+    begin = {**first.links[0].said, "previous": previous}
+    chain_path(shard, 1).write_bytes(link_line(begin, None))
+    assert "samples/node1 has 2 chains, and 0 writers followed one" in evidence(close(run), "chain")
+
+
+def test_more_links_than_are_read_are_told_as_not_looked_at(run: RunPaths) -> None:
+    with chain_path(run.attempt(1).samples_shard("node1"), 0).open("ab") as chain:
+        chain.truncate(MOST_CHAIN_BYTES + 1)
+    for name in CHECKS:
+        assert look(run, name).outcome is Outcome.UNSEEN
 
 
 def test_a_head_that_was_told_outside_and_is_no_link_any_more_is_found(run: RunPaths) -> None:

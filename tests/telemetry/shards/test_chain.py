@@ -124,7 +124,10 @@ def test_zeros_on_their_way_to_a_shared_disk_are_no_head(tmp_path: Path) -> None
         (b'{"link":{"kind":"mark","number":"0"},"signature":null}\n', "of `number` '0'"),
         (b'{"link":{"kind":"mark", "number":0},"signature":null}\n', "another form"),
         (b'{"link":{"kind":"mark","number":0,"number":0},"signature":null}\n', "another form"),
-        (b'{"link":{"kind":"mark","number":0,"x":NaN},"signature":null}\n', "JSON compliant"),
+        (b'{"link":{"kind":"mark","number":0,"x":NaN},"signature":null}\n', "a `x` that no"),
+        (b'{"link":{"kind":"mark","number":0,"rows":NaN},"signature":null}\n', "a `rows` that"),
+        (b'{"link":{"kind":"mark","number":0,"seen":{"a":[]}},"signature":null}\n', "`seen`"),
+        (b'{"link":{"kind":"begin","number":0,"left":["../x"]},"signature":null}\n', "`left`"),
         (b'{"link":' + b"[" * 100_000 + b"\n", "not JSON"),
     ],
 )
