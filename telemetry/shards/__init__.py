@@ -10,6 +10,7 @@
 - `writer`: what one writer wrote.
 
 Public: `BOUND_BY_WATCHER`, `Binding`, `ChainFile`, `ContentDigest`, `Head`, `Link`, `LinkKind`,
-`Part`, `ROW_GROUP_ROWS`, `ShardWriter`, `StreamReader`, `chain_name`, `list_chains`, `list_parts`,
-`read_batches`, `read_chain`, `read_grounds`, `read_head`, `shard_metadata`, `signature_stands`.
+`MOST_CHAIN_BYTES`, `Part`, `ROW_GROUP_ROWS`, `ShardWriter`, `StreamReader`, `chain_name`,
+`list_chains`, `list_parts`, `read_batches`, `read_chain`, `read_grounds`, `read_head`,
+`shard_metadata`, `signature_stands`.
 """

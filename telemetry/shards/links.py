@@ -16,7 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from telemetry.record.files import plain_file, read_plain
+from telemetry.record.files import read_plain
+from telemetry.record.plain_file import plain_file
 
 _CHAIN: Final = re.compile(r"chain-(\d{5})\.jsonl")
 # A link with the heads of a node's own writers and of four other nodes has 2 kB; the last one of

@@ -103,8 +103,10 @@ def run_sealed(
 
 def test_two_nodes_of_two_ranks_are_one_run(cluster: Site, tmp_path: Path) -> None:
     # A prompt more than batches of two hold: the last batch of each pass is smaller.
-    words = ("engine=fast", "prompts=5", "max_warmup_batches=8", "min_window_s=2")
-    words += ("telemetry.link_s=0.5", "telemetry.lodge_heads=true")
+    words = (
+        *("engine=fast", "prompts=5", "max_warmup_batches=8", "min_window_s=2"),
+        *("telemetry.link_s=0.5", "telemetry.lodge_heads=true"),
+    )
     attempt = run_sealed(cluster, tmp_path / "results", 2, 2, *words)
     check_record(attempt, 2, 2)
     assert cluster.job_state(attempt) == "COMPLETED"
