@@ -1,5 +1,6 @@
 """What is not installed is said with the extra that brings it, by every verb, early or late."""
 
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from packaging.requirements import Requirement
 
 from telemetry.command import ExitCode
 from telemetry.next_line import VERBS
+from telemetry.record.beside import BUNDLE, STAMP, beside
 from tests.conftest import REPOSITORY
 from tests.support.records import build_run
 
@@ -128,6 +130,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("analysis", ["crate"], None),
         ("analysis", ["appendix"], None),
         ("analysis", ["report"], None),
+        ("", ["sign", "--tsa-query"], "evidence"),
+        ("evidence", ["sign", "--tsa-query"], None),
+        # Whatever file: what looks at it is asked for first.
+        ("analysis", ["audit", "--tsa-certificate", "/etc/passwd"], "evidence"),
     ],
 )
 def test_a_folder_is_read_by_what_an_installation_has(
@@ -140,6 +146,18 @@ def test_a_folder_is_read_by_what_an_installation_has(
     else:
         assert code == ExitCode.BAD_INPUT
         assert f"pip install 'joulegrid[{extra}]'" in error
+
+
+def test_a_stamp_and_a_bundle_that_nothing_can_look_at_are_no_pass(tmp_path: Path) -> None:
+    seal = build_run(tmp_path / "results").attempt(1).seal
+    for ending in (STAMP, BUNDLE):
+        beside(seal, ending).write_text("any\n")
+    code, said, _ = call("analysis", "audit", str(tmp_path / "results"), "--json", cwd=tmp_path)
+    assert code == ExitCode.DONE
+    found = {check["name"]: check for check in json.loads(said)["checks"]}
+    for name in ("seal-stamp", "signature"):
+        assert found[name]["outcome"] == "could not be looked at"
+        assert "pip install 'joulegrid[evidence]'" in found[name]["evidence"]
 
 
 def test_ranks_that_would_lack_a_package_are_not_begun(tmp_path: Path) -> None:
