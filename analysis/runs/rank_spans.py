@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray, IntArray
 from analysis.runs.table_arrays import float_array, int_array
 from telemetry.clock import US_PER_S
+from telemetry.record.limits import RANKS
 from telemetry.record.schema import Phase
 
 
@@ -70,8 +71,13 @@ class RankSpans:
 def rank_spans(run: Run) -> Iterator[RankSpans]:
     """Every rank of a run, by number."""
     spans = run.spans
-    for rank in pc.unique(spans["rank"]).sort().to_pylist():
-        own = spans.filter(pc.equal(spans["rank"], rank))
+    # They are sorted by rank: each has a stretch of its own.
+    numbers = spans["rank"].to_numpy()
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+    RANKS.require(len(starts), "spans.parquet")
+    for start, stop in pairwise([*starts.tolist(), len(numbers)]):
+        rank = int(numbers[start])
+        own = spans.slice(start, stop - start)
         columns: Mapping[str, list[Any]] = own.select(
             ["host", "gpu_uuid", "phase", "batch"]
         ).to_pydict()

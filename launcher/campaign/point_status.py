@@ -1,6 +1,7 @@
 """Point status: where each point of a results folder stands, from its record and Slurm's queue."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from telemetry.record.paths import (
     closed_runs,
     list_runs,
 )
+from telemetry.record.plain_file import NotPlainError, plain_file, require_plain
 from telemetry.record.schema import EndState
 from telemetry.record.seal import SEALED
 from telemetry.waiting import counted
@@ -152,23 +154,25 @@ def campaigns(results: Path) -> list[str]:
 def last_line(path: Path) -> str:
     """The last line of a log that is not empty; empty where there is none."""
     try:
-        with path.open("rb") as source:
-            source.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        with plain_file(path) as number, open(number, "rb", closefd=False) as source:
+            source.seek(max(0, os.fstat(number).st_size - _TAIL_BYTES))
             lines = source.read().decode(errors="replace").splitlines()
-    except OSError:
+    except (OSError, NotPlainError):
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView) -> PointStatus:
-    sealed = next((attempt for attempt in attempts if attempt.seal.is_file()), None)
+    sealed = next((attempt for attempt in attempts if os.path.lexists(attempt.seal)), None)
+    if sealed is not None:
+        require_plain(sealed.seal)
     attempt = sealed or attempts[-1]
     state, detail = SEALED, _took(attempt)
     log = None
     if sealed is None:
         submitted = read_json(attempt.submitted) if attempt.submitted.is_file() else {}
         state, detail = _open_state(attempt, submitted, known)
-        if "log" in submitted and (path := Path(submitted["log"])).is_file():
+        if "log" in submitted and _is_own(run, path := Path(submitted["log"])):
             log = path
             if state in _UNEXPLAINED and (line := last_line(path)) and not _told(line, detail):
                 detail = f"{detail}; the log ends: {line}"
@@ -188,6 +192,12 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView)
         took_s=took_s(attempt),
         foreseen_s=None if seen is None else seen.time_s.value,
     )
+
+
+def _is_own(run: RunPaths, log: Path) -> bool:
+    """Whether a log lies in the results folder: its path is its record's word, and may be any."""
+    inside = Path(os.path.realpath(log)).is_relative_to(os.path.realpath(run.results))
+    return inside and log.is_file()
 
 
 def _took(attempt: AttemptPaths) -> str:

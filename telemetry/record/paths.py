@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from telemetry.record.plain_file import list_folder
 from telemetry.record.spec import _ATTEMPT
 
 # As `RunSpec.run_id` ends: the repeat, and hex digits of a digest.
@@ -184,14 +185,15 @@ class RunPaths:
             return []
         found = [
             AttemptPaths(folder=child)
-            for child in self.folder.iterdir()
-            if child.is_dir() and _ATTEMPT.fullmatch(child.name)
+            for child in list_folder(self.folder)
+            # A link is one that is refused when it is read, and hides from nobody.
+            if _ATTEMPT.fullmatch(child.name) and (child.is_dir() or child.is_symlink())
         ]
         return sorted(found, key=lambda attempt: attempt.number)
 
     def sealed_attempts(self) -> list[AttemptPaths]:
         """All attempts that carry a seal, intact or not, by number; more than one is a fault."""
-        return [attempt for attempt in self.attempts() if attempt.seal.is_file()]
+        return [attempt for attempt in self.attempts() if os.path.lexists(attempt.seal)]
 
     def sealed(self) -> AttemptPaths | None:
         """The sealed attempt, None when the run is not sealed.
@@ -283,7 +285,7 @@ def closed_runs(results: Path) -> list[ClosedRun]:
 def find_runs(results: Path) -> list[RunPaths]:
     """Every folder that is a run or claims to be: one with a spec, or with an attempt."""
     listed = {run.run_id for run in list_runs(results)}
-    folders = sorted(child for child in results.iterdir() if child.is_dir())
+    folders = [child for child in list_folder(results) if child.is_dir()]
     runs = [RunPaths(results=results, run_id=folder.name) for folder in folders]
     return [run for run in runs if run.run_id in listed or _has_attempts(run)]
 
@@ -292,7 +294,7 @@ def _folders(results: Path) -> Iterator[RunPaths]:
     """Whatever may be a run, by name."""
     if not results.is_dir():
         return
-    for folder in sorted(results.iterdir()):
+    for folder in list_folder(results):
         if not folder.name.startswith("."):
             yield RunPaths(results=results, run_id=folder.name)
 

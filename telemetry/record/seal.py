@@ -12,6 +12,7 @@ from telemetry.record.files import (
     file_sha256,
     read_json,
 )
+from telemetry.record.limits import ATTEMPT_BYTES, ATTEMPT_DEPTH, ATTEMPT_FILES
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.plain_file import NotPlainError, plain_file
 from telemetry.record.schema import SCHEMA_VERSION, EndState
@@ -63,7 +64,7 @@ def verify_seal(run: RunPaths, attempt: AttemptPaths) -> list[str]:
 
     Raises:
         FileNotFoundError: the attempt is not sealed.
-        ValueError: seal.json is no JSON object.
+        ValueError: seal.json is no JSON object, or the attempt is larger than any.
     """
     seal = read_json(attempt.seal)
     expected = {"schema_version": SCHEMA_VERSION, "run_id": run.run_id, "attempt": attempt.number}
@@ -77,10 +78,13 @@ def verify_seal(run: RunPaths, attempt: AttemptPaths) -> list[str]:
         return [*differences, "seal: `files` must be an object of hashes, but is not"]
     results = Path(os.path.realpath(run.results))
     folders: dict[Path, Path] = {}
+    ours = _attempt_files(attempt)
+    # Before any is hashed: a file of holes is as long as it says.
+    ATTEMPT_BYTES.require(sum(path.lstat().st_size for path in ours), str(attempt.folder))
     for name, sha256 in sorted(files.items()):
         if (difference := _difference(results, name, sha256, folders)) is not None:
             differences.append(f"{name}: {difference}")
-    present = {_name(run, path) for path in (run.spec, *_attempt_files(attempt))}
+    present = {_name(run, path) for path in (run.spec, *ours)}
     differences += [f"{name}: not in the seal" for name in sorted(present - set(files))]
     return differences
 
@@ -133,11 +137,18 @@ def read_sealed(path: Path, sha256: str | None) -> bytes:
 
 
 def _attempt_files(attempt: AttemptPaths) -> list[Path]:
-    """Everything in the attempt that is no folder, but its seal and who vouched for it, sorted."""
+    """Everything in the attempt that is no folder, but its seal and who vouched for it, sorted.
+
+    Raises:
+        BeyondLimitError: there are more, or folders deeper, than any attempt has.
+    """
     found = []
+    top = len(attempt.folder.parts)
     for folder, inner, files in os.walk(attempt.folder):
+        ATTEMPT_DEPTH.require(len(Path(folder).parts) - top, str(attempt.folder))
         links = [name for name in inner if Path(folder, name).is_symlink()]
         found += [Path(folder, name) for name in (*files, *links) if not _leftover(name)]
+        ATTEMPT_FILES.require(len(found), str(attempt.folder))
     seal = attempt.seal
     return sorted(
         (path for path in found if path != seal and not is_beside(seal, path)), key=os.fspath

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import socket
+import stat
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies
 
-from telemetry.record.files import file_sha256
+from telemetry.record.files import file_sha256, read_json
 from telemetry.record.schema import METADATA_KEY, TABLES
 
 MARK: Final = "j0ulegr1d"
@@ -107,7 +108,7 @@ def break_folder(results: Path, damage: Damage) -> None:
     for name in damage.breakages:
         BREAKAGES[name](results, chance)
     for seal in results.glob("*/attempt-*/seal.json"):
-        if damage.seal == "none" and not seal.is_dir():
+        if damage.seal == "none" and not stat.S_ISDIR(seal.lstat().st_mode):
             seal.unlink()
         elif damage.seal == "again":
             _seal_again(results, seal)
@@ -116,14 +117,14 @@ def break_folder(results: Path, damage: Damage) -> None:
 def _seal_again(results: Path, seal: Path) -> None:
     """The seal of an owner who has hashed whatever lies there now."""
     try:
-        content = json.loads(seal.read_text())
+        content = read_json(seal)
         files = [
             path for path in seal.parent.rglob("*") if path.is_file() and not path.is_symlink()
         ]
         content["files"] = {
             path.relative_to(results).as_posix(): file_sha256(path)
             for path in [seal.parent.parent / "spec.json", *results.glob("prompts/*"), *files]
-            if path != seal
+            if path != seal and not path.is_symlink()
         }
         seal.write_text(json.dumps(content))
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
@@ -409,15 +410,15 @@ def _long_words(path: Path, chance: random.Random) -> None:
 
 
 def _large_page(path: Path, _: random.Random) -> None:
-    """A page of some kB that unpacks to two hundred megabytes."""
+    """A page of some kB that unpacks to eighty megabytes."""
     path.write_bytes(_page_of_zeros())
 
 
 @functools.cache
 def _page_of_zeros() -> bytes:
     sink = io.BytesIO()
-    table = pa.table({"t_us": pa.array(["\0" * (200 << 20)])})
-    pq.write_table(table, sink, compression="zstd", use_dictionary=False)
+    table = pa.table({"t_us": pa.array(["\0" * (80 << 20)])})
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False, write_statistics=False)
     return sink.getvalue()
 
 
@@ -473,7 +474,11 @@ def _has_spec(results: Path) -> bool:
 
 
 def _a_run(results: Path) -> Path:
-    return sorted(path.parent for path in results.glob("*/attempt-001"))[0]
+    found = [path for path in results.iterdir() if os.path.lexists(path / "attempt-001")]
+    run = min(found, default=results / "a-run")
+    if not found:
+        (run / "attempt-001").mkdir(parents=True)
+    return run
 
 
 def _rename_run(results: Path, chance: random.Random) -> None:
