@@ -31,10 +31,10 @@ _LEAST_SHARE: Final = 1e-3
 _MOST: Final = 2.0
 BLOCK_CELLS: Final = 128
 """Cells in a row that are held against each other: 12.8 s; in shorter ones edges say too much."""
-# Of a block 30 % may stand still: a cap or an idle GPU tells nothing.
-_LIVELY: Final = 0.7
-# A tenth of the level: where less is left nothing happened but rounding.
-_MOVES: Final = 0.1
+LIVELY: Final = 0.7
+"""Share of a block that moves where it tells anything: under a cap a GPU tells nothing."""
+MOVES: Final = 0.1
+"""Share of the level that is a move: where less is left nothing happened but rounding."""
 # Twice the level fits a signed byte; a step is 1.6 % of it.
 _STEPS: Final = 63.0
 
@@ -84,12 +84,12 @@ def noise_of(t_us: NDArray[np.int64], power_w: FloatArray) -> NDArray[np.int8]:
     return np.asarray(np.rint(np.clip(off / level, -_MOST, _MOST) * _STEPS), dtype=np.int8)
 
 
-def lively_blocks(values: NDArray[np.float32], cells: int = BLOCK_CELLS) -> NDArray[np.int64]:
-    """Where a block of so many `cells` of a trace's noise begins that moves nearly throughout."""
-    if len(values) < cells:
+def lively_blocks(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Where a block of a trace's noise begins that moves nearly throughout."""
+    if len(values) < BLOCK_CELLS:
         return np.empty(0, dtype=np.int64)
-    moves = np.concatenate(([0], np.cumsum(np.abs(values) > _MOVES)))
-    return np.flatnonzero(moves[cells:] - moves[:-cells] >= _LIVELY * cells)
+    moves = np.concatenate(([0], np.cumsum(np.abs(values) > MOVES)))
+    return np.flatnonzero(moves[BLOCK_CELLS:] - moves[:-BLOCK_CELLS] >= LIVELY * BLOCK_CELLS)
 
 
 def _smoothed(values: FloatArray, width: int) -> FloatArray:
