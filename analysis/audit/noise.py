@@ -22,6 +22,8 @@ CELL_US: Final = 100 * US_PER_MS
 """Length of a cell, whose mean power counts, in microseconds."""
 # NVML's own samples are 20 ms apart: several a cell.
 _FINE_US: Final = 20 * US_PER_MS
+# Readings further apart than cells, gaps counted, have no noise to tell them by.
+_SPARSE_US: Final = 5 * CELL_US
 # Slower than 0.7 s is the work's doing, and its level follows within 2.1 s.
 _SLOW_CELLS: Final = 7
 _LEVEL_CELLS: Final = 21
@@ -71,9 +73,11 @@ def trace_noise(case: Case) -> tuple[TraceNoise, ...]:
 
 
 def noise_of(t_us: NDArray[np.int64], power_w: FloatArray) -> NDArray[np.int8]:
-    """Shape (cells,): the noise of a trace; empty when it is shorter than a block."""
+    """Shape (cells,): the noise of a trace; empty when it is shorter than a block or sparse."""
     per_cell = CELL_US // _FINE_US
-    if not len(t_us) or t_us[-1] - t_us[0] < BLOCK_CELLS * CELL_US:
+    span_us = int(t_us[-1]) - int(t_us[0]) if len(t_us) else 0
+    # Stamps are foreign: a reading in a year would make an array of gigabytes.
+    if not BLOCK_CELLS * CELL_US <= span_us <= _SPARSE_US * len(t_us):
         return np.empty(0, dtype=np.int8)
     moments = np.arange(t_us[0], t_us[-1], _FINE_US)
     fine = np.interp(moments, t_us, power_w)

@@ -4,6 +4,7 @@ The file is a protocol buffer (sentencepiece_model.proto): field 1 is a piece wi
 and type, field 3 the normaliser's settings. Nothing of SentencePiece is needed to read ids back.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -12,6 +13,8 @@ from typing import Final, Self
 _NORMAL, _UNKNOWN, _CONTROL, _BYTE = 1, 2, 3, 6
 # Wire types of a protocol buffer.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+# What Python makes of a byte that is no part of a character.
+_ESCAPED: Final = re.compile("[\udc80-\udcff]")
 _SPACE: Final = "\u2581"
 # What SentencePiece shows for a piece that it does not know, by default.
 _UNKNOWN_TEXT: Final = " \u2047 "
@@ -54,13 +57,15 @@ class Pieces:
             if raw:
                 parts.append(_utf8(bytes(raw)))
                 raw.clear()
+                begins = False
             if kind == _UNKNOWN:
                 parts.append(_UNKNOWN_TEXT)
+                begins = False
             elif kind != _CONTROL:
-                begins = begins and not any(parts)
                 if begins and text.startswith(_SPACE):
                     text = text.removeprefix(_SPACE)
                     begins = self.strips_all
+                begins = begins and not text
                 parts.append(text.replace(_SPACE, " "))
         if raw:
             parts.append(_utf8(bytes(raw)))
@@ -102,14 +107,7 @@ class Pieces:
 
 def _utf8(raw: bytes) -> str:
     """Bytes as text, one U+FFFD for each byte that is no part of a character."""
-    text = ""
-    while raw:
-        try:
-            return text + raw.decode()
-        except UnicodeDecodeError as error:
-            text += raw[: error.start].decode() + "\ufffd"
-            raw = raw[error.start + 1 :]
-    return text
+    return _ESCAPED.sub("\ufffd", raw.decode(errors="surrogateescape"))
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

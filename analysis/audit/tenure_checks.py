@@ -25,7 +25,7 @@ def gpus_held_once(campaign: Campaign) -> Finding:
         for uuid in tenure.gpus:
             held[uuid].append(tenure)
     faults = lost + [fault for uuid in sorted(held) for fault in _overlaps(uuid, held[uuid])]
-    faults += _shared_processes(campaign)
+    faults += [*_shared_processes(campaign), *dict.fromkeys(_renamed(tenures))]
     if not held and not faults:
         return skipped("no real GPU was held")
     return judged(faults, f"{len(held)} GPUs, {len(tenures)} times held, none by two at once")
@@ -53,9 +53,25 @@ def _shared_processes(campaign: Campaign) -> Iterator[str]:
     """Where two attempts were begun by one process: a process begins one."""
     known: dict[tuple[str, int, int], str] = {}
     for name, process in processes_of(campaign.results):
+        if isinstance(process, str):
+            yield f"{name}: who began it cannot be read: {process}"
+            continue
         host, pid, _ = process
         if (other := known.setdefault(process, name)) != name:
             yield f"process {pid} of {host} began both {other} and {name}"
+
+
+def _renamed(tenures: Sequence[Tenure]) -> Iterator[str]:
+    """Where one board goes by two UUIDs, or one UUID by two boards."""
+    boards: dict[str, tuple[str, Tenure]] = {}
+    uuids: dict[str, tuple[str, Tenure]] = {}
+    for tenure in tenures:
+        for uuid, name, serial in tenure.boards:
+            board = f"{name} {serial}"
+            for known, key, value in ((boards, uuid, board), (uuids, board, uuid)):
+                other, before = known.setdefault(key, (value, tenure))
+                if other != value:
+                    yield f"{key} is {other} in {before.name}, {value} in {tenure.name}"
 
 
 def boots_agree(campaign: Campaign) -> Finding:
@@ -115,7 +131,8 @@ TENURE_CHECKS: Final = (
         severity=Severity.WRONG,
         rule=(
             "of every GPU's UUID the times from ready to ended of all watchers, of failed attempts "
-            "too; the process that began each attempt by host, number and start"
+            "too; UUID and serial number name one board; the process that began each attempt by "
+            "host, number and start"
         ),
         tolerance="times overlap by 1 s at most, no process twice",
         reason="a watcher lets go while the next begins, and two hosts' clocks differ",

@@ -28,6 +28,8 @@ class Tenure:
     """The node's name."""
     gpus: tuple[str, ...]
     """UUIDs of the GPUs that it watched; a model's are not among them."""
+    boards: tuple[tuple[str, str, str], ...]
+    """UUID, name and serial number of each that tells all three."""
     start_us: int
     """When the watcher was ready."""
     end_us: int
@@ -59,16 +61,21 @@ def tenures_of(results: Path) -> tuple[list[Tenure], list[str]]:
     return sorted(found, key=lambda one: (one.start_us, one.name, one.host)), lost
 
 
-def processes_of(results: Path) -> Iterator[tuple[str, tuple[str, int, int]]]:
-    """Of every attempt the process that began it: host, its number there and when it started."""
+def processes_of(results: Path) -> Iterator[tuple[str, tuple[str, int, int] | str]]:
+    """Of every attempt the process that began it: host, its number there and when it started.
+
+    A reason in its place where it cannot be read; nothing of an attempt that nothing began.
+    """
     for run in find_runs(results):
         for attempt in run.attempts():
+            name = f"{run.run_id} attempt {attempt.number}"
             try:
                 began = read_json(attempt.started)
-                process = str(began["host"]), int(began["pid"]), int(began["pid_created_us"])
-            except UNREADABLE:
+                yield name, (str(began["host"]), int(began["pid"]), int(began["pid_created_us"]))
+            except FileNotFoundError:
                 continue
-            yield f"{run.run_id} attempt {attempt.number}", process
+            except UNREADABLE as error:
+                yield name, shortened(error)
 
 
 def _tenure(run: RunPaths, attempt: AttemptPaths, path: Path) -> Tenure:
@@ -80,15 +87,16 @@ def _tenure(run: RunPaths, attempt: AttemptPaths, path: Path) -> Tenure:
     platform = ready.get("platform")
     boot_id = platform.get("boot_id") if isinstance(platform, dict) else None
     offset_us = ready.get("clock_offset_us")
+    gpus = [gpu for gpu in ready.get("gpus", []) if not str(gpu["uuid"]).startswith(_SIMULATED)]
     return Tenure(
         run_id=run.run_id,
         attempt=attempt.number,
         host=host,
-        gpus=tuple(
-            uuid
-            for gpu in ready.get("gpus", [])
-            for uuid in [str(gpu["uuid"])]
-            if not uuid.startswith(_SIMULATED)
+        gpus=tuple(str(gpu["uuid"]) for gpu in gpus),
+        boards=tuple(
+            (str(gpu["uuid"]), str(gpu["name"]), str(gpu["serial"]))
+            for gpu in gpus
+            if gpu.get("serial") and gpu.get("name")
         ),
         start_us=start_us,
         end_us=max(ended, start_us) if type(ended) is int else start_us,

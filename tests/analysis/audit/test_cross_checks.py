@@ -45,6 +45,14 @@ def test_ids_read_back_as_sentencepiece_reads_them() -> None:
             assert pieces.text(ids) == processor.decode(ids), ids
 
 
+def test_a_million_broken_bytes_take_no_longer_than_they_must() -> None:
+    pieces = Pieces.parse(BUNDLED_MODEL.read_bytes())
+    byte = pieces.texts.index("<0xFF>")
+    assert pieces.text([byte] * 1_000_000) == "\ufffd" * 1_000_000
+    space = pieces.texts.index("\u2581")
+    assert pieces.text([space] * 1_000_000) == " " * 999_999
+
+
 def exchanged(columns: Columns) -> None:
     columns["text"][3], columns["text"][4] = columns["text"][4], columns["text"][3]
     columns["words"][3], columns["words"][4] = columns["words"][4], columns["words"][3]

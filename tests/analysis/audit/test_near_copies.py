@@ -111,6 +111,11 @@ def test_steps_without_noise_tell_nothing() -> None:
     assert not len(lively_blocks(values((t_us, power_w))))
 
 
+def test_a_stamp_in_another_century_makes_no_array_of_gigabytes() -> None:
+    t_us = np.append(np.arange(0, 60_000_000, 20_000), 1 << 61)
+    assert not len(noise_of(t_us, np.ones(len(t_us))))
+
+
 def retold(columns: Columns) -> None:
     """All power times 0.98 with noise, a minute later, as another repeat."""
     rng = np.random.default_rng(3)

@@ -67,6 +67,21 @@ def test_one_gpu_in_two_hosts_at_once_is_caught(tmp_path: Path) -> None:
     assert "in node0 and in node9" in evidence
 
 
+def test_a_board_under_a_second_uuid_is_caught(tmp_path: Path) -> None:
+    board = {"name": "NVIDIA A100 80GB PCIe", "serial": "1653724064173"}
+    for repeat, uuid in enumerate(("GPU-1", "GPU-2")):
+        spec = {"gpu": "a100", "repeat": repeat}
+        build_run(tmp_path, Plan(spec=spec, gpu={**board, "uuid": uuid}))
+    failed, evidence = outcome(tmp_path, "one-at-a-time")
+    assert failed is Outcome.FAILED
+    assert "is GPU-1 in" in evidence
+
+
+def test_a_beginning_that_cannot_be_read_is_no_pass(tmp_path: Path) -> None:
+    build(tmp_path, 0).started.write_text("[")
+    assert outcome(tmp_path, "one-at-a-time")[0] is Outcome.FAILED
+
+
 def test_one_process_in_two_attempts_is_caught(tmp_path: Path) -> None:
     build(tmp_path, 0)
     later(build(tmp_path, 1), MINUTE_US)
