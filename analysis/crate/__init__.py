@@ -9,6 +9,7 @@
 - `description`: the metadata file of a crate, made from its payload; equal records, equal
   bytes.
 - `entities`: what a crate is made of, as rocrate keeps it; words of a record are values alone.
+- `foreign`: a crate that anybody may have made, read within limits: metadata, a zip's members.
 - `identifiers`: the `@id` of what a crate names; no word of a record is ever one.
 - `machines`: the hosts of an attempt and the GPUs that they gave it, as their watchers saw
   them.

@@ -17,7 +17,8 @@ from typing import IO, Any, Final
 
 from analysis.crate.payload import PayloadFile
 from analysis.crate.profile import METADATA
-from telemetry.record.files import plain_file, write_bytes
+from telemetry.record.files import write_bytes
+from telemetry.record.plain_file import plain_file
 from telemetry.waiting import counted
 
 # Copies at disk speed and holds no file in memory.

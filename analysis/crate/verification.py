@@ -12,6 +12,7 @@ import math
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,21 +20,22 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from analysis.crate.description import stated
+from analysis.crate.foreign import METADATA_BYTES, members_of, opened_zip, parse_metadata
 from analysis.crate.identifiers import path_of
 from analysis.crate.making import TablesOf, described
 from analysis.crate.musts import broken, ids
 from analysis.crate.payload import TABLES, collect
 from analysis.crate.profile import METADATA, PROFILES, Profile
 from analysis.runs.unreadable import UNREADABLE, shortened
-from telemetry.command import CommandError, ExitCode, own_version
+from telemetry.command import CommandError, own_version
 from telemetry.nearest import told_count
 from telemetry.record.files import read_plain
 from telemetry.record.paths import report_folder
 from telemetry.record.place import RecordPlace, place_of
 
 _CHUNK_BYTES: Final = 1 << 20
-# A campaign of 200 runs of 32 GPUs has some 60 MB of metadata.
-_MOST_METADATA_BYTES: Final = 256 << 20
+# What a member of a zip raises: damage, a password, a method that there is not, an early end.
+_UNZIPPED: Final = (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error)
 # Of what differs in the metadata so many are named, and the rest counted.
 _MOST_NAMED: Final = 20
 _STRANGE: Final = "not in the crate's metadata"
@@ -64,12 +66,8 @@ def verify(path: Path) -> Verified:
     try:
         if path.is_dir():
             return _verify_folder(path)
-        with zipfile.ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             return _verify_zip(archive)
-    except zipfile.BadZipFile as error:
-        raise CommandError(
-            f"`PATH` must be a crate's folder or zip, but {path}: {error}"
-        ) from error
     except OSError as error:
         raise CommandError(
             f"`PATH` must be a crate, but {path} cannot be read: {error.strerror or error}"
@@ -79,10 +77,11 @@ def verify(path: Path) -> Verified:
 def _verify_folder(folder: Path) -> Verified:
     metadata = folder / METADATA
     if metadata.is_symlink() or not metadata.is_file():
-        raise CommandError(
-            f"`PATH` must be a crate, but {folder} has no {METADATA}", ExitCode.BAD_INPUT
-        )
-    content = _content(read_plain(metadata, most_bytes=_MOST_METADATA_BYTES))
+        raise CommandError(f"`PATH` must be a crate, but {folder} has no {METADATA}")
+    try:
+        content = parse_metadata(read_plain(metadata, most_bytes=METADATA_BYTES.most))
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     there = dict(_plain_files(folder))
     found = _verify_files(content, there, lambda name: there[name].open("rb"))
     _sort_out_others(folder, found)
@@ -92,40 +91,19 @@ def _verify_folder(folder: Path) -> Verified:
 
 
 def _verify_zip(archive: zipfile.ZipFile) -> Verified:
-    members: dict[str, zipfile.ZipInfo] = {}
-    twice: list[str] = []
-    for entry in archive.infolist():
-        if entry.is_dir():
-            continue
-        if entry.filename in members:
-            twice.append(f"{entry.filename}: twice in the zip")
-        members[entry.filename] = entry
+    members, twice = members_of(archive)
     if METADATA not in members:
         raise CommandError(f"`PATH` must be a crate, but the zip has no {METADATA}")
-    with archive.open(members[METADATA]) as source:
-        data = source.read(_MOST_METADATA_BYTES + 1)
-    if len(data) > _MOST_METADATA_BYTES:
-        raise CommandError(f"{METADATA} must have at most {_MOST_METADATA_BYTES} bytes, but more")
-    content = _content(data)
+    try:
+        with archive.open(members[METADATA]) as source:
+            content = parse_metadata(source.read(METADATA_BYTES.most + 1))
+    except _UNZIPPED as error:
+        raise CommandError(f"{METADATA} cannot be read: {shortened(error)}") from error
     found = _verify_files(content, members, lambda name: archive.open(members[name]))
-    found.faults += twice
+    found.faults += [f"{name}: twice in the zip" for name in twice]
     found.faults += [f"{name}: {_STRANGE}" for name in found.others]
     found.unseen.append("what the metadata says of the runs: unzip it and verify the folder")
     return found
-
-
-def _content(data: bytes) -> Mapping[str, Any]:
-    try:
-        content = json.loads(data)
-        graph = content["@graph"]
-        known = {entity["@id"]: entity for entity in graph}
-    except (*UNREADABLE,) as error:
-        raise CommandError(
-            f"{METADATA} must hold a graph of entities, but does not: {shortened(error)}"
-        ) from error
-    if not isinstance(known.get("./"), dict):
-        raise CommandError(f"{METADATA} must have the root entity ./, but has none")
-    return content if isinstance(content, dict) else {}
 
 
 def _verify_files(
@@ -143,6 +121,10 @@ def _verify_files(
             name = path_of(entity.get("@id"))
         except ValueError as error:
             found.faults.append(str(error))
+            continue
+        if name in named:
+            # A large file that is named a million times would be hashed as often.
+            found.faults.append(f"{name}: named twice in the metadata, or is it itself")
             continue
         named.add(name)
         if name not in there:
@@ -175,7 +157,7 @@ def _fault(
                 if left < 0:
                     return f"changed: longer than {size} bytes"
                 digest.update(chunk)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (OSError, *_UNZIPPED) as error:
         return f"cannot be read: {shortened(error)}"
     if left:
         return f"changed: shorter than {size} bytes"

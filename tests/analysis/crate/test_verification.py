@@ -1,12 +1,15 @@
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.crate import foreign
 from analysis.crate.__main__ import main
 from tests.analysis.crate.conftest import Made
 from tests.support.records import build_run
@@ -233,3 +236,61 @@ def test_metadata_that_is_a_link_is_no_crate(crate: Path) -> None:
     path = crate / METADATA
     path.symlink_to(path.rename(crate.parent / "metadata.json"))
     assert main(["--verify", str(crate)]) == 2
+
+
+def test_a_zip_with_a_directory_that_no_crate_has_is_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed = tmp_path / "a.zip"
+    with zipfile.ZipFile(packed, "w") as sink:
+        for number in range(100):
+            sink.writestr(f"{number}", "")
+    limit = replace(foreign.DIRECTORY_BYTES, most=1000)
+    monkeypatch.setattr(foreign, "DIRECTORY_BYTES", limit)
+    assert main(["--verify", str(packed)]) == 2
+    assert "1000 bytes of a zip's directory" in capsys.readouterr().err
+
+
+def test_a_pipe_is_no_crate_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["--verify", str(tmp_path / "pipe")]) == 2
+
+
+def test_a_file_that_is_named_twice_is_hashed_once(
+    crate: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = crate / METADATA
+    content = json.loads(path.read_bytes())
+    file = next(one for one in content["@graph"] if one["@type"] == "File")
+    content["@graph"].append({**file, "@id": f"./{file['@id']}"})
+    path.write_text(json.dumps(content))
+    assert any("named twice" in line for line in faults(crate, capsys))
+
+
+def test_metadata_of_more_values_than_any_crate_has_is_not_decoded(
+    crate: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(foreign, "METADATA_VALUES", replace(foreign.METADATA_VALUES, most=10))
+    assert main(["--verify", str(crate)]) == 2
+    assert "10 JSON values" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cut", [1, 100, 5000])
+def test_a_zip_that_was_cut_is_refused_in_one_line(
+    made: Made, tmp_path: Path, cut: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed = tmp_path / "a.zip"
+    assert main([str(made[0]), "--out", str(packed)]) == 0
+    packed.write_bytes(packed.read_bytes()[:-cut])
+    capsys.readouterr()
+    assert main(["--verify", str(packed)]) in (1, 2)
+    assert len(complaints(capsys.readouterr().err)) == 1
+
+
+def test_a_zip64_is_read(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = tmp_path / "a.zip"
+    # More members than so many have their count in Zip64's end.
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 3)
+    assert main([str(made[0]), "--out", str(packed)]) == 0
+    assert b"PK\x06\x06" in packed.read_bytes()
+    assert main(["--verify", str(packed)]) == 0
