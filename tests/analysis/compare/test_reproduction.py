@@ -124,7 +124,7 @@ def test_a_verdict_holds_as_long_as_nothing_was_touched(signed: Path, capsys: Ca
 def test_ssh_keygen_alone_checks_the_verdict_and_its_page(signed: Path) -> None:
     for name in ("verdict.json", "verdict.md"):
         path = signed / "compared" / name
-        words = ["ssh-keygen", "-Y", "verify", "-f", signed / "signers", "-I", "bert"]
+        words = ["ssh-keygen", "-Y", "verify", "-f", str(signed / "signers"), "-I", "bert"]
         done = subprocess.run(
             [*words, "-n", NAMESPACE, "-s", f"{path}.sig"],
             input=path.read_bytes(),

@@ -1,5 +1,6 @@
 """An original is not believed: its seals, signatures and roots are looked at before it is used."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from launcher.campaign.differences import again_document, differences, print_again
 from launcher.config.errors import BadInputError
 from launcher.plan.again import named_signers
+from launcher.plan.originals import read_originals
 from telemetry.command import CommandError, ExitCode
 from telemetry.output import Output
 from telemetry.record.beside import signature_of
@@ -19,6 +21,10 @@ from telemetry.record.signature import sign_file
 from tests.launcher.plan.test_again import make, plan
 from tests.support.forgeries import edit_json, reseal
 from tests.support.signing import allow, make_key
+
+# Linux' user and group without a file.
+_NOBODY = 65534
+_MOST_BYTES = 4096
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +173,35 @@ def test_allowed_signers_that_are_no_file_are_refused(words: list[str], told: st
     with pytest.raises(BadInputError, match=told):
         named_signers(words)
     assert named_signers(["plan=true"]) == (None, ["plan=true"])
+
+
+def as_nobody(do: Callable[[], object]) -> str:
+    """What one who owns nothing is told where `do` is refused; empty where it is not."""
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        told = "no line"
+        try:
+            os.setgroups([])
+            os.setgid(_NOBODY)
+            os.setuid(_NOBODY)
+            do()
+            told = ""
+        except BadInputError as error:
+            told = str(error)
+        finally:
+            os.write(writer, told.encode())
+            # Neither pytest's own end nor that of a fixture is the child's.
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    told = os.read(reader, _MOST_BYTES).decode()
+    os.close(reader)
+    return told
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="root alone can become somebody else")
+def test_a_folder_that_one_may_not_read_is_refused_in_a_line(original: Path) -> None:
+    original.chmod(0o700)
+    told = as_nobody(lambda: read_originals(str(original), lambda _: None))
+    assert "`reproduce` must be a folder that you may read, but" in told
+    assert "chmod -R go+rX" in told

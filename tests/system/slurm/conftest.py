@@ -57,7 +57,8 @@ def site() -> Iterator[Site]:
         two_people(python) as people,
     ):
         command = [sys.executable, str(PROGRAM), "--folder", folder]
-        made = Site(folder=Path(folder), command=command, disk=disk, people=people)
+        up = Site.up if people is None else (*Site.up, "--shared")
+        made = Site(folder=Path(folder), command=command, disk=disk, up=up, people=people)
         done = subprocess.run([*command, *made.up], capture_output=True, text=True, check=False)
         try:
             assert done.returncode == 0, done.stderr

@@ -62,13 +62,10 @@ class Site:
     """slurm/devcluster with this cluster's folder."""
     disk: Path | None = None
     """A disk of a few MB that nodes see, too; None where none can be mounted."""
+    up: tuple[str, ...] = ("up", str(NODES), "2")
+    """What brings back what is down."""
     people: tuple[Person, Person] | None = None
     """Two users who may use it beside its maker; None where nobody can become another."""
-
-    @property
-    def up(self) -> tuple[str, ...]:
-        """What brings back what is down."""
-        return ("up", str(NODES), "2", *(["--shared"] if self.people else []))
 
     @property
     def environment(self) -> dict[str, str]:
