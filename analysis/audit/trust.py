@@ -1,17 +1,19 @@
 """Trust: what an auditor brings along, which the record's owner cannot have written."""
 
 import argparse
-import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from telemetry.command import CommandParser, lacks
-from telemetry.evidence.bundle import SigstoreSigner
+from telemetry.command import CommandParser
+from telemetry.evidence.bundle import SigstoreSigner, require_root
 from telemetry.evidence.lodging_place import LodgingPlace
+from telemetry.evidence.time_stamp import read_roots
 from telemetry.named_paths import named_path
+from telemetry.record.minisign import require_public_keys
 from telemetry.record.signature import Allowed
+from telemetry.record.signer import SigningError
 
 _ROOT: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -61,12 +63,19 @@ class Trust:
         if root is not None and not _ROOT.fullmatch(root):
             raise ValueError(f"`--root` must be 64 hex digits, but is {root!r} instead")
         certificates = _file("--tsa-certificate", given.tsa_certificate)
-        if certificates is not None:
-            _require("rfc3161_client", "rfc3161-client")
+        minisign_keys = _file("--minisign-keys", given.minisign_keys)
+        try:
+            if certificates is not None:
+                read_roots(certificates)
+            if minisign_keys is not None:
+                require_public_keys(minisign_keys)
+            sigstore = _sigstore(given)
+        except (SigningError, OSError) as error:
+            raise ValueError(str(error)) from error
         return cls(
             allowed_signers=_file("--allowed-signers", given.allowed_signers),
-            minisign_keys=_file("--minisign-keys", given.minisign_keys),
-            sigstore=_sigstore(given),
+            minisign_keys=minisign_keys,
+            sigstore=sigstore,
             tsa_certificates=certificates,
             lodged_root=root,
             lodged_in=tuple(LodgingPlace.named("--lodged", each) for each in given.lodged or ()),
@@ -112,7 +121,7 @@ def _sigstore(given: argparse.Namespace) -> SigstoreSigner | None:
         )
     root = _file("--sigstore-root", given.sigstore_root)
     assert root is not None
-    _require("sigstore", "sigstore")
+    require_root(root)
     return SigstoreSigner(
         identity=given.sigstore_identity, issuer=given.sigstore_issuer, trusted_root=root
     )
@@ -125,8 +134,3 @@ def _file(name: str, given: str | None) -> Path | None:
     if not path.is_file():
         raise ValueError(f"`{name}` must be a file, but {path} is not")
     return path
-
-
-def _require(module: str, package: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise ValueError(lacks(package, "evidence"))

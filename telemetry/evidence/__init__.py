@@ -13,6 +13,6 @@
 
 Public: `BadStampError`, `Keeper`, `Lodging`, `LodgingPlace`, `NoAnswerError`, `NoBundleError`,
 `NoStampError`, `SigstoreSigner`, `Stamp`, `StampQuery`, `accounting`, `ask`, `authority_url`,
-`check_bundle`, `check_stamp`, `git_notes`, `read_answer`, `read_lodgings`, `read_stamp`,
-`require_token`, `sign_bundle`, `told_of_bundle`, `write_lodgings`.
+`check_bundle`, `check_stamp`, `git_notes`, `read_answer`, `read_lodgings`, `read_roots`,
+`read_stamp`, `require_root`, `require_token`, `sign_bundle`, `told_of_bundle`, `write_lodgings`.
 """

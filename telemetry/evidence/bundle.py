@@ -18,6 +18,7 @@ from telemetry.record.signer import BadSignatureError, SigningError, UnknownSign
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from sigstore.models import Bundle
+    from sigstore.verify import Verifier
 
 TOKEN_VARIABLE: Final = "SIGSTORE_ID_TOKEN"  # noqa: S105
 """Where an identity token is taken from: a word of a command line stands in every process list."""
@@ -69,18 +70,10 @@ def check_bundle(data: bytes, path: Path, of: str, signer: SigstoreSigner) -> st
     """
     bundle = _read(path)
     from cryptography.x509 import ExtensionNotFound  # noqa: PLC0415
-    from sigstore.errors import Error, VerificationError  # noqa: PLC0415
-    from sigstore.models import TrustedRoot  # noqa: PLC0415
-    from sigstore.verify import Verifier  # noqa: PLC0415
+    from sigstore.errors import VerificationError  # noqa: PLC0415
     from sigstore.verify.policy import Identity  # noqa: PLC0415
 
-    try:
-        verifier = Verifier(trusted_root=TrustedRoot.from_file(str(signer.trusted_root)))
-    except (Error, ValueError, KeyError, TypeError) as error:
-        raise SigningError(
-            f"`--sigstore-root` must be sigstore's trusted root, but {signer.trusted_root} "
-            f"is not: {_said(error)}"
-        ) from error
+    verifier = _verifier(signer.trusted_root)
     try:
         # Apart, to tell a bundle of nothing here from one of somebody else.
         verifier.verify_artifact(data, bundle, _Anybody())
@@ -97,6 +90,17 @@ def check_bundle(data: bytes, path: Path, of: str, signer: SigstoreSigner) -> st
             f"{path.name} is of {_identity(bundle)}, not of {signer.identity} by {signer.issuer}"
         ) from error
     return f"{signer.identity} by sigstore, vouched for by {signer.issuer}"
+
+
+def require_root(path: Path) -> None:
+    """Refuse what nothing can be held against.
+
+    Raises:
+        OSError: it cannot be read.
+        SigningError: sigstore is not installed, or it is no trusted root of its.
+    """
+    _require()
+    _verifier(path)
 
 
 def told_of_bundle(path: Path) -> str:
@@ -160,6 +164,19 @@ def _signed(data: bytes) -> bytes:
     context = SigningContext.from_trust_config(ClientTrustConfig.production())
     with context.signer(IdentityToken(os.environ[TOKEN_VARIABLE])) as signer:
         return signer.sign_artifact(data).to_json().encode()
+
+
+def _verifier(path: Path) -> "Verifier":
+    from sigstore.errors import Error  # noqa: PLC0415
+    from sigstore.models import TrustedRoot  # noqa: PLC0415
+    from sigstore.verify import Verifier  # noqa: PLC0415
+
+    try:
+        return Verifier(trusted_root=TrustedRoot.from_file(str(path)))
+    except (Error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise SigningError(
+            f"`--sigstore-root` must be sigstore's trusted root, but {path} is not: {_said(error)}"
+        ) from error
 
 
 def _read(path: Path) -> "Bundle":

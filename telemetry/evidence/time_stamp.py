@@ -117,7 +117,7 @@ def check_stamp(answer: bytes, data: bytes, certificates: Path) -> Stamp:
         SigningError: rfc3161-client is not installed, or those are no certificates.
     """
     stamp = read_stamp(answer, data)
-    roots = _roots(certificates)
+    roots = read_roots(certificates)
     from cryptography.x509 import InvalidVersion  # noqa: PLC0415
     from rfc3161_client import VerificationError, VerifierBuilder  # noqa: PLC0415
 
@@ -186,7 +186,14 @@ def _signer(response: "TimeStampResponse") -> "Certificate | None":
     return his[0] if his else None
 
 
-def _roots(path: Path) -> "Sequence[Certificate]":
+def read_roots(path: Path) -> "Sequence[Certificate]":
+    """The certificates of a file of the auditor's.
+
+    Raises:
+        OSError: it cannot be read.
+        SigningError: rfc3161-client is not installed, or those are no certificates.
+    """
+    _require()
     from cryptography.x509 import InvalidVersion, load_pem_x509_certificates  # noqa: PLC0415
 
     # The auditor's own file may be a link to where his system keeps it.

@@ -192,6 +192,16 @@ def _is_pair(secret: bytes) -> bool:
     return private.public_key().public_bytes_raw() == secret[32:]
 
 
+def require_public_keys(path: Path) -> None:
+    """Refuse what no signature can be held against.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it does not hold public keys in minisign's form.
+    """
+    _ = list(_public_keys(path))
+
+
 def _holds(data: bytes, signed: Signed, signature: Path, public: bytes) -> bool:
     if _by_package():
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415

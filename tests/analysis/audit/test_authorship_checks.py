@@ -17,6 +17,11 @@ from telemetry.sign.__main__ import main as sign_main
 from tests.support.records import Plan, build_run
 from tests.support.signing import allow, make_key
 
+SIGSTORE = (
+    *("--sigstore-identity", "jo@center.example", "--sigstore-issuer", "https://idp.example"),
+    "--sigstore-root",
+)
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
@@ -128,6 +133,13 @@ def test_signing_a_folder_signs_every_seal_and_its_root(
     [
         ["--root", "abc"],
         ["--allowed-signers", "/nonexistent/signers"],
+        # A file that holds something else.
+        ["--minisign-keys", __file__],
+        ["--tsa-certificate", __file__],
+        ["--tsa-certificate", "/dev/null"],
+        ["--sigstore-identity", "jo@center.example"],
+        [*SIGSTORE, __file__],
+        ["--lodged", "svn"],
     ],
 )
 def test_what_an_auditor_brings_must_be_there(run: RunPaths, words: list[str]) -> None:
