@@ -9,7 +9,7 @@ from typing import Final
 
 from analysis.audit.authorship_checks import seal_bytes, sealed_us
 from analysis.audit.campaign import Campaign, FolderCheck
-from analysis.audit.check import Finding, Severity, failed, judged, passed, skipped, unseen
+from analysis.audit.check import Finding, Outcome, Severity, failed, judged, passed, skipped, unseen
 from analysis.audit.signers import SealSigners
 from telemetry.evidence import accounting, git_notes
 from telemetry.evidence.lodged import read_lodgings
@@ -22,6 +22,8 @@ from telemetry.record.roots import Root, list_roots, seals_of
 
 # A line of evidence names some, and counts the others.
 _MOST_TOLD: Final = 3
+# Of a place that the record's owner can write again.
+_OWN: Final = ", which its user can write"
 
 
 def roots_stand(campaign: Campaign) -> Finding:
@@ -86,7 +88,12 @@ def lodged_stand(campaign: Campaign) -> Finding:
     now = seals_of(results)
     if faults := [fault for root in roots for fault in root.faults_of(now)]:
         return judged(list(dict.fromkeys(faults)), "")
-    return _covered(campaign, roots, [place for places in found.values() for place in places])
+    places = [place for places in found.values() for place in places]
+    told = _covered(campaign, roots, places)
+    if told.outcome is Outcome.PASSED and all(place.endswith(_OWN) for place in places):
+        # Where the one whom it is to bind can write, it binds nobody.
+        return unseen(told.evidence)
+    return told
 
 
 def _covered(campaign: Campaign, roots: Sequence[Root], places: Sequence[str]) -> Finding:
@@ -148,7 +155,7 @@ def _in_the_books(campaign: Campaign) -> dict[str, str]:
             unknown.append(error)
             continue
         for root, name in there.roots():
-            whose = "" if name == accounting.FIELDS[0] else ", which its user can write"
+            whose = "" if name == accounting.FIELDS[0] else _OWN
             found.setdefault(root, f"in the {name} of {job}{whose}")
     if unknown and not found:
         raise unknown[0]

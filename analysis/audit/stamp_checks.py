@@ -17,7 +17,7 @@ from analysis.audit.check import (
     unseen,
 )
 from analysis.audit.trust import Trust
-from telemetry.clock import US_PER_S
+from telemetry.clock import US_PER_S, wall_us
 from telemetry.evidence.time_stamp import check_stamp, read_answer, read_stamp
 from telemetry.nearest import told_count
 from telemetry.record.beside import STAMP, beside
@@ -99,6 +99,8 @@ def _judged(path: Path, data: bytes, made_us: int, trust: Trust) -> Finding:
         return failed(
             f"time stamp of {stamp}, {early_s:.0f} s before what it is of says that it was made"
         )
+    if stamp.at_us > wall_us() + _CLOCKS_US:
+        return failed(f"time stamp of {stamp}, which is yet to come by this machine's clock")
     if trust.tsa_certificates is None:
         return unseen(f"time stamp of {stamp}, whose certificate --tsa-certificate tells")
     later_h = max(0.0, (stamp.at_us - made_us) / US_PER_S / _S_PER_HOUR)
@@ -112,7 +114,8 @@ STAMP_CHECKS: Final = (
         severity=Severity.UNKNOWN,
         rule=(
             "seal.json.tsr is an answer by RFC 3161 over seal.json's bytes, by an authority whose "
-            "certificate was valid then under --tsa-certificate, and no earlier than sealed_us"
+            "certificate was valid then under --tsa-certificate, no earlier than sealed_us and not "
+            "yet to come"
         ),
         tolerance="60 s between sealed_us and the authority's clock",
         reason="nodes without a common clock differ by seconds, authorities promise one or less",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.audit import stamp_checks
 from analysis.audit.campaign import Campaign, RunFacts
 from analysis.audit.check import Case, Finding, Outcome
 from analysis.audit.stamp_checks import roots_stamped, seal_stamped
@@ -111,6 +112,17 @@ def test_a_seal_that_is_younger_than_its_stamp_fails(run: RunPaths, authority: A
     told = of_seal(run, authority)
     assert told.outcome is Outcome.FAILED
     assert "s before what it is of says that it was made" in told.evidence
+
+
+def test_a_stamp_that_is_yet_to_come_fails(
+    run: RunPaths, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamp(authority, run.attempt(1).seal)
+    # The auditor's clock, an hour before the authority's.
+    monkeypatch.setattr(stamp_checks, "wall_us", lambda: wall_us() - 3600 * US_PER_S)
+    told = of_seal(run, authority)
+    assert told.outcome is Outcome.FAILED
+    assert "yet to come by this machine's clock" in told.evidence
 
 
 def test_a_stamp_long_after_the_seal_tells_how_long(run: RunPaths, authority: Authority) -> None:

@@ -95,6 +95,7 @@ def test_what_somebody_else_wrote_there_stays(
     assert own.startswith("joulegrid-root:")
     assert "the comment of job " in lodged(run).evidence
     assert "which its user can write" in lodged(run).evidence
+    assert lodged(run).outcome is Outcome.UNSEEN
     modify(booked, "comment=mine")
     capsys.readouterr()
     assert main([str(run.results), "--lodge", "slurm"]) == 1
