@@ -84,13 +84,6 @@ KINDS: Final = (
         leaves="one who makes a node's links again from the first, under a new key",
     ),
     EvidenceKind(
-        name="link-keys",
-        title="the keys of that chain",
-        checks=("link-keys",),
-        rules_out="a part written anew after the run, whose keys were in its memory alone",
-        leaves="one who makes all of a node's links again",
-    ),
-    EvidenceKind(
         name="countersigned",
         title="the other nodes' countersigning",
         checks=("countersigned",),
