@@ -13,7 +13,7 @@ from analysis.energy.run_energy import RunEnergy
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run, open_run
 from telemetry.record.files import read_json, read_plain
-from telemetry.record.limits import TEXT_BYTES
+from telemetry.record.limits import EVIDENCE_CHARS, TEXT_BYTES
 from telemetry.record.paths import AttemptPaths, RunPaths, report_folder
 from telemetry.terminal import printable
 
@@ -72,7 +72,9 @@ class Finding:
     """How near it came to failing, of findings of one outcome: the worst run's is shown."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "evidence", printable(self.evidence))
+        most = EVIDENCE_CHARS.most
+        evidence = self.evidence if len(self.evidence) <= most else f"{self.evidence[:most]}…"
+        object.__setattr__(self, "evidence", printable(evidence))
 
 
 def passed(evidence: str, *, strain: float = 0.0) -> Finding:

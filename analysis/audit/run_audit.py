@@ -8,7 +8,9 @@ from analysis.audit.registry import CHECKS
 from analysis.audit.trust import Trust
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.build import RunRows, run_rows
+from telemetry.record.limits import CHECK_SECONDS
 from telemetry.record.paths import RunPaths
+from telemetry.record.time_limit import within
 from telemetry.waiting import at
 
 # What is impossible in a record of ours is possible in anybody's.
@@ -67,7 +69,8 @@ def audit_one(run: RunPaths, trust: Trust, place: str = "", *, rows: bool = Fals
 
 def _look(check: Check, case: Case) -> Finding:
     try:
-        return check.look(case)
+        with within(CHECK_SECONDS, f"the check {check.name}"):
+            return check.look(case)
     except _DAMAGED as error:
         return failed(f"could not be checked: {shortened(error)}")
 

@@ -175,12 +175,25 @@ SERIES: Final = Limit(
 """Of one attempt's samples; so many different reasons of missing readings, too."""
 RANKS: Final = Limit(what="ranks", most=4096, reason="what one model is spread over is below 100")
 """Of one run."""
+CHECK_SECONDS: Final = Limit(
+    what="seconds of processor time",
+    most=600,
+    reason="all checks of 32 GPUs and ten minutes take 22 s; the sizes above leave no loop longer",
+)
+"""Of one check of one run, and of what it reads for those after it."""
+EVIDENCE_CHARS: Final = Limit(
+    what="characters of evidence",
+    most=2000,
+    reason="a line of evidence has some hundred; a longer one is cut, as a name may be a megabyte",
+)
+"""Of what a check says: it is cut there, not refused."""
 LIMITS: Final = (
     *(FILE_BYTES, ATTEMPT_BYTES, JSON_BYTES, JSON_VALUES, JSON_DEPTH, JSON_BITS, TEXT_BYTES),
     *(SIGNATURE_BYTES, FOLDER_ENTRIES, ATTEMPT_FILES, ATTEMPT_DEPTH, FOOTER_BYTES),
     *(FOOTER_ENTRIES, COLUMNS),
     *(TABLE_ROWS, GROUP_ROWS, GROUP_VALUES, PAGE_BYTES, STREAM_BYTES),
     *(GROUP_BYTES, TABLE_BYTES, TEXTS_BYTES, SERIES, RANKS),
+    *(CHECK_SECONDS, EVIDENCE_CHARS),
 )
 """All of them, in the order of the documented table."""
 

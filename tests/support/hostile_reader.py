@@ -7,7 +7,6 @@ peak memory and its exit are told by the system, its outputs are read from files
 import contextlib
 import csv
 import io
-import json
 import math
 import os
 import re
@@ -282,10 +281,3 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
-
-
-def strict_json(path: Path) -> None:
-    """Refuse what is no JSON of RFC 8259."""
-    json.loads(
-        path.read_text(), parse_constant=lambda name: (_ for _ in ()).throw(ValueError(name))
-    )
