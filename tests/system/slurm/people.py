@@ -69,25 +69,28 @@ def open_python() -> Iterator[Path | None]:
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="jg-python-") as place:
-        folder = Path(place)
+    folder = Path(tempfile.mkdtemp(prefix="jg-python-"))
+    bound = folder / "base"
+    try:
         folder.chmod(0o755)
-        base = Path(sys.base_prefix)
-        bound = folder / "base"
         bound.mkdir()
-        if subprocess.run(["mount", "--bind", base, bound], capture_output=True).returncode:  # noqa: PLW1510
+        # Read-only: what clears temporary folders away must not reach the interpreter by it.
+        mount = ["mount", "-o", "bind,ro", sys.base_prefix, str(bound)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode or _writable(bound):
             yield None
             return
-        try:
-            python = bound / "bin" / f"python3.{sys.version_info.minor}"
-            made = folder / "venv"
-            subprocess.run([python, "-m", "venv", "--without-pip", made], check=True)
-            (site,) = made.glob("lib/python3*/site-packages")
-            own = [path for path in sys.path if path.endswith("site-packages")]
-            (site / "here.pth").write_text("".join(f"{path}\n" for path in [REPOSITORY, *own]))
-            yield made / "bin" / "python"
-        finally:
-            subprocess.run(["umount", "--lazy", bound], check=False)
+        made = folder / "venv"
+        python = bound / "bin" / f"python3.{sys.version_info.minor}"
+        subprocess.run([python, "-m", "venv", "--without-pip", made], check=True)
+        (site,) = made.glob("lib/python3*/site-packages")
+        own = [path for path in sys.path if path.endswith("site-packages")]
+        (site / "here.pth").write_text("".join(f"{path}\n" for path in [REPOSITORY, *own]))
+        yield made / "bin" / "python"
+    finally:
+        subprocess.run(["umount", "--lazy", str(bound)], capture_output=True, check=False)
+        # Never what is still bound to something else.
+        if not bound.is_mount():
+            shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
@@ -114,6 +117,10 @@ def two_people(python: Path | None) -> Iterator[tuple[Person, Person] | None]:
         signers.chmod(0o644)
         reads = people[0].can("-r", str(REPOSITORY / "launcher" / "__main__.py"))
         yield (people[0], people[1]) if reads else None
+
+
+def _writable(folder: Path) -> bool:
+    return not os.statvfs(folder).f_flag & os.ST_RDONLY
 
 
 def _is_account(name: str) -> bool:
