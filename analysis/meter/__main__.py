@@ -69,71 +69,87 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> CommandParser:
     parser = CommandParser(module=_MODULE, description=__doc__, exits=_EXITS)
-    add = parser.add_argument
-    add("results", help="the results folder")
-    add("log", help="the meter's log, CSV with a header")
-    add("--name", help="what it is called beside the runs, else the log's own name")
-    add("--time", required=True, metavar="COLUMN", help="column of the times")
-    add(
-        *("--time-unit",),
+
+    parser.add_argument("results", help="the results folder")
+    parser.add_argument("log", help="the meter's log, CSV with a header")
+    parser.add_argument("--name", help="what it is called beside the runs, else the log's own name")
+    parser.add_argument("--time", required=True, metavar="COLUMN", help="column of the times")
+    parser.add_argument(
+        "--time-unit",
         required=True,
         choices=("s", "ms", "us", "ns", "iso"),
         help="since 1970 in UTC, or written as ISO 8601 has it",
     )
-    add("--zone", help="zone of written times that name none: UTC, +02:00, Europe/Berlin")
-    add("--time-format", metavar="FORMAT", help="how times are written, as strptime has it")
-    add("--power", metavar="COLUMN", help="column of the power")
-    add("--power-unit", default="W", choices=("W", "kW", "mW"), help="W unless it is said")
-    add(
-        *("--power-mean",),
+    parser.add_argument(
+        "--zone", help="zone of written times that name none: UTC, +02:00, Europe/Berlin"
+    )
+    parser.add_argument(
+        "--time-format", metavar="FORMAT", help="how times are written, as strptime has it"
+    )
+    parser.add_argument("--power", metavar="COLUMN", help="column of the power")
+    parser.add_argument(
+        "--power-unit", default="W", choices=("W", "kW", "mW"), help="W unless it is said"
+    )
+    parser.add_argument(
+        "--power-mean",
         type=float,
         default=0.0,
         metavar="SECONDS",
         help="time before its stamp that each power is a mean of; 0: of the moment",
     )
-    add("--energy", metavar="COLUMN", help="column of a running total of energy")
-    add(
-        *("--energy-unit",),
+    parser.add_argument("--energy", metavar="COLUMN", help="column of a running total of energy")
+    parser.add_argument(
+        "--energy-unit",
         default="J",
         choices=("J", "kJ", "mJ", "uJ", "Wh", "kWh"),
         help="J unless it is said",
     )
-    add(
-        *("--boundary",),
+    parser.add_argument(
+        "--boundary",
         required=True,
         choices=("gpu", "node", "rack", "share"),
         help="what flows through it: the covered GPUs alone, whole nodes, a rack, or more of "
         "which --share is theirs",
     )
-    add(
-        *("--covers",),
+    parser.add_argument(
+        "--covers",
         required=True,
         action="append",
         metavar="HOST|UUID",
         help="a host, or a GPU by its UUID; once for each",
     )
-    add("--share", type=float, default=1.0, help="part of what flows that is the covered's")
-    add("--gain", type=float, default=1.0, help="by calibration: true = gain x reading + offset")
-    add("--offset", type=float, default=0.0, metavar="WATTS", help="by calibration, of power")
-    add(
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="part of what flows that is the covered's"
+    )
+    parser.add_argument(
+        "--gain", type=float, default=1.0, help="by calibration: true = gain x reading + offset"
+    )
+    parser.add_argument(
+        "--offset", type=float, default=0.0, metavar="WATTS", help="by calibration, of power"
+    )
+    parser.add_argument(
         "--accuracy",
         type=float,
         metavar="PER_CENT",
         help="expanded uncertainty (k = 2) of a reading, by certificate or class",
     )
-    add("--certificate", help="who calibrated it, when, under which number")
-    add("--clock-offset", type=float, metavar="SECONDS", help="how far its clock is ahead of ours")
-    add("--clock-uncertainty", type=float, metavar="SECONDS", help="of that, k = 2")
-    add(
-        *("--most-offset",),
+    parser.add_argument("--certificate", help="who calibrated it, when, under which number")
+    parser.add_argument(
+        "--clock-offset", type=float, metavar="SECONDS", help="how far its clock is ahead of ours"
+    )
+    parser.add_argument("--clock-uncertainty", type=float, metavar="SECONDS", help="of that, k = 2")
+    parser.add_argument(
+        "--most-offset",
         type=float,
         default=60.0,
         metavar="SECONDS",
         help="how far apart the clocks may be where that is estimated",
     )
-    add("--separator", default=",", help="between two cells; `tab` for a tabulator")
-    add("--decimal", default=".", help="before a fraction")
-    add("--skip", type=int, default=0, metavar="LINES", help="lines before the header")
+    parser.add_argument("--separator", default=",", help="between two cells; `tab` for a tabulator")
+    parser.add_argument("--decimal", default=".", help="before a fraction")
+    parser.add_argument(
+        "--skip", type=int, default=0, metavar="LINES", help="lines before the header"
+    )
     return parser
 
 
