@@ -1,27 +1,24 @@
 """Chains: an attempt's shards with their writers' chains, and what contradicts them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from telemetry.record.files import file_sha256
+from telemetry.record.parquet_file import open_parquet, parquet_schema
 from telemetry.record.paths import AttemptPaths
-from telemetry.record.plain_file import require_plain
 from telemetry.record.schema import METADATA_KEY, TABLES
 from telemetry.shards.chain import chain_name
 from telemetry.shards.content import ContentDigest
 from telemetry.shards.links import ChainFile, Link, LinkKind, list_chains, read_chain
 from telemetry.shards.reader import StreamReader
 from telemetry.shards.writer import Part, list_parts
-
-# Rows of a part that are held at a time.
-_BATCH_ROWS: Final = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,31 +145,28 @@ class ShardChains:
         where = f"{self.name}/{part.path.name}"
         if not wanted:
             return
-        schema, batches = _open(part)
-        content = ContentDigest(schema)
-        due = sorted(wanted)
-        for batch in batches:
-            at = 0
-            while at < batch.num_rows:
-                until = min([one - content.rows for one in due[:1]] + [batch.num_rows - at])
-                content.add(batch.slice(at, until))
-                at += until
-                while due and due[0] <= content.rows:
-                    rows = due.pop(0)
-                    if wanted[rows].said.get("rows_sha256") != content.hexdigest():
-                        yield f"the first {rows} rows of {where} are not those that were written"
-                        return
-        if due and content.rows < due[-1]:
+        with _opened(part) as (schema, batches):
+            content = ContentDigest(schema)
+            due = sorted(wanted)
+            for batch in batches:
+                at = 0
+                while at < batch.num_rows:
+                    until = min([one - content.rows for one in due[:1]] + [batch.num_rows - at])
+                    content.add(batch.slice(at, until))
+                    at += until
+                    while due and due[0] <= content.rows:
+                        rows = due.pop(0)
+                        if wanted[rows].said.get("rows_sha256") != content.hexdigest():
+                            yield f"the first {rows} rows of {where} are not those written then"
+                            return
+        if due:
             yield f"{where} had {due[-1]} rows while it was written, and has {content.rows} now"
 
     def metadata_faults(self) -> Iterator[str]:
         """Where a part says otherwise of its writer than the writer's first link."""
         begun = {chain.links[0].said.get("metadata_sha256") for chain in self.chains if chain.links}
         for name, part in self.parts.items():
-            schema = (
-                pq.read_schema(require_plain(part.path)) if part.closed else _stream_schema(part)
-            )
-            raw = (schema.metadata or {}).get(METADATA_KEY, b"")
+            raw = (_schema(part).metadata or {}).get(METADATA_KEY, b"")
             if sha256(raw).hexdigest() not in begun:
                 yield f"{self.name}/{name} says otherwise of its writer than its chain"
 
@@ -236,14 +230,20 @@ def by_name(shards: list[ShardChains]) -> dict[str, ChainFile]:
     return {chain_name(chain.path): chain for shard in shards for chain in shard.chains}
 
 
-def _open(part: Part) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+@contextmanager
+def _opened(part: Part) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+    """A part's columns and its rows, a row group or a batch at a time, within limits."""
     if part.closed:
-        source = pq.ParquetFile(require_plain(part.path))
-        return source.schema_arrow, source.iter_batches(batch_size=_BATCH_ROWS)
-    reader = StreamReader(require_plain(part.path))
-    return reader.schema, (batch for _, batch in reader.batches())
+        with open_parquet(part.path) as parquet:
+            groups = (batch for group in parquet.groups() for batch in group.to_batches())
+            yield parquet.schema, groups
+    else:
+        with StreamReader(part.path) as reader:
+            yield reader.schema, (batch for _, batch in reader.batches())
 
 
-def _stream_schema(part: Part) -> pa.Schema:
-    with StreamReader(require_plain(part.path)) as reader:
+def _schema(part: Part) -> pa.Schema:
+    if part.closed:
+        return parquet_schema(part.path)
+    with StreamReader(part.path) as reader:
         return reader.schema

@@ -8,15 +8,19 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.audit.check import Outcome
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.schema import SAMPLES
 from telemetry.record.seal import seal_attempt
 from telemetry.shards.links import MOST_CHAIN_BYTES, chain_path, link_line, list_chains, read_chain
+from telemetry.shards.writer import ShardWriter, list_parts, shard_metadata
 from tests.analysis.audit.forging import close, copy, edit, look
 from tests.support.chains import (
+    built_binding,
     drop_links,
     edit_part,
     ranks_of,
@@ -236,7 +240,50 @@ def test_rows_that_differ_from_a_mark_are_found_though_the_part_was_linked_anew(
         return links
 
     relink(shard, with_digest)
-    assert "are not those that were written" in evidence(close(run), "chain")
+    assert "are not those written then" in evidence(close(run), "chain")
+
+
+def die(attempt: AttemptPaths, *, followed: bool) -> None:
+    """Let the watcher of node0 die in the middle of a part and a line, and another follow."""
+    shard = attempt.samples_shard("node0")
+    tables = [pq.read_table(part.path, partitioning=None) for part in list_parts(shard)]
+    told = shard_metadata(tables[0].schema)
+    metadata = {key: told[key] for key in told if key not in ("schema_version", "chained")}
+    shutil.rmtree(shard)
+    binding = built_binding(attempt, "node0", watcher=True)
+    dying = ShardWriter(shard, SAMPLES, metadata, binding=binding)
+    for table in tables[:2]:
+        dying.write(table.to_pydict())
+    with chain_path(shard, 0).open("ab") as torn:
+        torn.write(b'{"link":{"file')
+    edit(attempt.host("node0"), lambda ready: ready.update(link_key=binding.public_key))
+    if not followed:
+        edit(attempt.watchers / "node0.json", lambda said: said.update(end_reason=None))
+        return
+    write_json(attempt.watchers / "node0.exit.json", {"exit_code": 0, "deaths": [{"pid": 1}]})
+    after = built_binding(attempt, "node0", watcher=True)
+    with ShardWriter(shard, SAMPLES, metadata, binding=after) as writer:
+        for table in tables[2:]:
+            writer.write(table.to_pydict())
+
+
+def test_a_watcher_that_died_and_was_followed_leaves_an_unbroken_chain(run: RunPaths) -> None:
+    attempt = run.attempt(1)
+    die(attempt, followed=True)
+    found = look(run, "chain")
+    assert found.outcome is Outcome.PASSED, found
+    with (attempt.samples_shard("node0") / "part-00000.arrows").open("ab") as left:
+        left.write(b"more")
+    assert "part-00000.arrows was changed after it was closed" in evidence(run, "chain")
+
+
+def test_a_watcher_that_died_and_was_not_followed_leaves_rows_that_no_link_holds(
+    run: RunPaths,
+) -> None:
+    die(run.attempt(1), followed=False)
+    found = look(run, "chain")
+    assert found.outcome is Outcome.UNSEEN
+    assert "the last rows of samples/node0/part-00000.arrows are in no link" in found.evidence
 
 
 def test_a_follower_that_nobody_knows_of_is_found(run: RunPaths) -> None:
