@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from analysis.compare.sides import Member
-from telemetry.record.files import read_json
+from telemetry.record.files import read_json, read_plain
+from telemetry.record.limits import JSON_BYTES
 from telemetry.record.signature import Allowed, key_signatures, signers_of
 from telemetry.record.signer import SigningError
 
@@ -44,8 +45,9 @@ class Signers:
                 continue
             try:
                 at_us = int(read_json(seal)["sealed_us"])
+                data = read_plain(seal, most_bytes=JSON_BYTES.most)
                 own = Allowed(ssh_signers=allowed)
-                signer, *_ = signers_of(seal, seal.read_bytes(), own, at_us)
+                signer, *_ = signers_of(seal, data, own, at_us)
             except SigningError as error:
                 unseen = str(error)
             except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:

@@ -21,6 +21,7 @@ from analysis.meter.log import MeterLog
 from analysis.meter.statement import Statement
 from telemetry.clock import wall_us
 from telemetry.record.files import create_json, read_json, read_plain, write_bytes
+from telemetry.record.parquet_file import read_parquet
 
 _SCHEMA: Final = "joulegrid.meter"
 _VERSION: Final = 1
@@ -149,7 +150,7 @@ def _with_nulls(values: Any, count: int) -> pa.Array:
 
 
 def _from_parquet(path: Path, data: bytes, *, repeated: object) -> MeterLog:
-    table = pq.read_table(io.BytesIO(data))
+    table = read_parquet(pa.py_buffer(data))
     if table.schema.remove_metadata() != pa.schema(_COLUMNS):
         raise ValueError(f"{path} must have the columns of a meter's log, but has others")
     values: dict[str, Any] = {}

@@ -9,6 +9,7 @@
 - `clock_offset`: how far a host's clock is ahead of the reference host's, measured in the job.
 - `differing`: which fields set runs apart, and how plan, status and tables say so.
 - `disk`: can a folder's file system take one file more?
+- `exported`: a sealed attempt that is a copy of another without names, and of which.
 - `fields`: one row each, with unit and meaning.
 - `files`: what a reader finds is whole or not there, and what is read is a plain file of its
   size.
@@ -39,31 +40,33 @@
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
 - `spec`: what a grid point is.
 - `ssh_signature`: who answers for a file, by an SSH key that its holder alone has.
+- `time_limit`: what looks at a foreign record has so much processor time for it, and no more.
 - `validation`: what a number of a spec or a launch must be.
 - `way_on`: what comes next for a results folder, by what was done with it already.
 - `when`: a time of the record as people and other tools read it: UTC, to the second.
 
 Public: `AUDIT`, `Allowed`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BEFORE`, `BUNDLE`,
-`BadSignatureError`, `Basis`, `BoundedParquet`, `Bounds`, `COEFFICIENTS`, `ClosedRun`,
-`CounterHistory`, `DEVICES`, `DTYPES`, `EndState`, `Expected`, `FIELDS`, `FOOTER_BYTES`, `Field`,
-`Foreseen`, `GROUP_ROWS`, `HostOffset`, `ITEM_BYTES`, `KEY`, `Kind`, `LABELS`, `LATER`, `LEVEL`,
+`BadSignatureError`, `Basis`, `BoundedParquet`, `Bounds`, `CHECK_SECONDS`, `COEFFICIENTS`,
+`ClosedRun`, `CounterHistory`, `DEVICES`, `DTYPES`, `EVIDENCE_CHARS`, `EXPORT`, `EXPORT_SCHEMA`,
+`EXPORT_VERSION`, `EndState`, `Expected`, `Exported`, `FIELDS`, `FOOTER_BYTES`, `Field`, `Foreseen`,
+`GROUP_ROWS`, `HostOffset`, `ITEM_BYTES`, `JSON_BYTES`, `KEY`, `Kind`, `LABELS`, `LATER`, `LEVEL`,
 `LaunchConfig`, `Line`, `MAX_THREADS`, `MEASUREMENT_FIELDS`, `METADATA_KEY`, `MOST_WHOLE`, `NOBODY`,
-`NVIDIA_SOURCES`, `OffsetReading`, `PAGE`, `PAGE_BYTES`, `PLAN`, `Phase`, `Place`, `PlaceKind`,
-`Planned`, `QUERY`, `QUEUED`, `REPORT`, `RESPONSES`, `RUNNING`, `RecordPlace`, `Reproduces`, `Root`,
-`RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SERIES`, `SETTINGS`, `SPANS`,
-`SPEC_FIELDS`, `STAMP`, `STEPS`, `STILL_US`, `STREAM_BYTES`, `SharedJson`, `SigningError`, `Source`,
-`Subject`, `TABLES`, `TABLE_BYTES`, `TAKEN_BACK`, `TEXTS_BYTES`, `TEXT_BYTES`, `UnknownSignerError`,
-`WayOn`, `attempt_state`, `audit_digest`, `beside`, `bounds_of`, `breaks_counter`,
-`campaigns_folder`, `check_signature`, `checkpoints_folder`, `closed_runs`, `correct_end`,
-`create_json`, `differing`, `disk_fault`, `disk_trouble`, `field_value`, `file_sha256`, `find_runs`,
-`flush`, `has_source`, `holds_results`, `impossible`, `impossible_setting`, `is_alive`,
-`is_energy_counter`, `json_text`, `key_signatures`, `list_folder`, `list_roots`, `list_runs`,
-`load_opener`, `most_power_w`, `named_place`, `open_parquet`, `parquet_schema`, `parse_json`,
-`place_of`, `plain_file`, `plan_sha256`, `plans_before`, `prompts_folder`, `read_json`,
-`read_parquet`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`, `replace_text`,
-`report_folder`, `require_rows`, `require_whole`, `roots_folder`, `runs_above`, `scaled`,
-`schema_of`, `seal_attempt`, `seals_digest`, `short_text`, `shown`, `sign`, `sign_as_launched`,
-`sign_file`, `signature_by`, `signature_of`, `signatures_beside`, `signer_name`, `signers_of`,
-`source_names`, `spelt`, `this_host`, `told`, `told_us`, `us_of`, `verify_seal`, `write_bytes`,
-`write_json`.
+`NVIDIA_SOURCES`, `NotPlainError`, `OffsetReading`, `PAGE`, `PAGE_BYTES`, `PLAN`, `Phase`, `Place`,
+`PlaceKind`, `Planned`, `QUERY`, `QUEUED`, `RANKS`, `REPORT`, `RESPONSES`, `RUNNING`, `RecordPlace`,
+`Reproduces`, `Root`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SERIES`,
+`SETTINGS`, `SPANS`, `SPEC_FIELDS`, `STAMP`, `STEPS`, `STILL_US`, `STREAM_BYTES`, `SharedJson`,
+`SigningError`, `Source`, `Subject`, `TABLES`, `TABLE_BYTES`, `TAKEN_BACK`, `TEXTS_BYTES`,
+`TEXT_BYTES`, `UnknownSignerError`, `WayOn`, `attempt_state`, `audit_digest`, `beside`, `bounds_of`,
+`breaks_counter`, `campaigns_folder`, `check_signature`, `checkpoints_folder`, `closed_runs`,
+`correct_end`, `create_json`, `differing`, `disk_fault`, `disk_trouble`, `field_value`,
+`file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`, `impossible`,
+`impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `key_signatures`, `list_folder`,
+`list_roots`, `list_runs`, `load_opener`, `most_power_w`, `named_place`, `open_parquet`,
+`parquet_schema`, `parse_json`, `place_of`, `plain_file`, `plan_sha256`, `plans_before`,
+`prompts_folder`, `read_json`, `read_parquet`, `read_plain`, `read_sealed`, `record_end`,
+`replace_folder`, `replace_text`, `report_folder`, `require_plain`, `require_rows`, `require_whole`,
+`roots_folder`, `runs_above`, `scaled`, `schema_of`, `seal_attempt`, `seals_digest`, `seals_of`,
+`short_text`, `shown`, `sign`, `sign_as_launched`, `sign_file`, `signature_by`, `signature_of`,
+`signatures_beside`, `signer_name`, `signers_of`, `source_names`, `spelt`, `this_host`, `told`,
+`told_us`, `us_of`, `verify_seal`, `within`, `write_bytes`, `write_json`.
 """

@@ -16,7 +16,7 @@ from telemetry.record.limits import FOLDER_ENTRIES
 _DEEPEST: Final = 5
 _ATTEMPT_NAME: Final = re.compile(r"attempt-\d{3,}")
 # Folders of a results folder that are no run's; campaigns/<time>/jobs/<file> is the deepest.
-_ROOMS: Final = frozenset({"prompts", "checkpoints", "campaigns", "roots", "report"})
+_ROOMS: Final = frozenset({"prompts", "checkpoints", "campaigns", "roots", "report", "meters"})
 _DEEPEST_ROOM: Final = 4
 _RUN_FILE: Final = "spec.json"
 # Where a folder may be entered but not listed, this opens it all the same (Linux).

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from telemetry.record.files import read_plain
-from telemetry.record.plain_file import plain_file
+from telemetry.record.plain_file import list_folder, plain_file
 
 _CHAIN: Final = re.compile(r"chain-(\d{5})\.jsonl")
 # A link with the heads of a node's own writers and of four other nodes has 2 kB; the last one of
@@ -124,7 +124,7 @@ def list_chains(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if _CHAIN.fullmatch(path.name))
+    return [path for path in list_folder(folder) if _CHAIN.fullmatch(path.name)]
 
 
 def link_line(said: Mapping[str, Any], signature: str | None) -> bytes:
