@@ -88,12 +88,12 @@ def test_what_is_larger_than_4_gib_has_zip64_s_fields(
 
 
 def test_a_file_that_changes_while_it_is_packed_leaves_no_crate(tmp_path: Path) -> None:
-    source = tmp_path / "spec.json"
+    source = tmp_path / "ended.json"
     source.write_text("now this")
-    file = PayloadFile(name="spec.json", source=source, size_bytes=8, sha256="0" * 64)
-    with pytest.raises(ValueError, match=r"spec\.json must stay as it is"):
+    file = PayloadFile(name="ended.json", source=source, size_bytes=8, sha256="0" * 64)
+    with pytest.raises(ValueError, match=r"ended\.json must stay as it is"):
         write_zip(tmp_path / "x.zip", b"{}", [file])
-    assert [path.name for path in tmp_path.iterdir()] == ["spec.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["ended.json"]
 
 
 def test_links_and_pickles_are_left_out_and_told(
