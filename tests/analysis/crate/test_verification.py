@@ -143,7 +143,7 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(
     crate: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = next(crate.rglob("spec.json"))
-    moved = spec.rename(crate.parent / "spec.json")
+    moved = spec.rename(crate.parent / "moved.json")
     spec.symlink_to(moved)
     assert any(line.endswith("spec.json: missing") for line in faults(crate, capsys))
 
