@@ -38,6 +38,8 @@ _NOMINATED: Final = 0.62
 _MOST_WINDOWS: Final = 40_000
 _MOST_WINDOWS_EACH: Final = 32
 _LEAST_WINDOWS_EACH: Final = 4
+# Windows in common are counted in a byte.
+_MOST_SHARED: Final = 255
 # Rows of the product of all windows at a time: 64 MB of 40,000.
 _ROWS: Final = 400
 
@@ -182,7 +184,11 @@ def _pairs(traces: Sequence[_Trace]) -> Iterator[tuple[int, int]]:
 
 
 def nominated(traces: Sequence[Floats]) -> list[tuple[int, int]]:
-    """Pairs of traces with a window in common, of those by which each is known; sorted."""
+    """Pairs of traces with windows in common, of those by which each is known; sorted.
+
+    Where work begins, the traces of a whole campaign may look alike: of more pairs than can be
+    laid over each other those are taken that have most windows in common, as a copy has all.
+    """
     each = min(_MOST_WINDOWS_EACH, max(_MOST_WINDOWS // len(traces), _LEAST_WINDOWS_EACH))
     windows, owners = [], []
     for number, values in enumerate(traces):
@@ -191,14 +197,22 @@ def nominated(traces: Sequence[Floats]) -> list[tuple[int, int]]:
         owners += [number] * len(found)
     table = np.concatenate(windows)
     owner = np.array(owners)
-    pairs: set[tuple[int, int]] = set()
+    shared = np.zeros((len(traces), len(traces)), dtype=np.uint8)
     for start in range(0, len(table), _ROWS):
         rows, columns = np.nonzero(table[start : start + _ROWS] @ table[start:].T >= _NOMINATED)
         a, b = owner[start + rows], owner[start + columns]
         apart = a != b
-        both = np.unique(np.stack((np.minimum(a, b)[apart], np.maximum(a, b)[apart])), axis=1)
-        pairs.update(zip(*both.tolist(), strict=True))
-    return sorted(pairs)
+        both = np.stack((np.minimum(a, b)[apart], np.maximum(a, b)[apart]))
+        (first, second), counts = np.unique(both, axis=1, return_counts=True)
+        room = _MOST_SHARED - shared[first, second]
+        shared[first, second] += np.minimum(counts, room).astype(np.uint8)
+    most = max(1, _MOST_CELLS // max(len(values) for values in traces))
+    having = np.bincount(shared.ravel(), minlength=_MOST_SHARED + 1)
+    # How many pairs have as many windows in common, or more.
+    at_least = having[::-1].cumsum()[::-1]
+    least = next((count for count in range(1, _MOST_SHARED) if at_least[count] <= most), None)
+    pairs = np.argwhere(shared >= (_MOST_SHARED if least is None else least))[:most]
+    return [(int(first), int(second)) for first, second in pairs]
 
 
 def _known_by(values: Floats, count: int) -> Floats:
@@ -209,7 +223,9 @@ def _known_by(values: Floats, count: int) -> Floats:
     """
     pattern = np.random.default_rng(_WINDOW).choice(np.array([-1.0, 1.0]), _WINDOW)
     windows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW)
-    answers = np.abs(np.correlate(values, pattern.astype(np.float32), "valid"))
+    norms = np.maximum(np.linalg.norm(windows, axis=1), 1.0)
+    # Over their size: else all windows of all traces lie where work begins.
+    answers = np.abs(np.correlate(values, pattern.astype(np.float32), "valid")) / norms
     chosen = np.argsort(answers, kind="stable")[::-1][:count]
     found = windows[chosen]
     return np.asarray(

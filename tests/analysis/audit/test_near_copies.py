@@ -105,6 +105,21 @@ def test_of_many_traces_copies_are_nominated_and_few_others(
     assert all((number, number + count) in pairs for number in range(count))
 
 
+def test_where_all_traces_begin_alike_no_more_are_laid_over_each_other_than_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(5)
+    edge = random.normal(0.0, 8.0, 96)
+    traces = [np.concatenate((edge, random.normal(0.0, 1.0, 904))) for _ in range(60)]
+    traces.append(traces[7] + random.normal(0.0, 0.05, 1000))
+    told = [trace.astype(np.float32) for trace in traces]
+    assert len(nominated(told)) > 1000
+    monkeypatch.setattr("analysis.audit.near_copies._MOST_CELLS", 50 * 1000)
+    pairs = nominated(told)
+    assert len(pairs) <= 50
+    assert (7, 60) in pairs
+
+
 def test_steps_without_noise_tell_nothing() -> None:
     t_us = np.arange(0, 60_000_000, 100_000)
     power_w = np.where(t_us // 5_000_000 % 2, 50.0, 300.0)
