@@ -17,7 +17,7 @@ from analysis.audit.check import Outcome
 from analysis.audit.explained import explained, named_check
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
 from analysis.audit.trust import Trust, add_trust
-from analysis.audit.written import Asked, write_audit
+from analysis.audit.written import Asked, no_page, write_audit
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.document import due
 from telemetry.next_line import typed
@@ -126,6 +126,8 @@ def _audit(
     try:
         for path in write_audit(audit, asked, whole=run is None, strict=strict):
             out.exact(f"wrote {path}")
+        if run is None and (lacking := no_page()):
+            out.say(f"no page of the verdict: {lacking}")
     except OSError as error:
         complain(_WHO, f"the audit could not be written: {error}")
         return ExitCode.FAILED

@@ -15,8 +15,6 @@ from telemetry.nearest import told_count
 from telemetry.record.way_on import seals_digest
 from telemetry.terminal import printable
 
-PAGE: Final = "audit.html"
-"""File of a report's folder: the verdict of the last audit."""
 # A page has room for so many checks with their evidence, of some two lines each, beside the list
 # of all; audit.json has the rest.
 _MOST_TOLD: Final = 14

@@ -1,17 +1,23 @@
 """Written: the files of an audit: JSON and a page beside the report, and what was asked for."""
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from analysis.audit.junit import junit
 from analysis.audit.run import Audit, to_mapping
-from analysis.audit.verdict_page import PAGE, verdict_page
+from telemetry.command import lacks
 from telemetry.named_paths import named_path
 from telemetry.record.files import write_bytes, write_json
 from telemetry.record.paths import report_folder
 from telemetry.record.place import runs_above
 from telemetry.record.way_on import AUDIT
+
+PAGE: Final = "audit.html"
+"""File of a report's folder: the verdict of the last audit."""
+# What the page is filled in by.
+_MAKES_PAGES: Final = "jinja2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +34,14 @@ class Asked:
         """What the words of a command line name.
 
         Raises:
-            ValueError: one is a folder, lies in none, or would lie in a run's record; or both are
-                one file.
+            ValueError: one is a folder, lies in none, or would lie in a run's record; both are
+                one file; or what makes the page is not installed.
         """
         xml, page = _file("--junit", junit_file), _file("--html", html_file)
         if xml is not None and xml == page:
             raise ValueError(f"`--junit` and `--html` must be two files, but both are {xml}")
+        if page is not None and (lacking := no_page()):
+            raise ValueError(lacking)
         return cls(junit=xml, html=page)
 
 
@@ -50,20 +58,32 @@ def write_audit(audit: Audit, asked: Asked, *, whole: bool, strict: bool) -> lis
         OSError: one cannot be written; it is then as it was.
     """
     written = []
-    page = verdict_page(audit).encode()
+    pages = [] if asked.html is None else [asked.html]
     if whole:
         folder = report_folder(audit.results)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / AUDIT, to_mapping(audit))
-        write_bytes(folder / PAGE, page)
-        written += [folder / AUDIT, folder / PAGE]
+        written.append(folder / AUDIT)
+        pages += [folder / PAGE] if no_page() is None else []
+    if pages:
+        # An auditor without what draws gets every finding all the same.
+        from analysis.audit.verdict_page import verdict_page  # noqa: PLC0415
+
+        page = verdict_page(audit).encode()
+        for path in pages:
+            write_bytes(path, page)
+            written.append(path)
     if asked.junit is not None:
         write_bytes(asked.junit, junit(audit, strict=strict))
         written.append(asked.junit)
-    if asked.html is not None:
-        write_bytes(asked.html, page)
-        written.append(asked.html)
     return written
+
+
+def no_page() -> str | None:
+    """Why no page of the verdict can be made here; None where one can."""
+    return (
+        lacks(_MAKES_PAGES, "analysis") if importlib.util.find_spec(_MAKES_PAGES) is None else None
+    )
 
 
 def _file(name: str, given: str | None) -> Path | None:
