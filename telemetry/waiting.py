@@ -5,6 +5,7 @@ lines, so that what the command tells stays whole. A step that is over before an
 nothing.
 """
 
+import os
 import sys
 import threading
 import time
@@ -23,6 +24,9 @@ T = TypeVar("T")
 
 QUIET_S: Final = 2.0
 """Nobody is left without a word for longer: people wait two seconds without wondering."""
+PROGRESS: Final = "JOULEGRID_PROGRESS"
+"""Environment variable: `NEVER` lets no command tell how far it is."""
+NEVER: Final = "never"
 # Earlier by what a busy machine may be late.
 _FIRST_LINE_S: Final = 1.3
 # A step that follows so soon on one that said nothing goes on with its silence.
@@ -156,7 +160,7 @@ def waiting(what: str, *, aside: bool = True, in_log: bool = True) -> Iterator[W
     aside = aside or due() is not None or takes_escapes(sys.stderr)
     step = Waiting(what, sys.stderr if aside else sys.stdout)
     token = _NOW.set(step)
-    tells = in_log or takes_escapes(sys.stderr)
+    tells = os.environ.get(PROGRESS) != NEVER and (in_log or takes_escapes(sys.stderr))
     if tells:
         step.begin()
     try:

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import settings
 
 from telemetry.record.spec import RunSpec
+from telemetry.waiting import NEVER, PROGRESS
 from tests.support import ranks
+
+# How far a command is would stand among its errors wherever the machine is busy. What tests just
+# that takes the word back (`told_how_far`).
+os.environ[PROGRESS] = NEVER
 
 # A test is never timed: its neighbours run beside it.
 settings.register_profile("untimed", deadline=None)
@@ -53,6 +58,12 @@ SPEC: dict[str, Any] = {
     "repeat": 0,
 }
 """A spec's mapping: nano on one simulated A100."""
+
+
+@pytest.fixture
+def told_how_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands tell how far they are, as they do to people."""
+    monkeypatch.delenv(PROGRESS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

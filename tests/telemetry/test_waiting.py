@@ -10,6 +10,8 @@ import pytest
 
 from telemetry.waiting import QUIET_S, Waiting, at, counted, line_pause_s, waiting
 
+pytestmark = pytest.mark.usefixtures("told_how_far")
+
 
 @pytest.fixture(autouse=True)
 def nothing_was_waited_for_before(monkeypatch: pytest.MonkeyPatch) -> None:
