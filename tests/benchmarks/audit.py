@@ -85,7 +85,7 @@ def _derive(template: RunPaths, results: Path, number: int) -> None:
         template.attempt(1).folder,
         attempt.folder,
         ignore=lambda _, names: [
-            name for name in names if name in ("seal.json", "manifest.json") or _is_table(name)
+            name for name in names if name in ("seal.json", "manifest.json") or _is_made(name)
         ],
     )
     write_json(run.spec, spec.to_mapping())
@@ -112,8 +112,10 @@ def _derive(template: RunPaths, results: Path, number: int) -> None:
     seal_attempt(run, attempt)
 
 
-def _is_table(name: str) -> bool:
-    return name.endswith(".parquet") and not name.startswith("part-")
+def _is_made(name: str) -> bool:
+    """Whether a file is made of the shards, or chains those of the template."""
+    table = name.endswith(".parquet") and not name.startswith("part-")
+    return table or name.startswith("chain-")
 
 
 def _rewrite(path: Path, own: str, before: str, run_id: str, random: np.random.Generator) -> None:
