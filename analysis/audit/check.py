@@ -175,7 +175,10 @@ class Case:
             return []
         text = read_plain(path, most_bytes=TEXT_BYTES.most).decode()
         rows = csv.DictReader(io.StringIO(text, newline=""))
-        return [row for row in rows if row.get("run_id") == self.paths.run_id]
+        try:
+            return [row for row in rows if row.get("run_id") == self.paths.run_id]
+        except csv.Error as error:
+            raise ValueError(f"{path.name} must be CSV, but is not: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,8 @@ from telemetry.terminal import printable
 
 T = TypeVar("T")
 
+# A spreadsheet cuts a longer cell (Microsoft, Excel specifications), other readers refuse it.
+_MOST_CHARS: Final = 32_767
 # What a spreadsheet takes a cell's words for a formula by; tabs and returns are escaped already.
 _FORMULAS: Final = ("=", "+", "-", "@")
 _ARROW: Final = {
@@ -184,7 +186,7 @@ class Tables:
 
 def _cell(value: Cell) -> Cell:
     """Words of the record reach no file and no page but as they can be seen there."""
-    return printable(value) if isinstance(value, str) else value
+    return printable(value)[:_MOST_CHARS] if isinstance(value, str) else value
 
 
 def _csv_cell(value: Cell) -> str:

@@ -74,13 +74,6 @@ def template(folder: Path) -> Path:
     # Once here, so that what is loaded when it is first used is not loaded in every process.
     with contextlib.redirect_stdout(io.StringIO()):
         assert all(command([str(folder)]) == 0 for command in COMMANDS.values())
-    for path in folder.glob("report/*"):
-        # Of the report what is read again: the rest is written anew.
-        if path.name in ("figures", "index.html"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for path in folder.glob("report/tables/*"):
-        if path.stem not in ("runs", "gpus", "columns") or path.suffix == ".tex":
-            path.unlink()
     prepare()
     return folder
 

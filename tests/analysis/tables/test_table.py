@@ -13,6 +13,7 @@ from analysis.tables.column import Row
 from analysis.tables.table import Tables
 from analysis.tables.write import write_tables
 from telemetry.clock import US_PER_S
+from telemetry.record.files import read_json, write_json
 from tests.support.record_answers import T0_US
 from tests.support.records import IDLE_W, STARTUP_S, Plan, build_run, window_s, work_w
 
@@ -185,3 +186,16 @@ def test_every_column_has_a_meaning(tmp_path: Path) -> None:
         assert all(column.meaning.endswith(".") for column in table.columns), table.name
         names = {column.name for column in table.columns}
         assert all(set(row) <= names for row in table.rows), table.name
+
+
+def test_words_that_a_spreadsheet_would_compute_are_words_in_the_csv_file(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Plan(end="failed"))
+    reason = "=cmd|' /C calc'!A0" + "x" * 200_000
+    content = read_json(run.attempt(1).ended)
+    write_json(run.attempt(1).ended, {**content, "reason": reason})
+    table = build_tables(load(tmp_path)).not_counted
+    (row,) = csv.DictReader(table.to_csv().decode().splitlines())
+    assert row["reason"].startswith("'=cmd|")
+    # No longer than a spreadsheet's cell; the Parquet file has the words without the mark.
+    assert len(row["reason"]) == 32_768
+    assert str(table.to_arrow()["reason"][0]).startswith("=cmd|")
