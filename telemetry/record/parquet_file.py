@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +30,7 @@ from telemetry.record.limits import (
 from telemetry.record.parquet_pages import ColumnPages, ReadAt, unpacked_bytes
 from telemetry.record.plain_file import plain_file
 
-Source = Path | pa.Buffer
+Source: TypeAlias = "Path | pa.Buffer"
 """A file by its path, or its bytes."""
 
 # Its length in four bytes, then PAR1: a Parquet file's last bytes.

@@ -72,7 +72,12 @@ def unpacked_bytes(chunk: ColumnPages, read_at: ReadAt) -> int:
         if kind == _INDEX:
             continue
         own = header.get(_FIELD.get(kind, -1)) if isinstance(kind, int) else None
-        if not isinstance(own, dict) or not isinstance(own.get(1), int) or own[1] < 0:
+        if (
+            not isinstance(kind, int)
+            or not isinstance(own, dict)
+            or not isinstance(own.get(1), int)
+            or own[1] < 0
+        ):
             raise PagesError(f"{where} must say how many values it has, but does not")
         GROUP_VALUES.require(own[1], where)
         if own.get(_ENCODING[kind]) not in _ENCODINGS:

@@ -109,7 +109,7 @@ def _way(path: Path) -> Iterator[tuple[int | None, Path | str]]:
         return
     number = -1
     try:
-        for place, name in enumerate((root, *inner[:-1])):
+        for place, name in enumerate((str(root), *inner[:-1])):
             flags = _FOLDER | (os.O_NOFOLLOW if place else 0)
             above = number
             try:
