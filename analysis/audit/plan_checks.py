@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from analysis.audit.campaign import Campaign, FolderCheck
@@ -91,16 +91,15 @@ def _lost_plans(laid: Laid) -> Iterator[str]:
 
 
 def _attempt_gaps(laid: Laid) -> Iterator[str]:
-    taken = {attempt for plan in laid.plans.values() for attempt in plan.taken_back}
+    taken: dict[str, set[int]] = defaultdict(set)
+    for plan in laid.plans.values():
+        for run_id, number in plan.taken_back:
+            taken[run_id].add(number)
     for run_id, numbers in sorted(laid.attempts.items()):
         highest = max(numbers, default=0)
-        lost = [
-            str(number)
-            for number in range(1, highest)
-            if number not in numbers and (run_id, number) not in taken
-        ]
-        if lost:
-            yield f"{run_id} has attempt {highest}, but not {', '.join(lost)}"
+        told = {number for number in taken[run_id] if 0 < number < highest}
+        if lost := _gaps({*numbers, *told}, first=1):
+            yield f"{run_id} has attempt {highest}, but not {_listed(lost)}"
 
 
 def _repeat_gaps(laid: Laid) -> Iterator[str]:
@@ -114,9 +113,23 @@ def _repeat_gaps(laid: Laid) -> Iterator[str]:
         repeats[point].add(repeat)
         name.setdefault(point, run_id)
     for point, numbers in sorted(repeats.items(), key=lambda one: name[one[0]]):
-        lost = [f"r{number}" for number in range(max(numbers)) if number not in numbers]
-        if lost:
-            yield f"of {name[point]} there is repeat r{max(numbers)}, but not {', '.join(lost)}"
+        if lost := _gaps(numbers, first=0, mark="r"):
+            yield f"of {name[point]} there is repeat r{max(numbers)}, but not {_listed(lost)}"
+
+
+def _gaps(numbers: Collection[int], *, first: int, mark: str = "") -> list[str]:
+    """What lacks between numbers, from `first` on: one by one, or from where to where.
+
+    A number is foreign: what lacks before a million million is told, never counted through.
+    """
+    gaps = []
+    due = first
+    for number in sorted(number for number in numbers if number >= first):
+        if number > due:
+            last = number - 1
+            gaps.append(f"{mark}{due}" if due == last else f"{mark}{due} to {mark}{last}")
+        due = number + 1
+    return gaps
 
 
 def _point(spec: Mapping[str, Any]) -> str:

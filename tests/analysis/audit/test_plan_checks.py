@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from analysis.audit.check import Finding, Outcome
+from analysis.audit.plan_checks import _attempt_gaps, _repeat_gaps
+from analysis.audit.plans import Laid
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.planned import BEFORE, KEY, PLAN, TAKEN_BACK, Planned, plan_sha256
@@ -160,3 +162,15 @@ def test_a_plan_that_is_no_plan_is_no_pass(runs: list[RunPaths], tmp_path: Path)
     plan.write_text("[")
     assert look(tmp_path).outcome is Outcome.FAILED
     assert read_json(runs[0].attempt(1).provenance)[KEY]["campaign"] == FIRST
+
+
+def test_numbers_without_end_leave_a_gap_and_are_not_counted_through(
+    runs: list[RunPaths], tmp_path: Path
+) -> None:
+    edit(runs[0].spec, lambda spec: spec.update(repeat=10**15))
+    (runs[1].folder / f"attempt-{10**18}").mkdir()
+    assert look(tmp_path).outcome is Outcome.FAILED
+    laid = Laid.read(tmp_path)
+    (attempts,), (repeats,) = (list(gaps(laid)) for gaps in (_attempt_gaps, _repeat_gaps))
+    assert f"has attempt {10**18}, but not 2 to {10**18 - 1}" in attempts
+    assert f"repeat r{10**15}, but not r0, r3 to r{10**15 - 1}" in repeats
