@@ -126,6 +126,23 @@ def _finding(facts: RunFacts, faults: Sequence[str], nearest: float) -> Finding:
     )
 
 
+def alike(ones: Sequence[Floats], others: Sequence[Floats]) -> tuple[int, int] | None:
+    """Which trace of `others` has the noise of which of `ones`, by their places; None for none.
+
+    As the audit has it between runs: of one folder, or of two that are held against each other.
+    """
+    traces = [_Trace("", "", values) for values in (*ones, *others)]
+    kept: deque[_Trace] = deque()
+    for first, second in _pairs(traces):
+        low, high = min(first, second), max(first, second)
+        if not low < len(ones) <= high:
+            continue
+        _keep(kept, traces[low], traces[high])
+        if _agreement(traces[low], traces[high], _PLACES) >= _ALIKE:
+            return low, high - len(ones)
+    return None
+
+
 def agreement(one: Floats, other: Floats) -> float:
     """The highest correlation of any lively block of two traces, laid where they agree best.
 

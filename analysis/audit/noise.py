@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.audit.check import Case
+from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray, Series
 from telemetry.clock import US_PER_MS
 
@@ -60,8 +61,13 @@ class TraceNoise:
 
 def trace_noise(case: Case) -> tuple[TraceNoise, ...]:
     """The noise of each GPU whose power is read often and long enough; sorted by host and GPU."""
+    return noise_of_run(case.run)
+
+
+def noise_of_run(run: Run) -> tuple[TraceNoise, ...]:
+    """The same of a run that was read already."""
     found: dict[tuple[str, str], Series] = {}
-    for (host, device, _), series in case.run.series(_FIELDS).items():
+    for (host, device, _), series in run.series(_FIELDS).items():
         known = found.get((host, device))
         if known is None or len(series) > len(known):
             found[host, device] = series

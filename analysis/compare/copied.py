@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from analysis.audit.copies import is_copy
+from analysis.audit.near_copies import alike
+from analysis.audit.noise import noise_of_run
 from analysis.audit.traces import marks_of_run
 from analysis.compare.sides import Member
 from telemetry.record.files import read_json
@@ -16,7 +18,8 @@ def copied(base: Sequence[Member], other: Sequence[Member]) -> str | None:
     """Which run of `other` has the readings of which of `base`; None where each has its own.
 
     A table that is the same to the byte is a copy's, whatever lies beside it and whoever sealed it
-    again; so is a trace that goes up and down as another does, shifted or multiplied.
+    again; so is a trace that goes up and down as another does, shifted or multiplied, or one that
+    has another's noise, though noise was added to it.
     """
     tables = {sha256: member for member in base for sha256 in _tables(member)}
     for member in other:
@@ -24,15 +27,29 @@ def copied(base: Sequence[Member], other: Sequence[Member]) -> str | None:
             if sha256 in tables:
                 return _told(member, tables[sha256])
     marks = [(member, marks_of_run(member.run)) for member in base]
-    if not any(found for _, found in marks):
+    if any(found for _, found in marks):
+        for member in other:
+            for (_, _, field), own in marks_of_run(member.run).items():
+                for original, found in marks:
+                    theirs = [
+                        mark for name, each in found.items() if name[2] == field for mark in each
+                    ]
+                    if is_copy(own, theirs):
+                        return _told(member, original)
+    return _with_noise(base, other)
+
+
+def _with_noise(base: Sequence[Member], other: Sequence[Member]) -> str | None:
+    """The same by what noise leaves of another's noise."""
+    ones, others = (
+        [(member, trace.values) for member in side for trace in noise_of_run(member.run)]
+        for side in (base, other)
+    )
+    found = alike([values for _, values in ones], [values for _, values in others])
+    if found is None:
         return None
-    for member in other:
-        for (_, _, field), own in marks_of_run(member.run).items():
-            for original, found in marks:
-                theirs = [mark for name, each in found.items() if name[2] == field for mark in each]
-                if is_copy(own, theirs):
-                    return _told(member, original)
-    return None
+    original, copy = found
+    return _told(others[copy][0], ones[original][0])
 
 
 def _tables(member: Member) -> list[str]:

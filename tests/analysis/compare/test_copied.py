@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -10,7 +11,14 @@ from analysis.compare.copied import copied
 from analysis.compare.sides import Member, open_sides
 from telemetry.record.paths import list_runs
 from tests.conftest import REPOSITORY
-from tests.support.forgeries import copy_run, edit_shards, reseal, scaled, sealed_attempt
+from tests.support.forgeries import (
+    copy_run,
+    edit_shards,
+    reseal,
+    scaled,
+    sealed_attempt,
+    values_changed,
+)
 from tests.support.recordings import SUFFIX, unpack
 
 RECORDED = REPOSITORY / "tests" / "recorded"
@@ -45,6 +53,20 @@ def test_a_copy_with_other_stamps_or_another_gain_is_a_copy(
 ) -> None:
     forged = copy_run(next(list_runs(original)), tmp_path)
     edit_shards(sealed_attempt(forged), "samples", scaled(factor, *POWER))
+    edit_shards(sealed_attempt(forged), "spans", _a_microsecond_later)
+    reseal(forged)
+    told = copied(*members(original, tmp_path))
+    assert told is not None
+    assert "a copy is no measurement" in told
+
+
+def test_a_copy_with_noise_of_its_own_is_a_copy(original: Path, tmp_path: Path) -> None:
+    forged = copy_run(next(list_runs(original)), tmp_path)
+    chance = np.random.default_rng(1)
+    noisy = values_changed(
+        lambda value, _: np.round(value * chance.normal(1.0, 0.01, len(value)), 1), *POWER
+    )
+    edit_shards(sealed_attempt(forged), "samples", noisy)
     edit_shards(sealed_attempt(forged), "spans", _a_microsecond_later)
     reseal(forged)
     told = copied(*members(original, tmp_path))
