@@ -14,6 +14,7 @@ from telemetry.named_paths import named_path
 from telemetry.record.minisign import require_public_keys
 from telemetry.record.signature import Allowed
 from telemetry.record.signer import SigningError
+from telemetry.record.ssh_signature import require_allowed
 
 _ROOT: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -73,7 +74,7 @@ class Trust:
         except (SigningError, OSError) as error:
             raise ValueError(str(error)) from error
         return cls(
-            allowed_signers=_file("--allowed-signers", given.allowed_signers),
+            allowed_signers=_signers(given.allowed_signers),
             minisign_keys=minisign_keys,
             sigstore=sigstore,
             tsa_certificates=certificates,
@@ -125,6 +126,14 @@ def _sigstore(given: argparse.Namespace) -> SigstoreSigner | None:
     return SigstoreSigner(
         identity=given.sigstore_identity, issuer=given.sigstore_issuer, trusted_root=root
     )
+
+
+def _signers(given: str | None) -> Path | None:
+    if given is None:
+        return None
+    path = named_path("--allowed-signers", given, "a file")
+    require_allowed("--allowed-signers", path)
+    return path
 
 
 def _file(name: str, given: str | None) -> Path | None:

@@ -33,6 +33,7 @@ from telemetry.output import Output
 from telemetry.record.place import place_of, shown
 from telemetry.record.signature import sign
 from telemetry.record.signer import SigningError
+from telemetry.record.ssh_signature import require_allowed
 from telemetry.waiting import waiting
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with needs_extra(_WHO, "analysis"):
         # A bare installation lacks what it imports.
         from analysis.compare.comparison import Comparison  # noqa: F401, PLC0415
-    allowed = _file("--allowed-signers", given.allowed_signers)
+    allowed = _signers(given.allowed_signers)
     if given.check is not None:
         return _check(given, allowed)
     if not given.paths:
@@ -254,6 +255,17 @@ def _verdict(comparison: "Comparison", out: Path, key: Path | None) -> list[Path
         return write_verdict(verdict_mapping(comparison), out, key)
     except SigningError as error:
         raise CommandError(str(error), ExitCode.FAILED) from error
+
+
+def _signers(given: str | None) -> Path | None:
+    if given is None:
+        return None
+    try:
+        path = named_path("--allowed-signers", given, "a file")
+        require_allowed("--allowed-signers", path)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    return path
 
 
 def _file(name: str, given: str | None) -> Path | None:

@@ -21,6 +21,7 @@ from launcher.slurm.view import SlurmView
 from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path
 from telemetry.record.reproduces import KEY
+from telemetry.record.ssh_signature import require_allowed
 from workers.prompts import selection as prompts
 from workers.prompts.prompts_file import rows_sha256
 
@@ -140,10 +141,9 @@ def named_signers(words: Sequence[str]) -> tuple[Path | None, list[str]]:
         return None, kept
     try:
         path = named_path("allowed_signers", named[0], "a file")
+        require_allowed("allowed_signers", path)
     except ValueError as error:
         raise BadInputError(str(error)) from error
-    if not path.is_file():
-        raise BadInputError(f"`allowed_signers` must be a file, but {path} is not")
     return path, kept
 
 

@@ -5,6 +5,7 @@ that no tool of this project is needed to check one.
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,9 @@ NAMESPACE: Final = "joulegrid"
 _MOST_BYTES: Final = 64 << 10
 # A key in an agent that asks its holder, or a slow disk; nobody waits longer.
 _PATIENCE_S: Final = 30.0
+# Principals, options, the key's type and its base64, which in every type begins with a length
+# below 2^24.
+_ALLOWED: Final = re.compile(rb"\s*[^#\s].*\s(?:sk-)?(?:ssh|ecdsa)-\S+\s+AAAA")
 
 
 def sign_ssh(data: bytes, key: Path) -> bytes:
@@ -71,6 +75,32 @@ def check_ssh(data: bytes, signature: Path, of: str, allowed: Path | None, at_us
         if not done.returncode:
             return Signer(key=key, principal=principal)
     raise UnknownSignerError(f"{key} is of nobody in {allowed}")
+
+
+def require_allowed(name: str, path: Path) -> None:
+    """Refuse what no signature can be held against: a file that names nobody's key.
+
+    Args:
+        name: what is being set, for the message.
+        path: the user's own, which may be a link.
+
+    Raises:
+        ValueError: it is no file, cannot be read, or no line of it has a key in OpenSSH's form.
+    """
+    if not path.is_file():
+        raise ValueError(f"`{name}` must be a file, but {path} is not")
+    try:
+        with path.open("rb") as source:
+            named = any(_ALLOWED.match(line) for line in source)
+    except OSError as error:
+        raise ValueError(
+            f"`{name}` must be a file that can be read, but {path} is not: {error.strerror}"
+        ) from error
+    if not named:
+        raise ValueError(
+            f"`{name}` must hold lines such as `jo@center.example ssh-ed25519 AAAA...` "
+            f"(man ssh-keygen, ALLOWED SIGNERS), but {path} holds none"
+        )
 
 
 def _ssh_keygen(words: Sequence[str], data: bytes) -> "subprocess.CompletedProcess[bytes]":

@@ -134,6 +134,8 @@ def test_signing_a_folder_signs_every_seal_and_its_root(
         ["--root", "abc"],
         ["--allowed-signers", "/nonexistent/signers"],
         # A file that holds something else.
+        ["--allowed-signers", __file__],
+        ["--allowed-signers", "/dev/null"],
         ["--minisign-keys", __file__],
         ["--tsa-certificate", __file__],
         ["--tsa-certificate", "/dev/null"],

@@ -412,6 +412,7 @@ def test_reproduced_may_be_required(makings: Path, folders: Path, capsys: Captur
         (["theirs", "mine", "--key", "signers"], "`--key` must be a key that signs"),
         (["theirs", "--by", "engine", "--key", "bert"], "must stand beside two folders"),
         (["theirs", "mine", "--allowed-signers", "no"], "`--allowed-signers` must be a file"),
+        (["theirs", "mine", "--allowed-signers", "bert"], "must hold lines such as"),
         (["--check", "theirs"], "`--check` must be a verdict or its folder"),
         (["--check", "signers"], "must be a verdict of this release"),
         (["--check", "c", "theirs"], "both folders of the verdict or none"),

@@ -167,6 +167,7 @@ def test_each_difference_is_told_with_what_it_may_change(
         (["allowed_signers=a", "allowed_signers=b"], "must be given once"),
         (["allowed_signers="], "`allowed_signers` must be a file"),
         (["allowed_signers=/nowhere"], "`allowed_signers` must be a file"),
+        ([f"allowed_signers={__file__}"], "`allowed_signers` must hold lines such as"),
     ],
 )
 def test_allowed_signers_that_are_no_file_are_refused(words: list[str], told: str) -> None:
