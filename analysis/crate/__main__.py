@@ -183,6 +183,9 @@ def _out(given: str, place: RecordPlace) -> Path:
     if out.suffix.lower() == ".zip":
         if out.is_dir():
             raise CommandError(f"`--out` must be a file, but {out} is a folder")
+        if out.exists() or out.is_symlink():
+            # It may be anybody's archive, or a crate that was published.
+            raise CommandError(f"`--out` must be a new file, but {out} is there")
     elif out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise CommandError(f"`--out` must be a new or empty folder, but {out} is there")
     return out

@@ -13,6 +13,7 @@ def place(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "results").symlink_to(made[0])
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")
+    (tmp_path / "full" / "theirs.zip").write_text("")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -27,6 +28,7 @@ def place(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["results", "--published", "soon"], "`--published` must be a date"),
         (["results", "--out", "results/crate.zip"], "must lie outside the results folder"),
         (["results", "--out", "full"], "must be a new or empty folder"),
+        (["results", "--out", "full/theirs.zip"], "must be a new file"),
         (["results", "--verify", "--out", "x"], "must not stand beside --verify"),
         (["missing"], "is missing"),
         (["--verify", "missing"], "cannot be read"),
