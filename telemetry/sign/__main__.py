@@ -5,6 +5,7 @@ RESULTS/roots and signs it too. The hash is to be lodged where the folder's owne
 `--lodge`, `--tsa`.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, Final
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.document import due
 from telemetry.evidence.bundle import require_token
+from telemetry.evidence.git_notes import REF
 from telemetry.evidence.lodged import Lodging, write_lodgings
 from telemetry.evidence.lodging_place import Keeper
 from telemetry.next_line import typed
@@ -97,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require_token()
         return _act(order, _Done(results=results, sealed=sealed, own=own))
     except (SigningError, ValueError) as error:
-        complain(_WHO, str(error))
+        # A key is looked at for a run's setting too, which has another name.
+        complain(_WHO, str(error).replace("`signing_key`", "`--key`"))
         return ExitCode.BAD_INPUT
 
 
@@ -172,8 +175,12 @@ def _tell(done: _Done, out: Output) -> None:
     places = _places(done)
     for each in places:
         out.say(f"{'lodged' if each.kept else 'not lodged'} in {each.where}: {each.answer}")
-    if any(one.kept and one.where.startswith(Keeper.GIT) for one in places):
-        out.say("git push REMOTE refs/notes/joulegrid lets others have the note, who then keep it")
+    for one in places:
+        if one.kept and one.where.startswith(Keeper.GIT):
+            repository = one.where.partition("=")[2]
+            push = shlex.join(["git", *(["-C", repository] if repository else []), "push"])
+            out.say("others keep the note once it is pushed:")
+            out.exact(f"  {push} REMOTE {REF}")
     if not any(one.kept for one in done.lodged):
         out.say("lodge the root where this folder's owner cannot edit it: docs/evidence.md has how")
 

@@ -49,7 +49,7 @@ class Order:
             authority=None if given.tsa is None else authority_url("--tsa", given.tsa),
             query=given.tsa_query,
             seals_too=given.stamp_seals,
-            answers=tuple(named_path("--tsr", each, "a file") for each in given.tsr or ()),
+            answers=tuple(_answer(each) for each in given.tsr or ()),
             places=tuple(LodgingPlace.named("--lodge", each) for each in given.lodge or ()),
         )
         if not (order.signs or order.stamps or order.answers or order.places):
@@ -74,6 +74,13 @@ class Order:
     def stamps(self) -> bool:
         """Whether an authority is asked, from here or elsewhere."""
         return self.authority is not None or self.query
+
+
+def _answer(given: str) -> Path:
+    path = named_path("--tsr", given, "a file")
+    if not path.is_file():
+        raise ValueError(f"`--tsr` must be a file, but {path} is not")
+    return path
 
 
 def add_order(parser: CommandParser) -> None:

@@ -1,6 +1,7 @@
 """`python -m telemetry.sign`: what is signed, by whom, and what is said where it was before."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_key_that_cannot_sign_is_refused_though_all_is_signed(
 ) -> None:
     assert main([str(run.results), "--key", str(make_key(tmp_path / "key"))]) == ExitCode.DONE
     assert main([str(run.results), "--key", str(tmp_path / "none")]) == ExitCode.BAD_INPUT
-    assert "`signing_key` must be a key that signs" in capsys.readouterr().err
+    assert "`--key` must be a key that signs" in capsys.readouterr().err
 
 
 def test_a_signature_that_is_not_of_its_seal_is_told(
@@ -107,6 +108,22 @@ def test_a_refused_lodging_leaves_the_root_signed_and_says_why(
     assert [one.kept for one in read_lodgings(path)] == [False]
 
 
+def test_a_lodged_note_s_next_step_names_the_repository_it_lies_in(
+    run: RunPaths, tmp_path: Path, capsys: Captured
+) -> None:
+    repository = tmp_path / "books of theirs"
+    named = ["-c", "user.name=jo", "-c", "user.email=jo@center.example"]
+    subprocess.run(["git", "init", "-q", repository], check=True)
+    words = ["git", "-C", str(repository), *named, "commit", "-q", "--allow-empty", "-m", "first"]
+    subprocess.run(words, check=True)
+    for word in named[1::2]:
+        key, _, value = word.partition("=")
+        subprocess.run(["git", "-C", str(repository), "config", key, value], check=True)
+    assert main([str(run.results), "--lodge", f"git={repository}"]) == ExitCode.DONE
+    told = capsys.readouterr().out
+    assert f"  git -C '{repository}' push REMOTE refs/notes/joulegrid\n" in told
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -114,7 +131,8 @@ def test_a_refused_lodging_leaves_the_root_signed_and_says_why(
         (["--as", "center", "--tsa-query"], "`--key` must be given with `--as`"),
         (["--tsa", "file:///etc/passwd"], "`--tsa` must be a URL of http or https"),
         (["--lodge", "svn"], "`--lodge` must be git, git=REPOSITORY or slurm"),
-        (["--tsr", "/nonexistent/a.tsr", "--stamp-seals"], "must be given with `--stamp-seals`"),
+        (["--tsr", __file__, "--stamp-seals"], "must be given with `--stamp-seals`"),
+        (["--tsr", "/nonexistent/a.tsr"], "`--tsr` must be a file, but /nonexistent/a.tsr is not"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_before_anything_is_written(
