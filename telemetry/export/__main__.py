@@ -48,7 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise CommandError(f"`results` must be a results folder, but {place.folder} is of one")
     try:
         if given.prove is not None:
-            return _prove(place, named_path("--prove", given.prove))
+            if given.pseudonymise or given.key is not None or given.out is not None:
+                raise ValueError(
+                    "`--prove` must stand without `--pseudonymise`, `--key` and `--out`, "
+                    "but does not"
+                )
+            exported = named_path("--prove", given.prove, "an export's folder")
+            if not exported.is_dir():
+                raise ValueError(f"`--prove` must be an export's folder, but {exported} is none")
+            return _prove(place, exported)
         # Never by a forgotten word: an export with names is a copy, for which there is cp.
         if not given.pseudonymise or given.key is None or given.out is None:
             raise ValueError("`--pseudonymise`, `--key` and `--out` must be given together")

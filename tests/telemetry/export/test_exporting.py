@@ -106,6 +106,23 @@ def test_the_owner_shows_of_which_seals_an_export_is(
     assert "is of no seal that lies here" in complaints(capsys.readouterr().err)[0]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--prove", "missing"], "`--prove` must be an export's folder, but "),
+        (["--prove", "out", "--out", "other"], "`--prove` must stand without "),
+    ],
+)
+def test_what_proves_nothing_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    build_run(tmp_path / "results")
+    placed = [word if word.startswith("--") else str(tmp_path / word) for word in words]
+    assert main([str(tmp_path / "results"), *placed]) == ExitCode.BAD_INPUT
+    (told,) = complaints(capsys.readouterr().err)
+    assert told.startswith(f"export: {said}")
+
+
 def test_exports_of_one_key_name_alike(tmp_path: Path, key: Path) -> None:
     build_run(tmp_path / "one", Plan(spec={"repeat": 0}))
     build_run(tmp_path / "two", Plan(spec={"repeat": 1}))
