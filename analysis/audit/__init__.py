@@ -72,6 +72,6 @@
 - `work_checks`: do steps, windows, warm-ups and memory agree?
 - `written`: the files of an audit: JSON and a page beside the report, and what was asked for.
 
-Public: `Finding`, `Outcome`, `failed`, `is_copy`, `judged`, `marks_of_run`, `passed`, `skipped`,
-`unseen`.
+Public: `Finding`, `Outcome`, `alike`, `failed`, `is_copy`, `judged`, `marks_of_run`,
+`noise_of_run`, `passed`, `skipped`, `unseen`.
 """

@@ -12,7 +12,8 @@
 - `time_stamp`: by an authority's word a file was as it is at a time, by RFC 3161.
 
 Public: `BadStampError`, `Keeper`, `Lodging`, `LodgingPlace`, `NoAnswerError`, `NoBundleError`,
-`NoStampError`, `SigstoreSigner`, `Stamp`, `StampQuery`, `accounting`, `ask`, `authority_url`,
-`check_bundle`, `check_stamp`, `git_notes`, `read_answer`, `read_lodgings`, `read_roots`,
-`read_stamp`, `require_root`, `require_token`, `sign_bundle`, `told_of_bundle`, `write_lodgings`.
+`NoStampError`, `REF`, `SigstoreSigner`, `Stamp`, `StampQuery`, `accounting`, `ask`,
+`authority_url`, `check_bundle`, `check_stamp`, `git_notes`, `read_answer`, `read_lodgings`,
+`read_roots`, `read_stamp`, `require_root`, `require_token`, `sign_bundle`, `told_of_bundle`,
+`write_lodgings`.
 """
