@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import Final
 
 from analysis.audit.campaign import Campaign, FolderCheck
-from analysis.audit.check import Finding, Severity, judged, skipped
+from analysis.audit.check import Finding, Severity, judged, skipped, unseen
+from analysis.report.written_by import KEY, written_by
 from analysis.tables.dictionary import DICTIONARY, dictionary
 from analysis.tables.file_metadata import same_meanings
 from analysis.tables.table import Table
-from telemetry.record.files import read_plain
+from telemetry.record.files import read_json, read_plain
 from telemetry.record.limits import TEXT_BYTES
 from telemetry.record.parquet_file import read_parquet
 from telemetry.record.paths import report_folder
+from telemetry.record.way_on import REPORT
 
 
 def tables_come_again(campaign: Campaign) -> Finding:
@@ -21,13 +23,35 @@ def tables_come_again(campaign: Campaign) -> Finding:
         return skipped("no report was written yet")
     _, made = campaign.made
     tables = made.all()
-    faults = [fault for table in tables for fault in _table_faults(folder, table)]
+    lacking = [table.name for table in tables if not _is_there(folder, table)]
+    there = [table for table in tables if table.name not in lacking]
+    faults = [fault for table in there for fault in _table_faults(folder, table)]
     told = folder / DICTIONARY
     # A report from before has none.
     if told.is_file() and read_plain(told, most_bytes=TEXT_BYTES.most) != dictionary(made):
         faults.append(f"{told.name} is not what the tables say of their columns")
+    if lacking and not faults and not _by_this_release(report_folder(campaign.results)):
+        return unseen(
+            f"written by another release, without {', '.join(lacking)}: write it again to compare"
+        )
+    faults += [f"{name} is missing" for name in lacking]
     rows = sum(len(table.rows) for table in tables)
     return judged(faults, f"{len(tables)} tables, {rows} rows")
+
+
+def _is_there(folder: Path, table: Table) -> bool:
+    """Whether any form of a table was written; one that is there alone is a fault, not a lack."""
+    paths = [folder / f"{table.name}{ending}" for ending in (".csv", ".parquet", ".tex")]
+    return any(path.exists() or path.is_symlink() for path in paths)
+
+
+def _by_this_release(folder: Path) -> bool:
+    """Whether report.json says that this very code wrote the report."""
+    try:
+        by = read_json(folder / REPORT).get(KEY)
+    except FileNotFoundError:
+        return False
+    return by == written_by()
 
 
 def _table_faults(folder: Path, table: Table) -> list[str]:
@@ -53,7 +77,7 @@ REPORT_CHECKS: Final = (
         severity=Severity.WRONG,
         rule=(
             "every table of report/tables, as CSV and Parquet, and columns.csv are "
-            "what the sealed runs give now"
+            "what the sealed runs give now; a report of another release may lack a whole table"
         ),
         tolerance="none",
         reason="the same runs give the same tables",

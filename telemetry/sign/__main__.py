@@ -175,9 +175,9 @@ def _tell(done: _Done, out: Output) -> None:
     places = _places(done)
     for each in places:
         out.say(f"{'lodged' if each.kept else 'not lodged'} in {each.where}: {each.answer}")
-    for one in places:
-        if one.kept and one.where.startswith(Keeper.GIT):
-            repository = one.where.partition("=")[2]
+    for place in places:
+        if place.kept and place.where.startswith(Keeper.GIT):
+            repository = place.where.partition("=")[2]
             push = shlex.join(["git", *(["-C", repository] if repository else []), "push"])
             out.say("others keep the note once it is pushed:")
             out.exact(f"  {push} REMOTE {REF}")

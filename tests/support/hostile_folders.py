@@ -400,7 +400,7 @@ def _long_words(path: Path, chance: random.Random) -> None:
             columns[field.name] = pa.DictionaryArray.from_arrays(codes, [MARK * 100_000])
         else:
             columns[field.name] = _column(field.name, field.type, rows, random.Random(1))  # noqa: S311
-    metadata = {}
+    metadata: dict[bytes, bytes] = {}
     if _KEPT[path][:4] == b"PAR1" and _KEPT[path][-4:] == b"PAR1":
         metadata = pq.read_schema(pa.BufferReader(_KEPT[path])).metadata or {}
     table = pa.table(columns).replace_schema_metadata(None)

@@ -99,3 +99,25 @@ def test_of_another_release_a_difference_could_not_be_looked_at(report: Path) ->
 def test_without_a_page_there_is_nothing_to_hold_against(tmp_path: Path) -> None:
     build_run(tmp_path)
     assert look(tmp_path / "report").outcome is Outcome.SKIPPED
+
+
+def without_a_table(report: Path) -> None:
+    for path in (report / "tables").glob("accounting.*"):
+        path.unlink()
+
+
+def test_a_table_that_was_taken_away_is_missed(report: Path) -> None:
+    without_a_table(report)
+    found = look_at_all(report.parent, "report-tables")[""]
+    assert found.outcome is Outcome.FAILED
+    assert found.evidence == "accounting is missing"
+
+
+def test_a_report_of_a_release_that_knew_fewer_tables_is_to_be_written_again(report: Path) -> None:
+    without_a_table(report)
+    edit(report / "report.json", lambda told: told.pop("written_by"))
+    found = look_at_all(report.parent, "report-tables")[""]
+    assert found.outcome is Outcome.UNSEEN
+    assert "without accounting: write it again" in found.evidence
+    replaced(report / "tables" / "runs.csv", ",1[.]0,", ",9.0,")
+    assert look_at_all(report.parent, "report-tables")[""].outcome is Outcome.FAILED

@@ -111,6 +111,7 @@ def test_junit_counts_what_the_audit_found_and_tells_skipped_from_unseen(tmp_pat
             severity = suite.find("properties/property[@name='severity']")
             assert severity is not None
             assert severity.get("value") in set(Severity)
+    root = parsed(junit(audit, strict=True))
     (window,) = root.findall("testsuite[@name='window']//failure")
     assert window.get("type") == "weak"
 

@@ -67,8 +67,8 @@ def test_the_phases_of_the_window_are_told_apart_with_their_uncertainty(
     assert [row["part"] for row in rows] == ["window", "prefill", "decode"]
     for row in rows:
         assert row["reason"] is None
-        apart = float(row["record_over_meter"] or 0) - 1  # type: ignore[arg-type]
-        assert abs(apart) <= float(row["record_over_meter_uncertainty"] or 0)  # type: ignore[arg-type]
+        apart = float(row["record_over_meter"] or 0) - 1
+        assert abs(apart) <= float(row["record_over_meter_uncertainty"] or 0)
 
 
 @pytest.mark.parametrize("offset_s", [-41.7, 12.3])
