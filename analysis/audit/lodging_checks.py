@@ -4,7 +4,7 @@ A root is one hash of all seals. Kept in the folder alone it is its owner's, lik
 lodged elsewhere it rules out whatever was done after, by anybody.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 from analysis.audit.authorship_checks import seal_bytes, sealed_us
@@ -64,11 +64,13 @@ def lodged_stand(campaign: Campaign) -> Finding:
     by_hash = {path.stem: path for path in list_roots(results)}
     found: dict[str, list[str]] = {}
     unlooked: list[str] = []
+    others: list[str] = []
     if trust.lodged_root is not None:
         found.setdefault(trust.lodged_root, []).append("as the auditor says")
     for place in trust.lodged_in:
         try:
             there = _lodged_in(place, campaign)
+            gone = _taken_away(place, by_hash)
         except (NoAnswerError, OSError, ValueError) as error:
             unlooked.append(f"{place} could not be looked at: {error}")
             continue
@@ -76,6 +78,9 @@ def lodged_stand(campaign: Campaign) -> Finding:
         if not ours:
             also = f", which holds {told_count(len(there), 'other')}" if there else ""
             return failed(f"none of the folder's roots is lodged in {place}{also}")
+        if gone is not None:
+            return failed(gone)
+        others += [_others_in(place, len(there) - len(ours))] if len(there) > len(ours) else []
         for root in ours:
             found.setdefault(root, []).append(there[root])
     if unlooked:
@@ -90,10 +95,30 @@ def lodged_stand(campaign: Campaign) -> Finding:
         return judged(list(dict.fromkeys(faults)), "")
     places = [place for places in found.values() for place in places]
     told = _covered(campaign, roots, places)
-    if told.outcome is Outcome.PASSED and all(place.endswith(_OWN) for place in places):
-        # Where the one whom it is to bind can write, it binds nobody.
-        return unseen(told.evidence)
-    return told
+    # Where the one whom it is to bind can write, it binds nobody. A repository keeps roots of many
+    # folders; of a job of this folder's each root was of its runs.
+    doubt = all(place.endswith(_OWN) for place in places) or (
+        others and not all(place.repository for place in trust.lodged_in)
+    )
+    evidence = "; ".join([told.evidence, *others])
+    return passed(evidence) if told.outcome is Outcome.PASSED and not doubt else unseen(evidence)
+
+
+def _taken_away(place: LodgingPlace, by_hash: Container[str]) -> str | None:
+    """Which later root of this folder lies in a repository and not here; None where none does."""
+    if place.repository is None:
+        return None
+    for later, earlier in sorted(git_notes.followed(place.repository).items()):
+        if earlier in by_hash and later not in by_hash:
+            return (
+                f"root {later} was lodged in {place} as taken of this folder after {earlier}, "
+                "but is not here: what came since was taken away"
+            )
+    return None
+
+
+def _others_in(place: LodgingPlace, count: int) -> str:
+    return f"{place} holds {told_count(count, 'other root')}, not of what lies here"
 
 
 def _covered(campaign: Campaign, roots: Sequence[Root], places: Sequence[str]) -> Finding:
@@ -187,7 +212,8 @@ LODGING_CHECKS: Final = (
         severity=Severity.UNKNOWN,
         rule=(
             "a root found where the auditor looks (--root, --lodged) is one of the folder's, its "
-            "seals lie there unchanged, and every sealed run is under one"
+            "seals lie there unchanged, every sealed run is under one, and no root that was lodged "
+            "as taken after one of them is gone"
         ),
         tolerance="none",
         reason="a hash is the same or is not; what is under no lodged root is ruled out by none",

@@ -18,6 +18,8 @@ MARK: Final = "joulegrid-root:"
 """What stands before a root wherever one is lodged; lower case, as Slurm's books have no other."""
 ROOT: Final = re.compile(rf"{MARK}([0-9a-f]{{64}})")
 """A lodged root in a text."""
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_AFTER: Final = ", after "
 # Our notes have a line of some hundred bytes for each root.
 _MOST_NOTE_BYTES: Final = 1 << 20
 _MOST_NOTES: Final = 10_000
@@ -41,6 +43,17 @@ def commit_of(repository: Path, wanted: str | None) -> str:
     return _git(repository, "rev-parse", "--verify", "HEAD^{commit}")
 
 
+def line_of(root: str, told: str, after: str | None) -> str:
+    """What a note says of a root.
+
+    Args:
+        root: the root, 64 hex digits.
+        told: more of it, for whoever reads the note.
+        after: the root that was taken of the same folder before; None for the first.
+    """
+    return f"{MARK}{root} {told}" + ("" if after is None else f"{_AFTER}{after}")
+
+
 def lodge(repository: Path, commit: str, line: str) -> str:
     """Append a line to a commit's note; the notes' commit, which holds it now.
 
@@ -57,18 +70,38 @@ def lodged(repository: Path) -> dict[str, str]:
     Raises:
         NoAnswerError: it is no repository, or holds more notes than anybody wrote.
     """
+    found: dict[str, str] = {}
+    for commit, text in _texts(repository):
+        for match in ROOT.finditer(text):
+            found.setdefault(match[1], commit)
+    return found
+
+
+def followed(repository: Path) -> dict[str, str]:
+    """By each lodged root that says so the one that was taken of the same folder before it.
+
+    Raises:
+        NoAnswerError: it is no repository, or holds more notes than anybody wrote.
+    """
+    found: dict[str, str] = {}
+    for _, text in _texts(repository):
+        for line in text.splitlines():
+            root, (_, between, after) = ROOT.match(line), line.rpartition(_AFTER)
+            if root is not None and between and _SHA256.fullmatch(after.strip()):
+                found.setdefault(root[1], after.strip())
+    return found
+
+
+def _texts(repository: Path) -> Iterator[tuple[str, str]]:
+    """Each annotated commit with its note; none where nothing was ever lodged."""
     try:
         _git(repository, "rev-parse", "--verify", "--quiet", REF)
     except NoAnswerError:
         # It must be a repository all the same.
         _git(repository, "rev-parse", "--git-dir")
-        return {}
-    found: dict[str, str] = {}
+        return
     for commit, blob in _notes(repository):
-        text = _git(repository, "cat-file", "blob", blob)
-        for match in ROOT.finditer(text):
-            found.setdefault(match[1], commit)
-    return found
+        yield commit, _git(repository, "cat-file", "blob", blob)
 
 
 def _notes(repository: Path) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from telemetry.evidence.lodged import Lodging
 from telemetry.evidence.lodging_place import LodgingPlace
 from telemetry.evidence.program import NoAnswerError
 from telemetry.record.files import read_json
-from telemetry.record.roots import Root
+from telemetry.record.roots import Root, list_roots
 from telemetry.record.when import told_us
 from telemetry.sign.signing import Sealed
 
@@ -17,7 +17,8 @@ def lodge(place: LodgingPlace, root: Root, sealed: Sealed) -> Iterator[Lodging]:
     if place.repository is None:
         yield from _in_the_books(root, sealed)
         return
-    line = f"{git_notes.MARK}{root.sha256} of {len(root.seals)} seals, {told_us(root.taken_us)}"
+    told = f"of {len(root.seals)} seals, {told_us(root.taken_us)}"
+    line = git_notes.line_of(root.sha256, told, _before(root, sealed))
     try:
         commit = git_notes.commit_of(place.repository, _commit_of_all(sealed))
         note = git_notes.lodge(place.repository, commit, line)
@@ -49,6 +50,22 @@ def _in_the_books(root: Root, sealed: Sealed) -> Iterator[Lodging]:
             yield Lodging.now("slurm", str(error), kept=False)
             continue
         yield Lodging.now("slurm", f"{name} of {job}", kept=True)
+
+
+def _before(root: Root, sealed: Sealed) -> str | None:
+    """The last root that was taken of the folder before this one; None for the first.
+
+    Who later takes it away together with what was under it alone leaves a gap.
+    """
+    earlier: list[Root] = []
+    for path in list_roots(sealed[0][0].results) if sealed else ():
+        try:
+            earlier.append(Root.read(path))
+        except (OSError, ValueError):
+            # The audit says of it what is to be said.
+            continue
+    others = [one for one in earlier if one.sha256 != root.sha256]
+    return max(others, key=lambda one: one.taken_us).sha256 if others else None
 
 
 def _commit_of_all(sealed: Sealed) -> str | None:

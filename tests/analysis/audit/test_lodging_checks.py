@@ -1,5 +1,6 @@
 """A root that was lodged elsewhere is looked for there, and holds what was sealed before it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,57 @@ def test_another_root_under_the_lodged_one_s_name_fails(run: RunPaths, repositor
 
 def test_a_root_of_the_auditor_s_that_the_folder_lost_fails(run: RunPaths) -> None:
     assert lodged(run, root="0" * 64).outcome is Outcome.FAILED
+
+
+def test_a_later_root_that_was_taken_away_with_its_run_fails(
+    run: RunPaths, repository: Path
+) -> None:
+    place = f"git={repository}"
+    main([str(run.results), "--lodge", place])
+    first = list_roots(run.results)
+    later = build_run(run.results, Plan(spec={"seed": 7}))
+    main([str(run.results), "--lodge", place])
+    assert lodged(run, place).outcome is Outcome.PASSED
+    (second,) = set(list_roots(run.results)) - set(first)
+    second.unlink()
+    shutil.rmtree(later.folder)
+    told = lodged(run, place)
+    assert told.outcome is Outcome.FAILED
+    assert "what came since was taken away" in told.evidence
+    assert second.stem in told.evidence
+
+
+def test_roots_of_other_folders_in_one_repository_are_told(
+    run: RunPaths, repository: Path, tmp_path: Path
+) -> None:
+    place = f"git={repository}"
+    other = build_run(tmp_path / "another", Plan(spec={"seed": 7}))
+    for results in (run.results, other.results):
+        main([str(results), "--lodge", place])
+    told = lodged(run, place)
+    assert told.outcome is Outcome.PASSED
+    assert "holds 1 other root, not of what lies here" in told.evidence
+
+
+def test_a_root_of_the_job_s_own_that_the_folder_lacks_is_no_pass(
+    run: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = run.attempt(1).started
+    job = {"cluster": "hall", "job_id": "12"}
+    write_json(started, {**read_json(started), "slurm": job})
+    root = Root.take(run.results)
+    root.keep(run.results)
+    sacct = tmp_path / "sacct"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def say(*roots: str) -> None:
+        words = " ".join(f"joulegrid-root:{each}" for each in roots)
+        sacct.write_text(f"#!/bin/sh\nprintf '12\\037{words}\\037\\n'\n")
+        sacct.chmod(0o755)
+
+    say(root.sha256)
+    assert lodged(run, "slurm").outcome is Outcome.PASSED
+    say(root.sha256, "ab" * 32)
+    told = lodged(run, "slurm")
+    assert told.outcome is Outcome.UNSEEN
+    assert "slurm holds 1 other root" in told.evidence
