@@ -19,7 +19,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,9 +72,12 @@ def generate(results: Path, runs: int) -> None:
         plan = Plan(spec=SPEC, gpu=board, rank_counter=True, state=True, passes=PASSES)
         plan = replace(plan, words=" ".join(["word"] * WORDS))
         template = build_run(Path(scratch), plan)
-        for number in missing:
-            _derive(template, results, number)
-            sys.stderr.write(f"\rmade run {number + 1} of {runs}")
+        (results / "prompts").mkdir(exist_ok=True)
+        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+            made = [pool.submit(_derive, template, results, number) for number in missing]
+            for number, one in enumerate(as_completed(made), 1):
+                one.result()
+                sys.stderr.write(f"\rmade run {number} of {len(missing)}")
     sys.stderr.write("\n")
 
 
@@ -90,7 +95,6 @@ def _derive(template: RunPaths, results: Path, number: int) -> None:
     )
     write_json(run.spec, spec.to_mapping())
     (prompts,) = (template.results / "prompts").iterdir()
-    (results / "prompts").mkdir(exist_ok=True)
     shutil.copy2(prompts, results / "prompts")
     own = UUID.replace("0000", f"{number:04d}")
     for path in attempt.folder.rglob("*.json"):
