@@ -10,6 +10,7 @@ from analysis.audit.run import Audit, to_mapping
 from telemetry.command import lacks
 from telemetry.named_paths import named_path
 from telemetry.record.files import write_bytes, write_json
+from telemetry.record.folders import require_no_link
 from telemetry.record.paths import report_folder
 from telemetry.record.place import runs_above
 from telemetry.record.way_on import AUDIT
@@ -61,6 +62,7 @@ def write_audit(audit: Audit, asked: Asked, *, whole: bool, strict: bool) -> lis
     pages = [] if asked.html is None else [asked.html]
     if whole:
         folder = report_folder(audit.results)
+        require_no_link(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / AUDIT, to_mapping(audit))
         written.append(folder / AUDIT)

@@ -32,6 +32,7 @@ from analysis.tables.point import run_order
 from analysis.tables.table import Table, Tables
 from analysis.tables.write import write_tables
 from telemetry.record.files import write_json
+from telemetry.record.folders import require_no_link
 from telemetry.record.paths import report_folder
 from telemetry.record.way_on import PAGE, REPORT, audit_digest, seals_digest
 from telemetry.terminal import printable
@@ -70,7 +71,10 @@ def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
     """
     if not loaded.runs and not any(other.damaged for other in loaded.not_counted):
         raise ValueError(f"{loaded.results} must hold a sealed run, but holds none")
-    folder = folder or report_folder(loaded.results)
+    if folder is None:
+        folder = report_folder(loaded.results)
+        # One that the user names may be a link of his.
+        require_no_link(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"`out` must be a folder, but {folder} is a file")
     tables = build_tables(loaded)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from telemetry.record.folders import require_no_link
+
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
@@ -26,6 +28,7 @@ def staged(folder: Path) -> Iterator[Path]:
         for path in sorted(fresh.rglob("*")):
             target = folder / path.relative_to(fresh)
             if path.is_dir():
+                require_no_link(target)
                 target.mkdir(exist_ok=True)
             else:
                 path.replace(target)

@@ -4,6 +4,7 @@ A folder may be anybody's. Nothing in it is followed, waited for or read beyond 
 limits`: no link, also none in place of a folder on the way, no pipe, no device.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -27,13 +28,16 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as sink:
+        # Its name can be guessed: what a foreign folder has under it leads elsewhere, or waits.
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as sink:
             sink.write(data)
             sink.flush()
             os.fsync(sink.fileno())
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 

@@ -14,6 +14,16 @@ _RENAME_EXCHANGE: Final = 1 << 1
 _CANNOT: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 
 
+def require_no_link(folder: Path) -> None:
+    """Refuse to write through a link in the place of a folder: a foreign one leads anywhere.
+
+    Raises:
+        OSError: it is one.
+    """
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "a link is in the place of a folder", str(folder))
+
+
 def replace_folder(fresh: Path, target: Path) -> Path | None:
     """Put the folder `fresh` in the place of `target`; what stood there, to be removed, or None.
 

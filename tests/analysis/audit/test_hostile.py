@@ -294,3 +294,17 @@ def test_where_no_run_is_worse_than_another_none_is_called_so(tmp_path: Path) ->
     build_run(tmp_path, Plan(spec={"seed": 2}))
     (line,) = [line for line in audit_results(tmp_path) if line.name == "one-seal"]
     assert line.evidence.startswith("2 of 2 runs; such as nano-")
+
+
+@pytest.mark.parametrize("place", ["report", "report/tables"])
+def test_no_report_or_audit_is_written_through_a_link(tmp_path: Path, place: str) -> None:
+    results, mine = tmp_path / "results", tmp_path / "mine"
+    build_run(results)
+    mine.mkdir()
+    (results / place).parent.mkdir(exist_ok=True)
+    (results / place).symlink_to(mine)
+    with pytest.raises(OSError, match="a link is in the place of a folder"):
+        write_report(load(results))
+    if place == "report":
+        assert main([str(results)]) == 1
+    assert list(mine.iterdir()) == []

@@ -34,6 +34,23 @@ def test_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     assert [child.name for child in tmp_path.iterdir()] == ["taken"]
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_lies_under_the_name_of_a_temporary_file_is_neither_followed_nor_waited_for(
+    tmp_path: Path, kind: str
+) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("kept")
+    planted = tmp_path / f".a.json.{os.getpid()}.tmp"
+    if kind == "link":
+        planted.symlink_to(mine)
+    else:
+        os.mkfifo(planted)
+    write_json(tmp_path / "a.json", {"n": 1})
+    assert mine.read_text() == "kept"
+    assert read_json(tmp_path / "a.json") == {"n": 1}
+    assert not (tmp_path / "a.json").is_symlink()
+
+
 def test_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     write_bytes(path, b"0" * 1_000_000)
