@@ -213,7 +213,8 @@ def _strange(said: Mapping[str, Any]) -> str | None:
         if key in _TEXTS:
             fits = told is None or isinstance(told, str)
         elif key in _NUMBERS:
-            fits = type(told) is int
+            # Arrow takes a negative count of rows for a place before the first.
+            fits = type(told) is int and told >= 0
         elif key in _TRUTHS:
             fits = isinstance(told, bool)
         elif key == "left":

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.audit.check import Outcome
+from analysis.audit.run import audit_results
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.schema import SAMPLES
@@ -388,3 +389,14 @@ def test_what_is_no_link_fails_the_check_and_names_its_line(run: RunPaths) -> No
     path.write_bytes(b"".join([lines[0], b"{}\n", *lines[1:]]))
     with pytest.raises(ValueError, match=r"line 2 of node0/chain-00000\.jsonl must be a link"):
         look(close(run), "chain")
+
+
+def test_a_link_of_fewer_than_no_rows_is_no_link_and_no_traceback(run: RunPaths) -> None:
+    def fewer(said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**one, "rows": -5} if "rows" in one else one for one in said]
+
+    relink(run.attempt(1).shards("spans") / "rank-00000", fewer)
+    close(run)
+    (found,) = [line for line in audit_results(run.results) if line.name == "chain"]
+    assert found.outcome is Outcome.FAILED
+    assert "rows" in found.evidence
