@@ -311,6 +311,8 @@ def clocks_agree(case: Case) -> Finding:
         except UNREADABLE as error:
             faults.append(f"{host}: its clock is not on record: {shortened(error)}")
             continue
+        if offset.host != host:
+            faults.append(f"{host}: the clock on record as its own is of {offset.host}")
         worst_us = max(worst_us, offset.error_us)
         faults += [f"{host}: {fault}" for fault in _offset_faults(offset, case.rank_0.host)]
         if offset.error_us > MOST_ERROR_US:

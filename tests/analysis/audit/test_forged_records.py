@@ -81,6 +81,10 @@ def offset(**changes: int) -> Callable[[Json], object]:
             "not against rank 0's node0",
         ),
         (without("clocks/*.json"), "its clock is not on record"),
+        (
+            saying("clocks/node1.json", lambda clock: clock.update(host="node0")),
+            "the clock on record as its own is of node0",
+        ),
         (saying("clocks/*.json", drifted), "its clock moved by 0.3000 s"),
     ],
 )
