@@ -14,6 +14,7 @@ from analysis.performance.latency import STEPS_NOT_RECORDED, STEPS_NOT_TOLD, no_
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.sealed_runs import Run
 from telemetry.record.exported import Exported
+from telemetry.record.planned import KEY as PLANNED
 
 # Keys of launch.json that came with each part of model.json.
 _CAME_WITH: Final = {
@@ -24,6 +25,8 @@ _CAME_WITH: Final = {
 }
 # The same release first wrote it and steps.
 _WITH_STEPS: Final = "model.json"
+# Keys of launch.json and of the configuration that no release before chains knew.
+_WITH_CHAINS: Final = ("link_s", "lodge_heads")
 # Both tell the steps of every batch on every device.
 _STEP_TELLERS: Final = ("reference", "fast")
 
@@ -88,10 +91,15 @@ def _told_of_chains(case: Case) -> Iterator[str]:
     run = case.run
     config = run.provenance.get("config")
     watch = config.get("telemetry") if isinstance(config, dict) else None
-    if "link_s" in run.launch:
-        yield "launch.json names `link_s`, which came with them"
-    if isinstance(watch, dict) and "link_s" in watch:
-        yield "the launcher's configuration names `link_s`, which came with them"
+    for word in _WITH_CHAINS:
+        if word in run.launch:
+            yield f"launch.json names `{word}`, which came with them"
+        if isinstance(watch, dict) and word in watch:
+            yield f"the launcher's configuration names `{word}`, which came with them"
+    if PLANNED in run.provenance:
+        yield f"provenance.json names `{PLANNED}`, which came with them"
+    if case.attempt.heads.exists() or case.attempt.heads.is_symlink():
+        yield f"{case.attempt.heads.name} tells of their heads"
     for host, ready in run.hosts.items():
         if "link_key" in ready:
             yield f"hosts/{host}.json names the key of one"

@@ -266,7 +266,7 @@ def _planned(plan: Plan, attempt: int) -> dict[str, Any]:
     name = f"built-{plan.run_spec.run_id}-{attempt}"
     sha256 = hashlib.sha256(name.encode()).hexdigest()
     place = Planned(campaign=name, plan_sha256=sha256, number=0, count=1)
-    return {KEY: place.to_mapping()} if plan.steps else {}
+    return {KEY: place.to_mapping()} if plan.steps and plan.chains else {}
 
 
 def _later_keys(plan: Plan) -> dict[str, Any]:

@@ -327,11 +327,16 @@ def test_chains_that_were_taken_away_are_missed_by_all_that_names_them(run: RunP
     said = evidence(close(run), "chain")
     assert "launch.json names `link_s`" in said
     edit(attempt.launch, lambda launch: launch.pop("link_s"))
+    assert "provenance.json names `planned`" in evidence(close(run), "chain")
+    edit(attempt.provenance, lambda said: said.pop("planned"))
     assert "hosts/node0.json names the key" in evidence(close(run), "chain")
     for path in attempt.hosts.iterdir():
         edit(path, lambda ready: ready.pop("link_key"))
     assert "the writer of samples/node0 says" in evidence(close(run), "chain")
     without_word(attempt, "chained")
+    write_json(attempt.heads, {"heads": []})
+    assert "heads.json tells of their heads" in evidence(close(run), "chain")
+    attempt.heads.unlink()
     assert set(outcomes(close(run)).values()) == {"not applicable"}
 
 
