@@ -48,6 +48,8 @@ def _plan_faults(plan: Plan, laid: Laid) -> Iterator[str]:
     ]
     if lost:
         yield f"campaign {plan.campaign} planned {_listed(lost)}, not there"
+    if there := [_told(*one) for one in sorted(plan.taken_back) if laid.has(*one)]:
+        yield f"campaign {plan.campaign} took back {_listed(there)}, which began: it is there"
     for array, members in plan.arrays.items():
         gone = [_told(*member) for member in members if not laid.has(*member)]
         if gone:

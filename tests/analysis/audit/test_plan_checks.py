@@ -151,6 +151,16 @@ def test_what_was_taken_back_before_it_began_is_told(runs: list[RunPaths], tmp_p
     assert "2 taken back before they began" in found.evidence
 
 
+def test_what_is_said_to_be_taken_back_and_is_there_fails(
+    runs: list[RunPaths], tmp_path: Path
+) -> None:
+    told = [{"run_id": runs[0].run_id, "attempt": 1, "reason": "refused"}]
+    write_json(tmp_path / "campaigns" / FIRST / TAKEN_BACK, {"attempts": told})
+    found = look(tmp_path)
+    assert found.outcome is Outcome.FAILED
+    assert f"took back {runs[0].run_id} attempt 1, which began" in found.evidence
+
+
 def test_runs_that_name_no_plan_could_not_be_looked_at(tmp_path: Path) -> None:
     run = build_run(tmp_path)
     edit(run.attempt(1).provenance, lambda said: said.pop(KEY))
