@@ -42,6 +42,8 @@ _LOCATOR_BYTES: Final = 20
 _COMMENT_BYTES: Final = 65_535
 _SIZE_AT: Final = 12
 _SIZE_64_AT: Final = 40
+# APPNOTE.TXT 4.4.15: a host's own attributes, of Unix its mode in the upper half.
+_MODE_AT: Final = 16
 _IN_64: Final = 0xFFFFFFFF
 # Every value but the first of a list or an object follows one of these.
 _BEFORE_VALUES: Final = (b",", b"[", b"{", b":")
@@ -102,6 +104,12 @@ def members_of(archive: zipfile.ZipFile) -> tuple[dict[str, zipfile.ZipInfo], li
             twice.append(entry.filename)
         members[entry.filename] = entry
     return members, twice
+
+
+def is_plain(entry: zipfile.ZipInfo) -> bool:
+    """Whether a member unpacks to a file: not to a link or a device, as its Unix mode may say."""
+    kind = stat.S_IFMT(entry.external_attr >> _MODE_AT)
+    return kind in (0, stat.S_IFREG)
 
 
 def _directory_bytes(path: Path) -> int:

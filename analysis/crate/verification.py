@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from analysis.crate.description import stated
-from analysis.crate.foreign import METADATA_BYTES, members_of, opened_zip, parse_metadata
+from analysis.crate.foreign import (
+    METADATA_BYTES,
+    is_plain,
+    members_of,
+    opened_zip,
+    parse_metadata,
+)
 from analysis.crate.identifiers import path_of
 from analysis.crate.making import TablesOf, described
 from analysis.crate.musts import broken, ids
@@ -101,6 +107,7 @@ def _verify_zip(archive: zipfile.ZipFile) -> Verified:
         raise CommandError(f"{METADATA} cannot be read: {shortened(error)}") from error
     found = _verify_files(content, members, lambda name: archive.open(members[name]))
     found.faults += [f"{name}: twice in the zip" for name in twice]
+    found.faults += [f"{name}: no plain file" for name in members if not is_plain(members[name])]
     found.faults += [f"{name}: {_STRANGE}" for name in found.others]
     found.unseen.append("what the metadata says of the runs: unzip it and verify the folder")
     return found

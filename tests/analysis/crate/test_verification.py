@@ -158,6 +158,24 @@ def test_a_file_without_a_sha256_counts_as_a_fault_not_as_checked(
     assert any("tells no SHA-256" in line for line in faults(crate, capsys))
 
 
+def test_a_member_of_a_zip_that_unpacks_to_a_link_is_named(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed, forged = tmp_path / "a.zip", tmp_path / "b.zip"
+    assert main([str(made[0]), "--out", str(packed)]) == 0
+    links = []
+    with zipfile.ZipFile(packed) as source, zipfile.ZipFile(forged, "w") as sink:
+        for entry in source.infolist():
+            if entry.filename.endswith("/ended.json"):
+                # What unzip takes for a link, of the very bytes that the crate names.
+                entry.external_attr = 0o120777 << 16
+                links.append(entry.filename)
+            sink.writestr(entry, source.read(entry.filename))
+    assert faults(packed, capsys) == []
+    assert links
+    assert faults(forged, capsys) == [f"{link}: no plain file" for link in links]
+
+
 def test_a_zip_that_unpacks_to_more_than_it_says_is_not_read_on(
     made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
