@@ -16,12 +16,17 @@ from telemetry.evidence.lodged import read_lodgings
 from telemetry.evidence.lodging_place import LodgingPlace
 from telemetry.evidence.program import NoAnswerError
 from telemetry.nearest import told_count
+from telemetry.record.beside import BUNDLE, MINISIGN, SSH
 from telemetry.record.files import read_json
 from telemetry.record.paths import RunPaths
-from telemetry.record.roots import Root, list_roots, seals_of
+from telemetry.record.roots import Root, list_roots, roots_folder, seals_of
 
 # A line of evidence names some, and counts the others.
 _MOST_TOLD: Final = 3
+# ssh-keygen is called up to three times for each, some 10 ms a call: half a minute. Two signers of
+# a root each day for more than a year.
+_MOST_SIGNATURES: Final = 1000
+_SIGNATURES: Final = (f".{SSH}", f".{MINISIGN}", f".{BUNDLE}")
 # Of a place that the record's owner can write again.
 _OWN: Final = ", which its user can write"
 
@@ -33,7 +38,15 @@ def roots_stand(campaign: Campaign) -> Finding:
     said: list[str] = []
     roots: list[Root] = []
     now = seals_of(results)
-    for path in list_roots(results):
+    paths = list_roots(results)
+    beside = [child.name for child in roots_folder(results).iterdir()] if paths else []
+    # Before any root's own are looked for, which goes through all that lies there.
+    if (signed := sum(name.endswith(_SIGNATURES) for name in beside)) > _MOST_SIGNATURES:
+        raise ValueError(
+            f"the roots must have at most {_MOST_SIGNATURES} signatures in all, "
+            f"but have {signed} instead"
+        )
+    for path in paths:
         try:
             root = Root.read(path)
             faults += root.faults_of(now)

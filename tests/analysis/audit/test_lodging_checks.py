@@ -8,6 +8,7 @@ import pytest
 from analysis.audit.campaign import Campaign, RunFacts
 from analysis.audit.check import Finding, Outcome
 from analysis.audit.lodging_checks import lodged_stand
+from analysis.audit.run import audit_results
 from analysis.audit.trust import Trust
 from telemetry.clock import US_PER_S, wall_us
 from telemetry.evidence.lodged import read_lodgings
@@ -197,3 +198,15 @@ def test_a_root_of_the_job_s_own_that_the_folder_lacks_is_no_pass(
     told = lodged(run, "slurm")
     assert told.outcome is Outcome.UNSEEN
     assert "slurm holds 1 other root" in told.evidence
+
+
+def test_more_signatures_of_roots_than_anybody_makes_are_not_looked_at(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Plan())
+    for number in range(40):
+        name = f"run{number}/attempt-001/seal.json"
+        path = Root(taken_us=number, seals={name: "0" * 64}).keep(run.results)
+        for signer in range(26):
+            path.with_name(f"{path.name}.s{signer}.sig").write_text("none")
+    (found,) = [line for line in audit_results(run.results) if line.name == "roots"]
+    assert found.outcome is Outcome.FAILED
+    assert "must have at most 1000 signatures in all" in found.evidence
