@@ -123,13 +123,15 @@ def _audit(
         _print_line(out, line)
     if (document := due()) is not None:
         document.fill("audit", {"results": str(results), **to_mapping(audit)})
-    try:
-        for path in write_audit(audit, asked, whole=run is None, strict=strict):
-            out.exact(f"wrote {path}")
-        if run is None and (lacking := no_page()):
-            out.say(f"no page of the verdict: {lacking}")
-    except OSError as error:
-        complain(_WHO, f"the audit could not be written: {error}")
+    written, refused = write_audit(audit, asked, whole=run is None, strict=strict)
+    for path in written:
+        out.exact(f"wrote {path}")
+    if run is None and (lacking := no_page()):
+        out.say(f"no page of the verdict: {lacking}")
+    if refused:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        elsewhere = "" if asked.html else "; --html FILE writes the verdict elsewhere"
+        complain(_WHO, f"the audit could not be written: {refused[0]}{more}{elsewhere}")
         return ExitCode.FAILED
     _way_on(out, results, whole=run is None)
     return _exit_code(audit, strict=strict)

@@ -1,6 +1,7 @@
 """Written: the files of an audit: JSON and a page beside the report, and what was asked for."""
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -46,8 +47,10 @@ class Asked:
         return cls(junit=xml, html=page)
 
 
-def write_audit(audit: Audit, asked: Asked, *, whole: bool, strict: bool) -> list[Path]:
-    """Write the audit; every file that was written.
+def write_audit(
+    audit: Audit, asked: Asked, *, whole: bool, strict: bool
+) -> tuple[list[Path], list[str]]:
+    """Write the audit, each file that can be.
 
     Args:
         audit: what was seen.
@@ -55,30 +58,36 @@ def write_audit(audit: Audit, asked: Asked, *, whole: bool, strict: bool) -> lis
         whole: whether it is of a whole results folder, whose report it then stands beside.
         strict: whether what could not be looked at counts as an error.
 
-    Raises:
-        OSError: one cannot be written; it is then as it was.
+    Returns:
+        The files that were written, and for each that was not, and is as it was, why.
     """
-    written = []
+    acts: list[tuple[Path, Callable[[Path], None]]] = []
+    # First: they may be asked for because the folder is somebody else's.
+    if asked.junit is not None:
+        acts.append((asked.junit, lambda path: write_bytes(path, junit(audit, strict=strict))))
     pages = [] if asked.html is None else [asked.html]
     if whole:
         folder = report_folder(audit.results)
         require_no_link(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / AUDIT, to_mapping(audit))
-        written.append(folder / AUDIT)
+        acts.append((folder / AUDIT, lambda path: write_json(path, to_mapping(audit))))
+        # An auditor without what draws gets every finding all the same.
         pages += [folder / PAGE] if no_page() is None else []
     if pages:
-        # An auditor without what draws gets every finding all the same.
         from analysis.audit.verdict_page import verdict_page  # noqa: PLC0415
 
         page = verdict_page(audit).encode()
-        for path in pages:
-            write_bytes(path, page)
+        acts += [(path, lambda path: write_bytes(path, page)) for path in pages]
+    written: list[Path] = []
+    refused: list[str] = []
+    for path, write in acts:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path)
+        except OSError as error:
+            refused.append(f"{path}: {error.strerror or error}")
+        else:
             written.append(path)
-    if asked.junit is not None:
-        write_bytes(asked.junit, junit(audit, strict=strict))
-        written.append(asked.junit)
-    return written
+    return written, refused
 
 
 def no_page() -> str | None:
