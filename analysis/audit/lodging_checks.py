@@ -18,7 +18,7 @@ from telemetry.evidence.program import NoAnswerError
 from telemetry.nearest import told_count
 from telemetry.record.beside import BUNDLE, MINISIGN, SSH
 from telemetry.record.files import read_json
-from telemetry.record.paths import RunPaths
+from telemetry.record.paths import RunPaths, closed_runs
 from telemetry.record.roots import Root, list_roots, roots_folder, seals_of
 
 # A line of evidence names some, and counts the others.
@@ -68,7 +68,7 @@ def roots_stand(campaign: Campaign) -> Finding:
         "one is as it was lodged" if trust.lodged_root else "none was held against a lodged one"
     )
     told = [f"{len(roots)} roots, the largest of {most} seals", lodged, *dict.fromkeys(said)]
-    return judged(list(dict.fromkeys(faults)), "; ".join(told))
+    return _judged(campaign, faults, "; ".join(told))
 
 
 def lodged_stand(campaign: Campaign) -> Finding:
@@ -105,7 +105,11 @@ def lodged_stand(campaign: Campaign) -> Finding:
     roots = [Root.read(by_hash[root]) for root in found]
     now = seals_of(results)
     if faults := [fault for root in roots for fault in root.faults_of(now)]:
-        return judged(list(dict.fromkeys(faults)), "")
+        return _judged(
+            campaign,
+            faults,
+            f"lodged {', '.join(place for places in found.values() for place in places)}",
+        )
     places = [place for places in found.values() for place in places]
     told = _covered(campaign, roots, places)
     # Where the one whom it is to bind can write, it binds nobody. A repository keeps roots of many
@@ -132,6 +136,16 @@ def _taken_away(place: LodgingPlace, by_hash: Container[str]) -> str | None:
 
 def _others_in(place: LodgingPlace, count: int) -> str:
     return f"{place} holds {told_count(count, 'other root')}, not of what lies here"
+
+
+def _judged(campaign: Campaign, faults: Sequence[str], told: str) -> Finding:
+    """By the faults; a seal that lies where the auditor may not look is no missing one."""
+    closed = {run.run_id for run in closed_runs(campaign.results)}
+    out_of_reach = {fault.partition("/")[0] for fault in faults} & closed
+    sure = [fault for fault in faults if fault.partition("/")[0] not in closed]
+    if out_of_reach and not sure:
+        return unseen(f"{told}; but {_some(sorted(out_of_reach))} cannot be read")
+    return judged(list(dict.fromkeys(sure)), told)
 
 
 def _covered(campaign: Campaign, roots: Sequence[Root], places: Sequence[str]) -> Finding:

@@ -36,6 +36,9 @@ def planned_is_there(campaign: Campaign) -> Finding:
         said.append(f"{taken_back} taken back before they began")
     if unplaced:
         said.append(f"{unplaced} from before attempts named their plan")
+    if laid.closed and not faults:
+        said.append(f"what {_listed(sorted(laid.closed))} holds cannot be read")
+        return unseen(", ".join(said))
     return judged(faults, ", ".join(said))
 
 
@@ -85,7 +88,8 @@ def _lost_plans(laid: Laid) -> Iterator[str]:
         count = max(place.count for place in places.values())
         if len(digests) > 1 or len(set(numbers)) < len(numbers):
             yield f"attempts of campaign {name} contradict each other on its plan"
-        if lost := count - len(set(numbers)):
+        # A run that cannot be read may hold one, whatever its plan was called.
+        if (lost := count - len(set(numbers))) > len(laid.closed):
             yield (
                 f"of {count} attempts of campaign {name} {lost} are not there, nor is its plan, "
                 "which would name them"
@@ -115,8 +119,16 @@ def _repeat_gaps(laid: Laid) -> Iterator[str]:
         repeats[point].add(repeat)
         name.setdefault(point, run_id)
     for point, numbers in sorted(repeats.items(), key=lambda one: name[one[0]]):
-        if lost := _gaps(numbers, first=0, mark="r"):
+        first, _, _ = _without_digest(name[point]).rpartition("-")
+        known = set(numbers) | _closed_repeats(laid, first)
+        if lost := _gaps(known, first=0, mark="r"):
             yield f"of {name[point]} there is repeat r{max(numbers)}, but not {_listed(lost)}"
+
+
+def _closed_repeats(laid: Laid, point: str) -> set[int]:
+    """The repeats of a point whose folders may not be read."""
+    names = (_without_digest(run_id).rpartition("-r") for run_id in laid.closed)
+    return {int(number) for before, _, number in names if before == point and number.isdecimal()}
 
 
 def _gaps(numbers: Collection[int], *, first: int, mark: str = "") -> list[str]:
@@ -132,6 +144,11 @@ def _gaps(numbers: Collection[int], *, first: int, mark: str = "") -> list[str]:
             gaps.append(f"{mark}{due}" if due == last else f"{mark}{due} to {mark}{last}")
         due = number + 1
     return gaps
+
+
+def _without_digest(run_id: str) -> str:
+    """A run's name up to its repeat, which stands before the digest of its spec."""
+    return run_id.rpartition("-")[0]
 
 
 def _point(spec: Mapping[str, Any]) -> str:

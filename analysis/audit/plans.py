@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from analysis.runs.unreadable import UNREADABLE, shortened
 from telemetry.record.files import read_json
-from telemetry.record.paths import campaigns_folder, find_runs
+from telemetry.record.paths import campaigns_folder, closed_runs, find_runs
 from telemetry.record.planned import BEFORE, PLAN, TAKEN_BACK, Planned, plan_sha256
 
 _RUN: Final = "run"
@@ -48,6 +48,8 @@ class Laid:
     """The place in a plan that each attempt tells; those from before tell none."""
     faults: Sequence[str] = ()
     """What could not be read, one line each."""
+    closed: frozenset[str] = frozenset()
+    """Runs whose folders cannot be read: what they hold nobody knows."""
 
     @classmethod
     def read(cls, results: Path) -> "Laid":
@@ -79,10 +81,19 @@ class Laid:
                     continue
                 if place is not None:
                     placed[run.run_id, attempt.number] = place
-        return cls(plans=plans, attempts=attempts, specs=specs, placed=placed, faults=faults)
+        return cls(
+            plans=plans,
+            attempts=attempts,
+            specs=specs,
+            placed=placed,
+            faults=faults,
+            closed=frozenset(run.run_id for run in closed_runs(results)),
+        )
 
     def has(self, run_id: str, number: int | None) -> bool:
-        """True where that attempt lies there, any of the run for None."""
+        """True where that attempt lies there, any of the run for None, or may lie there."""
+        if run_id in self.closed:
+            return True
         there = self.attempts.get(run_id, ())
         return number in there if number is not None else bool(there)
 

@@ -12,7 +12,7 @@ from analysis.tables.table import Table
 from telemetry.record.files import read_json, read_plain
 from telemetry.record.limits import TEXT_BYTES
 from telemetry.record.parquet_file import read_parquet
-from telemetry.record.paths import report_folder
+from telemetry.record.paths import closed_runs, report_folder
 from telemetry.record.way_on import REPORT
 
 
@@ -30,6 +30,9 @@ def tables_come_again(campaign: Campaign) -> Finding:
     # A report from before has none.
     if told.is_file() and read_plain(told, most_bytes=TEXT_BYTES.most) != dictionary(made):
         faults.append(f"{told.name} is not what the tables say of their columns")
+    if faults and (closed := closed_runs(campaign.results)):
+        # Its owner's report has it in its tables.
+        return unseen(f"{closed[0].run_id} cannot be read, without which {faults[0]}")
     if lacking and not faults and not _by_this_release(report_folder(campaign.results)):
         return unseen(
             f"written by another release, without {', '.join(lacking)}: write it again to compare"

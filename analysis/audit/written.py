@@ -61,14 +61,13 @@ def write_audit(
     Returns:
         The files that were written, and for each that was not, and is as it was, why.
     """
+    folder = report_folder(audit.results)
     acts: list[tuple[Path, Callable[[Path], None]]] = []
     # First: they may be asked for because the folder is somebody else's.
     if asked.junit is not None:
         acts.append((asked.junit, lambda path: write_bytes(path, junit(audit, strict=strict))))
     pages = [] if asked.html is None else [asked.html]
     if whole:
-        folder = report_folder(audit.results)
-        require_no_link(folder)
         acts.append((folder / AUDIT, lambda path: write_json(path, to_mapping(audit))))
         # An auditor without what draws gets every finding all the same.
         pages += [folder / PAGE] if no_page() is None else []
@@ -81,6 +80,8 @@ def write_audit(
     refused: list[str] = []
     for path, write in acts:
         try:
+            if path.parent == folder:
+                require_no_link(folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             write(path)
         except OSError as error:

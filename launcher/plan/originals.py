@@ -11,7 +11,13 @@ from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path
 from telemetry.record.files import read_json, read_plain
 from telemetry.record.launch import LaunchConfig
-from telemetry.record.paths import AttemptPaths, RunPaths, campaigns_folder, list_runs
+from telemetry.record.paths import (
+    AttemptPaths,
+    RunPaths,
+    campaigns_folder,
+    closed_runs,
+    list_runs,
+)
 from telemetry.record.place import named_place
 from telemetry.record.reproduces import Reproduces
 from telemetry.record.roots import Root, list_roots
@@ -147,6 +153,11 @@ def _read_all(path: Path, given: str, tell: Tell, allowed: Path | None) -> Origi
         runs = list(list_runs(results)) if place.run is None else [place.run]
     found: list[Original] = []
     left: list[LeftOut] = []
+    if campaign is not None or whole:
+        left += [
+            LeftOut(run_id=closed.run_id, reason=f"its folder cannot be read: {closed.reason}")
+            for closed in closed_runs(results)
+        ]
     doubts: dict[str, None] = {}
     for index, run in enumerate(runs):
         tell(f"hashing sealed runs: {index} of {len(runs)}")
@@ -223,9 +234,11 @@ def _require_roots(
             continue
         except _UNREADABLE as error:
             raise _forged(str(error)) from error
+        # What cannot be read is left out by that reason; nobody knows that it is gone.
+        closed = {run.run_id for run in closed_runs(results)}
         for fault in faults:
             run_id = fault.partition("/")[0]
-            if run_ids is not None and run_id not in run_ids:
+            if run_id in closed or (run_ids is not None and run_id not in run_ids):
                 continue
             if ": changed since" in fault:
                 raise _forged(fault)

@@ -14,7 +14,7 @@ from telemetry.export.replacing import Replacing
 from telemetry.export.sealed_copy import SealedCopy, copy_plain, json_files
 from telemetry.record.exported import Exported
 from telemetry.record.files import file_sha256, read_json, write_json
-from telemetry.record.paths import campaigns_folder, find_runs
+from telemetry.record.paths import campaigns_folder, closed_runs, find_runs
 from telemetry.waiting import counted
 
 # A host or a user that is spelt as a word of the record cannot be told from it.
@@ -97,6 +97,8 @@ def export(results: Path, out: Path, pseudonyms: Pseudonyms) -> ExportTold:
 
 
 def _copies(results: Path, told: ExportTold) -> Iterator[SealedCopy]:
+    for closed in closed_runs(results):
+        told.refused[closed.run_id] = f"its folder cannot be read: {closed.reason}"
     for run in find_runs(results):
         sealed = run.sealed_attempts()
         if not sealed:

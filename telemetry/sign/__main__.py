@@ -21,7 +21,7 @@ from telemetry.evidence.lodging_place import Keeper
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.beside import BUNDLE, beside
-from telemetry.record.paths import list_runs
+from telemetry.record.paths import closed_runs, list_runs
 from telemetry.record.place import named_place, shown
 from telemetry.record.roots import Root, list_roots
 from telemetry.record.signature import sign_file, signature_by
@@ -61,7 +61,7 @@ class _Done:
     lodged: list[Lodging] = field(default_factory=list)
     """Each try to lodge the root."""
     faults: list[str] = field(default_factory=list)
-    """What is wrong with the root's signatures, one line each."""
+    """What is wrong with the root's signatures, and what it is not of, one line each."""
 
 
 @command(_WHO)
@@ -112,6 +112,11 @@ def _act(order: Order, done: _Done) -> int:
         done.stamped += take_answers(files, order.answers)
     with waiting("hashing sealed runs", aside=False):
         done.signing = sign_seals(done.sealed, order.key, order.name, sigstore=order.sigstore)
+    # What cannot be read is under no root, and whoever lodges it should know.
+    done.faults += [
+        f"{closed.run_id}: its folder cannot be read, so it is under no root: {closed.reason}"
+        for closed in closed_runs(results)
+    ]
     root = Root.take(results)
     kept = root.keep(results)
     out = Output()

@@ -10,19 +10,25 @@ import pytest
 
 from analysis.__main__ import main as report
 from analysis.audit.__main__ import main as audit
+from launcher.plan.originals import LeftOut, read_originals
 from launcher.status import main as status
 from telemetry.command import ExitCode
 from telemetry.merge.__main__ import main as merge
 from telemetry.record.files import read_json
 from telemetry.record.paths import RunPaths, closed_runs, find_runs, list_runs
 from telemetry.record.place import PlaceKind, place_of
-from tests.support.records import Plan, build_run
-from tests.support.told import unwrapped
+from telemetry.record.roots import Root
+from telemetry.sign.__main__ import main as sign
+from tests.analysis.audit.test_plan_checks import write_plan
+from tests.support.records import Plan, build_run, reseal
+from tests.support.signing import make_key
+from tests.support.told import complaints, unwrapped
 
 NOBODY = 65534
 Main = Callable[[Sequence[str]], int]
 # Whose folder is closed, or whose attempt's.
 PLACES = ("the run", "its attempt")
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become somebody else")
 
 
 class Shared:
@@ -63,6 +69,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     build_run(results)
     for main in (report, audit, status, merge):
         main([str(results)])
+    sign([str(results), "--key", str(make_key(results.parent / "key"))])
 
 
 @pytest.fixture
@@ -96,6 +103,95 @@ def test_strictly_a_run_that_cannot_be_read_is_no_pass(shared: Shared) -> None:
     shared.close("the run")
     assert shared.run(audit) == ExitCode.DONE
     assert shared.run(audit, "--strict") == ExitCode.UNSEEN
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_plan_a_root_and_a_report_of_what_one_may_not_read_are_no_failures(
+    shared: Shared, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_plan(shared.results, "20261127T080000Z-login-1", [(shared.open, 1), (shared.closed, 1)])
+    for run in (shared.open, shared.closed):
+        reseal(run)
+    root = Root.take(shared.results)
+    root.keep(shared.results)
+    assert report([str(shared.results)]) == ExitCode.DONE
+    names = ("planned", "roots", "lodged", "report-tables", "report-page")
+
+    def told() -> dict[str, tuple[str, str]]:
+        capsys.readouterr()
+        shared.run(audit, "--root", root.sha256, "--json")
+        checks = json.loads(capsys.readouterr().out)["checks"]
+        by_name = {one["name"]: (one["outcome"], one["evidence"]) for one in checks}
+        return {name: by_name[name] for name in names}
+
+    assert {outcome for outcome, _ in told().values()} == {"passed"}
+    shared.close(place)
+    for outcome, evidence in told().values():
+        assert outcome == "could not be looked at", evidence
+        assert shared.closed.run_id in evidence
+
+
+@AS_ROOT
+def test_an_audit_that_may_not_write_in_the_folder_writes_what_was_asked_for_elsewhere(
+    shared: Shared, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = shared.results.parent / "mine"
+    mine.mkdir()
+    os.chown(mine, NOBODY, NOBODY)
+    (shared.results / "report").mkdir()
+    words = ("--html", str(mine / "verdict.html"), "--junit", str(mine / "audit.xml"))
+
+    def audit_there(given: Sequence[str]) -> int:
+        os.seteuid(0)
+        os.chown(shared.results / "report", 0, 0)
+        os.seteuid(NOBODY)
+        return audit(given)
+
+    capsys.readouterr()
+    assert shared.run(audit_there, *words) == ExitCode.FAILED
+    assert sorted(path.name for path in mine.iterdir()) == ["audit.xml", "verdict.html"]
+    (told,) = complaints(capsys.readouterr().err)
+    written = shared.results / "report" / "audit.json"
+    assert told == (
+        f"audit: the audit could not be written: {written}: Permission denied (and 1 more)"
+    )
+
+
+def test_a_seal_that_was_changed_fails_beside_one_that_cannot_be_read(
+    shared: Shared, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Root.take(shared.results).keep(shared.results)
+    shared.close("the run")
+    reseal(shared.open)
+    capsys.readouterr()
+    assert shared.run(audit, "--json") == ExitCode.FAILED
+    checks = {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["roots"]["outcome"] == "failed"
+    assert f"{shared.open.run_id}/attempt-001/seal.json: changed" in checks["roots"]["evidence"]
+
+
+@AS_ROOT
+def test_who_signs_or_makes_again_is_told_what_is_left_out(
+    shared: Shared, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared.close("the run")
+    key = make_key(shared.results.parent / "key")
+    os.chown(key, NOBODY, NOBODY)
+    for path in (shared.results, shared.open.attempt(1).folder):
+        path.chmod(0o777)
+    said = f"{shared.closed.run_id}: its folder cannot be read"
+    capsys.readouterr()
+    assert shared.run(sign, "--key", str(key)) == ExitCode.FAILED
+    assert f"{said}, so it is under no root: Permission denied: " in capsys.readouterr().err
+    left: list[LeftOut] = []
+
+    def read(words: Sequence[str]) -> int:
+        left.extend(read_originals(words[0], lambda _: None).left_out)
+        return 0
+
+    shared.run(read)
+    assert [one.run_id for one in left] == [shared.closed.run_id]
+    assert left[0].reason.startswith("its folder cannot be read: Permission denied: ")
 
 
 @pytest.mark.parametrize("place", PLACES)
