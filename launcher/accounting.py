@@ -48,12 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--zone", help="zone of the file's written times: UTC, +02:00, Europe/Berlin"
     )
+    words = list(sys.argv[1:] if arguments is None else arguments)
     given = parser.parse_args(arguments)
-    place = named_place(given.results, _MODULE)
+
+    def line(folder: str) -> str:
+        return typed(_MODULE, *(folder if word == given.results else word for word in words))
+
+    place = named_place(given.results, _MODULE, line=line)
     if place.run is not None:
         raise CommandError(
             f"`results` must be a results folder, but {place.folder} is of one: "
-            f"{typed(_MODULE, shown(place.results))}"
+            f"{line(shown(place.results))}"
         )
     if given.zone is not None and given.file is None:
         raise CommandError("`--zone` must stand beside --file: sacct is asked for UTC")

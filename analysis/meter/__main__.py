@@ -36,14 +36,17 @@ _EXITS: Final = {
 @command(_WHO)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Keep a meter's log beside the runs and tell what it says of them; the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     given = _parser().parse_args(arguments)
-    place = named_place(
-        given.results, _MODULE, line=lambda folder: typed(_MODULE, folder, given.log)
-    )
+
+    def line(folder: str) -> str:
+        return typed(_MODULE, *(folder if word == given.results else word for word in words))
+
+    place = named_place(given.results, _MODULE, line=line)
     if place.run is not None:
         raise CommandError(
             f"`results` must be a results folder, but {place.folder} is of one: "
-            f"{typed(_MODULE, shown(place.results), given.log)}"
+            f"{line(shown(place.results))}"
         )
     # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"), waiting("loading what aligns"):
