@@ -17,7 +17,7 @@ from analysis.audit.check import Outcome
 from analysis.audit.explained import explained, named_check
 from analysis.audit.run import Audit, CheckLine, audit_folder, audit_run, to_mapping
 from analysis.audit.trust import Trust, add_trust
-from analysis.audit.written import Asked, no_page, write_audit
+from analysis.audit.written import PAGE, Asked, no_page, write_audit
 from telemetry.command import CommandParser, ExitCode, command, complain
 from telemetry.document import due
 from telemetry.next_line import typed
@@ -127,7 +127,7 @@ def _audit(
     for path in written:
         out.exact(f"wrote {path}")
     if run is None and (lacking := no_page()):
-        out.say(f"no page of the verdict: {lacking}")
+        out.note(f"no {PAGE} was written: {lacking}")
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         elsewhere = "" if asked.html else "; --html FILE writes the verdict elsewhere"

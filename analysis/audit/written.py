@@ -69,8 +69,12 @@ def write_audit(
     pages = [] if asked.html is None else [asked.html]
     if whole:
         acts.append((folder / AUDIT, lambda path: write_json(path, to_mapping(audit))))
-        # An auditor without what draws gets every finding all the same.
-        pages += [folder / PAGE] if no_page() is None else []
+        # An auditor without what makes pages gets every finding all the same.
+        if no_page() is None:
+            pages.append(folder / PAGE)
+        else:
+            # One of an earlier audit would be taken for this one's.
+            acts.append((folder / PAGE, lambda path: path.unlink(missing_ok=True)))
     if pages:
         from analysis.audit.verdict_page import verdict_page  # noqa: PLC0415
 
@@ -87,7 +91,7 @@ def write_audit(
         except OSError as error:
             refused.append(f"{path}: {error.strerror or error}")
         else:
-            written.append(path)
+            written += [path] if path.exists() else []
     return written, refused
 
 
