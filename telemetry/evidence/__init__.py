@@ -14,6 +14,6 @@
 Public: `BadStampError`, `Keeper`, `Lodging`, `LodgingPlace`, `NoAnswerError`, `NoBundleError`,
 `NoStampError`, `REF`, `SigstoreSigner`, `Stamp`, `StampQuery`, `accounting`, `ask`,
 `authority_url`, `check_bundle`, `check_stamp`, `git_notes`, `read_answer`, `read_lodgings`,
-`read_roots`, `read_stamp`, `require_root`, `require_token`, `sign_bundle`, `told_of_bundle`,
-`write_lodgings`.
+`read_roots`, `read_stamp`, `require_client`, `require_root`, `require_token`, `sign_bundle`,
+`told_of_bundle`, `write_lodgings`.
 """

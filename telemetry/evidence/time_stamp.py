@@ -60,7 +60,7 @@ class StampQuery:
         Raises:
             SigningError: rfc3161-client is not installed.
         """
-        _require()
+        require_client()
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder  # noqa: PLC0415
 
         builder = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256)
@@ -143,7 +143,7 @@ def read_answer(path: Path) -> bytes:
 
 
 def _decoded(answer: bytes) -> "TimeStampResponse":
-    _require()
+    require_client()
     from rfc3161_client import decode_timestamp_response  # noqa: PLC0415
 
     try:
@@ -193,7 +193,7 @@ def read_roots(path: Path) -> "Sequence[Certificate]":
         OSError: it cannot be read.
         SigningError: rfc3161-client is not installed, or those are no certificates.
     """
-    _require()
+    require_client()
     from cryptography.x509 import InvalidVersion, load_pem_x509_certificates  # noqa: PLC0415
 
     # The auditor's own file may be a link to where his system keeps it.
@@ -206,7 +206,12 @@ def read_roots(path: Path) -> "Sequence[Certificate]":
         ) from error
 
 
-def _require() -> None:
+def require_client() -> None:
+    """Refuse where nothing makes or reads a time stamp.
+
+    Raises:
+        SigningError: rfc3161-client is not installed.
+    """
     try:
         import rfc3161_client  # noqa: F401, PLC0415
     except ModuleNotFoundError as error:

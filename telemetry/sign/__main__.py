@@ -18,6 +18,7 @@ from telemetry.evidence.bundle import require_token
 from telemetry.evidence.git_notes import REF
 from telemetry.evidence.lodged import Lodging, write_lodgings
 from telemetry.evidence.lodging_place import Keeper
+from telemetry.evidence.time_stamp import require_client
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.beside import BUNDLE, beside
@@ -97,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         own = None if order.key is None else signer_of(order.key)
         if order.sigstore:
             require_token()
+        if order.stamps or order.answers:
+            require_client()
         return _act(order, _Done(results=results, sealed=sealed, own=own))
     except (SigningError, ValueError) as error:
         # A key is looked at for a run's setting too, which has another name.
