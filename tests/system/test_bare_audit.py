@@ -12,6 +12,7 @@ from telemetry.record.files import read_json
 from tests.support.records import build_run
 from tests.support.told import complaints, unwrapped
 
+# What the extras of pyproject.toml bring; a worker starts from the same file.
 # What the extras of pyproject.toml bring; a process that starts a worker starts from this, too.
 _BARE = """
 import sys
