@@ -118,6 +118,10 @@ KINDS: Final = (
 """Every kind, from what anybody can make again to what nobody can."""
 
 
+# A paragraph is read; each check's own line has its evidence whole.
+_MOST_CHARS: Final = 160
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvidenceStanding:
     """How a kind of evidence stands in one record."""
@@ -183,9 +187,11 @@ class Evidence:
         if stands:
             told = "; ".join(_told(one) for one in stands)
             said.append(f"It stands on {told}. That leaves {stands[-1].kind.leaves}.")
-        said += [f"Broken: {one.kind.title} ({one.told})." for one in self._those(Outcome.FAILED)]
         said += [
-            f"Not known to stand: {one.kind.title} ({one.told})."
+            f"Broken: {one.kind.title} ({_cut(one.told)})." for one in self._those(Outcome.FAILED)
+        ]
+        said += [
+            f"Not known to stand: {one.kind.title} ({_cut(one.told)})."
             for one in self._those(Outcome.UNSEEN)
         ]
         if lacking := self._those(Outcome.SKIPPED):
@@ -207,8 +213,12 @@ class Evidence:
         return next((one.outcome for one in self.standings if one.kind.name == name), None)
 
 
+def _cut(told: str) -> str:
+    return told if len(told) <= _MOST_CHARS else f"{told[: _MOST_CHARS - 1]}…"
+
+
 def _told(one: EvidenceStanding) -> str:
-    more = f" ({one.short})" if one.kind.is_told else ""
+    more = f" ({_cut(one.short)})" if one.kind.is_told else ""
     return f"{one.kind.title}{more}, which rules out {one.kind.rules_out}"
 
 

@@ -17,7 +17,7 @@ from telemetry.terminal import printable
 
 # A page has room for so many checks with their evidence, of some two lines each, beside the list
 # of all; audit.json has the rest.
-_MOST_TOLD: Final = 14
+_MOST_TOLD: Final = 10
 _MOST_CHARS: Final = 150
 _ORDER: Final = (Severity.WRONG, Severity.WEAK, Severity.UNKNOWN)
 

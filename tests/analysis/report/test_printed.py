@@ -274,13 +274,16 @@ def test_control_characters_of_the_record_reach_neither_terminal_nor_page(
     )
     dead = build_run(tmp_path, Plan(spec={"seed": 4}, end="failed"))
     ended = dead.attempt(1).ended
-    ended.write_text('{"state": "\\u001b[2J", "reason": "\\u202e\\ud800\\u0007"}')
+    ended.write_text('{"state": "\\u001b[2J", "reason": "\\u202e\\u0007"}')
     manifest = run.attempt(1).manifest
     manifest.write_text(manifest.read_text().replace('"notes": []', '"notes": ["\\u001b[1m"]'))
-    provenance = run.attempt(1).provenance
+    # Half a character is no JSON that anything is read from: a run that cannot be read.
+    halved = build_run(tmp_path, Plan(spec={"seed": 5}, provenance={"user": hostile}))
+    provenance = halved.attempt(1).provenance
     provenance.write_text(provenance.read_text().replace("all checks", "\\ud800all checks"))
+    reseal(halved)
     reseal(run)
-    assert main([str(tmp_path)]) == 0
+    assert main([str(tmp_path)]) == 1
     written = capsys.readouterr()
     shown = written.out + written.err + page(tmp_path)
     shown += "".join(path.read_text() for path in (tmp_path / "report").rglob("*.csv"))

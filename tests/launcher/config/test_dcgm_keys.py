@@ -24,19 +24,19 @@ from tests.test_architecture import MODULES, libraries
         (
             "dcgm_address",
             "5555",
-            "`telemetry.dcgm_address` must be host:port, the path of a socket or null",
+            "`dcgm_address` must be host:port, the path of a socket or null",
         ),
-        ("dcgm_address", "$(id):1", "`telemetry.dcgm_address` must be host:port"),
-        ("dcgm_address", "host:5555\nx", "`telemetry.dcgm_address` must be host:port"),
-        ("dcgm_address", 5555, "`telemetry.dcgm_address` must be host:port"),
+        ("dcgm_address", "$(id):1", "`dcgm_address` must be host:port"),
+        ("dcgm_address", "host:5555\nx", "`dcgm_address` must be host:port"),
+        ("dcgm_address", 5555, "`dcgm_address` must be host:port"),
         (
             "gpu_fields",
             ["energy"],
-            "`telemetry.gpu_fields` must be among .* but holds 'energy' instead",
+            "`gpu_fields` must be among .* but holds 'energy' instead",
         ),
-        ("gpu_fields", ["cpu_utilization"], "`telemetry.gpu_fields` must be among"),
-        ("gpu_fields", "energy_j", "`telemetry.gpu_fields` must be a list of GPU readings or null"),
-        ("gpu_fields", [], "`telemetry.gpu_fields` must be a list of GPU readings or null"),
+        ("gpu_fields", ["cpu_utilization"], "`gpu_fields` must be among"),
+        ("gpu_fields", "energy_j", "`gpu_fields` must be a list of GPU readings or null"),
+        ("gpu_fields", [], "`gpu_fields` must be a list of GPU readings or null"),
     ],
 )
 def test_value_that_is_not_allowed_is_refused_by_name(name: str, value: Any, message: str) -> None:
@@ -71,9 +71,7 @@ def test_what_is_asked_of_dcgm_stands_in_the_order(tmp_path: Path) -> None:
 
 
 def test_reading_that_dcgm_does_not_have_alone_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"`telemetry\.gpu_fields` must hold a reading that DCGM has"
-    ):
+    with pytest.raises(ValueError, match=r"`gpu_fields` must hold a reading that DCGM has"):
         dcgm_fields(["power_sample_w"])
 
 

@@ -162,6 +162,8 @@ TURNS = {
     "limit": 1,
     "limit_requested": 1,
     "energy": 1,
+    # Who else works there: at the start, then every ten seconds.
+    "processes": 1,
 }
 
 
