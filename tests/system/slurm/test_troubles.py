@@ -144,7 +144,8 @@ def test_a_full_or_read_only_disk_is_named_by_whoever_looks_and_the_end_is_shown
     if cluster.disk is None:
         pytest.skip("no small disk can be mounted here")
     results = cluster.disk / "results"
-    attempt = cluster.start(results, *LONG_POINT)
+    # Spans so long that no rank has to write one, and fails by it, before it is cancelled.
+    attempt = cluster.start(results, *LONG_POINT, "max_gen_len=2000")
     filler = cluster.disk / "filler"
     with kept_full(filler):
         stopped = run_module(cluster, "launcher.cancel", str(results))
