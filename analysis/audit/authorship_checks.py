@@ -10,9 +10,7 @@ from typing import Final
 from analysis.audit.check import Case, Check, Finding, Severity, skipped
 from analysis.audit.signers import SealSigners
 from telemetry.record.files import read_json, read_plain
-
-MOST_SEAL_BYTES: Final = 16 << 20
-"""A seal names some dozen files by their hashes, a root some thousand seals."""
+from telemetry.record.limits import JSON_BYTES
 
 
 def signed(case: Case) -> Finding:
@@ -25,7 +23,7 @@ def signed(case: Case) -> Finding:
 
 def seal_bytes(seal: Path) -> bytes:
     """What a seal or a root holds, which is what is signed and stamped."""
-    return read_plain(seal, most_bytes=MOST_SEAL_BYTES)
+    return read_plain(seal, most_bytes=JSON_BYTES.most)
 
 
 def sealed_us(seal: Path) -> int:

@@ -11,6 +11,7 @@ from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path
 from telemetry.record.files import read_json, read_plain
 from telemetry.record.launch import LaunchConfig
+from telemetry.record.limits import JSON_BYTES
 from telemetry.record.paths import (
     AttemptPaths,
     RunPaths,
@@ -30,8 +31,6 @@ Tell = Callable[[str], None]
 _MODULE: Final = "launcher.reproduce"
 # A crate's archive: unpacked it is a results folder with one file more.
 _ZIP: Final = ".zip"
-# A seal names some dozen files by their hashes, a root a thousand seals.
-_MOST_SEAL_BYTES: Final = 16 << 20
 # All that a foreign record is known to raise: lost files, other types, keys that are not there.
 _UNREADABLE: Final = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError),
@@ -197,7 +196,7 @@ def _with_signer(original: Original, allowed: Path | None, doubts: dict[str, Non
         return original
     try:
         at_us = int(read_json(attempt.seal)["sealed_us"])
-        data = read_plain(attempt.seal, most_bytes=_MOST_SEAL_BYTES)
+        data = read_plain(attempt.seal, most_bytes=JSON_BYTES.most)
         signer, *_ = signers_of(attempt.seal, data, Allowed(ssh_signers=allowed), at_us)
     except SigningError as error:
         if allowed is not None:
@@ -227,7 +226,7 @@ def _require_roots(
         try:
             root = Root.read(path)
             faults = root.faults(results)
-            data = read_plain(path, most_bytes=_MOST_SEAL_BYTES)
+            data = read_plain(path, most_bytes=JSON_BYTES.most)
             signers_of(path, data, Allowed(ssh_signers=allowed), root.taken_us)
         except SigningError as error:
             doubts[f"signatures could not be looked at: {error}"] = None

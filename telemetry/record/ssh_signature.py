@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from telemetry.record.files import read_plain
+from telemetry.record.limits import SIGNATURE_BYTES
 from telemetry.record.signer import BadSignatureError, Signer, SigningError, UnknownSignerError
 from telemetry.record.when import at_utc
 
 NAMESPACE: Final = "joulegrid"
 """What the signature is for: one of another namespace, of a mail or a commit, is none of ours."""
-# A key of 16,384 bits gives 3 kB; what is larger is no signature.
-_MOST_BYTES: Final = 64 << 10
 # A key in an agent that asks its holder, or a slow disk; nobody waits longer.
 _PATIENCE_S: Final = 30.0
 # Principals, options, the key's type and its base64, which in every type begins with a length
@@ -57,7 +56,7 @@ def check_ssh(data: bytes, signature: Path, of: str, allowed: Path | None, at_us
         SigningError: there is no ssh-keygen.
         ValueError: the signature's file is no plain file of a signature's size.
     """
-    read_plain(signature, most_bytes=_MOST_BYTES)
+    read_plain(signature, most_bytes=SIGNATURE_BYTES.most)
     where = os.path.abspath(signature)  # noqa: PTH100
     of_whom = ["-n", NAMESPACE, "-s", where]
     done = _ssh_keygen(["check-novalidate", *of_whom], data)
