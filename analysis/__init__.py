@@ -3,17 +3,24 @@
 - `__main__`: tables, figures and one page from the sealed runs of a results folder.
 - `appendix/`: what a paper appends of its measurements, from the record alone.
 - `audit/`: every claim again, from files.
+- `claims/`: what the paper claims, and whether measurements bear it out.
 - `compare/`: sealed runs of several sides, cell by cell, with a verdict each.
 - `crate/`: sealed runs as an RO-Crate, and a crate looked at.
+- `effects/`: what repeats and grid points say of one another: variance, comparisons, a model
+  of all.
 - `energy/`: joules with their uncertainty.
 - `figures/`: tables drawn.
+- `findings/`: what the data say: the best points, what sets energy, where a joule goes.
+- `footprint/`: carbon, cost and the forms that ask for them, by factors that the user states.
 - `meter/`: what an outside meter says of the runs.
+- `paper/`: what others published, and what becomes of it here.
 - `performance/`: latency, rates and the share of the bound.
 - `report/`: one page offline.
 - `results/`: the door for people's own tools: a results folder as Arrow, pandas and polars.
 - `runs/`: sealed runs as arrays.
 - `statistics/`: repeats and comparisons.
 - `tables/`: one module a table: its columns beside how each is computed.
+- `workbook/`: every table that there is, made and written.
 """
 
 from typing import TYPE_CHECKING

@@ -115,6 +115,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("launcher.slurm", "telemetry", "telemetry.merge", "telemetry.record"),
         "workers.planning",
         "workers.prompts",
+        "analysis.workbook",
     },
     # It asks what stands alone of the machine, and loads neither Hydra nor torch.
     "launcher.doctor": {
@@ -145,6 +146,28 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.statistics", "telemetry.accounting"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },
+    # What repeats and grid points say of one another, each a table.
+    "analysis.effects": {
+        *("analysis.runs", "analysis.statistics", "analysis.tables"),
+        *("telemetry", "telemetry.boards", "telemetry.record"),
+    },
+    "analysis.findings": {
+        *("analysis.energy", "analysis.performance", "analysis.runs", "analysis.statistics"),
+        *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.record"),
+    },
+    # What others published, and what becomes of it here.
+    "analysis.paper": {
+        *("analysis.energy", "analysis.figures", "analysis.runs", "analysis.statistics"),
+        *("analysis.tables", "telemetry", "telemetry.record"),
+    },
+    "analysis.claims": {
+        *("analysis.paper", "analysis.runs", "analysis.statistics", "analysis.tables"),
+        *("telemetry", "telemetry.record"),
+    },
+    "analysis.workbook": {
+        *("analysis.claims", "analysis.effects", "analysis.energy", "analysis.findings"),
+        *("analysis.paper", "analysis.runs", "analysis.tables", "telemetry", "telemetry.record"),
+    },
     "analysis.figures": {
         *("analysis.energy", "analysis.meter", "analysis.runs", "analysis.tables"),
         *("telemetry", "telemetry.record"),
@@ -154,22 +177,37 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.report", "analysis.runs", "analysis.tables", "telemetry"),
         *("telemetry.accounting", "telemetry.boards", "telemetry.evidence"),
         *("telemetry.merge", "telemetry.record", "telemetry.shards"),
+        "analysis.workbook",
     },
     # A copy is told as the audit tells one, and a verdict's claims in its words.
     "analysis.compare": {
         *("analysis.audit", "analysis.figures", "analysis.report", "analysis.runs"),
         *("analysis.statistics", "analysis.tables", "telemetry", "telemetry.record"),
+        "analysis.workbook",
     },
     "analysis.report": {
         *("analysis.figures", "analysis.runs", "analysis.tables"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
+        *("analysis.claims", "analysis.paper", "analysis.workbook"),
     },
-    "analysis.crate": {"analysis.runs", "analysis.tables", "telemetry", "telemetry.record"},
+    # What a center or a regulator asks for beside joules, from factors that the user states.
+    "analysis.footprint": {
+        *("analysis.performance", "analysis.runs", "analysis.tables", "analysis.workbook"),
+        *("telemetry", "telemetry.boards", "telemetry.record"),
+    },
+    "analysis.crate": {
+        *("analysis.runs", "analysis.tables", "analysis.workbook"),
+        *("telemetry", "telemetry.record"),
+    },
     "analysis.appendix": {
         *("analysis.report", "analysis.runs", "analysis.tables", "telemetry"),
         "telemetry.record",
+        "analysis.workbook",
     },
-    "analysis.results": {"analysis.runs", "analysis.tables", "telemetry", "telemetry.record"},
+    "analysis.results": {
+        *("analysis.runs", "analysis.tables", "analysis.workbook"),
+        *("telemetry", "telemetry.record"),
+    },
     "analysis": {
         *(
             "analysis.report",
@@ -208,6 +246,8 @@ LIGHT: Final = (
     ),
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
     *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
+    *("analysis.claims", "analysis.effects", "analysis.findings", "analysis.paper"),
+    *("analysis.footprint", "analysis.workbook"),
     *("analysis.report", "analysis.audit", "analysis.compare", "analysis.results"),
     *("analysis.appendix", "analysis.crate", "analysis.meter"),
 )

@@ -12,7 +12,7 @@ from analysis.audit.check import Outcome, Severity
 from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.energy.methods import METHODS, in_words
 from analysis.energy.phase_energy import NO_RANK, SHORT_PHASES
-from analysis.tables.build import TABLES
+from analysis.workbook.build import TABLES
 from launcher.campaign.point_status import GOING, UNSEALED
 from launcher.plan.grid import Verdict
 from telemetry.record.fields import FIELDS

@@ -12,7 +12,7 @@ from analysis.appendix.markdown import markdown
 from analysis.appendix.system import system, to_mapping
 from analysis.appendix.tex import latex
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
+from analysis.workbook.build import build_tables
 from telemetry.command import CommandError, ExitCode
 from telemetry.next_line import typed
 from telemetry.record.files import write_bytes, write_json

@@ -18,8 +18,8 @@ from analysis.audit.traces import TraceMarks, trace_marks
 from analysis.audit.trust import Trust
 from analysis.runs.sealed_runs import Loaded, load
 from analysis.runs.unreadable import UNREADABLE, shortened
-from analysis.tables.build import RunRows, build_tables
 from analysis.tables.table import Tables
+from analysis.workbook.build import RunRows, build_tables
 
 TAKERS: Final[dict[str, Callable[[Case], Any]]] = {
     "attempt": lambda case: case.attempt.number,

@@ -6,9 +6,9 @@ from typing import Final
 from analysis.audit.campaign import Campaign, FolderCheck
 from analysis.audit.check import Finding, Severity, judged, skipped, unseen
 from analysis.report.written_by import KEY, written_by
-from analysis.tables.dictionary import DICTIONARY, dictionary
 from analysis.tables.file_metadata import same_meanings
 from analysis.tables.table import Table
+from analysis.workbook.dictionary import DICTIONARY, dictionary
 from telemetry.record.files import read_json, read_plain
 from telemetry.record.limits import TEXT_BYTES
 from telemetry.record.parquet_file import read_parquet

@@ -7,7 +7,7 @@ from analysis.audit.check import Case, Check, Finding, failed
 from analysis.audit.registry import CHECKS
 from analysis.audit.trust import Trust
 from analysis.runs.unreadable import UNREADABLE, shortened
-from analysis.tables.build import RunRows, run_rows
+from analysis.workbook.build import RunRows, run_rows
 from telemetry.record.limits import CHECK_SECONDS
 from telemetry.record.paths import RunPaths
 from telemetry.record.time_limit import within

@@ -11,8 +11,8 @@ from typing import Final
 from analysis.compare.axes import CAMPAIGN, SEVERAL, Axes, axes_of
 from analysis.runs.campaign import campaign_of
 from analysis.runs.sealed_runs import NotCounted, Run, load
-from analysis.tables.build import build_tables
 from analysis.tables.column import Row
+from analysis.workbook.build import build_tables
 from telemetry.clock import wall_us
 from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path

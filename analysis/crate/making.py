@@ -12,8 +12,8 @@ from analysis.crate.description import CrateStatement, describe
 from analysis.crate.packing import write_folder, write_in_place, write_zip
 from analysis.crate.payload import TABLES, Payload, PayloadFile, collect
 from analysis.runs.sealed_runs import DAMAGED, Loaded, load
-from analysis.tables.build import build_tables
-from analysis.tables.write import write_tables
+from analysis.workbook.build import build_tables
+from analysis.workbook.write import write_tables
 from telemetry.command import CommandError, ExitCode
 from telemetry.next_line import typed
 from telemetry.record.files import file_sha256

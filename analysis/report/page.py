@@ -26,11 +26,11 @@ from analysis.report.staging import staged
 from analysis.report.verdict import AuditVerdict
 from analysis.report.written_by import KEY, written_by
 from analysis.runs.sealed_runs import DAMAGED, Loaded
-from analysis.tables.build import build_tables
 from analysis.tables.column import alike, visible
 from analysis.tables.point import run_order
 from analysis.tables.table import Table, Tables
-from analysis.tables.write import write_tables
+from analysis.workbook.build import build_tables
+from analysis.workbook.write import write_tables
 from telemetry.record.files import write_json
 from telemetry.record.folders import require_no_link
 from telemetry.record.paths import report_folder

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from analysis.figures.labels import names_of
+from analysis.paper.published import PAPER, published
 from analysis.report.formatting import NOT_ATTRIBUTABLE, measured_text, number_text
 from analysis.runs.sealed_runs import NOT_AS_SEALED
 from analysis.tables.column import Row
 from analysis.tables.point import RANDOM
-from analysis.tables.published import PAPER, published
 from analysis.tables.table import Tables
 from telemetry.boards.sensor_timing import GAIN_SHARE
 

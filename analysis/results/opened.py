@@ -11,8 +11,8 @@ from analysis.results.frame import Frame
 from analysis.results.trace import Trace
 from analysis.runs.labels import RunLabels
 from analysis.runs.sealed_runs import Loaded, NotCounted, Run, load
-from analysis.tables.build import build_tables
 from analysis.tables.table import Tables
+from analysis.workbook.build import build_tables
 from telemetry.named_paths import named_path
 from telemetry.nearest import did_you_mean, told_count
 from telemetry.record.place import Place, PlaceKind, place_of

@@ -2,14 +2,9 @@
 
 - `about`: what every file and frame says of the runs that its numbers are of.
 - `accounting`: the table with one row a run whose job the center's books were asked for.
-- `build`: every table that there is, made from the sealed runs of a results folder.
 - `column`: what one number of a table means, how it is had, and how the page shows it.
-- `comparison`: the table of the paper's numbers beside ours, where the conditions are the
-  same.
 - `conditions`: the table of what each run was measured under.
 - `contrast`: grid points that differ in one thing alone.
-- `dictionary`: what each column of each table means, as a table for whoever reads the CSV
-  files.
 - `engines`: the table of grid points that several engines ran, all else the same.
 - `file_metadata`: what Arrow and Parquet say of a table and its columns, read back.
 - `forecasts`: the table of what each run was expected to take beside what it took.
@@ -25,18 +20,18 @@
 - `performance`: the table of how fast each run was, and how near to what its GPUs allow.
 - `phases`: the table with one row a rank and phase, and one a GPU that was left idle.
 - `point`: what tells points of a grid apart, and how every table sorts them.
-- `published`: the numbers of arXiv 2310.03003, beside ours where the conditions are the same.
 - `run_energies`: those columns of the table of runs that are joules and watts.
 - `runs`: the table with one row a sealed run.
 - `sensors`: the table with one row a kind of GPU, driver and reading.
 - `sharding`: the table of models that did the same work on several numbers of GPUs.
 - `table`: a kind of table, and its rows once they are made.
-- `write`: tables as CSV and Parquet, with what their columns mean.
 
-Public: `Cell`, `Column`, `ColumnsOf`, `DICTIONARY`, `LAUNCHED`, `LAUNCH_SETTINGS`, `PAPER`,
-`POINT`, `POINT_BY_NAME`, `RANDOM`, `Row`, `RunRows`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`,
-`about`, `alike`, `build_tables`, `dictionary`, `differing`, `engine_order`, `engines_in_order`,
+Public: `ACCOUNTING`, `CONDITIONS`, `Cell`, `Column`, `ColumnsOf`, `ENGINES`, `FORECASTS`,
+`FORMATS`, `GPUS`, `GROUPS`, `LAUNCHED`, `LAUNCH_SETTINGS`, `Measured`, `NOT_COUNTED`,
+`OUTSIDE_METERS`, `PAPER_ENGINE`, `PERFORMANCE`, `PHASES`, `POINT`, `POINT_BY_NAME`, `RANDOM`,
+`RUNS`, `Results`, `Row`, `SENSORS`, `SHARDING`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`,
+`about`, `alike`, `arrow_metadata`, `differing`, `engine_order`, `engines_in_order`,
 `estimated_bytes`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`,
-`launch_of`, `pandas_attrs`, `phase_rows`, `point_key`, `published`, `run_order`, `run_row`,
-`run_rows`, `same_meanings`, `table_metadata`, `visible`, `write_tables`.
+`launch_of`, `pandas_attrs`, `phase_rows`, `point_key`, `run_order`, `run_row`, `same_meanings`,
+`table_metadata`, `visible`, `with_pandas_attrs`.
 """

@@ -18,8 +18,7 @@ from analysis.tables.contrast import (
 )
 from analysis.tables.labels import pooled_label_columns
 from analysis.tables.launched import LAUNCH_SETTINGS, LAUNCHED
-from analysis.tables.point import engines_in_order
-from analysis.tables.published import PAPER_ENGINE
+from analysis.tables.point import PAPER_ENGINE, engines_in_order
 from analysis.tables.table import Results, TableKind
 
 # Where no point was run by two engines the empty file has the header of the commonest pair, so that

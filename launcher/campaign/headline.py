@@ -34,7 +34,7 @@ def report_campaign(results: Path, specs: Sequence[RunSpec], out: Output) -> boo
             # Who only measures need not have what draws.
             from analysis.report.page import write_report  # noqa: PLC0415
             from analysis.runs.sealed_runs import load  # noqa: PLC0415
-            from analysis.tables.build import build_tables  # noqa: PLC0415
+            from analysis.workbook.build import build_tables  # noqa: PLC0415
 
             way = WayOn.of(results)
             loaded = load(results)

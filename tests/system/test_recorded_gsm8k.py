@@ -11,8 +11,8 @@ import pytest
 from analysis.audit.check import Outcome
 from analysis.audit.run import Audit, audit_folder
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
 from analysis.tables.table import Tables
+from analysis.workbook.build import build_tables
 from tests.support.recordings import FOLDER, SUFFIX, unpack
 
 RUNS = sorted((FOLDER / "gsm8k").glob(f"*{SUFFIX}"))

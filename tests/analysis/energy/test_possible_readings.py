@@ -20,7 +20,7 @@ from analysis.energy.possible_readings import possible_series
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.sealed_runs import load, open_run
 from analysis.runs.series import Series
-from analysis.tables.build import build_tables
+from analysis.workbook.build import build_tables
 from tests.support.record_answers import T0_US
 from tests.support.records import Plan, build_run
 

@@ -10,9 +10,9 @@ from analysis.energy.curves import Curve
 from analysis.energy.run_energy import RunEnergy
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load, open_run
-from analysis.tables.build import build_tables
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
+from analysis.workbook.build import build_tables
 from telemetry.clock import US_PER_S
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths

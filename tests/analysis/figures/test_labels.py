@@ -9,7 +9,7 @@ import pytest
 from analysis.figures.canvas import DrawnFigure
 from analysis.figures.draw_all import draw_all
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
+from analysis.workbook.build import build_tables
 from tests.support.records import Plan, build_run
 
 pytestmark = pytest.mark.reports

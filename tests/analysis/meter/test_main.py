@@ -8,7 +8,7 @@ from analysis.figures.canvas import style
 from analysis.figures.witnesses import witnesses
 from analysis.meter.__main__ import main
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
+from analysis.workbook.build import build_tables
 from telemetry.command import ExitCode
 from telemetry.record.files import read_json
 from tests.analysis.meter.conftest import WORDS, Rows, Written

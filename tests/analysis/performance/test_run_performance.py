@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
+from analysis.workbook.build import build_tables
 from tests.support.record_answers import PROMPT_TOKENS, T0_US
 from tests.support.records import Plan, build_run, window_s
 from workers.models.llama.shape import SHAPES

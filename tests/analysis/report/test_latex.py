@@ -13,9 +13,9 @@ import pytest
 from analysis.energy.uncertain import Uncertain
 from analysis.report.latex import escaped, latex, write_latex
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import Table, TableKind
+from analysis.workbook.build import build_tables
 from tests.support.records import Plan, build_run
 
 _PIECE: Final = re.compile(r"\\[A-Za-z]+\*?|\\.|[{}$&#%_^~]|[^\\{}$&#%_^~]+", re.DOTALL)

@@ -15,9 +15,9 @@ from analysis import open_results
 from analysis.report.page import write_report
 from analysis.results.trace_columns import TRACES
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import TABLES, build_tables
 from analysis.tables.file_metadata import field_metadata, table_metadata
-from analysis.tables.write import write_tables
+from analysis.workbook.build import TABLES, build_tables
+from analysis.workbook.write import write_tables
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.schema import TABLES as RECORD_TABLES

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analysis.__main__ import main
 from analysis.runs.sealed_runs import DAMAGED, load
-from analysis.tables.build import build_tables
+from analysis.workbook.build import build_tables
 from telemetry.record.paths import RunPaths
 from tests.support.records import Plan, build_run
 from tests.support.told import complaints

@@ -8,8 +8,8 @@ import pytest
 
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
 from analysis.tables.table import Tables
+from analysis.workbook.build import build_tables
 from tests.support.records import Plan, build_run, window_s, work_w
 
 REAL: Mapping[str, Any] = {"gpu": "h200", "dtype": "fp16"}

@@ -10,13 +10,13 @@ import pytest
 from analysis.figures.labels import names_of
 from analysis.report.sentences import summary
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
 from analysis.tables.column import alike, visible
 from analysis.tables.contrast import families
 from analysis.tables.groups import GROUPS
 from analysis.tables.launched import LAUNCH_SETTINGS, LAUNCHED
 from analysis.tables.point import POINT
 from analysis.tables.table import Results, Tables
+from analysis.workbook.build import build_tables
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC

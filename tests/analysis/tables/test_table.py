@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
-from analysis.tables.write import write_tables
+from analysis.workbook.build import build_tables
+from analysis.workbook.write import write_tables
 from telemetry.clock import US_PER_S
 from telemetry.record.files import read_json, write_json
 from tests.support.record_answers import T0_US

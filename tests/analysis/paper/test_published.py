@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from analysis.paper.published import published
 from analysis.runs.sealed_runs import load
-from analysis.tables.build import build_tables
 from analysis.tables.column import Row
-from analysis.tables.published import published
+from analysis.workbook.build import build_tables
 from tests.support.records import Plan, build_run, window_s, work_w
 
 POINT: dict[str, Any] = {

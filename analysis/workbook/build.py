@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from analysis.energy.run_energy import RunEnergy
+from analysis.paper.comparison import COMPARISON
 from analysis.runs.labels import RunLabels
 from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.about import about
 from analysis.tables.accounting import ACCOUNTING
 from analysis.tables.column import Row
-from analysis.tables.comparison import COMPARISON
 from analysis.tables.conditions import CONDITIONS
 from analysis.tables.engines import ENGINES
 from analysis.tables.forecasts import FORECASTS

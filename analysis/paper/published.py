@@ -7,8 +7,6 @@ from importlib import resources
 from typing import Any, Final
 
 PAPER: Final = "arXiv 2310.03003"
-PAPER_ENGINE: Final = "reference"
-"""The engine that works as the paper's software did: its numbers are held against this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +74,6 @@ def paper_conditions() -> dict[str, Any]:
 
 @cache
 def _content() -> dict[str, Any]:
-    text = resources.files("analysis.tables").joinpath("samsi2023.json").read_text(encoding="utf-8")
+    text = resources.files("analysis.paper").joinpath("samsi2023.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
     return content

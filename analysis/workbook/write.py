@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from analysis.tables.dictionary import DICTIONARY, dictionary
 from analysis.tables.file_metadata import with_pandas_attrs
 from analysis.tables.table import Tables
+from analysis.workbook.dictionary import DICTIONARY, dictionary
 from telemetry.record.files import write_bytes
 
 

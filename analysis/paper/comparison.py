@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
 
+from analysis.paper.published import Published, paper_conditions, published
 from analysis.tables.column import UNIT_OF_ROW, Cell, ColumnsOf, Row
 from analysis.tables.groups import GROUPS
 from analysis.tables.launched import LAUNCH_SETTINGS
-from analysis.tables.point import POINT_BY_NAME, RANDOM
-from analysis.tables.published import PAPER_ENGINE, Published, paper_conditions, published
+from analysis.tables.point import PAPER_ENGINE, POINT_BY_NAME, RANDOM
 from analysis.tables.table import Results, TableKind
 from telemetry.record.spec import RunSpec
 

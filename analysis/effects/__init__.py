@@ -1,0 +1,1 @@
+"""What repeats and grid points say of one another: variance, comparisons, a model of all."""

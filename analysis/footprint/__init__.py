@@ -1,0 +1,1 @@
+"""Carbon, cost and the forms that ask for them, by factors that the user states."""
