@@ -107,6 +107,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "launcher.jobs": {
         *("launcher.config", "launcher.plan", "launcher.slurm", "telemetry", "telemetry.record"),
         *("telemetry.shards", "telemetry.watcher", "workers", "workers.distributed"),
+        "telemetry.sources.nvml",
     },
     # A campaign on this machine ends with what it measured: lazily, as who measures need not draw.
     "launcher.campaign": {

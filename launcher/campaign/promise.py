@@ -9,6 +9,7 @@ from typing import Final
 from launcher.campaign.provenance import source_state
 from launcher.config.errors import BadInputError
 from launcher.config.listing import project_folder
+from launcher.jobs.own_gpus import own_gpus
 from launcher.jobs.submit import require_slurm_path
 from launcher.plan.grid import Grid, Verdict
 from telemetry.command import lacks
@@ -22,8 +23,8 @@ def require_launch(grid: Grid) -> None:
     """Refuse a results folder or prompts that the launch could not use. Nothing is written.
 
     Raises:
-        BadInputError: ranks are to run here and lack a package; the folder cannot be made or
-            written, or Slurm would read more out of its name; a source's prompts are too few or
+        BadInputError: ranks are to run here and lack a package or GPUs; the folder cannot be made
+            or written, or Slurm would read more out of its name; a source's prompts are too few or
             malformed, as far as that can be seen here.
     """
     points = grid.having(Verdict.RUN)
@@ -31,6 +32,12 @@ def require_launch(grid: Grid) -> None:
         for package in _RANKS_NEED:
             if find_spec(package) is None:
                 raise BadInputError(lacks(package, "work"))
+    for point in points:
+        if point.cluster.executor == "local" and point.cluster.device == "cuda":
+            try:
+                own_gpus(os.environ, point.spec.gpus_per_node)
+            except ValueError as error:
+                raise BadInputError(str(error)) from error
     require_slurm_path(grid.results, points)
     for source, prompts in dict.fromkeys((point.source, point.spec.prompts) for point in points):
         if fault := prompts_fault(source, prompts):

@@ -21,6 +21,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from launcher.config.errors import BadInputError
 from launcher.jobs.job import Job, process_identity, run_job
+from launcher.jobs.own_gpus import own_gpus
 from launcher.jobs.setup_lines import guarded, unreadable
 from launcher.jobs.shapes import JobShape, Trial, shape_of
 from launcher.plan.cluster import Cluster
@@ -118,7 +119,7 @@ def submit_array(
     Raises:
         RefusedError: Slurm does not take it; nothing of it is queued.
     """
-    executor = _executor(array.jobs, shape, array.name)
+    executor = executor_of(array.jobs, shape, array.name)
     if after is not None:
         executor.update_parameters(slurm_dependency=f"afterany:{after}")
     try:
@@ -150,7 +151,7 @@ def submit_each(folder: Path, trials: Sequence[Trial]) -> Iterator[tuple[Trial, 
     for trial in trials:
         shape = shape_of(trial)
         with _errors_into(folder / "controllers.log"):
-            job = _executor(folder, shape, "joulegrid").submit(run_job, _job(trial))
+            job = executor_of(folder, shape, "joulegrid").submit(run_job, _job(trial))
         # submitit's controller on this machine: while it lives, so does the attempt.
         try:
             created_us = int(psutil.Process(int(job.job_id)).create_time() * US_PER_S)
@@ -190,8 +191,20 @@ def _errors_into(path: Path) -> Iterator[None]:
         os.close(kept)
 
 
-def _executor(folder: Path, shape: JobShape, name: str) -> Any:
-    cluster = shape.cluster
+def executor_of(folder: Path, shape: JobShape, name: str) -> Any:
+    """Submitit's executor for jobs of one shape."""
+    cluster, request = shape.cluster, shape.cluster.slurm
+    if request is None:
+        local = submitit.LocalExecutor(folder=folder)
+        own = own_gpus(os.environ, shape.gpus_per_node) if shape.gpus_per_node else None
+        local.update_parameters(
+            nodes=shape.nodes,
+            tasks_per_node=shape.ranks_per_node,
+            timeout_min=cluster.timeout_min,
+            gpus_per_node=shape.gpus_per_node,
+            visible_gpus=own or (),
+        )
+        return local
     executor = submitit.AutoExecutor(folder=folder, cluster=cluster.executor)
     executor.update_parameters(
         name=name,
@@ -199,30 +212,26 @@ def _executor(folder: Path, shape: JobShape, name: str) -> Any:
         tasks_per_node=shape.ranks_per_node,
         timeout_min=cluster.timeout_min,
     )
-    if shape.gpus_per_node and cluster.slurm is None:
-        executor.update_parameters(gpus_per_node=shape.gpus_per_node)
-    request = cluster.slurm
-    if request is not None:
-        additional: dict[str, Any] = {"no_requeue": True}
-        if request.exclusive:
-            additional["exclusive"] = True
-        for option in ("account", "qos", "constraint", "mem"):
-            if (value := getattr(request, option)) is not None:
-                additional[option] = value
-        executor.update_parameters(
-            cpus_per_task=request.cpus_per_task,
-            slurm_array_parallelism=request.array_parallelism,
-            slurm_additional_parameters=additional,
-            slurm_setup=guarded(request.setup, folder),
-            slurm_signal_delay_s=_SIGNAL_DELAY_S,
-            # submitit's own default is a word that sites with checked keys refuse.
-            slurm_wckey=request.wckey,
-        )
-        if shape.gpus_per_node:
-            kind = f"{request.gpu_type}:" if request.gpu_type else ""
-            executor.update_parameters(slurm_gpus_per_node=f"{kind}{shape.gpus_per_node}")
-        if request.partition is not None:
-            executor.update_parameters(slurm_partition=request.partition)
+    additional: dict[str, Any] = {"no_requeue": True}
+    if request.exclusive:
+        additional["exclusive"] = True
+    for option in ("account", "qos", "constraint", "mem"):
+        if (value := getattr(request, option)) is not None:
+            additional[option] = value
+    executor.update_parameters(
+        cpus_per_task=request.cpus_per_task,
+        slurm_array_parallelism=request.array_parallelism,
+        slurm_additional_parameters=additional,
+        slurm_setup=guarded(request.setup, folder),
+        slurm_signal_delay_s=_SIGNAL_DELAY_S,
+        # submitit's own default is a word that sites with checked keys refuse.
+        slurm_wckey=request.wckey,
+    )
+    if shape.gpus_per_node:
+        kind = f"{request.gpu_type}:" if request.gpu_type else ""
+        executor.update_parameters(slurm_gpus_per_node=f"{kind}{shape.gpus_per_node}")
+    if request.partition is not None:
+        executor.update_parameters(slurm_partition=request.partition)
     return executor
 
 

@@ -18,7 +18,8 @@ _BARE = """
 import sys
 from importlib.machinery import PathFinder
 
-EXTRAS = {"jinja2", "matplotlib", "plotly", "scipy", "statsmodels", "rocrate", "cryptography", "rfc3161_client", "sigstore",
+EXTRAS = {"jinja2", "matplotlib", "plotly", "scipy", "statsmodels", "rocrate",
+          "cryptography", "rfc3161_client", "sigstore",
           "torch", "hydra", "omegaconf", "submitit", "datasets"}
 
 

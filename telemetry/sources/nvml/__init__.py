@@ -19,6 +19,6 @@
 - `xid`: the driver's error reports about GPUs, as they come.
 
 Public: `Driver`, `DriverRights`, `EnergyCounter`, `GpuRights`, `NoDriverError`, `NvmlReadings`,
-`VISIBLE`, `driver_cuda_version`, `is_unsupported`, `present_boards`, `present_gpus`, `read_rights`,
-`read_visible_gpus`.
+`VISIBLE`, `driver_cuda_version`, `is_unsupported`, `present_boards`, `present_gpus`,
+`present_numbers`, `read_rights`, `read_visible_gpus`.
 """
