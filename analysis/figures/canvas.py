@@ -6,7 +6,7 @@ take the page's own colour, so a figure is readable in light and in dark.
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +15,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.figures.chart import Chart
+from analysis.figures.palette import without_variables
 from telemetry.terminal import printable_lines
 
 # M. Okabe and K. Ito, Color Universal Design, jfly.uni-koeln.de/color: without black and yellow,
@@ -64,9 +66,14 @@ _STYLE: Final[Any] = {
     "legend.frameon": False,
     "legend.fontsize": 9.0,
     "hatch.linewidth": 0.6,
+    # TrueType: what publishers ask for, and text that can be searched.
+    "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
-_WIDTH_IN: Final = 8.0
+WIDTH_IN: Final = 8.0
+"""Width of every figure in inches."""
+# A hundredth of a point is less than any screen shows.
+_LONG_NUMBER: Final = re.compile(r"(\d\.\d\d)\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +86,18 @@ class DrawnFigure:
     """Heading of the figure, without a full stop."""
     caption: str
     """What is seen, in one or two sentences."""
+    alt: str = ""
+    """What is seen, for who cannot see it; empty when nothing is drawn."""
     svg: str | None
     """None when there is nothing to draw."""
     reason: str | None
     """Why there is nothing to draw; None when there is."""
     simulated: bool
     """True when anything drawn is simulated; False when nothing is drawn."""
+    plot: Mapping[str, Any] | None = None
+    """What plotly draws on the page: data and layout; None where there is the picture alone."""
+    chart: Chart | None = None
+    """What it was drawn from, for a PDF; None where it was not drawn from a chart."""
 
 
 @contextmanager
@@ -98,7 +111,7 @@ def style() -> Iterator[None]:
 
 def new_figure(panels: int, height_in: float) -> tuple[Figure, list[Axes]]:
     """A figure of `panels` panels side by side."""
-    figure = Figure(figsize=(_WIDTH_IN, height_in))
+    figure = Figure(figsize=(WIDTH_IN, height_in))
     axes = figure.subplots(1, panels, squeeze=False)
     return figure, list(axes[0])
 
@@ -132,12 +145,13 @@ def to_svg(figure: Figure, key: str) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", text)
     text = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{key}-\1"', text)
+    text = re.sub(r' d="[^"]*"', lambda path: _LONG_NUMBER.sub(r"\1", path.group()), text)
     return text.replace(INK, "currentColor").strip() + "\n"
 
 
 def standalone(svg: str) -> str:
     """The figure as a file of its own: dark ink on white, wherever it is shown."""
-    head, end, rest = svg.partition(">")
+    head, end, rest = without_variables(svg).partition(">")
     return head + end + _PAPER + rest.replace("currentColor", _PAGE_INK)
 
 

@@ -1,0 +1,379 @@
+"""Interactive: a chart as the data and layout of plotly, which the page draws.
+
+Plotly itself is not needed here: its figures are JSON. A colour is the name of a style variable of
+the page, `@plot-3` or `@ink`, which `chart.js` resolves in light and in dark.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from analysis.figures.chart import Chart, Mark, Panel, Series
+from analysis.figures.palette import name_of
+from analysis.figures.places import bars
+from analysis.figures.said import digits, hover_lines
+
+# Digits of a number of a plot: more than the highest screen has dots.
+_DIGITS: Final = 6
+# Room between two panels, as a share of the whole.
+_BETWEEN: Final = 0.09
+# Hatches tell bars apart for who sees no colours, in the words of plotly.
+_SHAPES: Final = ("", "/", ".", "x", "\\", "+", "-")
+# Lines of more points have no symbol and no hover text each: the page makes it of the numbers.
+_MANY: Final = 200
+
+
+def plot(chart: Chart) -> dict[str, Any] | None:
+    """Data and layout of the chart; None when there is nothing to draw.
+
+    Traces carry in `meta` what the page filters and redraws them by: `axes` and `labels` of each
+    mark by its place in the trace, shared ones once, and whether whiskers belong to it.
+    """
+    if not chart.panels:
+        return None
+    data: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"shapes": [], "annotations": []}
+    columns = min(chart.columns, len(chart.panels))
+    seen: set[str] = set()
+    for index, panel in enumerate(chart.panels):
+        number = "" if not index else str(index + 1)
+        for trace in _traces(panel, number):
+            group = trace.get("legendgroup", "")
+            trace["showlegend"] = bool(group) and group not in seen
+            seen.add(group)
+            data.append(trace)
+        _lay_out(layout, panel, number, named=not _same_names(chart, index, columns))
+    layout["showlegend"] = sum(trace["showlegend"] for trace in data) > 1 or any(
+        trace["showlegend"] and trace["meta"].get("shade") for trace in data
+    )
+    layout["meta"] = {
+        "columns": columns,
+        "panels": len(chart.panels),
+        "rows": [_rows(panel) for panel in chart.panels],
+        "sideways": [panel.sideways for panel in chart.panels],
+        "labels": list(chart.told_labels()),
+        "simulated": chart.simulated,
+        "between": _BETWEEN,
+    }
+    return {"data": data, "layout": layout}
+
+
+def _same_names(chart: Chart, index: int, columns: int) -> bool:
+    """Whether the panel to the left names the same categories."""
+    own = chart.panels[index]
+    left = chart.panels[index - 1] if index % columns else None
+    return left is not None and own.sideways and left.categories == own.categories
+
+
+def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
+    traces = [*_shades(panel, number)]
+    placed = bars(panel)
+    for index, series in enumerate(panel.series):
+        if not series.marks:
+            continue
+        common: dict[str, Any] = {
+            "name": series.name,
+            "legendgroup": series.name,
+            "xaxis": f"x{number}",
+            "yaxis": f"y{number}",
+        }
+        if series.kind == "bar":
+            own = [placed.get((index, place)) for place in range(len(series.marks))]
+            common |= {
+                "type": "bar",
+                "width": [None if bar is None else _number(bar.width) for bar in own],
+                "base": [0.0 if bar is None else _number(bar.base) for bar in own],
+                "marker": {
+                    "color": f"@{name_of(series.colour)}",
+                    "line": {"width": 0},
+                    "pattern": {
+                        "shape": ""
+                        if panel.stacked
+                        else _SHAPES[(series.colour or 0) % len(_SHAPES)],
+                        "fgcolor": "@card",
+                        "fillmode": "overlay",
+                        "size": 7,
+                        "solidity": 0.25,
+                    },
+                },
+            }
+            at = [
+                mark.x if bar is None else bar.at
+                for mark, bar in zip(series.marks, own, strict=True)
+            ]
+            base = [0.0 if bar is None else bar.base for bar in own]
+        else:
+            common |= _look(series)
+            at, base = [mark.x for mark in series.marks], [0.0] * len(series.marks)
+        traces.extend(_fillings(panel, series, common) if series.kind == "band" else ())
+        if series.kind != "band":
+            traces.append(_values(panel, series, common, at, base))
+    return traces
+
+
+def _values(
+    panel: Panel, series: Series, trace: dict[str, Any], at: Sequence[float], base: Sequence[float]
+) -> dict[str, Any]:
+    """A trace of the values with their intervals, texts and what is said of each."""
+    marks = series.marks
+    along, across = ("y", "x") if panel.sideways else ("x", "y")
+    trace = {
+        **trace,
+        along: [_number(each) for each in at],
+        across: [_number(mark.y) for mark in marks],
+    }
+    if series.kind == "bar" and panel.sideways:
+        trace["orientation"] = "h"
+    whiskers = _whiskers([(mark.y, mark.low, mark.high) for mark in marks], series)
+    if whiskers:
+        trace[f"error_{across}"] = whiskers
+    beside = _whiskers([(mark.x, mark.x_low, mark.x_high) for mark in marks], series)
+    if beside:
+        trace[f"error_{along}"] = beside
+    meta = _meta(marks)
+    if len(marks) > _MANY:
+        trace["hovertemplate"] = _template(panel, series)
+    else:
+        trace["hovertext"] = [
+            "<br>".join(_safe(line) for line in hover_lines(panel, mark, series.name))
+            for mark in marks
+        ]
+        trace["hoverinfo"] = "text"
+    if any(mark.text for mark in marks):
+        if series.kind == "bar":
+            # Bars of plotly would write it over their own whiskers.
+            meta["printed"] = [
+                [_safe(mark.text), _number(each), _number(_edge(mark, start))]
+                for mark, each, start in zip(marks, at, base, strict=True)
+            ]
+        else:
+            trace["text"] = [_safe(mark.text) for mark in marks]
+            trace["textposition"] = "middle right" if panel.sideways else "top right"
+            trace["mode"] = f"{trace['mode']}+text"
+    trace["meta"] = meta
+    return trace
+
+
+def _edge(mark: Mark, base: float) -> float:
+    value = mark.y or 0.0
+    return base + max(value, mark.high if mark.high is not None else value)
+
+
+def _look(series: Series) -> dict[str, Any]:
+    colour = f"@{name_of(series.colour)}"
+    symbol = series.symbol or ("circle" if series.kind == "points" else None)
+    look: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers" if series.kind == "points" else "lines+markers" if symbol else "lines",
+        "line": {"color": colour, "dash": series.dash, "width": 1.8},
+    }
+    if series.kind == "step":
+        look["line"]["shape"] = "hv"
+    if series.kind == "area":
+        look |= {"fill": "tozeroy", "fillcolor": f"{colour}/0.22"}
+    if symbol:
+        look["marker"] = {"color": colour, "symbol": symbol, "size": 8}
+        if any(mark.labels for mark in series.marks):
+            look["marker"]["symbol"] = [
+                f"{symbol}-open" if mark.labels else symbol for mark in series.marks
+            ]
+    return look
+
+
+def _fillings(panel: Panel, series: Series, common: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A band is two lines without ink, and what lies between them."""
+    along, across = ("y", "x") if panel.sideways else ("x", "y")
+    at = [_number(mark.x) for mark in series.marks]
+    edges = [[_number(getattr(mark, end)) for mark in series.marks] for end in ("low", "high")]
+    made = []
+    for values, fill in zip(edges, (None, f"tonext{across}"), strict=True):
+        trace: dict[str, Any] = {
+            **common,
+            "mode": "lines",
+            "line": {"width": 0, "color": f"@{name_of(series.colour)}"},
+            along: at,
+            across: values,
+            "hoverinfo": "skip",
+            "meta": _meta(series.marks),
+        }
+        if fill is None:
+            # Its place in the legend is that of what lies between.
+            trace["legendgroup"] = ""
+            trace["meta"]["with"] = series.name
+        else:
+            trace |= {"fill": fill, "fillcolor": f"@{name_of(series.colour)}/0.22"}
+        made.append(trace)
+    return made
+
+
+def _shades(panel: Panel, number: str) -> list[dict[str, Any]]:
+    """Shaded stretches: one trace a name, from 0 to 1 of an axis of its own."""
+    named: dict[str, list[Any]] = {}
+    for shade in panel.shades:
+        if shade.axis == "x" and not panel.sideways:
+            named.setdefault(shade.name, []).append(shade)
+    traces = []
+    for name, shades in named.items():
+        ends = [
+            end
+            for shade in shades
+            for end in (
+                _number(shade.low),
+                _number(shade.low),
+                _number(shade.high),
+                _number(shade.high),
+                None,
+            )
+        ]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "legendgroup": name,
+                "xaxis": f"x{number}",
+                "yaxis": f"y{number or 1}9",
+                "x": ends,
+                "y": [0, 1, 1, 0, None] * len(shades),
+                "fill": "toself",
+                "fillcolor": f"@{name_of(shades[0].colour)}/0.2",
+                "line": {"width": 0, "color": f"@{name_of(shades[0].colour)}"},
+                "hoverinfo": "name",
+                "hoveron": "fills",
+                "meta": {"shade": True},
+            }
+        )
+    return traces
+
+
+def _lay_out(layout: dict[str, Any], panel: Panel, number: str, *, named: bool) -> None:
+    """Axes, reference lines and titles of one panel; the page sets where it stands."""
+    argument: dict[str, Any] = {"title": {"text": _safe(panel.x_label)}, "type": panel.x_scale}
+    value: dict[str, Any] = {"title": {"text": _safe(panel.y_label)}, "type": panel.y_scale}
+    if panel.categories is not None:
+        count = len(panel.categories)
+        ends = [count - 0.5, -0.5] if panel.sideways else [-0.5, count - 0.5]
+        names = [_safe(name).replace("\n", "<br>") for name in panel.categories]
+        argument |= {"tickvals": list(range(count)), "ticktext": names, "range": ends}
+        argument |= {"showgrid": False, "zeroline": False, "type": "linear"}
+        if not named:
+            argument["showticklabels"] = False
+    elif panel.ticks:
+        argument |= {"tickvals": list(panel.ticks), "ticktext": [digits(at) for at in panel.ticks]}
+    if panel.y_percent:
+        value["tickformat"] = ".0%"
+    if panel.from_zero and panel.y_scale == "linear":
+        value["rangemode"] = "tozero"
+    for axis, given in ((argument, panel.x_range), (value, panel.y_range)):
+        if given is not None:
+            log = axis["type"] == "log"
+            axis["range"] = [math.log10(end) if log else end for end in given]
+    argument["meta"], value["meta"] = "argument", "value"
+    along, across = ("y", "x") if panel.sideways else ("x", "y")
+    layout[f"{along}axis{number}"] = argument
+    layout[f"{across}axis{number}"] = value
+    if panel.shades:
+        layout[f"yaxis{number or 1}9"] = {
+            **{"overlaying": f"y{number}", "range": [0, 1], "visible": False},
+            **{"fixedrange": True, "anchor": f"x{number}"},
+        }
+    for line in panel.lines:
+        across_x = (line.axis == "x") != panel.sideways
+        on, over = ("x", "y") if across_x else ("y", "x")
+        layout["shapes"].append(
+            {
+                "type": "line",
+                f"{on}ref": f"{on}{number}",
+                f"{over}ref": f"{over}{number} domain",
+                **{f"{on}0": _number(line.at), f"{on}1": _number(line.at)},
+                **{f"{over}0": 0, f"{over}1": 1},
+                "line": {"color": f"@{name_of(line.colour)}", "width": 1.2, "dash": line.dash},
+                "meta": line.name,
+            }
+        )
+    for shade in panel.shades:
+        if shade.axis == "y" or panel.sideways:
+            on, over = ("y", "x") if (shade.axis == "y") != panel.sideways else ("x", "y")
+            layout["shapes"].append(
+                {
+                    "type": "rect",
+                    "layer": "below",
+                    f"{on}ref": f"{on}{number}",
+                    f"{over}ref": f"{over}{number} domain",
+                    **{f"{on}0": _number(shade.low), f"{on}1": _number(shade.high)},
+                    **{f"{over}0": 0, f"{over}1": 1},
+                    "fillcolor": f"@{name_of(shade.colour)}/0.15",
+                    "line": {"width": 0},
+                    "meta": shade.name,
+                }
+            )
+    if panel.title:
+        layout["annotations"].append(
+            {
+                "text": f"<b>{_safe(panel.title)}</b>",
+                **{"xref": f"x{number} domain", "yref": f"y{number} domain", "x": 0, "y": 1},
+                **{"xanchor": "left", "yanchor": "bottom", "showarrow": False},
+            }
+        )
+
+
+def _rows(panel: Panel) -> int:
+    """How many bars or lines of names stand one above the other; 0 for a panel that stands."""
+    if not (panel.sideways and panel.categories is not None):
+        return 0
+    most = 1 if panel.stacked else max(1, sum(one.kind == "bar" for one in panel.series))
+    lines = max((name.count("\n") + 1 for name in panel.categories), default=1)
+    return len(panel.categories) * max(most, lines)
+
+
+def _whiskers(
+    ends: Sequence[tuple[float | None, float | None, float | None]], series: Series
+) -> dict[str, Any] | None:
+    """Error bars of plotly: how far each end lies from the value; None where none is known."""
+    if all(low is None or value is None for value, low, _ in ends):
+        return None
+    below, above = [], []
+    for value, low, high in ends:
+        known = value is not None and low is not None and high is not None
+        below.append(_number(value - low) if known else 0)  # type: ignore[operator]
+        above.append(_number(high - value) if known else 0)  # type: ignore[operator]
+    look = {"thickness": 1.4, "width": 3}
+    colour = "@ink" if series.kind == "bar" else f"@{name_of(series.colour)}"
+    return {
+        **{"type": "data", "symmetric": False, "array": above, "arrayminus": below},
+        **{"color": colour, **look},
+    }
+
+
+def _meta(marks: Sequence[Mark]) -> dict[str, Any]:
+    """Axes of the marks: those that all share once, else one a mark."""
+    first = dict(marks[0].axes)
+    if all(mark.axes == first for mark in marks):
+        return {"axes": first} if first else {}
+    return {"axes": [dict(mark.axes) for mark in marks]}
+
+
+def _template(panel: Panel, series: Series) -> str:
+    """What is said of a point of a long line, whose numbers plotly fills in."""
+    across, along = ("x", "y") if panel.sideways else ("y", "x")
+    first = next(iter(series.marks))
+    head = [*first.hover.splitlines(), series.name]
+    told = [_safe(line) for line in dict.fromkeys(head) if line]
+    told.append(f"{_safe(panel.y_label)}: %{{{across}:.5~g}}")
+    told.append(f"{_safe(panel.x_label)}: %{{{along}:.5~g}}")
+    if first.labels:
+        told.append(_safe("Not a plain measurement: " + ", ".join(first.labels)))
+    return "<br>".join(told) + "<extra></extra>"
+
+
+def _number(value: float | None) -> float | int | None:
+    """A number in as many digits as are seen."""
+    if value is None:
+        return None
+    rounded = float(f"{value:.{_DIGITS}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 10**_DIGITS else rounded
+
+
+def _safe(text: str) -> str:
+    """Text that plotly shows as it is: it reads some HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,399 @@
+"""Static: a chart on paper, by matplotlib: SVG and PDF that are the same every time.
+
+What is drawn stands whole inside the picture: the legend has as many columns as fit the width, and
+names that are wider than the picture are broken.
+"""
+
+import io
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+)
+
+from analysis.figures.canvas import HATCHES, INK, WIDTH_IN, plain, style, to_svg, watermark
+from analysis.figures.chart import Chart, Mark, Panel, Series
+from analysis.figures.palette import hex_of, with_variables
+from analysis.figures.places import bars
+from analysis.figures.said import digits
+
+_LINES: Final = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+_MARKERS: Final = {
+    **{"circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "triangle-down": "v"},
+    **{"cross": "P", "x": "X"},
+}
+# Height of a panel that stands, and what one that lies needs beside its bars.
+_PANEL_IN: Final = 3.0
+_AROUND_IN: Final = 0.8
+# Height of a bar, of a line of its name, and of the room between two categories.
+_BAR_IN, _NAME_IN, _GAP_IN = 0.24, 0.165, 0.12
+# Height of the title, and of a line of the legend.
+_TITLE_IN, _LEGEND_IN = 0.42, 0.21
+# Letters of 9 points of a title, a label and the legend that stand side by side in the width.
+_WIDE_CHARS: Final = 92
+# A handle and the room around an entry of the legend.
+_ENTRY_IN: Final = 0.62
+_POINTS_PER_IN: Final = 72.0
+# Names of categories under standing bars that are longer in all are turned.
+_FLAT_CHARS: Final = 60
+# An axis of more decades has ticks at tens alone.
+_FEW_DECADES: Final = 2.5
+
+
+def svg(chart: Chart) -> str | None:
+    """The chart as an SVG element of a page; None when there is nothing to draw."""
+    if not chart.panels:
+        return None
+    with style():
+        return with_variables(to_svg(drawn(chart), chart.key))
+
+
+def pdf(chart: Chart) -> bytes | None:
+    """The chart as a PDF for a paper, its text as text; None when there is nothing to draw."""
+    if not chart.panels:
+        return None
+    sink = io.BytesIO()
+    nothing = dict.fromkeys(("CreationDate", "Creator", "ModDate", "Producer"))
+    with style():
+        drawn(chart).savefig(sink, format="pdf", metadata=nothing)
+    return sink.getvalue()
+
+
+def drawn(chart: Chart) -> Figure:
+    """The chart as matplotlib has it; within `style()`."""
+    columns = min(chart.columns, len(chart.panels))
+    rows = math.ceil(len(chart.panels) / columns)
+    entries = _entries(chart)
+    abreast = _abreast(list(entries))
+    lines = math.ceil(len(entries) / abreast) * max(
+        (name.count("\n") + 1 for name in entries), default=1
+    )
+    heights = [
+        max(map(_height_in, chart.panels[row * columns : (row + 1) * columns]))
+        for row in range(rows)
+    ]
+    figure = Figure(figsize=(WIDTH_IN, sum(heights) + _TITLE_IN + _LEGEND_IN * lines))
+    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
+    axes = [each for row in grid for each in row]
+    for spare in axes[len(chart.panels) :]:
+        spare.remove()
+    for index, (panel, each) in enumerate(zip(chart.panels, axes, strict=False)):
+        same = index % columns and chart.panels[index - 1].categories == panel.categories
+        _draw(each, panel, named=not same)
+        if chart.simulated:
+            watermark(each, small=columns > 1)
+    figure.suptitle(
+        "\n".join(textwrap.wrap(plain(chart.title), _WIDE_CHARS - 10)),
+        **{"x": 0.012, "ha": "left", "fontsize": 11.5, "fontweight": "bold"},
+    )
+    _tell_labels(chart, axes[0], columns)
+    if entries:
+        figure.legend(
+            list(entries.values()), list(entries), loc="outside lower center", ncols=abreast
+        )
+    return figure
+
+
+def _tell_labels(chart: Chart, axes: Axes, columns: int) -> None:
+    """What the numbers are not stands in the picture itself: it travels without its caption."""
+    told = "; ".join(chart.told_labels())
+    if told:
+        wide = _WIDE_CHARS // columns
+        lines = textwrap.wrap(plain(told[0].upper() + told[1:]), wide)
+        title = [axes.get_title(loc="left")] if chart.panels[0].title else []
+        axes.set_title("\n".join([*lines, *title]), loc="left", fontsize=8.5, fontweight="normal")
+
+
+def _entries(chart: Chart) -> Mapping[str, Any]:
+    """What the legend has, each name once, with what stands for it."""
+    found: dict[str, Any] = {}
+    for panel in chart.panels:
+        for index, series in enumerate(panel.series):
+            if series.name and series.printed and series.marks:
+                found.setdefault(_entry(series.name), _handle(series, _hatch(panel, index)))
+        for shade in panel.shades:
+            if shade.name:
+                colour = hex_of(shade.colour, INK)
+                found.setdefault(_entry(shade.name), Patch(color=colour, alpha=0.22, linewidth=0))
+        for line in panel.lines:
+            if line.name:
+                look = {"color": hex_of(line.colour, INK), "linestyle": _LINES[line.dash]}
+                found.setdefault(_entry(line.name), Line2D([], [], **look))
+    # One thing alone needs no name that the title and the axis do not have.
+    return found if len(found) > 1 or any(one.shades for one in chart.panels) else {}
+
+
+def _entry(name: str) -> str:
+    return "\n".join(textwrap.wrap(plain(name), _WIDE_CHARS)) or "-"
+
+
+def _handle(series: Series, hatch: str) -> Any:
+    colour = hex_of(series.colour, INK)
+    if series.kind in {"bar", "band", "area"}:
+        if series.kind == "bar":
+            return Patch(facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0.4)
+        return Patch(facecolor=colour, alpha=0.25, linewidth=0)
+    symbol = series.symbol or ("circle" if series.kind == "points" else None)
+    return Line2D(
+        *([], []),
+        color=colour,
+        linestyle="none" if series.kind == "points" else _LINES[series.dash],
+        marker=_MARKERS[symbol] if symbol else "none",
+        markersize=5,
+    )
+
+
+def _abreast(names: Sequence[str]) -> int:
+    """How many entries of the legend stand side by side and are whole."""
+    if not names:
+        return 1
+    renderer = FigureCanvasAgg(Figure(dpi=_POINTS_PER_IN)).get_renderer()
+    font = FontProperties(family="DejaVu Sans", size=9.0)
+    widest = max(
+        renderer.get_text_width_height_descent(line, font, ismath=False)[0]
+        for name in names
+        for line in name.splitlines()
+    )
+    room = (WIDTH_IN - 0.2) / (widest / _POINTS_PER_IN + _ENTRY_IN)
+    return max(1, min(len(names), int(room)))
+
+
+def _height_in(panel: Panel) -> float:
+    if not (panel.sideways and panel.categories is not None):
+        return _PANEL_IN + (_NAME_IN if panel.title else 0.0)
+    counts = [0.0] * len(panel.categories)
+    for series in panel.series:
+        if series.printed:
+            for index in {round(mark.x) for mark in series.marks}:
+                counts[index] += 1.0 if series.kind == "bar" else 0.5
+    most = 1.0 if panel.stacked else max((1.0, *counts))
+    lines = max((name.count("\n") + 1 for name in panel.categories), default=1)
+    row = max(_BAR_IN * most, _NAME_IN * lines) + _GAP_IN
+    return _AROUND_IN + row * len(panel.categories)
+
+
+def _hatch(panel: Panel, index: int) -> str:
+    """Tells bars apart that no colour does: of a stack the ninth and later alone."""
+    colour = panel.series[index].colour
+    if colour is None or panel.stacked:
+        return HATCHES[1] if index >= len(HATCHES) and panel.stacked else ""
+    return HATCHES[colour % len(HATCHES)]
+
+
+def _draw(axes: Axes, panel: Panel, *, named: bool) -> None:
+    for shade in panel.shades:
+        across = (shade.axis == "x") != panel.sideways
+        (axes.axvspan if across else axes.axhspan)(
+            shade.low, shade.high, color=hex_of(shade.colour, INK), alpha=0.18, linewidth=0
+        )
+    for line in panel.lines:
+        across = (line.axis == "x") != panel.sideways
+        (axes.axvline if across else axes.axhline)(
+            line.at, color=hex_of(line.colour, INK), linestyle=_LINES[line.dash], linewidth=0.9
+        )
+    partly = any(mark.labels for mark in panel.marks()) and not all(
+        mark.labels for mark in panel.marks()
+    )
+    for index, series in enumerate(panel.series):
+        if series.printed and series.marks:
+            if series.kind == "bar":
+                _draw_bars(axes, panel, index, hollow=partly)
+            elif series.kind in {"band", "area"}:
+                _fill(axes, panel, series)
+            else:
+                _join(axes, panel, series, hollow=partly)
+    _set_axes(axes, panel, named=named)
+
+
+def _draw_bars(axes: Axes, panel: Panel, index: int, *, hollow: bool) -> None:
+    series = panel.series[index]
+    placed = bars(panel)
+    for number, mark in enumerate(series.marks):
+        if mark.y is None:
+            continue
+        bar = placed[index, number]
+        look: dict[str, Any] = {
+            "color": hex_of(series.colour, INK),
+            "hatch": _hatch(panel, index),
+            "edgecolor": "white",
+            "linewidth": 0.4,
+            "alpha": 0.6 if hollow and mark.labels else 1.0,
+        }
+        if panel.sideways:
+            axes.barh([bar.at], [mark.y], height=bar.width, left=bar.base, **look)
+        else:
+            axes.bar([bar.at], [mark.y], width=bar.width, bottom=bar.base, **look)
+        _whisker(axes, panel, mark, at=bar.at, colour=INK, base=bar.base)
+        if mark.text:
+            _print(axes, panel, mark, at=bar.at, base=bar.base)
+
+
+def _join(axes: Axes, panel: Panel, series: Series, *, hollow: bool) -> None:
+    colour = hex_of(series.colour, INK)
+    symbol = series.symbol or ("circle" if series.kind == "points" else None)
+    x = [mark.x for mark in series.marks]
+    y = [math.nan if mark.y is None else mark.y for mark in series.marks]
+    if series.kind != "points":
+        axes.plot(
+            *((y, x) if panel.sideways else (x, y)),
+            color=colour,
+            linestyle=_LINES[series.dash],
+            linewidth=1.4,
+            drawstyle="steps-post" if series.kind == "step" else "default",
+        )
+    for mark in series.marks:
+        if mark.y is None:
+            continue
+        _whisker(axes, panel, mark, at=mark.x, colour=colour)
+        if symbol:
+            axes.plot(
+                *(([mark.y], [mark.x]) if panel.sideways else ([mark.x], [mark.y])),
+                color=colour,
+                linestyle="none",
+                marker=_MARKERS[symbol],
+                markersize=5,
+                markerfacecolor="none" if hollow and mark.labels else colour,
+            )
+        if mark.text:
+            _print(axes, panel, mark, at=mark.x)
+
+
+def _fill(axes: Axes, panel: Panel, series: Series) -> None:
+    x = [mark.x for mark in series.marks]
+    if series.kind == "band":
+        low = [math.nan if mark.low is None else mark.low for mark in series.marks]
+        high = [math.nan if mark.high is None else mark.high for mark in series.marks]
+    else:
+        low = [0.0 for _ in series.marks]
+        high = [math.nan if mark.y is None else mark.y for mark in series.marks]
+    fill = axes.fill_betweenx if panel.sideways else axes.fill_between
+    fill(x, low, high, color=hex_of(series.colour, INK), alpha=0.22, linewidth=0)
+
+
+def _whisker(
+    axes: Axes, panel: Panel, mark: Mark, *, at: float, colour: str, base: float = 0.0
+) -> None:
+    """The mark's intervals; in a stack the stretch's own, at its end."""
+    look: dict[str, Any] = {
+        "color": colour,
+        "linewidth": 1.2,
+        "zorder": 3,
+        "solid_capstyle": "butt",
+    }
+    ends = [(mark.low, mark.high, False), (mark.x_low, mark.x_high, True)]
+    for low, high, along in ends:
+        if low is None or high is None:
+            continue
+        if along:
+            (axes.plot)(
+                *(
+                    ([mark.y, mark.y], [low, high])
+                    if panel.sideways
+                    else ([low, high], [mark.y] * 2)
+                ),
+                **look,
+            )
+        else:
+            values = [low + base, high + base]
+            axes.plot(*((values, [at, at]) if panel.sideways else ([at, at], values)), **look)
+            # Ends that are seen where a whisker is shorter than its mark.
+            tick = {"marker": "|" if panel.sideways else "_", "linestyle": "none", "markersize": 5}
+            axes.plot(
+                *((values, [at, at]) if panel.sideways else ([at, at], values)), **{**look, **tick}
+            )
+
+
+def _print(axes: Axes, panel: Panel, mark: Mark, *, at: float, base: float = 0.0) -> None:
+    """The mark's text stands past its whisker, so that neither hides the other."""
+    edge = base + max(mark.y or 0.0, mark.high if mark.high is not None else mark.y or 0.0)
+    across = panel.sideways
+    axes.annotate(
+        plain(mark.text),
+        (edge, at) if across else (at, edge),
+        xytext=(4, 0) if across else (0, 4),
+        textcoords="offset points",
+        va="center" if across else "bottom",
+        ha="left" if across else "center",
+        fontsize=8.5,
+    )
+
+
+def _set_axes(axes: Axes, panel: Panel, *, named: bool) -> None:
+    value, argument = (axes.xaxis, axes.yaxis) if panel.sideways else (axes.yaxis, axes.xaxis)
+    argument.set_label_text(plain(panel.x_label))
+    value.set_label_text(plain(panel.y_label))
+    axes.grid(visible=False, axis="y" if panel.sideways else "x")
+    axes.grid(visible=True, axis="x" if panel.sideways else "y")
+    texts = any(mark.text for mark in panel.marks())
+    room = 0.2 if texts else 0.05
+    axes.margins(**{"x": room if panel.sideways else 0.04, "y": 0.04 if panel.sideways else room})
+    set_scale = {"x": axes.set_xscale, "y": axes.set_yscale}
+    set_range = {"x": axes.set_xlim, "y": axes.set_ylim}
+    of = {"x": ("y" if panel.sideways else "x"), "y": ("x" if panel.sideways else "y")}
+    for name, axis, scale in (("x", argument, panel.x_scale), ("y", value, panel.y_scale)):
+        if scale == "log":
+            set_scale[of[name]]("log")
+            _log_ticks(axes, axis, of[name])
+        elif name == "y" or panel.categories is None:
+            axis.set_major_locator(MaxNLocator(nbins=5 if panel.sideways else 6))
+            axis.set_major_formatter(FuncFormatter(lambda at, _: digits(at)))
+    if panel.y_percent:
+        value.set_major_formatter(PercentFormatter(xmax=1))
+    if panel.from_zero and panel.y_scale == "linear":
+        set_range[of["y"]](0.0)
+    if panel.categories is not None:
+        _name_categories(axes, panel, named=named)
+    elif panel.ticks:
+        argument.set_ticks(list(panel.ticks), [digits(tick) for tick in panel.ticks])
+        argument.set_ticks([], minor=True)
+    for name, given in (("x", panel.x_range), ("y", panel.y_range)):
+        if given is not None:
+            set_range[of[name]](given)
+    if panel.title:
+        axes.set_title(plain(panel.title), loc="left", fontsize=9.5)
+
+
+def _name_categories(axes: Axes, panel: Panel, *, named: bool) -> None:
+    names = [plain(name) for name in panel.categories or ()]
+    at = list(range(len(names)))
+    ends = (-0.5, len(names) - 0.5)
+    if panel.sideways:
+        axes.set_yticks(at, names if named else [""] * len(names), fontsize=9)
+        axes.set_ylim(*reversed(ends))
+        return
+    long = sum(map(len, names)) > _FLAT_CHARS
+    turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if long else {}
+    axes.set_xticks(at, names, fontsize=9, **turned)
+    axes.set_xlim(*ends)
+
+
+def _log_ticks(axes: Axes, axis: Any, name: str) -> None:
+    """Ticks at 1, 2 and 5 of each decade where there are few, as plain numbers."""
+    low, high = axes.get_xlim() if name == "x" else axes.get_ylim()
+    few = low > 0 and math.log10(high / low) < _FEW_DECADES
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda at, _: digits(at)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def picture_texts(figure: Figure) -> Iterator[Any]:
+    """Every text of a picture that stands somewhere: to see that all are inside it."""
+    yield from figure.texts
+    yield from figure.legends
+    for axes in figure.axes:
+        yield axes.title
+        yield from axes.texts
+        yield from (*axes.get_xticklabels(), *axes.get_yticklabels())
