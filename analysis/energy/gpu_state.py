@@ -19,9 +19,8 @@ SM_CLOCK: Final = "sm_clock_mhz"
 THROTTLE: Final = "throttle_reasons"
 STATE_FIELDS: Final = (TEMPERATURE, SM_CLOCK, THROTTLE)
 """Fields that tell of a GPU's state."""
-# Bits of nvmlDeviceGetCurrentClocksEventReasons that hold a clock below what was asked for (nvml.h
-# of the CUDA toolkit); idle, application clocks and display clocks are what somebody chose.
-_HOLDS: Final = {
+# nvml.h of the CUDA toolkit; idle, application clocks and display clocks are what somebody chose.
+HOLDS: Final = {
     0x4: "power cap",
     0x8: "hardware slowdown",
     0x20: "thermal, software",
@@ -29,6 +28,7 @@ _HOLDS: Final = {
     0x80: "power brake",
     0x10: "sync boost",
 }
+"""Bits of nvmlDeviceGetCurrentClocksEventReasons that hold a clock below what was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +103,9 @@ def _held(inside: Series, otherwise: str) -> tuple[Uncertain, str | None]:
     if not len(inside):
         return Uncertain.unknown(otherwise), None
     bits = inside.value.astype(np.int64)
-    shares = {name: float(np.mean((bits & bit) != 0)) for bit, name in _HOLDS.items()}
+    shares = {name: float(np.mean((bits & bit) != 0)) for bit, name in HOLDS.items()}
     named = sorted((name for name in shares if shares[name] > 0), key=lambda name: -shares[name])
-    held = float(np.mean((bits & sum(_HOLDS)) != 0))
+    held = float(np.mean((bits & sum(HOLDS)) != 0))
     texts = [f"{name} {shares[name]:.0%}" for name in named]
     return Uncertain.of(held), ", ".join(texts) or None
 

@@ -324,6 +324,14 @@ class RunEnergy:
                 return field, series
         return POWER_FIELDS[0], self.series(host, uuid, POWER_FIELDS[0])
 
+    def node_powers(self) -> dict[str, Series]:
+        """The power of each node as its service processor tells it, by host; of those that do."""
+        return {
+            host: series
+            for (host, _, field), series in sorted(self._readings.series.items())
+            if field == _NODE_FIELD and len(series)
+        }
+
     @cached_property
     def _inventory(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """(host, entry) of every GPU that the hosts' sources name, by UUID."""

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import pyarrow as pa
 
+from analysis.energy.power_trace import PowerTrace
 from analysis.runs.sealed_runs import NotCounted, Run
 from analysis.tables.column import Cell, Column, Row, arrow_metadata
 from analysis.tables.measured import Measured
@@ -172,6 +173,8 @@ class Tables:
     """(run, sentence) of what a reader of its energies has to know."""
     others: tuple[NotCounted, ...] = ()
     """What is in no number but `not_counted`'s, as its rows are."""
+    traces: Mapping[str, PowerTrace] = field_of(default_factory=dict)
+    """Power over time of each run that counts, by its name."""
 
     def __getattr__(self, name: str) -> Table:
         # Asked for before `by_name` is there, as `copy` does, it would look for itself for ever.

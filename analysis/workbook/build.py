@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from analysis.energy.power_trace import PowerTrace, power_trace
 from analysis.energy.run_energy import RunEnergy
 from analysis.paper.comparison import COMPARISON
 from analysis.runs.labels import RunLabels
@@ -55,6 +56,8 @@ class RunRows:
     """What travels with them."""
     notes: tuple[tuple[str, str], ...]
     """(run, sentence) of what a reader of its energies has to know."""
+    trace: PowerTrace
+    """Its power over time."""
 
 
 def run_rows(run_energy: RunEnergy) -> RunRows:
@@ -68,6 +71,7 @@ def run_rows(run_energy: RunEnergy) -> RunRows:
         rows=_rows(Measured(run_energy)),
         labels=RunLabels.of(run),
         notes=tuple((run.run_id, printable(note)) for note in run_energy.notes),
+        trace=power_trace(run_energy),
     )
 
 
@@ -81,6 +85,7 @@ def build_tables(loaded: Loaded, known: Mapping[str, RunRows] | None = None) -> 
     notes: list[tuple[str, str]] = []
     counted: list[Run] = []
     labels: dict[str, RunLabels] = {}
+    traces: dict[str, PowerTrace] = {}
     others = list(loaded.not_counted)
     for run in counted_run(sorted(loaded.runs, key=run_order), "computing run"):
         try:
@@ -102,6 +107,7 @@ def build_tables(loaded: Loaded, known: Mapping[str, RunRows] | None = None) -> 
         notes += own.notes
         counted.append(run)
         labels[run.run_id] = own.labels
+        traces[run.run_id] = own.trace
     others.sort(key=lambda other: (other.run_id, other.attempt or 0))
     made: dict[str, Table] = {}
     for kind in TABLES:
@@ -117,7 +123,7 @@ def build_tables(loaded: Loaded, known: Mapping[str, RunRows] | None = None) -> 
         kind.name: replace(made[kind.name], about=about(kind.name, kind.title, labels))
         for kind in TABLES
     }
-    return Tables(by_name=by_name, notes=tuple(notes), others=tuple(others))
+    return Tables(by_name=by_name, notes=tuple(notes), others=tuple(others), traces=traces)
 
 
 def _rows(measured: Measured) -> dict[str, list[Row]]:
