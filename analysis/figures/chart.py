@@ -203,6 +203,12 @@ class Panel:
         for series in self.series:
             yield from series.marks
 
+    @property
+    def partly_labelled(self) -> bool:
+        """True when some marks carry a label and others none: those are drawn hollow or faint."""
+        labelled = [bool(mark.labels) for mark in self.marks() if mark.y is not None]
+        return any(labelled) and not all(labelled)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from analysis.figures.chart import Chart, Mark, Panel, Series
-from analysis.figures.palette import name_of
+from analysis.figures.chart import Chart, Mark, Panel, Series, Shade
+from analysis.figures.palette import FAINT, name_of
 from analysis.figures.places import bars
 from analysis.figures.said import digits, hover_lines
 
@@ -34,18 +34,11 @@ def plot(chart: Chart) -> dict[str, Any] | None:
     data: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"shapes": [], "annotations": []}
     columns = min(chart.columns, len(chart.panels))
-    seen: set[str] = set()
     for index, panel in enumerate(chart.panels):
+        # Plotly counts axes as x, x2, x3.
         number = "" if not index else str(index + 1)
-        for trace in _traces(panel, number):
-            group = trace.get("legendgroup", "")
-            trace["showlegend"] = bool(group) and group not in seen
-            seen.add(group)
-            data.append(trace)
+        data.extend(_traces(panel, number))
         _lay_out(layout, panel, number, named=not _same_names(chart, index, columns))
-    layout["showlegend"] = sum(trace["showlegend"] for trace in data) > 1 or any(
-        trace["showlegend"] and trace["meta"].get("shade") for trace in data
-    )
     layout["meta"] = {
         "columns": columns,
         "panels": len(chart.panels),
@@ -66,14 +59,14 @@ def _same_names(chart: Chart, index: int, columns: int) -> bool:
 
 
 def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
-    traces = [*_shades(panel, number)]
+    traces: list[dict[str, Any]] = []
     placed = bars(panel)
+    partly = panel.partly_labelled
     for index, series in enumerate(panel.series):
         if not series.marks:
             continue
         common: dict[str, Any] = {
             "name": series.name,
-            "legendgroup": series.name,
             "xaxis": f"x{number}",
             "yaxis": f"y{number}",
         }
@@ -81,8 +74,7 @@ def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
             own = [placed.get((index, place)) for place in range(len(series.marks))]
             common |= {
                 "type": "bar",
-                "width": [None if bar is None else _number(bar.width) for bar in own],
-                "base": [0.0 if bar is None else _number(bar.base) for bar in own],
+                "width": [0 if bar is None else _number(bar.width) for bar in own],
                 "marker": {
                     "color": f"@{name_of(series.colour)}",
                     "line": {"width": 0},
@@ -97,13 +89,18 @@ def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
                     },
                 },
             }
+            if partly:
+                common["marker"]["opacity"] = [FAINT if mark.labels else 1 for mark in series.marks]
             at = [
                 mark.x if bar is None else bar.at
                 for mark, bar in zip(series.marks, own, strict=True)
             ]
             base = [0.0 if bar is None else bar.base for bar in own]
+            if any(base):
+                # Without one a bar begins at 0, and on a logarithmic axis at its foot.
+                common["base"] = [_number(each) for each in base]
         else:
-            common |= _look(series)
+            common |= _look(series, partly=partly)
             at, base = [mark.x for mark in series.marks], [0.0] * len(series.marks)
         traces.extend(_fillings(panel, series, common) if series.kind == "band" else ())
         if series.kind != "band":
@@ -159,7 +156,7 @@ def _edge(mark: Mark, base: float) -> float:
     return base + max(value, mark.high if mark.high is not None else value)
 
 
-def _look(series: Series) -> dict[str, Any]:
+def _look(series: Series, *, partly: bool) -> dict[str, Any]:
     colour = f"@{name_of(series.colour)}"
     symbol = series.symbol or ("circle" if series.kind == "points" else None)
     look: dict[str, Any] = {
@@ -173,7 +170,7 @@ def _look(series: Series) -> dict[str, Any]:
         look |= {"fill": "tozeroy", "fillcolor": f"{colour}/0.22"}
     if symbol:
         look["marker"] = {"color": colour, "symbol": symbol, "size": 8}
-        if any(mark.labels for mark in series.marks):
+        if partly:
             look["marker"]["symbol"] = [
                 f"{symbol}-open" if mark.labels else symbol for mark in series.marks
             ]
@@ -196,54 +193,42 @@ def _fillings(panel: Panel, series: Series, common: Mapping[str, Any]) -> list[d
             "hoverinfo": "skip",
             "meta": _meta(series.marks),
         }
-        if fill is None:
-            # Its place in the legend is that of what lies between.
-            trace["legendgroup"] = ""
-            trace["meta"]["with"] = series.name
-        else:
+        if fill is not None:
             trace |= {"fill": fill, "fillcolor": f"@{name_of(series.colour)}/0.22"}
         made.append(trace)
     return made
 
 
 def _shades(panel: Panel, number: str) -> list[dict[str, Any]]:
-    """Shaded stretches: one trace a name, from 0 to 1 of an axis of its own."""
-    named: dict[str, list[Any]] = {}
+    """Shaded stretches: one shape a name, that the page can hide by it."""
+    named: dict[tuple[str, str], list[Shade]] = {}
     for shade in panel.shades:
-        if shade.axis == "x" and not panel.sideways:
-            named.setdefault(shade.name, []).append(shade)
-    traces = []
-    for name, shades in named.items():
-        ends = [
-            end
-            for shade in shades
-            for end in (
-                _number(shade.low),
-                _number(shade.low),
-                _number(shade.high),
-                _number(shade.high),
-                None,
-            )
-        ]
-        traces.append(
+        named.setdefault((shade.name, shade.axis), []).append(shade)
+    made = []
+    for (name, axis), shades in named.items():
+        across = (axis == "x") != panel.sideways
+        on, over = ("x", "y") if across else ("y", "x")
+        made.append(
             {
-                "type": "scatter",
-                "mode": "lines",
-                "name": name,
-                "legendgroup": name,
-                "xaxis": f"x{number}",
-                "yaxis": f"y{number or 1}9",
-                "x": ends,
-                "y": [0, 1, 1, 0, None] * len(shades),
-                "fill": "toself",
+                "type": "path",
+                "layer": "below",
+                "path": "".join(_rectangle(shade, across=across) for shade in shades),
+                f"{on}ref": f"{on}{number}",
+                f"{over}ref": f"{over}{number} domain",
                 "fillcolor": f"@{name_of(shades[0].colour)}/0.2",
-                "line": {"width": 0, "color": f"@{name_of(shades[0].colour)}"},
-                "hoverinfo": "name",
-                "hoveron": "fills",
-                "meta": {"shade": True},
+                "line": {"width": 0},
+                "name": name,
             }
         )
-    return traces
+    return made
+
+
+def _rectangle(shade: Shade, *, across: bool) -> str:
+    """A stretch as SVG has paths, from one end of the other axis to the other."""
+    low, high = _number(shade.low), _number(shade.high)
+    ends = ((low, 0), (high, 0), (high, 1), (low, 1))
+    points = (f"{at},{over}" if across else f"{over},{at}" for at, over in ends)
+    return f"M{'L'.join(points)}Z"
 
 
 def _lay_out(layout: dict[str, Any], panel: Panel, number: str, *, named: bool) -> None:
@@ -272,11 +257,6 @@ def _lay_out(layout: dict[str, Any], panel: Panel, number: str, *, named: bool) 
     along, across = ("y", "x") if panel.sideways else ("x", "y")
     layout[f"{along}axis{number}"] = argument
     layout[f"{across}axis{number}"] = value
-    if panel.shades:
-        layout[f"yaxis{number or 1}9"] = {
-            **{"overlaying": f"y{number}", "range": [0, 1], "visible": False},
-            **{"fixedrange": True, "anchor": f"x{number}"},
-        }
     for line in panel.lines:
         across_x = (line.axis == "x") != panel.sideways
         on, over = ("x", "y") if across_x else ("y", "x")
@@ -288,25 +268,10 @@ def _lay_out(layout: dict[str, Any], panel: Panel, number: str, *, named: bool) 
                 **{f"{on}0": _number(line.at), f"{on}1": _number(line.at)},
                 **{f"{over}0": 0, f"{over}1": 1},
                 "line": {"color": f"@{name_of(line.colour)}", "width": 1.2, "dash": line.dash},
-                "meta": line.name,
+                "name": line.name,
             }
         )
-    for shade in panel.shades:
-        if shade.axis == "y" or panel.sideways:
-            on, over = ("y", "x") if (shade.axis == "y") != panel.sideways else ("x", "y")
-            layout["shapes"].append(
-                {
-                    "type": "rect",
-                    "layer": "below",
-                    f"{on}ref": f"{on}{number}",
-                    f"{over}ref": f"{over}{number} domain",
-                    **{f"{on}0": _number(shade.low), f"{on}1": _number(shade.high)},
-                    **{f"{over}0": 0, f"{over}1": 1},
-                    "fillcolor": f"@{name_of(shade.colour)}/0.15",
-                    "line": {"width": 0},
-                    "meta": shade.name,
-                }
-            )
+    layout["shapes"].extend(_shades(panel, number))
     if panel.title:
         layout["annotations"].append(
             {

@@ -21,6 +21,8 @@ DARK: Final = (
 GREY: Final = 6
 """Index of the grey: what is only there to compare with."""
 _VARIABLE: Final = re.compile(r"var\(--plot-\d+, (#[0-9a-f]{6})\)")
+FAINT: Final = 0.6
+"""How much of a bar is seen that carries a label, where others carry none."""
 INK: Final = "ink"
 """Stands for the colour of the page's text."""
 

@@ -26,7 +26,7 @@ from matplotlib.ticker import (
 
 from analysis.figures.canvas import HATCHES, INK, WIDTH_IN, plain, style, to_svg, watermark
 from analysis.figures.chart import Chart, Mark, Panel, Series
-from analysis.figures.palette import hex_of, with_variables
+from analysis.figures.palette import FAINT, hex_of, with_variables
 from analysis.figures.places import bars
 from analysis.figures.said import digits
 
@@ -204,9 +204,7 @@ def _draw(axes: Axes, panel: Panel, *, named: bool) -> None:
         (axes.axvline if across else axes.axhline)(
             line.at, color=hex_of(line.colour, INK), linestyle=_LINES[line.dash], linewidth=0.9
         )
-    partly = any(mark.labels for mark in panel.marks()) and not all(
-        mark.labels for mark in panel.marks()
-    )
+    partly = panel.partly_labelled
     for index, series in enumerate(panel.series):
         if series.printed and series.marks:
             if series.kind == "bar":
@@ -230,7 +228,7 @@ def _draw_bars(axes: Axes, panel: Panel, index: int, *, hollow: bool) -> None:
             "hatch": _hatch(panel, index),
             "edgecolor": "white",
             "linewidth": 0.4,
-            "alpha": 0.6 if hollow and mark.labels else 1.0,
+            "alpha": FAINT if hollow and mark.labels else 1.0,
         }
         if panel.sideways:
             axes.barh([bar.at], [mark.y], height=bar.width, left=bar.base, **look)

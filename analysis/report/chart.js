@@ -1,0 +1,529 @@
+"use strict";
+// Draws a figure by plotly over its picture, once it comes into view; without it the picture stands.
+// A colour of a plot is the name of a variable of the page's style, as "@plot-3" or "@ink/0.2".
+const joulegridCharts = (() => {
+  const NARROW_PX = 640, PANEL_PX = 300, BAR_PX = 24, NAME_PX = 15, FEW_VALUES = 8, LEAST_SPREAD = 3;
+  const AXIS = /^[xy]axis\d*$/;
+  // In the order of `PHASES` of analysis/figures/phases.py, which a test holds it to.
+  const PHASES = ["startup", "idle", "load", "warmup", "prefill", "decode", "overhead", "shutdown", "too short", "allocated, no rank", "answer"];
+  const HELD = 5, TENTHS = 10, MS_PER_S = 1000;
+  const charts = new Map();
+  const everywhere = new Map();
+  let library = null;
+
+  // ---- plotly, parsed when the first figure wants it
+  async function unpacked(node) {
+    const bytes = Uint8Array.from(atob(node.textContent.trim()), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Response(stream).text();
+  }
+
+  function plotly() {
+    library ??= (async () => {
+      if (window.Plotly) return window.Plotly;
+      const node = document.getElementById("data-plotly");
+      if (!node || typeof DecompressionStream === "undefined") return null;
+      const script = document.createElement("script");
+      script.textContent = await unpacked(node);
+      document.head.append(script);
+      return window.Plotly ?? null;
+    })();
+    return library;
+  }
+
+  // ---- colours of the page
+  function colours(element) {
+    const style = getComputedStyle(element);
+    const probe = document.createElement("canvas").getContext("2d");
+    const known = new Map();
+    const channels = (value) => {
+      probe.fillStyle = "#000000";
+      probe.fillStyle = value;
+      const text = probe.fillStyle;
+      if (!text.startsWith("#")) return text.match(/[\d.]+/g).slice(0, 3).join(",");
+      return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)).join(",");
+    };
+    return (name) => {
+      if (!known.has(name)) {
+        const [variable, opacity] = name.slice(1).split("/");
+        const value = style.getPropertyValue(`--${variable}`).trim() || style.color;
+        known.set(name, `rgba(${channels(value)},${opacity ?? 1})`);
+      }
+      return known.get(name);
+    };
+  }
+
+  function coloured(value, colour) {
+    if (typeof value === "string") return value.startsWith("@") ? colour(value) : value;
+    if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((each) => coloured(each, colour));
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, coloured(each, colour)]));
+  }
+
+  // ---- filters: an axis of marks to the values that are shown; one that is not there shows all
+  const allowed = (filter, axes) =>
+    Object.entries(axes).every(([axis, value]) => !filter.has(axis) || filter.get(axis).has(value));
+
+  function axesOf(trace, index) {
+    const axes = trace.meta?.axes;
+    return Array.isArray(axes) ? axes[index] : (axes ?? {});
+  }
+
+  function valuesByAxis(plots) {
+    const found = new Map();
+    for (const plot of plots) {
+      for (const trace of plot.data) {
+        const axes = trace.meta?.axes;
+        for (const own of Array.isArray(axes) ? axes : axes ? [axes] : []) {
+          for (const [axis, value] of Object.entries(own)) {
+            if (!found.has(axis)) found.set(axis, new Set());
+            found.get(axis).add(value);
+          }
+        }
+      }
+    }
+    for (const [axis, values] of found) if (values.size < 2) found.delete(axis);
+    return found;
+  }
+
+  const filters = (chart) => [everywhere, chart.filter];
+  const sideways = (trace) => trace.orientation === "h";
+
+  // ---- what is drawn now
+  function tracesNow(chart) {
+    const made = [];
+    for (const trace of chart.plot.data) {
+      const across = sideways(trace) ? "x" : "y";
+      const seen = trace.x.map((_, index) => filters(chart).every((filter) => allowed(filter, axesOf(trace, index))));
+      const whole = seen.every(Boolean);
+      const now = { ...trace, visible: !chart.hidden.has(trace.name), showlegend: false };
+      if (!whole) now[across] = trace[across].map((value, index) => (seen[index] ? value : null));
+      made.push(now);
+      const printed = trace.meta?.printed;
+      if (printed) {
+        const kept = printed.filter((_, index) => seen[index]);
+        made.push({
+          type: "scatter", mode: "text", hoverinfo: "skip", showlegend: false, visible: now.visible,
+          xaxis: trace.xaxis, yaxis: trace.yaxis, cliponaxis: false,
+          text: kept.map(([text]) => text),
+          [across]: kept.map((one) => one[2]), [across === "x" ? "y" : "x"]: kept.map((one) => one[1]),
+          textposition: across === "x" ? "middle right" : "top center",
+        });
+      }
+    }
+    return made;
+  }
+
+  function wrapped(text, most) {
+    const lines = [];
+    for (const line of text.split("<br>")) {
+      let now = "";
+      for (const word of line.split(/(?<=[ -])/)) {
+        if (now && (now + word).trimEnd().length > most) { lines.push(now.trimEnd()); now = ""; }
+        now += word;
+      }
+      lines.push(now);
+    }
+    return lines.join("<br>");
+  }
+
+  function layoutNow(chart, width) {
+    const { meta, ...given } = chart.plot.layout;
+    const layout = structuredClone(given);
+    const size = Math.max(11, Math.round(parseFloat(getComputedStyle(chart.live).fontSize) * 0.78));
+    const scale = size / 12;
+    const columns = Math.max(1, Math.min(meta.columns, Math.floor(width / (210 * scale)), width < NARROW_PX ? 1 : meta.columns));
+    const rows = Math.ceil(meta.panels / columns);
+    const letters = columns < meta.columns || width < NARROW_PX ? Math.max(12, Math.floor(width / (21 * scale))) : 40;
+    const heights = Array.from({ length: rows }, (_, row) =>
+      Math.max(...Array.from({ length: columns }, (_, column) => row * columns + column)
+        .filter((index) => index < meta.panels)
+        .map((index) => {
+          const names = layout[`yaxis${index ? index + 1 : ""}`].ticktext;
+          if (!meta.rows[index] || !meta.sideways[index]) return PANEL_PX * scale * Math.max(1, Math.min(1.6, width / 1100));
+          const lines = Math.max(...names.map((name) => wrapped(name, letters).split("<br>").length));
+          return scale * (40 + Math.max(meta.rows[index] * BAR_PX, names.length * (lines * NAME_PX + 8)));
+        })));
+    const between = 78 * scale, top = 26 * scale;
+    const inner = heights.reduce((sum, each) => sum + each, 0) + between * (rows - 1);
+    let below = inner;
+    const gap = columns > 1 ? 0.32 * meta.between + 0.06 : 0;
+    const share = (1 - gap * (columns - 1)) / columns;
+    heights.forEach((height, row) => {
+      for (let column = 0; column < columns && row * columns + column < meta.panels; column += 1) {
+        const number = row * columns + column ? row * columns + column + 1 : "";
+        const x = layout[`xaxis${number}`], y = layout[`yaxis${number}`];
+        x.domain = [column * (share + gap), column * (share + gap) + share];
+        y.domain = [Math.max(0, (below - height) / inner), Math.min(1, below / inner)];
+        x.anchor = `y${number}`;
+        y.anchor = `x${number}`;
+      }
+      below -= height + between;
+    });
+    for (const [key, axis] of Object.entries(layout)) {
+      if (!AXIS.test(key)) continue;
+      Object.assign(axis, {
+        automargin: true, gridcolor: "@ink/0.14", linecolor: "@ink", tickcolor: "@ink", zerolinecolor: "@ink/0.5",
+        showline: key.startsWith("x") || !axis.ticktext, ticks: axis.ticktext && key.startsWith("y") ? "" : "outside",
+        showgrid: axis.meta === "value", tickfont: { size }, exponentformat: "SI", separatethousands: true,
+      });
+      axis.title = { ...axis.title, font: { size: size + 1 }, standoff: 8 };
+      if (axis.ticktext && key.startsWith("y")) {
+        axis.ticktext = axis.ticktext.map((name) => wrapped(name, letters));
+        if (columns < meta.columns) axis.showticklabels = true;
+      }
+      if (chart.scales.has(key)) { axis.type = chart.scales.get(key); delete axis.range; delete axis.rangemode; }
+      if (axis.type === "log") Object.assign(axis, { dtick: axis.ticktext ? undefined : "D2", exponentformat: "power" });
+      if (chart.ranges.has(key)) axis.range = chart.ranges.get(key);
+      delete axis.meta;
+    }
+    if (meta.simulated) {
+      for (let index = 0; index < meta.panels; index += 1) {
+        const number = index ? index + 1 : "";
+        layout.annotations.push({
+          text: "SIMULATED", showarrow: false, textangle: -20, opacity: 0.3, xref: `x${number} domain`, yref: `y${number} domain`,
+          x: 0.5, y: 0.5, font: { size: (columns > 1 ? 18 : 30) * scale, color: "@plot-5", weight: 700 },
+        });
+      }
+    }
+    layout.shapes = layout.shapes.map((shape) => ({ ...shape, visible: !chart.hidden.has(shape.name) }));
+    return {
+      ...layout, width, height: Math.round(inner + top + 62 * scale), barmode: "overlay", showlegend: false,
+      margin: { l: 12, r: 46 * scale, t: top, b: 50 * scale }, hovermode: "closest",
+      dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: getComputedStyle(chart.live).fontFamily, size, color: "@ink" },
+      hoverlabel: { bgcolor: "@paper", bordercolor: "@ink", font: { color: "@ink", size: size + 1 }, align: "left", namelength: -1 },
+      uirevision: "same",
+    };
+  }
+
+  const CONFIG = {
+    displaylogo: false, displayModeBar: false, responsive: false, showTips: false, showLink: false, scrollZoom: false,
+    plotlyServerURL: "", topojsonURL: "", doubleClick: "reset",
+  };
+
+  async function draw(chart) {
+    const Plotly = await plotly();
+    if (!Plotly || !chart.live) return;
+    const width = Math.floor(chart.live.clientWidth);
+    if (!width) return;
+    chart.width = width;
+    const colour = colours(chart.live);
+    const shown = { ...Object.fromEntries(["data", "layout"].map((key) => [key, null])) };
+    shown.data = coloured(tracesNow(chart), colour);
+    shown.layout = coloured(layoutNow(chart, width), colour);
+    await Plotly.react(chart.canvas, shown.data, shown.layout, CONFIG);
+    if (!chart.bound) {
+      chart.bound = true;
+      chart.canvas.on("plotly_relayout", (change) => keepRanges(chart, change));
+    }
+    chart.host.dataset.drawn = "true";
+    note(chart);
+  }
+
+  function keepRanges(chart, change) {
+    for (const [key, value] of Object.entries(change)) {
+      const [axis, what] = key.split(".");
+      if (!AXIS.test(axis)) continue;
+      if (what === "autorange") chart.ranges.delete(axis);
+      if (what?.startsWith("range")) chart.ranges.set(axis, [...chart.canvas._fullLayout[axis].range]);
+    }
+  }
+
+  function note(chart) {
+    const marks = chart.plot.data.flatMap((trace) => trace.x.map((_, index) => [trace, index]))
+      .filter(([trace, index]) => trace[sideways(trace) ? "x" : "y"][index] !== null && trace.hoverinfo !== "skip");
+    const seen = marks.filter(([trace, index]) => !chart.hidden.has(trace.name)
+      && filters(chart).every((filter) => allowed(filter, axesOf(trace, index))));
+    chart.status.textContent = seen.length === marks.length ? "" : `${seen.length} of ${marks.length} values shown`;
+  }
+
+  // ---- the legend and the controls, reachable by keyboard
+  function element(tag, properties = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [key, value] of Object.entries(properties)) {
+      if (key in made && key !== "role") made[key] = value; else made.setAttribute(key, value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  function button(text, action, properties = {}) {
+    const made = element("button", { type: "button", textContent: text, ...properties });
+    made.addEventListener("click", () => action(made));
+    return made;
+  }
+
+  const SYMBOLS = {
+    circle: "M8 4a4 4 0 1 0 .01 0Z", square: "M4 4h8v8h-8Z", "triangle-up": "M8 3l5 9h-10Z", diamond: "M8 3l5 5-5 5-5-5Z",
+    "triangle-down": "M8 13l5-9h-10Z", cross: "M6 3h4v3h3v4h-3v3h-4v-3h-3v-4h3Z", x: "M4 3l4 4 4-4 1 1-4 4 4 4-1 1-4-4-4 4-1-1 4-4-4-4Z",
+  };
+
+  function swatch(trace) {
+    const space = "http://www.w3.org/2000/svg";
+    const picture = document.createElementNS(space, "svg");
+    for (const [key, value] of Object.entries({ viewBox: "-6 0 28 16", width: 28, height: 16, "aria-hidden": "true" })) picture.setAttribute(key, value);
+    const add = (path, style) => {
+      const made = document.createElementNS(space, "path");
+      made.setAttribute("d", path);
+      Object.assign(made.style, style);
+      picture.append(made);
+    };
+    const variable = (name) => `var(--${name.slice(1).split("/")[0]})`;
+    if (trace.type === "path" || trace.fill) add("M-4 3h24v10h-24Z", { fill: variable(trace.fillcolor), fillOpacity: 0.35 });
+    else if (trace.type === "bar") add("M-4 3h24v10h-24Z", { fill: variable(trace.marker.color) });
+    if (trace.line && (trace.mode ?? "lines").includes("lines") && trace.line.width) {
+      const dashes = { dash: "5 3", dot: "2 2", dashdot: "5 2 1 2" }[trace.line.dash] ?? "none";
+      add("M-5 8h26", { stroke: variable(trace.line.color), strokeWidth: 2, strokeDasharray: dashes, fill: "none" });
+    }
+    const symbol = trace.marker?.symbol;
+    const named = (Array.isArray(symbol) ? symbol[0] : symbol)?.replace("-open", "");
+    if (trace.type !== "bar" && named) add(SYMBOLS[named] ?? SYMBOLS.circle, { fill: variable(trace.marker.color) });
+    return picture;
+  }
+
+  function legend(chart) {
+    const entries = new Map();
+    for (const trace of chart.plot.data) if (trace.name && !(trace.fill === undefined && trace.hoverinfo === "skip")) entries.set(trace.name, entries.get(trace.name) ?? trace);
+    for (const shape of chart.plot.layout.shapes) if (shape.name && !entries.has(shape.name)) entries.set(shape.name, shape);
+    const list = element("ul", { className: "chart-legend", "aria-label": "Legend: a button hides or shows its series" });
+    if (entries.size < 2 && !chart.plot.layout.shapes.length) return list;
+    for (const [name, trace] of entries) {
+      const made = button("", () => {
+        const hide = !chart.hidden.has(name);
+        if (hide) chart.hidden.add(name); else chart.hidden.delete(name);
+        made.setAttribute("aria-pressed", String(!hide));
+        draw(chart);
+      }, { "aria-pressed": "true" });
+      made.append(swatch(trace), element("span", { textContent: name }));
+      list.append(element("li", {}, made));
+    }
+    return list;
+  }
+
+  // Logarithmic scales serve where all values are above 0 and spread widely.
+  function serves(chart, key) {
+    const axis = chart.plot.layout[key];
+    if (axis.ticktext && axis.tickvals?.[0] === 0) return false;
+    if (axis.type === "log") return true;
+    const letter = key[0], name = key.replace("axis", "");
+    const own = chart.plot.data.filter((trace) => trace[`${letter}axis`] === name);
+    if (own.some((trace) => trace.base || trace.fill?.startsWith("tozero"))) return false;
+    const values = own.flatMap((trace) => trace[letter]).filter((value) => value !== null);
+    const least = values.reduce((a, b) => Math.min(a, b), Infinity);
+    return least > 0 && values.reduce((a, b) => Math.max(a, b), 0) / least >= LEAST_SPREAD;
+  }
+
+  function scaleButtons(chart) {
+    const named = new Map();
+    for (const [key, axis] of Object.entries(chart.plot.layout)) {
+      if (!AXIS.test(key) || !serves(chart, key)) continue;
+      const title = axis.title.text || (key.startsWith("x") ? "across" : "up");
+      named.set(title, [...(named.get(title) ?? []), key]);
+    }
+    return [...named].map(([title, keys]) => button(`log: ${title.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&")}`, (made) => {
+      const log = made.getAttribute("aria-pressed") !== "true";
+      for (const key of keys) { chart.scales.set(key, log ? "log" : "linear"); chart.ranges.delete(key); }
+      made.setAttribute("aria-pressed", String(log));
+      draw(chart);
+    }, { "aria-pressed": String(chart.plot.layout[keys[0]].type === "log"), "data-scale": keys.join(" ") }));
+  }
+
+  function zoom(chart, by) {
+    for (const key of Object.keys(chart.plot.layout)) {
+      const axis = AXIS.test(key) && chart.canvas._fullLayout?.[key];
+      if (!axis || (axis.tickvals && axis.tickvals[0] === 0)) continue;
+      const [from, to] = axis.range, middle = (from + to) / 2;
+      chart.ranges.set(key, [middle + (from - middle) * by, middle + (to - middle) * by]);
+    }
+    draw(chart);
+  }
+
+  function filterControls(axes, filter, changed) {
+    const groups = [...axes].map(([axis, values]) => {
+      const sorted = [...values].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+      const set = (chosen) => {
+        if (chosen.length === sorted.length) filter.delete(axis); else filter.set(axis, new Set(chosen));
+        changed();
+      };
+      const group = element("fieldset", { "data-axis": axis }, element("legend", { textContent: axis }));
+      if (sorted.length > FEW_VALUES) {
+        const select = element("select", { "aria-label": axis }, element("option", { value: "", textContent: "all" }),
+          ...sorted.map((value) => element("option", { value, textContent: value })));
+        select.addEventListener("change", () => set(select.value ? [select.value] : sorted));
+        group.append(select);
+      } else {
+        for (const value of sorted) {
+          const box = element("input", { type: "checkbox", checked: true, value });
+          box.addEventListener("change", () => set([...group.querySelectorAll("input:checked")].map((one) => one.value)));
+          group.append(element("label", {}, box, ` ${value}`));
+        }
+      }
+      return group;
+    });
+    return groups;
+  }
+
+  function valueTable(chart) {
+    const details = element("details", { className: "chart-values" }, element("summary", { textContent: "Values in words" }));
+    details.addEventListener("toggle", () => {
+      if (!details.open || details.querySelector("ul")) return;
+      const list = element("ul");
+      const words = document.createElement("textarea");
+      for (const trace of chart.plot.data) {
+        for (const said of trace.hovertext ?? []) {
+          words.innerHTML = said.replace(/<br>/g, "; ");
+          list.append(element("li", { textContent: words.value }));
+        }
+      }
+      if (!list.children.length) list.append(element("li", { textContent: "Too many readings to list: the tables have them." }));
+      details.append(list);
+    });
+    return details;
+  }
+
+  // ---- one figure
+  function build(chart) {
+    const { host, plot } = chart;
+    chart.canvas = element("div", { className: "chart-canvas", role: "img", "aria-label": host.dataset.alt ?? "" });
+    chart.live = element("div", { className: "chart-live" }, chart.canvas);
+    chart.status = element("p", { className: "chart-status", role: "status" });
+    const tools = element("div", { className: "chart-tools", role: "group", "aria-label": "Scale and zoom" },
+      ...scaleButtons(chart), button("zoom in", () => zoom(chart, 0.6), { "data-zoom": "in" }),
+      button("zoom out", () => zoom(chart, 1 / 0.6), { "data-zoom": "out" }),
+      button("whole", () => { chart.ranges.clear(); draw(chart); }, { "data-zoom": "whole" }));
+    const axes = valuesByAxis([plot]);
+    chart.live.append(legend(chart), tools);
+    if (axes.size) {
+      chart.live.append(element("details", { className: "chart-filter" }, element("summary", { textContent: "Filter this figure" }),
+        ...filterControls(axes, chart.filter, () => draw(chart))));
+    }
+    chart.live.append(chart.status, valueTable(chart));
+    host.append(chart.live);
+    new ResizeObserver(() => {
+      if (Math.abs(chart.live.clientWidth - chart.width) < 2) return;
+      clearTimeout(chart.timer);
+      chart.timer = setTimeout(() => draw(chart), 80);
+    }).observe(chart.live);
+  }
+
+  async function show(host, plot) {
+    if (!(await plotly())) return null;
+    let chart = charts.get(host);
+    if (chart) chart.live.remove();
+    chart = { host, plot, filter: new Map(), hidden: new Set(), scales: new Map(), ranges: new Map(), width: 0 };
+    charts.set(host, chart);
+    build(chart);
+    host.dataset.drawn = "true";
+    await draw(chart);
+    return chart;
+  }
+
+  function forget(host) {
+    const chart = charts.get(host);
+    if (!chart) return;
+    window.Plotly.purge(chart.canvas);
+    chart.live.remove();
+    charts.delete(host);
+    delete host.dataset.drawn;
+  }
+
+  const redraw = () => { for (const chart of charts.values()) draw(chart); };
+
+  // ---- the power of one run, from what `analysis.energy.power_trace` packed
+  function power(content, { title = "GPU power over time", labels = [], cap_w: cap = null } = {}) {
+    const safe = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+    const beside = labels.length ? `<br>Not a plain measurement: ${safe(labels.join(", "))}` : "";
+    const seconds = (steps) => { let now = 0; return steps.map((step) => (now += step) / MS_PER_S); };
+    const watts = (tenths) => tenths.map((each) => (each === null ? null : each / TENTHS));
+    const data = [], lines = [];
+    const axes = { xaxis: "x", yaxis: "y" };
+    const line = (name, x, y, colour, more = {}) => {
+      const { meta, ...rest } = more;
+      data.push({
+        type: "scatter", mode: "lines", name, ...axes, x, y, line: { color: `@plot-${colour % 8}`, width: 1.6, dash: ["solid", "dash", "dot", "dashdot"][Math.floor(colour / 8) % 4] },
+        hovertemplate: `${safe(name)}<br>%{y:.4~g} W at %{x:.4~g} s${beside}<extra></extra>`, meta: { axes: meta ?? {} }, ...rest,
+      });
+    };
+    (content.boards ?? []).forEach((board, index) => {
+      const x = seconds(board.t), y = watts(board.w);
+      lines.push([x, y]);
+      const rank = board.rank === null ? "no rank" : `rank ${board.rank}`;
+      line(`${rank}: ${board.gpu}`, x, y, index, { meta: { node: board.host, GPU: board.gpu } });
+    });
+    const band = content.band;
+    if (band) {
+      const count = band.mean.length, step = (band.to - band.from) / count;
+      const x = band.mean.map((_, index) => (band.from + (index + 0.5) * step) / MS_PER_S);
+      lines.push([x, watts(band.mean)]);
+      const name = `least to greatest of ${band.boards} GPUs`;
+      data.push({ type: "scatter", mode: "lines", name, ...axes, x, y: watts(band.least), line: { width: 0, color: "@plot-0" }, hoverinfo: "skip", meta: {} });
+      data.push({ type: "scatter", mode: "lines", name, ...axes, x, y: watts(band.greatest), line: { width: 0, color: "@plot-0" }, fill: "tonexty", fillcolor: "@plot-0/0.25", hovertemplate: `greatest: %{y:.4~g} W at %{x:.4~g} s${beside}<extra></extra>`, meta: {} });
+      line(`mean of ${band.boards} GPUs`, x, watts(band.mean), 0);
+    }
+    (content.nodes ?? []).forEach((node, index) => line(`node ${node.host} by its service processor`, seconds(node.t), watts(node.w), lines.length + index, { line: { color: `@plot-${(6 + index) % 8}`, width: 1.6, dash: "dot" }, meta: { node: node.host } }));
+    const held = new Map();
+    for (const [number, from, to, names] of content.held ?? []) {
+      const [x, y] = lines[Math.min(number, lines.length - 1)] ?? [[], []];
+      const stretch = held.get(names) ?? { x: [], y: [] };
+      held.set(names, stretch);
+      const inside = x.map((_, index) => index).filter((index) => y[index] !== null && x[index] >= from / MS_PER_S && x[index] <= to / MS_PER_S);
+      const near = inside.length ? inside : [x.reduce((best, at, index) => (Math.abs(at - from / MS_PER_S) < Math.abs(x[best] - from / MS_PER_S) ? index : best), 0)];
+      for (const index of near) { stretch.x.push(x[index]); stretch.y.push(y[index]); }
+      stretch.x.push(null);
+      stretch.y.push(null);
+    }
+    for (const [names, stretch] of held) {
+      data.push({
+        type: "scatter", mode: "lines+markers", name: `held down: ${names}`, ...axes, ...stretch, connectgaps: false, line: { color: `@plot-${HELD}`, width: 4 },
+        marker: { color: `@plot-${HELD}`, symbol: "x", size: 7 }, hovertemplate: `held down: ${safe(names)}<br>%{y:.4~g} W at %{x:.4~g} s${beside}<extra></extra>`, meta: {},
+      });
+    }
+    const shapes = Object.entries(content.phases ?? {}).map(([phase, spans]) => {
+      let end = 0, path = "";
+      for (let index = 0; index < spans.length; index += 2) {
+        const begun = end + spans[index];
+        end = begun + spans[index + 1];
+        path += `M${begun / MS_PER_S},0L${end / MS_PER_S},0L${end / MS_PER_S},1L${begun / MS_PER_S},1Z`;
+      }
+      const place = PHASES.indexOf(phase);
+      return { type: "path", layer: "below", path, xref: "x", yref: "y domain", fillcolor: `@plot-${(place < 0 ? 7 : place) % 8}/0.2`, line: { width: 0 }, name: phase };
+    });
+    if (cap !== null) shapes.push({ type: "line", xref: "x domain", x0: 0, x1: 1, yref: "y", y0: cap, y1: cap, line: { color: "@ink", width: 1.2, dash: "dash" }, name: `power cap of ${cap} W` });
+    const layout = {
+      shapes, annotations: [], xaxis: { title: { text: "time since rank 0 began [s]" }, type: "linear", meta: "argument" },
+      yaxis: { title: { text: "power of one GPU [W]" }, type: "linear", rangemode: "tozero", meta: "value" },
+      meta: { columns: 1, panels: 1, rows: [0], sideways: [false], labels, simulated: labels.includes("simulated"), between: 0, title },
+    };
+    return { data, layout };
+  }
+
+  // ---- the page
+  function start() {
+    const stored = new Map();
+    for (const node of document.querySelectorAll("script[data-chart-of]")) {
+      const host = document.querySelector(`[data-chart="${CSS.escape(node.dataset.chartOf)}"]`);
+      if (host) stored.set(host, JSON.parse(node.textContent));
+    }
+    const watch = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting || charts.has(entry.target)) continue;
+        watch.unobserve(entry.target);
+        show(entry.target, stored.get(entry.target));
+      }
+    }, { rootMargin: "400px" });
+    for (const host of stored.keys()) watch.observe(host);
+    const place = document.getElementById("chart-filters");
+    const axes = valuesByAxis(stored.values());
+    if (place && axes.size) {
+      place.append(element("details", { className: "chart-filter" }, element("summary", { textContent: "Filter all figures" }),
+        ...filterControls(axes, everywhere, redraw)));
+    }
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    new MutationObserver(redraw).observe(document.documentElement, { attributes: true, attributeFilter: ["class", "data-theme", "style"] });
+  }
+
+  start();
+  return { show, forget, redraw, power, plotly };
+})();
