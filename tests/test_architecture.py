@@ -132,7 +132,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         "workers.prompts",
     },
     # A laptop: no torch, no Hydra, no Slurm.
-    "analysis.runs": {"telemetry", "telemetry.record"},
+    "analysis.runs": {"telemetry", "telemetry.boards", "telemetry.record"},
     "analysis.energy": {"analysis.runs", "telemetry", "telemetry.boards", "telemetry.record"},
     # What others measured of the same runs.
     "analysis.meter": {

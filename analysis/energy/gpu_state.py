@@ -19,9 +19,11 @@ SM_CLOCK: Final = "sm_clock_mhz"
 THROTTLE: Final = "throttle_reasons"
 STATE_FIELDS: Final = (TEMPERATURE, SM_CLOCK, THROTTLE)
 """Fields that tell of a GPU's state."""
+POWER_CAP: Final = 0x4
+"""The bit of a power limit that holds a clock down."""
 # nvml.h of the CUDA toolkit; idle, application clocks and display clocks are what somebody chose.
 HOLDS: Final = {
-    0x4: "power cap",
+    POWER_CAP: "power cap",
     0x8: "hardware slowdown",
     0x20: "thermal, software",
     0x40: "thermal, hardware",

@@ -316,6 +316,10 @@ class RunEnergy:
         """The readings of one device and field; empty when there are none."""
         return self._readings.of(host, device, field)
 
+    def sampling_us(self, host: str, device: str, field: str) -> int:
+        """Time between two readings: as the record states it, else as it shows."""
+        return self._readings.sampling_us(host, device, field)
+
     def power_series(self, host: str, uuid: str) -> tuple[str, Series]:
         """The finest power field with readings, and those."""
         for field in POWER_FIELDS:

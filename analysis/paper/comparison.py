@@ -8,6 +8,7 @@ from typing import Any, Final
 from analysis.paper.published import Published, paper_conditions, published
 from analysis.tables.column import UNIT_OF_ROW, Cell, ColumnsOf, Row
 from analysis.tables.groups import GROUPS
+from analysis.tables.labels import pooled_label_columns
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import PAPER_ENGINE, POINT_BY_NAME, RANDOM
 from analysis.tables.table import Results, TableKind
@@ -36,6 +37,8 @@ class _Answer:
     """Mean over all cells that the paper averages; None for none."""
     reason: str | None = None
     """Why there is no number of ours, or in which conditions it differs."""
+    groups: Sequence[Row] = ()
+    """Our points that `ours` is made of, or would be."""
 
     @property
     def metric(self) -> str:
@@ -106,6 +109,7 @@ _COLUMNS: Final = (
         "Tokens generated for each prompt at most.",
         lambda one: ", ".join(str(length) for length in one.number.max_gen_lens),
     ),
+    *pooled_label_columns(_OF, lambda one, label: [group[label.name] for group in one.groups]),
     _OF.text(
         "reason",
         "remarks",
@@ -149,18 +153,20 @@ def _answer(
     chosen = _chosen(number, parts)
     if chosen is None:
         reason = "no point of ours is the same in all the cells that the paper averages"
-        return _Answer(number=number, gpu=gpu, reason=reason)
+        groups = [group for found in parts for group in found]
+        return _Answer(number=number, gpu=gpu, reason=reason, groups=groups)
     if gpu != number.gpu or any(group["simulated"] for group in chosen):
         reason = "simulated: a model's output is not held against a measurement"
-        return _Answer(number=number, gpu=gpu, reason=reason)
+        return _Answer(number=number, gpu=gpu, reason=reason, groups=chosen)
     values = [_value(number, group, found) for group, found in zip(chosen, parts, strict=True)]
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         reason = f"our {number.metric} is not known in these conditions"
-        return _Answer(number=number, gpu=gpu, reason=reason)
+        return _Answer(number=number, gpu=gpu, reason=reason, groups=chosen)
     remarks = [*_differences(number, chosen, specs), *_others(parts)]
     ours = sum(known) / len(known)
-    return _Answer(number=number, gpu=gpu, ours=ours, reason="; ".join(remarks) or None)
+    told = "; ".join(remarks) or None
+    return _Answer(number=number, gpu=gpu, ours=ours, reason=told, groups=chosen)
 
 
 def _chosen(number: Published, parts: Sequence[list[Row]]) -> list[Row] | None:

@@ -17,6 +17,7 @@ from analysis.runs.rank_spans import measured_window_us, rank_spans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.about import about
+from analysis.tables.labels import WORDS
 from telemetry.clock import US_PER_S
 from telemetry.nearest import one_of
 from telemetry.record.fields import FIELDS
@@ -138,12 +139,13 @@ class Trace:
         cells: dict[str, Any] = {
             "run_id": self.run.run_id,
             "simulated": labels.simulated,
+            "labels": ", ".join(labels.labels or ()) or None,
             "random_weights": labels.random_weights,
             "changed_code": labels.changed_code,
             "partial_record": labels.partial_record,
         }
         for name in LABELS:
-            what = pa.string() if name == "run_id" else pa.bool_()
+            what = pa.string() if name in ("run_id", WORDS) else pa.bool_()
             table = table.append_column(name, pa.repeat(pa.scalar(cells[name], what), len(table)))
         columns = {**TRACES[kind], **LABELS}
         table = table.select(list(columns))

@@ -135,6 +135,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 LABELS: Final[Mapping[str, TraceColumn]] = {
     "run_id": _text("Slug and digest of the run's spec."),
     "simulated": _text("True when the GPU is a stated power model: no measurement."),
+    "labels": _text("What a reader has to know of the run first, in words; null: nothing."),
     "random_weights": _text("True when nobody trained the weights: the answers are noise."),
     "changed_code": _text("True when the code had changes that no commit holds; null: unknown."),
     "partial_record": _text("True when parts are damaged or missing, or readings cannot be."),

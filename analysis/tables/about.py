@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from analysis.runs.labels import RunLabels
+from analysis.runs.labels import Label, RunLabels, of_words
 from telemetry.command import own_version
 from telemetry.record.schema import SCHEMA_VERSION
 
@@ -25,8 +25,21 @@ def about(name: str, meaning: str, labels: Mapping[str, RunLabels]) -> dict[str,
         "random_weights": _of(label.random_weights for label in labels.values()),
         "changed_code": _of(label.changed_code for label in labels.values()),
         "partial_record": _of(label.partial_record for label in labels.values()),
+        "labels": [
+            {"mark": label.mark, "label": label.word, "meaning": label.meaning, "runs": runs}
+            for label, runs in _runs_by_label(labels).items()
+        ],
         "runs": {run_id: label.to_mapping() for run_id, label in sorted(labels.items())},
     }
+
+
+def _runs_by_label(labels: Mapping[str, RunLabels]) -> dict[Label, list[str]]:
+    """The runs that have each label, those without any left out."""
+    found: dict[Label, list[str]] = {label: [] for label in Label}
+    for run_id, own in sorted(labels.items()):
+        for label in of_words(*(own.labels or ())):
+            found[label].append(run_id)
+    return {label: runs for label, runs in found.items() if runs}
 
 
 def _of(flags: Iterable[bool | None]) -> str:

@@ -98,7 +98,7 @@ _COLUMNS: Final = (
         lambda one: one.job.first.cluster if one.job else None,
     ),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     _OF.text(
         "accounted_state",
         "state",

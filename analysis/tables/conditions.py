@@ -69,7 +69,7 @@ _OF: Final = ColumnsOf[_Conditions]()
 _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     _OF.count(
         "warmup_batches",
         "warm-up batches",

@@ -73,7 +73,7 @@ _COLUMNS: Final = (
         lambda one: one.gpu.rank,
     ),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     *_OF.uncertain(
         "energy_j",
         "energy",

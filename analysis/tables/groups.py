@@ -186,7 +186,7 @@ _COLUMNS: Final = (
     *(_OF.told(column, lambda group: group.runs[0].spec) for column in POINT),
     *(_OF.told(column, lambda group: group.runs[0]) for column in LAUNCHED),
     _OF.simulated(lambda group: any(run.simulated for run in group.runs)),
-    *pooled_label_columns(_OF, lambda group, label: [label.value(run) for run in group.runs]),
+    *pooled_label_columns(_OF, lambda group, label: [row[label.name] for row in group.rows]),
     _OF.count(
         "n",
         "repeats",

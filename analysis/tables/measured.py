@@ -7,8 +7,10 @@ import pyarrow.compute as pc
 from analysis.energy.coverage import Covered
 from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.energy.run_energy import RunEnergy
+from analysis.energy.run_labels import labels_of
 from analysis.energy.uncertain import Uncertain
 from analysis.performance.run_performance import Performance
+from analysis.runs.labels import Label
 from telemetry.record.schema import Phase
 
 
@@ -34,6 +36,11 @@ class Measured:
     def simulated(self) -> bool:
         """True when its GPUs are simulated."""
         return self.run.simulated
+
+    @cached_property
+    def labels(self) -> tuple[Label, ...]:
+        """What a reader of any of its numbers has to know first."""
+        return labels_of(self.run_energy)
 
     @property
     def duration_s(self) -> float:

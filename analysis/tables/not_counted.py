@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from analysis.runs.labels import labels_of_other, words_of
 from analysis.runs.sealed_runs import NotCounted
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import TableKind
@@ -15,6 +16,12 @@ _COLUMNS: Final = (
         "attempt",
         "The attempt's number; empty: the run as a whole.",
         lambda other: other.attempt,
+    ),
+    _OF.text(
+        "labels",
+        "labels",
+        "`failed`, `unsealed` or `not as sealed`: why none of it is in another number.",
+        lambda other: words_of(labels_of_other(other)),
     ),
     _OF.text("state", "state", "How far it came.", lambda other: other.state),
     _OF.text("reason", "why", "Why it is no part of any result.", lambda other: other.reason),

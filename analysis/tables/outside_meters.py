@@ -60,7 +60,7 @@ _COLUMNS: Final = (
     ),
     _OF.text("covered", "covers", "What of the run it covers.", lambda one: one.covered),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     *_OF.uncertain(
         "meter_energy_j",
         "meter",

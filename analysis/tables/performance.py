@@ -176,7 +176,7 @@ _COLUMNS: Final = (
         for name in ("engine", "dtype", "quantization")
     ),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     _OF.number(
         "first_token_mean_s",
         "first token",

@@ -40,7 +40,7 @@ _COLUMNS: Final = (
         lambda one: one.phase.phase,
     ),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     _OF.count("spans", "spans", "How often it did so.", lambda one: one.phase.spans),
     _OF.number("seconds", "time", "s", "Sum of the spans.", lambda one: one.phase.seconds),
     *_OF.uncertain(

@@ -32,7 +32,7 @@ _COLUMNS: Final = (
         lambda one: one.spec.repeat,
     ),
     _OF.simulated(lambda one: one.simulated),
-    *label_columns(_OF, lambda one: one.run),
+    *label_columns(_OF, lambda one: one),
     _OF.number(
         "duration_s",
         "time",

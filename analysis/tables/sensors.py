@@ -6,6 +6,7 @@ from typing import Final
 
 from analysis.energy.gpu_energy import Behaviour, Gpu
 from analysis.tables.column import Cell, ColumnsOf, Row
+from analysis.tables.labels import LABELS, label_columns, pooled_labels
 from analysis.tables.measured import Measured
 from analysis.tables.table import TableKind
 from telemetry.clock import US_PER_S
@@ -41,6 +42,7 @@ _COLUMNS: Final = (
         lambda one: one.gpu.sensor.architecture,
     ),
     _OF.simulated(lambda one: one.of.simulated),
+    *label_columns(_OF, lambda one: one.of),
     _OF.text("field", "reading", "Which reading.", lambda one: one.behaviour.field),
     _OF.count(
         "gpus",
@@ -112,13 +114,15 @@ def _alike(one: Measured) -> list[_Behaving]:
 
 def _pooled(rows: Sequence[Row]) -> list[Row]:
     """GPUs of several runs that behave alike share one row."""
+    apart = {"gpus", "runs", *(column.name for column in LABELS)}
     alike: dict[tuple[Cell, ...], list[Row]] = {}
     for row in rows:
-        key = tuple(value for name, value in row.items() if name not in ("gpus", "runs"))
+        key = tuple(value for name, value in row.items() if name not in apart)
         alike.setdefault(key, []).append(row)
     return [
         {
             **members[0],
+            **pooled_labels(members),
             "gpus": max(int(member["gpus"] or 0) for member in members),
             "runs": " ".join(str(member["runs"]) for member in members),
         }

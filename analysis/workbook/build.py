@@ -66,10 +66,10 @@ def run_rows(run_energy: RunEnergy) -> RunRows:
     Raises:
         OSError, ValueError: its record cannot be read; all of `UNREADABLE` may come.
     """
-    run = run_energy.run
+    run, measured = run_energy.run, Measured(run_energy)
     return RunRows(
-        rows=_rows(Measured(run_energy)),
-        labels=RunLabels.of(run),
+        rows=_rows(measured),
+        labels=RunLabels.of(run, measured.labels),
         notes=tuple((run.run_id, printable(note)) for note in run_energy.notes),
         trace=power_trace(run_energy),
     )

@@ -16,10 +16,10 @@ from analysis.figures import draw_all
 from analysis.figures.canvas import DrawnFigure, new_figure, to_svg
 from analysis.report.page import Written, write_report
 from analysis.runs.sealed_runs import Loaded, load
-from analysis.tables import build
 from analysis.tables.column import ColumnsOf
 from analysis.tables.measured import Measured
 from analysis.tables.table import Results, Table, TableKind, Tables
+from analysis.workbook import build
 from tests.support.records import Plan, build_run
 
 pytestmark = pytest.mark.reports

@@ -1,0 +1,89 @@
+"""Held: what kept a run's GPUs from their own pace, and whether a cap that was asked for acted.
+
+None is an answer of its own here: the record does not tell.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from analysis.energy.curves import EDGE_PERIODS
+from analysis.energy.gpu_energy import Gpu
+from analysis.energy.gpu_state import HOLDS, POWER_CAP, THROTTLE
+from analysis.energy.run_energy import RunEnergy
+from analysis.runs.series import Series
+from telemetry.clock import US_PER_S
+
+# A tenth of the share of time that a window's energy is told apart by between repeats (some 10 %
+# of clock over 10 % of time are 1 % of energy): less is lost among the sensors' own errors.
+_HELD_SHARE: Final = 0.01
+# With fewer readings than this of those that were due, the rest of the window may have been held.
+_KNOWN_SHARE: Final = 0.5
+# Readings of power scatter by some per cent around a cap that binds (arXiv 2312.02741 has 5 % of
+# gain between boards, and a board's own regulation keeps its own sensor at the cap).
+_NEAR_CAP: Final = 0.02
+# NVML sets milliwatts, DCGM and nvidia-smi whole watts.
+_SAME_LIMIT_W: Final = 0.5
+_LIMIT: Final = "power_limit_w"
+
+
+def throttled(run_energy: RunEnergy) -> bool | None:
+    """Whether something that nobody asked for held a GPU's clock down in the window.
+
+    A power cap that the spec asks for is no throttling, the board's own limit is. None: too few
+    readings tell.
+    """
+    asked = run_energy.run.spec.power_cap_w is not None
+    bits = sum(bit for bit in HOLDS if not (asked and bit == POWER_CAP))
+    known = True
+    for gpu in run_energy.gpus:
+        inside, due = _inside(run_energy, gpu, THROTTLE)
+        held = (inside.value.astype(np.int64) & bits) != 0
+        if len(held) and float(np.mean(held)) > _HELD_SHARE:
+            return True
+        known = known and len(held) >= max(1.0, _KNOWN_SHARE * due)
+    return False if known and run_energy.gpus else None
+
+
+def cap_bound(run_energy: RunEnergy) -> bool | None:
+    """Whether the cap that the spec asks for was in force and met on every working GPU.
+
+    Without one it is True: there is none to miss. None: the record does not tell.
+    """
+    cap_w = run_energy.run.spec.power_cap_w
+    if cap_w is None:
+        return True
+    known = bool(run_energy.gpus)
+    for gpu in run_energy.gpus:
+        limits_w = _limits_w(run_energy, gpu)
+        if any(abs(limit_w - cap_w) > _SAME_LIMIT_W for limit_w in limits_w):
+            return False
+        field, _ = run_energy.power_series(gpu.host, gpu.uuid)
+        power, _ = _inside(run_energy, gpu, field)
+        near = np.abs(power.value - cap_w) <= _NEAR_CAP * cap_w
+        if len(power) and not near.any():
+            return False
+        known = known and bool(limits_w) and len(power) > 0
+    return True if known else None
+
+
+def _inside(run_energy: RunEnergy, gpu: Gpu, field: str) -> tuple[Series, float]:
+    """The readings that tell of the window, and how many were due in it."""
+    start_us, end_us = run_energy.window_us
+    period_us = run_energy.sampling_us(gpu.host, gpu.uuid, field)
+    series = run_energy.series(gpu.host, gpu.uuid, field)
+    inside = series.holding(start_us, end_us, int(EDGE_PERIODS * period_us))
+    return inside, run_energy.duration_s * US_PER_S / period_us
+
+
+def _limits_w(run_energy: RunEnergy, gpu: Gpu) -> list[float]:
+    """Limits in force in the window; without a reading that which the inventory had before."""
+    inside, _ = _inside(run_energy, gpu, _LIMIT)
+    if len(inside):
+        return [float(value) for value in np.unique(inside.value)]
+    record = run_energy.run.hosts.get(gpu.host, {})
+    for entry in record.get("gpus") or ():
+        limit_w = entry.get(_LIMIT)
+        if entry.get("uuid") == gpu.uuid and isinstance(limit_w, int | float):
+            return [float(limit_w)]
+    return []
