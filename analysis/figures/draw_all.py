@@ -5,21 +5,20 @@ from typing import Final
 
 from analysis.figures.bars import energy_per_token, throughput
 from analysis.figures.batch_size import energy_against_batch
-from analysis.figures.canvas import (
-    DrawnFigure,
-    style,
-)
+from analysis.figures.canvas import DrawnFigure
+from analysis.figures.chart import Chart
 from analysis.figures.engines import engines
 from analysis.figures.formats import formats
 from analysis.figures.phases import energy_by_phase
 from analysis.figures.power import power_over_time
+from analysis.figures.rendered import figure_of
 from analysis.figures.sharding import sharding
 from analysis.figures.witnesses import witnesses
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.table import Tables
 from telemetry.waiting import counted
 
-FIGURES: Final[tuple[Callable[[Loaded, Tables], DrawnFigure], ...]] = (
+FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(energy_per_token, throughput),
     *(power_over_time, energy_by_phase, energy_against_batch),
     *(engines, sharding, formats),
@@ -30,5 +29,4 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], DrawnFigure], ...]] = (
 
 def draw_all(loaded: Loaded, tables: Tables) -> list[DrawnFigure]:
     """Every figure, in the report's order."""
-    with style():
-        return [draw(loaded, tables) for draw in counted(FIGURES, "drawing figure")]
+    return [figure_of(make(loaded, tables)) for make in counted(FIGURES, "drawing figure")]

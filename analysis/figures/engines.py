@@ -3,21 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
-
-from analysis.figures.canvas import (
-    HATCHES,
-    INK,
-    PALETTE,
-    DrawnFigure,
-    new_figure,
-    nothing,
-    plain,
-    to_svg,
-    watermark,
-)
-from analysis.figures.labels import names_of, notes, number_of, short, wrapped
+from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
+from analysis.figures.labels import names_of, notes, number_of, plural_s, short, wrapped
+from analysis.figures.marks import axes_among, axes_of, groups_by_point, metric_mark, point_of
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
 from analysis.tables.point import engines_in_order
@@ -27,9 +15,13 @@ from analysis.tables.table import Tables
 _MOST_POINTS: Final = 24
 # Fewer engines are no contrast.
 _SEVERAL: Final = 2
+_MEASURES: Final = (
+    ("energy_per_token_j", "energy per token [J]", None),
+    ("tokens_per_s", "tokens/s", "bound_share"),
+)
 
 
-def engines(_loaded: Loaded, tables: Tables) -> DrawnFigure:
+def engines(_loaded: Loaded, tables: Tables) -> Chart:
     """Joules a token and tokens a second under each engine."""
     key = "engines"
     sides = [
@@ -40,60 +32,25 @@ def engines(_loaded: Loaded, tables: Tables) -> DrawnFigure:
     title = f"{'Two' if len(sides) <= _SEVERAL else len(sides)} engines, the same work"
     rows = [row for row in tables.engines.rows if len(_known(row, sides)) >= _SEVERAL]
     if not rows:
-        return nothing(key, title, "no grid point has an energy under both engines")
+        return undrawn(key, title, "no grid point has an energy under both engines")
     shown = rows[:_MOST_POINTS]
     called = _labels(shown)
-    lines = max(label.count("\n") for label in called)
-    figure, panels = new_figure(2, 1.5 + (0.62 + 0.15 * max(0, lines - 2)) * len(shown))
-    middle = (len(sides) - 1) / 2
-    measures = (
-        ("energy_per_token_j", "energy per token [J]", None),
-        ("tokens_per_s", "tokens/s", "bound_share"),
-    )
-    for panel, (name, label, share) in zip(panels, measures, strict=True):
-        for index, side in enumerate(sides):
-            own = [(place, row) for place, row in enumerate(shown) if side in _known(row, sides)]
-            at = [place + (index - middle) * (0.8 / len(sides)) for place, _ in own]
-            values = [number_of(row[f"{side}_{name}"]) for _, row in own]
-            panel.barh(
-                at,
-                values,
-                height=0.76 / len(sides),
-                color=PALETTE[index % len(PALETTE)],
-                hatch=HATCHES[index % len(HATCHES)],
-                edgecolor="white",
-                linewidth=0.4,
-                label=side,
-            )
-            for place, value, (_, row) in zip(at, values, own, strict=True):
-                width = row.get(f"{side}_{name.removesuffix('_j')}_uncertainty_j")
-                text = short(value) + _share_text(row, side, share)
-                _whisker(panel, place, value, width)
-                edge = value + (number_of(width) if width is not None else 0.0)
-                panel.annotate(
-                    text,
-                    (edge, place),
-                    xytext=(4, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=8.5,
+    panels = tuple(
+        Panel(
+            series=tuple(
+                Series(
+                    name=side,
+                    kind="bar",
+                    marks=_marks(tables, shown, called, side=side, name=name, share=share),
+                    colour=index,
                 )
-        panel.set_yticks(
-            range(len(shown)),
-            called if panel is panels[0] else [""] * len(shown),
-            fontsize=9,
+                for index, side in enumerate(sides)
+            ),
+            y_label=label,
+            categories=tuple(called),
+            sideways=True,
         )
-        panel.invert_yaxis()
-        panel.set_xlabel(label)
-        panel.xaxis.set_major_locator(MaxNLocator(nbins=4))
-        panel.grid(visible=False, axis="y")
-        panel.grid(visible=True, axis="x")
-        panel.margins(x=0.34)
-        if any(row["simulated"] for row in shown):
-            watermark(panel, small=True)
-    panels[0].set_title(title)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(sides)
+        for name, label, share in _MEASURES
     )
     apart = (
         " Where engines were measured under other settings, the table names them."
@@ -101,16 +58,45 @@ def engines(_loaded: Loaded, tables: Tables) -> DrawnFigure:
         else ""
     )
     more = f" The first {len(shown)} of {len(rows)}." if len(rows) > len(shown) else ""
-    return DrawnFigure(
+    return Chart(
         key=key,
         title=title,
         caption="Energy per generated token, and tokens a second of the whole window with their "
-        "share of the roofline bound by the stated peaks, mean over repeats."
+        "share of the roofline bound by the stated peaks, mean over repeats. Whiskers: the 95 % "
+        "interval of two repeats or more, else the sensor's part alone."
         f"{more}{notes(shown)}{apart}",
-        svg=to_svg(figure, key),
-        reason=None,
-        simulated=any(bool(row["simulated"]) for row in shown),
+        panels=panels,
     )
+
+
+def _marks(
+    tables: Tables,
+    rows: Sequence[Row],
+    called: Sequence[str],
+    *,
+    side: str,
+    name: str,
+    share: str | None,
+) -> tuple[Mark, ...]:
+    """An engine's bars, as its own grid points have them: the contrast has no interval of rates."""
+    groups, columns = groups_by_point(tables), axes_among(tables)
+    marks = []
+    for place, (row, title) in enumerate(zip(rows, called, strict=True)):
+        if side not in _known(row, [side]):
+            continue
+        group = groups[point_of(row, row[f"{side}_energy_per_token_j"], engine=side)]
+        text = short(number_of(group[f"{name}_mean"])) + _share_text(row, side, share)
+        marks.append(
+            metric_mark(
+                group,
+                name,
+                float(place),
+                hover=title.replace("\n", " "),
+                text=text,
+                axes=axes_of(group, columns),
+            )
+        )
+    return tuple(marks)
 
 
 def _known(row: Row, sides: Sequence[str]) -> list[str]:
@@ -122,11 +108,11 @@ def _labels(rows: Sequence[Row]) -> list[str]:
     said = ("model", "gpus")
     texts = []
     for row, name in zip(rows, names_of(rows, but=said, per=said), strict=True):
-        head = f"{row['model']}, {row['gpus']} GPU{'' if row['gpus'] == 1 else 's'}"
+        head = f"{row['model']}, {row['gpus']} GPU{plural_s(row['gpus'])}"
         texts.append("\n".join(filter(None, (head, wrapped(name)))))
     # The same work measured in several ways, none of which the engines share.
     return [
-        plain(text if texts.count(text) == 1 else f"{text}\n{row['measured_apart']}")
+        text if texts.count(text) == 1 else f"{text}\n{row['measured_apart']}"
         for text, row in zip(texts, rows, strict=True)
     ]
 
@@ -134,8 +120,3 @@ def _labels(rows: Sequence[Row]) -> list[str]:
 def _share_text(row: Row, side: str, share: str | None) -> str:
     value = None if share is None else row[f"{side}_{share}"]
     return "" if value is None else f" ({number_of(value):.0%})"
-
-
-def _whisker(panel: Axes, place: float, value: float, width: object) -> None:
-    if isinstance(width, int | float):
-        panel.plot([value - width, value + width], [place, place], color=INK, linewidth=1.4)

@@ -3,17 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.figures.canvas import (
-    MARKERS,
-    PALETTE,
-    DrawnFigure,
-    new_figure,
-    nothing,
-    plain,
-    to_svg,
-    watermark,
-)
-from analysis.figures.labels import log_ticks, names_of, notes, number_of
+from analysis.figures.chart import SYMBOLS, Chart, Panel, Series, undrawn
+from analysis.figures.labels import names_of, notes, number_of
+from analysis.figures.marks import axes_among, axes_of, half_width_mark
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
@@ -21,7 +13,7 @@ from analysis.tables.table import Tables
 _PERCENT: Final = 100.0
 
 
-def formats(_loaded: Loaded, tables: Tables) -> DrawnFigure:
+def formats(_loaded: Loaded, tables: Tables) -> Chart:
     """Joules a token against the logits' error, one point a format."""
     key, title = "formats", "What fewer bits save and cost"
     rows = [
@@ -30,51 +22,47 @@ def formats(_loaded: Loaded, tables: Tables) -> DrawnFigure:
         if row["energy_per_token_j"] is not None and row["logit_relative_rms"]
     ]
     if not rows:
-        return nothing(key, title, "no two formats have an energy and a logit error")
-    figure, (panel,) = new_figure(1, 3.6)
+        return undrawn(key, title, "no two formats have an energy and a logit error")
     lines: dict[str, list[Row]] = {}
     for row, subject in zip(rows, _subjects(rows), strict=True):
         lines.setdefault(subject, []).append(row)
-    for index, (subject, own) in enumerate(lines.items()):
-        own.sort(key=lambda row: number_of(row["logit_relative_rms"]))
-        panel.plot(
-            [_PERCENT * number_of(row["logit_relative_rms"]) for row in own],
-            [number_of(row["energy_per_token_j"]) for row in own],
-            color=PALETTE[index % len(PALETTE)],
-            marker=MARKERS[index % len(MARKERS)],
-            linewidth=1.0,
-            label=plain(subject),
-        )
-        for row in own:
-            panel.annotate(
-                _format(row),
-                (
+    columns = axes_among(tables)
+    series = tuple(
+        Series(
+            name=subject,
+            kind="line",
+            marks=tuple(
+                half_width_mark(
+                    row,
+                    "energy_per_token_j",
+                    "energy_per_token_uncertainty_j",
                     _PERCENT * number_of(row["logit_relative_rms"]),
-                    number_of(row["energy_per_token_j"]),
-                ),
-                xytext=(5, 5),
-                textcoords="offset points",
-                fontsize=8.5,
-            )
-    panel.set_xscale("log")
-    panel.margins(x=0.12)
-    # Room for the names above the points.
-    panel.set_ylim(0, 1.2 * max(number_of(row["energy_per_token_j"]) for row in rows))
-    panel.set_xlabel("error of the logits against fp32, root mean square [%]")
-    log_ticks(panel.xaxis, lambda value: f"{value:.4g}")
-    panel.set_ylabel("energy per token [J]")
-    panel.set_title(title)
-    if any(row["simulated"] for row in rows):
-        watermark(panel)
-    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return DrawnFigure(
+                    hover=_format(row),
+                    text=_format(row),
+                    axes=axes_of(row, columns),
+                )
+                for row in sorted(own, key=lambda row: number_of(row["logit_relative_rms"]))
+            ),
+            colour=index,
+            symbol=SYMBOLS[index % len(SYMBOLS)],
+        )
+        for index, (subject, own) in enumerate(lines.items())
+    )
+    panel = Panel(
+        series=series,
+        x_label="error of the logits against fp32, root mean square [%]",
+        y_label="energy per token [J]",
+        x_scale="log",
+        from_zero=True,
+    )
+    return Chart(
         key=key,
         title=title,
         caption="Energy per generated token against the logits' difference from fp32 with the same "
-        "weights; the table has both with their intervals." + notes(rows),
-        svg=to_svg(figure, key),
-        reason=None,
-        simulated=any(bool(row["simulated"]) for row in rows),
+        "weights. Whiskers: half of the 95 % interval of two repeats or more, else the sensor's "
+        "part alone; the logits' error comes of the same weights and probe in every repeat."
+        + notes(rows),
+        panels=(panel,),
     )
 
 

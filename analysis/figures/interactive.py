@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from analysis.figures.chart import Chart, Mark, Panel, Series, Shade
+from analysis.figures.chart import COLOURS, Chart, Mark, Panel, Series, Shade
 from analysis.figures.palette import FAINT, name_of
 from analysis.figures.places import bars
 from analysis.figures.said import digits, hover_lines
@@ -79,9 +79,7 @@ def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
                     "color": f"@{name_of(series.colour)}",
                     "line": {"width": 0},
                     "pattern": {
-                        "shape": ""
-                        if panel.stacked
-                        else _SHAPES[(series.colour or 0) % len(_SHAPES)],
+                        "shape": _shape(panel, series),
                         "fgcolor": "@card",
                         "fillmode": "overlay",
                         "size": 7,
@@ -106,6 +104,12 @@ def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
         if series.kind != "band":
             traces.append(_values(panel, series, common, at, base))
     return traces
+
+
+def _shape(panel: Panel, series: Series) -> str:
+    """Tells bars apart for who sees no colours; of a stack those whose colour comes again."""
+    colour = series.colour or 0
+    return _SHAPES[(colour // COLOURS if panel.stacked else colour) % len(_SHAPES)]
 
 
 def _values(

@@ -1,11 +1,8 @@
 """Labels: what tells points of a figure apart, and numbers as figures write them."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
-
-from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.tables.column import Cell, Column, Row, differing
 from analysis.tables.launched import LAUNCHED
@@ -132,8 +129,6 @@ def number_of(value: object) -> float:
     return float(value)
 
 
-def log_ticks(axis: Axis, text: Callable[[float], str]) -> None:
-    """Ticks of a logarithmic axis at 1, 2 and 5 of each decade, as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
-    axis.set_minor_formatter(NullFormatter())
+def plural_s(count: object) -> str:
+    """The letter that several of a thing have."""
+    return "" if count == 1 else "s"

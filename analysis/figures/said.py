@@ -13,12 +13,6 @@ _LEAST, _MOST = 1e-4, 1e6
 _SAME: Final = 1e-6
 
 
-def short(value: float) -> str:
-    """Three digits of a number, the last of them written though it be 0."""
-    size = math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:,.{max(0, 2 - size)}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
 def digits(value: float) -> str:
     """Six digits of a number at most, without noughts behind."""
     plain = not value or _LEAST <= abs(value) < _MOST

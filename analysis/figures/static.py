@@ -25,7 +25,7 @@ from matplotlib.ticker import (
 )
 
 from analysis.figures.canvas import HATCHES, INK, WIDTH_IN, plain, style, to_svg, watermark
-from analysis.figures.chart import Chart, Mark, Panel, Series
+from analysis.figures.chart import COLOURS, Chart, Mark, Panel, Series
 from analysis.figures.palette import FAINT, hex_of, with_variables
 from analysis.figures.places import bars
 from analysis.figures.said import digits
@@ -40,12 +40,18 @@ _PANEL_IN: Final = 3.0
 _AROUND_IN: Final = 0.8
 # Height of a bar, of a line of its name, and of the room between two categories.
 _BAR_IN, _NAME_IN, _GAP_IN = 0.24, 0.165, 0.12
-# Height of the title, and of a line of the legend.
-_TITLE_IN, _LEGEND_IN = 0.42, 0.21
-# Letters of 9 points of a title, a label and the legend that stand side by side in the width.
-_WIDE_CHARS: Final = 92
+# Height of a line of the title, of the labels under it, and of the legend.
+_TITLE_IN, _TOLD_IN, _LEGEND_IN = 0.192, 0.145, 0.21
+# Between the title and the picture's edge.
+_EDGE_IN: Final = 0.06
+# Letters of the labels and the legend, and of the title, that stand side by side in the width.
+_WIDE_CHARS, _TITLE_CHARS = 100, 70
+# Ticks of values, and room for texts behind bars as a share, by how many panels stand abreast.
+_TICKS: Final = {1: 7, 2: 4, 3: 3}
+_ROOM: Final = {1: 0.16, 2: 0.32, 3: 0.46}
 # A handle and the room around an entry of the legend.
 _ENTRY_IN: Final = 0.62
+_THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 _POINTS_PER_IN: Final = 72.0
 # Names of categories under standing bars that are longer in all are turned.
 _FLAT_CHARS: Final = 60
@@ -85,21 +91,21 @@ def drawn(chart: Chart) -> Figure:
         max(map(_height_in, chart.panels[row * columns : (row + 1) * columns]))
         for row in range(rows)
     ]
-    figure = Figure(figsize=(WIDTH_IN, sum(heights) + _TITLE_IN + _LEGEND_IN * lines))
+    title = _wrapped(chart.title, _TITLE_CHARS)
+    told = "; ".join(chart.told_labels())
+    labels = _wrapped(told[:1].upper() + told[1:], _WIDE_CHARS)
+    head_in = _TITLE_IN * len(title) + _TOLD_IN * len(labels) + _EDGE_IN
+    figure = Figure(figsize=(WIDTH_IN, sum(heights) + head_in + _LEGEND_IN * lines))
     grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     axes = [each for row in grid for each in row]
     for spare in axes[len(chart.panels) :]:
         spare.remove()
     for index, (panel, each) in enumerate(zip(chart.panels, axes, strict=False)):
         same = index % columns and chart.panels[index - 1].categories == panel.categories
-        _draw(each, panel, named=not same)
+        _draw(each, panel, named=not same, columns=columns)
         if chart.simulated:
             watermark(each, small=columns > 1)
-    figure.suptitle(
-        "\n".join(textwrap.wrap(plain(chart.title), _WIDE_CHARS - 10)),
-        **{"x": 0.012, "ha": "left", "fontsize": 11.5, "fontweight": "bold"},
-    )
-    _tell_labels(chart, axes[0], columns)
+    _head(figure, title, labels)
     if entries:
         figure.legend(
             list(entries.values()), list(entries), loc="outside lower center", ncols=abreast
@@ -107,14 +113,17 @@ def drawn(chart: Chart) -> Figure:
     return figure
 
 
-def _tell_labels(chart: Chart, axes: Axes, columns: int) -> None:
-    """What the numbers are not stands in the picture itself: it travels without its caption."""
-    told = "; ".join(chart.told_labels())
-    if told:
-        wide = _WIDE_CHARS // columns
-        lines = textwrap.wrap(plain(told[0].upper() + told[1:]), wide)
-        title = [axes.get_title(loc="left")] if chart.panels[0].title else []
-        axes.set_title("\n".join([*lines, *title]), loc="left", fontsize=8.5, fontweight="normal")
+def _head(figure: Figure, title: Sequence[str], labels: Sequence[str]) -> None:
+    """The title, and under it what the numbers are not: a picture travels without its caption."""
+    blank = math.ceil(_TOLD_IN * len(labels) / _TITLE_IN)
+    figure.suptitle(
+        "\n".join([*title, *[" "] * blank]),
+        **{"x": 0.012, "ha": "left", "fontsize": 11.5, "fontweight": "bold"},
+    )
+    if labels:
+        under_in = _EDGE_IN + _TITLE_IN * len(title)
+        below = 1.0 - under_in / float(figure.get_figheight())
+        figure.text(0.012, below, "\n".join(labels), ha="left", va="top", fontsize=8.5)
 
 
 def _entries(chart: Chart) -> Mapping[str, Any]:
@@ -137,7 +146,16 @@ def _entries(chart: Chart) -> Mapping[str, Any]:
 
 
 def _entry(name: str) -> str:
-    return "\n".join(textwrap.wrap(plain(name), _WIDE_CHARS)) or "-"
+    return "\n".join(_wrapped(name, _WIDE_CHARS)) or "-"
+
+
+def _wrapped(text: str, chars: int) -> list[str]:
+    return textwrap.wrap(_seen(text), chars)
+
+
+def _seen(text: str) -> str:
+    """Text as it is, but for what no picture shows; the blank between thousands is seen."""
+    return _THIN.join(plain(part) for part in text.split(_THIN))
 
 
 def _handle(series: Series, hatch: str) -> Any:
@@ -186,14 +204,14 @@ def _height_in(panel: Panel) -> float:
 
 
 def _hatch(panel: Panel, index: int) -> str:
-    """Tells bars apart that no colour does: of a stack the ninth and later alone."""
-    colour = panel.series[index].colour
-    if colour is None or panel.stacked:
-        return HATCHES[1] if index >= len(HATCHES) and panel.stacked else ""
+    """Tells bars apart for who sees no colours; of a stack those whose colour comes again."""
+    colour = panel.series[index].colour or 0
+    if panel.stacked:
+        return HATCHES[colour // COLOURS % len(HATCHES)]
     return HATCHES[colour % len(HATCHES)]
 
 
-def _draw(axes: Axes, panel: Panel, *, named: bool) -> None:
+def _draw(axes: Axes, panel: Panel, *, named: bool, columns: int) -> None:
     for shade in panel.shades:
         across = (shade.axis == "x") != panel.sideways
         (axes.axvspan if across else axes.axhspan)(
@@ -213,7 +231,7 @@ def _draw(axes: Axes, panel: Panel, *, named: bool) -> None:
                 _fill(axes, panel, series)
             else:
                 _join(axes, panel, series, hollow=partly)
-    _set_axes(axes, panel, named=named)
+    _set_axes(axes, panel, named=named, columns=min(columns, max(_TICKS)))
 
 
 def _draw_bars(axes: Axes, panel: Panel, index: int, *, hollow: bool) -> None:
@@ -319,7 +337,7 @@ def _print(axes: Axes, panel: Panel, mark: Mark, *, at: float, base: float = 0.0
     edge = base + max(mark.y or 0.0, mark.high if mark.high is not None else mark.y or 0.0)
     across = panel.sideways
     axes.annotate(
-        plain(mark.text),
+        _seen(mark.text),
         (edge, at) if across else (at, edge),
         xytext=(4, 0) if across else (0, 4),
         textcoords="offset points",
@@ -329,15 +347,16 @@ def _print(axes: Axes, panel: Panel, mark: Mark, *, at: float, base: float = 0.0
     )
 
 
-def _set_axes(axes: Axes, panel: Panel, *, named: bool) -> None:
+def _set_axes(axes: Axes, panel: Panel, *, named: bool, columns: int) -> None:
     value, argument = (axes.xaxis, axes.yaxis) if panel.sideways else (axes.yaxis, axes.xaxis)
     argument.set_label_text(plain(panel.x_label))
     value.set_label_text(plain(panel.y_label))
     axes.grid(visible=False, axis="y" if panel.sideways else "x")
     axes.grid(visible=True, axis="x" if panel.sideways else "y")
     texts = any(mark.text for mark in panel.marks())
-    room = 0.2 if texts else 0.05
-    axes.margins(**{"x": room if panel.sideways else 0.04, "y": 0.04 if panel.sideways else room})
+    room = _ROOM[columns] if texts and panel.sideways else _ROOM[1] if texts else 0.05
+    along = 0.1 if texts and not panel.sideways else 0.04
+    axes.margins(**{"x": room, "y": along} if panel.sideways else {"x": along, "y": room})
     set_scale = {"x": axes.set_xscale, "y": axes.set_yscale}
     set_range = {"x": axes.set_xlim, "y": axes.set_ylim}
     of = {"x": ("y" if panel.sideways else "x"), "y": ("x" if panel.sideways else "y")}
@@ -346,7 +365,7 @@ def _set_axes(axes: Axes, panel: Panel, *, named: bool) -> None:
             set_scale[of[name]]("log")
             _log_ticks(axes, axis, of[name])
         elif name == "y" or panel.categories is None:
-            axis.set_major_locator(MaxNLocator(nbins=5 if panel.sideways else 6))
+            axis.set_major_locator(MaxNLocator(nbins=_TICKS[columns]))
             axis.set_major_formatter(FuncFormatter(lambda at, _: digits(at)))
     if panel.y_percent:
         value.set_major_formatter(PercentFormatter(xmax=1))
@@ -390,7 +409,8 @@ def _log_ticks(axes: Axes, axis: Any, name: str) -> None:
 def picture_texts(figure: Figure) -> Iterator[Any]:
     """Every text of a picture that stands somewhere: to see that all are inside it."""
     yield from figure.texts
-    yield from figure.legends
+    for legend in figure.legends:
+        yield from legend.get_texts()
     for axes in figure.axes:
         yield axes.title
         yield from axes.texts

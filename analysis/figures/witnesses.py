@@ -2,20 +2,12 @@
 
 from typing import Final
 
-from analysis.figures.canvas import (
-    INK,
-    MARKERS,
-    PALETTE,
-    DrawnFigure,
-    new_figure,
-    nothing,
-    plain,
-    to_svg,
-    watermark,
-)
+from analysis.figures.chart import SYMBOLS, Chart, Line, Mark, Panel, Series, undrawn
 from analysis.figures.labels import number_of
+from analysis.figures.marks import axes_among, axes_of, labels_of
 from analysis.meter.witness import WINDOW
 from analysis.runs.sealed_runs import Loaded
+from analysis.tables.column import Row
 from analysis.tables.table import Tables
 
 _WITNESSES: Final = {
@@ -23,13 +15,15 @@ _WITNESSES: Final = {
     "polled_counter_energy_j": "polled counter",
     "power_integral_energy_j": "power integral",
 }
+_OUTSIDE: Final = "outside meter"
+_WIDTH: Final = "expanded uncertainty, k = 2"
 # As many as fit on a screen; the table has all.
 _MOST_ROWS: Final = 24
 # Between the marks of one run, in rows.
 _APART: Final = 0.2
 
 
-def witnesses(_loaded: Loaded, tables: Tables) -> DrawnFigure:
+def witnesses(_loaded: Loaded, tables: Tables) -> Chart:
     """Each witness of a run's energy over the outside meter's, where both are of the same GPUs."""
     key, title = "witnesses", "Witnesses of each run's energy"
     runs = {str(row["run_id"]): row for row in tables.runs.rows}
@@ -42,63 +36,65 @@ def witnesses(_loaded: Loaded, tables: Tables) -> DrawnFigure:
         and str(row["run_id"]) in runs
     ]
     if not rows:
-        return nothing(key, title, "no outside meter of GPUs alone saw a run")
+        return undrawn(key, title, "no outside meter of GPUs alone saw a run")
     shown = rows[:_MOST_ROWS]
-    figure, (panel,) = new_figure(1, 1.6 + 0.5 * len(shown))
-    for index, (name, label) in enumerate(_WITNESSES.items()):
-        at, ratios, widths = [], [], []
-        for place, row in enumerate(shown):
-            run = runs[str(row["run_id"])]
-            if run.get(name) is None:
-                continue
-            meter_j = number_of(row["meter_energy_j"])
-            at.append(place + (index - 1) * _APART)
-            ratios.append(number_of(run[name]) / meter_j)
-            beside = run.get(name.replace("_energy_j", "_energy_uncertainty_j"))
-            widths.append(0.0 if beside is None else number_of(beside) / meter_j)
-        if at:
-            panel.errorbar(
-                ratios,
-                at,
-                xerr=widths,
-                fmt=MARKERS[index],
-                color=PALETTE[index],
-                markersize=5,
-                capsize=3,
-                label=label,
-            )
-    for place, row in enumerate(shown):
-        width = row["meter_energy_uncertainty_j"]
-        share = 0.0 if width is None else number_of(width) / number_of(row["meter_energy_j"])
-        panel.fill_betweenx(
-            [place - 2 * _APART, place + 2 * _APART],
-            1 - share,
-            1 + share,
-            color=INK,
-            alpha=0.12,
-            linewidth=0,
-            label="outside meter" if not place else None,
+    columns = axes_among(tables)
+
+    def mark(row: Row, energy_j: object, beside: object, place: float) -> Mark:
+        meter_j = number_of(row["meter_energy_j"])
+        ratio = number_of(energy_j) / meter_j
+        width = None if beside is None else number_of(beside) / meter_j
+        run = runs[str(row["run_id"])]
+        return Mark(
+            x=place,
+            y=ratio,
+            low=None if width is None else ratio - width,
+            high=None if width is None else ratio + width,
+            interval="" if width is None else _WIDTH,
+            hover=f"{row['run_id']}, {row['meter']}",
+            axes=axes_of(run, columns),
+            labels=labels_of(run),
         )
-    panel.axvline(1.0, color=INK, linewidth=0.8)
-    panel.set_yticks(
-        range(len(shown)), [plain(f"{row['run_id']}\n{row['meter']}") for row in shown], fontsize=8
-    )
-    panel.invert_yaxis()
-    panel.set_xlabel("energy over the outside meter's")
-    panel.grid(visible=False, axis="y")
-    panel.grid(visible=True, axis="x")
-    panel.set_title(title)
-    simulated = any(bool(row["simulated"]) for row in shown)
-    if simulated:
-        watermark(panel)
-    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+    series = [
+        Series(
+            name=_OUTSIDE,
+            kind="points",
+            marks=tuple(
+                mark(row, row["meter_energy_j"], row["meter_energy_uncertainty_j"], place - _APART)
+                for place, row in enumerate(shown)
+            ),
+            colour=None,
+            symbol="x",
+        )
+    ]
+    for index, (name, label) in enumerate(_WITNESSES.items()):
+        marks = tuple(
+            mark(
+                row,
+                runs[str(row["run_id"])][name],
+                runs[str(row["run_id"])].get(name.replace("_energy_j", "_energy_uncertainty_j")),
+                place + index * _APART,
+            )
+            for place, row in enumerate(shown)
+            if runs[str(row["run_id"])].get(name) is not None
+        )
+        series.append(
+            Series(name=label, kind="points", marks=marks, colour=index, symbol=SYMBOLS[index])
+        )
     more = f" The first {len(shown)} of {len(rows)}." if len(rows) > len(shown) else ""
-    return DrawnFigure(
+    return Chart(
         key=key,
         title=title,
         caption="Energy of the window by each of the record's readings over that of a meter which "
-        f"is no part of the record; whiskers and band: expanded uncertainties (k = 2).{more}",
-        svg=to_svg(figure, key),
-        reason=None,
-        simulated=simulated,
+        f"is no part of the record; whiskers: expanded uncertainties (k = 2).{more}",
+        panels=(
+            Panel(
+                series=tuple(series),
+                y_label="energy over the outside meter's",
+                categories=tuple(f"{row['run_id']}\n{row['meter']}" for row in shown),
+                sideways=True,
+                lines=(Line(at=1.0),),
+            ),
+        ),
     )

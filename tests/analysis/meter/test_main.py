@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures.canvas import style
 from analysis.figures.witnesses import witnesses
 from analysis.meter.__main__ import main
 from analysis.runs.sealed_runs import load

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.audit.__main__ import main as audit
-from analysis.figures.power import thinned
+from analysis.energy.power_trace import MOST_POINTS, thinned
 from analysis.report.formatting import measured_text, number_text
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
@@ -298,7 +298,7 @@ def test_a_run_without_energy_says_so_at_the_top_and_measured_ones_name_the_boar
 def test_a_long_series_is_thinned_without_losing_its_peak() -> None:
     value = np.zeros(50_000)
     value[31_337] = 900.0
-    t_us, thin = thinned(np.arange(50_000, dtype=np.int64), value)
+    t_us, thin = thinned(np.arange(50_000, dtype=np.int64), value, MOST_POINTS)
     assert len(thin) < 1300
     assert thin.max() == 900.0
     assert t_us[int(thin.argmax())] == 31_337

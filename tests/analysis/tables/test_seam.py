@@ -13,7 +13,7 @@ import pytest
 from analysis.audit.check import Outcome
 from analysis.audit.run import audit_results
 from analysis.figures import draw_all
-from analysis.figures.canvas import DrawnFigure, new_figure, to_svg
+from analysis.figures.chart import Chart, Mark, Panel, Series
 from analysis.report.page import Written, write_report
 from analysis.runs.sealed_runs import Loaded, load
 from analysis.tables.column import ColumnsOf
@@ -52,17 +52,10 @@ TOTAL: Final = TableKind(
 ENGINES: Final = ("eager", "fast", "reference")
 
 
-def toy_figure(_loaded: Loaded, tables: Tables) -> DrawnFigure:
-    figure, (panel,) = new_figure(1, 2.0)
-    panel.bar(range(len(tables.toy.rows)), [1.0 for _ in tables.toy.rows], label="toy bars")
-    return DrawnFigure(
-        key="toy",
-        title="A toy figure",
-        caption="Bars.",
-        svg=to_svg(figure, "toy"),
-        reason=None,
-        simulated=False,
-    )
+def toy_figure(_loaded: Loaded, tables: Tables) -> Chart:
+    marks = tuple(Mark(x=float(place), y=1.0) for place, _ in enumerate(tables.toy.rows))
+    bars = Series(name="toy bars", kind="bar", marks=marks)
+    return Chart(key="toy", title="A toy figure", caption="Bars.", panels=(Panel(series=(bars,)),))
 
 
 @pytest.fixture
