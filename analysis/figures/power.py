@@ -77,8 +77,7 @@ def trace_chart(run: Run, content: Mapping[str, Any], *, labels: tuple[str, ...]
         ]
     else:
         hosts = list(dict.fromkeys(str(board["host"]) for board in boards))
-        said = f"of each of {len(hosts)} nodes the mean of its GPUs and the band from the least "
-        said += "to the greatest"
+        said = f"the mean of {len(boards)} GPUs by node and the band from the least to the greatest"
         series = []
         for index, host in enumerate(hosts):
             own = [
