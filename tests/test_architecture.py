@@ -186,8 +186,9 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.statistics", "analysis.tables", "telemetry", "telemetry.record"),
         "analysis.workbook",
     },
+    # The page carries each run's power over time.
     "analysis.report": {
-        *("analysis.figures", "analysis.runs", "analysis.tables"),
+        *("analysis.energy", "analysis.figures", "analysis.runs", "analysis.tables"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
         *("analysis.claims", "analysis.paper", "analysis.workbook"),
     },

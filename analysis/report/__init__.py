@@ -1,11 +1,17 @@
 """One page offline.
 
+- `assembled`: the page's style and script from their parts, one noun each.
 - `document`: the tables of a report as a program reads them, each column with what it means.
 - `formatting`: numbers and their absence as people read them.
 - `latex`: each table as a file that a paper takes in.
+- `library`: what draws on the page in a browser, carried by the page itself.
+- `links`: a run's name leads to the run's page, wherever it stands.
 - `origin`: where a run comes from, as far as it is on record.
+- `packed`: what a page carries but does not show at once, small, and inert until it is asked
+  for.
 - `page`: one page with every result, that opens offline and says what it does not know.
 - `printed`: what a terminal says of a report that was written.
+- `run_pages`: what the page says of each single run, as its script lays it out.
 - `sentences`: what the page says in words: its key numbers, what is missing, what the paper
   says.
 - `staging`: the files of a report, written aside and put in their places once all are there.

@@ -5,22 +5,27 @@ and the same audit.
 """
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from analysis.energy.power_trace import packed
 from analysis.figures.canvas import DrawnFigure, standalone
 from analysis.figures.draw_all import draw_all
+from analysis.report.assembled import PAGE as PAGE_TEMPLATE
+from analysis.report.assembled import environment, script, style
 from analysis.report.formatting import (
     cell_text,
     reason_text,
     sort_key,
 )
 from analysis.report.latex import write_latex
+from analysis.report.library import library
+from analysis.report.links import linked
 from analysis.report.origin import origin
+from analysis.report.packed import carried, inert
+from analysis.report.run_pages import RunPages, labels_of, of_one_run, sheet_data, shown
 from analysis.report.sentences import NEVER_MEASURED, comparison_note, missing, summary
 from analysis.report.staging import staged
 from analysis.report.verdict import AuditVerdict
@@ -36,9 +41,19 @@ from telemetry.record.folders import require_no_link
 from telemetry.record.paths import report_folder
 from telemetry.record.way_on import PAGE, REPORT, audit_digest, seals_digest
 from telemetry.terminal import printable
+from telemetry.waiting import at
 
 SECTIONS: Final = ("results", "contrasts", "runs", "speed", "phases", "gpus", "paper", "others")
 """Sections of the page that show the tables which name them; `report.html` has their words."""
+MOST_ROWS: Final = 250
+"""Rows of a table that the page lays out at once: more make it slow to open and to scroll."""
+MOST_ORIGINS: Final = 50
+"""Runs whose provenance the page lays out beside their own pages."""
+NO_TRACE: Final = (
+    "Its power over time is not in this page, which would be too large with it: the report of "
+    "this run's folder alone has it."
+)
+"""What a run's page says where the page carries no trace of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,21 +131,64 @@ def render(
     verdict: AuditVerdict,
 ) -> str:
     """The page as HTML."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    at("the page")
+    made = environment()
+    made.filters["cell"] = cell_text
+    made.filters["key"] = sort_key
+    made.filters["why"] = reason_text
+    known = {str(row["run_id"]) for row in tables.runs.rows}
+    made.filters["linked"] = linked(known)
+    runs = [run for run in sorted(loaded.runs, key=run_order) if run.run_id in known]
+    of_runs = RunPages(tables)
+    kept = carried(
+        {run.run_id: of_runs.head(run) for run in runs},
+        {run.run_id: of_runs.sheets(run.run_id) for run in runs},
+        tables.traces,
+        {run.run_id: run.spec.gpus for run in runs},
     )
-    environment.filters["cell"] = cell_text
-    environment.filters["key"] = sort_key
-    environment.filters["why"] = reason_text
-    environment.globals.update(visible=visible, alike=alike)
-    template = environment.from_string(_package_text("report.html"))
-    simulated = sum(run.simulated for run in loaded.runs)
-    return template.render(
-        style=Markup(_package_text("report.css")),  # noqa: S704 - the package's own file
-        script=Markup(_package_text("report.js")),  # noqa: S704 - the package's own file
+    large = [table for table in tables.all() if len(table.rows) > MOST_ROWS]
+    by_run = {table.name for table in large if of_one_run(table)}
+    whole = {name: "runs" if kept.rows or name in of_runs.single else "" for name in by_run}
+    whole |= {table.name: "own" for table in large if table.name not in by_run}
+    made.globals.update(
+        visible=visible,
+        alike=alike,
+        most_rows=MOST_ROWS,
+        whole_of=lambda table: whole.get(table.name, ""),
+    )
+    drawn_by = library()
+    index = {
+        "runs": [run.run_id for run in runs],
+        "labels": {run.run_id: labels_of(tables, run.run_id) for run in runs},
+        "tables": of_runs.index(),
+        "left_out": list(kept.left_out),
+        "not_in_page": NO_TRACE,
+    }
+    return made.get_template(
+        PAGE_TEMPLATE
+    ).render(
+        style=style(),
+        script=script(),
+        library=(
+            Markup('<script type="text/plain" id="data-plotly">{}</script>').format(inert(drawn_by))
+            if drawn_by
+            else ""
+        ),
+        index_data=inert(packed(index)),
+        details={run: inert(data) for run, data in kept.details.items()},
+        traces={run: inert(data) for run, data in kept.traces.items()},
+        table_data={
+            table.name: inert(packed(sheet_data(table)))
+            for table in large
+            if whole[table.name] == "own"
+        },
+        checks_data=inert(packed(verdict.by_run())),
+        left_out=kept.left_out,
+        contents=_contents(tables),
         summary=summary(tables),
         runs=len(tables.runs.rows),
-        simulated=simulated,
+        runs_known=len(loaded.runs),
+        simulated=sum(run.simulated for run in loaded.runs),
         placed=placed(tables),
         elsewhere=elsewhere(tables),
         figures=[
@@ -148,9 +206,23 @@ def render(
                 for note in run.manifest["notes"]
             ),
         ],
-        origins=[_shown(origin(run)) for run in sorted(loaded.runs, key=run_order)],
+        origins=[shown(origin(run)) for run in sorted(loaded.runs, key=run_order)[:MOST_ORIGINS]],
         verdict=verdict,
     )
+
+
+def _contents(tables: Tables) -> list[tuple[str, str]]:
+    """Id and words of each section that the table of contents names."""
+    there = placed(tables)
+    return [
+        *(("results", "Key numbers"), ("figures", "Figures")),
+        *([("contrasts", "Side by side")] if there["contrasts"] else []),
+        *(("speed", "Speed"), ("phases", "Phases"), ("gpus", "GPUs")),
+        *((table.name, table.kind.title) for table in elsewhere(tables)),
+        *(("paper", "Paper"), ("runs", "Runs"), ("missing", "Not measured")),
+        *(("others", "Not counted"), ("origin", "Provenance"), ("audit", "Audit")),
+        ("again", "Rebuild"),
+    ]
 
 
 def placed(tables: Tables) -> dict[str, list[Table]]:
@@ -164,16 +236,3 @@ def placed(tables: Tables) -> dict[str, list[Table]]:
 def elsewhere(tables: Tables) -> list[Table]:
     """Tables with rows that name no section of the page: each has one of its own."""
     return [one for one in tables.all() if one.rows and one.kind.section not in SECTIONS]
-
-
-def _shown(value: Any) -> Any:
-    """Text of the record, without what is not seen as it is."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, list):
-        return [_shown(each) for each in value]
-    return {key: _shown(each) for key, each in value.items()} if isinstance(value, dict) else value
-
-
-def _package_text(name: str) -> str:
-    return resources.files("analysis.report").joinpath(name).read_text(encoding="utf-8")

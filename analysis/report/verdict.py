@@ -1,6 +1,6 @@
 """Verdict: what the last audit said, and whether it was of the files that lie here now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -17,6 +17,7 @@ _SEAL_CHECK: Final = "seal"
 # The outcomes of a check, in the words of audit.json, and their boxes in the audit's list.
 _FAILED, _SKIPPED, _UNSEEN = "failed", "not applicable", "could not be looked at"
 _MARKS: Final = {"passed": "[x]", _FAILED: "[ ]", _SKIPPED: "[-]", _UNSEEN: "[?]"}
+_STYLES: Final = {"passed": "good", _FAILED: "bad", _SKIPPED: "none", _UNSEEN: "doubt"}
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 
 
@@ -30,6 +31,8 @@ class CheckText:
     """What came of it, in the audit's words."""
     evidence: str
     """What was seen."""
+    findings: tuple[tuple[str | None, str, str], ...] = ()
+    """(run, outcome, evidence) of each run that was looked at; None is the folder as a whole."""
 
     @property
     def mark(self) -> str:
@@ -39,8 +42,7 @@ class CheckText:
     @property
     def style(self) -> str:
         """`good`, `bad`, `doubt`, or `none` where it does not apply."""
-        styles = {"passed": "good", "failed": "bad", "not applicable": "none"}
-        return styles.get(self.outcome, "doubt")
+        return _STYLES.get(self.outcome, "doubt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +77,29 @@ class AuditVerdict:
             text = "Not audited: audit.json cannot be read. Audit again."
             return cls(text=text, good=False, of_these=False)
 
+    def by_run(self) -> dict[str, Any]:
+        """What each check saw in each run, as the pages of runs show it."""
+        seen: dict[str, list[tuple[int, str, str]]] = {}
+        for number, check in enumerate(self.checks):
+            for run_id, outcome, evidence in check.findings:
+                if run_id is not None:
+                    seen.setdefault(run_id, []).append((number, outcome, evidence))
+        return {
+            "verdict": self.text,
+            "of_these": self.of_these,
+            "claims": [check.claim for check in self.checks],
+            "marks": dict(_MARKS),
+            "styles": dict(_STYLES),
+            "runs": seen,
+        }
+
     @classmethod
     def _read(cls, audit: Mapping[str, Any], loaded: Loaded) -> Self:
         checks = tuple(
-            CheckText(**{key: _shown(check[key]) for key in ("claim", "outcome", "evidence")})
+            CheckText(
+                **{key: _shown(check[key]) for key in ("claim", "outcome", "evidence")},
+                findings=tuple(_findings(check.get("findings", []))),
+            )
             for check in audit["checks"]
         )
         changed = sum(other.state == NOT_AS_SEALED for other in loaded.not_counted)
@@ -122,6 +143,14 @@ def _judged(
     if not counted:
         text += " It is an older version's, which did not count what it could not look at."
     return text, counted and audit["passed"] is True and not (failed or unseen)
+
+
+def _findings(told: object) -> Iterator[tuple[str | None, str, str]]:
+    """What an audit.json that anybody may have written says of each run."""
+    for each in told if isinstance(told, list) else ():
+        run_id = each["run_id"]
+        outcome, evidence = (_shown(each[key]) for key in ("outcome", "evidence"))
+        yield None if run_id is None else _shown(run_id), outcome, evidence
 
 
 def _runs(count: object) -> str:
