@@ -27,6 +27,7 @@ def page_comes_again(campaign: Campaign) -> Finding:
         # An audit is made where nothing draws, too.
         from analysis.figures.canvas import standalone  # noqa: PLC0415
         from analysis.figures.draw_all import draw_all  # noqa: PLC0415
+        from analysis.figures.static import pdf  # noqa: PLC0415
         from analysis.report.latex import latex  # noqa: PLC0415
         from analysis.report.page import render  # noqa: PLC0415
         from analysis.report.verdict import AuditVerdict  # noqa: PLC0415
@@ -48,6 +49,10 @@ def page_comes_again(campaign: Campaign) -> Finding:
     for figure in figures:
         drawn = None if figure.svg is None else standalone(figure.svg).encode()
         differ += _file_faults(folder / "figures" / f"{figure.key}.svg", drawn)
+        # A report from before has none for paper.
+        if any((folder / "figures").glob("*.pdf")):
+            paper = None if figure.chart is None else pdf(figure.chart)
+            differ += _file_faults(folder / "figures" / f"{figure.key}.pdf", paper)
     # A report from before has none in LaTeX.
     if any((folder / "tables").glob("*.tex")):
         for table in tables.all():
@@ -109,7 +114,7 @@ PAGE_CHECKS: Final = (
         severity=Severity.WRONG,
         rule=(
             "the page, every drawing and every table in LaTeX are made again in memory and are the "
-            "same bytes; where report.json names another release of analysis or of matplotlib, or "
+            "same bytes; where report.json names another release of analysis or of what draws, or "
             "none, a difference could not be looked at; what the page says of an audit is left "
             "out where another audit lies there than the page was written with"
         ),

@@ -43,7 +43,9 @@ def variables() -> str:
         " ".join(f"--plot-{index}: {colour};" for index, colour in enumerate(colours))
         for colours in (LIGHT, DARK)
     )
-    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    # Paper is light whatever the screen is.
+    dim = "@media screen and (prefers-color-scheme: dark)"
+    return f":root {{ {light} }}\n{dim} {{ :root {{ {dark} }} }}\n"
 
 
 def with_variables(svg: str) -> str:

@@ -6,14 +6,16 @@ from typing import Final
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from analysis.figures.palette import variables
+
 PAGE: Final = "report.html"
 """The page's own template."""
 _TEMPLATES: Final = (PAGE, "sheet.html")
-_STYLES: Final = ("report.css", "tables.css", "runs.css", "print.css")
+_STYLES: Final = ("report.css", "chart.css", "tables.css", "runs.css", "print.css")
 # Each uses those before it.
 _SCRIPTS: Final = (
     *("packed.js", "address.js", "downloads.js", "tables.js"),
-    *("traces.js", "runs.js", "views.js"),
+    *("traces.js", "chart.js", "runs.js", "views.js"),
 )
 
 
@@ -30,7 +32,7 @@ def environment() -> Environment:
 
 def style() -> Markup:
     """The page's style."""
-    return Markup("".join(map(package_text, _STYLES)))  # noqa: S704 - the package's own files
+    return Markup(variables() + "".join(map(package_text, _STYLES)))  # noqa: S704 - the package's own files
 
 
 def script() -> Markup:

@@ -1,35 +1,11 @@
-"use strict";
 // Draws a figure by plotly over its picture, once it comes into view; without it the picture stands.
 // A colour of a plot is the name of a variable of the page's style, as "@plot-3" or "@ink/0.2".
+// The library comes from traces.js, files from downloads.js.
 const joulegridCharts = (() => {
   const NARROW_PX = 640, PANEL_PX = 300, BAR_PX = 24, NAME_PX = 15, FEW_VALUES = 8, LEAST_SPREAD = 3;
   const AXIS = /^[xy]axis\d*$/;
-  // In the order of `PHASES` of analysis/figures/phases.py, which a test holds it to.
-  const PHASES = ["startup", "idle", "load", "warmup", "prefill", "decode", "overhead", "shutdown", "too short", "allocated, no rank", "answer"];
-  const HELD = 5, TENTHS = 10, MS_PER_S = 1000;
   const charts = new Map();
   const everywhere = new Map();
-  let library = null;
-
-  // ---- plotly, parsed when the first figure wants it
-  async function unpacked(node) {
-    const bytes = Uint8Array.from(atob(node.textContent.trim()), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Response(stream).text();
-  }
-
-  function plotly() {
-    library ??= (async () => {
-      if (window.Plotly) return window.Plotly;
-      const node = document.getElementById("data-plotly");
-      if (!node || typeof DecompressionStream === "undefined") return null;
-      const script = document.createElement("script");
-      script.textContent = await unpacked(node);
-      document.head.append(script);
-      return window.Plotly ?? null;
-    })();
-    return library;
-  }
 
   // ---- colours of the page
   function colours(element) {
@@ -105,7 +81,7 @@ const joulegridCharts = (() => {
         made.push({
           type: "scatter", mode: "text", hoverinfo: "skip", showlegend: false, visible: now.visible,
           xaxis: trace.xaxis, yaxis: trace.yaxis, cliponaxis: false,
-          text: kept.map(([text]) => text),
+          text: kept.map(([text]) => (across === "x" ? `\u00a0\u00a0${text}` : text)),
           [across]: kept.map((one) => one[2]), [across === "x" ? "y" : "x"]: kept.map((one) => one[1]),
           textposition: across === "x" ? "middle right" : "top center",
         });
@@ -205,15 +181,16 @@ const joulegridCharts = (() => {
 
   async function draw(chart) {
     const Plotly = await plotly();
-    if (!Plotly || !chart.live) return;
     const width = Math.floor(chart.live.clientWidth);
+    // A figure of a part of the page that is not shown is drawn when it is.
     if (!width) return;
     chart.width = width;
     const colour = colours(chart.live);
-    const shown = { ...Object.fromEntries(["data", "layout"].map((key) => [key, null])) };
-    shown.data = coloured(tracesNow(chart), colour);
-    shown.layout = coloured(layoutNow(chart, width), colour);
-    await Plotly.react(chart.canvas, shown.data, shown.layout, CONFIG);
+    const layout = coloured(layoutNow(chart, width), colour);
+    // The page's own rules for pictures would stretch it.
+    chart.canvas.style.setProperty("--chart-width", `${layout.width}px`);
+    chart.canvas.style.setProperty("--chart-height", `${layout.height}px`);
+    await Plotly.react(chart.canvas, coloured(tracesNow(chart), colour), layout, CONFIG);
     if (!chart.bound) {
       chart.bound = true;
       chart.canvas.on("plotly_relayout", (change) => keepRanges(chart, change));
@@ -322,7 +299,7 @@ const joulegridCharts = (() => {
       const title = axis.title.text || (key.startsWith("x") ? "across" : "up");
       named.set(title, [...(named.get(title) ?? []), key]);
     }
-    return [...named].map(([title, keys]) => button(`log: ${title.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&")}`, (made) => {
+    return [...named].map(([title, keys]) => button(`log: ${asText(title)}`, (made) => {
       const log = made.getAttribute("aria-pressed") !== "true";
       for (const key of keys) { chart.scales.set(key, log ? "log" : "linear"); chart.ranges.delete(key); }
       made.setAttribute("aria-pressed", String(log));
@@ -365,16 +342,35 @@ const joulegridCharts = (() => {
     return groups;
   }
 
+  const asText = (markup) => new DOMParser().parseFromString(markup.replace(/<br>/g, "\n"), "text/html").documentElement.textContent;
+
+  function shownCsv(chart) {
+    const axes = [...valuesByAxis([chart.plot]).keys()];
+    const rows = [["panel", "series", "of", "argument", "value", "low", "high", ...axes]];
+    for (const trace of tracesNow(chart)) {
+      if (!trace.visible || !trace.meta || trace.hoverinfo === "skip") continue;
+      const across = sideways(trace) ? "x" : "y", along = across === "x" ? "y" : "x";
+      const named = chart.plot.layout[trace[`${across}axis`].replace(across, `${across}axis`)];
+      const arguments_ = chart.plot.layout[trace[`${along}axis`].replace(along, `${along}axis`)];
+      trace[across].forEach((value, index) => {
+        if (value === null) return;
+        const error = trace[`error_${across}`], known = error && (error.array[index] || error.arrayminus[index]);
+        const place = arguments_.ticktext ? asText(arguments_.ticktext[Math.round(trace[along][index])] ?? "") : String(trace[along][index]);
+        rows.push([asText(named.title.text), trace.name, asText(trace.hovertext?.[index]?.split("<br>")[0] ?? ""), place.replace(/\n/g, " "), String(value),
+          known ? String(value - error.arrayminus[index]) : "", known ? String(value + error.array[index]) : "", ...axes.map((axis) => axesOf(trace, index)[axis] ?? "")]);
+      });
+    }
+    return csv(rows, [true, true, true, true, false, false, false, ...axes.map(() => true)]);
+  }
+
   function valueTable(chart) {
     const details = element("details", { className: "chart-values" }, element("summary", { textContent: "Values in words" }));
     details.addEventListener("toggle", () => {
       if (!details.open || details.querySelector("ul")) return;
       const list = element("ul");
-      const words = document.createElement("textarea");
       for (const trace of chart.plot.data) {
         for (const said of trace.hovertext ?? []) {
-          words.innerHTML = said.replace(/<br>/g, "; ");
-          list.append(element("li", { textContent: words.value }));
+          list.append(element("li", { textContent: asText(said).replace(/\n/g, "; ") }));
         }
       }
       if (!list.children.length) list.append(element("li", { textContent: "Too many readings to list: the tables have them." }));
@@ -389,11 +385,15 @@ const joulegridCharts = (() => {
     chart.canvas = element("div", { className: "chart-canvas", role: "img", "aria-label": host.dataset.alt ?? "" });
     chart.live = element("div", { className: "chart-live" }, chart.canvas);
     chart.status = element("p", { className: "chart-status", role: "status" });
-    const tools = element("div", { className: "chart-tools", role: "group", "aria-label": "Scale and zoom" },
+    const tools = element("div", { className: "chart-tools", role: "group", "aria-label": "Scale, zoom and files" },
       ...scaleButtons(chart), button("zoom in", () => zoom(chart, 0.6), { "data-zoom": "in" }),
       button("zoom out", () => zoom(chart, 1 / 0.6), { "data-zoom": "out" }),
-      button("whole", () => { chart.ranges.clear(); draw(chart); }, { "data-zoom": "whole" }));
+      button("whole", () => { chart.ranges.clear(); draw(chart); }, { "data-zoom": "whole" }),
+      button("SVG", async () => (await plotly()).downloadImage(chart.canvas, { format: "svg", filename: host.dataset.chart, width: chart.width, height: chart.canvas.clientHeight })),
+      button("CSV", () => save(`${host.dataset.chart}.csv`, shownCsv(chart), "text/csv;charset=utf-8")));
     const axes = valuesByAxis([plot]);
+    const labels = plot.layout.meta.labels.join("; ");
+    if (labels) chart.live.prepend(element("p", { className: "chart-labels", textContent: labels[0].toUpperCase() + labels.slice(1) + "." }));
     chart.live.append(legend(chart), tools);
     if (axes.size) {
       chart.live.append(element("details", { className: "chart-filter" }, element("summary", { textContent: "Filter this figure" }),
@@ -409,10 +409,14 @@ const joulegridCharts = (() => {
   }
 
   async function show(host, plot) {
-    if (!(await plotly())) return null;
-    let chart = charts.get(host);
-    if (chart) chart.live.remove();
-    chart = { host, plot, filter: new Map(), hidden: new Set(), scales: new Map(), ranges: new Map(), width: 0 };
+    try {
+      await plotly();
+    } catch {
+      // The picture stands: it says all but what one points at.
+      return null;
+    }
+    charts.get(host)?.live.remove();
+    const chart = { host, plot, filter: new Map(), hidden: new Set(), scales: new Map(), ranges: new Map(), width: 0 };
     charts.set(host, chart);
     build(chart);
     host.dataset.drawn = "true";
@@ -430,74 +434,6 @@ const joulegridCharts = (() => {
   }
 
   const redraw = () => { for (const chart of charts.values()) draw(chart); };
-
-  // ---- the power of one run, from what `analysis.energy.power_trace` packed
-  function power(content, { title = "GPU power over time", labels = [], cap_w: cap = null } = {}) {
-    const safe = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-    const beside = labels.length ? `<br>Not a plain measurement: ${safe(labels.join(", "))}` : "";
-    const seconds = (steps) => { let now = 0; return steps.map((step) => (now += step) / MS_PER_S); };
-    const watts = (tenths) => tenths.map((each) => (each === null ? null : each / TENTHS));
-    const data = [], lines = [];
-    const axes = { xaxis: "x", yaxis: "y" };
-    const line = (name, x, y, colour, more = {}) => {
-      const { meta, ...rest } = more;
-      data.push({
-        type: "scatter", mode: "lines", name, ...axes, x, y, line: { color: `@plot-${colour % 8}`, width: 1.6, dash: ["solid", "dash", "dot", "dashdot"][Math.floor(colour / 8) % 4] },
-        hovertemplate: `${safe(name)}<br>%{y:.4~g} W at %{x:.4~g} s${beside}<extra></extra>`, meta: { axes: meta ?? {} }, ...rest,
-      });
-    };
-    (content.boards ?? []).forEach((board, index) => {
-      const x = seconds(board.t), y = watts(board.w);
-      lines.push([x, y]);
-      const rank = board.rank === null ? "no rank" : `rank ${board.rank}`;
-      line(`${rank}: ${board.gpu}`, x, y, index, { meta: { node: board.host, GPU: board.gpu } });
-    });
-    const band = content.band;
-    if (band) {
-      const count = band.mean.length, step = (band.to - band.from) / count;
-      const x = band.mean.map((_, index) => (band.from + (index + 0.5) * step) / MS_PER_S);
-      lines.push([x, watts(band.mean)]);
-      const name = `least to greatest of ${band.boards} GPUs`;
-      data.push({ type: "scatter", mode: "lines", name, ...axes, x, y: watts(band.least), line: { width: 0, color: "@plot-0" }, hoverinfo: "skip", meta: {} });
-      data.push({ type: "scatter", mode: "lines", name, ...axes, x, y: watts(band.greatest), line: { width: 0, color: "@plot-0" }, fill: "tonexty", fillcolor: "@plot-0/0.25", hovertemplate: `greatest: %{y:.4~g} W at %{x:.4~g} s${beside}<extra></extra>`, meta: {} });
-      line(`mean of ${band.boards} GPUs`, x, watts(band.mean), 0);
-    }
-    (content.nodes ?? []).forEach((node, index) => line(`node ${node.host} by its service processor`, seconds(node.t), watts(node.w), lines.length + index, { line: { color: `@plot-${(6 + index) % 8}`, width: 1.6, dash: "dot" }, meta: { node: node.host } }));
-    const held = new Map();
-    for (const [number, from, to, names] of content.held ?? []) {
-      const [x, y] = lines[Math.min(number, lines.length - 1)] ?? [[], []];
-      const stretch = held.get(names) ?? { x: [], y: [] };
-      held.set(names, stretch);
-      const inside = x.map((_, index) => index).filter((index) => y[index] !== null && x[index] >= from / MS_PER_S && x[index] <= to / MS_PER_S);
-      const near = inside.length ? inside : [x.reduce((best, at, index) => (Math.abs(at - from / MS_PER_S) < Math.abs(x[best] - from / MS_PER_S) ? index : best), 0)];
-      for (const index of near) { stretch.x.push(x[index]); stretch.y.push(y[index]); }
-      stretch.x.push(null);
-      stretch.y.push(null);
-    }
-    for (const [names, stretch] of held) {
-      data.push({
-        type: "scatter", mode: "lines+markers", name: `held down: ${names}`, ...axes, ...stretch, connectgaps: false, line: { color: `@plot-${HELD}`, width: 4 },
-        marker: { color: `@plot-${HELD}`, symbol: "x", size: 7 }, hovertemplate: `held down: ${safe(names)}<br>%{y:.4~g} W at %{x:.4~g} s${beside}<extra></extra>`, meta: {},
-      });
-    }
-    const shapes = Object.entries(content.phases ?? {}).map(([phase, spans]) => {
-      let end = 0, path = "";
-      for (let index = 0; index < spans.length; index += 2) {
-        const begun = end + spans[index];
-        end = begun + spans[index + 1];
-        path += `M${begun / MS_PER_S},0L${end / MS_PER_S},0L${end / MS_PER_S},1L${begun / MS_PER_S},1Z`;
-      }
-      const place = PHASES.indexOf(phase);
-      return { type: "path", layer: "below", path, xref: "x", yref: "y domain", fillcolor: `@plot-${(place < 0 ? 7 : place) % 8}/0.2`, line: { width: 0 }, name: phase };
-    });
-    if (cap !== null) shapes.push({ type: "line", xref: "x domain", x0: 0, x1: 1, yref: "y", y0: cap, y1: cap, line: { color: "@ink", width: 1.2, dash: "dash" }, name: `power cap of ${cap} W` });
-    const layout = {
-      shapes, annotations: [], xaxis: { title: { text: "time since rank 0 began [s]" }, type: "linear", meta: "argument" },
-      yaxis: { title: { text: "power of one GPU [W]" }, type: "linear", rangemode: "tozero", meta: "value" },
-      meta: { columns: 1, panels: 1, rows: [0], sideways: [false], labels, simulated: labels.includes("simulated"), between: 0, title },
-    };
-    return { data, layout };
-  }
 
   // ---- the page
   function start() {
@@ -525,5 +461,5 @@ const joulegridCharts = (() => {
   }
 
   start();
-  return { show, forget, redraw, power, plotly };
+  return { show, forget, redraw };
 })();

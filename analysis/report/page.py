@@ -13,6 +13,7 @@ from markupsafe import Markup
 from analysis.energy.power_trace import packed
 from analysis.figures.canvas import DrawnFigure, standalone
 from analysis.figures.draw_all import draw_all
+from analysis.figures.static import pdf
 from analysis.report.assembled import PAGE as PAGE_TEMPLATE
 from analysis.report.assembled import environment, script, style
 from analysis.report.formatting import (
@@ -25,6 +26,7 @@ from analysis.report.library import library
 from analysis.report.links import linked
 from analysis.report.origin import origin
 from analysis.report.packed import carried, inert
+from analysis.report.plots import chart_html
 from analysis.report.run_pages import RunPages, labels_of, of_one_run, sheet_data, shown
 from analysis.report.sentences import NEVER_MEASURED, comparison_note, missing, summary
 from analysis.report.staging import staged
@@ -103,12 +105,15 @@ def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
             if figure.svg is not None:
                 path = fresh / "figures" / f"{figure.key}.svg"
                 path.write_bytes(standalone(figure.svg).encode())
+            if figure.chart is not None and (paper := pdf(figure.chart)) is not None:
+                (fresh / "figures" / f"{figure.key}.pdf").write_bytes(paper)
         write_json(fresh / REPORT, _of_what(loaded))
         (fresh / PAGE).write_bytes(render(loaded, tables, figures, verdict).encode())
     for figure in figures:
         if figure.svg is None:
             # What an earlier call drew is no longer true.
-            (folder / "figures" / f"{figure.key}.svg").unlink(missing_ok=True)
+            for ending in ("svg", "pdf"):
+                (folder / "figures" / f"{figure.key}.{ending}").unlink(missing_ok=True)
     return Written(page=folder / PAGE, tables=tables, figures=figures, verdict=verdict)
 
 
@@ -164,9 +169,7 @@ def render(
         "left_out": list(kept.left_out),
         "not_in_page": NO_TRACE,
     }
-    return made.get_template(
-        PAGE_TEMPLATE
-    ).render(
+    return made.get_template(PAGE_TEMPLATE).render(
         style=style(),
         script=script(),
         library=(
@@ -191,10 +194,7 @@ def render(
         simulated=sum(run.simulated for run in loaded.runs),
         placed=placed(tables),
         elsewhere=elsewhere(tables),
-        figures=[
-            {"figure": figure, "svg": Markup(figure.svg or "")}  # noqa: S704 - escaped by matplotlib
-            for figure in figures
-        ],
+        figures=[{"figure": figure, "drawn": chart_html(figure)} for figure in figures],
         comparison_note=comparison_note(tables),
         missing=missing(tables),
         never=NEVER_MEASURED,

@@ -1,28 +1,23 @@
 """Plots: a figure on the page: its picture, and the plot that a script draws over it.
 
-The library that draws is parsed when the first figure comes into view; a page without a script, or
-on paper, shows the pictures.
+`chart.js` finds both by `data-chart` and `data-chart-of`; a page without a script, or on paper,
+shows the pictures.
 """
 
 import json
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any, Final
 
 from markupsafe import Markup, escape
 
 from analysis.figures.canvas import DrawnFigure
-from analysis.figures.palette import variables
 
 # What HTML would read in JSON as the end of the element that it stands in.
 _ESCAPED: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def chart_html(figure: DrawnFigure) -> Markup:
-    """One figure: its picture, and data and layout of its plot where it has one.
-
-    `chart.js` finds both by `data-chart` and `data-chart-of`.
-    """
+    """One figure: its picture, and data and layout of its plot where it has one."""
     picture = Markup(figure.svg or "")  # noqa: S704 - escaped by matplotlib
     alt = figure.alt or figure.title
     plot = "" if figure.plot is None else plot_json(figure.key, figure.plot)
@@ -39,17 +34,3 @@ def plot_json(key: str, plot: Mapping[str, Any]) -> Markup:
         key=escape(key),
         plot=Markup(text.translate(_ESCAPED)),  # noqa: S704 - no letter of it means anything to HTML
     )
-
-
-def chart_style() -> Markup:
-    """The style of all figures: colours of series in light and in dark, legends, controls."""
-    return Markup(variables() + _text("chart.css"))  # noqa: S704 - the package's own
-
-
-def chart_script() -> Markup:
-    """The script that draws, after the library."""
-    return Markup(_text("chart.js"))  # noqa: S704 - the package's own
-
-
-def _text(name: str) -> str:
-    return resources.files("analysis.report").joinpath(name).read_text(encoding="utf-8")
