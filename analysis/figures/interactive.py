@@ -331,7 +331,7 @@ def _template(panel: Panel, series: Series) -> str:
     told.append(f"{_safe(panel.y_label)}: %{{{across}:.5~g}}")
     told.append(f"{_safe(panel.x_label)}: %{{{along}:.5~g}}")
     if first.labels:
-        told.append(_safe("Not a plain measurement: " + ", ".join(first.labels)))
+        told.append(_safe("Labels: " + ", ".join(first.labels)))
     return "<br>".join(told) + "<extra></extra>"
 
 

@@ -35,7 +35,7 @@ def hover_lines(panel: Panel, mark: Mark, series: str) -> list[str]:
     if panel.categories is None:
         told.append(_with_interval(panel.x_label, mark.x, mark.x_low, mark.x_high, percent=False))
     if mark.labels:
-        told.append("Not a plain measurement: " + ", ".join(mark.labels))
+        told.append("Labels: " + ", ".join(mark.labels))
     return told
 
 

@@ -7,7 +7,7 @@ names that are wider than the picture are broken.
 import io
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -404,14 +404,3 @@ def _log_ticks(axes: Axes, axis: Any, name: str) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
     axis.set_major_formatter(FuncFormatter(lambda at, _: digits(at)))
     axis.set_minor_formatter(NullFormatter())
-
-
-def picture_texts(figure: Figure) -> Iterator[Any]:
-    """Every text of a picture that stands somewhere: to see that all are inside it."""
-    yield from figure.texts
-    for legend in figure.legends:
-        yield from legend.get_texts()
-    for axes in figure.axes:
-        yield axes.title
-        yield from axes.texts
-        yield from (*axes.get_xticklabels(), *axes.get_yticklabels())
