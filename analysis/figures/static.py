@@ -237,22 +237,30 @@ def _draw(axes: Axes, panel: Panel, *, named: bool, columns: int) -> None:
 def _draw_bars(axes: Axes, panel: Panel, index: int, *, hollow: bool) -> None:
     series = panel.series[index]
     placed = bars(panel)
-    for number, mark in enumerate(series.marks):
-        if mark.y is None:
+    drawn_marks = [
+        (placed[index, number], mark)
+        for number, mark in enumerate(series.marks)
+        if mark.y is not None
+    ]
+    for faint in (False, True):
+        own = [(bar, mark) for bar, mark in drawn_marks if (hollow and bool(mark.labels)) == faint]
+        if not own:
             continue
-        bar = placed[index, number]
         look: dict[str, Any] = {
             "color": hex_of(series.colour, INK),
             "hatch": _hatch(panel, index),
             "edgecolor": "white",
             "linewidth": 0.4,
-            "alpha": FAINT if hollow and mark.labels else 1.0,
+            "alpha": FAINT if faint else 1.0,
         }
+        at, values = [bar.at for bar, _ in own], [mark.y for _, mark in own]
+        widths, bases = [bar.width for bar, _ in own], [bar.base for bar, _ in own]
         if panel.sideways:
-            axes.barh([bar.at], [mark.y], height=bar.width, left=bar.base, **look)
+            axes.barh(at, values, height=widths, left=bases, **look)
         else:
-            axes.bar([bar.at], [mark.y], width=bar.width, bottom=bar.base, **look)
-        _whisker(axes, panel, mark, at=bar.at, colour=INK, base=bar.base)
+            axes.bar(at, values, width=widths, bottom=bases, **look)
+    _whiskers(axes, panel, [(mark, bar.at, bar.base) for bar, mark in drawn_marks], INK)
+    for bar, mark in drawn_marks:
         if mark.text:
             _print(axes, panel, mark, at=bar.at, base=bar.base)
 
@@ -260,31 +268,41 @@ def _draw_bars(axes: Axes, panel: Panel, index: int, *, hollow: bool) -> None:
 def _join(axes: Axes, panel: Panel, series: Series, *, hollow: bool) -> None:
     colour = hex_of(series.colour, INK)
     symbol = series.symbol or ("circle" if series.kind == "points" else None)
-    x = [mark.x for mark in series.marks]
-    y = [math.nan if mark.y is None else mark.y for mark in series.marks]
     if series.kind != "points":
         axes.plot(
-            *((y, x) if panel.sideways else (x, y)),
+            *_turned(
+                panel,
+                [mark.x for mark in series.marks],
+                [math.nan if mark.y is None else mark.y for mark in series.marks],
+            ),
             color=colour,
             linestyle=_LINES[series.dash],
             linewidth=1.4,
             drawstyle="steps-post" if series.kind == "step" else "default",
         )
-    for mark in series.marks:
-        if mark.y is None:
-            continue
-        _whisker(axes, panel, mark, at=mark.x, colour=colour)
-        if symbol:
+    known = [mark for mark in series.marks if mark.y is not None]
+    _whiskers(axes, panel, [(mark, mark.x, 0.0) for mark in known], colour)
+    for empty in (False, True):
+        own = [mark for mark in known if (hollow and bool(mark.labels)) == empty]
+        if symbol and own:
             axes.plot(
-                *(([mark.y], [mark.x]) if panel.sideways else ([mark.x], [mark.y])),
+                *_turned(panel, [mark.x for mark in own], [mark.y or 0.0 for mark in own]),
                 color=colour,
                 linestyle="none",
                 marker=_MARKERS[symbol],
                 markersize=5,
-                markerfacecolor="none" if hollow and mark.labels else colour,
+                markerfacecolor="none" if empty else colour,
             )
+    for mark in known:
         if mark.text:
             _print(axes, panel, mark, at=mark.x)
+
+
+def _turned(
+    panel: Panel, arguments: list[float], values: list[float]
+) -> tuple[list[float], list[float]]:
+    """What runs across, and what up."""
+    return (values, arguments) if panel.sideways else (arguments, values)
 
 
 def _fill(axes: Axes, panel: Panel, series: Series) -> None:
@@ -299,37 +317,31 @@ def _fill(axes: Axes, panel: Panel, series: Series) -> None:
     fill(x, low, high, color=hex_of(series.colour, INK), alpha=0.22, linewidth=0)
 
 
-def _whisker(
-    axes: Axes, panel: Panel, mark: Mark, *, at: float, colour: str, base: float = 0.0
+def _whiskers(
+    axes: Axes, panel: Panel, marks: Sequence[tuple[Mark, float, float]], colour: str
 ) -> None:
-    """The mark's intervals; in a stack the stretch's own, at its end."""
-    look: dict[str, Any] = {
-        "color": colour,
-        "linewidth": 1.2,
-        "zorder": 3,
-        "solid_capstyle": "butt",
-    }
-    ends = [(mark.low, mark.high, False), (mark.x_low, mark.x_high, True)]
-    for low, high, along in ends:
-        if low is None or high is None:
-            continue
-        if along:
-            (axes.plot)(
-                *(
-                    ([mark.y, mark.y], [low, high])
-                    if panel.sideways
-                    else ([low, high], [mark.y] * 2)
-                ),
-                **look,
-            )
-        else:
-            values = [low + base, high + base]
-            axes.plot(*((values, [at, at]) if panel.sideways else ([at, at], values)), **look)
-            # Ends that are seen where a whisker is shorter than its mark.
-            tick = {"marker": "|" if panel.sideways else "_", "linestyle": "none", "markersize": 5}
-            axes.plot(
-                *((values, [at, at]) if panel.sideways else ([at, at], values)), **{**look, **tick}
-            )
+    """Intervals of marks that stand at an argument on a base; in a stack each stretch's own."""
+    look: dict[str, Any] = {"color": colour, "linewidth": 1.2, "zorder": 3}
+    told = [
+        (at, mark.low + base, mark.high + base)
+        for mark, at, base in marks
+        if mark.low is not None and mark.high is not None
+    ]
+    if told:
+        at, low, high = (list(values) for values in zip(*told, strict=True))
+        (axes.hlines if panel.sideways else axes.vlines)(at, low, high, **look)
+        # Ends that are seen where a whisker is shorter than its mark.
+        axes.plot(
+            *_turned(panel, [*at, *at], [*low, *high]),
+            **{**look, "marker": "|" if panel.sideways else "_"},
+            linestyle="none",
+            markersize=5,
+        )
+    beside = [
+        (mark.y or 0.0, mark.x_low, mark.x_high) for mark, _, _ in marks if mark.x_low is not None
+    ]
+    if beside:
+        (axes.vlines if panel.sideways else axes.hlines)(*zip(*beside, strict=True), **look)
 
 
 def _print(axes: Axes, panel: Panel, mark: Mark, *, at: float, base: float = 0.0) -> None:
