@@ -167,6 +167,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     "analysis.workbook": {
         *("analysis.claims", "analysis.effects", "analysis.energy", "analysis.findings"),
+        # What lies beside the runs decides rows too.
+        *("analysis.meter", "telemetry.accounting"),
         *("analysis.paper", "analysis.runs", "analysis.tables", "telemetry", "telemetry.record"),
     },
     "analysis.figures": {

@@ -8,9 +8,10 @@ from typing import Any, Final
 from analysis.audit.campaign import Campaign, FolderCheck
 from analysis.audit.check import Finding, Outcome, Question, Severity, failed
 from analysis.audit.evidence import Evidence
-from analysis.audit.processes import audit_runs, jobs_for
+from analysis.audit.processes import audit_runs
 from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.audit.trust import Trust
+from analysis.runs.processes import jobs_for
 from analysis.runs.unreadable import UNREADABLE, shortened
 from telemetry.nearest import told_count
 from telemetry.record.paths import ClosedRun, RunPaths, closed_runs, find_runs, report_folder

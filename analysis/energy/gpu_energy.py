@@ -1,6 +1,7 @@
 """GPU energy: one GPU of a run, its energy over time and what its sensor can resolve."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -111,8 +112,18 @@ class Gpu:
             POWER_INTEGRAL: self.power_integral,
         }[method]
 
+    @cached_property
+    def _known(self) -> dict[tuple[str, tuple[int, int]], Uncertain]:
+        """Energies that were asked for before: many columns ask for the same ones."""
+        return {}
+
     def energy(self, method: str, window_us: tuple[int, int]) -> Uncertain:
         """Energy in a window by one method."""
+        if (method, window_us) not in self._known:
+            self._known[method, window_us] = self._energy(method, window_us)
+        return self._known[method, window_us]
+
+    def _energy(self, method: str, window_us: tuple[int, int]) -> Uncertain:
         curve = self.curve(method)
         amount = Uncertain.unknown(curve) if isinstance(curve, str) else curve.between(*window_us)
         if amount.value is None:

@@ -13,5 +13,5 @@
 - `statement`: what is stated of an outside meter: units, clock, what it covers, calibration.
 - `witness`: what an outside meter says of one run, beside what the record says of the same.
 
-Public: `MeterWitness`, `MeteredPart`, `WINDOW`, `list_meters`, `witnesses_of`.
+Public: `MeterWitness`, `MeteredPart`, `WINDOW`, `list_meters`, `meters_folder`, `witnesses_of`.
 """

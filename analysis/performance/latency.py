@@ -85,7 +85,7 @@ class Batch:
         waited = self.step_rows - begun[: len(self.step_us)]
         return np.diff(self.step_us) / US_PER_S, np.maximum(0, waited[1:])
 
-    @property
+    @cached_property
     def rows(self) -> list[RowWork]:
         """What each prompt asked for and got, with what decoding had to read of the prompts."""
         return [

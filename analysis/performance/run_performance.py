@@ -99,10 +99,15 @@ class Performance:
 
     def work(self, phase: Phase) -> PhaseWork | None:
         """What PREFILL or DECODE had to do, as the run shared prompts out between them."""
-        if isinstance(self.latency, str):
-            return None
-        make = _MAKE[phase]
-        return _sum([make(batch.rows) for batch in self.latency.batches])
+        return None if isinstance(self.latency, str) else self._works[phase]
+
+    @cached_property
+    def _works(self) -> dict[Phase, PhaseWork]:
+        """The same of both phases; nothing without steps."""
+        batches = () if isinstance(self.latency, str) else self.latency.batches
+        return {
+            phase: _sum([make(batch.rows) for batch in batches]) for phase, make in _MAKE.items()
+        }
 
     def utilization(self, phase: Phase, kind: str) -> tuple[float | None, float | None]:
         """Share of the peak bandwidth, and of the peak operations, that a phase needed."""
@@ -132,6 +137,16 @@ class Performance:
             return f"no peak is stated for {self.run.spec.dtype}"
         return None
 
+    @cached_property
+    def _whole_work(self) -> dict[Phase, list[PhaseWork]]:
+        """What each batch has to do where prefill reads every prompt whole; none without steps."""
+        if isinstance(self.latency, str):
+            return {phase: [] for phase in _MAKE}
+        batches = [
+            [replace(row, first_step=0) for row in batch.rows] for batch in self.latency.batches
+        ]
+        return {phase: [make(rows) for rows in batches] for phase, make in _MAKE.items()}
+
     def least_s(self, phase: Phase, kind: str) -> float | None:
         """Roofline: the least time of a phase's work, had prefill read every prompt whole.
 
@@ -148,9 +163,8 @@ class Performance:
         if weights is None or kv is None:
             return None
         total = 0.0
-        for batch in self.latency.batches:
-            rows = [replace(row, first_step=0) for row in batch.rows]
-            least_s = _least_s(_MAKE[phase](rows), arithmetic, limits, weights, kv)
+        for work in self._whole_work[phase]:
+            least_s = _least_s(work, arithmetic, limits, weights, kv)
             if least_s is None:
                 return None
             total += least_s

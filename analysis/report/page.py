@@ -37,6 +37,8 @@ from analysis.tables.column import alike, visible
 from analysis.tables.point import run_order
 from analysis.tables.table import Table, Tables
 from analysis.workbook.build import build_tables
+from analysis.workbook.kept_rows import FOLDER, KeptRows
+from analysis.workbook.rows_made import rows_made, worth_keeping
 from analysis.workbook.write import write_tables
 from telemetry.record.files import write_json
 from telemetry.record.folders import require_no_link
@@ -70,6 +72,8 @@ class Written:
     """All figures of the page, in its order; those without a drawing say why."""
     verdict: AuditVerdict
     """What the page says of the last audit."""
+    kept: int = 0
+    """Of how many runs the rows were kept beside an earlier report, not computed anew."""
 
     @property
     def damaged(self) -> bool:
@@ -77,10 +81,11 @@ class Written:
         return any(row["state"] in DAMAGED for row in self.tables.not_counted.rows)
 
 
-def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
+def write_report(loaded: Loaded, folder: Path | None = None, jobs: int | None = 1) -> Written:
     """Write tables, figures and the page to `folder`, `results/report` by default.
 
-    The files take their places together, once all of them are written.
+    The files take their places together, once all of them are written. `jobs` is how many processes
+    look at runs, as `analysis.workbook.rows_made` has it.
 
     Raises:
         ValueError: there is no sealed run, whole or damaged.
@@ -94,7 +99,11 @@ def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
         require_no_link(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"`out` must be a folder, but {folder} is a file")
-    tables = build_tables(loaded)
+    keep = KeptRows(folder / FOLDER, loaded.results) if worth_keeping(loaded) else None
+    if keep is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    made = rows_made(loaded, keep, jobs)
+    tables = build_tables(loaded, made.rows)
     figures = tuple(draw_all(loaded, tables))
     verdict = AuditVerdict.of(loaded)
     with staged(folder) as fresh:
@@ -114,7 +123,9 @@ def write_report(loaded: Loaded, folder: Path | None = None) -> Written:
             # What an earlier call drew is no longer true.
             for ending in ("svg", "pdf"):
                 (folder / "figures" / f"{figure.key}.{ending}").unlink(missing_ok=True)
-    return Written(page=folder / PAGE, tables=tables, figures=figures, verdict=verdict)
+    return Written(
+        page=folder / PAGE, tables=tables, figures=figures, verdict=verdict, kept=made.kept
+    )
 
 
 def _of_what(loaded: Loaded) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from analysis.tables.column import Column, Row, alike, visible
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import POINT_BY_NAME, RANDOM
 from analysis.tables.table import Table
+from analysis.workbook.kept_rows import FOLDER
 from telemetry.command import ExitCode, complain
 from telemetry.document import due
 from telemetry.listing import ListedColumn, Listing
@@ -63,7 +64,7 @@ def report(place: RecordPlace, out: Path | None) -> ExitCode:
         with waiting("report"):
             loaded = load(results, only=run)
             sealed = loaded.runs or any(other.damaged for other in loaded.not_counted)
-            written = write_report(loaded, out) if sealed else None
+            written = write_report(loaded, out, jobs=None) if sealed else None
     except (FileNotFoundError, ValueError) as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT
@@ -107,6 +108,12 @@ def print_report(out: Output, written: Written) -> None:
         out.print(_listing(groups))
         for line in _sentences(written):
             out.say(line)
+    if written.kept:
+        out.say(
+            f"the rows of {_some(written.kept, len(written.tables.runs.rows))} as an earlier "
+            f"report computed them from the same seals by the same code ({FOLDER}/ beside the "
+            "page); an audit computes all of them anew"
+        )
     for line in _not_counted(written):
         out.say(line.lstrip(" "), indent=len(line) - len(line.lstrip(" ")))
     out.say(written.verdict.text)

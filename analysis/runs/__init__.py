@@ -3,6 +3,8 @@
 - `campaign`: which call of the launcher made a run, and which sealed run it says it
   reproduces.
 - `labels`: what a reader of any number of a run has to know of the run first.
+- `processes`: work on sealed runs spread over processes, of which only what is kept comes
+  back.
 - `rank_spans`: what each rank did and when, as arrays.
 - `sealed_files`: the bytes of a run's files, hashed against its seal as they are read.
 - `sealed_runs`: the sealed runs of a results folder, and by name everything that does not
@@ -14,9 +16,8 @@
 - `unreadable`: what a damaged record may raise, and what is refused before anything relies on
   it.
 
-Public: `DAMAGED`, `FloatArray`, `IntArray`, `Label`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`,
-`RankSpans`, `Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `attempt_progress`,
-`campaign_of`, `changed_code`, `in_order`, `int_array`, `labels_of_other`, `load`,
-`measured_window_us`, `of_words`, `open_run`, `partial_record`, `random_weights`, `rank_spans`,
-`recorded_labels`, `reproduces`, `shortened`, `words_of`.
+Public: `DAMAGED`, `FloatArray`, `IntArray`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`, `RankSpans`,
+`Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `attempt_progress`, `campaign_of`,
+`changed_code`, `int_array`, `jobs_for`, `load`, `measured_window_us`, `open_run`, `partial_record`,
+`random_weights`, `rank_spans`, `reproduces`, `shortened`, `spread`, `table_bytes`, `told_left`.
 """

@@ -6,6 +6,7 @@ bytes that were hashed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import field as field_of
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from analysis.runs.processes import cores
 from analysis.runs.sealed_files import SealedFiles
 from analysis.runs.sealed_table import SealedTable
 from analysis.runs.series import Series
@@ -23,7 +25,7 @@ from telemetry.record.paths import AttemptPaths, RunPaths, closed_runs, find_run
 from telemetry.record.schema import LATER, SCHEMA_VERSION, TABLES
 from telemetry.record.seal import SEALED, verify_seal
 from telemetry.record.spec import RunSpec
-from telemetry.waiting import counted
+from telemetry.waiting import at
 
 UNREADABLE_STATE: Final = "unreadable"
 """State of a run or an attempt of which a file cannot be read."""
@@ -230,45 +232,44 @@ def load(results: Path, only: RunPaths | None = None) -> Loaded:
         NotCounted(run_id=closed.run_id, attempt=None, state=UNREADABLE_STATE, reason=closed.reason)
         for closed in (closed_runs(results) if only is None else [])
     ]
-    for paths in counted(find_runs(results) if only is None else [only], "reading run"):
-        others.extend(
-            NotCounted(
-                run_id=paths.run_id, attempt=attempt.number, state=state, reason=reason or ""
-            )
-            for attempt in paths.attempts()
-            for state, reason in [attempt_progress(attempt)]
-            if state != SEALED
-        )
-        try:
-            run = _open_intact(paths)
-            if run is not None:
-                # Read now, so that a broken one is told here and takes no number with it.
-                _ = run.model, run.launch, run.provenance
-        except _NotAsSealedError as error:
-            state, reason = NOT_AS_SEALED, str(error)
-            others.append(
-                NotCounted(run_id=paths.run_id, attempt=error.attempt, state=state, reason=reason)
-            )
-            continue
-        except UNREADABLE as error:
-            others.append(
-                NotCounted(
-                    run_id=paths.run_id,
-                    attempt=None,
-                    state=UNREADABLE_STATE,
-                    reason=shortened(error),
-                )
-            )
-            continue
-        if run is not None:
-            runs.append(run)
-        elif not paths.attempts():
-            others.append(
-                NotCounted(
-                    run_id=paths.run_id, attempt=None, state="planned", reason="no attempt yet"
-                )
-            )
+    known = list(find_runs(results)) if only is None else [only]
+    # To hash a file takes no turn of Python's: threads do it side by side.
+    with ThreadPoolExecutor(max_workers=min(cores(), max(1, len(known)))) as pool:
+        for number, (run, left_out) in enumerate(pool.map(_looked_at, known), 1):
+            at(f"reading run {number} of {len(known)}")
+            others += left_out
+            runs += [] if run is None else [run]
     return Loaded(results=results, runs=tuple(runs), not_counted=tuple(others))
+
+
+def _looked_at(paths: RunPaths) -> tuple[Run | None, list[NotCounted]]:
+    """A run, if it counts, and what of it does not."""
+    others = [
+        NotCounted(run_id=paths.run_id, attempt=attempt.number, state=state, reason=reason or "")
+        for attempt in paths.attempts()
+        for state, reason in [attempt_progress(attempt)]
+        if state != SEALED
+    ]
+    try:
+        run = _open_intact(paths)
+        if run is not None:
+            # Read now, so that a broken one is told here and takes no number with it.
+            _ = run.model, run.launch, run.provenance
+    except _NotAsSealedError as error:
+        state, reason = NOT_AS_SEALED, str(error)
+        others.append(
+            NotCounted(run_id=paths.run_id, attempt=error.attempt, state=state, reason=reason)
+        )
+        return None, others
+    except UNREADABLE as error:
+        state, reason = UNREADABLE_STATE, shortened(error)
+        others.append(NotCounted(run_id=paths.run_id, attempt=None, state=state, reason=reason))
+        return None, others
+    if run is None and not paths.attempts():
+        others.append(
+            NotCounted(run_id=paths.run_id, attempt=None, state="planned", reason="no attempt yet")
+        )
+    return run, others
 
 
 class _NotAsSealedError(Exception):

@@ -7,5 +7,5 @@
 - `row`: one line of what Slurm's accounting says: an allocation or a step of one.
 
 Public: `AccountedJob`, `Answer`, `AttemptBooks`, `CLOCKS_US`, `FIELDS`, `MOST_BYTES`,
-`RecordedJob`, `asking`, `attempt_books`, `find_job`, `list_answers`.
+`RecordedJob`, `accounting_folder`, `asking`, `attempt_books`, `find_job`, `list_answers`.
 """

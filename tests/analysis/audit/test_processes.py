@@ -14,10 +14,10 @@ import pytest
 from analysis.audit.__main__ import main
 from analysis.audit.campaign import Campaign
 from analysis.audit.check import Outcome
-from analysis.audit.processes import spread
 from analysis.audit.registry import CHECKS, FOLDER_CHECKS
 from analysis.audit.run_audit import RunAudit
 from analysis.audit.trust import Trust
+from analysis.runs.processes import spread
 from telemetry.command import ExitCode
 from tests.conftest import REPOSITORY
 from tests.support.records import Plan, build_run
