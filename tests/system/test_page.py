@@ -1,53 +1,25 @@
 """The page in a real browser, opened from disk."""
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
+from tests.support.browser import opened
 from tests.support.records import Plan, build_run
-
-CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-_ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--window-size=1280,900",
-)
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+@pytest.fixture(scope="module", name="browser")
+def of_three_runs(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The page of three simulated runs, open in Chromium."""
-    for program in (CHROMIUM, DRIVER):
-        if shutil.which(program) is None:
-            pytest.skip(f"no browser to open the page in: {program} is absent")
-    webdriver = pytest.importorskip("selenium.webdriver")
     results = tmp_path_factory.mktemp("results")
     for batch_size in (1, 2, 4):
         build_run(results, Plan(spec={"batch_size": batch_size}))
-    page = write_report(load(results)).page
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in _ARGUMENTS:
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(executable_path=DRIVER)
-    )
-    driver.get(page.as_uri())
-    yield driver
-    driver.quit()
+    opened(browser, write_report(load(results)).page)
+    return browser
 
 
 def column(browser: Any, name: str) -> list[float]:
