@@ -10,13 +10,14 @@
 - `packed`: what a page carries but does not show at once, small, and inert until it is asked
   for.
 - `page`: one page with every result, that opens offline and says what it does not know.
+- `plots`: a figure on the page: its picture, and the plot that a script draws over it.
 - `printed`: what a terminal says of a report that was written.
 - `run_pages`: what the page says of each single run, as its script lays it out.
 - `sentences`: what the page says in words: its key numbers, what is missing, what the paper
   says.
 - `staging`: the files of a report, written aside and put in their places once all are there.
 - `verdict`: what the last audit said, and whether it was of the files that lie here now.
-- `written_by`: which code and which drawing library made a report, so that it can be made
+- `written_by`: which code and which drawing libraries made a report, so that it can be made
   again.
 
 Public: `AuditVerdict`, `KEY`, `breakable`, `escaped`, `latex`, `measured_text`, `number_text`,

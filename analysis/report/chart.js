@@ -65,6 +65,15 @@ const joulegridCharts = (() => {
   const filters = (chart) => [everywhere, chart.filter];
   const sideways = (trace) => trace.orientation === "h";
 
+  // Names of points stand on the side where there is room.
+  function towardsMiddle(chart, trace) {
+    const key = trace.xaxis.replace("x", "xaxis");
+    const scale = (chart.scales.get(key) ?? chart.plot.layout[key].type) === "log" ? Math.log : Number;
+    const all = chart.plot.data.filter((other) => other.xaxis === trace.xaxis).flatMap((other) => other.x).filter((at) => at !== null).map(scale);
+    const middle = (all.reduce((a, b) => Math.min(a, b)) + all.reduce((a, b) => Math.max(a, b))) / 2;
+    return trace.x.map((at) => (scale(at) > middle ? "top left" : "top right"));
+  }
+
   // ---- what is drawn now
   function tracesNow(chart) {
     const made = [];
@@ -74,6 +83,7 @@ const joulegridCharts = (() => {
       const whole = seen.every(Boolean);
       const now = { ...trace, visible: !chart.hidden.has(trace.name), showlegend: false };
       if (!whole) now[across] = trace[across].map((value, index) => (seen[index] ? value : null));
+      if (now.text) Object.assign(now, { cliponaxis: false, textposition: towardsMiddle(chart, now) });
       made.push(now);
       const printed = trace.meta?.printed;
       if (printed) {
@@ -103,7 +113,22 @@ const joulegridCharts = (() => {
     return lines.join("<br>");
   }
 
-  function layoutNow(chart, width) {
+  // A range in which what is printed behind a bar has room; undefined where nothing is.
+  function roomy(traces, name, scale, width, size) {
+    const texts = traces.filter((trace) => trace.visible && trace.mode === "text" && trace.xaxis === name && trace.textposition === "middle right");
+    const printed = texts.flatMap((trace) => trace.x.map((at, index) => [at, trace.text[index].length * size * 0.62 + size]));
+    if (!printed.length) return undefined;
+    const bars = traces.filter((trace) => trace.visible && trace.type === "bar" && trace.xaxis === name);
+    const values = bars.flatMap((trace) => trace.x).filter((value) => value !== null);
+    const least = values.reduce((a, b) => Math.min(a, b), Infinity);
+    if (least < 0) return undefined;
+    const to = scale === "log" ? Math.log10 : (value) => value;
+    const from = scale === "log" ? Math.floor(Math.log10(least)) : 0;
+    const end = printed.reduce((most, [at, wide]) => Math.max(most, (to(at) - from) / Math.max(0.25, 1 - wide / width)), 0);
+    return [from, from + end * 1.01];
+  }
+
+  function layoutNow(chart, width, traces) {
     const { meta, ...given } = chart.plot.layout;
     const layout = structuredClone(given);
     const size = Math.max(11, Math.round(parseFloat(getComputedStyle(chart.live).fontSize) * 0.78));
@@ -143,14 +168,19 @@ const joulegridCharts = (() => {
         showline: key.startsWith("x") || !axis.ticktext, ticks: axis.ticktext && key.startsWith("y") ? "" : "outside",
         showgrid: axis.meta === "value", tickfont: { size }, exponentformat: "SI", separatethousands: true,
       });
-      axis.title = { ...axis.title, font: { size: size + 1 }, standoff: 8 };
+      const across = key.startsWith("x");
+      const long = across ? (axis.domain[1] - axis.domain[0]) * width * (columns > 1 ? 1 : 0.72) : (axis.domain[1] - axis.domain[0]) * inner;
+      axis.title = { text: wrapped(axis.title.text, Math.floor(long / (0.56 * (size + 1)))), font: { size: size + 1 }, standoff: 8 };
       if (axis.ticktext && key.startsWith("y")) {
         axis.ticktext = axis.ticktext.map((name) => wrapped(name, letters));
         if (columns < meta.columns) axis.showticklabels = true;
       }
       if (chart.scales.has(key)) { axis.type = chart.scales.get(key); delete axis.range; delete axis.rangemode; }
       if (axis.type === "log") Object.assign(axis, { dtick: axis.ticktext ? undefined : "D2", exponentformat: "power" });
-      if (chart.ranges.has(key)) axis.range = chart.ranges.get(key);
+      if (across && !axis.range) axis.range = roomy(traces, key.replace("axis", ""), axis.type, (axis.domain[1] - axis.domain[0]) * width * 0.8, size);
+      if (chart.ranges.has(key)) axis.range = [...chart.ranges.get(key)];
+      // Without a word on it the library keeps the range that it had.
+      axis.autorange = !axis.range;
       delete axis.meta;
     }
     if (meta.simulated) {
@@ -170,7 +200,7 @@ const joulegridCharts = (() => {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(chart.live).fontFamily, size, color: "@ink" },
       hoverlabel: { bgcolor: "@paper", bordercolor: "@ink", font: { color: "@ink", size: size + 1 }, align: "left", namelength: -1 },
-      uirevision: "same",
+      uirevision: "same", datarevision: (chart.revision = (chart.revision ?? 0) + 1),
     };
   }
 
@@ -179,18 +209,34 @@ const joulegridCharts = (() => {
     plotlyServerURL: "", topojsonURL: "", doubleClick: "reset",
   };
 
+  // Draws what was asked for last: of several wishes at once only the newest counts.
   async function draw(chart) {
+    chart.wanted = (chart.wanted ?? 0) + 1;
+    if (chart.drawing) return;
+    chart.drawing = true;
+    try {
+      for (let done = 0; done !== chart.wanted; ) {
+        done = chart.wanted;
+        await drawOnce(chart);
+      }
+    } finally {
+      chart.drawing = false;
+    }
+  }
+
+  async function drawOnce(chart) {
     const Plotly = await plotly();
     const width = Math.floor(chart.live.clientWidth);
     // A figure of a part of the page that is not shown is drawn when it is.
     if (!width) return;
     chart.width = width;
     const colour = colours(chart.live);
-    const layout = coloured(layoutNow(chart, width), colour);
+    const traces = tracesNow(chart);
+    const layout = coloured(layoutNow(chart, width, traces), colour);
     // The page's own rules for pictures would stretch it.
     chart.canvas.style.setProperty("--chart-width", `${layout.width}px`);
     chart.canvas.style.setProperty("--chart-height", `${layout.height}px`);
-    await Plotly.react(chart.canvas, coloured(tracesNow(chart), colour), layout, CONFIG);
+    await Plotly.react(chart.canvas, coloured(traces, colour), layout, CONFIG);
     if (!chart.bound) {
       chart.bound = true;
       chart.canvas.on("plotly_relayout", (change) => keepRanges(chart, change));
@@ -433,6 +479,8 @@ const joulegridCharts = (() => {
     delete host.dataset.drawn;
   }
 
+  const idle = () => [...charts.values()].every((chart) => !chart.drawing && Math.abs(chart.live.clientWidth - chart.width) < 2);
+
   const redraw = () => { for (const chart of charts.values()) draw(chart); };
 
   // ---- the page
@@ -461,5 +509,5 @@ const joulegridCharts = (() => {
   }
 
   start();
-  return { show, forget, redraw };
+  return { show, forget, redraw, idle };
 })();

@@ -16,8 +16,9 @@
 - `unreadable`: what a damaged record may raise, and what is refused before anything relies on
   it.
 
-Public: `DAMAGED`, `FloatArray`, `IntArray`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`, `RankSpans`,
-`Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `attempt_progress`, `campaign_of`,
-`changed_code`, `int_array`, `jobs_for`, `load`, `measured_window_us`, `open_run`, `partial_record`,
-`random_weights`, `rank_spans`, `reproduces`, `shortened`, `spread`, `table_bytes`, `told_left`.
+Public: `DAMAGED`, `FloatArray`, `IntArray`, `Label`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`,
+`RankSpans`, `Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `attempt_progress`,
+`campaign_of`, `changed_code`, `in_order`, `int_array`, `jobs_for`, `labels_of_other`, `load`,
+`measured_window_us`, `of_words`, `open_run`, `partial_record`, `random_weights`, `rank_spans`,
+`recorded_labels`, `reproduces`, `shortened`, `spread`, `table_bytes`, `told_left`, `words_of`.
 """
