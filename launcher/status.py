@@ -26,6 +26,7 @@ with needs_extra("status", "launch"):
     from rich.console import Console, ConsoleOptions, Group, RenderableType
     from rich.live import Live
 
+    from analysis.runs.labels import in_order, legend_of, marks_of
     from launcher.campaign.point_status import (
         GOING,
         UNREADABLE,
@@ -136,6 +137,7 @@ def _document(results: Path, campaign: str | None, found: Sequence[PointStatus])
                 "took_s": status.took_s,
                 "left_s": status.left_s,
                 "foreseen_s": status.foreseen_s,
+                "labels": [label.word for label in status.labels],
             }
             for status in found
         ],
@@ -316,7 +318,11 @@ def page(found: Sequence[PointStatus], *, most: int, began: int | None = None) -
     tell_engines = {status.engine for status in found} != {DEFAULT_ENGINE}
     for status in listed:
         text = f"{status.state:<9} {status.run_id} attempt {status.attempt}"
-        told = (status.engine if tell_engines else "", status.differs, status.detail)
+        marks = marks_of(status.labels)
+        told = (
+            status.engine if tell_engines else "",
+            *(status.differs, status.detail, f"[{marks}]" if marks else ""),
+        )
         text += "".join(f"  {each}" for each in told if each)
         style = _STYLES.get(status.state, "bold red")
         parts.append(Paragraph(text=text, hang=10, style=style, styled=len(status.state)))
@@ -324,6 +330,8 @@ def page(found: Sequence[PointStatus], *, most: int, began: int | None = None) -
             parts.append(Paragraph(text=f"log: {status.log}", indent=10))
     if len(listed) < len(order):
         parts.append(Paragraph(text=f"and {len(order) - len(listed)} more; --all lists them"))
+    if legend := legend_of(in_order(label for status in listed for label in status.labels)):
+        parts.append(Paragraph(text=f"marks: {legend}"))
     return Group(*parts)
 
 

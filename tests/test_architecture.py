@@ -125,6 +125,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         "workers.prompts",
     },
     "launcher": {
+        # The labels of a point that stands in a status.
+        "analysis.runs",
         "telemetry.accounting",
         *("launcher.campaign", "launcher.config", "launcher.forecast", "launcher.plan"),
         *("launcher.slurm", "telemetry", "telemetry.boards", "telemetry.record"),

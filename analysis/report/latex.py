@@ -1,21 +1,23 @@
 """LaTeX: each table as a file that a paper takes in.
 
 It needs the packages booktabs and longtable and no other, is ASCII, and has what the page has: its
-columns, its rounding, ± in the cell of its number. What is the same in every row, and what the
-numbers are not, stands below. A table wider than a page is split into panels whose rows are
-numbered, one of more rows than a page is a longtable.
+columns, its rounding, ± in the cell of its number. Each row has the marks of its labels; a legend,
+what is the same in every row, and what the numbers are not, stand below. A table wider than a page
+is split into panels whose rows are numbered, one of more rows than a page is a longtable.
 """
 
 import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from analysis.report.formatting import cell_text
+from analysis.runs.labels import marks_of, of_words
 from analysis.tables.column import Column, Row, alike, visible
+from analysis.tables.labels import WORDS
 from analysis.tables.table import Table, Tables
 from telemetry.nearest import told_count
 from telemetry.record.files import write_bytes
@@ -105,9 +107,11 @@ def latex(table: Table) -> str:
     ]
     if not table.rows:
         return "\n".join([*head, r"\emph{No rows.}", ""])
-    columns = visible(table.columns, table.rows)
+    # Each row has its marks, whether all are alike or not: rows get copied out of tables.
+    columns = [one for one in visible(table.columns, table.rows) if one.name != WORDS]
     lines = [*head, r"{\footnotesize\setlength{\tabcolsep}{4pt}%"]
-    for panel in _panels([_set(table.rows, column) for column in columns], len(table.rows)):
+    marks = [_marks(row) for row in table.rows]
+    for panel in _panels([_set(table.rows, column) for column in columns], marks):
         lines += [*(_longtable(panel) if long else _tabular(panel)), ""]
     lines += [rf"\noindent {note}.\par" for note in _notes(table)]
     return "\n".join([*lines, "}", ""])
@@ -183,9 +187,25 @@ def _mathematics(number: str) -> str:
     return rf"{digits} \times 10^{{{int(exponent)}}}" if exponent else digits
 
 
-def _panels(columns: Sequence[_Set], rows: int) -> Iterator[list[_Set]]:
-    """Columns that fit a page's width; numbered rows where there are several panels."""
+def _marks(row: Row) -> str:
+    """The marks of a row's labels, raised; empty for none."""
+    marks = marks_of(of_words(row.get(WORDS)))
+    return rf"\textsuperscript{{{marks}}}" if marks else ""
+
+
+def _marked(column: _Set, marks: Sequence[str]) -> _Set:
+    """A column with the marks of each row behind its cell."""
+    cells = tuple(cell + mark for cell, mark in zip(column.cells, marks, strict=True))
+    return replace(column, cells=cells)
+
+
+def _panels(columns: Sequence[_Set], marks: Sequence[str]) -> Iterator[list[_Set]]:
+    """Columns that fit a page's width; numbered rows where there are several panels.
+
+    The first column of each panel has the rows' marks.
+    """
     panels: list[list[_Set]] = [[]]
+    rows = len(marks)
     numbers = _Set(
         head=(_ROW,),
         cells=tuple(f"${number}$" for number in range(1, rows + 1)),
@@ -200,9 +220,9 @@ def _panels(columns: Sequence[_Set], rows: int) -> Iterator[list[_Set]]:
             left = room
         panels[-1].append(column)
         left -= wanted
-    if len(panels) == 1:
-        return iter(panels)
-    return iter([[numbers, *panel] for panel in panels])
+    several = len(panels) > 1
+    numbered = [[numbers, *panel] for panel in panels] if several else panels
+    return iter([[_marked(first, marks), *rest] for first, *rest in numbered])
 
 
 def _tabular(panel: Sequence[_Set]) -> Iterator[str]:
@@ -253,19 +273,33 @@ def _body(panel: Sequence[_Set]) -> Iterator[str]:
 
 def _notes(table: Table) -> Iterator[str]:
     """What is the same in every row, and what the numbers are not."""
-    same = alike(table.columns, table.rows)
+    same = [one for one in alike(table.columns, table.rows) if one.name != WORDS]
     if same:
         told = ", ".join(
             f"{escaped(one.label)} {_set(table.rows[:1], one).cells[0]}{_suffix(one)}"
             for one in same
         )
         yield f"{'In every row' if len(table.rows) > 1 else 'Of this row'}: {told}"
+    if legend := _legend(table):
+        yield legend
     runs = len(table.about.get("runs", {}))
     for label, note in _NOTES.items():
         which = table.about.get(label)
         if which in ("all", "some"):
             of = f"{'all' if which == 'all' else 'some'} of {told_count(runs, 'run')}"
             yield f"{note}, {of}"[0].upper() + f"{note}, {of}"[1:]
+
+
+def _legend(table: Table) -> str:
+    """What the rows' marks stand for; of a table without them its runs' labels in words."""
+    of_rows = of_words(*(row.get(WORDS) for row in table.rows))
+    if of_rows or any(column.name == WORDS for column in table.columns):
+        return "; ".join(rf"\textsuperscript{{{one.mark}}}~{escaped(one.word)}" for one in of_rows)
+    told = [
+        f"{one['label']} ({told_count(len(one['runs']), 'run')})"
+        for one in table.about.get("labels", ())
+    ]
+    return f"Of its runs: {escaped(', '.join(told))}" if told else ""
 
 
 def _suffix(column: Column[Any]) -> str:

@@ -1,7 +1,7 @@
 """Printed: what a terminal says of a report that was written."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,8 +9,10 @@ from analysis.report.document import tables_document
 from analysis.report.formatting import cell_text
 from analysis.report.page import Written, write_report
 from analysis.report.sentences import not_as_sealed
+from analysis.runs.labels import legend_of, marks_of, of_words
 from analysis.runs.sealed_runs import DAMAGED, load
 from analysis.tables.column import Column, Row, alike, visible
+from analysis.tables.labels import WORDS
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import POINT_BY_NAME, RANDOM
 from analysis.tables.table import Table
@@ -141,19 +143,29 @@ def _listing(groups: Table) -> Listing:
             engine if bits == _NO_BITS else f"{engine} {bits}" for engine, bits in pairs
         )
     return Listing(
-        columns=tuple(
-            ListedColumn(
-                heading=_header(column),
-                cells=cells[column.name],
-                right=column.type != "text",
-                # A header folds between its words, a value never.
-                whole=True,
-                bare=column.name in (_MODEL, _ENGINE),
-            )
-            for column in columns
-            if column.name in cells
+        columns=(
+            *(
+                ListedColumn(
+                    heading=_header(column),
+                    cells=cells[column.name],
+                    right=column.type != "text",
+                    # A header folds between its words, a value never.
+                    whole=True,
+                    bare=column.name in (_MODEL, _ENGINE),
+                )
+                for column in columns
+                if column.name in cells
+            ),
+            *_marks(groups.rows),
         )
     )
+
+
+def _marks(rows: Sequence[Row]) -> Iterator[ListedColumn]:
+    """The column of the rows' labels, by their marks; none where no row has one."""
+    cells = tuple(marks_of(of_words(row.get(WORDS))) for row in rows)
+    if any(cells):
+        yield ListedColumn(heading="marks", cells=cells)
 
 
 def _printed_names() -> set[str]:
@@ -171,6 +183,8 @@ def _sentences(written: Written) -> Iterator[str]:
     if same:
         values = ", ".join(f"{_header(one)} {cell_text(groups.rows[0], one)}" for one in same)
         yield f"{'the same in every row' if len(groups.rows) > 1 else 'of this row'}: {values}"
+    if legend := legend_of(of_words(*(row.get(WORDS) for row in groups.rows))):
+        yield f"marks: {legend}"
     simulated = sum(bool(row["simulated"]) for row in runs)
     if simulated:
         yield f"SIMULATED: {_some(simulated, len(runs))} no measurement of a GPU"

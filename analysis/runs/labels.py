@@ -19,6 +19,8 @@ from telemetry.record.seal import SEALED
 _RANDOM: Final = "random"
 PAPER_BOARDS: Final = ("v100", "a100")
 """Kinds of GPU that arXiv 2310.03003 measured: V100 of 32 GB and A100 of 80 GB."""
+# Before the kind of a modelled board, as a spec has it.
+_SIMULATED: Final = "simulated-"
 # Before the name of a modelled board, as the simulated source has it.
 _MODELLED: Final = "SIMULATED "
 # Between two words in a cell; no word has it.
@@ -122,7 +124,7 @@ def words_of(labels: Iterable[Label]) -> str | None:
 
 def marks_of(labels: Iterable[Label]) -> str:
     """Their marks, as a listing has them; empty for none."""
-    return " ".join(label.mark for label in in_order(labels))
+    return "".join(label.mark for label in in_order(labels))
 
 
 def of_words(*cells: object) -> tuple[Label, ...]:
@@ -177,19 +179,30 @@ class RunLabels:
         return dict(vars(self))
 
 
-def recorded_labels(run: Run) -> Iterator[Label]:
+def recorded_labels(run: Run) -> tuple[Label, ...]:
     """The labels of a run that need none of its readings."""
-    if run.simulated:
-        yield Label.SIMULATED
-    if random_weights(run):
-        yield Label.RANDOM_WEIGHTS
-    if partial_record(run):
-        yield Label.PARTIAL
-    if any(kind not in PAPER_BOARDS for kind in _board_kinds(run)):
-        yield Label.OTHER_BOARD
-    changed = changed_code(run)
+    return labels_on_record(run.spec.to_mapping(), run.provenance, run.manifest)
+
+
+def labels_on_record(
+    spec: Mapping[str, Any], provenance: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> tuple[Label, ...]:
+    """The same of what three files of an attempt say; an attempt without a manifest gives none."""
+    found: list[Label] = []
+    gpu = str(spec.get("gpu"))
+    if gpu.startswith(_SIMULATED) or manifest.get("simulated"):
+        found.append(Label.SIMULATED)
+    if spec.get("weights") == _RANDOM:
+        found.append(Label.RANDOM_WEIGHTS)
+    if _partial(manifest):
+        found.append(Label.PARTIAL)
+    kinds = (gpu.removeprefix(_SIMULATED), *_board_kinds(manifest))
+    if any(kind not in PAPER_BOARDS for kind in kinds):
+        found.append(Label.OTHER_BOARD)
+    changed = _changed(provenance)
     if changed is not False:
-        yield Label.COMMIT_UNKNOWN if changed is None else Label.DIRTY_TREE
+        found.append(Label.COMMIT_UNKNOWN if changed is None else Label.DIRTY_TREE)
+    return in_order(found)
 
 
 def labels_of_other(other: NotCounted) -> tuple[Label, ...]:
@@ -213,7 +226,16 @@ def random_weights(run: Run) -> bool:
 
 def changed_code(run: Run) -> bool | None:
     """Whether the code that ran had changes that no commit holds; None: no commit on record."""
-    git = run.provenance.get("git")
+    return _changed(run.provenance)
+
+
+def partial_record(run: Run) -> bool:
+    """Whether the merge found parts damaged or missing, or readings that no sensor can mean."""
+    return _partial(run.manifest)
+
+
+def _changed(provenance: Mapping[str, Any]) -> bool | None:
+    git = provenance.get("git")
     if not isinstance(git, Mapping):
         return None
     if git.get("dirty") or git.get("changes"):
@@ -221,18 +243,17 @@ def changed_code(run: Run) -> bool | None:
     return None if git.get("commit") is None else False
 
 
-def partial_record(run: Run) -> bool:
-    """Whether the merge found parts damaged or missing, or readings that no sensor can mean."""
-    parts = run.manifest.get("parts")
+def _partial(manifest: Mapping[str, Any]) -> bool:
+    parts = manifest.get("parts")
     parts = parts if isinstance(parts, list) else []
     damaged = any(isinstance(part, Mapping) and part.get("damage") for part in parts)
-    return damaged or bool(run.manifest.get("missing")) or bool(run.manifest.get("impossible"))
+    return damaged or bool(manifest.get("missing")) or bool(manifest.get("impossible"))
 
 
-def _board_kinds(run: Run) -> Iterator[str]:
-    """The kind of GPU that was asked for, and those that the sources found."""
-    yield run.spec.gpu_kind
-    for host in run.hosts.values():
+def _board_kinds(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """The kinds of GPU that the sources found."""
+    hosts = manifest.get("hosts")
+    for host in hosts.values() if isinstance(hosts, Mapping) else ():
         gpus = host.get("gpus") if isinstance(host, Mapping) else None
         for gpu in gpus if isinstance(gpus, list) else ():
             if not isinstance(gpu, Mapping):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.runs.labels import Label, in_order, labels_of_state, labels_on_record
 from launcher.campaign.time_left import began_us, took_s, work_of
 from launcher.forecast.left import foreseen_of, job_left_s
 from launcher.forecast.totals import spanned_time, time_text
@@ -78,6 +79,8 @@ class PointStatus:
     """When it started, in microseconds of the wall clock; None before, and where nothing says."""
     took_s: float | None = None
     """From its start to its end; None before that, and where a stamp is not on record."""
+    labels: tuple[Label, ...] = ()
+    """What a reader of its numbers has to know first, as far as files say it without readings."""
     foreseen_s: float | None = None
     """What it was expected to take; None where nobody foresaw it."""
 
@@ -191,7 +194,27 @@ def _standing(run: RunPaths, attempts: Sequence[AttemptPaths], known: SlurmView)
         began_us=began_us(attempt),
         took_s=took_s(attempt),
         foreseen_s=None if seen is None else seen.time_s.value,
+        labels=_labels(spec, attempt, state),
     )
+
+
+def _labels(spec: Mapping[str, Any], attempt: AttemptPaths, state: str) -> tuple[Label, ...]:
+    """What its files say, and how far it came; one that still goes on is not called unsealed.
+
+    One that has not begun has no number yet, and so no label.
+    """
+    if state == QUEUED:
+        return ()
+    told = labels_on_record(spec, _told_by(attempt.provenance), _told_by(attempt.manifest))
+    return in_order([*told, *(() if state in GOING else labels_of_state(state))])
+
+
+def _told_by(path: Path) -> dict[str, Any]:
+    """A file of an attempt; empty where there is none yet, or it cannot be read."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return {}
 
 
 def _is_own(run: RunPaths, log: Path) -> bool:

@@ -314,3 +314,13 @@ def test_a_folder_is_named_as_for_every_other_command(
     assert f"{tmp_path}/none" in capsys.readouterr().err
     assert command([""]) == 2
     assert "`results` must be a folder, but is '' instead" in capsys.readouterr().err
+
+
+def test_the_terminal_s_rows_have_their_marks_and_a_legend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_run(tmp_path, Plan(state=True))
+    assert main([str(tmp_path)]) == 0
+    said = unwrapped(capsys.readouterr().out)
+    assert "marks SWT" in said or "SWT" in said.split()
+    assert "marks: S simulated, W random weights, T throttled" in said

@@ -13,7 +13,7 @@ from launcher.status import main as status_main
 from telemetry.record.files import write_json
 from telemetry.record.foreseen import Basis, Expected, Foreseen
 from telemetry.record.paths import AttemptPaths
-from tests.support.records import build_run
+from tests.support.records import Plan, build_run
 from tests.support.watched_attempts import LAUNCH, make_attempt
 
 CONTENT: dict[str, Any] = {
@@ -209,3 +209,15 @@ def test_a_sealed_job_tells_what_it_took_beside_what_was_foreseen(tmp_path: Path
     write_json(attempt.ended, {"state": "completed", "reason": None, "t_us": 91_000_000})
     write_json(attempt.foreseen, FORESEEN.to_mapping())
     assert "took 90 s, foreseen 1.7 min (80 s to 2.2 min)" in shown(tmp_path)
+
+
+def test_a_point_s_labels_stand_beside_it_by_their_marks_and_below_in_words(
+    tmp_path: Path,
+) -> None:
+    build_run(tmp_path, Plan(provenance={"git": {"commit": "01" * 20, "dirty": True}}))
+    build_run(tmp_path, Plan(spec={"repeat": 1}, end="failed"))
+    text = shown(tmp_path)
+    assert "[SWD]" in text
+    assert "[SWFU]" in text
+    legend = "marks: S simulated, W random weights, D dirty tree, F failed, U unsealed"
+    assert legend in " ".join(text.split())
