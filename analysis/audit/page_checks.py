@@ -1,14 +1,18 @@
 """Page checks: are the report's page, drawings and LaTeX what the sealed runs give?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from analysis.audit.campaign import Campaign, FolderCheck
 from analysis.audit.check import Finding, Severity, judged, skipped, unseen
 from telemetry.record.files import read_json, read_plain
 from telemetry.record.paths import closed_runs, report_folder
 from telemetry.record.way_on import PAGE, REPORT, audit_digest
+
+if TYPE_CHECKING:
+    from analysis.figures.canvas import DrawnFigure
+    from analysis.tables.table import Tables
 
 # A page of 200 runs has some 10 MB, most of it drawings.
 _MOST_BYTES: Final = 256 << 20
@@ -27,7 +31,6 @@ def page_comes_again(campaign: Campaign) -> Finding:
         # An audit is made where nothing draws, too.
         from analysis.figures.canvas import standalone  # noqa: PLC0415
         from analysis.figures.draw_all import draw_all  # noqa: PLC0415
-        from analysis.figures.static import pdf  # noqa: PLC0415
         from analysis.report.latex import latex  # noqa: PLC0415
         from analysis.report.page import render  # noqa: PLC0415
         from analysis.report.verdict import AuditVerdict  # noqa: PLC0415
@@ -49,24 +52,38 @@ def page_comes_again(campaign: Campaign) -> Finding:
     for figure in figures:
         drawn = None if figure.svg is None else standalone(figure.svg).encode()
         differ += _file_faults(folder / "figures" / f"{figure.key}.svg", drawn)
-        # A report from before has none for paper.
-        if any((folder / "figures").glob("*.pdf")):
-            paper = None if figure.chart is None else pdf(figure.chart)
-            differ += _file_faults(folder / "figures" / f"{figure.key}.pdf", paper)
     # A report from before has none in LaTeX.
     if any((folder / "tables").glob("*.tex")):
         for table in tables.all():
             path = folder / "tables" / f"{table.name}.tex"
             differ += _file_faults(path, latex(table).encode("ascii"))
+    by = told.get(KEY)
+    differ += _set_faults(folder, tables, figures, whole=by == written_by())
     if differ and (closed := closed_runs(campaign.results)):
         return unseen(f"{closed[0].run_id} cannot be read, without which {differ[0]}")
-    by = told.get(KEY)
     if differ and by != written_by():
         who = "another release of the project or of what draws" if by else "an unknown release"
         return unseen(f"written by {who}: write it again to compare; {differ[0]}")
     drawings = sum(figure.svg is not None for figure in figures)
-    said = f"the page, {drawings} drawings and {len(tables.all())} tables in LaTeX"
+    said = f"the page, {drawings} drawings, {len(tables.all())} tables in LaTeX, captions and index"
     return judged(differ, said if same_audit else f"{said}; {_AUDITED_BEFORE}")
+
+
+def _set_faults(
+    folder: Path, tables: "Tables", figures: "Sequence[DrawnFigure]", *, whole: bool
+) -> Iterator[str]:
+    """How the set for papers differs; a report from before has none, `whole` ones have all."""
+    from analysis.report.paper_set import README, names_of_figure, paper_files  # noqa: PLC0415
+
+    if not whole and not (folder / README).exists():
+        return
+    made = paper_files(tables, figures)
+    for name, content in made.items():
+        yield from _file_faults(folder / name, content)
+    for figure in figures:
+        for name in names_of_figure(figure.key)[1:]:
+            if name not in made:
+                yield from _file_faults(folder / name, None)
 
 
 def _without_audit(page: str) -> str:
@@ -113,8 +130,9 @@ PAGE_CHECKS: Final = (
         look=page_comes_again,
         severity=Severity.WRONG,
         rule=(
-            "the page, every drawing and every table in LaTeX are made again in memory and are the "
-            "same bytes; where report.json names another release of analysis or of what draws, or "
+            "the page, every drawing, as SVG and as PDF, every table in LaTeX, every caption and "
+            "the index are made again in memory and are the same bytes; where report.json names "
+            "another release of analysis or of what draws, or "
             "none, a difference could not be looked at; what the page says of an audit is left "
             "out where another audit lies there than the page was written with"
         ),

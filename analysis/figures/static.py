@@ -67,23 +67,29 @@ def svg(chart: Chart) -> str | None:
         return with_variables(to_svg(drawn(chart), chart.key))
 
 
-def pdf(chart: Chart) -> bytes | None:
-    """The chart as a PDF for a paper, its text as text; None when there is nothing to draw."""
+def pdf(chart: Chart, width_in: float = WIDTH_IN) -> bytes | None:
+    """The chart as a PDF for a paper, its text as text; None when there is nothing to draw.
+
+    A narrower one has fewer panels side by side, and letters of the same size.
+    """
     if not chart.panels:
         return None
     sink = io.BytesIO()
     nothing = dict.fromkeys(("CreationDate", "Creator", "ModDate", "Producer"))
     with style():
-        drawn(chart).savefig(sink, format="pdf", metadata=nothing)
+        drawn(chart, width_in).savefig(sink, format="pdf", metadata=nothing)
     return sink.getvalue()
 
 
-def drawn(chart: Chart) -> Figure:
+def drawn(chart: Chart, width_in: float = WIDTH_IN) -> Figure:
     """The chart as matplotlib has it; within `style()`."""
-    columns = min(chart.columns, len(chart.panels))
+    share = width_in / WIDTH_IN
+    columns = max(1, int(min(chart.columns, len(chart.panels)) * share))
+    # A narrow picture has no more room a panel than a wide one of several.
+    dense = min(max(_TICKS), max(1, round(columns / share)))
     rows = math.ceil(len(chart.panels) / columns)
-    entries = _entries(chart)
-    abreast = _abreast(list(entries))
+    entries = _entries(chart, int(_WIDE_CHARS * share))
+    abreast = _abreast(list(entries), width_in)
     lines = math.ceil(len(entries) / abreast) * max(
         (name.count("\n") + 1 for name in entries), default=1
     )
@@ -91,20 +97,20 @@ def drawn(chart: Chart) -> Figure:
         max(map(_height_in, chart.panels[row * columns : (row + 1) * columns]))
         for row in range(rows)
     ]
-    title = _wrapped(chart.title, _TITLE_CHARS)
+    title = _wrapped(chart.title, int(_TITLE_CHARS * share))
     told = "; ".join(chart.told_labels())
-    labels = _wrapped(told[:1].upper() + told[1:], _WIDE_CHARS)
+    labels = _wrapped(told[:1].upper() + told[1:], int(_WIDE_CHARS * share))
     head_in = _TITLE_IN * len(title) + _TOLD_IN * len(labels) + _EDGE_IN
-    figure = Figure(figsize=(WIDTH_IN, sum(heights) + head_in + _LEGEND_IN * lines))
+    figure = Figure(figsize=(width_in, sum(heights) + head_in + _LEGEND_IN * lines))
     grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     axes = [each for row in grid for each in row]
     for spare in axes[len(chart.panels) :]:
         spare.remove()
     for index, (panel, each) in enumerate(zip(chart.panels, axes, strict=False)):
         same = index % columns and chart.panels[index - 1].categories == panel.categories
-        _draw(each, panel, named=not same, columns=columns)
+        _draw(each, panel, named=not same, columns=dense)
         if chart.simulated:
-            watermark(each, small=columns > 1)
+            watermark(each, small=dense > 1)
     _head(figure, title, labels)
     if entries:
         figure.legend(
@@ -126,27 +132,29 @@ def _head(figure: Figure, title: Sequence[str], labels: Sequence[str]) -> None:
         figure.text(0.012, below, "\n".join(labels), ha="left", va="top", fontsize=8.5)
 
 
-def _entries(chart: Chart) -> Mapping[str, Any]:
+def _entries(chart: Chart, chars: int) -> Mapping[str, Any]:
     """What the legend has, each name once, with what stands for it."""
     found: dict[str, Any] = {}
     for panel in chart.panels:
         for index, series in enumerate(panel.series):
             if series.name and series.printed and series.marks:
-                found.setdefault(_entry(series.name), _handle(series, _hatch(panel, index)))
+                found.setdefault(_entry(series.name, chars), _handle(series, _hatch(panel, index)))
         for shade in panel.shades:
             if shade.name:
                 colour = hex_of(shade.colour, INK)
-                found.setdefault(_entry(shade.name), Patch(color=colour, alpha=0.22, linewidth=0))
+                found.setdefault(
+                    _entry(shade.name, chars), Patch(color=colour, alpha=0.22, linewidth=0)
+                )
         for line in panel.lines:
             if line.name:
                 look = {"color": hex_of(line.colour, INK), "linestyle": _LINES[line.dash]}
-                found.setdefault(_entry(line.name), Line2D([], [], **look))
+                found.setdefault(_entry(line.name, chars), Line2D([], [], **look))
     # One thing alone needs no name that the title and the axis do not have.
     return found if len(found) > 1 or any(one.shades for one in chart.panels) else {}
 
 
-def _entry(name: str) -> str:
-    return "\n".join(_wrapped(name, _WIDE_CHARS)) or "-"
+def _entry(name: str, chars: int) -> str:
+    return "\n".join(_wrapped(name, chars)) or "-"
 
 
 def _wrapped(text: str, chars: int) -> list[str]:
@@ -174,7 +182,7 @@ def _handle(series: Series, hatch: str) -> Any:
     )
 
 
-def _abreast(names: Sequence[str]) -> int:
+def _abreast(names: Sequence[str], width_in: float) -> int:
     """How many entries of the legend stand side by side and are whole."""
     if not names:
         return 1
@@ -185,7 +193,7 @@ def _abreast(names: Sequence[str]) -> int:
         for name in names
         for line in name.splitlines()
     )
-    room = (WIDTH_IN - 0.2) / (widest / _POINTS_PER_IN + _ENTRY_IN)
+    room = (width_in - 0.2) / (widest / _POINTS_PER_IN + _ENTRY_IN)
     return max(1, min(len(names), int(room)))
 
 
@@ -231,7 +239,7 @@ def _draw(axes: Axes, panel: Panel, *, named: bool, columns: int) -> None:
                 _fill(axes, panel, series)
             else:
                 _join(axes, panel, series, hollow=partly)
-    _set_axes(axes, panel, named=named, columns=min(columns, max(_TICKS)))
+    _set_axes(axes, panel, named=named, columns=columns)
 
 
 def _draw_bars(axes: Axes, panel: Panel, index: int, *, hollow: bool) -> None:

@@ -43,6 +43,8 @@ _SPECIAL: Final = {
     **{"[": "{[}", "*": "{*}", '"': "{''}"},
     **{"±": r"$\pm$", "\N{MULTIPLICATION SIGN}": r"$\times$", "·": r"$\cdot$", "…": r"\ldots{}"},
     **{"\N{EN DASH}": "--", "\N{EM DASH}": "---", "\N{MINUS SIGN}": "$-$", "°": r"$^\circ$"},
+    **{"\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''"},
+    **{"\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'"},
     **{"≤": r"$\leq$", "≥": r"$\geq$", "²": "$^2$", "→": r"$\rightarrow$"},
     **{"\N{MICRO SIGN}": r"$\mu$", "\N{GREEK SMALL LETTER MU}": r"$\mu$"},
     **{"\N{NARROW NO-BREAK SPACE}": r"\,", "\N{NO-BREAK SPACE}": "~"},

@@ -13,7 +13,6 @@ from markupsafe import Markup
 from analysis.energy.power_trace import packed
 from analysis.figures.canvas import DrawnFigure, standalone
 from analysis.figures.draw_all import draw_all
-from analysis.figures.static import pdf
 from analysis.report.assembled import PAGE as PAGE_TEMPLATE
 from analysis.report.assembled import environment, script, style
 from analysis.report.formatting import (
@@ -26,6 +25,7 @@ from analysis.report.library import library
 from analysis.report.links import linked
 from analysis.report.origin import origin
 from analysis.report.packed import carried, inert
+from analysis.report.paper_set import names_of_figure, paper_files
 from analysis.report.plots import chart_html
 from analysis.report.run_pages import RunPages, labels_of, of_one_run, sheet_data, shown
 from analysis.report.sentences import NEVER_MEASURED, comparison_note, missing, summary
@@ -40,7 +40,7 @@ from analysis.workbook.build import build_tables
 from analysis.workbook.kept_rows import FOLDER, KeptRows
 from analysis.workbook.rows_made import rows_made, worth_keeping
 from analysis.workbook.write import write_tables
-from telemetry.record.files import write_json
+from telemetry.record.files import write_bytes, write_json
 from telemetry.record.folders import require_no_link
 from telemetry.record.paths import report_folder
 from telemetry.record.way_on import PAGE, REPORT, audit_digest, seals_digest
@@ -114,15 +114,16 @@ def write_report(loaded: Loaded, folder: Path | None = None, jobs: int | None = 
             if figure.svg is not None:
                 path = fresh / "figures" / f"{figure.key}.svg"
                 path.write_bytes(standalone(figure.svg).encode())
-            if figure.chart is not None and (paper := pdf(figure.chart)) is not None:
-                (fresh / "figures" / f"{figure.key}.pdf").write_bytes(paper)
+        for name, content in paper_files(tables, figures).items():
+            (fresh / name).parent.mkdir(exist_ok=True)
+            write_bytes(fresh / name, content)
         write_json(fresh / REPORT, _of_what(loaded))
         (fresh / PAGE).write_bytes(render(loaded, tables, figures, verdict).encode())
     for figure in figures:
         if figure.svg is None:
             # What an earlier call drew is no longer true.
-            for ending in ("svg", "pdf"):
-                (folder / "figures" / f"{figure.key}.{ending}").unlink(missing_ok=True)
+            for name in names_of_figure(figure.key):
+                (folder / name).unlink(missing_ok=True)
     return Written(
         page=folder / PAGE, tables=tables, figures=figures, verdict=verdict, kept=made.kept
     )
