@@ -19,8 +19,8 @@ _DIGITS: Final = 6
 _BETWEEN: Final = 0.09
 # Hatches tell bars apart for who sees no colours, in the words of plotly.
 _SHAPES: Final = ("", "/", ".", "x", "\\", "+", "-")
-# Lines of more points have no symbol and no hover text each: the page makes it of the numbers.
-_MANY: Final = 200
+# More marks that differ in their numbers alone are said by one template.
+_FEW: Final = 8
 
 
 def plot(chart: Chart) -> dict[str, Any] | None:
@@ -132,7 +132,7 @@ def _values(
     if beside:
         trace[f"error_{along}"] = beside
     meta = _meta(marks)
-    if len(marks) > _MANY:
+    if len(marks) > _FEW and _alike(marks):
         trace["hovertemplate"] = _template(panel, series)
     else:
         trace["hovertext"] = [
@@ -320,6 +320,15 @@ def _meta(marks: Sequence[Mark]) -> dict[str, Any]:
     if all(mark.axes == first for mark in marks):
         return {"axes": first} if first else {}
     return {"axes": [dict(mark.axes) for mark in marks]}
+
+
+def _alike(marks: Sequence[Mark]) -> bool:
+    """Whether marks differ in their numbers alone, and those have no interval."""
+    first = marks[0]
+    return all(
+        mark.hover == first.hover and mark.labels == first.labels and mark.low is None
+        for mark in marks
+    )
 
 
 def _template(panel: Panel, series: Series) -> str:
