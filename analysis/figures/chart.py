@@ -78,7 +78,7 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class ChartSeries:
     """Marks of one name and one look; series of one name share a place in the legend."""
 
     name: str
@@ -105,6 +105,10 @@ class Series:
             raise ValueError(f"`colour` must be at least 0, but is {self.colour} instead")
         if self.kind == "band" and any(mark.low is None for mark in self.marks):
             raise ValueError("`marks` of a band must have an interval each, but one has none")
+
+
+Series = ChartSeries
+"""Its short name in this room: `analysis.runs` has a class of that name, which is of readings."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,17 +4,15 @@ Plotly itself is not needed here: its figures are JSON. A colour is the name of 
 the page, `@plot-3` or `@ink`, which `chart.js` resolves in light and in dark.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from analysis.figures.chart import COLOURS, Chart, Mark, Panel, Series, Shade
+from analysis.figures.chart import COLOURS, Chart, Mark, Panel, Series
 from analysis.figures.palette import FAINT, name_of
 from analysis.figures.places import bars
-from analysis.figures.said import digits, hover_lines
+from analysis.figures.plot_axes import lay_out, rounded, rows_of, safe
+from analysis.figures.said import hover_lines, shown
 
-# Digits of a number of a plot: more than the highest screen has dots.
-_DIGITS: Final = 6
 # Room between two panels, as a share of the whole.
 _BETWEEN: Final = 0.09
 # Hatches tell bars apart for who sees no colours, in the words of plotly.
@@ -38,11 +36,11 @@ def plot(chart: Chart) -> dict[str, Any] | None:
         # Plotly counts axes as x, x2, x3.
         number = "" if not index else str(index + 1)
         data.extend(_traces(panel, number))
-        _lay_out(layout, panel, number, named=not _same_names(chart, index, columns))
+        lay_out(layout, panel, number, named=not _same_names(chart, index, columns))
     layout["meta"] = {
         "columns": columns,
         "panels": len(chart.panels),
-        "rows": [_rows(panel) for panel in chart.panels],
+        "rows": [rows_of(panel) for panel in chart.panels],
         "sideways": [panel.sideways for panel in chart.panels],
         "labels": list(chart.told_labels()),
         "simulated": chart.simulated,
@@ -66,7 +64,7 @@ def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
         if not series.marks:
             continue
         common: dict[str, Any] = {
-            "name": series.name,
+            "name": shown(series.name),
             "xaxis": f"x{number}",
             "yaxis": f"y{number}",
         }
@@ -74,7 +72,7 @@ def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
             own = [placed.get((index, place)) for place in range(len(series.marks))]
             common |= {
                 "type": "bar",
-                "width": [0 if bar is None else _number(bar.width) for bar in own],
+                "width": [0 if bar is None else rounded(bar.width) for bar in own],
                 "marker": {
                     "color": f"@{name_of(series.colour)}",
                     "line": {"width": 0},
@@ -96,7 +94,7 @@ def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
             base = [0.0 if bar is None else bar.base for bar in own]
             if any(base):
                 # Without one a bar begins at 0, and on a logarithmic axis at its foot.
-                common["base"] = [_number(each) for each in base]
+                common["base"] = [rounded(each) for each in base]
         else:
             common |= _look(series, partly=partly)
             at, base = [mark.x for mark in series.marks], [0.0] * len(series.marks)
@@ -120,8 +118,8 @@ def _values(
     along, across = ("y", "x") if panel.sideways else ("x", "y")
     trace = {
         **trace,
-        along: [_number(each) for each in at],
-        across: [_number(mark.y) for mark in marks],
+        along: [rounded(each) for each in at],
+        across: [rounded(mark.y) for mark in marks],
     }
     if series.kind == "bar" and panel.sideways:
         trace["orientation"] = "h"
@@ -136,7 +134,7 @@ def _values(
         trace["hovertemplate"] = _template(panel, series)
     else:
         trace["hovertext"] = [
-            "<br>".join(_safe(line) for line in hover_lines(panel, mark, series.name))
+            "<br>".join(safe(line) for line in hover_lines(panel, mark, series.name))
             for mark in marks
         ]
         trace["hoverinfo"] = "text"
@@ -144,11 +142,11 @@ def _values(
         if series.kind == "bar":
             # Bars of plotly would write it over their own whiskers.
             meta["printed"] = [
-                [_safe(mark.text), _number(each), _number(_edge(mark, start))]
+                [safe(mark.text), rounded(each), rounded(_edge(mark, start))]
                 for mark, each, start in zip(marks, at, base, strict=True)
             ]
         else:
-            trace["text"] = [_safe(mark.text) for mark in marks]
+            trace["text"] = [safe(mark.text) for mark in marks]
             trace["textposition"] = "middle right" if panel.sideways else "top right"
             trace["mode"] = f"{trace['mode']}+text"
     trace["meta"] = meta
@@ -184,8 +182,8 @@ def _look(series: Series, *, partly: bool) -> dict[str, Any]:
 def _fillings(panel: Panel, series: Series, common: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A band is two lines without ink, and what lies between them."""
     along, across = ("y", "x") if panel.sideways else ("x", "y")
-    at = [_number(mark.x) for mark in series.marks]
-    edges = [[_number(getattr(mark, end)) for mark in series.marks] for end in ("low", "high")]
+    at = [rounded(mark.x) for mark in series.marks]
+    edges = [[rounded(getattr(mark, end)) for mark in series.marks] for end in ("low", "high")]
     made = []
     for values, fill in zip(edges, (None, f"tonext{across}"), strict=True):
         trace: dict[str, Any] = {
@@ -203,98 +201,6 @@ def _fillings(panel: Panel, series: Series, common: Mapping[str, Any]) -> list[d
     return made
 
 
-def _shades(panel: Panel, number: str) -> list[dict[str, Any]]:
-    """Shaded stretches: one shape a name, that the page can hide by it."""
-    named: dict[tuple[str, str], list[Shade]] = {}
-    for shade in panel.shades:
-        named.setdefault((shade.name, shade.axis), []).append(shade)
-    made = []
-    for (name, axis), shades in named.items():
-        across = (axis == "x") != panel.sideways
-        on, over = ("x", "y") if across else ("y", "x")
-        made.append(
-            {
-                "type": "path",
-                "layer": "below",
-                "path": "".join(_rectangle(shade, across=across) for shade in shades),
-                f"{on}ref": f"{on}{number}",
-                f"{over}ref": f"{over}{number} domain",
-                "fillcolor": f"@{name_of(shades[0].colour)}/0.2",
-                "line": {"width": 0},
-                "name": name,
-            }
-        )
-    return made
-
-
-def _rectangle(shade: Shade, *, across: bool) -> str:
-    """A stretch as SVG has paths, from one end of the other axis to the other."""
-    low, high = _number(shade.low), _number(shade.high)
-    ends = ((low, 0), (high, 0), (high, 1), (low, 1))
-    points = (f"{at},{over}" if across else f"{over},{at}" for at, over in ends)
-    return f"M{'L'.join(points)}Z"
-
-
-def _lay_out(layout: dict[str, Any], panel: Panel, number: str, *, named: bool) -> None:
-    """Axes, reference lines and titles of one panel; the page sets where it stands."""
-    argument: dict[str, Any] = {"title": {"text": _safe(panel.x_label)}, "type": panel.x_scale}
-    value: dict[str, Any] = {"title": {"text": _safe(panel.y_label)}, "type": panel.y_scale}
-    if panel.categories is not None:
-        count = len(panel.categories)
-        ends = [count - 0.5, -0.5] if panel.sideways else [-0.5, count - 0.5]
-        names = [_safe(name).replace("\n", "<br>") for name in panel.categories]
-        argument |= {"tickvals": list(range(count)), "ticktext": names, "range": ends}
-        argument |= {"showgrid": False, "zeroline": False, "type": "linear"}
-        if not named:
-            argument["showticklabels"] = False
-    elif panel.ticks:
-        argument |= {"tickvals": list(panel.ticks), "ticktext": [digits(at) for at in panel.ticks]}
-    if panel.y_percent:
-        value["tickformat"] = ".0%"
-    if panel.from_zero and panel.y_scale == "linear":
-        value["rangemode"] = "tozero"
-    for axis, given in ((argument, panel.x_range), (value, panel.y_range)):
-        if given is not None:
-            log = axis["type"] == "log"
-            axis["range"] = [math.log10(end) if log else end for end in given]
-    argument["meta"], value["meta"] = "argument", "value"
-    along, across = ("y", "x") if panel.sideways else ("x", "y")
-    layout[f"{along}axis{number}"] = argument
-    layout[f"{across}axis{number}"] = value
-    for line in panel.lines:
-        across_x = (line.axis == "x") != panel.sideways
-        on, over = ("x", "y") if across_x else ("y", "x")
-        layout["shapes"].append(
-            {
-                "type": "line",
-                f"{on}ref": f"{on}{number}",
-                f"{over}ref": f"{over}{number} domain",
-                **{f"{on}0": _number(line.at), f"{on}1": _number(line.at)},
-                **{f"{over}0": 0, f"{over}1": 1},
-                "line": {"color": f"@{name_of(line.colour)}", "width": 1.2, "dash": line.dash},
-                "name": line.name,
-            }
-        )
-    layout["shapes"].extend(_shades(panel, number))
-    if panel.title:
-        layout["annotations"].append(
-            {
-                "text": f"<b>{_safe(panel.title)}</b>",
-                **{"xref": f"x{number} domain", "yref": f"y{number} domain", "x": 0, "y": 1},
-                **{"xanchor": "left", "yanchor": "bottom", "showarrow": False},
-            }
-        )
-
-
-def _rows(panel: Panel) -> int:
-    """How many bars or lines of names stand one above the other; 0 for a panel that stands."""
-    if not (panel.sideways and panel.categories is not None):
-        return 0
-    most = 1 if panel.stacked else max(1, sum(one.kind == "bar" for one in panel.series))
-    lines = max((name.count("\n") + 1 for name in panel.categories), default=1)
-    return len(panel.categories) * max(most, lines)
-
-
 def _whiskers(
     ends: Sequence[tuple[float | None, float | None, float | None]], series: Series
 ) -> dict[str, Any] | None:
@@ -304,8 +210,8 @@ def _whiskers(
     below, above = [], []
     for value, low, high in ends:
         known = value is not None and low is not None and high is not None
-        below.append(_number(value - low) if known else 0)  # type: ignore[operator]
-        above.append(_number(high - value) if known else 0)  # type: ignore[operator]
+        below.append(rounded(value - low) if known else 0)  # type: ignore[operator]
+        above.append(rounded(high - value) if known else 0)  # type: ignore[operator]
     look = {"thickness": 1.4, "width": 3}
     colour = "@ink" if series.kind == "bar" else f"@{name_of(series.colour)}"
     return {
@@ -316,10 +222,10 @@ def _whiskers(
 
 def _meta(marks: Sequence[Mark]) -> dict[str, Any]:
     """Axes of the marks: those that all share once, else one a mark."""
-    first = dict(marks[0].axes)
-    if all(mark.axes == first for mark in marks):
-        return {"axes": first} if first else {}
-    return {"axes": [dict(mark.axes) for mark in marks]}
+    axes = [{shown(name): shown(value) for name, value in mark.axes.items()} for mark in marks]
+    if all(own == axes[0] for own in axes):
+        return {"axes": axes[0]} if axes[0] else {}
+    return {"axes": axes}
 
 
 def _alike(marks: Sequence[Mark]) -> bool:
@@ -336,22 +242,9 @@ def _template(panel: Panel, series: Series) -> str:
     across, along = ("x", "y") if panel.sideways else ("y", "x")
     first = next(iter(series.marks))
     head = [*first.hover.splitlines(), series.name]
-    told = [_safe(line) for line in dict.fromkeys(head) if line]
-    told.append(f"{_safe(panel.y_label)}: %{{{across}:.5~g}}")
-    told.append(f"{_safe(panel.x_label)}: %{{{along}:.5~g}}")
+    told = [safe(line) for line in dict.fromkeys(head) if line]
+    told.append(f"{safe(panel.y_label)}: %{{{across}:.5~g}}")
+    told.append(f"{safe(panel.x_label)}: %{{{along}:.5~g}}")
     if first.labels:
-        told.append(_safe("Labels: " + ", ".join(first.labels)))
+        told.append(safe("Labels: " + ", ".join(first.labels)))
     return "<br>".join(told) + "<extra></extra>"
-
-
-def _number(value: float | None) -> float | int | None:
-    """A number in as many digits as are seen."""
-    if value is None:
-        return None
-    rounded = float(f"{value:.{_DIGITS}g}")
-    return int(rounded) if rounded.is_integer() and abs(rounded) < 10**_DIGITS else rounded
-
-
-def _safe(text: str) -> str:
-    """Text that plotly shows as it is: it reads some HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

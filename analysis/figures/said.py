@@ -4,13 +4,20 @@ import math
 from typing import Final
 
 from analysis.figures.chart import Mark, Panel, unit_of
+from telemetry.terminal import printable_lines
 
+_THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 _PERCENT: Final = 100.0
 _DIGITS: Final = 6
 # Numbers outside are written with a power of ten.
 _LEAST, _MOST = 1e-4, 1e6
 # Ends that differ from one half width by less than this share of it are printed as one.
 _SAME: Final = 1e-6
+
+
+def shown(text: str) -> str:
+    """Text without what is not seen as it is; the blank between thousands is."""
+    return _THIN.join(printable_lines(part) for part in text.split(_THIN))
 
 
 def digits(value: float) -> str:

@@ -10,6 +10,7 @@
 - `packed`: what a page carries but does not show at once, small, and inert until it is asked
   for.
 - `page`: one page with every result, that opens offline and says what it does not know.
+- `paper_set`: what a report writes beside its page for who writes a paper.
 - `plots`: a figure on the page: its picture, and the plot that a script draws over it.
 - `printed`: what a terminal says of a report that was written.
 - `run_pages`: what the page says of each single run, as its script lays it out.
@@ -20,6 +21,6 @@
 - `written_by`: which code and which drawing libraries made a report, so that it can be made
   again.
 
-Public: `AuditVerdict`, `KEY`, `breakable`, `escaped`, `latex`, `measured_text`, `number_text`,
-`render`, `report`, `write_report`, `written_by`.
+Public: `AuditVerdict`, `KEY`, `README`, `breakable`, `escaped`, `latex`, `measured_text`,
+`names_of_figure`, `number_text`, `paper_files`, `render`, `report`, `write_report`, `written_by`.
 """

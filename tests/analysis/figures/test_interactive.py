@@ -115,3 +115,12 @@ def test_a_long_line_says_its_numbers_by_a_template() -> None:
 
 def test_a_chart_without_panels_has_no_plot() -> None:
     assert plot(Chart(key="toy", title="A toy", reason="nothing was run")) is None
+
+
+def test_letters_that_are_not_seen_as_they_are_never_reach_the_page() -> None:
+    hidden = "7b\u202egnidoc"
+    mark = Mark(x=0.0, y=1.0, hover=hidden, text="2\u202f287", axes={"model": hidden})
+    series = Series(name=hidden, kind="bar", marks=(mark,))
+    made = plot(Chart(key="toy", title="A toy", panels=(Panel(series=(series,)),)))
+    assert "\u202e" not in json.dumps(made, ensure_ascii=False)
+    assert "2\u202f287" in json.dumps(made, ensure_ascii=False)
