@@ -77,6 +77,7 @@ class Sheet {
   async showAll() {
     await this.whole();
     this.limit = Infinity;
+    this.shown = this.chosenRows(address());
     this.layOut();
   }
 

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.report --runs 10 [--folder FOLDER] [--out OUT]
 
-Makes runs in FOLDER where they are not there yet: up to 500 as tests/benchmarks/audit.py does, of 32
-GPUs and ten minutes; more are small records of one GPU and some seconds. Then reports them twice
+Makes runs in FOLDER where they are not there yet: up to 500 as tests/benchmarks/audit.py does, of
+32 GPUs and ten minutes; more are small records of one GPU and some seconds. Then reports them twice
 as a user does, the second time with the rows that the first kept beside its page. `--out` writes
 the report elsewhere, so that FOLDER is left alone. Bound and prediction stand in NOTES.md.
 """
