@@ -227,7 +227,12 @@ async function drawTraces(place, runs, name) {
     return library.react(plot, data, layoutOf(runs), { displayModeBar: false, responsive: true });
   };
   await draw();
-  const picture = (format) => library.downloadImage(plot, { format, filename: name, width: 1400, height: PANEL_PX * runs.length + 2 * AROUND_PX });
+  // Plotly takes one picture at a time.
+  let taken = Promise.resolve();
+  const picture = (format) => {
+    const size = { width: 1400, height: PANEL_PX * runs.length + 2 * AROUND_PX };
+    taken = taken.then(() => library.downloadImage(plot, { format, filename: name, ...size })).catch((error) => say(`no picture: ${error.message ?? error}`));
+  };
   const button = (words, act) => made("button", { type: "button", on: { click: act } }, words);
   place.append(
     made("div", { class: "tools" },
