@@ -1,6 +1,8 @@
 """A real Chromium on a page from disk, and what tests ask of it."""
 
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +53,23 @@ def chromium(profile: Path) -> Iterator[Any]:
         yield driver
     finally:
         driver.quit()
+
+
+def pages_of(page: Path, printed: Path) -> int:
+    """Print a page to a file by the browser; on how many sheets."""
+    if shutil.which(CHROMIUM) is None:
+        pytest.skip(f"no browser to print by: {CHROMIUM} is absent")
+    subprocess.run(
+        [
+            *(CHROMIUM, *_ARGUMENTS, "--no-pdf-header-footer"),
+            *(f"--user-data-dir={printed.parent / 'profile'}", f"--print-to-pdf={printed}"),
+            page.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=4 * PATIENCE_S,
+    )
+    return len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes()))
 
 
 def until(browser: Any, script: str, *words: object) -> Any:

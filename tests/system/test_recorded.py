@@ -17,6 +17,7 @@ from analysis.runs.sealed_runs import load, open_run
 from analysis.tables.table import Tables
 from telemetry.record.paths import RunPaths, list_runs
 from telemetry.record.seal import verify_seal
+from tests.support.browser import pages_of
 from tests.support.recordings import FOLDER, SUFFIX, main, pack, recorded, unpack
 from tests.support.records import Plan, build_run
 
@@ -30,6 +31,8 @@ BUILT = {
     )
     for engine, decode_s in (("reference", 1.5), ("fast", 0.5))
 }
+# More nobody reads on paper.
+MOST_PRINTED = 10
 # Two readings of one board agree to this on real GPUs over windows of seconds
 # (github.com/ml-energy/zeus/issues/12), beyond what their timing makes uncertain.
 AGREEMENT = 0.01
@@ -142,3 +145,11 @@ def test_an_archive_that_reaches_out_of_its_folder_is_refused(tmp_path: Path) ->
         sink.addfile(tarfile.TarInfo("../outside.json"))
     with pytest.raises(ValueError, match=r"outside\.json"):
         unpack(archive, tmp_path / "results")
+
+
+@pytest.mark.browser
+def test_the_report_of_all_recorded_runs_is_printed_on_ten_pages(
+    unpacked: Unpacked, tmp_path: Path
+) -> None:
+    page, printed = unpacked.results / "report" / "index.html", tmp_path / "report.pdf"
+    assert 1 < pages_of(page, printed) <= MOST_PRINTED
