@@ -12,6 +12,7 @@ const PANEL_PX = 300;
 const AROUND_PX = 130;
 const BETWEEN = 0.12;
 const MOST_FRAMES = 600;
+const NARROW_PX = 640;
 let drawing = null;
 
 /** The library that draws, unpacked when it is first needed. */
@@ -133,14 +134,14 @@ function escaped(text) {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-function layoutOf(runs) {
+function layoutOf(runs, width) {
   const ink = themed("--ink");
   const grid = themed("--line");
   const layout = {
     height: PANEL_PX * runs.length + AROUND_PX, margin: { l: 60, r: 12, t: 34, b: 48 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: ink, size: 13, family: "inherit" }, hovermode: "closest", dragmode: "zoom",
-    legend: { orientation: "h", y: -0.16 / runs.length, yanchor: "top", groupclick: "toggleitem", font: { size: 12 } },
+    showlegend: false, legend: { orientation: "h", y: -0.16 / runs.length, yanchor: "top", font: { size: 12 } },
     hoverlabel: { bgcolor: themed("--card"), bordercolor: grid, font: { color: ink } },
     xaxis: {
       title: { text: "time since rank 0 began [s]" }, gridcolor: grid, zerolinecolor: grid,
@@ -167,7 +168,7 @@ function layoutOf(runs) {
     }
     layout.annotations.push({
       text: escaped(run), xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "bottom",
-      showarrow: false, font: { size: 13, color: ink },
+      showarrow: false, font: { size: width < NARROW_PX ? 9 : 13, color: ink },
     });
   });
   return layout;
@@ -212,6 +213,39 @@ function traceCsv(runs) {
   return csv(rows, [true, true, true, true, false, false]);
 }
 
+/** The names of all that is drawn, each a switch, in a list that breaks where the screen ends. */
+function legendOf(plot, library) {
+  const names = new Map();
+  plot.data.forEach((one, at) => {
+    if (one.showlegend === false && !one.legendgroup?.match(/^(phase|held) | band$/)) return;
+    const key = `${one.legendgroup?.match(/^(phase|held) | band$/) ? one.legendgroup : at} ${one.name}`;
+    const known = names.get(key) ?? { name: one.name, group: one.legendgrouptitle?.text ?? "", at: [], colour: one.fillcolor && one.line?.width === 0 ? one.fillcolor : one.line?.color };
+    known.at.push(at);
+    names.set(key, known);
+  });
+  const groups = new Map();
+  for (const each of names.values()) {
+    if (/^least of/.test(each.name)) continue;
+    groups.set(each.group, [...(groups.get(each.group) ?? []), each]);
+  }
+  const items = [...groups].flatMap(([group, members]) => [
+    group ? made("li", { class: "group" }, group) : null,
+    ...members.map(({ name, at, colour: ink }) => {
+      const seen = plot.data[at[0]].visible !== "legendonly";
+      const swatch = made("span", { class: "swatch" });
+      swatch.style.background = ink;
+      const button = made("button", { type: "button", "aria-pressed": String(seen) }, swatch, name);
+      button.addEventListener("click", () => {
+        const on = button.getAttribute("aria-pressed") !== "true";
+        button.setAttribute("aria-pressed", String(on));
+        library.restyle(plot, { visible: on ? true : "legendonly" }, at);
+      });
+      return made("li", {}, button);
+    }),
+  ]);
+  return made("ul", { class: "legend-list", "aria-label": "What is drawn; a click hides or shows it" }, items);
+}
+
 /** Draws runs one above the other on one time axis, with buttons for what can be done with it. */
 async function drawTraces(place, runs, name) {
   const plot = made("div", { class: "trace", role: "img", "aria-label": runs.map(({ run, trace }) => traceWords(run, trace)).join(" ") });
@@ -224,17 +258,21 @@ async function drawTraces(place, runs, name) {
   const draw = () => {
     groups.clear();
     const data = runs.flatMap(({ trace }, number) => tracesOf(trace, number, groups));
-    return library.react(plot, data, layoutOf(runs), { displayModeBar: false, responsive: true });
+    return library.react(plot, data, layoutOf(runs, plot.clientWidth), { displayModeBar: false, responsive: true });
   };
   await draw();
   // Plotly takes one picture at a time.
   let taken = Promise.resolve();
   const picture = (format) => {
-    const size = { width: 1400, height: PANEL_PX * runs.length + 2 * AROUND_PX };
-    taken = taken.then(() => library.downloadImage(plot, { format, filename: name, ...size })).catch((error) => say(`no picture: ${error.message ?? error}`));
+    // As it is seen, with the names that stand beside it here; on paper's white where ink is dark.
+    const shown = { data: plot.data, layout: { ...plot.layout, showlegend: true, autosize: false, paper_bgcolor: themed("--paper") } };
+    const lines = plot.data.filter((one) => one.visible !== false && one.showlegend !== false).length;
+    const size = { width: 1400, height: PANEL_PX * runs.length + AROUND_PX + 24 * lines };
+    taken = taken.then(() => library.downloadImage(shown, { format, filename: name, ...size })).catch((error) => say(`no picture: ${error.message ?? error}`));
   };
   const button = (words, act) => made("button", { type: "button", on: { click: act } }, words);
   place.append(
+    legendOf(plot, library),
     made("div", { class: "tools" },
       button("Whole time", () => library.relayout(plot, { "xaxis.autorange": true, ...Object.fromEntries(runs.map((_, i) => [`yaxis${2 * i + 2}.autorange`, true])) })),
       button("SVG", () => picture("svg")),

@@ -86,6 +86,29 @@ def test_power_is_drawn_with_phases_nodes_and_what_held_the_clock(
     assert plot["width"] > 1000
 
 
+def test_every_name_of_the_legend_is_whole_and_a_switch(browser: Any, reported: Reported) -> None:
+    opened(browser, reported.page, f"#run={reported.nodes}")
+    drawn(browser)
+    names = browser.find_elements("css selector", "#single .legend-list button")
+    texts = [name.text for name in names]
+    assert {"prefill", "decode", "clock held down: power cap"} <= set(texts)
+    assert sum("(rank " in text for text in texts) == 2
+    for name in names:
+        wide, seen = browser.execute_script(
+            "return [arguments[0].scrollWidth, arguments[0].clientWidth]", name
+        )
+        assert wide <= seen
+    (decode,) = [name for name in names if name.text == "decode"]
+    script = (
+        "return document.querySelector('#single .trace')"
+        ".data.find((one) => one.name === 'decode').visible"
+    )
+    for visible in ("legendonly", True):
+        clicked(browser, decode)
+        until(browser, f"{script} === arguments[0]", visible)
+        assert decode.get_attribute("aria-pressed") == str(visible is True).lower()
+
+
 def test_the_power_that_is_drawn_is_a_file_at_a_click(browser: Any, reported: Reported) -> None:
     opened(browser, reported.page, f"#run={reported.simulated}")
     drawn(browser)
