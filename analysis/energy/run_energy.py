@@ -47,6 +47,11 @@ class RunEnergy:
         gpus = {uuid: entry for uuid, (_, entry) in self._inventory.items()}
         self._readings = Readings(run, possible_readings(run.series(_FIELDS), gpus))
 
+    @property
+    def impossible_readings(self) -> int:
+        """Readings that no sensor can mean, and that count as null here."""
+        return sum(series.impossible for series in self._readings.series.values())
+
     @cached_property
     def window_us(self) -> tuple[int, int]:
         """From the first batch's start to the last one's end over all ranks.

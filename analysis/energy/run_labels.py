@@ -19,6 +19,8 @@ def labels_of(run_energy: RunEnergy) -> tuple[Label, ...]:
 
 def _read_labels(run_energy: RunEnergy) -> Iterator[Label]:
     """Those that its readings decide."""
+    if run_energy.impossible_readings:
+        yield Label.PARTIAL
     held, bound = throttled(run_energy), cap_bound(run_energy)
     if held is not False:
         yield Label.THROTTLING_UNKNOWN if held is None else Label.THROTTLED

@@ -69,6 +69,8 @@ class Batch:
         """The step that chose each row's first token; 0 for a row that kept none."""
         found = np.zeros(len(self.prompt), dtype=np.int64)
         at = np.searchsorted(self.step_us, self.first_us)
+        if not len(self.step_us):
+            return found
         known = at < len(self.step_us)
         known &= self.step_us[np.minimum(at, len(self.step_us) - 1)] == self.first_us
         found[self.kept[known]] = at[known]
@@ -184,4 +186,7 @@ def read_latency(run: Run, rank: RankSpans) -> Latency | str:
         )
     if not batches:
         return "no batch was answered"
+    for batch in batches:
+        if len(batch.kept) and not len(batch.step_us):
+            return f"batch {batch.number} has tokens and no step"
     return Latency(batches=tuple(batches))

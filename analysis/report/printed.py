@@ -80,7 +80,7 @@ def report(place: RecordPlace, out: Path | None) -> ExitCode:
     if (document := due()) is not None:
         document.fill("tables", tables_document(results, written))
     _way_on(console, place, written)
-    if not loaded.runs:
+    if not written.tables.runs.rows:
         complain(_WHO, f"no sealed run of {name} is whole")
         return ExitCode.NOTHING_DONE
     return ExitCode.FAILED if written.damaged else ExitCode.DONE

@@ -25,6 +25,7 @@ def staged(folder: Path) -> Iterator[Path]:
     try:
         fresh.mkdir(parents=True)
         yield fresh
+        _require_room(fresh, folder)
         for path in sorted(fresh.rglob("*")):
             target = folder / path.relative_to(fresh)
             if path.is_dir():
@@ -38,3 +39,16 @@ def staged(folder: Path) -> Iterator[Path]:
         for parent in () if whole else made:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
+
+
+def _require_room(fresh: Path, folder: Path) -> None:
+    """Look at all places before any is taken: a folder where a file belongs would stop halfway.
+
+    Raises:
+        OSError: one is of another kind.
+    """
+    for path in fresh.rglob("*"):
+        target = folder / path.relative_to(fresh)
+        if target.exists() and not target.is_symlink() and target.is_dir() != path.is_dir():
+            kinds = ("a folder", "a file") if path.is_dir() else ("a file", "a folder")
+            raise OSError(f"{target} must be {kinds[0]}, but is {kinds[1]}")

@@ -291,6 +291,13 @@ def _open_intact(paths: RunPaths) -> Run | None:
     attempt = paths.sealed()
     if attempt is None:
         return None
+    version, owner = _seal_says(attempt.seal)
+    # What another release sealed is not changed: it is not read as this one's.
+    if version is not None:
+        _require_version("seal", version)
+    if owner is not None and owner != paths.run_id:
+        told = f"its seal is of {owner}: a run's folder keeps its name, and a copy counts once"
+        raise _NotAsSealedError(attempt.number, [told])
     if differences := verify_seal(paths, attempt):
         own = [difference.removeprefix(f"{paths.run_id}/") for difference in differences]
         raise _NotAsSealedError(attempt.number, own)
@@ -310,12 +317,7 @@ def open_run(paths: RunPaths, files: SealedFiles | None = None) -> Run | None:
     files = files or SealedFiles()
     manifest = files.json(attempt.manifest)
     for name, content in (("manifest", manifest), ("seal", read_json(attempt.seal))):
-        version = content.get("schema_version")
-        if version != SCHEMA_VERSION:
-            raise ValueError(
-                f"`schema_version` of the {name} must be {SCHEMA_VERSION}, "
-                f"but is {version!r} instead"
-            )
+        _require_version(name, content.get("schema_version"))
     require_shape(manifest)
     spec = RunSpec.from_mapping(files.json(paths.spec))
     if spec.run_id != paths.run_id:
@@ -323,6 +325,34 @@ def open_run(paths: RunPaths, files: SealedFiles | None = None) -> Run | None:
             f"`run_id` must be {spec.run_id} by the spec, but the folder is {paths.run_id} instead"
         )
     return Run(paths=paths, attempt=attempt, spec=spec, manifest=manifest, files=files)
+
+
+def _seal_says(seal: Path) -> tuple[int | None, str | None]:
+    """The schema and the run that a seal is of; None where it does not say: its own fault."""
+    try:
+        content = read_json(seal)
+    except UNREADABLE:
+        return None, None
+    version, owner = content.get("schema_version"), content.get("run_id")
+    known = isinstance(version, int) and not isinstance(version, bool)
+    return version if known else None, owner if isinstance(owner, str) else None
+
+
+def _require_version(name: str, version: object) -> None:
+    """Refuse what another release wrote, and say of which side it is.
+
+    Raises:
+        ValueError: its schema is not this one's.
+    """
+    if version == SCHEMA_VERSION:
+        return
+    told = ""
+    if isinstance(version, int) and not isinstance(version, bool):
+        age = "a newer" if version > SCHEMA_VERSION else "an older"
+        told = f": {age} joulegrid wrote it, and one of its age reads it"
+    raise ValueError(
+        f"`schema_version` of the {name} must be {SCHEMA_VERSION}, but is {version!r} instead{told}"
+    )
 
 
 def attempt_progress(attempt: AttemptPaths) -> tuple[str, str | None]:

@@ -96,7 +96,9 @@ class SealedTable:
     @contextmanager
     def _opened(self) -> Iterator[BoundedParquet]:
         words = _WORDS if self.kind == "samples" else ()
-        with open_parquet(self.files.source(self.path), words=words) as parquet:
+        with open_parquet(
+            self.files.source(self.path), words=words, named=self.path.name
+        ) as parquet:
             require_columns(self.path, parquet.schema, self.kind)
             yield parquet
 

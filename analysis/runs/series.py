@@ -28,6 +28,8 @@ class Series:
     """When the readings that were null were due, rising; None when there was no null."""
     breaks: tuple[tuple[int, str], ...] = ()
     """When a null was told that a counter has no difference over, and its reason."""
+    impossible: int = 0
+    """How many of the nulls were values that no sensor can mean."""
 
     def __post_init__(self) -> None:
         if self.t_us.shape != self.value.shape:
@@ -63,6 +65,7 @@ class Series:
             value=self.value[~wild],
             width_us=None if self.width_us is None else self.width_us[~wild],
             nulls=self.nulls + int(wild.sum()),
+            impossible=self.impossible + int(wild.sum()),
             null_us=np.union1d(self.t_us[:0] if self.null_us is None else self.null_us, lost_us),
             null_reason=reason if int(wild.sum()) >= self.nulls else self.null_reason,
         )

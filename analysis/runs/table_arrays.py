@@ -29,6 +29,8 @@ def to_series(table: pa.Table) -> Series:
     valid = table.filter(readable)
     t_us, value = int_array(valid, "t_us"), float_array(valid, "value")
     nulls = table.num_rows - valid.num_rows
+    there = pc.is_valid(table["value"])
+    impossible = int(pc.sum(pc.and_(there, pc.invert(readable))).as_py() or 0)
     reason: str | None = None
     breaks: tuple[tuple[int, str], ...] = ()
     null_us: IntArray | None = None
@@ -41,5 +43,11 @@ def to_series(table: pa.Table) -> Series:
         counts.sort(key=lambda entry: (-entry["counts"], str(entry["values"])))
         reason = str(counts[0]["values"] or "not a number")
     return Series(
-        t_us=t_us, value=value, nulls=nulls, null_reason=reason, breaks=breaks, null_us=null_us
+        t_us=t_us,
+        value=value,
+        nulls=nulls,
+        null_reason=reason,
+        breaks=breaks,
+        null_us=null_us,
+        impossible=impossible,
     )

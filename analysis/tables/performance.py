@@ -134,7 +134,8 @@ def _bounds(
 ) -> tuple[Column[_Speed], ...]:
     def reached(one: _Speed, kind: str) -> float | None:
         most, own = bound(one, kind), rate(one)
-        return None if most is None or own is None else own / most
+        # A run without a token has a bound of 0.
+        return None if not most or own is None else own / most
 
     def columns(kind: str, ending: str, mark: str, against: str) -> tuple[Column[_Speed], ...]:
         return (

@@ -8,6 +8,7 @@ from analysis.energy.power_trace import PowerTrace, power_trace
 from analysis.energy.run_energy import RunEnergy
 from analysis.paper.comparison import COMPARISON
 from analysis.runs.labels import RunLabels
+from analysis.runs.possible_values import require_possible_values
 from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.about import about
@@ -67,6 +68,7 @@ def run_rows(run_energy: RunEnergy) -> RunRows:
         OSError, ValueError: its record cannot be read; all of `UNREADABLE` may come.
     """
     run, measured = run_energy.run, Measured(run_energy)
+    require_possible_values(run)
     return RunRows(
         rows=_rows(measured),
         labels=RunLabels.of(run, measured.labels),

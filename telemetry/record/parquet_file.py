@@ -188,8 +188,12 @@ class BoundedParquet:
 
 
 @contextmanager
-def open_parquet(source: Source, *, words: Sequence[str] = ()) -> Iterator[BoundedParquet]:
+def open_parquet(
+    source: Source, *, words: Sequence[str] = (), named: str = "the table"
+) -> Iterator[BoundedParquet]:
     """A Parquet file, its footer within limits; `words` are texts that are wanted as codes.
+
+    `named` is what a message calls bytes that were read already; a file has its own name.
 
     Raises:
         ValueError: it is no plain file, no Parquet file, or beyond a limit; the message names it.
@@ -201,7 +205,7 @@ def open_parquet(source: Source, *, words: Sequence[str] = ()) -> Iterator[Bound
             pa.BufferReader(source),
             read_at=lambda place, count: bytes(held[place : place + count]),
             size=len(held),
-            where="the table",
+            where=named,
             words=words,
         )
         return

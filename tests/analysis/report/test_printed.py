@@ -87,7 +87,7 @@ def test_a_table_that_cannot_be_read_though_it_is_as_sealed_is_told_too(
     run = build_run(tmp_path)
     run.attempt(1).table("spans").write_bytes(b"no Parquet")
     reseal(run)
-    assert main([str(tmp_path)]) == 1
+    assert main([str(tmp_path)]) == 3
     assert ", attempt 1: unreadable: " in unwrapped(capsys.readouterr().out)
 
 
