@@ -1,7 +1,7 @@
 """Run energy: one run's energy by GPU and phase, joined on GPU UUID and time."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ _NODE_FIELD: Final = "node_power_w"
 _HOST_FIELDS: Final = (_ZONE_FIELD, _NODE_FIELD)
 _FIELDS: Final = (
     *(COUNTER_FIELD, *POWER_FIELDS, *_HOST_FIELDS),
-    *(*STATE_FIELDS, "gpu_utilization", "power_limit_w"),
+    *(*STATE_FIELDS, "gpu_utilization", "memory_copy_utilization", "power_limit_w"),
 )
 
 
@@ -148,6 +148,20 @@ class RunEnergy:
         """Energy of all working GPUs in the window, gross."""
         # The power integral is the last resort, so its reason is the one that matters.
         return self.energy_by(self.method or POWER_INTEGRAL)
+
+    @property
+    def rank0_nodes(self) -> Uncertain:
+        """Energy of the working GPUs of rank 0's node times the number of nodes, gross.
+
+        So arXiv 2310.03003 has it. On one node it is `energy`.
+        """
+        first = next((rank.host for rank in self.ranks if rank.rank == 0), None)
+        if first is None:
+            return Uncertain.unknown("rank 0 left no span")
+        method = self.method or POWER_INTEGRAL
+        amounts = [gpu.energy(method, self.window_us) for gpu in self.gpus if gpu.host == first]
+        node = total(amounts, nothing="rank 0's node has no GPU of a rank")
+        return node.times(self.run.spec.nodes)
 
     @cached_property
     def whole_energy(self) -> Uncertain:
@@ -275,18 +289,27 @@ class RunEnergy:
     @property
     def utilization(self) -> Uncertain:
         """Share of the window in which a kernel ran: the mean over working GPUs and readings."""
-        means = [
-            float(inside.value.mean())
-            for gpu in self.gpus
-            if len(
-                inside := self.series(gpu.host, gpu.uuid, "gpu_utilization").between(
-                    *self.window_us
-                )
-            )
-        ]
-        if not means or len(means) < len(self.gpus):
-            return Uncertain.unknown("not every GPU has a reading in the window")
+        means = self._in_window("gpu_utilization", lambda values: values.mean())
+        if isinstance(means, str):
+            return Uncertain.unknown(means)
         return Uncertain.of(sum(means) / len(means))
+
+    @property
+    def memory_copying_most(self) -> Uncertain:
+        """Largest share of time in which a GPU's memory was read or written, of all readings."""
+        most = self._in_window("memory_copy_utilization", lambda values: values.max())
+        return Uncertain.unknown(most) if isinstance(most, str) else Uncertain.of(max(most))
+
+    def _in_window(self, field: str, of: Callable[[Any], Any]) -> list[float] | str:
+        """What becomes of each working GPU's readings in the window, or why not of all."""
+        told = [
+            float(of(inside.value))
+            for gpu in self.gpus
+            if len(inside := self.series(gpu.host, gpu.uuid, field).between(*self.window_us))
+        ]
+        if not told or len(told) < len(self.gpus):
+            return "not every GPU has a reading in the window"
+        return told
 
     def state(self, gpu: Gpu) -> GpuState:
         """How warm and how fast a GPU was at both ends of the window."""

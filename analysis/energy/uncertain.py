@@ -51,6 +51,13 @@ class Uncertain:
         width = None if self.plus_minus is None else self.plus_minus / divisor
         return Uncertain.of(self.value / divisor, width)
 
+    def times(self, factor: int) -> "Uncertain":
+        """This amount so often: what is wrong with it is wrong as often, in one direction."""
+        if self.value is None:
+            return self
+        width = None if self.plus_minus is None else self.plus_minus * factor
+        return Uncertain.of(self.value * factor, width)
+
 
 def total(amounts: Sequence[Uncertain], *, nothing: str) -> Uncertain:
     """The sum; unknown with the first reason when any is unknown, since a part is no total.

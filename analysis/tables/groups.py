@@ -7,6 +7,7 @@ from typing import Any, Final
 from analysis.runs.sealed_runs import Run
 from analysis.statistics.intervals import Interval, interval_95, width_of_mean
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
+from analysis.tables.definitions import DEFINED_METRICS
 from analysis.tables.labels import pooled_label_columns
 from analysis.tables.launched import LAUNCHED, launch_key
 from analysis.tables.performance import PERFORMANCE
@@ -46,6 +47,8 @@ METRICS: Final = (
     "words_per_s",
     "responses_per_s",
     "gpu_utilization",
+    "memory_copy_utilization_max",
+    *DEFINED_METRICS,
 )
 """Columns of runs and of performance that have a mean and an interval over repeats."""
 _BASES: Final[dict[str, Column[Any]]] = {
@@ -58,7 +61,11 @@ _SENSED: Final = tuple(
 )
 # What the page's first table leaves to the others: the files have all.
 _LEFT_OUT: Final = frozenset(
-    METRICS[METRICS.index("prefill_tokens_per_s") : METRICS.index("gpu_utilization")]
+    {
+        *METRICS[METRICS.index("prefill_tokens_per_s") : METRICS.index("gpu_utilization")],
+        "memory_copy_utilization_max",
+        *DEFINED_METRICS,
+    }
 )
 
 

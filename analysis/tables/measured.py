@@ -8,9 +8,10 @@ from analysis.energy.coverage import Covered
 from analysis.energy.methods import POLLED_COUNTER, POWER_INTEGRAL, RANK_COUNTER
 from analysis.energy.run_energy import RunEnergy
 from analysis.energy.run_labels import labels_of
-from analysis.energy.uncertain import Uncertain
+from analysis.energy.uncertain import Uncertain, gap_share
 from analysis.performance.run_performance import Performance
 from analysis.runs.labels import Label
+from analysis.tables.token_counts import Counted, string_tokens, uncut_tokens
 from telemetry.record.schema import Phase
 
 
@@ -67,6 +68,16 @@ class Measured:
         """Tokens of all prompts."""
         return self._sum("prompt_tokens")
 
+    @cached_property
+    def string_tokens(self) -> Counted:
+        """Tokens of prompts and answers together, as the public code's texts hold them."""
+        return string_tokens(self.run)
+
+    @cached_property
+    def uncut_tokens(self) -> Counted:
+        """The same with what was generated behind the ends."""
+        return uncut_tokens(self.run)
+
     @property
     def tokens_per_s(self) -> float:
         """Generated tokens over the window."""
@@ -87,6 +98,17 @@ class Measured:
     def energy(self) -> Uncertain:
         """Energy of all working GPUs in the window, gross."""
         return self.run_energy.energy
+
+    @cached_property
+    def rank0_nodes(self) -> Uncertain:
+        """Energy of rank 0's node in the window, times the number of nodes."""
+        return self.run_energy.rank0_nodes
+
+    @cached_property
+    def rank0_nodes_apart(self) -> Uncertain:
+        """How far that lies from the energy of all nodes, as a share of it."""
+        names = ("energy of all nodes", "energy of rank 0's node")
+        return gap_share(self.energy, self.rank0_nodes, names=names)
 
     @cached_property
     def charged(self) -> Uncertain:

@@ -5,6 +5,7 @@ from typing import Final
 
 from analysis.energy.run_energy import RunEnergy
 from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.definitions import DEFINED, DEFINED_WHY_NOT
 from analysis.tables.labels import label_columns
 from analysis.tables.launched import LAUNCHED
 from analysis.tables.measured import Measured
@@ -139,6 +140,14 @@ _COLUMNS: Final = (
         "Share of the window in which a kernel ran: mean over GPUs.",
         lambda one: one.run_energy.utilization.value,
     ),
+    _OF.share(
+        "memory_copy_utilization_max",
+        "GPU memory busy, most",
+        "Largest share of time in which a GPU's memory was read or written, of all GPUs' readings "
+        "in the window; no share of what it holds.",
+        lambda one: one.run_energy.memory_copying_most.value,
+        shown=False,
+    ),
     _OF.count(
         "attempt",
         "attempt",
@@ -146,7 +155,9 @@ _COLUMNS: Final = (
         lambda one: one.run.attempt.number,
         shown=False,
     ),
+    *DEFINED,
     *WHY_NOT,
+    *DEFINED_WHY_NOT,
 )
 
 RUNS: Final = TableKind(
