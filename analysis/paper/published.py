@@ -37,11 +37,20 @@ class Published:
     """Column of the runs table."""
     value: float
     """The number, in the unit of that column, or in per cent for a change."""
+    low: float | None = None
+    """Lower end of the figure's own error bar; None where it has none."""
+    high: float | None = None
+    """Upper end of the same."""
+
+    @property
+    def digitised(self) -> bool:
+        """True when it was read off a figure."""
+        return self.kind == "digitised"
 
     @property
     def source_text(self) -> str:
         """Where the number stands and how it was had."""
-        how = "printed" if self.kind == "printed" else "digitised, about ±2 %"
+        how = "digitised, about ±2 %" if self.digitised else "printed"
         return f"{PAPER} {self.source}, {how}"
 
 
@@ -62,9 +71,53 @@ def published() -> tuple[Published, ...]:
             against_power_cap_w=cell.get("against_power_cap_w"),
             metric=cell["metric"],
             value=float(cell["value"]),
+            low=cell.get("low"),
+            high=cell.get("high"),
         )
         for cell in _content()["cells"]
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """One entry of table I: what a node of the paper has."""
+
+    gpu: str
+    """Kind of GPU of the node."""
+    item: str
+    """What it is, such as `gpu_memory`."""
+    unit: str
+    """Of the value; empty for words."""
+    text: str | None = None
+    """Words; None for a number."""
+    value: float | None = None
+    """A number; None for words."""
+
+
+@cache
+def hardware() -> tuple[Hardware, ...]:
+    """Table I, node by node."""
+    return tuple(Hardware(**entry) for entry in _content()["hardware"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinimumHardware:
+    """One row of table II: the fewest GPUs that a model ran on, and its largest batch there."""
+
+    model: str
+    """Name of the model's shape."""
+    gpu: str
+    """Kind of GPU."""
+    gpus: int
+    """How many."""
+    max_batch: int
+    """Prompts answered together at most, at a length of 256."""
+
+
+@cache
+def minimum_hardware() -> tuple[MinimumHardware, ...]:
+    """Table II, in the paper's order."""
+    return tuple(MinimumHardware(**entry) for entry in _content()["minimum_hardware"])
 
 
 def paper_conditions() -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from analysis.energy.power_trace import PowerTrace, power_trace
 from analysis.energy.run_energy import RunEnergy
+from analysis.paper.beyond import BEYOND
 from analysis.paper.comparison import COMPARISON
+from analysis.paper.exhibits import EXHIBITS
 from analysis.runs.labels import RunLabels
 from analysis.runs.possible_values import require_possible_values
 from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
@@ -39,7 +41,9 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(PHASES, GPUS, SENSORS),
     *(OUTSIDE_METERS, ACCOUNTING),
     FORECASTS,
-    *(COMPARISON, NOT_COUNTED),
+    COMPARISON,
+    *(exhibit.kind for exhibit in EXHIBITS),
+    *(BEYOND, NOT_COUNTED),
 )
 """Every table, in the report's order: one that stands here is written, shown and audited.
 

@@ -1,0 +1,146 @@
+"""Point: a grid point of ours as the paper's conditions see it, and in what it is not theirs."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from analysis.paper.published import Published, paper_conditions
+from analysis.runs.sealed_runs import Run
+from analysis.tables.column import Cell, Row
+from analysis.tables.groups import GROUPS
+from analysis.tables.labels import LABELS
+from analysis.tables.launched import LAUNCH_SETTINGS
+from analysis.tables.point import PAPER_ENGINE, POINT_BY_NAME, RANDOM
+from analysis.tables.table import Results
+
+PAPER_DTYPE: Final = "fp16"
+"""The format of the released checkpoints and of the code that the paper ran."""
+AVERAGED: Final = ("dataset", "max_gen_len", "prompts_digest")
+"""A number of the paper may be a mean over these; another dataset has other prompts."""
+_SETTINGS: Final = (*POINT_BY_NAME, *LAUNCH_SETTINGS)
+# A file of the user's in place of the hub's copy: its corpus and the digest of its content.
+_OWN_FILE: Final = re.compile(r"-[0-9a-f]{8}")
+_SAMPLING: Final = ("temperature", "top_p")
+_SIMULATED: Final = "simulated-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One grid point of ours."""
+
+    row: Row
+    """Its row of grid points."""
+    runs: tuple[Run, ...]
+    """Its repeats."""
+
+    def __getitem__(self, name: str) -> Cell:
+        return self.row[name]
+
+    @property
+    def runs_text(self) -> str:
+        """The names of its runs."""
+        return str(self.row["runs"])
+
+    @property
+    def corpus(self) -> str:
+        """Its data set, whatever file it was read from; a sample has a name of its own."""
+        return _OWN_FILE.sub("", str(self.row["dataset"]))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no GPU measured it."""
+        return bool(self.row["simulated"])
+
+    @property
+    def board(self) -> str:
+        """Its kind of GPU as people say it."""
+        return board_name(str(self.row["gpu"]))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What its numbers are not, by the labels of its runs."""
+        told = ["SIMULATED"] if self.simulated else []
+        return (*told, *(one.label for one in LABELS if self.row.get(one.name) is True))
+
+    def capped_at(self, watts: float) -> bool:
+        """Whether its boards were limited so: by a cap, or by a limit of their own."""
+        if self.row["power_cap_w"] is not None:
+            return self.row["power_cap_w"] == watts
+        limits = {
+            gpu.get("power_limit_w")
+            for run in self.runs
+            for record in run.hosts.values()
+            for gpu in record.get("gpus", [])
+        }
+        return limits == {watts}
+
+    def deviations(self, number: Published) -> tuple[str, ...]:
+        """In what it is not under the paper's conditions, beside board, engine and GPUs."""
+        found = []
+        if self["weights"] == RANDOM:
+            found.append("random weights")
+        if self["quantization"] != "none":
+            found.append(str(self["quantization"]))
+        elif self["dtype"] != PAPER_DTYPE:
+            found.append(str(self["dtype"]))
+        if self.corpus not in number.datasets:
+            found.append(self.corpus)
+        found += self._limits(number)
+        conditions = paper_conditions()
+        found += [
+            f"{POINT_BY_NAME[name].label} {_plain(self[name])}"
+            for name in _SAMPLING
+            if self[name] != conditions[name]
+        ]
+        if self["ignore_eos"]:
+            found.append("answers in full length")
+        return tuple(found)
+
+    def _limits(self, number: Published) -> list[str]:
+        found = []
+        cap = self["power_cap_w"]
+        if cap is not None and cap != number.power_cap_w:
+            found.append(f"cap {_plain(cap)} W")
+        elif self["gpu"] == number.gpu and not self.capped_at(number.power_cap_w):
+            found.append("no power cap")
+        if self["sm_clock_mhz"] is not None:
+            found.append(f"clock {_plain(self['sm_clock_mhz'])} MHz")
+        return found
+
+    def series(self, number: Published) -> str:
+        """What its column is called: board, engine and all in which it is not the paper's."""
+        return ", ".join((f"{self.board} {self['engine']}", *self.deviations(number)))
+
+    def is_the_papers(self, number: Published) -> bool:
+        """Whether nothing but its number of GPUs may keep it from the paper's column."""
+        return (
+            self["gpu"] == number.gpu
+            and not self.simulated
+            and self["engine"] == PAPER_ENGINE
+            and not self.deviations(number)
+        )
+
+    def same(self, other: "Point", but: Iterable[str] = ()) -> bool:
+        """Whether both were asked for the same, and measured so, `but` for some settings."""
+        left_out = set(but)
+        return all(self[name] == other[name] for name in _SETTINGS if name not in left_out)
+
+
+def points(results: Results) -> list[Point]:
+    """Every grid point, in the order of its table."""
+    runs: Mapping[str, Run] = {run.run_id: run for run in results.runs}
+    return [
+        Point(row=row, runs=tuple(runs[name] for name in str(row["runs"]).split()))
+        for row in results.rows(GROUPS)
+    ]
+
+
+def board_name(kind: str) -> str:
+    """A kind of GPU as people write it: `H200`, `SIMULATED A100`."""
+    bare = kind.removeprefix(_SIMULATED)
+    return f"SIMULATED {bare.upper()}" if bare != kind else kind.upper()
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
