@@ -81,7 +81,7 @@ class Amount:
         """
         read = DIGITISED_SHARE if digitised else 0.0
         ratio = self.value / published
-        ends = []
+        ends: list[float | None] = []
         for half in (self.below, self.above):
             known = self.sensor if half is None else half
             if known is None and not digitised:

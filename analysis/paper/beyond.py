@@ -10,7 +10,8 @@ from typing import Final
 
 from analysis.paper.amount import Amount
 from analysis.paper.answer import Found, found_of
-from analysis.paper.exhibits import SHARDED, Exhibit
+from analysis.paper.exhibit import Exhibit
+from analysis.paper.exhibits import SHARDED
 from analysis.paper.matching import chosen, of_its_work, on_gpus, only, value_of
 from analysis.paper.point import Point, points
 from analysis.paper.published import Published

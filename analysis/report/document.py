@@ -1,5 +1,6 @@
 """Document: the tables of a report as a program reads them, each column with what it means."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,18 @@ def tables_document(results: Path, written: Written) -> dict[str, Any]:
             {"run_id": run_id, "note": sentence} for run_id, sentence in written.tables.notes
         ],
         "tables": {table.name: _table(table) for table in written.tables.all()},
+    }
+
+
+def exhibit_document(
+    results: Path, number: str, tables: Sequence[Table], files: Sequence[Path]
+) -> dict[str, Any]:
+    """The tables of one exhibit of the paper that was written, and where its files lie."""
+    return {
+        "results": str(results),
+        "number": number,
+        "files": [str(path) for path in files],
+        "tables": {table.name: _table(table) for table in tables},
     }
 
 
