@@ -195,6 +195,7 @@ def test_planning_starts_and_writes_nothing(
         ("figure7_j_per_token", 24),
         ("figure8_j_per_response", 24),
         ("figure9_j_per_response", 24),
+        ("table1_nodes", 2),
         ("table2_minimum_hardware", 24),
         ("table3_power_cap", 9),
         ("table4_utilization_a100", 8),
