@@ -15,7 +15,7 @@ from analysis.paper.matching import (
     value_of,
     why_none,
 )
-from analysis.paper.point import Point, points
+from analysis.paper.point import GridPoint, points
 from analysis.paper.published import Published, paper_conditions
 from analysis.tables.groups import GROUPS
 from analysis.tables.table import Results
@@ -38,7 +38,7 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Beside:
     """One number of the paper beside ours."""
 
     number: Published
@@ -80,7 +80,7 @@ class Answer:
         return found.amount.over(self.number.value, digitised=self.number.digitised)
 
 
-def answers(results: Results, numbers: Iterable[Published], *, any_gpus: bool) -> list[Answer]:
+def answers(results: Results, numbers: Iterable[Published], *, any_gpus: bool) -> list[Beside]:
     """An answer for each of these numbers, in their order.
 
     Of another board than the paper's, points on the paper's number of GPUs stand beside it; with
@@ -90,12 +90,12 @@ def answers(results: Results, numbers: Iterable[Published], *, any_gpus: bool) -
     return [answer(number, told, any_gpus=any_gpus) for number in numbers]
 
 
-def answer(number: Published, told: Sequence[Point], *, any_gpus: bool) -> Answer:
+def answer(number: Published, told: Sequence[GridPoint], *, any_gpus: bool) -> Beside:
     """What all points of ours say of one number."""
     work = of_its_work(number, told)
     own = only(on_gpus(work, number.gpus), lambda point: point.is_the_papers(number))
     by, reasons, remarks = _own(number, told, own)
-    return Answer(
+    return Beside(
         number=number,
         by=by,
         reasons=reasons,
@@ -105,7 +105,7 @@ def answer(number: Published, told: Sequence[Point], *, any_gpus: bool) -> Answe
 
 
 def _own(
-    number: Published, told: Sequence[Point], own: Parts
+    number: Published, told: Sequence[GridPoint], own: Parts
 ) -> tuple[dict[str, Found], dict[str, str], tuple[str, ...]]:
     # Where a change against a cap is asked for, its base stands among the points as well.
     picked = chosen(number, only(own, lambda point: point.capped_at(number.power_cap_w)))
@@ -125,7 +125,7 @@ def _own(
 
 
 def _series(number: Published, work: Parts, *, any_gpus: bool) -> dict[str, Found]:
-    def foreign(point: Point) -> bool:
+    def foreign(point: GridPoint) -> bool:
         on_its_gpus = point["gpus"] == number.gpus
         # A model's output stands beside no measurement; and what is under another cap is another
         # row of a table of changes, or what this one is told against.
@@ -160,7 +160,7 @@ def _gpus_in_turn(number: Published, parts: Parts) -> list[int]:
     return sorted(there, key=lambda gpus: (gpus != number.gpus, gpus))
 
 
-def found_of(picked: Sequence[Point], amount: Amount) -> Found:
+def found_of(picked: Sequence[GridPoint], amount: Amount) -> Found:
     """What these points say, with what a reader of it has to know."""
     return Found(
         amount=amount,
@@ -170,7 +170,7 @@ def found_of(picked: Sequence[Point], amount: Amount) -> Found:
     )
 
 
-def _remarks(number: Published, picked: Sequence[Point], parts: Parts) -> list[str]:
+def _remarks(number: Published, picked: Sequence[GridPoint], parts: Parts) -> list[str]:
     conditions = paper_conditions()
     found: dict[str, None] = {}
     for point in picked:

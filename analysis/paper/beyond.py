@@ -13,7 +13,7 @@ from analysis.paper.answer import Found, found_of
 from analysis.paper.exhibit import Exhibit
 from analysis.paper.exhibits import SHARDED
 from analysis.paper.matching import chosen, of_its_work, on_gpus, only, value_of
-from analysis.paper.point import Point, points
+from analysis.paper.point import GridPoint, points
 from analysis.paper.published import Published
 from analysis.tables.column import UNIT_OF_ROW, ColumnsOf
 from analysis.tables.groups import GROUPS
@@ -47,7 +47,7 @@ def _of_results(results: Results) -> Iterator[_Beyond]:
 
 
 def _of_work(
-    exhibit: Exhibit, by_gpus: dict[int, Published], told: list[Point]
+    exhibit: Exhibit, by_gpus: dict[int, Published], told: list[GridPoint]
 ) -> Iterator[_Beyond]:
     number = next(iter(by_gpus.values()))
     work = of_its_work(number, told)

@@ -35,6 +35,12 @@ _Y_LABELS: Final = {
     "duration_s": "Time",
     "energy_j": "Energy",
 }
+_SHORT: Final = {
+    "words_per_s": "words/s",
+    "tokens_per_s": "tokens/s",
+    "responses_per_s": "responses/s",
+}
+_LENGTHS: Final = "Tokens at most"
 _DATASETS: Final = {"alpaca": "Alpaca", "gsm8k": "GSM8K", "alpaca, gsm8k": "Mean of both"}
 # The columns of ours by what they hold, as `series_columns_of` has those of the others.
 _OURS: Final = {
@@ -71,6 +77,8 @@ class _Plan:
     """What tells series of one owner apart; empty where nothing does."""
     columns: int = 3
     """Panels side by side."""
+    x_label: str = ""
+    """What the places are; empty where they say it."""
 
 
 def charts(tables: Tables) -> tuple[Chart, ...]:
@@ -209,7 +217,8 @@ def _bars(plan: _Plan, table: Table) -> tuple[Panel, ...]:
         panels.append(
             Panel(
                 title=title,
-                y_label=f"{_Y_LABELS[metric]}, change [%]" if changes else _Y_LABELS[metric],
+                x_label=plan.x_label,
+                y_label=f"{_metric(rows[0])}, change [%]" if changes else _Y_LABELS[metric],
                 categories=categories,
                 series=_series(named, "bar"),
                 y_percent=metric in _SHARES,
@@ -325,7 +334,7 @@ def _metric(row: Row) -> str:
 
 def _length(row: Row) -> str:
     lengths = str(row["max_gen_len"])
-    return "all lengths" if "," in lengths else f"{lengths} tokens"
+    return "all" if "," in lengths else lengths
 
 
 def _dataset(row: Row) -> str:
@@ -334,7 +343,7 @@ def _dataset(row: Row) -> str:
 
 _PLANS: Final[Mapping[str, _Plan]] = {
     "figure2": _Plan(
-        panel=lambda row: f"{_dataset(row)}: {_metric(row).lower()}",
+        panel=lambda row: f"{_dataset(row)}: {_SHORT[str(row['metric'])]}",
         category=lambda row: str(row["model"]),
         suffix=_board,
     ),
@@ -344,9 +353,13 @@ _PLANS: Final[Mapping[str, _Plan]] = {
         suffix=_board,
         columns=2,
     ),
-    "table3": _Plan(panel=_metric, category=_length, suffix=_cap),
-    "table4": _Plan(panel=_metric, category=_length, suffix=_board, columns=2),
+    "table3": _Plan(panel=_metric, category=_length, suffix=_cap, x_label=_LENGTHS),
+    "table4": _Plan(panel=_metric, category=_length, suffix=_board, columns=2, x_label=_LENGTHS),
     "table5": _Plan(
-        panel=_metric, category=lambda row: f"{row['gpus']} GPUs", suffix=_board, columns=2
+        panel=_metric,
+        category=lambda row: str(row["gpus"]),
+        suffix=_board,
+        columns=2,
+        x_label="GPUs",
     ),
 }

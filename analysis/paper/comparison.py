@@ -6,7 +6,7 @@ from typing import Final
 
 from analysis.paper.amount import Amount
 from analysis.paper.matching import Parts, chosen, of_its_work, on_gpus, only, value_of
-from analysis.paper.point import PAPER_DTYPE, Point, points
+from analysis.paper.point import PAPER_DTYPE, GridPoint, points
 from analysis.paper.published import Published, paper_conditions, published
 from analysis.tables.column import UNIT_OF_ROW, ColumnsOf
 from analysis.tables.groups import GROUPS
@@ -153,7 +153,7 @@ def _others(parts: Parts) -> list[str]:
     return [f"the closest of {most} points of ours"] if most > 1 else []
 
 
-def _differences(number: Published, picked: Sequence[Point]) -> list[str]:
+def _differences(number: Published, picked: Sequence[GridPoint]) -> list[str]:
     conditions = paper_conditions()
     found: dict[str, None] = {}
     for point in picked:

@@ -6,14 +6,14 @@ from functools import partial
 from typing import Any, Final
 
 from analysis.paper.amount import DIGITISED_SHARE
-from analysis.paper.answer import Answer, Found, answers
+from analysis.paper.answer import Beside, Found, answers
 from analysis.paper.definition import DEFINITIONS, OURS, Definition
 from analysis.paper.published import Published, published
 from analysis.paper.slug import slug
 from analysis.tables.column import UNIT_OF_ROW, Cell, Column, ColumnsOf
 from analysis.tables.table import Results, TableKind
 
-_OF: Final = ColumnsOf[Answer]()
+_OF: Final = ColumnsOf[Beside]()
 _RULE: Final = (
     "root sum of squares of our interval, of the sensors' ± where one repeat has none, and of "
     "2 % where the paper's number is digitised"
@@ -74,7 +74,7 @@ class Exhibit:
         )
 
 
-def _answered(exhibit: Exhibit, results: Results) -> list[Answer]:
+def _answered(exhibit: Exhibit, results: Results) -> list[Beside]:
     return answers(results, exhibit.numbers, any_gpus=exhibit.any_gpus)
 
 
@@ -88,9 +88,9 @@ def series_columns_of(name: str) -> dict[str, str]:
 
 
 def _of_found(
-    find: Callable[[Answer], Found | None], part: str
-) -> Callable[[Answer], float | None]:
-    def value(one: Answer) -> float | None:
+    find: Callable[[Beside], Found | None], part: str
+) -> Callable[[Beside], float | None]:
+    def value(one: Beside) -> float | None:
         found = find(one)
         number: float | None = None if found is None else getattr(found.amount, part)
         return number
@@ -98,18 +98,18 @@ def _of_found(
     return value
 
 
-def _ours(definition: Definition) -> tuple[Column[Answer], ...]:
+def _ours(definition: Definition) -> tuple[Column[Beside], ...]:
     """A definition's value with its ends and the sensors' ±, and the ratio with its ends."""
     name, label = definition.name, definition.label
     shown = definition is OURS
     value = f"{name}_value"
     why = "reason" if shown else f"{name}_reason"
 
-    def find(one: Answer) -> Found | None:
+    def find(one: Beside) -> Found | None:
         return one.by.get(name)
 
-    def ratio(part: str) -> Callable[[Answer], float | None]:
-        def of(one: Answer) -> float | None:
+    def ratio(part: str) -> Callable[[Beside], float | None]:
+        def of(one: Beside) -> float | None:
             told = one.ratio(name)
             number: float | None = None if told is None else getattr(told, part)
             return number
@@ -180,7 +180,7 @@ def _ours(definition: Definition) -> tuple[Column[Answer], ...]:
     )
 
 
-def _paper_end(which: str) -> Callable[[Answer], Cell]:
+def _paper_end(which: str) -> Callable[[Beside], Cell]:
     return lambda one: getattr(one.number, which)
 
 
@@ -271,19 +271,19 @@ _COLUMNS: Final = (
 )
 
 
-def _series_columns(told: Sequence[Answer]) -> list[Column[Answer]]:
+def _series_columns(told: Sequence[Beside]) -> list[Column[Beside]]:
     """The columns of points of ours that are not the paper's, one series behind another."""
     names = dict.fromkeys(name for one in told for name in one.series)
     return [column for name in sorted(names) for column in _one_series(name)]
 
 
-def _one_series(name: str) -> tuple[Column[Answer], ...]:
+def _one_series(name: str) -> tuple[Column[Beside], ...]:
     columns = series_columns_of(name)
 
-    def find(one: Answer) -> Found | None:
+    def find(one: Beside) -> Found | None:
         return one.series.get(name)
 
-    def told(part: Callable[[Found], Cell]) -> Callable[[Answer], Cell]:
+    def told(part: Callable[[Found], Cell]) -> Callable[[Beside], Cell]:
         return lambda one: None if (found := find(one)) is None else part(found)
 
     return (

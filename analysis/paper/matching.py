@@ -5,11 +5,11 @@ from itertools import product
 from typing import Final
 
 from analysis.paper.amount import Amount, mean_of
-from analysis.paper.point import AVERAGED, PAPER_DTYPE, Point, board_name
+from analysis.paper.point import AVERAGED, PAPER_DTYPE, GridPoint, board_name
 from analysis.paper.published import Published, paper_conditions
 from analysis.tables.point import PAPER_ENGINE, RANDOM
 
-Parts = tuple[tuple[Point, ...], ...]
+Parts = tuple[tuple[GridPoint, ...], ...]
 """For each data set and length that a number is over, points of ours."""
 _FEWEST_FIRST: Final = ("prompts", "temperature", "top_p")
 
@@ -19,7 +19,7 @@ def parts_of(number: Published) -> tuple[tuple[str, int], ...]:
     return tuple(product(number.datasets, number.max_gen_lens))
 
 
-def of_its_work(number: Published, points: Iterable[Point]) -> Parts:
+def of_its_work(number: Published, points: Iterable[GridPoint]) -> Parts:
     """For each part the points that did the same work: on any board and number of GPUs."""
     told = [
         point
@@ -41,12 +41,12 @@ def on_gpus(parts: Parts, gpus: int) -> Parts:
     return only(parts, lambda point: point["gpus"] == gpus)
 
 
-def only(parts: Parts, wanted: Callable[[Point], bool]) -> Parts:
+def only(parts: Parts, wanted: Callable[[GridPoint], bool]) -> Parts:
     """Of each part the points that are wanted."""
     return tuple(tuple(point for point in found if wanted(point)) for found in parts)
 
 
-def chosen(number: Published, parts: Parts) -> tuple[Point, ...] | None:
+def chosen(number: Published, parts: Parts) -> tuple[GridPoint, ...] | None:
     """One point a part, the same in all that the paper does not average over.
 
     Of several the one most like the paper's; None when no point is in every part.
@@ -60,7 +60,9 @@ def chosen(number: Published, parts: Parts) -> tuple[Point, ...] | None:
     return None
 
 
-def value_of(number: Published, points: Sequence[Point], parts: Parts, metric: str) -> Amount | str:
+def value_of(
+    number: Published, points: Sequence[GridPoint], parts: Parts, metric: str
+) -> Amount | str:
     """The number as our points have it, a mean over the parts, or why it is not known."""
     amounts = []
     for point, found in zip(points, parts, strict=True):
@@ -78,7 +80,7 @@ def value_of(number: Published, points: Sequence[Point], parts: Parts, metric: s
     return mean_of(amounts)
 
 
-def _base(number: Published, point: Point, found: Sequence[Point]) -> Point | None:
+def _base(number: Published, point: GridPoint, found: Sequence[GridPoint]) -> GridPoint | None:
     """The same point under the cap that a change is told against."""
     cap = number.against_power_cap_w
     return next(
@@ -91,7 +93,7 @@ def _base(number: Published, point: Point, found: Sequence[Point]) -> Point | No
     )
 
 
-def why_none(number: Published, points: Sequence[Point]) -> str:
+def why_none(number: Published, points: Sequence[GridPoint]) -> str:
     """The first of the paper's conditions that no point of ours meets, and the nearest run."""
     if not points:
         return "no sealed run"
@@ -107,7 +109,7 @@ def why_none(number: Published, points: Sequence[Point]) -> str:
 
 def _conditions(
     number: Published, dataset: str, length: int
-) -> Iterator[tuple[str, Callable[[Point], bool]]]:
+) -> Iterator[tuple[str, Callable[[GridPoint], bool]]]:
     """The paper's conditions in the order in which they are asked, with what is said of none."""
     board, model = board_name(number.gpu), number.model
     gpus = f"{number.gpus} GPU{'s' if number.gpus > 1 else ''}"
@@ -135,10 +137,10 @@ def _conditions(
     yield "no run whose answers end where they end", lambda point: not point["ignore_eos"]
 
 
-def _nearest(number: Published, points: Sequence[Point], dataset: str, length: int) -> str:
+def _nearest(number: Published, points: Sequence[GridPoint], dataset: str, length: int) -> str:
     """Which run of ours meets most of the conditions, and in what it does not."""
 
-    def met(point: Point) -> list[bool]:
+    def met(point: GridPoint) -> list[bool]:
         return [holds(point) for _, holds in _conditions(number, dataset, length)]
 
     # Of equally many the one that meets the earlier ones.
@@ -157,7 +159,9 @@ def _nearest(number: Published, points: Sequence[Point], dataset: str, length: i
     return f"nearest {nearest.runs[0].run_id}{more}: {', '.join(told)}"
 
 
-def _distance(number: Published, point: Point) -> tuple[bool, bool, bool, bool, float, bool, int]:
+def _distance(
+    number: Published, point: GridPoint
+) -> tuple[bool, bool, bool, bool, float, bool, int]:
     """How like the paper's a point is: its software, its cap, its other conditions."""
     cap = point["power_cap_w"]
     conditions = paper_conditions()

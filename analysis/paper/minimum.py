@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from analysis.paper.point import Point, board_name, points
+from analysis.paper.point import GridPoint, board_name, points
 from analysis.paper.published import MinimumHardware, minimum_hardware
 from analysis.paper.slug import slug
 from analysis.tables.column import Cell, Column, ColumnsOf
@@ -48,7 +48,7 @@ def _answered(results: Results) -> list[_Answer]:
     return [_answer(minimum, told) for minimum in minimum_hardware()]
 
 
-def _answer(minimum: MinimumHardware, told: Sequence[Point]) -> _Answer:
+def _answer(minimum: MinimumHardware, told: Sequence[GridPoint]) -> _Answer:
     fits = [
         point
         for point in told
@@ -68,7 +68,7 @@ def _answer(minimum: MinimumHardware, told: Sequence[Point]) -> _Answer:
     )
 
 
-def _largest(fits: Iterable[Point]) -> _Largest:
+def _largest(fits: Iterable[GridPoint]) -> _Largest:
     told = list(fits)
     fewest = min(int(str(point["gpus"])) for point in told)
     most = max(
@@ -83,9 +83,9 @@ def _largest(fits: Iterable[Point]) -> _Largest:
     )
 
 
-def _why_none(minimum: MinimumHardware, told: Sequence[Point]) -> str:
+def _why_none(minimum: MinimumHardware, told: Sequence[GridPoint]) -> str:
     board, model, gpus = board_name(minimum.gpu), minimum.model, minimum.gpus
-    conditions: tuple[tuple[str, Callable[[Point], bool]], ...] = (
+    conditions: tuple[tuple[str, Callable[[GridPoint], bool]], ...] = (
         (
             f"no run on {board}",
             lambda point: point["gpu"] == minimum.gpu,
@@ -105,7 +105,7 @@ def _why_none(minimum: MinimumHardware, told: Sequence[Point]) -> str:
     return "no sealed run"
 
 
-def _nearest(told: Sequence[Point], conditions: Sequence[Callable[[Point], bool]]) -> str:
+def _nearest(told: Sequence[GridPoint], conditions: Sequence[Callable[[GridPoint], bool]]) -> str:
     if not told:
         return ""
     nearest = max(told, key=lambda point: [met(point) for met in conditions])

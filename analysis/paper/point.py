@@ -26,7 +26,7 @@ _SIMULATED: Final = "simulated-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class GridPoint:
     """One grid point of ours."""
 
     row: Row
@@ -121,17 +121,17 @@ class Point:
             and not self.deviations(number)
         )
 
-    def same(self, other: "Point", but: Iterable[str] = ()) -> bool:
+    def same(self, other: "GridPoint", but: Iterable[str] = ()) -> bool:
         """Whether both were asked for the same, and measured so, `but` for some settings."""
         left_out = set(but)
         return all(self[name] == other[name] for name in _SETTINGS if name not in left_out)
 
 
-def points(results: Results) -> list[Point]:
+def points(results: Results) -> list[GridPoint]:
     """Every grid point, in the order of its table."""
     runs: Mapping[str, Run] = {run.run_id: run for run in results.runs}
     return [
-        Point(row=row, runs=tuple(runs[name] for name in str(row["runs"]).split()))
+        GridPoint(row=row, runs=tuple(runs[name] for name in str(row["runs"]).split()))
         for row in results.rows(GROUPS)
     ]
 

@@ -11,7 +11,7 @@ from analysis.figures.static import svg
 from analysis.paper.answer import answer
 from analysis.paper.charts import charts
 from analysis.paper.exhibits import EXHIBITS, exhibit_named
-from analysis.paper.point import Point
+from analysis.paper.point import GridPoint
 from analysis.paper.published import hardware, minimum_hardware
 from analysis.runs.sealed_runs import load
 from analysis.tables.column import Row
@@ -312,16 +312,16 @@ REASONS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.fixture(scope="module")
-def point(tmp_path_factory: pytest.TempPathFactory) -> Point:
+def point(tmp_path_factory: pytest.TempPathFactory) -> GridPoint:
     """A point of ours that is the paper's."""
     loaded = load(build_run(tmp_path_factory.mktemp("one"), v100(max_gen_len=512)).results)
     (group,) = build_tables(loaded).groups.rows
-    return Point(row=group, runs=loaded.runs)
+    return GridPoint(row=group, runs=loaded.runs)
 
 
 @pytest.mark.parametrize(("other", "says"), REASONS)
 def test_the_first_condition_that_no_run_meets_is_named_with_the_nearest_run(
-    point: Point, other: dict[str, Any], says: str
+    point: GridPoint, other: dict[str, Any], says: str
 ) -> None:
     number = exhibit_named(("figure", "6")).numbers[0]
     simulated = str(other.get("gpu")).startswith("simulated")
