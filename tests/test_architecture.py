@@ -161,7 +161,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # What others published, and what becomes of it here.
     "analysis.paper": {
         *("analysis.energy", "analysis.figures", "analysis.runs", "analysis.statistics"),
-        *("analysis.tables", "telemetry", "telemetry.record"),
+        *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.record"),
     },
     "analysis.claims": {
         *("analysis.paper", "analysis.runs", "analysis.statistics", "analysis.tables"),

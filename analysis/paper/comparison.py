@@ -119,7 +119,9 @@ def _compared(results: Results) -> Iterator[_Answer]:
     for number in published():
         work = only(
             on_gpus(of_its_work(number, told), number.gpus),
-            lambda point, number=number: point.corpus in number.datasets,  # type: ignore[misc]
+            lambda point, number=number: (  # type: ignore[misc]
+                point.corpus in number.datasets and point.as_asked
+            ),
         )
         for gpu in (number.gpu, f"simulated-{number.gpu}"):
             parts = only(work, lambda point, gpu=gpu: point["gpu"] == gpu)  # type: ignore[misc]

@@ -114,6 +114,7 @@ def _conditions(
     board, model = board_name(number.gpu), number.model
     gpus = f"{number.gpus} GPU{'s' if number.gpus > 1 else ''}"
     yield f"no run on {board}", lambda point: point["gpu"] == number.gpu and not point.simulated
+    yield f"no run whose driver calls its GPUs {board}", lambda point: point.as_asked
     yield f"no run of {model} on {board}", lambda point: point["model"] == model
     yield f"no run of {model} on {gpus}", lambda point: point["gpus"] == number.gpus
     yield f"no run over {dataset}", lambda point: point.corpus == dataset
@@ -140,11 +141,14 @@ def _conditions(
 def _nearest(number: Published, points: Sequence[GridPoint], dataset: str, length: int) -> str:
     """Which run of ours meets most of the conditions, and in what it does not."""
 
-    def met(point: GridPoint) -> list[bool]:
-        return [holds(point) for _, holds in _conditions(number, dataset, length)]
+    conditions = [holds for _, holds in _conditions(number, dataset, length)]
 
-    # Of equally many the one that meets the earlier ones.
-    nearest = max(points, key=lambda point: (sum(met(point)), met(point)))
+    def met(point: GridPoint) -> tuple[int, list[bool]]:
+        told = [holds(point) for holds in conditions]
+        # Of equally many the one that meets the earlier ones.
+        return sum(told), told
+
+    nearest = max(points, key=met)
     count = len(nearest.runs)
     more = f" and {count - 1} more" if count > 1 else ""
     told = (

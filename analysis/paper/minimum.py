@@ -44,7 +44,7 @@ class _Answer:
 
 
 def _answered(results: Results) -> list[_Answer]:
-    told = [point for point in points(results) if not point.simulated]
+    told = [point for point in points(results) if point.as_asked and not point.simulated]
     return [_answer(minimum, told) for minimum in minimum_hardware()]
 
 

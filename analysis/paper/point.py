@@ -1,8 +1,9 @@
 """Point: a grid point of ours as the paper's conditions see it, and in what it is not theirs."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from analysis.paper.published import Published, paper_conditions
@@ -13,6 +14,7 @@ from analysis.tables.labels import LABELS
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import PAPER_ENGINE, POINT_BY_NAME, RANDOM
 from analysis.tables.table import Results
+from telemetry.boards.agreement import board_fault
 
 PAPER_DTYPE: Final = "fp16"
 """The format of the released checkpoints and of the code that the paper ran."""
@@ -22,6 +24,9 @@ _SETTINGS: Final = (*POINT_BY_NAME, *LAUNCH_SETTINGS)
 # A file of the user's in place of the hub's copy: its corpus and the digest of its content.
 _OWN_FILE: Final = re.compile(r"-[0-9a-f]{8}")
 _SAMPLING: Final = ("temperature", "top_p")
+# The column that has a row's labels in words, and what stands between two.
+_WORDS: Final = "labels"
+_BETWEEN: Final = ", "
 _SIMULATED: Final = "simulated-"
 
 
@@ -60,24 +65,31 @@ class GridPoint:
     @property
     def labels(self) -> tuple[str, ...]:
         """What its numbers are not, by the labels of its runs."""
-        told = ["SIMULATED"] if self.simulated else []
-        return (*told, *(one.label for one in LABELS if self.row.get(one.name) is True))
+        words = self.row.get(_WORDS)
+        if isinstance(words, str):
+            return tuple(words.split(_BETWEEN))
+        flags = [one for one in LABELS if one.type == "flag"]
+        return tuple(one.label for one in flags if self.row.get(one.name) is True)
+
+    @cached_property
+    def as_asked(self) -> bool:
+        """Whether its GPUs' driver calls them what was asked for, which a spec alone only says."""
+        gpus = [gpu for run in self.runs for gpu in gpus_of(run)]
+        return bool(gpus) and all(board_fault(str(self.row["gpu"]), gpu) is None for gpu in gpus)
 
     def capped_at(self, watts: float) -> bool:
         """Whether its boards were limited so: by a cap, or by a limit of their own."""
         if self.row["power_cap_w"] is not None:
             return self.row["power_cap_w"] == watts
-        limits = {
-            gpu.get("power_limit_w")
-            for run in self.runs
-            for record in run.hosts.values()
-            for gpu in record.get("gpus", [])
-        }
-        return limits == {watts}
+        return self._own_limits_w == {watts}
+
+    @cached_property
+    def _own_limits_w(self) -> set[object]:
+        return {gpu.get("power_limit_w") for run in self.runs for gpu in gpus_of(run)}
 
     def deviations(self, number: Published) -> tuple[str, ...]:
         """In what it is not under the paper's conditions, beside board, engine and GPUs."""
-        found = []
+        found = [] if self.as_asked else ["boards not as named"]
         if self["weights"] == RANDOM:
             found.append("random weights")
         if self["quantization"] != "none":
@@ -134,6 +146,12 @@ def points(results: Results) -> list[GridPoint]:
         GridPoint(row=row, runs=tuple(runs[name] for name in str(row["runs"]).split()))
         for row in results.rows(GROUPS)
     ]
+
+
+def gpus_of(run: Run) -> Iterator[Mapping[str, Any]]:
+    """Every GPU of a run's inventories."""
+    for record in run.hosts.values():
+        yield from (gpu for gpu in record.get("gpus", []) if isinstance(gpu, Mapping))
 
 
 def board_name(kind: str) -> str:

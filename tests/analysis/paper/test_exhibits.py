@@ -38,8 +38,11 @@ ALL_8, RANK_0 = 2 * (200 + 300 + 400 + 500), 4 * (200 + 300)
 SLOWER = {250.0: 1.5, 175.0: 1.7, 150.0: 2.1}
 
 
+TESLA: dict[str, Any] = {"name": "Tesla V100-SXM2-32GB", "power_limit_w": 250.0}
+
+
 def v100(**more: Any) -> Plan:
-    return Plan(spec={**V100, **more}, gpu={"power_limit_w": 250.0})
+    return Plan(spec={**V100, **more}, gpu=TESLA)
 
 
 def busy(row: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Tables:
             for dataset in ("alpaca", "gsm8k")
         ),
         # Never the paper's: another board, and its own board by another engine.
-        Plan(spec={**H200, "max_gen_len": 512}),
+        Plan(spec={**H200, "max_gen_len": 512}, gpu={"name": "NVIDIA H200"}),
         Plan(spec={**A100, "max_gen_len": 256, "engine": "fast"}),
     )
 
@@ -264,7 +267,7 @@ def test_another_board_or_engine_has_a_column_of_its_own_and_no_ratio(made: Tabl
     assert "h200_reference" not in {column.name for column in table.columns}
     beside = [one for one in made.by_name["paper_beyond"].rows if one["exhibit"] == "Figure 4"]
     watts = pytest.approx(sum(map(work_w, range(4))))
-    assert {one["series"]: (one["dataset"], one["gpus"], one["value"]) for one in beside} == {
+    assert {str(one["series"]): (one["dataset"], one["gpus"], one["value"]) for one in beside} == {
         "H200 reference": ("alpaca", 4, watts),
         "A100 reference": ("gsm8k", 4, watts),
         "A100 reference, cap 175 W": ("gsm8k", 4, watts),
@@ -333,10 +336,21 @@ def test_the_first_condition_that_no_run_meets_is_named_with_the_nearest_run(
 
 
 def test_a_v100_whose_own_limit_is_not_the_paper_s_is_not_under_its_cap(tmp_path: Path) -> None:
-    tables = built(tmp_path, replace(v100(max_gen_len=512), gpu={"power_limit_w": 300.0}))
+    tables = built(tmp_path, replace(v100(max_gen_len=512), gpu={**TESLA, "power_limit_w": 300.0}))
     one = row(tables, "figure6", gpus=8, batch_size=64, dataset="alpaca")
     assert str(one["reason"]).startswith("no power cap of 250 W")
     assert "no power cap" in str(one["reason"]).partition("nearest")[2]
+
+
+def test_a_board_that_its_driver_calls_otherwise_is_never_the_paper_s(tmp_path: Path) -> None:
+    lie = replace(v100(max_gen_len=512), gpu={**TESLA, "name": "NVIDIA H200"})
+    tables = built(tmp_path, lie)
+    one = row(tables, "figure6", gpus=8, batch_size=64, dataset="alpaca")
+    assert (one["our_value"], one["ratio"]) == (None, None)
+    assert str(one["reason"]).startswith("no run whose driver calls its GPUs V100; nearest")
+    assert one["v100_reference_boards_not_as_named"] is not None
+    assert row(tables, "table2", model="65b", gpu="v100")["our_value"] is None
+    assert not tables.comparison.rows
 
 
 def test_a_simulated_board_is_in_no_column(tmp_path: Path) -> None:

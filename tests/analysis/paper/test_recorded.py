@@ -46,7 +46,7 @@ def test_other_boards_stand_in_columns_of_their_own(made: Tables) -> None:
     }
     for row in rows:
         assert row[H200] == groups[row["model"]]["tokens_per_s_mean"]
-        assert row[f"{H200}_labels"] == "random weights"
+        assert "random weights" in str(row[f"{H200}_labels"])
 
 
 def test_repeats_of_a_board_have_their_interval_there(made: Tables) -> None:

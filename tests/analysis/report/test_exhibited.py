@@ -1,0 +1,81 @@
+"""One figure or table of the paper is printed, written and drawn when it is asked for."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.__main__ import main
+from telemetry.command import ExitCode
+from tests.support.records import Plan, build_run
+
+RUN: dict[str, Any] = {
+    **{"model": "65b", "weights": "0123abcd", "dtype": "fp16", "dataset": "gsm8k"},
+    **{"gpu": "a100", "gpus": 4, "gpus_per_node": 2, "prompts": 2, "batch_size": 64},
+    **{"max_gen_len": 256, "power_cap_w": 250.0},
+}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A results folder that is called as the configuration calls it."""
+    return build_run(tmp_path / "results", Plan(spec=RUN)).results
+
+
+def test_an_exhibit_is_written_as_tables_and_pictures(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(results), "figure", "2"]) == ExitCode.DONE
+    folder = results / "report" / "paper" / "figure2"
+    assert {path.name for path in folder.iterdir()} == {
+        f"figure2.{ending}" for ending in ("csv", "parquet", "tex", "svg", "pdf")
+    }
+    rows = list(csv.DictReader((folder / "figure2.csv").open(newline="")))
+    assert len(rows) == pq.read_table(folder / "figure2.parquet").num_rows == 36
+    (ours,) = [row for row in rows if row["our_value"] and row["metric"] == "tokens_per_s"]
+    assert float(ours["our_value"]) == pytest.approx(2 * 256 / 2.0)
+    assert (folder / "figure2.svg").read_text().startswith("<svg")
+    said = capsys.readouterr().out
+    assert "Figure 2 of arXiv 2310.03003" in said
+    assert "no number of ours in 12 of 36 rows: no run of 7b on A100" not in said
+    assert "no run on V100; nearest 65b-gsm8k-a100" in " ".join(said.split())
+    assert said.splitlines()[-1] == (
+        "next: python -m launcher experiment=figure2_throughput plan=true"
+    )
+
+
+def test_without_a_folder_it_is_of_the_configuration_s_own(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(results.parent)
+    assert main(["table", "III"]) == ExitCode.DONE
+    assert (results / "report" / "paper" / "table3" / "table3.pdf").is_file()
+    assert "no run under" not in capsys.readouterr().err
+
+
+def test_a_table_of_words_has_no_picture_and_says_so(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "elsewhere"
+    assert main([str(results), "table", "1", "--out", str(out)]) == ExitCode.DONE
+    assert {path.name for path in out.iterdir()} == {"table1.csv", "table1.parquet", "table1.tex"}
+    assert "no picture: " in capsys.readouterr().out
+    assert not (results / "report").exists()
+
+
+def test_a_figure_of_shards_has_points_beside_it(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_run(results, Plan(spec={**RUN, "max_gen_len": 512}))
+    assert main([str(results), "figure", "6", "--json"]) == ExitCode.DONE
+    document = json.loads(capsys.readouterr().out)
+    tables = document["tables"]
+    assert (document["schema"], document["number"]) == ("joulegrid.exhibit", "Figure 6")
+    assert set(tables) == {"paper_figure6", "paper_beyond"}
+    assert len(tables["paper_figure6"]["rows"]) == 16
+    (beside,) = tables["paper_beyond"]["rows"]
+    assert (beside["series"], beside["gpus"]) == ("A100 reference", 4)
+    assert (results / "report" / "paper" / "figure6" / "figure6_beside.csv").is_file()
