@@ -116,6 +116,9 @@ def _own(
     reasons: dict[str, str] = {}
     at_its_gpus = on_gpus(of_its_work(number, told), number.gpus)
     for definition in DEFINITIONS:
+        if (unknown := definition.unknown.get(number.metric)) is not None:
+            reasons[definition.name] = unknown
+            continue
         amount = value_of(number, picked, at_its_gpus, definition.column(number.metric))
         if isinstance(amount, str):
             reasons[definition.name] = amount

@@ -17,6 +17,8 @@ class Definition:
     """What is counted, for a column's meaning."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Our column of a quantity where it is another than the quantity's own."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Why a quantity is not known by this definition."""
 
     def column(self, metric: str) -> str:
         """The column of runs and grid points that a quantity is by this definition."""
@@ -27,6 +29,10 @@ _RANK0: Final = {
     "energy_j": "rank0_nodes_energy_j",
     "power_w": "rank0_nodes_power_w",
     "energy_per_response_j": "rank0_nodes_energy_per_response_j",
+}
+# The text has the prompts in it, and a prompt that was cut has fewer words than its file says.
+_WORDS: Final = {
+    "words_per_s": "which words of the prompts were read is not on record: ours are the answers'"
 }
 
 OURS: Final = Definition(
@@ -44,6 +50,7 @@ STRING: Final = Definition(
         "energy_per_token_j": "rank0_nodes_energy_per_string_token_j",
         "tokens_per_s": "string_tokens_per_s",
     },
+    unknown=_WORDS,
 )
 UNCUT: Final = Definition(
     name="uncut",
@@ -55,6 +62,7 @@ UNCUT: Final = Definition(
         "energy_per_token_j": "rank0_nodes_energy_per_uncut_token_j",
         "tokens_per_s": "uncut_tokens_per_s",
     },
+    unknown=_WORDS,
 )
 DEFINITIONS: Final = (OURS, STRING, UNCUT)
 """Every one, ours first."""

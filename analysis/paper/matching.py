@@ -140,7 +140,6 @@ def _conditions(
 
 def _nearest(number: Published, points: Sequence[GridPoint], dataset: str, length: int) -> str:
     """Which run of ours meets most of the conditions, and in what it does not."""
-
     conditions = [holds for _, holds in _conditions(number, dataset, length)]
 
     def met(point: GridPoint) -> tuple[int, list[bool]]:

@@ -188,6 +188,12 @@ def test_throughput_is_of_words_tokens_and_responses(made: Tables) -> None:
         assert one["ratio"] == pytest.approx(count / window / float(str(one["paper_value"])))
 
 
+def test_words_of_the_prompts_are_not_made_up(made: Tables) -> None:
+    one = row(made, "figure2", gpu="v100", model="65b", dataset="alpaca", metric="words_per_s")
+    assert (one["string_value"], one["uncut_ratio"]) == (None, None)
+    assert "words of the prompts" in str(one["string_reason"])
+
+
 def test_figure_3_is_the_mean_over_its_three_lengths(made: Tables) -> None:
     one = row(made, "figure3", gpu="v100", model="65b", dataset="alpaca")
     assert one["our_value"] == pytest.approx(ALL_8)
@@ -267,12 +273,14 @@ def test_another_board_or_engine_has_a_column_of_its_own_and_no_ratio(made: Tabl
     assert "h200_reference" not in {column.name for column in table.columns}
     beside = [one for one in made.by_name["paper_beyond"].rows if one["exhibit"] == "Figure 4"]
     watts = pytest.approx(sum(map(work_w, range(4))))
-    assert {str(one["series"]): (one["dataset"], one["gpus"], one["value"]) for one in beside} == {
+    told = {str(one["series"]): (one["dataset"], one["gpus"], one["value"]) for one in beside}
+    expected: dict[str, Any] = {
         "H200 reference": ("alpaca", 4, watts),
         "A100 reference": ("gsm8k", 4, watts),
         "A100 reference, cap 175 W": ("gsm8k", 4, watts),
         "A100 reference, cap 150 W": ("gsm8k", 4, watts),
     }
+    assert told == expected
     fast = row(made, "figure2", gpu="a100", model="65b", dataset="gsm8k", metric="tokens_per_s")
     assert fast["a100_fast"] == pytest.approx(2 * 256 / 2.0)
     assert fast["a100_fast_gpus"] == 4
