@@ -1,5 +1,7 @@
 """Repeats and comparisons.
 
+- `design`: what so many repeats can show, and how many an interval needs, before anything is
+  run.
 - `intervals`: mean and confidence interval of repeats.
 - `ratio`: how one side's mean lies to another's, with an interval and the tests of a verdict.
 - `resampled`: intervals by the bootstrap, where there are repeats enough to resample.
