@@ -11,8 +11,9 @@ from analysis.compare.copied import copied
 from analysis.compare.facts import uuids_of
 from analysis.compare.sides import Member
 from analysis.runs.campaign import campaign_of
+from analysis.statistics.design import LEVEL
 from analysis.statistics.intervals import Interval, width_of_mean
-from analysis.statistics.ratio import LEVEL, Ratio, Repeats, holm, ratio_of
+from analysis.statistics.ratio import Ratio, Repeats, holm, ratio_of
 from analysis.statistics.resampled import interval_by_rule
 
 

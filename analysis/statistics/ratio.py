@@ -16,17 +16,13 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from analysis.statistics.design import LEVEL, least_shown
 from analysis.statistics.resampled import bca_of_difference, bca_of_mean, enough, told
 
-LEVEL: Final = 0.05
-"""Probability of error of every test, and 1 less that of every interval."""
 # Two repeats have one degree of freedom, and Student's factor is 12.7.
 _LEAST_REPEATS: Final = 2
 # With fewer pairs the degrees of freedom lost cost more than the pairing can gain.
 _LEAST_PAIRS: Final = 3
-# J. Cohen, Statistical power analysis for the behavioral sciences (1988): a real difference is seen
-# in four tests of five.
-_POWER: Final = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +154,7 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
         test="paired t of logarithms" if by_pairs else "Welch's t of logarithms",
         reason=None,
         interval=told(*counts, resampled=ends is not None),
-        smallest=math.expm1((quantile + float(stats.t.ppf(_POWER, degrees))) * width),
+        smallest=math.expm1(least_shown(degrees) * width),
     )
 
 
@@ -185,15 +181,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """What each of several tests' probabilities becomes once any one of them may err.
 
     S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979),
-    65-70; scipy has corrections of the false discovery rate alone.
+    65-70, as statsmodels has it; it is loaded when it is asked for.
     """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [0.0] * len(p_values)
-    least = 0.0
-    for rank, index in enumerate(order):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = least
-    return adjusted
+    if not p_values:
+        return []
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415
+
+    return [float(p) for p in multipletests(np.asarray(p_values), LEVEL, method="holm")[1]]
 
 
 def _too_few(base: int, other: int) -> str:
@@ -229,9 +223,10 @@ def _hedges_g(
     others: np.ndarray[tuple[int], np.dtype[np.float64]],
 ) -> float | None:
     """L. V. Hedges, J. Educ. Stat. 6 (1981), 107-128: with his correction for small samples."""
-    degrees = len(logs) + len(others) - 2
-    squares = float(np.sum((logs - logs.mean()) ** 2) + np.sum((others - others.mean()) ** 2))
-    if squares <= 0:
+    if np.ptp(logs) == 0 and np.ptp(others) == 0:
         return None
-    spread = math.sqrt(squares / degrees)
-    return float(others.mean() - logs.mean()) / spread * (1 - 3 / (4 * degrees - 1))
+    from statsmodels.stats.meta_analysis import effectsize_smd  # noqa: PLC0415
+
+    sides = ((each.mean(), each.std(ddof=1), len(each)) for each in (others, logs))
+    effect, _ = effectsize_smd(*(figure for side in sides for figure in side))
+    return float(effect)

@@ -141,7 +141,7 @@ def test_repeats_are_one_row_with_a_mean_and_an_interval(tmp_path: Path) -> None
     middle = work_w(0) * window_s(Plan(decode_s=1.6))
     assert row["energy_j_mean"] == pytest.approx(middle)
     # Neighbours differ by two batches of 0.1 s: that is the standard deviation too.
-    scatter = 4.303 * (work_w(0) * 0.2) / 3**0.5
+    scatter = 4.302653 * (work_w(0) * 0.2) / 3**0.5
     # Two edges of 200 W and 100 ms in each of three repeats, k = 2.
     sensor = 2 * work_w(0) * 0.1 * (2 / 12) ** 0.5 / 3**0.5
     assert row["energy_j_high"] == pytest.approx(middle + (scatter**2 + sensor**2) ** 0.5)
