@@ -5,6 +5,7 @@
 - `intervals`: mean and confidence interval of repeats.
 - `ratio`: how one side's mean lies to another's, with an interval and the tests of a verdict.
 - `resampled`: intervals by the bootstrap, where there are repeats enough to resample.
+- `trend`: whether repeats of the same work drift with the time at which they were measured.
 
 Public: `Interval`, `LEVEL`, `Ratio`, `Repeats`, `holm`, `interval_95`, `interval_by_rule`,
 `mean_ratio`, `ratio_of`, `width_of_mean`.
