@@ -7,6 +7,6 @@
 - `resampled`: intervals by the bootstrap, where there are repeats enough to resample.
 - `trend`: whether repeats of the same work drift with the time at which they were measured.
 
-Public: `Interval`, `LEVEL`, `Ratio`, `Repeats`, `holm`, `interval_95`, `interval_by_rule`,
-`mean_ratio`, `ratio_of`, `width_of_mean`.
+Public: `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `Ratio`, `Repeats`, `holm`, `interval_by_rule`,
+`intervals_by_rule`, `mean_ratio`, `ratio_of`, `told`, `widened`, `width_of_mean`.
 """

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from analysis.statistics.design import LEVEL
@@ -22,6 +22,8 @@ class Interval:
     """None with fewer than two repeats."""
     reason: str | None
     """Why there is no interval; None when there is one."""
+    resampled: bool = False
+    """True when it was made by the bootstrap, False by Student's t."""
 
 
 @cache
@@ -56,8 +58,23 @@ def interval_95(values: Sequence[float], sensor: float | None = None) -> Interva
     if n == 1:
         return Interval(n=n, mean=mean, low=None, high=None, reason="one repeat has no spread")
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    half = math.hypot(t_quantile_95(n - 1) * math.sqrt(variance / n), sensor or 0.0)
-    return Interval(n=n, mean=mean, low=mean - half, high=mean + half, reason=None)
+    half = t_quantile_95(n - 1) * math.sqrt(variance / n)
+    scattered = Interval(n=n, mean=mean, low=mean - half, high=mean + half, reason=None)
+    return widened(scattered, sensor)
+
+
+def widened(interval: Interval, sensor: float | None) -> Interval:
+    """An interval of the scatter, each end moved away from the mean by the sensors in quadrature.
+
+    Where there is no interval there is none with the sensors either: one run has no scatter.
+    """
+    if sensor is None or interval.low is None or interval.high is None:
+        return interval
+    return replace(
+        interval,
+        low=interval.mean - math.hypot(interval.mean - interval.low, sensor),
+        high=interval.mean + math.hypot(interval.high - interval.mean, sensor),
+    )
 
 
 def width_of_mean(widths: Sequence[float]) -> float:

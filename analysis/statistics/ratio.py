@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from analysis.statistics.design import LEVEL, least_shown
 from analysis.statistics.resampled import bca_of_difference, bca_of_mean, enough, told
@@ -107,6 +106,8 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
             "`paired` must be asked of equal numbers of runs, "
             f"but they are {len(base.values)} and {len(other.values)} instead"
         )
+    from scipy import stats  # noqa: PLC0415
+
     logs, others = base.logs, other.logs
     difference = float(np.mean(others) - np.mean(logs))
     without_end = _root_sum_square(
@@ -166,6 +167,8 @@ def mean_ratio(cells: Sequence[Ratio]) -> tuple[float, float, float] | None:
     """
     if len(cells) < _LEAST_REPEATS:
         return None
+    from scipy import stats  # noqa: PLC0415
+
     logs = np.log(np.array([cell.ratio for cell in cells], dtype=np.float64))
     over_cells = float(stats.t.ppf(1 - LEVEL / 2, len(cells) - 1)) * float(stats.sem(logs))
     own = math.fsum(
@@ -211,6 +214,8 @@ def _tests(difference: float, width: float, degrees: float, margin: float) -> tu
     """Two-sided test of no difference, and two one-sided ones of a difference beyond the margin."""
     if width == 0:
         return float(difference == 0), float(abs(difference) >= margin)
+    from scipy import stats  # noqa: PLC0415
+
     p_difference = 2 * float(stats.t.sf(abs(difference) / width, degrees))
     below, above = (
         stats.t.sf((margin + each) / width, degrees) for each in (difference, -difference)

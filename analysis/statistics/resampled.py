@@ -7,12 +7,12 @@ narrow.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from scipy import stats
 
-from analysis.statistics.intervals import Interval, interval_95
+from analysis.statistics.intervals import Interval, interval_95, widened
 
 # Of 1,800 pairs of sides without a difference an interval of 95 % held that at 5 repeats a side in
 # 88 % (normal scatter) and 86 % (exponential), at 10 in 93 and 90, at 20 in 93 and 91; at 30 in 94
@@ -27,6 +27,8 @@ RESAMPLES: Final = 9_999
 _LEVEL: Final = 0.95
 # Resamples at a time: 20 MB of 256 repeats.
 _BATCH: Final = 10_000
+# Some thousand times the last digit of a double: no reading is as exact.
+_SAME: Final = 1e-12
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -56,6 +58,18 @@ def bca_of_difference(base: Floats, other: Floats) -> tuple[float, float] | None
     return _bca((base, other), _difference)
 
 
+def bca_of_means(series: Sequence[Floats]) -> list[tuple[float, float] | None]:
+    """The same of several, equally long: resampled together, which is ten times as fast."""
+    made: list[tuple[float, float] | None] = [None] * len(series)
+    scattered = [index for index, each in enumerate(series) if not _alike(each)]
+    if scattered:
+        ends = _interval((np.stack([series[index] for index in scattered]),), _mean)
+        for index, low, high in zip(scattered, ends.low, ends.high, strict=True):
+            if math.isfinite(low) and math.isfinite(high):
+                made[index] = float(low), float(high)
+    return made
+
+
 def interval_by_rule(values: Sequence[float], sensor: float | None = None) -> Interval:
     """Mean and 95 % interval of independent repeats: BCa from `LEAST_RESAMPLED` on, else t.
 
@@ -64,27 +78,42 @@ def interval_by_rule(values: Sequence[float], sensor: float | None = None) -> In
     Raises:
         ValueError: there is no value.
     """
-    by_t = interval_95(values, sensor)
-    if not enough(by_t.n):
+    return widened(intervals_by_rule([values])[0], sensor)
+
+
+def intervals_by_rule(series: Sequence[Sequence[float]]) -> list[Interval]:
+    """The same of several quantities of the same repeats, by their scatter alone.
+
+    Raises:
+        ValueError: as above, or the series are not equally long.
+    """
+    by_t = [interval_95(values) for values in series]
+    if not by_t or not enough(by_t[0].n):
         return by_t
-    ends = bca_of_mean(np.array(values, dtype=np.float64))
-    if ends is None:
-        return by_t
-    width = sensor or 0.0
-    return Interval(
-        n=by_t.n,
-        mean=by_t.mean,
-        low=by_t.mean - math.hypot(by_t.mean - ends[0], width),
-        high=by_t.mean + math.hypot(ends[1] - by_t.mean, width),
-        reason=None,
-    )
+    found = bca_of_means([np.array(values, dtype=np.float64) for values in series])
+    return [
+        each if ends is None else replace(each, low=ends[0], high=ends[1], resampled=True)
+        for each, ends in zip(by_t, found, strict=True)
+    ]
 
 
 def _bca(samples: tuple[Floats, ...], statistic: Any) -> tuple[float, float] | None:
-    # Of repeats that are all alike the acceleration is 0 over 0.
-    if any(float(np.ptp(each)) == 0 for each in samples):
+    if any(map(_alike, samples)):
         return None
-    found = stats.bootstrap(
+    found = _interval(samples, statistic)
+    low, high = float(found.low), float(found.high)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+
+
+def _alike(values: Floats) -> bool:
+    """Whether values are the same but for their last digits: BCa's acceleration is 0 over 0."""
+    return float(np.ptp(values)) <= _SAME * float(np.max(np.abs(values)))
+
+
+def _interval(samples: tuple[Any, ...], statistic: Any) -> Any:
+    from scipy import stats  # noqa: PLC0415
+
+    return stats.bootstrap(
         samples,
         statistic,
         confidence_level=_LEVEL,
@@ -92,11 +121,10 @@ def _bca(samples: tuple[Floats, ...], statistic: Any) -> tuple[float, float] | N
         batch=_BATCH,
         method="BCa",
         vectorized=True,
+        axis=-1,
         # As scipy before 1.15 calls it; later ones take both.
         random_state=np.random.default_rng(SEED),
     ).confidence_interval
-    low, high = float(found.low), float(found.high)
-    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def _mean(values: Any, axis: int = -1) -> Any:

@@ -1,11 +1,14 @@
 """Groups: the table with one row a grid point, over its repeats, with their intervals."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import stdev
 from typing import Any, Final
 
 from analysis.runs.sealed_runs import Run
-from analysis.statistics.intervals import Interval, interval_95, width_of_mean
+from analysis.statistics.intervals import Interval, widened, width_of_mean
+from analysis.statistics.resampled import LEAST_RESAMPLED, intervals_by_rule, told
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
 from analysis.tables.definitions import DEFINED_METRICS
 from analysis.tables.labels import pooled_label_columns
@@ -79,9 +82,10 @@ class _Group:
     """Each run's row of runs and of performance, in one."""
 
     @cached_property
-    def _intervals(self) -> dict[str, Interval | str]:
-        """Of each metric, or why there is not even a mean."""
+    def _scattered(self) -> dict[str, Interval | str]:
+        """Each metric's interval by the scatter alone, or why there is not even a mean."""
         found: dict[str, Interval | str] = {}
+        series: dict[str, list[float]] = {}
         for name in METRICS:
             values = [row[name] for row in self.rows]
             known = [float(value) for value in values if value is not None]
@@ -89,8 +93,17 @@ class _Group:
                 lacking = len(values) - len(known)
                 found[name] = f"{lacking} of {len(values)} repeats lack {name}"
             else:
-                found[name] = interval_95(known, self._width(name))
-        return found
+                series[name] = known
+        made = dict(zip(series, intervals_by_rule(list(series.values())), strict=True))
+        return {name: made.get(name) or found[name] for name in METRICS}
+
+    @cached_property
+    def _intervals(self) -> dict[str, Interval | str]:
+        """The same with the sensors' part."""
+        return {
+            name: widened(each, self._width(name)) if isinstance(each, Interval) else each
+            for name, each in self._scattered.items()
+        }
 
     def interval(self, name: str) -> Interval | None:
         interval = self._intervals[name]
@@ -101,6 +114,27 @@ class _Group:
         interval = self.interval(name)
         value: float | None = None if interval is None else getattr(interval, end)
         return value
+
+    def scattered_end(self, name: str, end: str) -> float | None:
+        """`low` or `high` of a metric by the scatter of its repeats alone."""
+        interval = self._scattered[name]
+        value: float | None = getattr(interval, end) if isinstance(interval, Interval) else None
+        return value
+
+    @property
+    def interval_rule(self) -> str | None:
+        """By what the headline's interval was made, and why by that; None without one."""
+        interval = self.interval(HEADLINE)
+        if interval is None or interval.low is None:
+            return None
+        return told(interval.n, resampled=interval.resampled)
+
+    @property
+    def scatter(self) -> float | None:
+        """Standard deviation of the logarithms of the headline; None with fewer than two."""
+        values = [row[HEADLINE] for row in self.rows]
+        logs = [math.log(value) for value in values if isinstance(value, float) and value > 0]
+        return stdev(logs) if len(logs) == len(values) > 1 else None
 
     @property
     def interval_reason(self) -> str | None:
@@ -140,6 +174,12 @@ class _Group:
 _OF: Final = ColumnsOf[_Group]()
 
 
+_SCATTERED: Final = (
+    f"of the repeats' mean by the BCa bootstrap from {LEAST_RESAMPLED} repeats on, by Student's t "
+    "of fewer"
+)
+
+
 def _interval_columns(name: str) -> tuple[Column[_Group], ...]:
     base = _BASES[name]
     headline = name == HEADLINE
@@ -149,8 +189,8 @@ def _interval_columns(name: str) -> tuple[Column[_Group], ...]:
             f"{name}_{which}",
             f"{base.label} {word}",
             base.unit,
-            f"{side} end of {name}'s 95 % interval: Student's t over the repeats, widened in "
-            "quadrature by the sensors' part where the column has one.",
+            f"{side} end of {name}'s 95 % interval: {_SCATTERED}"
+            + (f", each end widened in quadrature by {name}_sensor." if name in _SENSED else "."),
             lambda group: group.end(name, which),
             # The page shows the interval of the headline alone, where there are repeats.
             shown=headline,
@@ -185,6 +225,21 @@ def _sensor_column(name: str) -> Column[_Group]:
     )
 
 
+def _scattered_columns(name: str) -> tuple[Column[_Group], ...]:
+    def end(which: str, side: str) -> Column[_Group]:
+        return _OF.number(
+            f"{name}_scatter_{which}",
+            f"{_BASES[name].label} {side.lower()} by scatter",
+            _BASES[name].unit,
+            f"{side} end of {name}'s 95 % interval {_SCATTERED}; without the sensors' part. "
+            f"{name}_sensor is that part, {name}_{which} both together.",
+            lambda group: group.scattered_end(name, which),
+            shown=False,
+        )
+
+    return end("low", "Lower"), end("high", "Upper")
+
+
 def _idle_gpus(group: _Group) -> Cell:
     return max(int(row["idle_gpus"] or 0) for row in group.rows)
 
@@ -208,6 +263,7 @@ _COLUMNS: Final = (
         shown_with="idle_gpus",
     ),
     *(column for name in METRICS for column in _interval_columns(name)),
+    *(column for name in _SENSED for column in _scattered_columns(name)),
     *map(_sensor_column, _SENSED),
     _OF.number(
         f"{HEADLINE}_gain",
@@ -215,9 +271,26 @@ _COLUMNS: Final = (
         "J",
         "What the boards' own errors of gain may come to in energy_per_token_j_mean: "
         "energy_gain_uncertainty_j / generated_tokens, the most of the repeats, as repeating does "
-        "not lessen it.",
+        "not lessen it. A limit, in no interval of this table: it cancels between runs on the "
+        "same GPUs.",
         lambda group: group.gain,
         shown_with=f"{HEADLINE}_gain",
+    ),
+    _OF.number(
+        f"{HEADLINE}_scatter",
+        "scatter",
+        "1",
+        f"Standard deviation of the logarithms of the repeats' {HEADLINE}: about their relative "
+        "one. Empty with fewer than two.",
+        lambda group: group.scatter,
+        shown=False,
+    ),
+    _OF.text(
+        "interval_rule",
+        "interval by",
+        f"By what {HEADLINE}'s interval over the repeats was made, and why by that.",
+        lambda group: group.interval_rule,
+        shown=False,
     ),
     _OF.text(
         "interval_reason",

@@ -42,6 +42,13 @@ _COLUMNS: Final = (
         "pass through all prompts, without loading and warm-up.",
         lambda one: one.duration_s,
     ),
+    _OF.count(
+        "start_us",
+        "start",
+        "The window's start, in microseconds since 1970 (Unix time) by the clock of rank 0's host.",
+        lambda one: one.run_energy.window_us[0],
+        shown=False,
+    ),
     *WINDOW_ENERGY,
     _OF.number(
         "tokens_per_s",
