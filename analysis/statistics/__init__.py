@@ -2,6 +2,8 @@
 
 - `design`: what so many repeats can show, and how many an interval needs, before anything is
   run.
+- `effect_size`: a difference of logarithms over the scatter, with the correction for few of
+  them.
 - `intervals`: mean and confidence interval of repeats.
 - `ratio`: how one side's mean lies to another's, with an interval and the tests of a verdict.
 - `resampled`: intervals by the bootstrap, where there are repeats enough to resample.

@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 
 from analysis.statistics.design import LEVEL, least_shown
-from analysis.statistics.resampled import bca_of_difference, bca_of_mean, enough, told
+from analysis.statistics.effect_size import hedges_g, hedges_g_of_pairs
+from analysis.statistics.resampled import Floats, bca_of_difference, bca_of_mean, enough, told
 
 # Two repeats have one degree of freedom, and Student's factor is 12.7.
 _LEAST_REPEATS: Final = 2
@@ -49,7 +50,7 @@ class Repeats:
                 )
 
     @property
-    def logs(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def logs(self) -> Floats:
         """Their logarithms."""
         return np.log(np.array(self.values, dtype=np.float64))
 
@@ -84,6 +85,15 @@ class Ratio:
     smallest: float | None = None
     """The least difference, as a share, that the test would have shown four times of five; None
     without a test."""
+    width: float | None = None
+    """Standard uncertainty of the ratio's logarithm that the test stands on; None without a
+    test."""
+
+    def smallest_of(self, comparisons: int) -> float | None:
+        """`smallest`, where so many are corrected for: at 5 % / comparisons, Holm's first step."""
+        if self.width is None or self.degrees is None:
+            return None
+        return math.expm1(least_shown(self.degrees, comparisons=comparisons) * self.width)
 
 
 def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = False) -> Ratio:
@@ -110,9 +120,7 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
 
     logs, others = base.logs, other.logs
     difference = float(np.mean(others) - np.mean(logs))
-    without_end = _root_sum_square(
-        (base.sensor / 2, other.sensor / 2, base.gain / math.sqrt(3), other.gain / math.sqrt(3))
-    )
+    without_end = _without_end(base, other)
     if min(len(logs), len(others)) < _LEAST_REPEATS:
         half = float(stats.norm.ppf(1 - LEVEL / 2)) * without_end
         return Ratio(
@@ -127,19 +135,85 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
             reason=_too_few(len(logs), len(others)),
             interval="the sensors and the boards' gain alone" if half else "none",
         )
-    by_pairs = paired and len(logs) >= _LEAST_PAIRS
-    if by_pairs:
-        scatter = [(float(stats.sem(others - logs)), len(logs) - 1)]
-    else:
-        scatter = [(float(stats.sem(each)), len(each) - 1) for each in (logs, others)]
+    if paired and len(logs) >= _LEAST_PAIRS:
+        return _judged(
+            (others - logs,),
+            difference,
+            without_end,
+            margin,
+            effect=hedges_g(logs, others),
+            test="paired t of logarithms",
+        )
+    return _judged(
+        (logs, others),
+        difference,
+        without_end,
+        margin,
+        effect=hedges_g(logs, others),
+        test="Welch's t of logarithms",
+    )
+
+
+def ratio_of_pairs(base: Repeats, other: Repeats, *, margin: float) -> Ratio:
+    """`other` over `base`, of pairs that are each of other work: what is the same in all of them.
+
+    The scatter is that of the pairs' ratios, so the interval is of the mean ratio of such work, not
+    of this work alone: two pairs have one degree of freedom.
+
+    Args:
+        base: one number a pair, such as a point's mean.
+        other: the other side of each pair, in the same order.
+        margin: as in `ratio_of`.
+
+    Raises:
+        ValueError: there are not as many on both sides, or fewer than two.
+    """
+    logs, others = base.logs, other.logs
+    if len(logs) != len(others) or len(logs) < _LEAST_REPEATS:
+        raise ValueError(
+            "`base` and `other` must be pairs, at least two, "
+            f"but are {len(logs)} and {len(others)} instead"
+        )
+    differences = others - logs
+    return _judged(
+        (differences,),
+        float(np.mean(differences)),
+        _without_end(base, other),
+        margin,
+        effect=hedges_g_of_pairs(differences),
+        test="t of the logarithms of the pairs' ratios",
+        of="pairs",
+    )
+
+
+def _without_end(base: Repeats, other: Repeats) -> float:
+    """Standard uncertainty by what no repeat tells: the sensors and the boards' gain."""
+    parts = base.sensor / 2, other.sensor / 2, base.gain / math.sqrt(3), other.gain / math.sqrt(3)
+    return _root_sum_square(parts)
+
+
+def _judged(
+    samples: Sequence[Floats],
+    difference: float,
+    without_end: float,
+    margin: float,
+    *,
+    effect: float | None,
+    test: str,
+    of: str = "repeats",
+) -> Ratio:
+    """What is said of a difference of logarithms: of one sample of pairs, or of two samples."""
+    from scipy import stats  # noqa: PLC0415
+
+    scatter = [(float(stats.sem(each)), len(each) - 1) for each in samples]
     width = _root_sum_square((*(u for u, _ in scatter), without_end))
     degrees = _effective_degrees(width, scatter)
     quantile = float(stats.t.ppf(1 - LEVEL / 2, degrees))
     p_difference, p_same = _tests(difference, width, degrees, math.log1p(margin))
-    counts = (len(logs),) if by_pairs else (len(logs), len(others))
+    counts = tuple(map(len, samples))
     ends = None
     if enough(*counts):
-        ends = bca_of_mean(others - logs) if by_pairs else bca_of_difference(logs, others)
+        ends = bca_of_difference(*samples) if len(samples) > 1 else bca_of_mean(samples[0])
     below = above = quantile * width
     if ends is not None:
         certain = float(stats.norm.ppf(1 - LEVEL / 2)) * without_end
@@ -151,11 +225,12 @@ def ratio_of(base: Repeats, other: Repeats, *, margin: float, paired: bool = Fal
         degrees=degrees,
         p_difference=p_difference,
         p_same=p_same,
-        effect=_hedges_g(logs, others),
-        test="paired t of logarithms" if by_pairs else "Welch's t of logarithms",
+        effect=effect,
+        test=test,
         reason=None,
-        interval=told(*counts, resampled=ends is not None),
+        interval=told(*counts, resampled=ends is not None, of=of),
         smallest=math.expm1(least_shown(degrees) * width),
+        width=width,
     )
 
 
@@ -221,17 +296,3 @@ def _tests(difference: float, width: float, degrees: float, margin: float) -> tu
         stats.t.sf((margin + each) / width, degrees) for each in (difference, -difference)
     )
     return p_difference, float(max(below, above))
-
-
-def _hedges_g(
-    logs: np.ndarray[tuple[int], np.dtype[np.float64]],
-    others: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> float | None:
-    """L. V. Hedges, J. Educ. Stat. 6 (1981), 107-128: with his correction for small samples."""
-    if np.ptp(logs) == 0 and np.ptp(others) == 0:
-        return None
-    from statsmodels.stats.meta_analysis import effectsize_smd  # noqa: PLC0415
-
-    sides = ((each.mean(), each.std(ddof=1), len(each)) for each in (others, logs))
-    effect, _ = effectsize_smd(*(figure for side in sides for figure in side))
-    return float(effect)

@@ -38,14 +38,14 @@ def enough(*counts: int) -> bool:
     return min(counts) >= LEAST_RESAMPLED
 
 
-def told(*counts: int, resampled: bool) -> str:
-    """By what an interval was made, and why, for so many repeats a side."""
+def told(*counts: int, resampled: bool, of: str = "repeats") -> str:
+    """By what an interval was made, and why, for so many repeats (or pairs) a side."""
     many = " and ".join(map(str, counts))
     if resampled:
-        return f"BCa bootstrap of {RESAMPLES:,} resamples, seed {SEED}, of {many} repeats"
+        return f"BCa bootstrap of {RESAMPLES:,} resamples, seed {SEED}, of {many} {of}"
     if enough(*counts):
-        return f"Student's t: {many} repeats that are too much alike to be resampled"
-    return f"Student's t: {many} repeats, and BCa needs {LEAST_RESAMPLED}"
+        return f"Student's t: {many} {of} that are too much alike to be resampled"
+    return f"Student's t: {many} {of}, and BCa needs {LEAST_RESAMPLED}"
 
 
 def bca_of_mean(values: Floats) -> tuple[float, float] | None:

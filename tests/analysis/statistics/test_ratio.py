@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.ratio import Ratio, Repeats, holm, mean_ratio, ratio_of
+from analysis.statistics.ratio import Ratio, Repeats, holm, mean_ratio, ratio_of, ratio_of_pairs
 
 MARGIN = 0.05
 A = (2.31, 2.35, 2.29, 2.33)
@@ -121,6 +121,38 @@ def test_cells_that_agree_by_chance_are_no_surer_together_than_each_is() -> None
     found = mean_ratio([cell(0.97, 0.02), cell(0.97, 0.04)])
     assert found is not None
     assert found == pytest.approx((0.97, 0.97 * math.exp(-0.03), 0.97 * math.exp(0.03)))
+
+
+def test_pairs_of_several_points_are_one_sample_of_their_ratios() -> None:
+    base, other = (1.0, 20.0, 400.0), (0.5, 9.0, 210.0)
+    found = ratio_of_pairs(side(*base), side(*other), margin=MARGIN)
+    theirs = stats.ttest_1samp(np.log(other) - np.log(base), 0.0)
+    interval = theirs.confidence_interval(0.95)
+    assert found.ratio == pytest.approx(stats.gmean(np.array(other) / base))
+    assert found.p_difference == pytest.approx(theirs.pvalue)
+    assert (found.low, found.high) == pytest.approx(
+        (math.exp(interval.low), math.exp(interval.high))
+    )
+    assert found.interval == "Student's t: 3 pairs, and BCa needs 20"
+    # The scatter of their ratios, not of points that are 400 times apart.
+    spread = np.std(np.log(other) - np.log(base), ddof=1)
+    assert found.effect == pytest.approx(math.log(found.ratio) / spread * 0.5642 / 1.0, rel=1e-3)
+
+
+def test_two_pairs_have_one_degree_of_freedom_and_no_effect_size() -> None:
+    found = ratio_of_pairs(side(1.0, 9.0), side(0.5, 4.6), margin=MARGIN)
+    assert (found.degrees, found.effect) == (1.0, None)
+    with pytest.raises(ValueError, match="must be pairs, at least two, but are 1 and 1"):
+        ratio_of_pairs(side(1.0), side(0.5), margin=MARGIN)
+
+
+def test_the_smallest_of_many_comparisons_is_larger_than_of_one() -> None:
+    found = ratio_of(side(*A), side(*B), margin=MARGIN)
+    assert found.smallest == pytest.approx(found.smallest_of(1))
+    one, many = found.smallest_of(1), found.smallest_of(14)
+    assert one is not None
+    assert many is not None
+    assert one < many
 
 
 @pytest.mark.parametrize(("truth", "repeats"), [(1.0, 3), (0.97, 3), (1.2, 5)])
