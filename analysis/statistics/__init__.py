@@ -10,5 +10,6 @@
 - `trend`: whether repeats of the same work drift with the time at which they were measured.
 
 Public: `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `Ratio`, `Repeats`, `holm`, `interval_by_rule`,
-`intervals_by_rule`, `mean_ratio`, `ratio_of`, `told`, `widened`, `width_of_mean`.
+`intervals_by_rule`, `mean_ratio`, `p_told`, `ratio_of`, `ratio_of_pairs`, `told`, `widened`,
+`width_of_mean`.
 """

@@ -19,6 +19,8 @@ LEAST_REPEATS: Final = 2
 # As many of one point are weeks of a board.
 MOST_REPEATS: Final = 1_000
 """Repeats beyond which no number is told."""
+# A million times: a larger difference says no more.
+_MOST_LOGARITHM: Final = math.log(1e6)
 # At so many degrees of freedom Student's t is the normal distribution to seven digits.
 _AS_NORMAL: Final = 1e7
 
@@ -49,8 +51,12 @@ def smallest_effect(
     _shares(scatter=scatter, sensor=sensor)
     if min(n_a, n_b) < LEAST_REPEATS:
         return None
-    width = math.hypot(scatter * math.sqrt(1 / n_a + 1 / n_b), sensor / 2)
-    return math.expm1(least_shown(n_a + n_b - 2, comparisons=comparisons) * width)
+    return least_effect(
+        scatter * math.sqrt(1 / n_a + 1 / n_b),
+        n_a + n_b - 2,
+        certain=sensor / 2,
+        comparisons=comparisons,
+    )
 
 
 def least_shown(degrees: float, *, comparisons: int = 1) -> float:
@@ -73,6 +79,24 @@ def least_shown(degrees: float, *, comparisons: int = 1) -> float:
     return float(special.nctdtrinc(known, 1 - POWER, limit))
 
 
+def least_effect(
+    width: float, degrees: float, *, certain: float = 0.0, comparisons: int = 1
+) -> float:
+    """The same as a relative difference, of logarithms that are uncertain by `width`.
+
+    Args:
+        width: standard uncertainty by the scatter, of `degrees` degrees of freedom.
+        degrees: those.
+        certain: standard uncertainty by what no repeat tells, in quadrature: of no end of them.
+        comparisons: as above.
+    """
+    logarithm = math.hypot(
+        least_shown(degrees, comparisons=comparisons) * width,
+        least_shown(math.inf, comparisons=comparisons) * certain if certain else 0.0,
+    )
+    return math.expm1(min(logarithm, _MOST_LOGARITHM))
+
+
 def smallest_effect_of_pairs(n: int, scatter: float, *, comparisons: int = 1) -> float | None:
     """The least relative difference that n pairs show in 4 cases of 5, at 5 %; None below 2 pairs.
 
@@ -85,7 +109,7 @@ def smallest_effect_of_pairs(n: int, scatter: float, *, comparisons: int = 1) ->
     _shares(scatter=scatter)
     if n < LEAST_REPEATS:
         return None
-    return math.expm1(least_shown(n - 1, comparisons=comparisons) * scatter / math.sqrt(n))
+    return least_effect(scatter / math.sqrt(n), n - 1, comparisons=comparisons)
 
 
 def repeats_needed(width: float, scatter: float, *, sensor: float = 0.0) -> int | None:

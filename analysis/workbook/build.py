@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from analysis.effects.comparisons import COMPARISONS
 from analysis.energy.power_trace import PowerTrace, power_trace
 from analysis.energy.run_energy import RunEnergy
 from analysis.paper.beyond import BEYOND
@@ -36,7 +37,7 @@ from telemetry.terminal import printable
 from telemetry.waiting import counted as counted_run
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
-    *(GROUPS, ENGINES, SHARDING, FORMATS),
+    *(GROUPS, COMPARISONS, ENGINES, SHARDING, FORMATS),
     *(RUNS, PERFORMANCE, CONDITIONS),
     *(PHASES, GPUS, SENSORS),
     *(OUTSIDE_METERS, ACCOUNTING),

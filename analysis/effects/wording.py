@@ -1,0 +1,43 @@
+"""Wording: how numbers stand in the sentences of comparisons."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from analysis.tables.column import Row
+
+# No comparison of joules is as exact.
+_MOST_DIGITS: Final = 4
+# The honest labels that a row may carry, and what a sentence calls them.
+_LABELS: Final = {
+    "simulated": "simulated",
+    "random_weights": "random weights",
+    "changed_code": "changed code",
+    "partial_record": "partial record",
+}
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def shown(values: Sequence[float]) -> list[str]:
+    """A ratio, and the ends of its interval if there is one, to digits that tell them apart."""
+    first, width = values[0], max(values) - min(values)
+    digits = 1 - math.floor(math.log10(first))
+    if width > 0:
+        digits = max(digits, -math.floor(math.log10(width / 2)))
+    return [f"{value:.{min(max(digits, 0), _MOST_DIGITS)}f}" for value in values]
+
+
+def per_cent(share: float) -> str:
+    """A share to two digits, in per cent."""
+    return f"{share * 100:.2g} %" if share < 1 else f"{share * 100:.0f} %"
+
+
+def labelled(said: str, rows: Iterable[Row]) -> str:
+    """A sentence with the labels of what it is about, and its full stop."""
+    told = list(rows)
+    labels = [word for name, word in _LABELS.items() if any(row.get(name) for row in told)]
+    return f"{said} ({', '.join(labels)})." if labels else f"{said}."
