@@ -2,9 +2,12 @@
 
 - `comparisons`: the table with one row for each two levels of a factor, over all pairs of
   points.
+- `drift`: the table of whether repeats changed with the time at which they were measured.
 - `factor`: one thing in which grid points differ on purpose, and how its levels are called.
 - `pairing`: grid points that differ in one factor alone, two by two.
+- `variance`: the table of how much of the scatter is between runs, nodes of a run and their
+  GPUs.
 - `wording`: how numbers stand in the sentences of comparisons.
 
-Public: `COMPARISONS`.
+Public: `COMPARISONS`, `DRIFT`, `VARIANCE`.
 """

@@ -41,3 +41,14 @@ def labelled(said: str, rows: Iterable[Row]) -> str:
     told = list(rows)
     labels = [word for name, word in _LABELS.items() if any(row.get(name) for row in told)]
     return f"{said} ({', '.join(labels)})." if labels else f"{said}."
+
+
+def point_name(row: Row) -> str:
+    """A grid point in a few words: what most grids vary."""
+    parts = [row["model"], row["dataset"], f"{row['gpus']} x {row['gpu']}", row["engine"]]
+    parts += [f"b{row['batch_size']}", f"l{row['max_gen_len']}", row["dtype"]]
+    if row["quantization"] != "none":
+        parts.append(row["quantization"])
+    if row["power_cap_w"] is not None:
+        parts.append(f"{row['power_cap_w']:g} W")
+    return " ".join(map(str, parts))

@@ -1,5 +1,7 @@
 """Repeats and comparisons.
 
+- `components`: how much of a scatter is between runs, between nodes of a run and between their
+  GPUs.
 - `design`: what so many repeats can show, and how many an interval needs, before anything is
   run.
 - `effect_size`: a difference of logarithms over the scatter, with the correction for few of
@@ -9,7 +11,7 @@
 - `resampled`: intervals by the bootstrap, where there are repeats enough to resample.
 - `trend`: whether repeats of the same work drift with the time at which they were measured.
 
-Public: `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `Ratio`, `Repeats`, `holm`, `interval_by_rule`,
-`intervals_by_rule`, `mean_ratio`, `p_told`, `ratio_of`, `ratio_of_pairs`, `told`, `widened`,
-`width_of_mean`.
+Public: `Component`, `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `LEVELS`, `Ratio`, `Reading`,
+`Repeats`, `Trend`, `components`, `holm`, `interval_by_rule`, `intervals_by_rule`, `mean_ratio`,
+`p_told`, `ratio_of`, `ratio_of_pairs`, `told`, `trend_within`, `widened`, `width_of_mean`.
 """

@@ -19,8 +19,8 @@ LEAST_REPEATS: Final = 2
 # As many of one point are weeks of a board.
 MOST_REPEATS: Final = 1_000
 """Repeats beyond which no number is told."""
-# A million times: a larger difference says no more.
-_MOST_LOGARITHM: Final = math.log(1e6)
+MOST_LOGARITHM: Final = math.log(1e6)
+"""A million times: a larger difference says no more."""
 # At so many degrees of freedom Student's t is the normal distribution to seven digits.
 _AS_NORMAL: Final = 1e7
 
@@ -94,7 +94,7 @@ def least_effect(
         least_shown(degrees, comparisons=comparisons) * width,
         least_shown(math.inf, comparisons=comparisons) * certain if certain else 0.0,
     )
-    return math.expm1(min(logarithm, _MOST_LOGARITHM))
+    return math.expm1(min(logarithm, MOST_LOGARITHM))
 
 
 def smallest_effect_of_pairs(n: int, scatter: float, *, comparisons: int = 1) -> float | None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics.design import LEVEL, least_shown
+from analysis.statistics.design import LEVEL, MOST_LOGARITHM, least_effect
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trend:
-    """How repeats change with time, as a share an hour."""
+    """How repeats change with time, from the first run of a point to its last."""
 
     runs: int
     """Runs of points that were run more than once: the others say nothing of it."""
@@ -25,8 +25,8 @@ class Trend:
     """How many points those are of."""
     hours: float
     """Longest time from the first to the last start within a point."""
-    per_hour: float | None
-    """Relative change an hour: 0.01 is 1 % more. None when it cannot be told."""
+    change: float | None
+    """Relative change in those hours: 0.01 is 1 % more. None when it cannot be told."""
     low: float | None
     """Lower end of its 95 % interval."""
     high: float | None
@@ -34,7 +34,7 @@ class Trend:
     p: float | None
     """Probability of such a trend, or a steeper one, where there is none; None without a test."""
     smallest: float | None
-    """The least change an hour that these runs would have shown in 4 cases of 5."""
+    """The least such change that these runs would have shown in 4 cases of 5."""
     reason: str | None
     """Why there is no test; None when there is one."""
 
@@ -48,20 +48,20 @@ class Trend:
         """What a reader has to know of it, in one sentence."""
         if self.p is None:
             return f"Drift cannot be told: {self.reason}."
-        assert self.per_hour is not None
+        assert self.change is not None
         assert self.low is not None
         assert self.high is not None
-        runs = f"{self.runs} runs of {_counted(self.points, 'point')} in {self.hours:.2g} h"
+        runs = f"{self.runs} runs of {_counted(self.points, 'point')}"
         found = (
-            f"{_percent(self.per_hour)} an hour (95 % interval {_percent(self.low)} to "
-            f"{_percent(self.high)}) over {runs}, {p_told(self.p)}"
+            f"{_percent(self.change)} in {self.hours:.2g} h (95 % interval {_percent(self.low)} "
+            f"to {_percent(self.high)}) over {runs}, {p_told(self.p)}"
         )
         if self.drifts:
             return f"Drift: energy per token changes by {found}."
         assert self.smallest is not None
         return (
-            f"No drift shown: {found}; one of {self.smallest * 100:.2g} % an hour would have been "
-            "in 4 cases of 5."
+            f"No drift shown: {found}; one of {_percent(self.smallest).removeprefix('+')} would "
+            "have been in 4 cases of 5."
         )
 
 
@@ -120,7 +120,8 @@ def _fitted(
     from statsmodels.regression.linear_model import OLS  # noqa: PLC0415
 
     degrees = runs - count - 1
-    model = OLS(centred[:, 1], centred[:, :1])
+    # Over the whole span, and not an hour: runs that are seconds apart say nothing of hours.
+    model = OLS(centred[:, 1], centred[:, :1] / span)
     # It counts the slope alone: each point's mean was taken from its runs before.
     model.df_resid = degrees
     fitted = model.fit()
@@ -135,11 +136,11 @@ def _fitted(
         runs=runs,
         points=count,
         hours=span,
-        per_hour=math.expm1(slope),
-        low=math.expm1(low),
-        high=math.expm1(high),
+        change=_relative(slope),
+        low=_relative(low),
+        high=_relative(high),
         p=p,
-        smallest=math.expm1(least_shown(degrees) * width),
+        smallest=least_effect(width, degrees),
         reason=None,
     )
 
@@ -149,7 +150,7 @@ def _untold(runs: int, points: int, span: float, reason: str) -> Trend:
         runs=runs,
         points=points,
         hours=span,
-        per_hour=None,
+        change=None,
         low=None,
         high=None,
         p=None,
@@ -162,5 +163,9 @@ def _counted(count: int, noun: str) -> str:
     return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def _relative(logarithm: float) -> float:
+    return math.expm1(min(logarithm, MOST_LOGARITHM))
+
+
 def _percent(share: float) -> str:
-    return f"{share * 100:+.2g} %"
+    return f"{share * 100:+.2g} %" if abs(share) < 1 else f"{share * 100:+,.0f} %"

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from analysis.effects.comparisons import COMPARISONS
+from analysis.effects.drift import DRIFT
+from analysis.effects.variance import VARIANCE
 from analysis.energy.power_trace import PowerTrace, power_trace
 from analysis.energy.run_energy import RunEnergy
 from analysis.paper.beyond import BEYOND
@@ -39,7 +41,7 @@ from telemetry.waiting import counted as counted_run
 TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, COMPARISONS, ENGINES, SHARDING, FORMATS),
     *(RUNS, PERFORMANCE, CONDITIONS),
-    *(PHASES, GPUS, SENSORS),
+    *(PHASES, GPUS, VARIANCE, DRIFT, SENSORS),
     *(OUTSIDE_METERS, ACCOUNTING),
     FORECASTS,
     COMPARISON,

@@ -28,7 +28,7 @@ def room(
 def test_one_point_s_trend_is_scipy_s_regression() -> None:
     values, hours, names = room(0.02, points=1, repeats=7)
     found, theirs = trend_within(values, hours, names), stats.linregress(hours, np.log(values))
-    assert found.per_hour == pytest.approx(math.expm1(theirs.slope))
+    assert found.change == pytest.approx(math.expm1(6 * theirs.slope))
     assert found.p == pytest.approx(theirs.pvalue)
 
 
@@ -37,7 +37,7 @@ def test_a_planted_drift_is_found_and_said() -> None:
     assert found.drifts
     assert found.low is not None
     assert found.high is not None
-    assert found.low < math.expm1(0.02) < found.high
+    assert found.low < math.expm1(4 * 0.02) < found.high
     assert found.sentence.startswith("Drift: energy per token changes by +")
     assert "20 runs of 4 points" in found.sentence
 
@@ -84,14 +84,23 @@ def test_too_few_runs_say_why_there_is_no_test(
     values: list[float], hours: list[float], points: list[str], said: str
 ) -> None:
     found = trend_within(values, hours, points)
-    assert (found.per_hour, found.low, found.p, found.reason) == (None, None, None, said)
+    assert (found.change, found.low, found.p, found.reason) == (None, None, None, said)
     assert found.drifts is None
     assert found.sentence == f"Drift cannot be told: {said}."
 
 
 def test_repeats_that_do_not_scatter_have_no_drift_and_no_number_that_is_none() -> None:
     found = trend_within([2.0] * 4, [0.0, 1.0, 2.0, 3.0], ["a"] * 4)
-    assert (found.per_hour, found.p) == (0.0, 1.0)
+    assert (found.change, found.p) == (0.0, 1.0)
+
+
+def test_runs_that_are_seconds_apart_are_no_runaway_number() -> None:
+    seconds = [0.0, 1e-4, 2e-4, 3e-4]
+    found = trend_within([1.0, 1.3, 0.9, 1.2], seconds, ["a"] * 4)
+    assert found.smallest is not None
+    assert found.high is not None
+    assert found.smallest < 10
+    assert found.high < 10
 
 
 def test_what_has_no_logarithm_is_refused() -> None:
