@@ -7,11 +7,13 @@
 - `effect_size`: a difference of logarithms over the scatter, with the correction for few of
   them.
 - `intervals`: mean and confidence interval of repeats.
+- `mixed_model`: what each factor of a grid multiplies a number by, all else the same.
 - `ratio`: how one side's mean lies to another's, with an interval and the tests of a verdict.
 - `resampled`: intervals by the bootstrap, where there are repeats enough to resample.
 - `trend`: whether repeats of the same work drift with the time at which they were measured.
 
-Public: `Component`, `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `LEVELS`, `Ratio`, `Reading`,
-`Repeats`, `Trend`, `components`, `holm`, `interval_by_rule`, `intervals_by_rule`, `mean_ratio`,
-`p_told`, `ratio_of`, `ratio_of_pairs`, `told`, `trend_within`, `widened`, `width_of_mean`.
+Public: `Component`, `Effect`, `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `LEVELS`, `MixedModel`,
+`POORLY_CONDITIONED`, `Ratio`, `Reading`, `Repeats`, `Term`, `Trend`, `components`, `holm`,
+`interval_by_rule`, `intervals_by_rule`, `mean_ratio`, `mixed_model`, `p_told`, `ratio_of`,
+`ratio_of_pairs`, `told`, `trend_within`, `widened`, `width_of_mean`.
 """

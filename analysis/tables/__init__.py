@@ -32,6 +32,7 @@ Public: `ACCOUNTING`, `CONDITIONS`, `Cell`, `Column`, `ColumnsOf`, `ENGINES`, `F
 `RUNS`, `Results`, `Row`, `SENSORS`, `SHARDING`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`,
 `about`, `alike`, `arrow_metadata`, `differing`, `engine_order`, `engines_in_order`,
 `estimated_bytes`, `families`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`,
-`launch_key`, `launch_of`, `pandas_attrs`, `phase_rows`, `point_key`, `pooled_label_columns`,
-`run_order`, `run_row`, `same_meanings`, `table_metadata`, `visible`, `with_pandas_attrs`.
+`launch_key`, `launch_of`, `model_order`, `pandas_attrs`, `phase_rows`, `point_key`,
+`pooled_label_columns`, `run_order`, `run_row`, `same_meanings`, `table_metadata`, `visible`,
+`with_pandas_attrs`.
 """

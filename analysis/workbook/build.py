@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from analysis.effects.comparisons import COMPARISONS
 from analysis.effects.drift import DRIFT
+from analysis.effects.grid_model import MIXED_MODEL
 from analysis.effects.variance import VARIANCE
 from analysis.energy.power_trace import PowerTrace, power_trace
 from analysis.energy.run_energy import RunEnergy
@@ -39,7 +40,7 @@ from telemetry.terminal import printable
 from telemetry.waiting import counted as counted_run
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
-    *(GROUPS, COMPARISONS, ENGINES, SHARDING, FORMATS),
+    *(GROUPS, COMPARISONS, MIXED_MODEL, ENGINES, SHARDING, FORMATS),
     *(RUNS, PERFORMANCE, CONDITIONS),
     *(PHASES, GPUS, VARIANCE, DRIFT, SENSORS),
     *(OUTSIDE_METERS, ACCOUNTING),
