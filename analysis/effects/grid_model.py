@@ -7,7 +7,7 @@ something else at another point that is in what points have of their own.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analysis.effects.factor import FACTORS, Factor
@@ -31,6 +31,7 @@ from analysis.tables.table import Results, TableKind
 
 SIZE: Final = "size"
 """The factor that is the model: its number of parameters."""
+_BOARD: Final = "board"
 # Factors whose effect is that of a doubling, and the column that is doubled.
 _DOUBLED: Final = {"shards": "gpus", "batch": "batch_size", "length": "max_gen_len"}
 _DOUBLED_WORDS: Final = {
@@ -128,6 +129,7 @@ def _modelled(
     asked: list[tuple[Term, str]] = [*_size_terms(rows, runs)]
     for factor in FACTORS:
         asked += _terms(factor, rows)
+    asked = [(_with_gain(term, rows), base) for term, base in asked]
     varying = [(term, base) for term, base in asked if term.values]
     model = None
     if varying:
@@ -146,6 +148,19 @@ def _modelled(
             groups=tuple(groups.values()),
             outside=_outside(list(groups.values())),
         )
+
+
+def _with_gain(term: Term, rows: Sequence[Row]) -> Term:
+    """Between boards their errors of gain do not cancel: the most of both, as limits."""
+    if term.factor != _BOARD or not term.values:
+        return term
+    sides: tuple[list[float], list[float]] = [], []
+    for row, value in zip(rows, term.values, strict=True):
+        gain, mean = row[f"{HEADLINE}_gain"], row[f"{HEADLINE}_mean"]
+        if isinstance(gain, float) and isinstance(mean, float) and mean > 0:
+            sides[int(value)].append(gain / mean)
+    limits = (max(side, default=0.0) for side in sides)
+    return replace(term, certain=math.hypot(*limits) / math.sqrt(3))
 
 
 def _constant(term: Term, base: str) -> Effect:
@@ -253,7 +268,8 @@ _COLUMNS: Final = (
         "from",
         "1",
         "Lower end of its 95 % interval: Student's t with the points less the effects and the mean "
-        "as degrees of freedom.",
+        "as degrees of freedom; between boards widened in quadrature by the most of both boards' "
+        "gain, as limits.",
         lambda one: one.effect.low,
         shown_with="multiplier_low",
     ),

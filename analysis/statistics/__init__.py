@@ -11,6 +11,7 @@
 - `ratio`: how one side's mean lies to another's, with an interval and the tests of a verdict.
 - `resampled`: intervals by the bootstrap, where there are repeats enough to resample.
 - `trend`: whether repeats of the same work drift with the time at which they were measured.
+- `width`: how uncertain a difference is by its scatter and by what no repeat tells, together.
 
 Public: `Component`, `Effect`, `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `LEVELS`, `MixedModel`,
 `POORLY_CONDITIONED`, `Ratio`, `Reading`, `Repeats`, `Term`, `Trend`, `components`, `holm`,

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from analysis.statistics.intervals import t_quantile_95
+from analysis.statistics.design import LEVEL
+from analysis.statistics.width import Width
 
 # A column of unit length is the sum of others where no more than this is left of it.
 _DEPENDENT: Final = 1e-9
@@ -41,6 +42,8 @@ class Term:
     """Which of its effects: a level against the base, or a doubling."""
     values: tuple[float, ...]
     """One a run: 0 and 1 for a level, a logarithm to base 2 for a number."""
+    certain: float = 0.0
+    """Standard uncertainty of its effect on logarithms by what no run tells, as boards' gain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,14 +256,10 @@ def _effect(
 ) -> Effect:
     if apart is not None or column is None:
         return _untold(term, apart)
-    from scipy import special  # noqa: PLC0415
-
     value, error = float(fitted.params[column]), float(fitted.errors[column])
-    half = t_quantile_95(degrees) * error
-    if error > 0:
-        p = min(1.0, 2 * float(special.stdtr(degrees, -abs(value) / error)))
-    else:
-        p = float(value == 0)
+    width = Width(scatter=error, degrees=degrees, certain=term.certain)
+    half = width.reach(LEVEL / 2)
+    p = min(1.0, 2 * width.beyond(abs(value)))
     return Effect(
         term=term,
         multiplier=math.exp(value),

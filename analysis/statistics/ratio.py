@@ -21,13 +21,12 @@ import numpy as np
 from analysis.statistics.design import LEVEL, least_effect
 from analysis.statistics.effect_size import hedges_g, hedges_g_of_pairs
 from analysis.statistics.resampled import Floats, bca_of_difference, bca_of_mean, enough, told
+from analysis.statistics.width import Width
 
 # Two repeats have one degree of freedom, and Student's factor is 12.7.
 _LEAST_REPEATS: Final = 2
 # With fewer pairs the degrees of freedom lost cost more than the pairing can gain.
 _LEAST_PAIRS: Final = 3
-# No test says more, and scipy's quantiles are numbers down to there, whatever the degrees.
-_LEAST_TAIL: Final = 1e-60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +213,7 @@ def _judged(
     from scipy import stats  # noqa: PLC0415
 
     parts = [(float(stats.sem(each)), len(each) - 1) for each in samples]
-    found = _Width(
+    found = Width(
         scatter=_root_sum_square([u for u, _ in parts]),
         degrees=_effective_degrees(parts),
         certain=without_end,
@@ -295,42 +294,3 @@ def _effective_degrees(parts: Sequence[tuple[float, int]]) -> float:
     if squares == 0:
         return float(sum(degrees for _, degrees in parts))
     return _root_sum_square([u for u, _ in parts]) ** 4 / squares
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Width:
-    """How uncertain a difference of logarithms is."""
-
-    scatter: float
-    """Standard uncertainty by the scatter."""
-    degrees: float
-    """Its degrees of freedom."""
-    certain: float
-    """Standard uncertainty by what no repeat tells."""
-
-    def reach(self, tail: float) -> float:
-        """How far from the truth it is, on one side, with that probability or a smaller one."""
-        from scipy import special  # noqa: PLC0415
-
-        return math.hypot(
-            special.stdtrit(self.degrees, tail) * self.scatter, special.ndtri(tail) * self.certain
-        )
-
-    def beyond(self, distance: float) -> float:
-        """The probability of being so far off, on that side."""
-        if self.scatter == self.certain == 0:
-            return float(distance <= 0) / (2 if distance == 0 else 1)
-        from scipy import optimize  # noqa: PLC0415
-
-        if distance <= 0:
-            return 0.5 if distance == 0 else 1 - self.beyond(-distance)
-        if self.reach(_LEAST_TAIL) <= distance:
-            return _LEAST_TAIL
-        return math.exp(
-            optimize.brentq(
-                lambda logarithm: self.reach(math.exp(logarithm)) - distance,
-                math.log(_LEAST_TAIL),
-                math.log(0.5),
-                xtol=1e-13,
-            )
-        )

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,19 @@ def test_a_sum_of_two_factors_ties_all_three() -> None:
     tied = {name for name, effect in told.items() if effect.multiplier is None}
     assert tied == {"engine", "dataset", "x"}
     assert str(told["x"].reason).startswith("dataset and engine and x cannot be told apart")
+
+
+def test_what_no_run_tells_widens_an_effect_in_quadrature() -> None:
+    logs, points, terms = grid()
+    sure = effects(mixed_model(logs, points, terms))["engine"]
+    gained = [replace(terms[0], certain=0.04), *terms[1:]]
+    wide = effects(mixed_model(logs, points, gained))["engine"]
+    assert wide.multiplier == sure.multiplier
+    assert sure.high is not None
+    assert wide.high is not None
+    assert sure.multiplier is not None
+    halves = [math.log(one / sure.multiplier) for one in (sure.high, wide.high)]
+    assert halves[1] == pytest.approx(math.hypot(halves[0], 1.959964 * 0.04), rel=1e-5)
 
 
 def test_too_few_points_say_so_and_tell_nothing() -> None:
