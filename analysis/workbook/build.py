@@ -10,6 +10,11 @@ from analysis.effects.grid_model import MIXED_MODEL
 from analysis.effects.variance import VARIANCE
 from analysis.energy.power_trace import PowerTrace, power_trace
 from analysis.energy.run_energy import RunEnergy
+from analysis.findings.best import BEST
+from analysis.findings.delay import ENERGY_DELAY
+from analysis.findings.goodput import GOODPUT
+from analysis.findings.pareto import PARETO
+from analysis.findings.scaling_tables import SCALING, SCALING_LAWS
 from analysis.paper.beyond import BEYOND
 from analysis.paper.comparison import COMPARISON
 from analysis.paper.exhibits import EXHIBITS
@@ -43,6 +48,8 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, COMPARISONS, MIXED_MODEL, ENGINES, SHARDING, FORMATS),
     *(RUNS, PERFORMANCE, CONDITIONS),
     *(PHASES, GPUS, VARIANCE, DRIFT, SENSORS),
+    *(PARETO, ENERGY_DELAY, BEST),
+    *(SCALING, SCALING_LAWS, GOODPUT),
     *(OUTSIDE_METERS, ACCOUNTING),
     FORECASTS,
     COMPARISON,
