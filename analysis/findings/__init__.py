@@ -1,14 +1,23 @@
 """What the data say: the best points, what sets energy, where a joule goes.
 
 - `best`: which choice takes the least energy where it may be so much slower than the fastest.
+- `complexity`: what was asked and answered in each batch, and the energy that it took.
+- `complexity_models`: what a token of a prompt, a token of an answer and entropy each cost.
 - `delay`: energy times time, of a token and of a pass, for each grid point.
 - `estimate`: a mean over repeats with its interval, and what two of them say of one another.
 - `goodput`: what a joule gives where only answers in time count.
+- `joule_fit`: what a byte and an operation cost, from all runs of the same boards and engine.
+- `joule_work`: what each phase of a run took, moved and computed: what a ledger is made from.
+- `joules`: where a joule goes: the ledger of each run and phase, and what a byte and a flop
+  cost.
 - `pareto`: which grid points of the same work nothing beats in both time and energy.
 - `point_columns`: the columns that say in every finding which work and which choice it is of.
+- `prompt_texts`: what a run was asked, read again from its prompts file, and how complex that
+  is.
 - `scaling`: one model and work on several numbers of GPUs, and how far each is off a law.
 - `scaling_tables`: the points of each family of GPUs, and the laws that they follow.
 - `works`: grid points that did the same work, and so may be held against each other.
 
-Public: `BEST`, `ENERGY_DELAY`, `GOODPUT`, `PARETO`, `SCALING`, `SCALING_LAWS`.
+Public: `BEST`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `GOODPUT`, `JOULES`,
+`JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `SCALING`, `SCALING_LAWS`.
 """

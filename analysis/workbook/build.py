@@ -11,8 +11,12 @@ from analysis.effects.variance import VARIANCE
 from analysis.energy.power_trace import PowerTrace, power_trace
 from analysis.energy.run_energy import RunEnergy
 from analysis.findings.best import BEST
+from analysis.findings.complexity import COMPLEXITY
+from analysis.findings.complexity_models import COMPLEXITY_MODELS
 from analysis.findings.delay import ENERGY_DELAY
 from analysis.findings.goodput import GOODPUT
+from analysis.findings.joule_work import JOULE_WORK
+from analysis.findings.joules import JOULE_COSTS, JOULES
 from analysis.findings.pareto import PARETO
 from analysis.findings.scaling_tables import SCALING, SCALING_LAWS
 from analysis.paper.beyond import BEYOND
@@ -50,6 +54,8 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(PHASES, GPUS, VARIANCE, DRIFT, SENSORS),
     *(PARETO, ENERGY_DELAY, BEST),
     *(SCALING, SCALING_LAWS, GOODPUT),
+    *(COMPLEXITY_MODELS, COMPLEXITY),
+    *(JOULES, JOULE_COSTS, JOULE_WORK),
     *(OUTSIDE_METERS, ACCOUNTING),
     FORECASTS,
     COMPARISON,

@@ -1,0 +1,394 @@
+"""Joules: where a joule goes: the ledger of each run and phase, and what a byte and a flop cost.
+
+At rest is measured in the run's own idle phase. What is beyond it is attributed by the costs that
+all runs of the same boards, engine and number format tell (`joule_fit`); what those do not reach
+is a row of its own, below 0 where they reach too far. The parts of a phase sum to its energy.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from analysis.findings.joule_fit import TERMS, Costs, Observation, fit
+from analysis.findings.joule_work import JOULE_WORK
+from analysis.findings.works import real
+from analysis.tables.column import Cell, Column, ColumnsOf, Row
+from analysis.tables.labels import LABELS
+from analysis.tables.table import Results, TableKind
+
+WORDS: Final = {
+    "weight_bytes": "weights read",
+    "kv_bytes": "keys and values",
+    "flop": "arithmetic",
+    "sent_bytes": "communication",
+}
+"""What the parts are called."""
+AT_REST: Final = "idle"
+"""Part: what the same GPUs draw at rest in the same time."""
+NOT_EXPLAINED: Final = "not explained"
+"""Part: what no cost reaches."""
+BEYOND_REST: Final = "beyond rest"
+"""Part: all that is not at rest, where there are no costs."""
+# What runs must have in common to tell costs together.
+_ALIKE: Final = ("board", "engine", "dtype", "simulated")
+_PICO: Final = 1e12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What others published of such a cost; never used here."""
+
+    cost_pj: float
+    """Picojoules a unit."""
+    source: str
+    """Where it is from, and of what."""
+
+
+_HBM: Final = Published(
+    cost_pj=31.4,
+    source="3.92 pJ/bit: HBM2 by O'Connor et al., Fine-Grained DRAM, MICRO-50 (2017), "
+    "doi:10.1145/3123939.3124545; the memory alone",
+)
+PUBLISHED: Final = {
+    "weight_bytes": _HBM,
+    "kv_bytes": _HBM,
+    "flop": Published(
+        cost_pj=0.86,
+        source="110 pJ for 128 operations: V100's HMMA by Dally, Keckler and Kirk, Evolution of "
+        "the GPU, IEEE Micro 41(6) (2021); the arithmetic alone",
+    ),
+}
+"""By term; of the links none is known here."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Alike:
+    """Rows of joule_work of the same boards, engine and format, and their costs."""
+
+    rows: tuple[Row, ...]
+    """Their phases and windows."""
+    costs: Costs | str
+    """What they tell, or why they tell nothing."""
+
+    @property
+    def first(self) -> Row:
+        """One of them, for what all have in common."""
+        return self.rows[0]
+
+
+def alikes(results: Results) -> list[Alike]:
+    """All rows by what they have in common, in the order of the runs."""
+    found: dict[tuple[Cell, ...], list[Row]] = {}
+    for row in results.rows(JOULE_WORK):
+        found.setdefault(tuple(row[name] for name in _ALIKE), []).append(row)
+    return [Alike(rows=tuple(rows), costs=fit(_observations(rows))) for rows in found.values()]
+
+
+def _observations(rows: Sequence[Row]) -> list[Observation]:
+    found = []
+    for row in rows:
+        dynamic, amounts = real(row["dynamic_energy_j"]), _amounts(row)
+        if row["fitted"] and amounts is not None and dynamic is not None and dynamic > 0:
+            found.append(Observation(run_id=str(row["run_id"]), dynamic_j=dynamic, amounts=amounts))
+    return found
+
+
+def _amounts(row: Row) -> dict[str, float] | None:
+    found = {term: real(row[term]) for term in TERMS}
+    known = {term: amount for term, amount in found.items() if amount is not None}
+    return known if len(known) == len(found) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of one phase's energy."""
+
+    row: Row
+    """The phase, as joule_work has it."""
+    name: str | None
+    """What took it; None where nothing is known of the phase."""
+    joules: float | None = None
+    """What it took."""
+    low: float | None = None
+    """Lower end of its 95 % interval; None for what is left over."""
+    high: float | None = None
+    """Upper end of it."""
+    reason: str | None = None
+    """Why there is no part, or none of what work took."""
+    sentence: str | None = None
+    """The whole phase in words, with its first part."""
+
+    @property
+    def share(self) -> float | None:
+        """Of the phase's energy."""
+        energy = real(self.row["energy_j"])
+        return self.joules / energy if self.joules is not None and energy else None
+
+
+def parts(alike: Alike, row: Row) -> list[Part]:
+    """The parts of one phase; they sum to its energy."""
+    energy, idle = real(row["energy_j"]), real(row["idle_energy_j"])
+    if energy is None or idle is None:
+        reason = row["energy_reason"] or row["idle_reason"]
+        return [Part(row=row, name=None, reason=str(reason))]
+    width = real(row["idle_energy_uncertainty_j"])
+    ends = (None, None) if width is None else (idle - width, idle + width)
+    found = [Part(row=row, name=AT_REST, joules=idle, low=ends[0], high=ends[1])]
+    amounts = _amounts(row)
+    if isinstance(alike.costs, str) or amounts is None:
+        reason = alike.costs if isinstance(alike.costs, str) else str(row["work_reason"])
+        found.append(Part(row=row, name=BEYOND_REST, joules=energy - idle, reason=reason))
+        return _told(found, row)
+    costs = alike.costs
+    for group in costs.groups:
+        if not any(amounts[term] > 0 for term in group):
+            continue
+        low, high = costs.ends_j(group, amounts) or (None, None)
+        name = " and ".join(WORDS[term] for term in group)
+        joules = costs.joules(group, amounts)
+        found.append(Part(row=row, name=name, joules=joules, low=low, high=high))
+    left = energy - math.fsum(part.joules for part in found if part.joules is not None)
+    found.append(Part(row=row, name=NOT_EXPLAINED, joules=left))
+    return _told(found, row)
+
+
+def _told(found: list[Part], row: Row) -> list[Part]:
+    shares = ", ".join(f"{part.share:.0%} {part.name}" for part in found if part.share is not None)
+    simulated = " (simulated)" if row["simulated"] else ""
+    first = found[0]
+    sentence = f"Of {real(row['energy_j']):.4g} J in {row['phase']}{simulated}: {shares}."
+    return [
+        Part(
+            row=row,
+            name=first.name,
+            joules=first.joules,
+            low=first.low,
+            high=first.high,
+            sentence=sentence,
+        ),
+        *found[1:],
+    ]
+
+
+def _parts(results: Results) -> Iterator[Part]:
+    own = {id(row): alike for alike in alikes(results) for row in alike.rows}
+    for row in results.rows(JOULE_WORK):
+        yield from parts(own[id(row)], row)
+
+
+_OF: Final = ColumnsOf[Part]()
+_BY_NAME: Final = {column.name: column for column in JOULE_WORK.columns}
+
+
+def _carried(*names: str) -> tuple[Column[Part], ...]:
+    return tuple(_OF.carried(_BY_NAME[name], lambda one: one.row) for name in names)
+
+
+_COLUMNS: Final = (
+    *_carried("run_id", "phase", "board", "model", "engine", "gpus", "simulated"),
+    *_carried(*(column.name for column in LABELS)),
+    _OF.text(
+        "part",
+        "part",
+        "`idle`: at rest, measured. `weights read`, `keys and values`, `arithmetic`, "
+        "`communication`: by the costs of table joule_costs; two in one where the runs do not tell "
+        "them apart. `not explained`: what no cost reaches; below 0 where they reach too far. "
+        "`beyond rest`: where there are no costs. Parts of a phase sum to its energy.",
+        lambda one: one.name,
+        reason="reason",
+    ),
+    _OF.number(
+        "part_energy_j",
+        "energy",
+        "J",
+        "What the part took.",
+        lambda one: one.joules,
+        interval=("part_energy_j_low", "part_energy_j_high"),
+        reason="reason",
+    ),
+    _OF.number(
+        "part_energy_j_low",
+        "energy from",
+        "J",
+        "Lower end of its 95 % interval: of `idle` by the sensors, of the others by drawing the "
+        "runs again; empty for what is left over.",
+        lambda one: one.low,
+        shown=False,
+    ),
+    _OF.number(
+        "part_energy_j_high",
+        "energy to",
+        "J",
+        "Upper end of the same.",
+        lambda one: one.high,
+        shown=False,
+    ),
+    _OF.share(
+        "part_share", "share", "part_energy_j over the phase's energy.", lambda one: one.share
+    ),
+    _OF.text("sentence", "in words", "The whole phase, with its first part.", lambda o: o.sentence),
+    _OF.reason(lambda one: one.reason),
+)
+
+JOULES: Final = TableKind(
+    name="joules",
+    title="Where a joule goes",
+    columns=_COLUMNS,
+    of_results=_parts,
+    section="joules",
+    heading="Where a joule goes",
+    text="The energy of each run and phase in parts that sum to it. At rest is measured; what work "
+    "took is attributed by costs that all runs of the same boards and engine tell together, and "
+    "what these do not reach is not explained.",
+)
+"""One row a run, phase and part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one term costs on the same boards, with the same engine and format."""
+
+    alike: Alike
+    """Where it is from."""
+    term: str
+    """One of `TERMS`."""
+
+    @property
+    def costs(self) -> Costs | None:
+        """The costs, when there are any."""
+        return self.alike.costs if isinstance(self.alike.costs, Costs) else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no cost of this term alone."""
+        if isinstance(self.alike.costs, str):
+            return self.alike.costs
+        if self.term not in self.alike.costs.terms:
+            return "no run of these had any of it"
+        if with_it := self.together:
+            return f"the runs do not tell it apart from {with_it}"
+        return None
+
+    @property
+    def together(self) -> str | None:
+        """What it is told together with; None when alone."""
+        if self.costs is None or self.term not in self.costs.terms:
+            return None
+        others = [WORDS[term] for term in self.costs.group_of(self.term) if term != self.term]
+        return " and ".join(others) or None
+
+    def pico(self, place: int) -> float | None:
+        """Picojoules a unit, and its ends, by their place."""
+        if self.reason is not None or self.costs is None:
+            return None
+        value = self.costs.cost(self.term)[place]
+        return None if value is None else value * _PICO
+
+    def of_fit(self, name: str) -> int | float | None:
+        """A number of the whole fit; None without one."""
+        found: int | float | None = None if self.costs is None else getattr(self.costs, name)
+        return found
+
+    @property
+    def sentence(self) -> str | None:
+        """The finding, for people."""
+        value, low, high = (self.pico(place) for place in range(3))
+        if value is None or self.costs is None:
+            return None
+        unit = "an operation" if self.term == "flop" else "a byte"
+        ends = "" if low is None or high is None else f" ({low:.3g} to {high:.3g})"
+        simulated = " The GPUs are simulated." if self.alike.first["simulated"] else ""
+        return (
+            f"{WORDS[self.term].capitalize()}: {value:.3g} pJ {unit}{ends}, all that comes with it "
+            f"included, by {self.costs.runs} runs.{simulated}"
+        )
+
+
+def _costs(results: Results) -> Iterator[Cost]:
+    for alike in alikes(results):
+        for term in TERMS:
+            yield Cost(alike=alike, term=term)
+
+
+_COST: Final = ColumnsOf[Cost]()
+
+_COST_COLUMNS: Final = (
+    *(_COST.carried(_BY_NAME[name], lambda one: one.alike.first) for name in _ALIKE),
+    _COST.text("part", "part", "What the cost is of.", lambda one: WORDS[one.term]),
+    _COST.text(
+        "cost_unit",
+        "of",
+        "What it is a cost of: `byte`, or `flop`, an operation of which a multiply-add is two.",
+        lambda one: "flop" if one.term == "flop" else "byte",
+    ),
+    _COST.number(
+        "cost_pj",
+        "cost",
+        "pJ",
+        "Energy beyond rest for each, by non-negative least squares over the fitted phases of "
+        "joule_work, each divided by its own energy. It has all that comes with it: caches, "
+        "leakage at work, the host's pace.",
+        lambda one: one.pico(0),
+        interval=("cost_pj_low", "cost_pj_high"),
+        reason="reason",
+    ),
+    _COST.number(
+        "cost_pj_low",
+        "cost from",
+        "pJ",
+        "Lower end of its 95 % interval, by drawing the runs again.",
+        lambda one: one.pico(1),
+    ),
+    _COST.number("cost_pj_high", "cost to", "pJ", "Upper end of it.", lambda one: one.pico(2)),
+    _COST.text(
+        "together_with",
+        "together with",
+        "What the runs do not tell it apart from: then only the sum of what both took is told.",
+        lambda one: one.together,
+    ),
+    _COST.count("runs", "runs", "Runs that it rests on.", lambda one: one.of_fit("runs")),
+    _COST.count("phases", "phases", "Of them.", lambda one: one.of_fit("observations")),
+    _COST.share(
+        "explained_share",
+        "explained",
+        "Energy that all costs together attribute, over all energy beyond rest.",
+        lambda one: one.of_fit("explained"),
+    ),
+    _COST.share(
+        "not_explained_share",
+        "scatter",
+        "Root mean square of what is not explained of each phase, as a share of its own energy "
+        "beyond rest.",
+        lambda one: one.of_fit("spread"),
+    ),
+    _COST.number(
+        "published_cost_pj",
+        "published",
+        "pJ",
+        "What others published of such a part, of the part alone: beside it, never used.",
+        lambda one: PUBLISHED[one.term].cost_pj if one.term in PUBLISHED else None,
+        shown_with="published_cost_pj",
+    ),
+    _COST.text(
+        "published_source",
+        "published by",
+        "Where that is from.",
+        lambda one: PUBLISHED[one.term].source if one.term in PUBLISHED else None,
+        shown=False,
+    ),
+    _COST.text("sentence", "in words", "The cost as a sentence.", lambda one: one.sentence),
+    _COST.reason(lambda one: one.reason),
+)
+
+JOULE_COSTS: Final = TableKind(
+    name="joule_costs",
+    title="What a byte and an operation cost",
+    columns=_COST_COLUMNS,
+    of_results=_costs,
+    section="joules",
+    heading="What a byte and an operation cost",
+    text="By all runs of the same boards, engine and number format together. Published costs stand "
+    "beside, and are of the part alone.",
+)
+"""One row a part, for each kind of boards, engine and number format."""

@@ -1,0 +1,73 @@
+"""Prompt texts: what a run was asked, read again from its prompts file, and how complex that is.
+
+The record has no ids of prompts, so a text's entropy is of its bytes: Shannon's, of how often each
+byte occurs in that text alone, in bits a byte. A text that was cut to its first tokens counts
+whole. Compressed size is left out: libraries of compression differ from machine to machine, and a
+table must come out the same everywhere.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from analysis.runs.sealed_runs import Run
+from analysis.runs.series import FloatArray, IntArray
+
+# The key of a line's text in every file that was ever written, the first that is there.
+_TEXT_KEYS: Final = ("prompt", "text")
+
+
+def entropy_bits(values: IntArray) -> float:
+    """Shannon entropy of how often each value occurs, in bits a value; 0 of none."""
+    _, counts = np.unique(values, return_counts=True)
+    if not len(counts):
+        return 0.0
+    shares = counts / counts.sum()
+    return max(0.0, float(-(shares * np.log2(shares)).sum()))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PromptTexts:
+    """Each prompt of a run, by its line."""
+
+    bytes_of: IntArray
+    """Length of each text in UTF-8; shape (prompts,)."""
+    bits_of: FloatArray
+    """Entropy of each one's bytes, in bits a byte; shape (prompts,)."""
+
+
+def prompt_texts(run: Run) -> PromptTexts | str:
+    """What a run was asked, or why that is not known."""
+    sha256 = run.launch.get("prompts_sha256")
+    if not isinstance(sha256, str):
+        return "launch.json names no prompts file"
+    path = run.paths.prompts(sha256)
+    if not path.is_file():
+        return "the prompts file is not in the results folder"
+    source = run.files.source(path)
+    data = source.read_bytes() if isinstance(source, Path) else source.to_pybytes()
+    texts = [text.encode() for text in _texts(data)]
+    arrays = [np.frombuffer(text, dtype=np.uint8).astype(np.int64) for text in texts]
+    return PromptTexts(
+        bytes_of=np.array([len(text) for text in texts], dtype=np.int64),
+        bits_of=np.array([entropy_bits(array) for array in arrays], dtype=np.float64),
+    )
+
+
+def _texts(data: bytes) -> Iterator[str]:
+    for number, line in enumerate(data.decode(errors="replace").splitlines()):
+        content = json.loads(line) if line.strip() else None
+        found = (
+            next((content[key] for key in _TEXT_KEYS if key in content), None)
+            if isinstance(content, dict)
+            else None
+        )
+        if not isinstance(found, str):
+            raise ValueError(
+                f"line {number + 1} of the prompts file must have a text, but has none"
+            )
+        yield found
