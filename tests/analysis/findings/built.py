@@ -1,0 +1,32 @@
+"""Grid points of known time and energy, for the findings' tests."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from analysis.runs.sealed_runs import load
+from analysis.tables.table import Tables
+from analysis.workbook.build import build_tables
+from tests.support.records import Plan, build_run
+
+REAL: Mapping[str, Any] = {"gpu": "h200", "dtype": "fp16"}
+H200 = {"name": "NVIDIA H200", "kind": "h200"}
+# Repeats that scatter by half a per cent and less.
+SPREAD_S = (0.0, 0.004, -0.004)
+
+
+def point(decode_s: float, **spec: Any) -> Plan:
+    """One run on H200s; all work is at 200 W + 100 W x rank."""
+    return Plan(spec={**REAL, **spec}, gpu=H200, decode_s=decode_s)
+
+
+def repeated(decode_s: float, repeats: int = 3, **spec: Any) -> list[Plan]:
+    """Repeats of one point whose decode differs by some milliseconds."""
+    return [point(decode_s + SPREAD_S[repeat], repeat=repeat, **spec) for repeat in range(repeats)]
+
+
+def tables_of(results: Path, *plans: Plan) -> Tables:
+    """All tables of these runs."""
+    for plan in plans:
+        build_run(results, plan)
+    return build_tables(load(results))
