@@ -28,6 +28,9 @@ LEAST_RUNS: Final = 5
 # dependent moderately to strongly.
 MOST_CONDITION: Final = 30.0
 """Condition number above which two terms are told together."""
+MOST_TRADED: Final = 0.9
+"""Two terms are told together as well where, drawing by drawing, what one is taken to cost rises as
+the other's falls with a correlation beyond this: then their sum is known, and neither."""
 RESAMPLES: Final = 499
 """How often the runs are drawn again."""
 SEED: Final = 20231003
@@ -120,11 +123,12 @@ def fit(observations: Sequence[Observation]) -> Costs | str:
     design = amounts / dynamic[:, np.newaxis]
     cost = _solve(design)
     fitted = amounts @ cost
+    drawn = _drawn(design, [one.run_id for one in observations])
     return Costs(
         terms=terms,
         cost_j=cost,
-        drawn_j=_drawn(design, [one.run_id for one in observations]),
-        groups=_groups(terms, design),
+        drawn_j=drawn,
+        groups=_groups(terms, design, drawn),
         runs=len(runs),
         observations=len(observations),
         explained=float(fitted.sum() / dynamic.sum()),
@@ -155,21 +159,41 @@ def _drawn(design: Floats, run_ids: Sequence[str]) -> Floats:
     return np.array(found).reshape(len(found), design.shape[1])
 
 
-def _groups(terms: Sequence[str], design: Floats) -> tuple[tuple[str, ...], ...]:
+def _groups(terms: Sequence[str], design: Floats, drawn: Floats) -> tuple[tuple[str, ...], ...]:
     """Terms joined, the most alike first, until what is left is told apart."""
-    columns = design / np.linalg.norm(design, axis=0)
+    lengths = np.linalg.norm(design, axis=0)
+    columns, taken = design / lengths, drawn * lengths
     groups: list[tuple[str, ...]] = [(term,) for term in terms]
-    while len(groups) > 1 and _condition(columns) > MOST_CONDITION:
-        pairs = itertools.combinations(range(len(groups)), 2)
-        one, other = max(pairs, key=lambda pair: float(columns[:, pair[0]] @ columns[:, pair[1]]))
-        joined = columns[:, one] + columns[:, other]
+    while len(groups) > 1:
+        pairs = list(itertools.combinations(range(len(groups)), 2))
+        alike = max(pairs, key=lambda pair: float(columns[:, pair[0]] @ columns[:, pair[1]]))
+        traded = min(pairs, key=lambda pair: _correlation(taken, *pair))
+        if _condition(columns) > MOST_CONDITION:
+            one, other = alike
+        elif _correlation(taken, *traded) < -MOST_TRADED:
+            one, other = traded
+        else:
+            break
         kept = [index for index in range(len(groups)) if index not in (one, other)]
         groups = [*(groups[index] for index in kept), (*groups[one], *groups[other])]
-        columns = np.column_stack([*(columns[:, index] for index in kept), joined])
+        columns, taken = (_joined(each, kept, one, other) for each in (columns, taken))
         columns = columns / np.linalg.norm(columns, axis=0)
     order = {term: place for place, term in enumerate(terms)}
     sorted_groups = [tuple(sorted(group, key=order.__getitem__)) for group in groups]
     return tuple(sorted(sorted_groups, key=lambda group: order[group[0]]))
+
+
+def _joined(columns: Floats, kept: Sequence[int], one: int, other: int) -> Floats:
+    return np.column_stack([*(columns[:, at] for at in kept), columns[:, one] + columns[:, other]])
+
+
+def _correlation(taken: Floats, one: int, other: int) -> float:
+    """Of two columns of what was drawn; 0 where one does not vary."""
+    own = taken[:, [one, other]]
+    # What varies by rounding alone does not vary.
+    if len(own) < 2 or (np.ptp(own, axis=0) <= 1e-9 * np.abs(own).max(axis=0)).any():  # noqa: PLR2004
+        return 0.0
+    return float(np.corrcoef(own, rowvar=False)[0, 1])
 
 
 def _condition(columns: Floats) -> float:

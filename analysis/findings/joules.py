@@ -154,7 +154,10 @@ def parts(alike: Alike, row: Row) -> list[Part]:
 
 
 def _told(found: list[Part], row: Row) -> list[Part]:
-    shares = ", ".join(f"{part.share:.0%} {part.name}" for part in found if part.share is not None)
+    # A share that rounds to nothing from below would stand there as -0 %.
+    shares = ", ".join(
+        f"{round(100 * part.share) or 0} % {part.name}" for part in found if part.share is not None
+    )
     simulated = " (simulated)" if row["simulated"] else ""
     first = found[0]
     sentence = f"Of {real(row['energy_j']):.4g} J in {row['phase']}{simulated}: {shares}."

@@ -89,6 +89,15 @@ def test_what_rises_together_in_all_runs_is_told_as_one() -> None:
     assert costs.joules(costs.groups[0], amounts) == pytest.approx(together, rel=1e-6)
 
 
+def test_what_is_traded_from_drawing_to_drawing_is_told_as_one() -> None:
+    generator = np.random.default_rng(4)
+    nearly = [(w, w * generator.uniform(0.4, 0.6), f, s) for w, _, f, s in spread(24)]
+    costs = fit(observed(nearly, noise=0.05))
+    assert isinstance(costs, Costs)
+    assert costs.group_of("kv_bytes") == ("weight_bytes", "kv_bytes")
+    assert costs.group_of("flop") == ("flop",)
+
+
 def test_few_runs_tell_no_costs() -> None:
     assert fit(observed(spread(8))) == ("4 runs of these boards and engine, and costs need 5")
 
