@@ -6,10 +6,10 @@
 - `delay`: energy times time, of a token and of a pass, for each grid point.
 - `estimate`: a mean over repeats with its interval, and what two of them say of one another.
 - `goodput`: what a joule gives where only answers in time count.
+- `joule_costs`: what a byte and an operation cost, beside what others published.
 - `joule_fit`: what a byte and an operation cost, from all runs of the same boards and engine.
 - `joule_work`: what each phase of a run took, moved and computed: what a ledger is made from.
-- `joules`: where a joule goes: the ledger of each run and phase, and what a byte and a flop
-  cost.
+- `joules`: where a joule goes: the ledger of each run and phase.
 - `pareto`: which grid points of the same work nothing beats in both time and energy.
 - `point_columns`: the columns that say in every finding which work and which choice it is of.
 - `prompt_texts`: what a run was asked, read again from its prompts file, and how complex that

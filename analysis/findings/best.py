@@ -177,7 +177,9 @@ _COLUMNS: Final = (
         "How much longer than the fastest point a token may take, as a share.",
         lambda one: one.slower,
     ),
-    *choice_columns(_OF, lambda one: one.work, lambda one: one.point),
+    *choice_columns(
+        _OF, lambda one: one.work, lambda one: one.point, lambda one: [one.fastest.point]
+    ),
     *interval_columns(
         _OF,
         "time_per_token_s",

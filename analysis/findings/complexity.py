@@ -266,7 +266,7 @@ _COLUMNS: Final = (
     _OF.text("board", "board", "Product of the working GPUs.", _board),
     *(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec) for name in _NAMED),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     _OF.count(
         "batches",
         "batches",

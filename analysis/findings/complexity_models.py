@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analysis.findings.complexity import COMPLEXITY
 from analysis.findings.works import real
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
-from analysis.tables.labels import LABELS
+from analysis.tables.labels import pooled_label_columns
 from analysis.tables.table import Results, TableKind
 
 Floats = NDArray[np.float64]
@@ -296,23 +296,9 @@ def _carried(*names: str) -> tuple[Column[TermRow], ...]:
     return tuple(_OF.carried(_BY_NAME[name], lambda one: one.of.family.first) for name in names)
 
 
-def _pooled(name: str, rows: Sequence[Row]) -> Cell:
-    cells = [row[name] for row in rows]
-    return True if any(cells) else (None if None in cells else False)
-
-
 _COLUMNS: Final = (
     *_carried(*(name for name in _ALIKE if name != "random_weights")),
-    *(
-        _OF.flag(
-            column.name,
-            column.label,
-            column.meaning,
-            lambda one, _name=column.name: _pooled(_name, one.of.family.rows),  # type: ignore[misc]
-            shown=column.shown,
-        )
-        for column in LABELS
-    ),
+    *pooled_label_columns(_OF, lambda one, label: [row[label.name] for row in one.of.family.rows]),
     _OF.text(
         "datasets", "datasets", "What its runs were asked.", lambda one: one.of.family.datasets
     ),

@@ -179,7 +179,12 @@ def ranked(work: Work) -> list[Ranked]:
 _OF: Final = ColumnsOf[Ranked]()
 
 _COLUMNS: Final = (
-    *choice_columns(_OF, lambda one: one.of.work, lambda one: one.of.point),
+    *choice_columns(
+        _OF,
+        lambda one: one.of.work,
+        lambda one: one.of.point,
+        lambda one: [] if one.least is None else [one.least.point],
+    ),
     *interval_columns(
         _OF,
         "energy_delay_per_token_js",

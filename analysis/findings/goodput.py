@@ -144,7 +144,7 @@ _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),
     *(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec) for name in _NAMED),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     _OF.number(
         "first_token_limit_s",
         "first token within",

@@ -193,7 +193,7 @@ def _correlation(taken: Floats, one: int, other: int) -> float:
     # What varies by rounding alone does not vary.
     if len(own) < 2 or (np.ptp(own, axis=0) <= 1e-9 * np.abs(own).max(axis=0)).any():  # noqa: PLR2004
         return 0.0
-    return float(np.corrcoef(own, rowvar=False)[0, 1])
+    return float(np.asarray(np.corrcoef(own, rowvar=False))[0, 1])
 
 
 def _condition(columns: Floats) -> float:

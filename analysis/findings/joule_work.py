@@ -247,7 +247,7 @@ _COLUMNS: Final = (
     _OF.text("board", "board", "Product of the working GPUs.", lambda one: one.board),
     *(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec) for name in _NAMED),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of.run),
+    *label_columns(_OF, lambda one: one.of),
     _OF.number("seconds", "time", "s", "Its time, mean over ranks.", lambda one: one.seconds),
     *_OF.uncertain(
         "energy_j",

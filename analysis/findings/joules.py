@@ -1,4 +1,4 @@
-"""Joules: where a joule goes: the ledger of each run and phase, and what a byte and a flop cost.
+"""Joules: where a joule goes: the ledger of each run and phase.
 
 At rest is measured in the run's own idle phase. What is beyond it is attributed by the costs that
 all runs of the same boards, engine and number format tell (`joule_fit`); what those do not reach
@@ -30,36 +30,8 @@ NOT_EXPLAINED: Final = "not explained"
 """Part: what no cost reaches."""
 BEYOND_REST: Final = "beyond rest"
 """Part: all that is not at rest, where there are no costs."""
-# What runs must have in common to tell costs together.
-_ALIKE: Final = ("board", "engine", "dtype", "simulated")
-_PICO: Final = 1e12
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """What others published of such a cost; never used here."""
-
-    cost_pj: float
-    """Picojoules a unit."""
-    source: str
-    """Where it is from, and of what."""
-
-
-_HBM: Final = Published(
-    cost_pj=31.4,
-    source="3.92 pJ/bit: HBM2 by O'Connor et al., Fine-Grained DRAM, MICRO-50 (2017), "
-    "doi:10.1145/3123939.3124545; the memory alone",
-)
-PUBLISHED: Final = {
-    "weight_bytes": _HBM,
-    "kv_bytes": _HBM,
-    "flop": Published(
-        cost_pj=0.86,
-        source="110 pJ for 128 operations: V100's HMMA by Dally, Keckler and Kirk, Evolution of "
-        "the GPU, IEEE Micro 41(6) (2021); the arithmetic alone",
-    ),
-}
-"""By term; of the links none is known here."""
+ALIKE: Final = ("board", "engine", "dtype", "simulated")
+"""What runs must have in common to tell costs together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +53,7 @@ def alikes(results: Results) -> list[Alike]:
     """All rows by what they have in common, in the order of the runs."""
     found: dict[tuple[Cell, ...], list[Row]] = {}
     for row in results.rows(JOULE_WORK):
-        found.setdefault(tuple(row[name] for name in _ALIKE), []).append(row)
+        found.setdefault(tuple(row[name] for name in ALIKE), []).append(row)
     return [Alike(rows=tuple(rows), costs=fit(_observations(rows))) for rows in found.values()]
 
 
@@ -246,152 +218,3 @@ JOULES: Final = TableKind(
     "what these do not reach is not explained.",
 )
 """One row a run, phase and part."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What one term costs on the same boards, with the same engine and format."""
-
-    alike: Alike
-    """Where it is from."""
-    term: str
-    """One of `TERMS`."""
-
-    @property
-    def costs(self) -> Costs | None:
-        """The costs, when there are any."""
-        return self.alike.costs if isinstance(self.alike.costs, Costs) else None
-
-    @property
-    def reason(self) -> str | None:
-        """Why there is no cost of this term alone."""
-        if isinstance(self.alike.costs, str):
-            return self.alike.costs
-        if self.term not in self.alike.costs.terms:
-            return "no run of these had any of it"
-        if with_it := self.together:
-            return f"the runs do not tell it apart from {with_it}"
-        return None
-
-    @property
-    def together(self) -> str | None:
-        """What it is told together with; None when alone."""
-        if self.costs is None or self.term not in self.costs.terms:
-            return None
-        others = [WORDS[term] for term in self.costs.group_of(self.term) if term != self.term]
-        return " and ".join(others) or None
-
-    def pico(self, place: int) -> float | None:
-        """Picojoules a unit, and its ends, by their place."""
-        if self.reason is not None or self.costs is None:
-            return None
-        value = self.costs.cost(self.term)[place]
-        return None if value is None else value * _PICO
-
-    def of_fit(self, name: str) -> int | float | None:
-        """A number of the whole fit; None without one."""
-        found: int | float | None = None if self.costs is None else getattr(self.costs, name)
-        return found
-
-    @property
-    def sentence(self) -> str | None:
-        """The finding, for people."""
-        value, low, high = (self.pico(place) for place in range(3))
-        if value is None or self.costs is None:
-            return None
-        unit = "an operation" if self.term == "flop" else "a byte"
-        ends = "" if low is None or high is None else f" ({low:.3g} to {high:.3g})"
-        simulated = " The GPUs are simulated." if self.alike.first["simulated"] else ""
-        return (
-            f"{WORDS[self.term].capitalize()}: {value:.3g} pJ {unit}{ends}, all that comes with it "
-            f"included, by {self.costs.runs} runs.{simulated}"
-        )
-
-
-def _costs(results: Results) -> Iterator[Cost]:
-    for alike in alikes(results):
-        for term in TERMS:
-            yield Cost(alike=alike, term=term)
-
-
-_COST: Final = ColumnsOf[Cost]()
-
-_COST_COLUMNS: Final = (
-    *(_COST.carried(_BY_NAME[name], lambda one: one.alike.first) for name in _ALIKE),
-    _COST.text("part", "part", "What the cost is of.", lambda one: WORDS[one.term]),
-    _COST.text(
-        "cost_unit",
-        "of",
-        "What it is a cost of: `byte`, or `flop`, an operation of which a multiply-add is two.",
-        lambda one: "flop" if one.term == "flop" else "byte",
-    ),
-    _COST.number(
-        "cost_pj",
-        "cost",
-        "pJ",
-        "Energy beyond rest for each, by non-negative least squares over the fitted phases of "
-        "joule_work, each divided by its own energy. It has all that comes with it: caches, "
-        "leakage at work, the host's pace.",
-        lambda one: one.pico(0),
-        interval=("cost_pj_low", "cost_pj_high"),
-        reason="reason",
-    ),
-    _COST.number(
-        "cost_pj_low",
-        "cost from",
-        "pJ",
-        "Lower end of its 95 % interval, by drawing the runs again.",
-        lambda one: one.pico(1),
-    ),
-    _COST.number("cost_pj_high", "cost to", "pJ", "Upper end of it.", lambda one: one.pico(2)),
-    _COST.text(
-        "together_with",
-        "together with",
-        "What the runs do not tell it apart from: then only the sum of what both took is told.",
-        lambda one: one.together,
-    ),
-    _COST.count("runs", "runs", "Runs that it rests on.", lambda one: one.of_fit("runs")),
-    _COST.count("phases", "phases", "Of them.", lambda one: one.of_fit("observations")),
-    _COST.share(
-        "explained_share",
-        "explained",
-        "Energy that all costs together attribute, over all energy beyond rest.",
-        lambda one: one.of_fit("explained"),
-    ),
-    _COST.share(
-        "not_explained_share",
-        "scatter",
-        "Root mean square of what is not explained of each phase, as a share of its own energy "
-        "beyond rest.",
-        lambda one: one.of_fit("spread"),
-    ),
-    _COST.number(
-        "published_cost_pj",
-        "published",
-        "pJ",
-        "What others published of such a part, of the part alone: beside it, never used.",
-        lambda one: PUBLISHED[one.term].cost_pj if one.term in PUBLISHED else None,
-        shown_with="published_cost_pj",
-    ),
-    _COST.text(
-        "published_source",
-        "published by",
-        "Where that is from.",
-        lambda one: PUBLISHED[one.term].source if one.term in PUBLISHED else None,
-        shown=False,
-    ),
-    _COST.text("sentence", "in words", "The cost as a sentence.", lambda one: one.sentence),
-    _COST.reason(lambda one: one.reason),
-)
-
-JOULE_COSTS: Final = TableKind(
-    name="joule_costs",
-    title="What a byte and an operation cost",
-    columns=_COST_COLUMNS,
-    of_results=_costs,
-    section="joules",
-    heading="What a byte and an operation cost",
-    text="By all runs of the same boards, engine and number format together. Published costs stand "
-    "beside, and are of the part alone.",
-)
-"""One row a part, for each kind of boards, engine and number format."""

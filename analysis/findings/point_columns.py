@@ -1,13 +1,13 @@
 """Point columns: the columns that say in every finding which work and which choice it is of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from analysis.findings.estimate import Estimate
 from analysis.findings.works import Point, Work
 from analysis.tables.column import Column, ColumnsOf
 from analysis.tables.contrast import point_columns
-from analysis.tables.labels import LABELS
+from analysis.tables.labels import pooled_label_columns
 
 T = TypeVar("T")
 
@@ -19,9 +19,15 @@ _FIRST: Final = (
 
 
 def choice_columns(
-    of: ColumnsOf[T], work: Callable[[T], Work], point: Callable[[T], Point]
+    of: ColumnsOf[T],
+    work: Callable[[T], Work],
+    point: Callable[[T], Point],
+    beside: Callable[[T], Iterable[Point]] = lambda _: (),
 ) -> tuple[Column[T], ...]:
-    """Work, board, all that tells points apart, labels and repeats."""
+    """Work, board, all that tells points apart, labels and repeats.
+
+    `beside` are other points that a row's numbers are of: their labels stand in it too.
+    """
     return (
         of.text("work", "work", "What was done, the same in all of its rows.", _name_of(work)),
         of.text(
@@ -32,7 +38,12 @@ def choice_columns(
         ),
         *point_columns(of, lambda one: point(one).group, _FIRST),
         of.simulated(lambda one: point(one).simulated),
-        *(of.carried(column, lambda one: point(one).group) for column in LABELS),
+        *pooled_label_columns(
+            of,
+            lambda one, label: [
+                each.group[label.name] for each in dict.fromkeys((point(one), *beside(one)))
+            ],
+        ),
         of.count("n", "repeats", "Sealed runs of the point.", lambda one: len(point(one).runs)),
     )
 

@@ -39,7 +39,12 @@ def _residual_reason(one: Scaled) -> str | None:
 
 
 _POINT_COLUMNS: Final = (
-    *choice_columns(_POINT, lambda one: one.of.work, lambda one: one.of.point),
+    *choice_columns(
+        _POINT,
+        lambda one: one.of.work,
+        lambda one: one.of.point,
+        lambda one: [one.family.fewest.point],
+    ),
     *interval_columns(
         _POINT,
         "time_per_token_s",
@@ -139,7 +144,12 @@ def _law_sentence(one: Family) -> str:
 
 
 _LAW_COLUMNS: Final = (
-    *choice_columns(_LAW, lambda one: one.work, lambda one: one.fewest.point),
+    *choice_columns(
+        _LAW,
+        lambda one: one.work,
+        lambda one: one.fewest.point,
+        lambda one: [each.point for each in one.points],
+    ),
     _LAW.text(
         "gpu_counts",
         "on GPUs",

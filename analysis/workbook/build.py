@@ -15,8 +15,9 @@ from analysis.findings.complexity import COMPLEXITY
 from analysis.findings.complexity_models import COMPLEXITY_MODELS
 from analysis.findings.delay import ENERGY_DELAY
 from analysis.findings.goodput import GOODPUT
+from analysis.findings.joule_costs import JOULE_COSTS
 from analysis.findings.joule_work import JOULE_WORK
-from analysis.findings.joules import JOULE_COSTS, JOULES
+from analysis.findings.joules import JOULES
 from analysis.findings.pareto import PARETO
 from analysis.findings.scaling_tables import SCALING, SCALING_LAWS
 from analysis.paper.beyond import BEYOND
