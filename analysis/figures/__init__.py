@@ -4,17 +4,24 @@
 - `batch_size`: the energy of a token against how many prompts are answered together.
 - `canvas`: how every figure looks, and how it becomes SVG that is the same every time.
 - `chart`: what a figure shows, told once, from which every renderer draws.
+- `choices`: what a bound of time saves, and energy times time.
+- `complexity`: energy of a response against what was asked and answered.
 - `draw_all`: what the tables say, drawn; a figure without data gives its reason instead.
 - `engines`: one grid point under each engine, bar beside bar.
+- `finding_marks`: rows of the findings as marks, with their intervals, sentences and labels.
 - `formats`: what fewer bits save, and what they cost the logits.
+- `goodput`: tokens of answers in time per joule, under each pair of bounds.
 - `interactive`: a chart as the data and layout of plotly, which the page draws.
+- `joules`: where the joules of each run went, in shares of its window.
 - `labels`: what tells points of a figure apart, and numbers as figures write them.
 - `palette`: colours of series, for light and for dark paper.
+- `pareto`: time against energy of points of the same work, and the front of them.
 - `phases`: the energy of each run, phase by phase.
 - `places`: where the bars of a panel stand, the same for every renderer.
 - `power`: the power of a run's GPUs over time, shaded by what rank 0 was doing.
 - `rendered`: a chart as the report takes it, as a picture and as a plot of its page.
 - `said`: a mark and its interval in words, for whoever points at it or prints its value.
+- `scaling`: what becomes of speed and energy on more GPUs, a line a family.
 - `sharding`: one model on more GPUs, one line an engine.
 - `static`: a chart on paper, by matplotlib: SVG and PDF that are the same every time.
 - `witnesses`: what each reading of a run's energy says, over what an outside meter says.

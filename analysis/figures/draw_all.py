@@ -7,11 +7,17 @@ from analysis.figures.bars import energy_per_token, throughput
 from analysis.figures.batch_size import energy_against_batch
 from analysis.figures.canvas import DrawnFigure
 from analysis.figures.chart import Chart
+from analysis.figures.choices import energy_delay, energy_saved
+from analysis.figures.complexity import complexity
 from analysis.figures.engines import engines
 from analysis.figures.formats import formats
+from analysis.figures.goodput import goodput
+from analysis.figures.joules import where_joules_go
+from analysis.figures.pareto import time_against_energy
 from analysis.figures.phases import energy_by_phase
 from analysis.figures.power import power_over_time
 from analysis.figures.rendered import figure_of
+from analysis.figures.scaling import scaling
 from analysis.figures.sharding import sharding
 from analysis.figures.witnesses import witnesses
 from analysis.runs.sealed_runs import Loaded
@@ -22,6 +28,8 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(energy_per_token, throughput),
     *(power_over_time, energy_by_phase, energy_against_batch),
     *(engines, sharding, formats),
+    *(time_against_energy, energy_delay, energy_saved, scaling),
+    *(complexity, where_joules_go, goodput),
     witnesses,
 )
 """Every figure, in the report's order: one that stands here is drawn, written and shown."""

@@ -1,7 +1,7 @@
 """Joule costs: what a byte and an operation cost, beside what others published.
 
-A cost has all that comes with a byte or an operation: caches, leakage at work, the host's pace. What
-others published is of the part alone, from other boards: it stands beside, and is never used.
+A cost has all that comes with a byte or an operation: caches, leakage at work, the host's pace.
+What others published is of the part alone, from other boards: it stands beside, and is never used.
 """
 
 from collections.abc import Iterator

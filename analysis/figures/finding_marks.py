@@ -1,0 +1,71 @@
+"""Finding marks: rows of the findings as marks, with their intervals, sentences and labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from analysis.figures.chart import Mark
+from analysis.figures.labels import number_of
+from analysis.figures.marks import axes_among, axes_of, labels_of
+from analysis.tables.column import Row
+from analysis.tables.table import Tables
+
+MOST_PANELS: Final = 9
+"""Panels of one figure that are still read on paper; the table has all."""
+MOST_BARS: Final = 40
+"""Bars of one figure that are still read on paper; the table has all."""
+
+
+def finding_mark(row: Row, name: str, x: float, **more: Any) -> Mark:
+    """A number of a finding with the interval beside it; `x_name` gives that of the argument."""
+    value, low, high = row[name], row.get(f"{name}_low"), row.get(f"{name}_high")
+    known = value is not None and low is not None and high is not None
+    basis = row.get(f"{name}_interval_from")
+    interval = f"95 % by {basis}" if known and basis else "95 %" if known else ""
+    return Mark(
+        x=x,
+        y=None if value is None else number_of(value),
+        low=min(number_of(value), number_of(low)) if known else None,
+        high=max(number_of(value), number_of(high)) if known else None,
+        interval=interval,
+        labels=labels_of(row),
+        **more,
+    )
+
+
+def axes_by_row(tables: Tables, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """What the page can filter each row by."""
+    columns = axes_among(tables)
+    return [axes_of(row, columns) for row in rows]
+
+
+def runs_by_id(tables: Tables) -> Mapping[str, Row]:
+    """Rows of runs, which have all settings, by the run."""
+    return {str(row["run_id"]): row for row in tables.runs.rows}
+
+
+def cut(found: Sequence[Any], most: int, what: str) -> str:
+    """What a caption says where a figure has the first of many alone; empty where it has all."""
+    return (
+        ""
+        if len(found) <= most
+        else f" The first {most} of {len(found)} {what}; the table has all."
+    )
+
+
+def brief(row: Row) -> str:
+    """A point in two lines: what was chosen, and for what work."""
+    cap, clock = row.get("power_cap_w"), row.get("sm_clock_mhz")
+    chosen = (
+        f"{row['model']} {row['engine']}",
+        f"{row['gpus']} x {row['gpu']}",
+        f"batch {row['batch_size']}",
+        *((str(row["quantization"]),) if row["quantization"] != "none" else ()),
+        *(() if cap is None else (f"{number_of(cap):g} W",)),
+        *(() if clock is None else (f"{number_of(clock):g} MHz",)),
+    )
+    return f"{', '.join(chosen)}\n{brief_work(row)}"
+
+
+def brief_work(row: Row) -> str:
+    """A work in one line: what was asked, and at which lengths."""
+    return f"{row['dataset']}, {row['max_prompt_len']} + {row['max_gen_len']} tokens"
