@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from analysis.findings.estimate import Estimate, below, ratio
+from analysis.findings.estimate import Ranged, below, ratio
 from analysis.findings.pareto import Placed, placed
 from analysis.findings.point_columns import choice_columns, interval_columns
-from analysis.findings.works import SEVERAL, Point, Work, works
+from analysis.findings.works import SEVERAL, Work, WorkPoint, works
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import Results, TableKind
 
@@ -50,22 +50,22 @@ class Best:
         return self.of.work
 
     @property
-    def point(self) -> Point:
+    def point(self) -> WorkPoint:
         """The point."""
         return self.of.point
 
     @cached_property
-    def slowdown(self) -> Estimate | None:
+    def slowdown(self) -> Ranged | None:
         """Its time over that of the fastest, less 1."""
         return _less_one(_ratio(self.of.time, self.fastest.time))
 
     @cached_property
-    def saved(self) -> Estimate | None:
+    def saved(self) -> Ranged | None:
         """Energy that it saves, as a share of that of the fastest."""
         over = _ratio(self.of.energy, self.fastest.energy)
         if over is None:
             return None
-        return Estimate(
+        return Ranged(
             value=1.0 - over.value,
             low=None if over.high is None else 1.0 - over.high,
             high=None if over.low is None else 1.0 - over.low,
@@ -127,14 +127,14 @@ class Best:
         return None if self.saved is None or self.saved.low is not None else self.saved.basis
 
 
-def _ratio(one: Estimate | None, base: Estimate | None) -> Estimate | None:
+def _ratio(one: Ranged | None, base: Ranged | None) -> Ranged | None:
     return None if one is None or base is None else ratio(one, base)
 
 
-def _less_one(over: Estimate | None) -> Estimate | None:
+def _less_one(over: Ranged | None) -> Ranged | None:
     if over is None:
         return None
-    return Estimate(
+    return Ranged(
         value=over.value - 1.0,
         low=None if over.low is None else over.low - 1.0,
         high=None if over.high is None else over.high - 1.0,

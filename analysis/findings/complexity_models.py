@@ -76,7 +76,7 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Family:
+class PromptFamily:
     """Stretches of runs that differ in prompts and lengths alone."""
 
     rows: tuple[Row, ...]
@@ -102,7 +102,7 @@ class Family:
 class Fitted:
     """One regression of one family."""
 
-    family: Family
+    family: PromptFamily
     """What it is of."""
     outcome: str
     """One of `OUTCOMES`."""
@@ -379,7 +379,7 @@ def _terms(results: Results) -> Iterator[TermRow]:
     for row in results.rows(COMPLEXITY):
         found.setdefault(tuple(row[name] for name in _ALIKE), []).append(row)
     for rows in found.values():
-        for fitted in Family(rows=tuple(rows)).models():
+        for fitted in PromptFamily(rows=tuple(rows)).models():
             for term in TERMS:
                 yield TermRow(of=fitted, term=term)
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from analysis.findings.estimate import Estimate, below, ratio
+from analysis.findings.estimate import Ranged, below, ratio
 from analysis.findings.point_columns import choice_columns, interval_columns
 from analysis.findings.works import (
     SEVERAL,
-    Point,
     Value,
     Work,
+    WorkPoint,
     energy_per_token_j,
     energy_per_token_width_j,
     real,
@@ -83,25 +83,25 @@ class Delayed:
 
     work: Work
     """The work that it did."""
-    point: Point
+    point: WorkPoint
     """The point."""
 
-    def product(self, value: Value, width: Value) -> Estimate | None:
+    def product(self, value: Value, width: Value) -> Ranged | None:
         """One of the products with its interval."""
         return self.work.of(self.point, value, width, energy=True)
 
     @cached_property
-    def of_token(self) -> Estimate | None:
+    def of_token(self) -> Ranged | None:
         """J/token x s/token."""
         return self.product(token_product, token_product_width)
 
     @cached_property
-    def squared(self) -> Estimate | None:
+    def squared(self) -> Ranged | None:
         """J/token x (s/token)^2."""
         return self.product(token_product_squared, token_product_squared_width)
 
     @cached_property
-    def of_pass(self) -> Estimate | None:
+    def of_pass(self) -> Ranged | None:
         """J x s of one pass."""
         return self.product(pass_product, pass_product_width)
 
@@ -114,11 +114,11 @@ class Ranked:
     """The point."""
     least: Delayed | None
     """The one of the least product; None when fewer than two have one."""
-    others: tuple[Estimate, ...] = ()
+    others: tuple[Ranged, ...] = ()
     """The products of the other points."""
 
     @cached_property
-    def over_least(self) -> Estimate | None:
+    def over_least(self) -> Ranged | None:
         """Its product over the least."""
         if self.least is None or self.of.of_token is None or self.least.of_token is None:
             return None

@@ -32,7 +32,7 @@ NO_SCATTER: Final = "no point of these boards has repeats: the scatter is not kn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scatter:
+class PooledScatter:
     """How far runs of the same work lie apart, as the points with repeats show it."""
 
     relative: float
@@ -47,7 +47,7 @@ class Scatter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class Ranged:
     """A mean over repeats and where the true one lies with 95 %."""
 
     value: float
@@ -71,7 +71,7 @@ class Estimate:
         """Half of the interval, the longer one; None when there is none."""
         return None if self.relative is None else self.relative * self.value
 
-    def widened(self, gain: float | None) -> "Estimate":
+    def widened(self, gain: float | None) -> "Ranged":
         """The same with a limit of error in proportion, as a share, in quadrature."""
         if not gain or self.low is None or self.high is None:
             return self
@@ -84,7 +84,7 @@ class Estimate:
         )
 
 
-def pooled_scatter(points: Iterable[Sequence[float]]) -> Scatter | None:
+def pooled_scatter(points: Iterable[Sequence[float]]) -> PooledScatter | None:
     """The scatter of points' repeats together; None when none has two."""
     squares, degrees = 0.0, 0
     for values in points:
@@ -95,12 +95,14 @@ def pooled_scatter(points: Iterable[Sequence[float]]) -> Scatter | None:
             continue
         squares += math.fsum((value / mean - 1.0) ** 2 for value in values)
         degrees += len(values) - 1
-    return Scatter(relative=math.sqrt(squares / degrees), degrees=degrees) if degrees else None
+    return (
+        PooledScatter(relative=math.sqrt(squares / degrees), degrees=degrees) if degrees else None
+    )
 
 
 def estimate(
-    values: Sequence[float], widths: Sequence[float | None] | None, scatter: Scatter | None
-) -> Estimate:
+    values: Sequence[float], widths: Sequence[float | None] | None, scatter: PooledScatter | None
+) -> Ranged:
     """The mean of a point's repeats.
 
     Args:
@@ -113,12 +115,12 @@ def estimate(
     sensor = width_of_mean(known) if known and len(known) == len(values) else 0.0
     interval = interval_by_rule(values, sensor)
     if interval.n >= _LEAST_OWN:
-        return Estimate(value=interval.mean, low=interval.low, high=interval.high, basis=BY_REPEATS)
+        return Ranged(value=interval.mean, low=interval.low, high=interval.high, basis=BY_REPEATS)
     if scatter is None:
-        return Estimate(value=interval.mean, low=None, high=None, basis=NO_SCATTER)
+        return Ranged(value=interval.mean, low=None, high=None, basis=NO_SCATTER)
     half = math.hypot(scatter.half * interval.mean / math.sqrt(interval.n), sensor)
     runs = "1 run" if interval.n == 1 else f"{interval.n} runs"
-    return Estimate(
+    return Ranged(
         value=interval.mean,
         low=interval.mean - half,
         high=interval.mean + half,
@@ -126,25 +128,25 @@ def estimate(
     )
 
 
-def below(one: Estimate, other: Estimate) -> bool:
+def below(one: Ranged, other: Ranged) -> bool:
     """Whether one is told to be less: its whole interval lies below the other's."""
     return one.high is not None and other.low is not None and one.high < other.low
 
 
-def ratio(one: Estimate, base: Estimate) -> Estimate | None:
+def ratio(one: Ranged, base: Ranged) -> Ranged | None:
     """One over another with its interval, relative halves in quadrature; None without a base."""
     if base.value <= 0 or one.value < 0:
         return None
     value = one.value / base.value
     if one is base:
-        return Estimate(value=1.0, low=1.0, high=1.0, basis="over itself")
+        return Ranged(value=1.0, low=1.0, high=1.0, basis="over itself")
     parts = [one.relative, base.relative]
     widths = [part for part in parts if part is not None]
     if len(widths) < len(parts):
         basis = one.basis if one.relative is None else base.basis
-        return Estimate(value=value, low=None, high=None, basis=basis)
+        return Ranged(value=value, low=None, high=None, basis=basis)
     half = math.hypot(*widths)
     basis = one.basis if one.basis == base.basis else f"{one.basis}; {base.basis}"
-    return Estimate(
+    return Ranged(
         value=value, low=value * math.exp(-half), high=value * math.exp(half), basis=basis
     )

@@ -20,7 +20,7 @@ _BY_NAME: Final = {column.name: column for column in JOULE_WORK.columns}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PublishedCost:
     """What others published of such a cost; never used here."""
 
     cost_pj: float
@@ -29,7 +29,7 @@ class Published:
     """Where it is from, and of what."""
 
 
-_HBM: Final = Published(
+_HBM: Final = PublishedCost(
     cost_pj=31.4,
     source="3.92 pJ/bit: HBM2 by O'Connor et al., Fine-Grained DRAM, MICRO-50 (2017), "
     "doi:10.1145/3123939.3124545; the memory alone",
@@ -37,7 +37,7 @@ _HBM: Final = Published(
 PUBLISHED: Final = {
     "weight_bytes": _HBM,
     "kv_bytes": _HBM,
-    "flop": Published(
+    "flop": PublishedCost(
         cost_pj=0.86,
         source="110 pJ for 128 operations: V100's HMMA by Dally, Keckler and Kirk, Evolution of "
         "the GPU, IEEE Micro 41(6) (2021); the arithmetic alone",

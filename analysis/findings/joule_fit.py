@@ -41,7 +41,7 @@ _ENDS: Final = (2.5, 97.5)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observation:
+class WorkedPhase:
     """One phase of one run."""
 
     run_id: str
@@ -109,7 +109,7 @@ class Costs:
         return self._by_term[term]
 
 
-def fit(observations: Sequence[Observation]) -> Costs | str:
+def fit(observations: Sequence[WorkedPhase]) -> Costs | str:
     """The costs that these phases tell, or why they tell none."""
     runs = sorted({one.run_id for one in observations})
     if len(runs) < LEAST_RUNS:

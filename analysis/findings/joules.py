@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.findings.joule_fit import TERMS, Costs, Observation, fit
+from analysis.findings.joule_fit import TERMS, Costs, WorkedPhase, fit
 from analysis.findings.joule_work import JOULE_WORK
 from analysis.findings.works import real
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
@@ -57,12 +57,12 @@ def alikes(results: Results) -> list[Alike]:
     return [Alike(rows=tuple(rows), costs=fit(_observations(rows))) for rows in found.values()]
 
 
-def _observations(rows: Sequence[Row]) -> list[Observation]:
+def _observations(rows: Sequence[Row]) -> list[WorkedPhase]:
     found = []
     for row in rows:
         dynamic, amounts = real(row["dynamic_energy_j"]), _amounts(row)
         if row["fitted"] and amounts is not None and dynamic is not None and dynamic > 0:
-            found.append(Observation(run_id=str(row["run_id"]), dynamic_j=dynamic, amounts=amounts))
+            found.append(WorkedPhase(run_id=str(row["run_id"]), dynamic_j=dynamic, amounts=amounts))
     return found
 
 
@@ -73,7 +73,7 @@ def _amounts(row: Row) -> dict[str, float] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class LedgerPart:
     """One part of one phase's energy."""
 
     row: Row
@@ -98,19 +98,19 @@ class Part:
         return self.joules / energy if self.joules is not None and energy else None
 
 
-def parts(alike: Alike, row: Row) -> list[Part]:
+def parts(alike: Alike, row: Row) -> list[LedgerPart]:
     """The parts of one phase; they sum to its energy."""
     energy, idle = real(row["energy_j"]), real(row["idle_energy_j"])
     if energy is None or idle is None:
         reason = row["energy_reason"] or row["idle_reason"]
-        return [Part(row=row, name=None, reason=str(reason))]
+        return [LedgerPart(row=row, name=None, reason=str(reason))]
     width = real(row["idle_energy_uncertainty_j"])
     ends = (None, None) if width is None else (idle - width, idle + width)
-    found = [Part(row=row, name=AT_REST, joules=idle, low=ends[0], high=ends[1])]
+    found = [LedgerPart(row=row, name=AT_REST, joules=idle, low=ends[0], high=ends[1])]
     amounts = _amounts(row)
     if isinstance(alike.costs, str) or amounts is None:
         reason = alike.costs if isinstance(alike.costs, str) else str(row["work_reason"])
-        found.append(Part(row=row, name=BEYOND_REST, joules=energy - idle, reason=reason))
+        found.append(LedgerPart(row=row, name=BEYOND_REST, joules=energy - idle, reason=reason))
         return _told(found, row)
     costs = alike.costs
     for group in costs.groups:
@@ -119,13 +119,13 @@ def parts(alike: Alike, row: Row) -> list[Part]:
         low, high = costs.ends_j(group, amounts) or (None, None)
         name = " and ".join(WORDS[term] for term in group)
         joules = costs.joules(group, amounts)
-        found.append(Part(row=row, name=name, joules=joules, low=low, high=high))
+        found.append(LedgerPart(row=row, name=name, joules=joules, low=low, high=high))
     left = energy - math.fsum(part.joules for part in found if part.joules is not None)
-    found.append(Part(row=row, name=NOT_EXPLAINED, joules=left))
+    found.append(LedgerPart(row=row, name=NOT_EXPLAINED, joules=left))
     return _told(found, row)
 
 
-def _told(found: list[Part], row: Row) -> list[Part]:
+def _told(found: list[LedgerPart], row: Row) -> list[LedgerPart]:
     # A share that rounds to nothing from below would stand there as -0 %.
     shares = ", ".join(
         f"{round(100 * part.share) or 0} % {part.name}" for part in found if part.share is not None
@@ -134,7 +134,7 @@ def _told(found: list[Part], row: Row) -> list[Part]:
     first = found[0]
     sentence = f"Of {real(row['energy_j']):.4g} J in {row['phase']}{simulated}: {shares}."
     return [
-        Part(
+        LedgerPart(
             row=row,
             name=first.name,
             joules=first.joules,
@@ -146,17 +146,17 @@ def _told(found: list[Part], row: Row) -> list[Part]:
     ]
 
 
-def _parts(results: Results) -> Iterator[Part]:
+def _parts(results: Results) -> Iterator[LedgerPart]:
     own = {id(row): alike for alike in alikes(results) for row in alike.rows}
     for row in results.rows(JOULE_WORK):
         yield from parts(own[id(row)], row)
 
 
-_OF: Final = ColumnsOf[Part]()
+_OF: Final = ColumnsOf[LedgerPart]()
 _BY_NAME: Final = {column.name: column for column in JOULE_WORK.columns}
 
 
-def _carried(*names: str) -> tuple[Column[Part], ...]:
+def _carried(*names: str) -> tuple[Column[LedgerPart], ...]:
     return tuple(_OF.carried(_BY_NAME[name], lambda one: one.row) for name in names)
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from analysis.findings.estimate import Estimate, below
+from analysis.findings.estimate import Ranged, below
 from analysis.findings.point_columns import choice_columns, interval_columns
-from analysis.findings.works import SEVERAL, Point, Work, works
+from analysis.findings.works import SEVERAL, Work, WorkPoint, works
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import Results, TableKind
 
@@ -33,27 +33,27 @@ class Placed:
 
     work: Work
     """The work that it did."""
-    point: Point
+    point: WorkPoint
     """The point."""
 
     @cached_property
-    def time(self) -> Estimate | None:
+    def time(self) -> Ranged | None:
         """Seconds a token."""
         return self.work.time(self.point)
 
     @cached_property
-    def energy(self) -> Estimate | None:
+    def energy(self) -> Ranged | None:
         """Joules a token."""
         return self.work.energy(self.point)
 
     @property
-    def both(self) -> tuple[Estimate, Estimate] | None:
+    def both(self) -> tuple[Ranged, Ranged] | None:
         """Time and energy, when there are both."""
         return None if self.time is None or self.energy is None else (self.time, self.energy)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class PointVerdict:
     """What the others of its work say of a point."""
 
     of: Placed
@@ -107,18 +107,18 @@ def placed(work: Work) -> list[Placed]:
     return [Placed(work=work, point=point) for point in work.points]
 
 
-def verdicts(work: Work) -> list[Verdict]:
+def verdicts(work: Work) -> list[PointVerdict]:
     """What is said of each point of one work, in its order."""
     points = placed(work)
     return [_verdict(one, points) for one in points]
 
 
-def _verdict(one: Placed, points: list[Placed]) -> Verdict:
+def _verdict(one: Placed, points: list[Placed]) -> PointVerdict:
     if one.both is None:
-        return Verdict(of=one, reason=_lacking(one))
+        return PointVerdict(of=one, reason=_lacking(one))
     others = [other for other in points if other is not one and other.both is not None]
     if len(others) + 1 < SEVERAL:
-        return Verdict(of=one, reason=ALONE)
+        return PointVerdict(of=one, reason=ALONE)
     by_means, by_intervals, still_open = [], [], []
     for other in others:
         assert other.both is not None
@@ -130,7 +130,7 @@ def _verdict(one: Placed, points: list[Placed]) -> Verdict:
             by_intervals.append(name)
         elif not any(below(own, theirs) for theirs, own in pairs):
             still_open.append(name)
-    return Verdict(
+    return PointVerdict(
         of=one,
         by_means=tuple(by_means),
         by_intervals=tuple(by_intervals),
@@ -145,7 +145,7 @@ def _lacking(one: Placed) -> str:
     return f"a run of it has no {what} per token{f': {told}' if told else ''}"
 
 
-_OF: Final = ColumnsOf[Verdict]()
+_OF: Final = ColumnsOf[PointVerdict]()
 
 _COLUMNS: Final = (
     *choice_columns(_OF, lambda one: one.of.work, lambda one: one.of.point),
@@ -197,7 +197,7 @@ _COLUMNS: Final = (
 )
 
 
-def _rows(results: Results) -> Iterator[Verdict]:
+def _rows(results: Results) -> Iterator[PointVerdict]:
     for work in works(results):
         yield from verdicts(work)
 

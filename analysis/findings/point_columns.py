@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from analysis.findings.estimate import Estimate
-from analysis.findings.works import Point, Work
+from analysis.findings.estimate import Ranged
+from analysis.findings.works import Work, WorkPoint
 from analysis.tables.column import Column, ColumnsOf
 from analysis.tables.contrast import point_columns
 from analysis.tables.labels import pooled_label_columns
@@ -21,8 +21,8 @@ _FIRST: Final = (
 def choice_columns(
     of: ColumnsOf[T],
     work: Callable[[T], Work],
-    point: Callable[[T], Point],
-    beside: Callable[[T], Iterable[Point]] = lambda _: (),
+    point: Callable[[T], WorkPoint],
+    beside: Callable[[T], Iterable[WorkPoint]] = lambda _: (),
 ) -> tuple[Column[T], ...]:
     """Work, board, all that tells points apart, labels and repeats.
 
@@ -55,7 +55,7 @@ def interval_columns(
     unit: str,
     *,
     meaning: str,
-    value: Callable[[T], Estimate | None],
+    value: Callable[[T], Ranged | None],
     told: bool = True,
 ) -> tuple[Column[T], ...]:
     """A number, half of its interval, both of its ends, and by what they were had."""

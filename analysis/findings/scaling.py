@@ -15,7 +15,7 @@ from typing import Final
 
 from scipy import stats
 
-from analysis.findings.estimate import Estimate, ratio
+from analysis.findings.estimate import Ranged, ratio
 from analysis.findings.pareto import Placed
 from analysis.findings.works import CHOICES, SEVERAL, Work, works
 from analysis.tables.table import Results
@@ -35,7 +35,7 @@ TWO_POINTS: Final = "two numbers of GPUs: the points' own intervals"
 class Law:
     """A line through points, of logarithms or as Amdahl has it."""
 
-    slope: Estimate
+    slope: Ranged
     """Its slope with its interval."""
     intercept: float
     """Where it meets the axis."""
@@ -48,7 +48,7 @@ class Law:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Family:
+class GpuFamily:
     """Points that differ in GPUs alone, by GPUs and nodes; at least two numbers of GPUs."""
 
     points: tuple[Placed, ...]
@@ -80,7 +80,7 @@ class Family:
         return self._power_law([_energy(one) for one in self.points])
 
     @cached_property
-    def serial_share(self) -> Estimate | str:
+    def serial_share(self) -> Ranged | str:
         """Amdahl's share of the time on one GPU that more GPUs do not shorten, or why not.
 
         By the line of time over 1 / GPUs. Its interval is by the delta method, from what the fit
@@ -107,14 +107,14 @@ class Family:
         ) / whole**4
         degrees = len(self.points) - 2
         half = float(stats.t.ppf(_QUANTILE, degrees)) * math.sqrt(max(0.0, variance))
-        return Estimate(
+        return Ranged(
             value=share,
             low=share - half,
             high=share + half,
             basis=f"least squares, {degrees} degrees of freedom",
         )
 
-    def _power_law(self, values: Sequence[Estimate]) -> Law:
+    def _power_law(self, values: Sequence[Ranged]) -> Law:
         x = [math.log(count) for count in self.counts]
         y = [math.log(value.value) for value in values]
         fit = stats.linregress(x, y)
@@ -131,9 +131,9 @@ class Family:
         slope = float(fit.slope)
         if not math.isfinite(half):
             lacking = next(value.basis for value in values if value.relative is None)
-            found = Estimate(value=slope, low=None, high=None, basis=lacking)
+            found = Ranged(value=slope, low=None, high=None, basis=lacking)
         else:
-            found = Estimate(value=slope, low=slope - half, high=slope + half, basis=basis)
+            found = Ranged(value=slope, low=slope - half, high=slope + half, basis=basis)
         return Law(slope=found, intercept=float(fit.intercept), r_squared=r_squared)
 
 
@@ -141,7 +141,7 @@ class Family:
 class Scaled:
     """One point of a family."""
 
-    family: Family
+    family: GpuFamily
     """The family."""
     of: Placed
     """The point."""
@@ -152,17 +152,17 @@ class Scaled:
         return gpus_of(self.of) / gpus_of(self.family.fewest)
 
     @cached_property
-    def speedup(self) -> Estimate | None:
+    def speedup(self) -> Ranged | None:
         """Time a token on the fewest GPUs over its own."""
         return ratio(_time(self.family.fewest), _time(self.of))
 
     @cached_property
-    def parallel_efficiency(self) -> Estimate | None:
+    def parallel_efficiency(self) -> Ranged | None:
         """Speedup over how many times the GPUs."""
         return scaled(self.speedup, 1.0 / self.more_gpus)
 
     @cached_property
-    def energy_efficiency(self) -> Estimate | None:
+    def energy_efficiency(self) -> Ranged | None:
         """Energy a token on the fewest GPUs over its own."""
         return ratio(_energy(self.family.fewest), _energy(self.of))
 
@@ -176,17 +176,17 @@ class Scaled:
         """Its energy over the power law's, less 1; None through two points."""
         return self._residual(self.family.energy_law, _energy(self.of))
 
-    def _residual(self, law: Law, value: Estimate) -> float | None:
+    def _residual(self, law: Law, value: Ranged) -> float | None:
         if law.r_squared is None:
             return None
         return value.value / math.exp(law.at(math.log(gpus_of(self.of)))) - 1.0
 
 
-def scaled(one: Estimate | None, factor: float) -> Estimate | None:
+def scaled(one: Ranged | None, factor: float) -> Ranged | None:
     """An estimate times an exact, positive factor."""
     if one is None:
         return None
-    return Estimate(
+    return Ranged(
         value=one.value * factor,
         low=None if one.low is None else one.low * factor,
         high=None if one.high is None else one.high * factor,
@@ -199,7 +199,7 @@ def gpus_of(one: Placed) -> int:
     return int(one.point.group["gpus"] or 0)
 
 
-def families(results: Results) -> Iterator[Family]:
+def families(results: Results) -> Iterator[GpuFamily]:
     """All families of at least two numbers of GPUs, in the order of the groups."""
     for work in works(results):
         found: dict[str, list[Placed]] = {}
@@ -211,14 +211,14 @@ def families(results: Results) -> Iterator[Family]:
         for own in found.values():
             own.sort(key=lambda one: (gpus_of(one), int(one.point.group["nodes"] or 0)))
             if len({gpus_of(one) for one in own}) >= SEVERAL:
-                yield Family(points=tuple(own))
+                yield GpuFamily(points=tuple(own))
 
 
-def _time(one: Placed) -> Estimate:
+def _time(one: Placed) -> Ranged:
     assert one.time is not None
     return one.time
 
 
-def _energy(one: Placed) -> Estimate:
+def _energy(one: Placed) -> Ranged:
     assert one.energy is not None
     return one.energy

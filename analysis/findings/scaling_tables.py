@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from analysis.findings.estimate import Estimate
+from analysis.findings.estimate import Ranged
 from analysis.findings.point_columns import choice_columns, interval_columns
-from analysis.findings.scaling import Family, Scaled, families
+from analysis.findings.scaling import GpuFamily, Scaled, families
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import Results, TableKind
 
 _POINT: Final = ColumnsOf[Scaled]()
-_LAW: Final = ColumnsOf[Family]()
+_LAW: Final = ColumnsOf[GpuFamily]()
 NO_RESIDUAL: Final = "two numbers of GPUs: the law goes through both"
 """Why a point has no residual."""
 
@@ -124,15 +124,15 @@ SCALING: Final = TableKind(
 """One row a point of a family that differs in GPUs alone."""
 
 
-def _serial(one: Family) -> Estimate | None:
-    return one.serial_share if isinstance(one.serial_share, Estimate) else None
+def _serial(one: GpuFamily) -> Ranged | None:
+    return one.serial_share if isinstance(one.serial_share, Ranged) else None
 
 
-def _law_sentence(one: Family) -> str:
+def _law_sentence(one: GpuFamily) -> str:
     counts = " and ".join(map(str, sorted(set(one.counts))))
     time, energy = one.time_law.slope, one.energy_law.slope
 
-    def ends(slope: Estimate) -> str:
+    def ends(slope: Ranged) -> str:
         if slope.low is None or slope.high is None:
             return f"{slope.value:.2f} (no interval)"
         return f"{slope.value:.2f} ({slope.low:.2f} to {slope.high:.2f})"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from analysis.findings.estimate import Estimate, Scatter, estimate, pooled_scatter
+from analysis.findings.estimate import PooledScatter, Ranged, estimate, pooled_scatter
 from analysis.runs.sealed_runs import Run
 from analysis.tables.column import Row
 from analysis.tables.gpus import GPUS
@@ -66,7 +66,7 @@ def real(value: object) -> float | None:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Point:
+class WorkPoint:
     """One grid point over its repeats."""
 
     group: Row
@@ -121,7 +121,7 @@ class Point:
 class Work:
     """Points of the same work, in the order of the groups."""
 
-    points: tuple[Point, ...]
+    points: tuple[WorkPoint, ...]
     """At least one."""
     scatters: "Scatters"
     """How far runs of the same point lie apart, by boards."""
@@ -138,7 +138,7 @@ class Work:
         )
 
     @cached_property
-    def names(self) -> dict[Point, str]:
+    def names(self) -> dict[WorkPoint, str]:
         """Each point in words, and by its first run where two would be called the same."""
         told = Counter(point.name for point in self.points)
         return {
@@ -151,7 +151,7 @@ class Work:
         """Whether all were measured on the same GPUs, so that their errors of gain cancel."""
         return len({point.gpu_uuids for point in self.points}) == 1
 
-    def of(self, point: Point, value: Value, width: Value, *, energy: bool) -> Estimate | None:
+    def of(self, point: WorkPoint, value: Value, width: Value, *, energy: bool) -> Ranged | None:
         """A number of a point with its interval; None when a run of it lacks it.
 
         `energy` says that boards' errors of gain are in it.
@@ -163,11 +163,11 @@ class Work:
         found = estimate(values, widths, self.scatters.of(point, value))
         return found.widened(point.gain) if energy and not self.one_set_of_gpus else found
 
-    def energy(self, point: Point) -> Estimate | None:
+    def energy(self, point: WorkPoint) -> Ranged | None:
         """Joules a token."""
         return self.of(point, energy_per_token_j, energy_per_token_width_j, energy=True)
 
-    def time(self, point: Point) -> Estimate | None:
+    def time(self, point: WorkPoint) -> Ranged | None:
         """Seconds a token."""
         return self.of(point, seconds_per_token, no_width, energy=False)
 
@@ -175,11 +175,11 @@ class Work:
 class Scatters:
     """How far runs of one point lie apart, of each number and by boards."""
 
-    def __init__(self, points: Sequence[Point]) -> None:
+    def __init__(self, points: Sequence[WorkPoint]) -> None:
         self._points = tuple(points)
-        self._known: dict[tuple[str, bool, Value], Scatter | None] = {}
+        self._known: dict[tuple[str, bool, Value], PooledScatter | None] = {}
 
-    def of(self, point: Point, value: Value) -> Scatter | None:
+    def of(self, point: WorkPoint, value: Value) -> PooledScatter | None:
         """That of the points of the same boards, measured or simulated as it was."""
         key = point.board, point.simulated, value
         if key not in self._known:
@@ -196,13 +196,13 @@ def works(results: Results) -> list[Work]:
     """All points, by the work that they did, in the order of the groups."""
     points = all_points(results)
     scatters = Scatters(points)
-    found: dict[str, list[Point]] = {}
+    found: dict[str, list[WorkPoint]] = {}
     for point in points:
         found.setdefault(_work_key(point.group), []).append(point)
     return [Work(points=tuple(own), scatters=scatters) for own in found.values()]
 
 
-def all_points(results: Results) -> list[Point]:
+def all_points(results: Results) -> list[WorkPoint]:
     """Every grid point with its runs and boards, in the order of the groups."""
     runs = {run.run_id: run for run in results.runs}
     rows = {str(row["run_id"]): row for row in results.rows(RUNS)}
@@ -216,7 +216,7 @@ def all_points(results: Results) -> list[Point]:
         gpus = [gpu for name in names for gpu in working.get(name, ())]
         products = sorted({str(gpu["product"]) for gpu in gpus})
         found.append(
-            Point(
+            WorkPoint(
                 group=group,
                 runs=tuple(runs[name] for name in names),
                 rows=tuple(rows[name] for name in names),
@@ -231,5 +231,5 @@ def _work_key(group: Row) -> str:
     return json.dumps([group[name] for name in (*SAME_WORK, "simulated")])
 
 
-def _first_run(point: Point) -> str:
+def _first_run(point: WorkPoint) -> str:
     return point.runs[0].run_id

@@ -14,8 +14,8 @@ from analysis.findings.complexity_models import (
     GENERATED,
     PROMPT,
     TERMS,
-    Family,
     Fitted,
+    PromptFamily,
     TermRow,
 )
 from analysis.findings.prompt_texts import entropy_bits, prompt_texts
@@ -96,7 +96,7 @@ def family(
                 **same,
             }
         )
-    return Fitted(family=Family(rows=tuple(rows)), outcome="energy_j")
+    return Fitted(family=PromptFamily(rows=tuple(rows)), outcome="energy_j")
 
 
 def free(generator: np.random.Generator) -> tuple[float, float, float]:

@@ -8,8 +8,8 @@ from scipy import stats
 from analysis.findings.estimate import (
     BY_REPEATS,
     NO_SCATTER,
-    Estimate,
-    Scatter,
+    PooledScatter,
+    Ranged,
     below,
     estimate,
     pooled_scatter,
@@ -18,7 +18,7 @@ from analysis.findings.estimate import (
 
 
 def test_three_repeats_have_students_interval_of_their_own() -> None:
-    found = estimate([1.0, 2.0, 3.0], None, Scatter(relative=9.0, degrees=1))
+    found = estimate([1.0, 2.0, 3.0], None, PooledScatter(relative=9.0, degrees=1))
     half = 4.303 * 1.0 / math.sqrt(3)
     assert (found.value, found.basis) == (2.0, BY_REPEATS)
     assert found.low == pytest.approx(2.0 - half, rel=1e-3)
@@ -40,7 +40,7 @@ def test_scatter_is_pooled_over_points_as_a_share_of_each_ones_mean() -> None:
 
 
 def test_a_point_of_one_run_takes_the_pooled_scatter() -> None:
-    scatter = Scatter(relative=0.1, degrees=2)
+    scatter = PooledScatter(relative=0.1, degrees=2)
     found = estimate([50.0], [None], scatter)
     half = float(stats.t.ppf(0.975, 2)) * 0.1 * 50.0
     assert found.low == pytest.approx(50.0 - half)
@@ -48,7 +48,7 @@ def test_a_point_of_one_run_takes_the_pooled_scatter() -> None:
 
 
 def test_two_repeats_take_the_pooled_scatter_as_well() -> None:
-    found = estimate([49.0, 51.0], None, Scatter(relative=0.1, degrees=20))
+    found = estimate([49.0, 51.0], None, PooledScatter(relative=0.1, degrees=20))
     assert found.plus_minus == pytest.approx(float(stats.t.ppf(0.975, 20)) * 5 / math.sqrt(2))
 
 
@@ -60,9 +60,9 @@ def test_without_repeats_anywhere_there_is_no_interval_and_nothing_is_told() -> 
 
 
 def test_what_overlaps_is_not_below() -> None:
-    one = Estimate(value=1.0, low=0.8, high=1.2, basis="")
+    one = Ranged(value=1.0, low=0.8, high=1.2, basis="")
     near, far = (
-        Estimate(value=value, low=value - 0.2, high=value + 0.2, basis="") for value in (1.3, 1.5)
+        Ranged(value=value, low=value - 0.2, high=value + 0.2, basis="") for value in (1.3, 1.5)
     )
     assert not below(one, near)
     assert below(one, far)
@@ -70,8 +70,8 @@ def test_what_overlaps_is_not_below() -> None:
 
 
 def test_a_ratio_has_both_relative_halves_in_quadrature() -> None:
-    one = Estimate(value=2.0, low=1.94, high=2.06, basis="a")
-    base = Estimate(value=4.0, low=3.84, high=4.16, basis="a")
+    one = Ranged(value=2.0, low=1.94, high=2.06, basis="a")
+    base = Ranged(value=4.0, low=3.84, high=4.16, basis="a")
     found = ratio(one, base)
     assert found is not None
     assert found.value == 0.5
@@ -80,7 +80,7 @@ def test_a_ratio_has_both_relative_halves_in_quadrature() -> None:
 
 
 def test_a_limit_of_gain_counts_as_an_even_spread() -> None:
-    one = Estimate(value=100.0, low=97.0, high=103.0, basis="x")
+    one = Ranged(value=100.0, low=97.0, high=103.0, basis="x")
     wide = one.widened(0.02 * math.sqrt(3))
     assert wide.plus_minus == pytest.approx(5.0)
     assert "gain" in wide.basis

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.findings.joule_fit import TERMS, Costs, Observation, fit
+from analysis.findings.joule_fit import TERMS, Costs, WorkedPhase, fit
 from tests.analysis.findings.built import H200, REAL, tables_of
 from tests.support.records import IDLE_W, Plan, window_s, work_w
 from workers.models.llama.shape import SHAPES
@@ -18,7 +18,7 @@ TRUE = {"weight_bytes": 150e-12, "kv_bytes": 60e-12, "flop": 1e-12, "sent_bytes"
 
 def observed(
     amounts: Sequence[tuple[float, float, float, float]], noise: float = 0.0
-) -> list[Observation]:
+) -> list[WorkedPhase]:
     """Two phases a run that cost as `TRUE` says, give or take."""
     generator = np.random.default_rng(1)
     found = []
@@ -26,7 +26,7 @@ def observed(
         by_term = dict(zip(TERMS, own, strict=True))
         joules = math.fsum(TRUE[term] * by_term[term] for term in TERMS)
         joules *= 1.0 + noise * float(generator.standard_normal())
-        found.append(Observation(run_id=f"run-{number // 2}", dynamic_j=joules, amounts=by_term))
+        found.append(WorkedPhase(run_id=f"run-{number // 2}", dynamic_j=joules, amounts=by_term))
     return found
 
 
@@ -61,7 +61,7 @@ def test_intervals_hold_the_true_costs_and_are_the_same_every_time() -> None:
 
 def test_no_cost_is_below_nothing() -> None:
     rows = [
-        Observation(
+        WorkedPhase(
             run_id=str(number),
             dynamic_j=10.0 - number,
             amounts={"weight_bytes": 1.0 + number, "kv_bytes": 0.0, "flop": 1.0, "sent_bytes": 0.0},
