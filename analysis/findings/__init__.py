@@ -2,6 +2,7 @@
 
 - `best`: which choice takes the least energy where it may be so much slower than the fastest.
 - `complexity`: what was asked and answered in each batch, and the energy that it took.
+- `complexity_fit`: what lengths and entropy of prompts explain of the energy of batches.
 - `complexity_models`: what a token of a prompt, a token of an answer and entropy each cost.
 - `delay`: energy times time, of a token and of a pass, for each grid point.
 - `estimate`: a mean over repeats with its interval, and what two of them say of one another.

@@ -7,7 +7,7 @@ energy is its batch's over the responses, and nothing finer is told. A run of mo
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -263,8 +263,12 @@ _NAMED: Final = (
 _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),
     _OF.count("stretch", "stretch", "Its place in the run, from 0.", lambda one: one.number),
-    _OF.text("board", "board", "Product of the working GPUs.", _board),
-    *(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec) for name in _NAMED),
+    _OF.text("board", "board", "Product of the working GPUs.", _board, shown=False),
+    # A run's name says most of it, and the page has its row of runs.
+    *(
+        replace(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec), shown=name == "engine")
+        for name in _NAMED
+    ),
     _OF.simulated(lambda one: one.of.simulated),
     *label_columns(_OF, lambda one: one.of),
     _OF.count(

@@ -6,7 +6,7 @@ a count over an energy: tokens/s per watt are tokens per joule.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -142,7 +142,11 @@ _NAMED: Final = ("model", "engine", "gpu", "gpus", "batch_size", "quantization",
 
 _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),
-    *(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec) for name in _NAMED),
+    # A run's name says most of it, and the page has its row of runs.
+    *(
+        replace(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec), shown=name == "engine")
+        for name in _NAMED
+    ),
     _OF.simulated(lambda one: one.of.simulated),
     *label_columns(_OF, lambda one: one.of),
     _OF.number(

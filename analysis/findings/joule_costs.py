@@ -5,7 +5,7 @@ What others published is of the part alone, from other boards: it stands beside,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analysis.findings.joule_fit import TERMS, Costs
@@ -115,7 +115,10 @@ def _costs(results: Results) -> Iterator[Cost]:
 _COST: Final = ColumnsOf[Cost]()
 
 _COST_COLUMNS: Final = (
-    *(_COST.carried(_BY_NAME[name], lambda one: one.alike.first) for name in ALIKE),
+    *(
+        replace(_COST.carried(_BY_NAME[name], lambda one: one.alike.first), shown=True)
+        for name in ALIKE
+    ),
     *pooled_label_columns(_COST, lambda one, label: [row[label.name] for row in one.alike.rows]),
     _COST.text("part", "part", "What the cost is of.", lambda one: WORDS[one.term]),
     _COST.text(

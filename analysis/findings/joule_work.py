@@ -8,7 +8,7 @@ out. Where DCGM read the memory's and the links' activity, that stands beside.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -244,8 +244,12 @@ _COLUMNS: Final = (
         "window, what lies between batches too.",
         lambda one: one.phase,
     ),
-    _OF.text("board", "board", "Product of the working GPUs.", lambda one: one.board),
-    *(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec) for name in _NAMED),
+    _OF.text("board", "board", "Product of the working GPUs.", lambda one: one.board, shown=False),
+    # A run's name says most of it, and the page has its row of runs.
+    *(
+        replace(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec), shown=name == "engine")
+        for name in _NAMED
+    ),
     _OF.simulated(lambda one: one.of.simulated),
     *label_columns(_OF, lambda one: one.of),
     _OF.number("seconds", "time", "s", "Its time, mean over ranks.", lambda one: one.seconds),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.findings.complexity_models import (
+from analysis.findings.complexity_fit import (
     BASE,
     ENTROPY,
     GENERATED,
@@ -16,8 +16,8 @@ from analysis.findings.complexity_models import (
     TERMS,
     Fitted,
     PromptFamily,
-    TermRow,
 )
+from analysis.findings.complexity_models import TermRow
 from analysis.findings.prompt_texts import entropy_bits, prompt_texts
 from analysis.runs.sealed_runs import open_run
 from analysis.tables.column import Row
