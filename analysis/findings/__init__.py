@@ -17,6 +17,7 @@
   is.
 - `scaling`: one model and work on several numbers of GPUs, and how far each is off a law.
 - `scaling_tables`: the points of each family of GPUs, and the laws that they follow.
+- `settled`: numbers of fits as every machine has them.
 - `works`: grid points that did the same work, and so may be held against each other.
 
 Public: `BEST`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `GOODPUT`, `JOULES`,

@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.findings.settled import settled
 from analysis.findings.works import real
 from analysis.tables.column import Row
 
@@ -40,13 +41,16 @@ ENTROPY: Final = "bit of prompt entropy"
 """Term: mean entropy of the prompts of a batch, in bits a byte."""
 TERMS: Final = (BASE, PROMPT, GENERATED, ENTROPY)
 """In the order of the table; `BASE` is always in."""
+DATASETS: Final = "dataset"
+"""Term: which dataset was asked, beside all others; it has no slope, only a probability."""
 # Residual degrees of freedom below which an interval says nothing.
 _LEAST_FREE: Final = 3
 # What varies by less than this share of its mean is the same in all.
 _SAME: Final = 1e-9
 # Belsley, Kuh and Welsch, Regression Diagnostics (1980), 3.2.
 _MOST_CONDITION: Final = 30.0
-_LEVEL: Final = 0.05
+LEVEL: Final = 0.05
+"""Probability of error of every test, and 1 less that of every interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,9 @@ class Model:
     """By term; why the others are not."""
     r_squared: float | None
     """Share of the scatter that it explains; None without a fit."""
+    datasets_p: float | str = "there is no regression of lengths and entropy"
+    """Probability of so much more being explained by the datasets' own means, where these are all
+    the same (F test); or why it is not told."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,7 +161,7 @@ class Fitted:
             return _none("the energy is the same in all", reasons)
         design = np.column_stack([np.ones(len(energy)), *(self._of(term) for term in chosen)])
         fit = WLS(energy, design, weights=batches).fit()
-        ends = fit.conf_int(_LEVEL)
+        ends = fit.conf_int(LEVEL)
         slopes = {}
         for place, term in enumerate((BASE, *chosen)):
             if term in tied:
@@ -165,13 +172,37 @@ class Fitted:
                 for part in (fit.params[place], ends[place][0], ends[place][1], fit.pvalues[place])
             )
             if all(map(math.isfinite, (value, low, high, p))):
-                slopes[term] = Slope(value=value, low=low, high=high, p=p)
+                slopes[term] = Slope(
+                    value=settled(value), low=settled(low), high=settled(high), p=settled(p)
+                )
             else:
                 reasons[term] = "nothing is left to scatter: there is no interval"
         if not {PROMPT, GENERATED} <= slopes.keys():
             slopes.pop(BASE, None)
             reasons[BASE] = "the tokens' own slopes are not told: it is not told apart from them"
-        return Model(slopes=slopes, reasons=reasons, r_squared=float(fit.rsquared))
+        return Model(
+            slopes=slopes,
+            reasons=reasons,
+            r_squared=settled(float(fit.rsquared)),
+            datasets_p=self._datasets_p(fit, design, energy, batches),
+        )
+
+    def _datasets_p(self, fit: Any, design: Floats, energy: Floats, batches: Floats) -> float | str:
+        """Whether what was asked matters beside its lengths and entropy."""
+        from statsmodels.regression.linear_model import WLS  # noqa: PLC0415
+
+        names = [str(row["dataset"]) for row in self.rows]
+        others = sorted(set(names))[1:]
+        if not others:
+            return "one dataset alone"
+        own = np.array([[float(name == other) for other in others] for name in names])
+        wider = np.column_stack([design, own])
+        if np.linalg.matrix_rank(wider) < wider.shape[1]:
+            return "lengths and entropy go with the datasets: not told apart"
+        if len(energy) - wider.shape[1] < _LEAST_FREE:
+            return f"{len(energy)} stretches are too few for {len(others) + 1} datasets"
+        p = float(WLS(energy, wider, weights=batches).fit().compare_f_test(fit)[1])
+        return settled(p) if math.isfinite(p) else "nothing is left to scatter"
 
     def _distinct(self, terms: Sequence[str]) -> int:
         """Points at which the terms were seen: batches of another pass are the same ones."""

@@ -12,7 +12,9 @@ from analysis.findings.complexity import COMPLEXITY
 from analysis.findings.complexity_fit import (
     ALIKE,
     BASE,
+    DATASETS,
     ENTROPY,
+    LEVEL,
     TERMS,
     Fitted,
     PromptFamily,
@@ -22,6 +24,12 @@ from analysis.tables.column import Cell, Column, ColumnsOf, Row
 from analysis.tables.labels import pooled_label_columns
 from analysis.tables.table import Results, TableKind
 
+_WORDS: Final = {
+    "energy_j": "energy",
+    "prefill_energy_j": "prefill's energy",
+    "decode_energy_j": "decode's energy",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TermRow:
@@ -30,7 +38,7 @@ class TermRow:
     of: Fitted
     """The regression."""
     term: str
-    """One of `TERMS`."""
+    """One of `TERMS`, or `DATASETS`."""
 
     @property
     def slope(self) -> Slope | None:
@@ -44,7 +52,7 @@ class TermRow:
 
     def ends(self, which: str) -> float | None:
         """Least or most of the term a batch."""
-        values = None if self.term == BASE else self.of.columns[self.term]
+        values = None if self.term in (BASE, DATASETS) else self.of.columns[self.term]
         if values is None or not len(values):
             return None
         return float(values.min() if which == "least" else values.max())
@@ -52,20 +60,14 @@ class TermRow:
     @property
     def sentence(self) -> str | None:
         """The finding, for people."""
+        if self.term == DATASETS:
+            return self._datasets_sentence
         slope = self.slope
         if slope is None:
             return None
-        what = {
-            "energy_j": "energy",
-            "prefill_energy_j": "prefill's energy",
-            "decode_energy_j": "decode's energy",
-        }[self.of.outcome]
+        what = _WORDS[self.of.outcome]
         told = f"{slope.value:.3g} J ({slope.low:.3g} to {slope.high:.3g})"
-        marks = [
-            *(("simulated",) if self.of.family.first["simulated"] else ()),
-            *(("random weights",) if self.of.family.first["random_weights"] else ()),
-        ]
-        label = f" [{', '.join(marks)}]" if marks else ""
+        label = self._label
         if self.term == BASE:
             return f"A batch costs {told} of {what} beside its tokens{label}."
         if slope.low <= 0 <= slope.high:
@@ -73,6 +75,43 @@ class TermRow:
             return f"No effect of a {self.term} on {what} is shown{after}: {told}{label}."
         after = " after lengths" if self.term == ENTROPY else ""
         return f"A {self.term} more goes with {told} of {what}{after}{label}."
+
+    @property
+    def _label(self) -> str:
+        first = self.of.family.first
+        marks = [
+            word
+            for name, word in (("simulated", "simulated"), ("random_weights", "random weights"))
+            if first[name]
+        ]
+        return f" [{', '.join(marks)}]" if marks else ""
+
+    @property
+    def p(self) -> float | None:
+        """Probability of the effect where there is none."""
+        told = self.of.model.datasets_p
+        if self.term == DATASETS:
+            return None if isinstance(told, str) else told
+        return self.of_slope("p")
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no slope."""
+        told = self.of.model.datasets_p
+        if self.term == DATASETS:
+            return told if isinstance(told, str) else "one of several, no amount: it has no slope"
+        return self.of.model.reasons.get(self.term)
+
+    @property
+    def _datasets_sentence(self) -> str | None:
+        if self.p is None:
+            return None
+        names = self.of.family.datasets
+        said = "differ" if self.p < LEVEL else "are not shown to differ"
+        return (
+            f"{names} {said} in {_WORDS[self.of.outcome]} beside lengths and entropy "
+            f"(p = {self.p:.2g}){self._label}."
+        )
 
 
 _OF: Final = ColumnsOf[TermRow]()
@@ -102,7 +141,8 @@ _COLUMNS: Final = (
         "term",
         "by",
         "What by: `a batch` beside its tokens; a `prompt token`; a `generated token`; a `bit of "
-        "prompt entropy`, in bits a byte, with both lengths held.",
+        "prompt entropy`, in bits a byte, with both lengths held; which `dataset`, beside all of "
+        "these, by an F test.",
         lambda one: one.term,
     ),
     _OF.number(
@@ -130,7 +170,7 @@ _COLUMNS: Final = (
         "p",
         "1",
         "Probability of a slope so far from 0, or further, where it is 0.",
-        lambda one: one.of_slope("p"),
+        lambda one: one.p,
         reason="reason",
     ),
     _OF.number(
@@ -160,7 +200,7 @@ _COLUMNS: Final = (
     _OF.count("n", "stretches", "Stretches that it rests on.", lambda one: len(one.of.rows)),
     _OF.count("runs", "runs", "Runs that they are of.", lambda one: one.of.runs),
     _OF.text("sentence", "in words", "The finding as a sentence.", lambda one: one.sentence),
-    _OF.reason(lambda one: one.of.model.reasons.get(one.term)),
+    _OF.reason(lambda one: one.reason),
 )
 
 
@@ -170,7 +210,7 @@ def _terms(results: Results) -> Iterator[TermRow]:
         found.setdefault(tuple(row[name] for name in ALIKE), []).append(row)
     for rows in found.values():
         for fitted in PromptFamily(rows=tuple(rows)).models():
-            for term in TERMS:
+            for term in (*TERMS, DATASETS):
                 yield TermRow(of=fitted, term=term)
 
 

@@ -60,16 +60,17 @@ class Ranged:
     """By what the interval was made, or why there is none."""
 
     @property
-    def relative(self) -> float | None:
-        """Half of the interval as a share of the value; None when there is none."""
-        if self.low is None or self.high is None or self.value <= 0:
-            return None
-        return max(self.high - self.value, self.value - self.low) / self.value
-
-    @property
     def plus_minus(self) -> float | None:
         """Half of the interval, the longer one; None when there is none."""
-        return None if self.relative is None else self.relative * self.value
+        if self.low is None or self.high is None:
+            return None
+        return max(self.high - self.value, self.value - self.low)
+
+    @property
+    def relative(self) -> float | None:
+        """The same as a share of the value; None where that is not above 0."""
+        half = self.plus_minus
+        return None if half is None or self.value <= 0 else half / self.value
 
     def widened(self, gain: float | None) -> "Ranged":
         """The same with a limit of error in proportion, as a share, in quadrature."""

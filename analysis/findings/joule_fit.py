@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from analysis.findings.settled import settled
+
 Floats = NDArray[np.float64]
 
 TERMS: Final = ("weight_bytes", "kv_bytes", "flop", "sent_bytes")
@@ -90,7 +92,7 @@ class Costs:
         chosen = [self.terms.index(term) for term in group]
         drawn = self.drawn_j[:, chosen] @ np.array([amounts[term] for term in group])
         low, high = np.percentile(drawn, _ENDS)
-        return float(low), float(high)
+        return settled(float(low)), settled(float(high))
 
     def cost(self, term: str) -> tuple[float, float | None, float | None]:
         """Joules a unit of a term, and its interval."""
@@ -121,7 +123,7 @@ def fit(observations: Sequence[WorkedPhase]) -> Costs | str:
     amounts = np.array([[one.amounts[term] for term in terms] for one in observations])
     dynamic = np.array([one.dynamic_j for one in observations])
     design = amounts / dynamic[:, np.newaxis]
-    cost = _solve(design)
+    cost = np.array([settled(float(each)) for each in _solve(design)])
     fitted = amounts @ cost
     drawn = _drawn(design, [one.run_id for one in observations])
     return Costs(
@@ -131,8 +133,8 @@ def fit(observations: Sequence[WorkedPhase]) -> Costs | str:
         groups=_groups(terms, design, drawn),
         runs=len(runs),
         observations=len(observations),
-        explained=float(fitted.sum() / dynamic.sum()),
-        spread=float(np.sqrt(np.mean((1.0 - fitted / dynamic) ** 2))),
+        explained=settled(float(fitted.sum() / dynamic.sum())),
+        spread=settled(float(np.sqrt(np.mean((1.0 - fitted / dynamic) ** 2)))),
     )
 
 

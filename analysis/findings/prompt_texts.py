@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from analysis.findings.settled import settled
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray, IntArray
 
@@ -27,7 +28,7 @@ def entropy_bits(values: IntArray) -> float:
     if not len(counts):
         return 0.0
     shares = counts / counts.sum()
-    return max(0.0, float(-(shares * np.log2(shares)).sum()))
+    return max(0.0, settled(float(-(shares * np.log2(shares)).sum())))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

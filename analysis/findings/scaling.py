@@ -17,6 +17,7 @@ from scipy import stats
 
 from analysis.findings.estimate import Ranged, ratio
 from analysis.findings.pareto import Placed
+from analysis.findings.settled import settled
 from analysis.findings.works import CHOICES, SEVERAL, Work, works
 from analysis.tables.table import Results
 
@@ -108,9 +109,9 @@ class GpuFamily:
         degrees = len(self.points) - 2
         half = float(stats.t.ppf(_QUANTILE, degrees)) * math.sqrt(max(0.0, variance))
         return Ranged(
-            value=share,
-            low=share - half,
-            high=share + half,
+            value=settled(share),
+            low=settled(share - half),
+            high=settled(share + half),
             basis=f"least squares, {degrees} degrees of freedom",
         )
 
@@ -122,19 +123,19 @@ class GpuFamily:
             degrees = len(x) - 2
             half = float(stats.t.ppf(_QUANTILE, degrees)) * float(fit.stderr)
             basis = f"least squares, {degrees} degrees of freedom"
-            r_squared: float | None = float(fit.rvalue) ** 2
+            r_squared: float | None = settled(float(fit.rvalue) ** 2)
         else:
             widths = [value.relative for value in values]
             known = [width for width in widths if width is not None]
             half = math.hypot(*known) / (max(x) - min(x)) if len(known) == len(widths) else math.nan
             basis, r_squared = TWO_POINTS, None
-        slope = float(fit.slope)
+        slope, half = settled(float(fit.slope)), settled(half)
         if not math.isfinite(half):
             lacking = next(value.basis for value in values if value.relative is None)
             found = Ranged(value=slope, low=None, high=None, basis=lacking)
         else:
             found = Ranged(value=slope, low=slope - half, high=slope + half, basis=basis)
-        return Law(slope=found, intercept=float(fit.intercept), r_squared=r_squared)
+        return Law(slope=found, intercept=settled(float(fit.intercept)), r_squared=r_squared)
 
 
 @dataclass(frozen=True, kw_only=True)

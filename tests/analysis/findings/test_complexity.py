@@ -10,6 +10,7 @@ import pytest
 
 from analysis.findings.complexity_fit import (
     BASE,
+    DATASETS,
     ENTROPY,
     GENERATED,
     PROMPT,
@@ -132,6 +133,37 @@ def test_an_effect_of_entropy_is_told_after_lengths() -> None:
     slope = family(energy, free).model.slopes[ENTROPY]
     assert slope.value == pytest.approx(100.0, rel=0.1)
     assert slope.low > 0
+
+
+def two_datasets(apart_j: float) -> Fitted:
+    noise = np.random.default_rng(7)
+    fitted = family(lambda p, g, _: 0.03 * p + 0.2 * g + float(noise.normal(0, 5)), free)
+    rows: list[Row] = [
+        {
+            **row,
+            "dataset": "alpaca" if number % 3 else "gsm8k",
+            "energy_j": float(str(row["energy_j"]))
+            + (apart_j * float(str(row["batches"])) if number % 3 else 0.0),
+        }
+        for number, row in enumerate(fitted.rows)
+    ]
+    return Fitted(family=PromptFamily(rows=tuple(rows)), outcome="energy_j")
+
+
+def test_a_dataset_that_costs_more_beside_its_lengths_is_told() -> None:
+    same, apart = (TermRow(of=two_datasets(joules), term=DATASETS) for joules in (0.0, 50.0))
+    assert same.p is not None
+    assert same.p > 0.05
+    assert apart.p is not None
+    assert apart.p < 1e-6
+    assert "alpaca, gsm8k differ in energy" in str(apart.sentence)
+    assert apart.slope is None
+    assert apart.reason is not None
+
+
+def test_one_dataset_alone_is_compared_with_nothing() -> None:
+    row = TermRow(of=family(lambda p, g, b: p + g + b**3, free), term=DATASETS)
+    assert (row.p, row.reason) == (None, "one dataset alone")
 
 
 def test_lengths_that_rise_together_are_not_told_apart() -> None:

@@ -84,3 +84,9 @@ def test_a_limit_of_gain_counts_as_an_even_spread() -> None:
     wide = one.widened(0.02 * math.sqrt(3))
     assert wide.plus_minus == pytest.approx(5.0)
     assert "gain" in wide.basis
+
+
+def test_a_number_below_0_has_its_half_width_and_no_relative_one() -> None:
+    one = Ranged(value=-0.5, low=-0.7, high=-0.4, basis="")
+    assert one.plus_minus == pytest.approx(0.2)
+    assert one.relative is None
