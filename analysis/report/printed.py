@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from analysis.claims.summary import claim_lines
 from analysis.report.document import tables_document
 from analysis.report.formatting import cell_text
 from analysis.report.page import Written, write_report
@@ -118,6 +119,8 @@ def print_report(out: Output, written: Written) -> None:
         )
     for line in _not_counted(written):
         out.say(line.lstrip(" "), indent=len(line) - len(line.lstrip(" ")))
+    for line in claim_lines(written.tables.claims.rows):
+        out.say(line)
     out.say(written.verdict.text)
 
 

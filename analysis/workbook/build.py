@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from analysis.claims.table import CLAIMS
 from analysis.effects.comparisons import COMPARISONS
 from analysis.effects.drift import DRIFT
 from analysis.effects.grid_model import MIXED_MODEL
@@ -62,6 +63,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     COMPARISON,
     *(exhibit.kind for exhibit in EXHIBITS),
     *(BEYOND, NOT_COUNTED),
+    *(CLAIMS,),
 )
 """Every table, in the report's order: one that stands here is written, shown and audited.
 
