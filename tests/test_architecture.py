@@ -186,6 +186,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     # A copy is told as the audit tells one, and a verdict's claims in its words.
     "analysis.compare": {
+        "analysis.claims",
         *("analysis.audit", "analysis.figures", "analysis.report", "analysis.runs"),
         *("analysis.statistics", "analysis.tables", "telemetry", "telemetry.record"),
         "analysis.workbook",

@@ -5,11 +5,13 @@
 - `cells`: points of two sides that are the same work, and why another has no counterpart.
 - `checked`: whether a verdict still holds: its signature, its page, both roots and its
   numbers.
+- `claims`: what the sides say of the paper's claims, one beside the other.
 - `comparison`: sides, their cells, the verdicts, and what is in none of them.
 - `copied`: whether a run of one side is a run of the other under another name.
 - `facts`: what runs were made of and under, and what a reader has to know of two sides of a
   cell.
 - `figure`: the ratios of all cells with their intervals, one panel a metric.
+- `machine`: on what a run was made, by its own record: GPUs, driver, center.
 - `printed`: what a terminal says of a comparison: the whole first, then the numbers, then why.
 - `reproduced`: whether one side was made after the other, by its own record, and came out so.
 - `sentences`: what is said of a comparison in plain words, of a cell and of the whole.

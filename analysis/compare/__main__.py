@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--by",
         help="what differs on purpose, apart by commas: gpu (default), engine, power_cap_w, dtype, "
-        "quantization, gpus, batch_size, sm_clock_mhz, campaign, or folder: nothing but the folder",
+        "quantization, gpus, batch_size, sm_clock_mhz, driver, center, campaign, or folder: "
+        "nothing but the folder",
     )
     parser.add_argument(
         "--margin",
@@ -97,7 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--check", metavar="DIR", help="a verdict, or its folder: does it still hold?"
     )
-    parser.add_json("sides, cells with every number and verdict, what is not compared")
+    parser.add_json(
+        "sides, cells with every number and verdict, the paper's claims, what is not compared"
+    )
     parser.add_argument("--all", action="store_true", help="print every cell")
     given = parser.parse_args(arguments)
     with needs_extra(_WHO, "analysis"):

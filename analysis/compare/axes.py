@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from analysis.compare.machine import center_of, drivers_of
 from analysis.runs.campaign import campaign_of
 from analysis.runs.sealed_runs import Run
 from analysis.tables.point import engine_order, format_order, point_key
@@ -13,10 +14,15 @@ from telemetry.record.differing import field_value, short_text
 
 FOLDER: Final = "folder"
 CAMPAIGN: Final = "campaign"
+CENTER: Final = "center"
+DRIVER: Final = "driver"
+_NOT_ON_RECORD: Final = "not on record"
 # How ranks are spread over nodes follows from the board and from their number.
 _FREE: Final = {
     FOLDER: (),
     CAMPAIGN: (),
+    CENTER: (),
+    DRIVER: (),
     "engine": ("engine",),
     "gpu": ("gpu", "gpus_per_node"),
     "gpus": ("gpus", "gpus_per_node"),
@@ -71,7 +77,11 @@ class Axes:
         if name == FOLDER:
             return run.paths.results.name
         if name == CAMPAIGN:
-            return campaign_of(run) or "not on record"
+            return campaign_of(run) or _NOT_ON_RECORD
+        if name == CENTER:
+            return center_of(run) or _NOT_ON_RECORD
+        if name == DRIVER:
+            return ", ".join(sorted(drivers_of(run))) or _NOT_ON_RECORD
         return short_text(field_value(run.spec.to_mapping(), name))
 
     def order(self, run: Run) -> tuple[object, ...]:

@@ -249,6 +249,8 @@ def _again(
     )
     (reproduction,) = comparison.reproductions
     now = {"cells": strict(cells_mapping(comparison)), "simulated": comparison.simulated}
+    if "claims" in said:
+        now["claims"] = strict([one.to_mapping() for one in comparison.claims])
     faults = list(_differences("", {name: said[name] for name in now}, now))
     # Who is allowed to sign decides it, too: without the file that cannot be asked again.
     if (not asked or allowed is not None) and str(reproduction.outcome) != said["verdict"]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis.compare.axes import Axes
 from analysis.compare.cells import Cell, NotCompared, cell_names, match
+from analysis.compare.claims import ClaimRow, claims_of
 from analysis.compare.facts import labels_of
 from analysis.compare.reproduced import Reproduced, Reproduction
 from analysis.compare.sentences import of_all, over_cells
@@ -128,6 +129,11 @@ class Comparison:
             Reproduction.of(base, other, self.headline, self.not_compared, self.allowed)
             for other in self.sides[1:]
         )
+
+    @cached_property
+    def claims(self) -> tuple[ClaimRow, ...]:
+        """What each side says of the paper's claims."""
+        return claims_of(self.sides)
 
     @property
     def reproduced(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from analysis.compare.cells import Cell
+from analysis.compare.machine import center_of, drivers_of, gpus_of
 from analysis.compare.sides import Member
 from analysis.runs.sealed_runs import Run
 from analysis.tables.launched import launch_of
@@ -20,17 +21,6 @@ _PERCENT: Final = 100.0
 _FOLLOWS: Final = frozenset({"prompts_digest", "device"})
 
 
-def gpus_of(run: Run) -> list[Mapping[str, Any]]:
-    """The GPUs that the watchers found, of all nodes."""
-    return [
-        gpu
-        for host in run.hosts.values()
-        if isinstance(host, dict)
-        for gpu in host.get("gpus") or ()
-        if isinstance(gpu, dict)
-    ]
-
-
 def uuids_of(members: Iterable[Member]) -> frozenset[str]:
     """The GPUs that the ranks of these runs worked on, one by one."""
     return frozenset(
@@ -43,10 +33,6 @@ def uuids_of(members: Iterable[Member]) -> frozenset[str]:
 
 def _boards(run: Run) -> set[str]:
     return {str(gpu["name"]) for gpu in gpus_of(run) if gpu.get("name")}
-
-
-def _drivers(run: Run) -> set[str]:
-    return {str(gpu["driver"]) for gpu in gpus_of(run) if gpu.get("driver")}
 
 
 def _limits(run: Run) -> set[str]:
@@ -80,6 +66,11 @@ def _python(run: Run) -> set[str]:
     return {str(run.provenance["python"])} if run.provenance.get("python") else set()
 
 
+def _center(run: Run) -> set[str]:
+    center = center_of(run)
+    return set() if center is None else {center}
+
+
 def _nodes(run: Run) -> set[str]:
     return set(map(str, run.hosts))
 
@@ -90,8 +81,9 @@ def _user(run: Run) -> set[str]:
 
 FACTS: Final[Mapping[str, Callable[[Run], set[str]]]] = {
     "board": _boards,
-    "driver": _drivers,
+    "driver": drivers_of,
     "power limit": _limits,
+    "center": _center,
     "nodes": _nodes,
     "user": _user,
     "commit": _commit,
@@ -101,7 +93,7 @@ FACTS: Final[Mapping[str, Callable[[Run], set[str]]]] = {
 }
 """What a side is told by, from the sealed record; each run's values."""
 # Who ran it where is told, and is no reason to read a number otherwise.
-_TOLD_ALONE: Final = ("nodes", "user", "Python", "fairscale")
+_TOLD_ALONE: Final = ("center", "nodes", "user", "Python", "fairscale")
 
 
 def fact_text(runs: Iterable[Run], name: str) -> str:

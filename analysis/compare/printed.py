@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from analysis.compare.claims import claim_lines
 from analysis.compare.comparison import Comparison
 from analysis.compare.facts import fact_text
 from analysis.compare.sentences import of_cell
@@ -39,6 +40,7 @@ def print_comparison(comparison: Comparison, out: Output, *, every: bool) -> Non
         out.say("")
         _print_cells(comparison, out, shown)
         out.say(_RULE)
+    _print_claims(comparison, out, every=every)
     _print_left(comparison, out, every=every)
 
 
@@ -129,6 +131,17 @@ def _print_cells(comparison: Comparison, out: Output, shown: int) -> None:
     gains = {one.gain for one in comparison.headline if one.gain}
     if len(gains) == 1:
         out.say(f"gain: {gains.pop()}")
+
+
+def _print_claims(comparison: Comparison, out: Output, *, every: bool) -> None:
+    lines = list(claim_lines(one.to_mapping() for one in comparison.claims))
+    shown = lines if every else lines[:_MOST]
+    if lines:
+        out.say("")
+    for line in shown:
+        out.say(line, hang=3)
+    if len(shown) < len(lines):
+        out.say(f"and {told_count(len(lines) - len(shown), 'claim')} more; --all lists them")
 
 
 def _alike(comparison: Comparison) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.compare.claims import claim_lines
 from analysis.compare.comparison import Comparison
 from analysis.compare.facts import FACTS, fact_text
 from analysis.compare.sides import Side
@@ -66,6 +67,7 @@ def verdict_mapping(comparison: Comparison) -> dict[str, Any]:
         "reproduction": _side(reproduction.new, signers[1]),
         "base": comparison.sides[0].letter,
         "cells": cells_mapping(comparison),
+        "claims": [one.to_mapping() for one in comparison.claims],
         "notes": _notes(signers),
         "not_compared": [
             {"side": one.letter, "point": one.point, "runs": one.runs, "reason": one.reason}
@@ -190,6 +192,10 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     for one in (*content["reasons"], *content["notes"], *_labels(content)):
         yield ""
         yield f"- {_text(one)}"
+    # A verdict of an earlier release has none.
+    for told in claim_lines(content.get("claims", ())):
+        yield ""
+        yield f"- {_text(told)}"
     for one in content["not_compared"]:
         yield ""
         yield f"- not compared: {_text(one['side'])} {_text(one['point'])}: {_text(one['reason'])}"

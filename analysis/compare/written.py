@@ -44,6 +44,7 @@ def to_mapping(comparison: Comparison) -> dict[str, Any]:
             found for each in comparison.reproductions if (found := each.to_mapping()) is not None
         ],
         "cells": cells_mapping(comparison),
+        "claims": [one.to_mapping() for one in comparison.claims],
         "not_compared": [
             {"side": one.letter, "point": one.point, "runs": one.runs, "reason": one.reason}
             for one in comparison.not_compared
