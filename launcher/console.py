@@ -24,6 +24,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "compare": "two folders of results, point by point, with the reasons",
     "crate": "sealed runs as an RO-Crate for an archive, and one verified",
     "appendix": "what a paper appends of its measurements, from the record",
+    "footprint": "carbon and cost by factors that you state, and two forms",
     "reproduce": "run again what a sealed record holds, and compare",
     "export": "a results folder without names, sealed anew",
     "accounting": "what the center's books say of the jobs, beside the runs",

@@ -24,6 +24,7 @@ VERBS: Final[Mapping[str, str]] = {
     "analysis.crate": "crate",
     "launcher.accounting": "accounting",
     "analysis.appendix": "appendix",
+    "analysis.footprint": "footprint",
     "telemetry.export": "export",
     "launcher.completion": "completion",
 }

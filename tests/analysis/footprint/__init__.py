@@ -1,0 +1,1 @@
+"""Carbon, cost and two forms, tested."""
