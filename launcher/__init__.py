@@ -14,7 +14,10 @@
 - `forecast/`: what points are expected to take in time and energy, before they are queued.
 - `jobs/`: attempts become jobs; what a job runs on every rank.
 - `plan/`: points become specs, each with a verdict, before anything starts.
+- `repeats/`: how many repeats a point gets, what they can show, and whether the room drifted
+  meanwhile.
 - `reproduce`: `python -m launcher.reproduce PATH`: a sealed campaign is made again here.
+- `rounds`: a checked grid is run; with repeats=auto round after round, until no point goes on.
 - `slurm/`: what Slurm knows and how it is asked.
 - `stage`: `python -m launcher.stage gsm8k alpaca`, once, where there is internet.
 - `status`: `python -m launcher.status RESULTS`: where a campaign stands, from any shell, any

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from telemetry.command import ExitCode, command, complain, needs_extra, own_version
 from telemetry.document import JSON_WORD, due
@@ -19,19 +20,24 @@ with needs_extra("joulegrid", "launch"), waiting("loading", in_log=False):
     from launcher.campaign.finalize import close_stranded
     from launcher.campaign.headline import report_campaign
     from launcher.campaign.promise import require_launch, uncommitted
-    from launcher.campaign.run import CampaignOutcome, run_campaign
+    from launcher.campaign.run import CampaignOutcome
     from launcher.config.command_line import read_points
     from launcher.config.errors import BadInputError
     from launcher.config.help import asked_of, help_text
     from launcher.forecast.forecaster import foresee
-    from launcher.forecast.totals import cost_lines, late_notes
+    from launcher.forecast.totals import cost_lines, late_notes, most_line
     from launcher.plan.again import Again, named_original, read_again
     from launcher.plan.auto_cluster import ClusterChooser
+    from launcher.plan.auto_repeats import rule_of
     from launcher.plan.check import check
     from launcher.plan.grid import Grid, Verdict
     from launcher.plan.hub_reach import HubReach, hub_notes
     from launcher.plan.places import results_folder
     from launcher.plan.way_out import way_out
+    from launcher.repeats.record import said
+    from launcher.repeats.rounds import Rounds, RoundsLook
+    from launcher.repeats.smallest import smallest_notes
+    from launcher.rounds import RoundsOutcome, run_rounds
     from launcher.slurm.reconcile import reconcile
     from launcher.status import watch
     from telemetry.record.way_on import WayOn
@@ -72,51 +78,70 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What a line asks for."""
+
+    grid: Grid
+    """Its points, checked."""
+    again: Again | None
+    """What it makes again; None where no original is named."""
+    doubts: Sequence[str]
+    """What was chosen, and what Slurm could not tell."""
+    rounds: Rounds | None
+    """What decides how many repeats there are; None where they are counted."""
+    look: RoundsLook | None
+    """What it found; None without."""
+
+
 def _run(arguments: Sequence[str], out: Output) -> int:
     original, words = named_original(arguments)
-    grid, again, doubts = _read_grid(original, words)
-    if grid is None:
+    asked = _read_grid(original, words)
+    if asked is None:
         return ExitCode.DONE
+    grid, again = asked.grid, asked.again
     made_again = {} if again is None else again_document(again, grid)
     if (document := due()) is not None:
-        document.fill("plan", {**plan_document(grid), **made_again})
+        document.fill("plan", {**plan_document(grid), **made_again, **_looked(asked.look)})
     if again is not None:
         print_again(again, grid, out)
     out.say(f"plan: {plan_summary(grid.points)}")
     out.print(plan_table(grid))
-    for line in cost_lines(grid.points):
+    for line in (*cost_lines(grid.points), *filter(None, [most_line(grid)]), *smallest_notes(grid)):
         out.say(line)
-    for note in (*doubts, *hub_notes(grid.points), *grid.notes, *late_notes(grid.points)):
+    for note in (*asked.doubts, *hub_notes(grid.points), *grid.notes, *late_notes(grid.points)):
         out.note(note)
     to_do = grid.having(Verdict.RUN, Verdict.MERGE)
     if not to_do and not grid.having(*_GOING):
         return _nothing_can_run(grid, arguments, out)
     if grid.plan_only:
+        if asked.look is not None and any(each.looks for each in asked.look.series):
+            for line in said(asked.look.to_mapping()):
+                out.say(line.lstrip(), indent=len(line) - len(line.lstrip()))
         return _plan(grid, arguments, out)
     if grid.results.is_dir():
         with waiting("merging what was left behind", aside=False):
             closed = list(close_stranded(grid.results, reconcile(grid.results)))
         for line in closed:
             out.say(line)
-    if to_do:
-        outcome = run_campaign(grid, ["python", "-m", "launcher", *arguments], out)
-    else:
-        outcome = CampaignOutcome(sealed=0, failed=(), queued=0)
+    done = run_rounds(grid, asked.rounds, asked.look, ["python", "-m", "launcher", *arguments], out)
     if document is not None:
-        document.fill("run", {**outcome_document(grid, outcome), **made_again})
-    return _close(out, grid, outcome, again)
+        ran = {**outcome_document(done.grid, done.outcome), **made_again, **_looked(done.look)}
+        document.fill("run", ran)
+    return _close(out, done, again)
 
 
-def _read_grid(
-    original: str | None, words: Sequence[str]
-) -> tuple[Grid | None, Again | None, Sequence[str]]:
-    """The checked grid, what it makes again, and what was chosen and what Slurm could not tell.
+def _looked(look: RoundsLook | None) -> dict[str, object]:
+    """What a document tells of repeats that a rule decides."""
+    return {} if look is None else {"repeats_auto": look.to_mapping()}
 
-    No grid when one of Hydra's own flags was all there was to do; nothing made again where no
-    original is named.
-    """
+
+def _read_grid(original: str | None, words: Sequence[str]) -> _Asked | None:
+    """What the words ask for; None when one of Hydra's own flags was all there was to do."""
     chooser = ClusterChooser()
     again: Again | None = None
+    rounds: Rounds | None = None
+    look: RoundsLook | None = None
     # What is wrong with a grid is one line on standard error, however long it took to find.
     with waiting("reading the grid", aside=False):
         if original is None:
@@ -125,15 +150,27 @@ def _read_grid(
             again = read_again(original, words, read_points, at, chooser)
             points = list(again.points)
         if not points:
-            return None, None, ()
+            return None
         at(f"asking Slurm about {told_count(len(points), 'point')}")
         # What Slurm ended since is known before anything is tried again.
         known = reconcile(results_folder(points[0].config))
-        if again is None:
-            grid = check(points, known, at, HubReach())
-        else:
+        if again is not None:
             grid, again = again.check(known, at, HubReach())
-        return foresee(grid, at), again, (*chooser.said, *known.doubts)
+        elif (rule := rule_of(points)) is not None:
+            rounds = Rounds(points, rule)
+            grid, look = rounds.next(known, at, HubReach())
+        else:
+            grid = check(points, known, at, HubReach())
+        grid = foresee(grid, at)
+        if rounds is not None:
+            rounds.require_budget(grid)
+        return _Asked(
+            grid=grid,
+            again=again,
+            doubts=(*chooser.said, *known.doubts),
+            rounds=rounds,
+            look=look,
+        )
 
 
 def _plan(grid: Grid, arguments: Sequence[str], out: Output) -> int:
@@ -168,7 +205,8 @@ def _nothing_can_run(grid: Grid, arguments: Sequence[str], out: Output) -> int:
     return ExitCode.NOTHING_DONE
 
 
-def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | None = None) -> int:
+def _close(out: Output, done: RoundsOutcome, again: Again | None = None) -> int:
+    grid, outcome = done.grid, done.outcome
     if summary := outcome.summary:
         out.say(summary)
     for said in outcome.refused:
@@ -178,13 +216,14 @@ def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | Non
     failed = bool(outcome.failed or outcome.refused)
     for run_id in outcome.failed:
         complain(_WHO, f"{run_id} is not sealed; its attempt says why in ended.json")
-    if before := len(grid.having(Verdict.FAILED)):
+    tried = set(outcome.failed)
+    if before := sum(p.spec.run_id not in tried for p in grid.having(Verdict.FAILED)):
         complain(_WHO, f"{told_count(before, 'point')} failed before; retry=failed tries again")
         failed = True
     for said in outcome.unclosed:
         complain(_WHO, said)
-    failed |= bool(outcome.unclosed)
-    if outcome.queued:
+    failed |= bool(outcome.unclosed) or done.watch_failed
+    if outcome.queued and not done.watched:
         later = "" if outcome.unclosed else "; they are merged and sealed as they end"
         out.say(f"{told_count(outcome.queued, 'point')} queued{later}")
         if grid.wait:
@@ -193,6 +232,8 @@ def _close(out: Output, grid: Grid, outcome: CampaignOutcome, again: Again | Non
     # Points that failed, one and all, leave nothing to analyse: why they did stands in status.
     sealed = outcome.sealed or grid.having(Verdict.SEALED, Verdict.OTHERWISE)
     going = bool(elsewhere) or not (sealed or (outcome.queued and grid.wait))
+    # A round that is queued is not the last one.
+    going |= bool(done.look and outcome.queued and not done.watched)
     told = False
     if not going and (here := _here(grid, outcome)):
         told = report_campaign(grid.results, here, out)

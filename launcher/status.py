@@ -9,7 +9,7 @@ point is there, or none can be read.
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ with needs_extra("status", "launch"):
         point_statuses,
     )
     from launcher.campaign.time_left import Durations, whole_time
+    from launcher.repeats.record import is_open, kept, last_rounds, said
     from launcher.slurm.reconcile import reconcile
     from telemetry.record.attempt_state import RUNNING
     from telemetry.record.files import read_json
@@ -88,20 +89,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         began = began_us(results, given.campaign, found)
         out.print(page(found, most=len(found) if given.all else _MOST_LINES, began=began))
         code = _code(found)
+    decided = kept(results, given.campaign) if only is None else None
+    for line in () if decided is None else said(decided):
+        out.say(line.lstrip(), indent=len(line) - len(line.lstrip()))
     for note in notes:
         out.note(note)
     if (document := due()) is not None:
-        document.fill("status", _document(results, given.campaign, found))
-    _way_on(out, results, found, watched=given.watch)
+        content = _document(results, given.campaign, found)
+        document.fill("status", {**content, "repeats_auto": decided})
+    _way_on(out, results, found, watched=given.watch, decided=decided)
     if code == ExitCode.NOTHING_DONE:
         complain("status", f"no point of {shown(results)} can be read")
     return code
 
 
-def _way_on(out: Output, results: Path, found: Sequence[PointStatus], *, watched: bool) -> None:
+def _way_on(
+    out: Output,
+    results: Path,
+    found: Sequence[PointStatus],
+    *,
+    watched: bool,
+    decided: Mapping[str, Any] | None,
+) -> None:
     """End with what comes next; who looked away from a watch knows how to look again."""
     if any(status.state in GOING for status in found):
         out.next(None if watched else typed("launcher.status", results, "--watch"))
+        return
+    last = last_rounds(results)
+    if last is not None and (decided is None or is_open(decided)):
+        out.say("repeats=auto: a round has ended; the same command looks at it and goes on")
+        # The launcher's own words, behind those that start it; the folder as it is named here.
+        words = [word for word in map(str, last[1]["command"][3:]) if "results=" not in word]
+        out.next(typed("launcher", *words, f"results={shown(results)}"))
         return
     way = WayOn.of(results)
     out.next(way.next)

@@ -118,6 +118,12 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         "workers.prompts",
         "analysis.workbook",
     },
+    # What repeats measured is read by analysis' light rooms, lazily: who counts them reads nothing.
+    "launcher.repeats": {
+        *("analysis.energy", "analysis.runs", "analysis.statistics"),
+        *("launcher.campaign", "launcher.config", "launcher.forecast", "launcher.plan"),
+        *("launcher.slurm", "telemetry", "telemetry.record"),
+    },
     # It asks what stands alone of the machine, and loads neither Hydra nor torch.
     "launcher.doctor": {
         *("conf", "launcher.plan", "launcher.slurm", "telemetry", "telemetry.record"),
@@ -129,7 +135,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         "analysis.runs",
         "telemetry.accounting",
         *("launcher.campaign", "launcher.config", "launcher.forecast", "launcher.plan"),
-        *("launcher.slurm", "telemetry", "telemetry.boards", "telemetry.record"),
+        *("launcher.repeats", "launcher.slurm"),
+        *("telemetry", "telemetry.boards", "telemetry.record"),
         "workers.planning",
         "workers.prompts",
     },

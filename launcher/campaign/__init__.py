@@ -19,5 +19,5 @@
 Public: `CampaignOutcome`, `Durations`, `GOING`, `PointStatus`, `UNREADABLE`, `again_document`,
 `campaign_points`, `campaigns`, `close_stranded`, `outcome_document`, `plan_document`,
 `plan_summary`, `plan_table`, `point_statuses`, `print_again`, `report_campaign`, `require_launch`,
-`run_campaign`, `uncommitted`, `whole_time`.
+`run_campaign`, `took_s`, `uncommitted`, `whole_time`.
 """

@@ -4,17 +4,19 @@ from collections import Counter
 from typing import Any
 
 from launcher.campaign.run import CampaignOutcome
-from launcher.forecast.totals import totals
+from launcher.forecast.totals import most_totals, totals
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
 
 
 def plan_document(grid: Grid) -> dict[str, Any]:
     """The grid with the verdict of every point."""
     counts = Counter(point.verdict for point in grid.points)
+    most = most_totals(grid)
     return {
         "results": str(grid.results),
         "counts": {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]},
         "foreseen": totals(grid.points).to_mapping(),
+        "foreseen_most": None if most is None else most.to_mapping(),
         "points": [_point(point) for point in grid.points],
     }
 

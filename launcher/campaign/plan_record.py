@@ -5,6 +5,7 @@ campaigns/<name>/taken_back.json  attempts that were taken back before they bega
 """
 
 import hashlib
+import itertools
 import os
 import re
 import socket
@@ -19,6 +20,7 @@ from launcher.campaign.attempt import FOLDER_MODE, remove_attempt
 from launcher.campaign.display import plan_summary
 from launcher.jobs.job import process_identity
 from launcher.jobs.shapes import Trial
+from launcher.plan.auto_repeats import KEY as REPEATS
 from launcher.plan.grid import Grid, Verdict
 from telemetry.record.bulk_files import json_text, replace_text
 from telemetry.record.files import read_json
@@ -53,9 +55,9 @@ class WrittenPlan:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         # Two login nodes may have the same pid in the same second.
         host = re.sub(r"[^a-z0-9]", "", socket.gethostname().partition(".")[0].lower())
-        folder = campaigns_folder(grid.results) / f"{stamp}-{host}-{os.getpid()}"
-        folder.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        folder.mkdir(mode=FOLDER_MODE)
+        name = f"{stamp}-{host}-{os.getpid()}"
+        campaigns_folder(grid.results).mkdir(mode=FOLDER_MODE, exist_ok=True)
+        folder = _make(campaigns_folder(grid.results), name)
         (folder / "jobs").mkdir(mode=FOLDER_MODE)
         content = {
             "command": call["command"],
@@ -64,6 +66,7 @@ class WrittenPlan:
             "launcher": process_identity(),
             "summary": plan_summary(grid.points),
             "order": order,
+            REPEATS: None if grid.auto is None else grid.auto.to_mapping(),
             BEFORE: before,
             KEY: Reproduces.of_all(
                 [
@@ -87,6 +90,16 @@ class WrittenPlan:
         text = json_text(content)
         replace_text(folder / PLAN, text)
         return cls(folder=folder, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _make(campaigns: Path, name: str) -> Path:
+    """A new folder of that name; two short rounds of one call may begin in one second."""
+    for number in itertools.count(1):
+        folder = campaigns / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir(mode=FOLDER_MODE)
+            return folder
+    raise AssertionError(name)
 
 
 def take_back(campaign: Path, trials: Sequence[Trial], reason: str) -> None:

@@ -26,7 +26,8 @@ from telemetry.next_line import typed
 EXPERIMENT: Final = "experiment"
 SAME_FOR_ALL: Final = (
     *("results", "history", "plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
-    "signing_key",
+    *("signing_key", "repeats_width", "repeats_least", "repeats_most", "repeats_gpu_hours"),
+    "repeats_kwh",
 )
 """Keys of the call and not of a point: no list of values is taken for them."""
 # A line of error is one that a terminal shows whole.

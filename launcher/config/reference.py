@@ -23,6 +23,8 @@ _FIRST_SENTENCE: Final = re.compile(r".+?(?:\.(?= )|$)")
 # The last part of a name is its unit (CONTRIBUTING.md, rule 2).
 _UNITS: Final = {
     "gflops": "GFLOP/s",
+    "hours": "h",
+    "kwh": "kWh",
     "len": "tokens",
     "mhz": "MHz",
     "min": "min",

@@ -16,5 +16,5 @@
 - `workload`: all of a point, or of a sealed run, that its time and energy are expected from.
 
 Public: `cost_lines`, `energy_cell`, `foresee`, `foreseen_of`, `job_left_s`, `late_notes`,
-`spanned_time`, `time_cell`, `time_text`, `totals`.
+`most_line`, `most_totals`, `spanned_time`, `time_cell`, `time_text`, `totals`.
 """

@@ -1,10 +1,11 @@
 """Totals: what a grid costs in all, and how that and a point's part of it are said."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from launcher.plan.grid import PlannedPoint, Verdict
+from launcher.plan.grid import Grid, PlannedPoint, Verdict
 from telemetry.record.foreseen import Expected, Foreseen, scaled
 
 _J_PER_KWH: Final = 3.6e6
@@ -152,6 +153,48 @@ def cost_lines(points: Sequence[PlannedPoint]) -> list[str]:
     if any(point.cluster.slurm is not None for point in points):
         line += f"; {spanned_time(cost.wall_s)} from first to last were all nodes free"
     return [line, *_basis_lines(points)]
+
+
+def most_totals(grid: Grid) -> Totals | None:
+    """What the points that are to run take if each is repeated as often as its rule allows.
+
+    None where repeats are counted.
+    """
+    if grid.auto is None:
+        return None
+    series: dict[str, list[PlannedPoint]] = {}
+    for point in grid.points:
+        series.setdefault(dataclasses.replace(point.spec, repeat=0).run_id, []).append(point)
+    points = [
+        point
+        for each in series.values()
+        if (open_ := [one for one in each if one.verdict is Verdict.RUN])
+        for point in (*open_, *open_[-1:] * max(0, grid.auto.most - len(each)))
+    ]
+    return totals(points)
+
+
+def most_line(grid: Grid) -> str | None:
+    """What repeats=auto takes from its least to its most; None where repeats are counted."""
+    most, auto = most_totals(grid), grid.auto
+    if most is None or auto is None or not most.points:
+        return None
+    least = totals(grid.points)
+    parts = [
+        f"{time_text(least.jobs_s.value)} to {time_text(most.jobs_s.value)} of jobs",
+        f"{_rounded(least.gpu_hours.value)} to {_rounded(most.gpu_hours.value)} GPU hours",
+    ]
+    for low, high, word in (
+        (least.energy_j, most.energy_j, "GPUs"),
+        (least.simulated_energy_j, most.simulated_energy_j, "simulated GPUs"),
+    ):
+        if high.value > 0:
+            ends = (_rounded(each.value / _J_PER_KWH) for each in (low, high))
+            parts.append(f"{' to '.join(ends)} kWh of {word}")
+    budgets = ((auto.gpu_hours, "GPU hours"), (auto.kwh, "kWh"))
+    bounds = [f"{value:g} {unit}" for value, unit in budgets if value is not None]
+    end = f"; no round beyond {' or '.join(bounds)}" if bounds else ""
+    return f"repeats=auto, from this round to {auto.most} of each: {', '.join(parts)}{end}"
 
 
 def _basis_lines(points: Sequence[PlannedPoint]) -> list[str]:

@@ -3,6 +3,8 @@
 - `again`: a sealed campaign as a checked grid of this place, and what of it cannot be.
 - `auto_cluster`: whether `cluster=auto` is this machine or its Slurm, by what the line can
   need.
+- `auto_repeats`: what `repeats=auto` asks for: how narrow, how few, how many, and for how
+  much.
 - `boards`: which GPU `gpu=auto` is here, and where a point's ranks compute.
 - `check`: composed points become a checked grid, each with its verdict.
 - `checkpoints`: what `weights=` names becomes a digest and a folder, before anything starts.
@@ -26,8 +28,8 @@
 - `way_out`: what of a point that this machine has no room for would run on it.
 - `whole_node`: `gpus=auto` is all GPUs of one node, once it is known how many those are.
 
-Public: `Again`, `Cluster`, `ClusterChooser`, `Grid`, `HERE`, `HubReach`, `Original`,
-`PlannedPoint`, `RunningOrder`, `SIGNERS`, `Tell`, `Verdict`, `WORD`, `check`, `gpus_here`,
-`hub_notes`, `keep_from_git`, `named_cluster`, `named_original`, `read_again`, `results_folder`,
-`tell_nobody`, `way_out`.
+Public: `Again`, `AutoRepeats`, `Cluster`, `ClusterChooser`, `Grid`, `HERE`, `HubReach`, `KEY`,
+`Original`, `PlannedPoint`, `RunningOrder`, `SIGNERS`, `Tell`, `Verdict`, `WORD`, `check`,
+`gpus_here`, `hub_notes`, `keep_from_git`, `named_cluster`, `named_original`, `read_again`,
+`results_folder`, `rule_of`, `tell_nobody`, `way_out`.
 """

@@ -1,15 +1,16 @@
 """Check: composed points become a checked grid, each with its verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from launcher.config.errors import BadInputError, told_of
 from launcher.config.hydra_plugins import MAX_POINTS, Point
 from launcher.config.overrides import SAME_FOR_ALL
+from launcher.plan.auto_repeats import repeats_asked, rule_of
 from launcher.plan.boards import BoardFinder
 from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
-from launcher.plan.cluster import Cluster, require_count
+from launcher.plan.cluster import Cluster
 from launcher.plan.earlier import open_verdict, sealed_verdict
 from launcher.plan.fit import or_auto, settle_open
 from launcher.plan.grid import NOT_SELECTED, Grid, PlannedPoint, Retry, Verdict
@@ -33,7 +34,7 @@ from launcher.plan.places import (
 from launcher.plan.rebuild import RECORDED
 from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.plan.way_out import way_out_notes
-from launcher.plan.whole_node import settle_gpus
+from launcher.plan.whole_node import settle_gpus, spread
 from launcher.slurm.partitions import PartitionFinder
 from launcher.slurm.queue import SlurmError
 from launcher.slurm.view import SlurmView
@@ -73,12 +74,14 @@ def check(
     known: SlurmView | None = None,
     tell: Tell = tell_nobody,
     hub: HubReach | None = None,
+    repeats_of: Callable[[RunSpec], int] | None = None,
 ) -> Grid:
     """Turn composed points into a checked grid; equal points are kept once.
 
     `known` is what Slurm knows of the results folder's open jobs; `tell` hears how far the hashing
     of a checkpoint is; `hub` knows whether the hub of data sets can be reached, and None takes it
-    that it can.
+    that it can; `repeats_of` says with repeats=auto how many repeats of a spec are in the grid, and
+    None takes the least.
 
     Raises:
         BadInputError: a value is not allowed at all, or two points are one run that would be
@@ -94,7 +97,8 @@ def check(
     if first["compose"] not in _COMPOSE:
         raise BadInputError(one_of("compose", _COMPOSE, first["compose"], things="ways"))
     results, history = results_folder(first), history_folder(first)
-    repeats = [_repeats(point) for point in points]
+    auto = rule_of(points)
+    repeats = [repeats_asked(point, auto) for point in points]
     if (total := sum(map(len, repeats))) > MAX_POINTS:
         raise BadInputError(
             f"the grid must have at most {MAX_POINTS} points, but has {total} instead"
@@ -108,12 +112,9 @@ def check(
         raise BadInputError(or_auto(told_of(error))) from error
     planned: dict[str, PlannedPoint] = {}
     again: list[tuple[PlannedPoint, PlannedPoint]] = []
+    many = None if auto is None else (repeats_of or auto.least_of)
     for point, own in zip(points, repeats, strict=True):
-        for repeat in own:
-            try:
-                one = checker.point(point, repeat)
-            except (ValueError, OSError) as error:
-                raise BadInputError(or_auto(told_of(error))) from error
+        for one in checker.repeated(point, own, many):
             kept = planned.setdefault(one.spec.run_id, one)
             if kept is not one:
                 require_same_measurement(kept, one)
@@ -125,19 +126,12 @@ def check(
         allow_dirty=first["allow_dirty"],
         wait=first["wait"],
         history=history,
+        auto=auto,
         notes=(
             *(*checker.notes, *counts, *choices, *twice_notes(again)),
             *way_out_notes(tuple(planned.values())),
         ),
     )
-
-
-def _repeats(point: Point) -> range:
-    if point.repeat is not None:
-        return range(point.repeat, point.repeat + 1)
-    repeats = point.config["repeats"]
-    require_count("repeats", repeats)
-    return range(int(repeats))
 
 
 class _Checker:
@@ -183,7 +177,7 @@ class _Checker:
         tokenizer_path = find_tokenizer(given, weights, model)
         if tokenizer_path not in self._tokenizers:
             self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
-        per_node, fault = _gpus_per_node(config["gpus"], cluster)
+        per_node, fault = spread(config["gpus"], cluster)
         spec = RunSpec.from_mapping(
             {
                 "model": model,
@@ -227,6 +221,23 @@ class _Checker:
             attempts=attempts[-1].number if attempts else 0,
             chosen=self._boards.chosen(point, gpu, cluster),
         )
+
+    def repeated(
+        self, point: Point, own: range, repeats_of: Callable[[RunSpec], int] | None
+    ) -> Iterator[PlannedPoint]:
+        """The repeats of a point: those asked for, or as many as `repeats_of` has of its first.
+
+        Raises:
+            BadInputError: a value is not allowed.
+        """
+        try:
+            first = self.point(point, own.start)
+            yield first
+            stop = own.stop if repeats_of is None else repeats_of(first.spec)
+            for repeat in range(own.start + 1, stop):
+                yield self.point(point, repeat)
+        except (ValueError, OSError) as error:
+            raise BadInputError(or_auto(told_of(error))) from error
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -344,24 +355,6 @@ class _Checker:
         except SlurmError as error:
             self._known.doubt(f"what Slurm's partition has room for is not checked: {error}")
             return None
-
-
-def _gpus_per_node(gpus: object, cluster: Cluster) -> tuple[object, str | None]:
-    """GPUs on each node, and why the nodes cannot hold them so, or None."""
-    per_node = cluster.gpus_per_node
-    if not isinstance(gpus, int) or gpus <= per_node:
-        return gpus, None
-    if cluster.slurm is None and cluster.device == "cuda":
-        return (
-            gpus,
-            f"`gpus` must be at most {per_node}, the GPUs of this node, but is {gpus} instead",
-        )
-    if gpus % per_node == 0:
-        return per_node, None
-    return 1, (
-        f"`gpus` must fill nodes of {per_node}, but is {gpus} instead: "
-        f"{gpus} = {gpus // per_node} x {per_node} + {gpus % per_node}"
-    )
 
 
 def _launch_config(

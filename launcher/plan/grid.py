@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from launcher.plan.auto_repeats import AutoRepeats
 from launcher.plan.checkpoints import Weights
 from launcher.plan.cluster import Cluster
 from telemetry.record.foreseen import Foreseen
@@ -102,6 +103,8 @@ class Grid:
     """Stay until the last job of a batch system has ended."""
     history: Path | None = None
     """Another results folder whose sealed runs teach what points take; None for none."""
+    auto: AutoRepeats | None = None
+    """The rule by which points are repeated; None where their repeats were counted."""
     notes: tuple[str, ...] = ()
     """What the reader of the plan should know beside it, a line each."""
 

@@ -65,9 +65,10 @@ Public: `AUDIT`, `Allowed`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BEFOR
 `open_parquet`, `parquet_schema`, `parse_json`, `place_of`, `plain_file`, `plan_sha256`,
 `plans_before`, `prompts_folder`, `read_json`, `read_parquet`, `read_plain`, `read_sealed`,
 `record_end`, `replace_folder`, `replace_text`, `report_folder`, `require_allowed`,
-`require_no_link`, `require_plain`, `require_public_keys`, `require_rows`, `require_whole`,
-`roots_folder`, `runs_above`, `scaled`, `schema_of`, `seal_attempt`, `seals_digest`, `seals_of`,
-`short_text`, `shown`, `sign`, `sign_as_launched`, `sign_file`, `signature_by`, `signature_of`,
-`signatures_beside`, `signer_name`, `signers_of`, `source_names`, `spelt`, `this_host`, `told`,
-`told_us`, `us_of`, `verify_seal`, `within`, `write_bytes`, `write_json`.
+`require_no_link`, `require_number`, `require_plain`, `require_public_keys`, `require_rows`,
+`require_whole`, `roots_folder`, `runs_above`, `scaled`, `schema_of`, `seal_attempt`,
+`seals_digest`, `seals_of`, `short_text`, `shown`, `sign`, `sign_as_launched`, `sign_file`,
+`signature_by`, `signature_of`, `signatures_beside`, `signer_name`, `signers_of`, `source_names`,
+`spelt`, `this_host`, `told`, `told_us`, `us_of`, `verify_seal`, `within`, `write_bytes`,
+`write_json`.
 """

@@ -158,7 +158,7 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
             "prompts=true",
             "`prompts` must be a whole number of at least 1 or auto, but is True instead",
         ),
-        ("repeats=0", "`repeats` must be a whole number of at least 1, but is 0 instead"),
+        ("repeats=0", "`repeats` must be a whole number of at least 1 or auto, but is 0 instead"),
         ("seed=-1", "`seed` must be a whole number of at least 0, but is -1 instead"),
         (
             "seed=9223372036854775808",

@@ -1,0 +1,202 @@
+"""Rounds: the repeats of a grid that come next, by what those before them measured.
+
+A round is one repeat of every point that is not done, so that what drifts with the room falls on
+all points alike; the first is `repeats_least` of them at once, as nothing is decided before. All
+that is decided is decided from the sealed runs of the results folder: whoever calls again, after
+whatever ended the call before, decides the same.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from launcher.campaign.time_left import took_s
+from launcher.config.errors import BadInputError
+from launcher.config.hydra_plugins import Point
+from launcher.forecast.totals import totals
+from launcher.plan.auto_repeats import AutoRepeats
+from launcher.plan.check import check
+from launcher.plan.checkpoints import Tell
+from launcher.plan.grid import Grid, PlannedPoint, Verdict
+from launcher.plan.hub_reach import HubReach
+from launcher.plan.places import results_folder
+from launcher.repeats.drift import Drift, drift
+from launcher.repeats.measured import MeasuredRepeat, measure
+from launcher.repeats.series import (
+    RepeatSeries,
+    RepeatStanding,
+    by_series,
+    series_key,
+    series_of,
+)
+from launcher.repeats.stopping import LEVEL, LOOK_LEVEL
+from launcher.slurm.view import SlurmView
+from telemetry.command import lacks
+from telemetry.record.paths import RunPaths
+from telemetry.record.spec import RunSpec
+
+_S_PER_H = 3600.0
+_J_PER_KWH = 3.6e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundsLook:
+    """Where all points of a grid stand after a round."""
+
+    rule: AutoRepeats
+    """What was asked."""
+    series: tuple[RepeatSeries, ...]
+    """Each point's repeats, in the grid's order."""
+    gpu_hours: float
+    """What all repeats held of GPUs, those that failed too."""
+    kwh: float
+    """What the GPUs of the sealed ones took, a power model's joules where they are simulated."""
+    drift: Drift
+    """Whether the rounds drifted."""
+
+    def having(self, *standings: RepeatStanding) -> list[RepeatSeries]:
+        """The points that stand so, in order."""
+        return [each for each in self.series if each.standing in standings]
+
+    @property
+    def rounds(self) -> int:
+        """Repeats of the point that has most."""
+        return max((each.rounds for each in self.series), default=0)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The JSON form: equal for equal seals, whoever looks."""
+        return {
+            "rule": {**self.rule.to_mapping(), "level": LEVEL, "look_level": LOOK_LEVEL},
+            "rounds": self.rounds,
+            "spent": {"gpu_hours": self.gpu_hours, "kwh": self.kwh},
+            "drift": self.drift.to_mapping(),
+            "points": [each.to_mapping() for each in self.series],
+        }
+
+
+class Rounds:
+    """Decides round by round how many repeats of each point there are."""
+
+    def __init__(self, points: Sequence[Point], rule: AutoRepeats) -> None:
+        self.rule = rule
+        """What was asked."""
+        self._points = points
+        self._results = Path()
+        self._wanted: dict[str, int] = {}
+        self._failed: set[str] = set()
+        self._read: dict[str, MeasuredRepeat] = {}
+
+    def next(self, known: SlurmView, tell: Tell, hub: HubReach | None) -> tuple[Grid, RoundsLook]:
+        """The grid with the repeats of the next round, and the look that decided on it.
+
+        Nothing of it is to run where the round before is not over, or no point goes on.
+
+        Raises:
+            BadInputError: a value is not allowed, or what reads a record is not installed.
+        """
+        self._results = results_folder(self._points[0].config)
+        grid = self._check(known, tell, hub)
+        try:
+            look = self._look(grid, tell)
+        except ModuleNotFoundError as error:
+            raise BadInputError(
+                f"`repeats` must be a number here: {lacks(error.name or 'scipy', 'analysis')}"
+            ) from error
+        if look.having(RepeatStanding.OPEN) or not (going := look.having(RepeatStanding.ON)):
+            return grid, look
+        self._wanted |= {each.first: each.rounds + 1 for each in going}
+        return self._check(known, tell, hub), look
+
+    def give_up(self, run_ids: Iterable[str]) -> None:
+        """Try these no more: they failed in this call, and the points beside them go on."""
+        self._failed |= set(run_ids)
+
+    def require_budget(self, grid: Grid) -> None:
+        """Refuse a budget that the least repeats are expected to go beyond, before any of them.
+
+        Raises:
+            BadInputError: it is so small.
+        """
+        if grid.having(Verdict.SEALED, Verdict.OTHERWISE):
+            return
+        cost = totals(grid.points)
+        energy_kwh = (cost.energy_j.value + cost.simulated_energy_j.value) / _J_PER_KWH
+        for name, expected, unit in (
+            ("gpu_hours", cost.gpu_hours.value, "GPU hours"),
+            ("kwh", energy_kwh, "kWh"),
+        ):
+            budget = getattr(self.rule, name)
+            if budget is not None and expected > budget:
+                raise BadInputError(
+                    f"`repeats_{name}` must be at least what `repeats_least`={self.rule.least} "
+                    f"repeats are expected to take, {expected:.2g} {unit}, but is {budget:g} "
+                    "instead"
+                )
+
+    def _check(self, known: SlurmView, tell: Tell, hub: HubReach | None) -> Grid:
+        grid = check(self._points, known, tell, hub, self._count)
+        points = (
+            dataclasses.replace(point, verdict=Verdict.FAILED, reason="it failed in this call")
+            if point.spec.run_id in self._failed
+            else point
+            for point in grid.points
+        )
+        return dataclasses.replace(grid, points=tuple(points))
+
+    def _count(self, spec: RunSpec) -> int:
+        """How many repeats of a spec are in the grid: those that lie there and those wanted."""
+        laid = 0
+        while RunPaths(results=self._results, run_id=_repeat_of(spec, laid)).folder.is_dir():
+            laid += 1
+        return max(self.rule.least, laid, self._wanted.get(series_key(spec), 0))
+
+    def _look(self, grid: Grid, tell: Tell) -> RoundsLook:
+        for point in grid.having(Verdict.SEALED):
+            run_id = point.spec.run_id
+            if run_id not in self._read:
+                tell(f"looking at what {run_id} measured")
+                self._read[run_id] = measure(RunPaths(results=grid.results, run_id=run_id))
+        series = [
+            series_of(first, points, self._read, self.rule)
+            for first, points in by_series(grid.points).items()
+        ]
+        lost = sum(_lost_gpu_hours(grid.results, point) for point in grid.points)
+        gpu_hours = sum(each.gpu_hours for each in series) + lost
+        kwh = sum(each.kwh for each in series)
+        if not self._affordable(series, gpu_hours, kwh):
+            series = [
+                each.stopped(RepeatStanding.BUDGET) if each.standing is RepeatStanding.ON else each
+                for each in series
+            ]
+        return RoundsLook(
+            rule=self.rule,
+            series=tuple(series),
+            gpu_hours=gpu_hours,
+            kwh=kwh,
+            drift=drift([each.by_round for each in series]),
+        )
+
+    def _affordable(self, series: Sequence[RepeatSeries], gpu_hours: float, kwh: float) -> bool:
+        """Whether one more round, at what a repeat of each took on average, is in the budget."""
+        going = [each for each in series if each.standing is RepeatStanding.ON and each.sealed]
+        for budget, spent, more in (
+            (self.rule.gpu_hours, gpu_hours, sum(each.gpu_hours / each.sealed for each in going)),
+            (self.rule.kwh, kwh, sum(each.kwh / each.sealed for each in going)),
+        ):
+            if budget is not None and spent + more > budget:
+                return False
+        return True
+
+
+def _repeat_of(spec: RunSpec, repeat: int) -> str:
+    return dataclasses.replace(spec, repeat=repeat).run_id
+
+
+def _lost_gpu_hours(results: Path, point: PlannedPoint) -> float:
+    """What the attempts of a point that are not sealed held of GPUs, as far as it is on record."""
+    run = RunPaths(results=results, run_id=point.spec.run_id)
+    tried = run.attempts() if point.attempts else []
+    lost = (took_s(attempt) or 0.0 for attempt in tried if not attempt.seal.is_file())
+    return sum(lost) * point.spec.gpus / _S_PER_H
