@@ -16,7 +16,7 @@ from typing import Any, Final
 LEVEL: Final = 0.95
 """What the interval that ends a series holds."""
 # Measured, for every scatter from a tenth of the width to four times it, for 3 repeats or more
-# before the first look and up to 100 in all: it holds 95.1 % at least, Student's 95 % held 90.3 %
+# before the first look and up to 100 in all: it holds 95.3 % at least, Student's 95 % held 90.3 %
 # (tests/benchmarks/NOTES.md, "Repeats until the interval is narrow").
 LOOK_LEVEL: Final = 0.98
 """Level of Student's interval at each look, so that the last one holds `LEVEL`."""
