@@ -1,6 +1,7 @@
 """Sealed repeats of planned points, and the rounds that are decided from them."""
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 from launcher.config.command_line import read_points
@@ -29,7 +30,7 @@ def composed(*words: str) -> tuple[Point, ...]:
     return tuple(read_points([*WORDS, *words]))
 
 
-def points_of(results: Path, seeds: str = "1", **keys: object) -> list[Point]:
+def points_of(results: Path, seeds: str, keys: Mapping[str, object]) -> list[Point]:
     """A point a seed, for a results folder, with these values of keys."""
     return [
         Point({**point.config, "results": str(results), **keys}, point.overrides)
@@ -39,13 +40,15 @@ def points_of(results: Path, seeds: str = "1", **keys: object) -> list[Point]:
 
 def grid_of(results: Path, seeds: str = "1", **keys: object) -> Grid:
     """The same, checked."""
-    return check(points_of(results, seeds, **keys))
+    return check(points_of(results, seeds, keys))
 
 
-def rounds_of(results: Path, seeds: str = "1", **keys: object) -> Rounds:
+def rounds_of(
+    results: Path, seeds: str = "1", more: Mapping[str, object] | None = None, **keys: object
+) -> Rounds:
     """What decides of their repeats, to ± 5 % and up to six of each where nothing else is said."""
-    keys = {"repeats": "auto", "repeats_width": 0.05, "repeats_most": 6, **keys}
-    points = points_of(results, seeds, **keys)
+    rule_keys = {"repeats": "auto", "repeats_width": 0.05, "repeats_most": 6}
+    points = points_of(results, seeds, {**rule_keys, **keys, **(more or {})})
     rule = rule_of(points)
     assert rule is not None
     return Rounds(points, rule)

@@ -48,15 +48,15 @@ def test_a_round_that_would_go_beyond_the_budget_is_not_begun(laid: Path) -> Non
     assert spent.gpu_hours > 0
     assert spent.kwh > 0
     for name, value in (("gpu_hours", spent.gpu_hours), ("kwh", spent.kwh)):
-        grid, found = look(rounds_of(laid, "2", **{f"repeats_{name}": value * 1.01}))
+        grid, found = look(rounds_of(laid, "2", {f"repeats_{name}": value * 1.01}))
         assert (to_run(grid), standings(found)) == ([], [RepeatStanding.BUDGET])
-        enough = look(rounds_of(laid, "2", **{f"repeats_{name}": value * 1.5}))
+        enough = look(rounds_of(laid, "2", {f"repeats_{name}": value * 1.5}))
         assert to_run(enough[0]) == [(2, 3)]
 
 
 def test_a_budget_that_the_first_round_goes_beyond_is_refused_before_it(tmp_path: Path) -> None:
     for name in ("gpu_hours", "kwh"):
-        rounds = rounds_of(tmp_path, **{f"repeats_{name}": 1e-7})
+        rounds = rounds_of(tmp_path, "1", {f"repeats_{name}": 1e-7})
         grid = foresee(look(rounds)[0])
         with pytest.raises(BadInputError, match=f"`repeats_{name}` must be at least what"):
             rounds.require_budget(grid)
