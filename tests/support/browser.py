@@ -48,6 +48,8 @@ def chromium(profile: Path) -> Iterator[Any]:
     driver = webdriver.Chrome(
         options=options, service=webdriver.ChromeService(executable_path=DRIVER)
     )
+    # Some hundred controls are clicked in one script.
+    driver.set_script_timeout(8 * PATIENCE_S)
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _KEEPS_FILES})
     try:
         yield driver
