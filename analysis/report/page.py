@@ -114,7 +114,7 @@ def write_report(loaded: Loaded, folder: Path | None = None, jobs: int | None = 
             if figure.svg is not None:
                 path = fresh / "figures" / f"{figure.key}.svg"
                 path.write_bytes(standalone(figure.svg).encode())
-        for name, content in paper_files(tables, figures).items():
+        for name, content in paper_files(tables, figures, jobs).items():
             (fresh / name).parent.mkdir(exist_ok=True)
             write_bytes(fresh / name, content)
         write_json(fresh / REPORT, _of_what(loaded))

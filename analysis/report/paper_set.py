@@ -6,12 +6,15 @@ and an index that says what each file is. Equal tables and figures give equal by
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from analysis.figures.canvas import DrawnFigure
+from analysis.figures.canvas import WIDTH_IN, DrawnFigure
+from analysis.figures.chart import Chart
 from analysis.figures.static import pdf
 from analysis.report.latex import breakable, escaped
 from analysis.runs.labels import Label, in_order, of_words
+from analysis.runs.processes import cores, spread
 from analysis.tables.labels import WORDS
 from analysis.tables.table import Table, Tables
 from telemetry.nearest import told_count
@@ -22,6 +25,8 @@ README: Final = "README.txt"
 COLUMN_IN: Final = 5.0
 """Width that a figure for one column is drawn in: at 3.5 in (IEEEtran's \\columnwidth of 252 pt)
 its letters of 9 points are of 6.3, and IEEE's least is 6."""
+# A process takes a second or two to load what draws, in which one draws so many.
+_PICTURES_A_PROCESS: Final = 4
 # Where a line of the index ends.
 _WIDE: Final = 80
 _SAID_OF_TABLES: Final = {
@@ -31,12 +36,16 @@ _SAID_OF_TABLES: Final = {
 }
 
 
-def paper_files(tables: Tables, figures: Sequence[DrawnFigure]) -> dict[str, bytes]:
-    """Every file of the set that neither tables nor page have, by its path in the report."""
-    files: dict[str, bytes] = {}
+def paper_files(
+    tables: Tables, figures: Sequence[DrawnFigure], jobs: int | None = 1
+) -> dict[str, bytes]:
+    """Every file of the set that neither tables nor page have, by its path in the report.
+
+    `jobs` is how many processes draw: 1 is this one alone, None as many as are worth it.
+    """
+    files = _pictures(figures, jobs)
     for figure in figures:
         if figure.svg is not None:
-            files |= _pictures(figure)
             files[f"captions/figure-{figure.key}.tex"] = _figure_caption(figure).encode("ascii")
     for table in tables.all():
         files[f"captions/table-{table.name}.tex"] = _table_caption(table).encode("ascii")
@@ -52,14 +61,40 @@ def names_of_figure(key: str) -> tuple[str, ...]:
     )
 
 
-def _pictures(figure: DrawnFigure) -> dict[str, bytes]:
-    """A figure as PDF, its fonts embedded; nothing of one that is no chart."""
-    if figure.chart is None:
-        return {}
-    whole, column = pdf(figure.chart), pdf(figure.chart, COLUMN_IN)
-    assert whole is not None
-    assert column is not None
-    return {f"figures/{figure.key}.pdf": whole, f"figures/{figure.key}-column.pdf": column}
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """One PDF that is to be drawn."""
+
+    name: str
+    """Its path in the report."""
+    chart: Chart
+    """What it shows."""
+    width_in: float
+    """How wide it is."""
+
+
+def _pictures(figures: Sequence[DrawnFigure], jobs: int | None) -> dict[str, bytes]:
+    """Each figure as PDF, its fonts embedded; nothing of one that is no chart."""
+    wanted = [
+        _Picture(name=f"figures/{one.key}{ending}.pdf", chart=one.chart, width_in=width_in)
+        for one in figures
+        if one.chart is not None and one.chart.panels
+        for ending, width_in in (("", WIDTH_IN), ("-column", COLUMN_IN))
+    ]
+    processes = min(cores(), len(wanted) // _PICTURES_A_PROCESS) if jobs is None else jobs
+    found: dict[str, bytes] = {}
+    if processes > 1:
+        for index, content in spread(wanted, _draw, processes):
+            if content is not None:
+                found[wanted[index].name] = content
+    # Of one whose process died, it is drawn here.
+    return {one.name: found.get(one.name) or _draw(one) for one in wanted}
+
+
+def _draw(picture: _Picture) -> bytes:
+    content = pdf(picture.chart, picture.width_in)
+    assert content is not None
+    return content
 
 
 def _figure_caption(figure: DrawnFigure) -> str:
