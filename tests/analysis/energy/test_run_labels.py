@@ -18,6 +18,7 @@ from analysis.runs.labels import (
     words_of,
 )
 from analysis.runs.sealed_runs import NOT_AS_SEALED, UNREADABLE_STATE, NotCounted, load
+from tests.conftest import REPOSITORY
 from tests.support.records import T0_US, Plan, build_run
 
 # A measured A100 of 80 GB with trained weights, whose clocks nothing holds down.
@@ -203,3 +204,9 @@ def test_each_label_has_a_mark_and_a_word_of_its_own() -> None:
     assert len({label.mark for label in Label}) == len(Label)
     assert len({label.word for label in Label}) == len(Label)
     assert of_words(words_of(Label)) == tuple(Label)
+
+
+def test_the_page_on_reports_tells_every_label_s_meaning() -> None:
+    text = (REPOSITORY / "docs" / "report.md").read_text(encoding="utf-8")
+    for label in Label:
+        assert f"| {label.mark} | {label.word} | {label.meaning} |" in text
