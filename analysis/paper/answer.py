@@ -184,7 +184,7 @@ def _remarks(number: Published, picked: Sequence[GridPoint], parts: Parts) -> li
         if point["power_cap_w"] is None:
             found[f"no cap asked for: the boards' own limit is {number.power_cap_w:g} W"] = None
         if len(point.runs) == 1:
-            found["one repeat: its interval is by the sensors alone"] = None
+            found["one repeat: how runs scatter is in no interval"] = None
     most = max(len(there) for there in parts)
     if most > 1:
         found[f"the closest of {most} points of ours"] = None

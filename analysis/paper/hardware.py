@@ -101,7 +101,8 @@ def _of_host(item: str, record: Mapping[str, Any]) -> list[str | float]:
         "memory": [_gib(platform.get("memory_bytes"))],
         "gpu": [gpu.get("name") for gpu in gpus],
         "gpu_memory": [_gib(gpu.get("memory_bytes")) for gpu in gpus],
-        "gpu_tdp": [gpu.get("power_limit_w") for gpu in gpus],
+        # What a board may draw by itself is its TDP; the limit in force may be a cap.
+        "gpu_tdp": [gpu.get("power_limit_default_w") or gpu.get("power_limit_w") for gpu in gpus],
     }.get(item, [])
     return [
         value if isinstance(value, str) else float(value)
@@ -144,7 +145,7 @@ _COLUMNS: Final = (
         "our_text",
         "ours",
         "What our nodes with that kind of GPU have: as their watchers told it, each different one "
-        "once; a GPU's power limit is the one it had.",
+        "once; a GPU's power limit is its own, or where that is not on record the one in force.",
         lambda one: _words(one.ours),
         reason="reason",
     ),

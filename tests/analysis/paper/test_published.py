@@ -120,3 +120,10 @@ def test_a_mean_over_lengths_is_of_points_that_are_the_same_but_for_the_length(
     assert "the same in all the cells" in str(rows[name]["reason"])
     rows = comparison(tmp_path, lengths[2])
     assert rows[name]["our_value"] is not None
+
+
+def test_prompts_of_a_file_of_one_s_own_are_the_data_set_s_with_a_remark(tmp_path: Path) -> None:
+    name = "arXiv 2310.03003 figure 2, digitised, about ±2 % tokens_per_s"
+    rows = comparison(tmp_path, {**POINT, "dataset": "gsm8k-3c3a194e"})
+    assert rows[name]["ratio"] is not None
+    assert "prompts of gsm8k-3c3a194e" in str(rows[name]["reason"])
