@@ -21,7 +21,7 @@ from analysis.report.document import exhibit_document
 from analysis.report.formatting import cell_text, number_text
 from analysis.report.latex import latex
 from analysis.report.staging import staged
-from analysis.runs.sealed_runs import load
+from analysis.runs.sealed_runs import DAMAGED, load
 from analysis.tables.column import Column, Row, alike, visible
 from analysis.tables.file_metadata import with_pandas_attrs
 from analysis.tables.table import Table
@@ -29,6 +29,7 @@ from analysis.workbook.build import build_tables
 from telemetry.command import ExitCode, complain
 from telemetry.document import due
 from telemetry.listing import ListedColumn, Listing
+from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.files import write_bytes
@@ -75,6 +76,9 @@ def report_exhibit(place: RecordPlace, exhibit: Exhibit, out: Path | None) -> Ex
     try:
         with waiting("report"):
             loaded = load(place.results, only=place.run)
+            if not loaded.runs and any(other.damaged for other in loaded.not_counted):
+                complain(_WHO, f"no sealed run of {shown(place.folder)} is whole")
+                return ExitCode.NOTHING_DONE
             if not loaded.runs:
                 why = typed("launcher.status", shown(place.results))
                 complain(_WHO, f"{shown(place.folder)} holds no sealed run; {why} says why")
@@ -90,12 +94,19 @@ def report_exhibit(place: RecordPlace, exhibit: Exhibit, out: Path | None) -> Ex
         return ExitCode.BAD_INPUT
     console = Output()
     _print(console, exhibit, told, picture)
+    simulated = sum(run.simulated for run in loaded.runs)
+    if simulated:
+        count = told_count(len(loaded.runs), "run")
+        console.say(f"SIMULATED: {simulated} of {count}, no measurement: beside no number")
+    damaged = [row for row in tables.not_counted.rows if row["state"] in DAMAGED]
+    for row in damaged:
+        console.say(f"in no number: {row['run_id']}: {row['state']}: {row['reason']}")
     for path in written:
         console.exact(f"written: {path}")
     if (document := due()) is not None:
         document.fill("exhibit", exhibit_document(place.results, exhibit.number, told, written))
     console.next(_way_on(place, exhibit, told[0]))
-    return ExitCode.DONE
+    return ExitCode.FAILED if damaged else ExitCode.DONE
 
 
 def named_exhibit(words: Sequence[str]) -> Exhibit:

@@ -79,3 +79,24 @@ def test_a_figure_of_shards_has_points_beside_it(
     (beside,) = tables["paper_beyond"]["rows"]
     assert (beside["series"], beside["gpus"]) == ("A100 reference", 4)
     assert (results / "report" / "paper" / "figure6" / "figure6_beside.csv").is_file()
+
+
+def test_a_run_that_is_not_as_it_was_sealed_is_named_and_in_no_number(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = build_run(results, Plan(spec={**RUN, "max_gen_len": 512}))
+    spans = other.attempt(1).table("spans")
+    spans.write_bytes(spans.read_bytes()[:-1])
+    assert main([str(results), "figure", "2"]) == ExitCode.FAILED
+    assert other.run_id in capsys.readouterr().out
+
+
+def test_simulated_runs_stand_beside_no_number_and_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulated = {**RUN, "gpu": "simulated-a100", "weights": "random"}
+    run = build_run(tmp_path / "results", Plan(spec=simulated))
+    assert main([str(run.results), "figure", "2"]) == ExitCode.DONE
+    said = capsys.readouterr().out
+    assert "SIMULATED: 1 of 1 run, no measurement: beside no number" in said
+    assert "A: " not in said
