@@ -8,13 +8,16 @@ from analysis.tables.column import Row
 
 # No comparison of joules is as exact.
 _MOST_DIGITS: Final = 4
-# The honest labels that a row may carry, and what a sentence calls them.
-_LABELS: Final = {
+# The labels that a row may carry as flags, and what a sentence calls them.
+_FLAGS: Final = {
     "simulated": "simulated",
     "random_weights": "random weights",
-    "changed_code": "changed code",
-    "partial_record": "partial record",
+    "changed_code": "dirty tree",
+    "partial_record": "partial",
 }
+# The column that has a row's labels in words, and what stands between them.
+_WORDS: Final = "labels"
+_BETWEEN: Final = ", "
 
 
 def counted(count: int, noun: str) -> str:
@@ -38,9 +41,12 @@ def per_cent(share: float) -> str:
 
 def labelled(said: str, rows: Iterable[Row]) -> str:
     """A sentence with the labels of what it is about, and its full stop."""
-    told = list(rows)
-    labels = [word for name, word in _LABELS.items() if any(row.get(name) for row in told)]
-    return f"{said} ({', '.join(labels)})." if labels else f"{said}."
+    told: dict[str, None] = {}
+    for row in rows:
+        told.update(dict.fromkeys(word for name, word in _FLAGS.items() if row.get(name)))
+        words = row.get(_WORDS)
+        told.update(dict.fromkeys(str(words).split(_BETWEEN) if words else ()))
+    return f"{said} ({_BETWEEN.join(told)})." if told else f"{said}."
 
 
 def point_name(row: Row) -> str:
