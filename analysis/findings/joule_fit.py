@@ -123,7 +123,10 @@ def fit(observations: Sequence[WorkedPhase]) -> Costs | str:
     amounts = np.array([[one.amounts[term] for term in terms] for one in observations])
     dynamic = np.array([one.dynamic_j for one in observations])
     design = amounts / dynamic[:, np.newaxis]
-    cost = np.array([settled(float(each)) for each in _solve(design)])
+    solved = _solve(design)
+    if solved is None:
+        return "the least squares did not end"
+    cost = np.array([settled(float(each)) for each in solved])
     fitted = amounts @ cost
     drawn = _drawn(design, [one.run_id for one in observations])
     return Costs(
@@ -138,11 +141,14 @@ def fit(observations: Sequence[WorkedPhase]) -> Costs | str:
     )
 
 
-def _solve(design: Floats) -> Floats:
-    """Non-negative costs of rows that each come to 1."""
+def _solve(design: Floats) -> Floats | None:
+    """Non-negative costs of rows that each come to 1; None where the solver gave up."""
     lengths = np.linalg.norm(design, axis=0)
     lengths = np.where(lengths > 0, lengths, 1.0)
-    found, _ = optimize.nnls(design / lengths, np.ones(len(design)))
+    try:
+        found, _ = optimize.nnls(design / lengths, np.ones(len(design)))
+    except RuntimeError:
+        return None
     return np.asarray(found / lengths, dtype=np.float64)
 
 
@@ -156,8 +162,8 @@ def _drawn(design: Floats, run_ids: Sequence[str]) -> Floats:
             break
         chosen = generator.integers(len(names), size=len(names))
         again = design[np.concatenate([rows[names[index]] for index in chosen])]
-        if (again > 0).any(axis=0).all():
-            found.append(_solve(again))
+        if (again > 0).any(axis=0).all() and (own := _solve(again)) is not None:
+            found.append(own)
     return np.array(found).reshape(len(found), design.shape[1])
 
 

@@ -142,7 +142,7 @@ def _lacking(one: Placed) -> str:
     what = "energy" if one.energy is None else "rate"
     reasons = (row.get("energy_reason") for row in one.point.rows)
     told = next((str(reason) for reason in reasons if reason), "")
-    return f"a run of it has no {what} per token{f': {told}' if told else ''}"
+    return f"a run of it has no {what} per token above 0{f': {told}' if told else ''}"
 
 
 _OF: Final = ColumnsOf[PointVerdict]()

@@ -17,6 +17,7 @@ import numpy as np
 from analysis.findings.settled import settled
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray, IntArray
+from analysis.runs.unreadable import shortened
 
 # The key of a line's text in every file that was ever written, the first that is there.
 _TEXT_KEYS: Final = ("prompt", "text")
@@ -49,9 +50,13 @@ def prompt_texts(run: Run) -> PromptTexts | str:
     path = run.paths.prompts(sha256)
     if not path.is_file():
         return "the prompts file is not in the results folder"
-    source = run.files.source(path)
-    data = source.read_bytes() if isinstance(source, Path) else source.to_pybytes()
-    texts = [text.encode() for text in _texts(data)]
+    try:
+        source = run.files.source(path)
+        data = source.read_bytes() if isinstance(source, Path) else source.to_pybytes()
+        texts = [text.encode() for text in _texts(data)]
+    except (OSError, ValueError) as error:
+        # What a text is like is no reason to lose the run's energies.
+        return f"the prompts file cannot be read: {shortened(error)}"
     arrays = [np.frombuffer(text, dtype=np.uint8).astype(np.int64) for text in texts]
     return PromptTexts(
         bytes_of=np.array([len(text) for text in texts], dtype=np.int64),

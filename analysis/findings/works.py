@@ -104,9 +104,9 @@ class WorkPoint:
         )
 
     def numbers(self, value: Value) -> list[float] | None:
-        """A number of each run; None when one lacks it."""
+        """A number of each run, above 0; None when one lacks it, or a dead sensor told nothing."""
         found = [value(row) for row in self.rows]
-        known = [each for each in found if each is not None]
+        known = [each for each in found if each is not None and each > 0]
         return known if len(known) == len(found) else None
 
     @property

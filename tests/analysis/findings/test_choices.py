@@ -1,11 +1,12 @@
 """The front of time against energy, the energy-delay product, the best choice within a bound."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analysis.findings.best import SLOWER
-from tests.analysis.findings.built import point, repeated, tables_of
+from tests.analysis.findings.built import H200, REAL, point, repeated, tables_of
 from tests.support.records import Plan, window_s, work_w
 
 
@@ -133,3 +134,21 @@ def test_a_saving_of_one_run_each_is_not_told(tmp_path: Path) -> None:
 def test_boards_are_chosen_each_by_itself(tmp_path: Path) -> None:
     a100 = Plan(spec={"gpu": "a100", "dtype": "fp16"}, decode_s=0.5)
     assert tables_of(tmp_path, a100, point(1.5)).best.rows == ()
+
+
+def dead(row: dict[str, Any]) -> dict[str, Any]:
+    """A board whose sensors tell nothing."""
+    return {**row, "value": 0.0} if row["field"] in ("energy_j", "power_instant_w") else row
+
+
+def test_a_board_whose_sensors_tell_nothing_is_on_no_front_and_stops_no_table(
+    tmp_path: Path,
+) -> None:
+    nothing = Plan(spec={**REAL, "engine": "fast"}, gpu=H200, decode_s=0.5, sample=dead)
+    tables = tables_of(tmp_path, nothing, point(1.5, engine="reference"))
+    rows = {row["engine"]: row for row in tables.pareto.rows}
+    assert rows["fast"]["verdict"] is None
+    assert "no energy per token" in str(rows["fast"]["reason"])
+    assert tables.best.rows == ()
+    assert tables.scaling.rows == ()
+    assert "above 0" in str(rows["fast"]["reason"])

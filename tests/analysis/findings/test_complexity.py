@@ -200,8 +200,12 @@ def test_a_prompts_file_that_is_gone_leaves_entropy_out_and_lengths_in(tmp_path:
     found = prompt_texts(run)
     assert not isinstance(found, str)
     assert found.bytes_of.tolist() == [8, 8, 8, 8]
-    for path in (tmp_path / "prompts").iterdir():
-        path.unlink()
+    (path,) = (tmp_path / "prompts").iterdir()
+    path.write_bytes(b'{"id": "0"}\n')
+    assert "must have a text" in str(prompt_texts(run))
+    path.write_bytes(b"no JSON\n")
+    assert str(prompt_texts(run)).startswith("the prompts file cannot be read")
+    path.unlink()
     assert prompt_texts(run) == "the prompts file is not in the results folder"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.findings.joule_fit import TERMS, Costs, WorkedPhase, fit
+from analysis.tables.column import Cell
 from tests.analysis.findings.built import H200, REAL, tables_of
 from tests.support.records import IDLE_W, Plan, window_s, work_w
 from workers.models.llama.shape import SHAPES
@@ -116,7 +117,7 @@ def test_the_parts_of_every_phase_sum_to_its_energy(tmp_path: Path) -> None:
     tables = tables_of(tmp_path, *map(plan, range(6)))
     energies = {(row["run_id"], row["phase"]): row["energy_j"] for row in tables.joule_work.rows}
     assert {phase for _, phase in energies} == {"prefill", "decode", "window"}
-    sums: dict[tuple[object, object], list[float]] = {key: [] for key in energies}
+    sums: dict[tuple[Cell, Cell], list[float]] = {key: [] for key in energies}
     for row in tables.joules.rows:
         assert isinstance(row["part_energy_j"], float)
         sums[row["run_id"], row["phase"]].append(row["part_energy_j"])

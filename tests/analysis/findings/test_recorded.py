@@ -5,7 +5,7 @@ import math
 import pytest
 
 from analysis.runs.sealed_runs import load
-from analysis.tables.column import Row
+from analysis.tables.column import Cell, Row
 from analysis.tables.table import Tables
 from analysis.workbook.build import build_tables
 from tests.support.recordings import FOLDER, recorded, unpack
@@ -79,7 +79,7 @@ def test_efficiencies_are_those_of_the_runs_own_rates(tables: Tables) -> None:
 
 
 def test_parts_of_every_recorded_phase_sum_to_its_energy(tables: Tables) -> None:
-    sums: dict[tuple[object, object], list[float]] = {}
+    sums: dict[tuple[Cell, Cell], list[float]] = {}
     for row in tables.by_name["joules"].rows:
         if row["part_energy_j"] is not None:
             own = sums.setdefault((row["run_id"], row["phase"]), [])
