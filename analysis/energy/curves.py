@@ -146,6 +146,33 @@ class Curve:
             return Uncertain.unknown("readings do not reach over the whole phase")
         return Uncertain.of(float(energies.sum()), self.plus_minus_j(start_us, end_us))
 
+    def each(self, start_us: IntArray, end_us: IntArray) -> tuple[FloatArray, ...]:
+        """Of each window by itself its energy, its variance, and what it is late by; joules.
+
+        NaN where the energy is not known. What several of them come to is uncertain by the root of
+        their variances' sum and the square of what they are late by together, as in
+        `plus_minus_j`, had no two of them an edge in common.
+        """
+        edges_us = np.unique(np.concatenate((start_us, end_us)))
+        first, last = np.searchsorted(edges_us, start_us), np.searchsorted(edges_us, end_us)
+        late_j, moved_j = self._edge_widths_j(edges_us)
+        at_j = self.at(edges_us)
+        energy_j = at_j[last] - at_j[first]
+        for one in self.breaks:
+            energy_j[(start_us < one.end_us) & (end_us > one.start_us)] = np.nan
+        edge_j2 = (late_j**2 + moved_j**2) / EVEN
+        if self.strayed_j2 is not None:
+            edge_j2 = edge_j2 + np.interp(edges_us, self.t_us, self.strayed_j2)
+        variance_j2 = edge_j2[first] + edge_j2[last]
+        if self.variance_j2 is not None:
+            inside = np.interp(edges_us, self.t_us.astype(np.float64), self.variance_j2)
+            variance_j2 = variance_j2 + np.maximum(0.0, inside[last] - inside[first])
+        if self.power_w is None:
+            digit_j2 = np.full(len(start_us), 2 * _COUNTER_DIGIT_J**2 / EVEN)
+        else:
+            digit_j2 = (_POWER_DIGIT_W * (end_us - start_us) / US_PER_S) ** 2 / EVEN
+        return energy_j, np.maximum(variance_j2, digit_j2), 0.5 * (late_j[last] - late_j[first])
+
     def plus_minus_j(self, start_us: IntArray, end_us: IntArray) -> float:
         """Expanded uncertainty (k = 2) of the energy of several windows together.
 

@@ -1,5 +1,7 @@
 """What the data say: the best points, what sets energy, where a joule goes.
 
+- `batches`: what each measured batch of a run was asked, answered and took, or several
+  together.
 - `best`: which choice takes the least energy where it may be so much slower than the fastest.
 - `complexity`: what was asked and answered in each batch, and the energy that it took.
 - `complexity_fit`: what lengths and entropy of prompts explain of the energy of batches.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.energy.run_energy import RunEnergy
 from analysis.findings.complexity_fit import (
     BASE,
     DATASETS,
@@ -23,7 +24,7 @@ from analysis.findings.prompt_texts import entropy_bits, prompt_texts
 from analysis.runs.sealed_runs import open_run
 from analysis.tables.column import Row
 from tests.analysis.findings.built import H200, REAL, tables_of
-from tests.support.records import Plan, build_run, work_w
+from tests.support.records import T0_US, Plan, build_run, work_w
 
 
 def test_entropy_is_shannons_of_how_often_each_value_occurs() -> None:
@@ -215,3 +216,25 @@ def test_random_weights_are_named_in_the_sentence() -> None:
     told = TermRow(of=fitted, term=GENERATED).sentence
     assert told is not None
     assert "[random weights]" in told
+
+
+def test_windows_one_by_one_are_what_they_are_together(tmp_path: Path) -> None:
+    for counter in (True, False):
+        paths = build_run(tmp_path / str(counter), Plan(spec=REAL, gpu=H200, counter=counter))
+        run = open_run(paths)
+        assert run is not None
+        energy = RunEnergy(run)
+        (gpu,) = energy.gpus
+        curve = gpu.curve(str(energy.attribution.method))
+        assert not isinstance(curve, str)
+        # The first begins where power steps from rest to work: there it is uncertain.
+        starts, ends = (
+            T0_US + np.array(at) for at in ([1_470_000, 4_200_000], [3_030_000, 6_100_000])
+        )
+        energies, variances, late = curve.each(starts, ends)
+        together = curve.summed(starts, ends)
+        assert together.value == pytest.approx(float(energies.sum()))
+        width = 2 * math.sqrt(float(variances.sum()) + float(late.sum()) ** 2)
+        assert together.plus_minus is not None
+        assert together.plus_minus > 0.1
+        assert together.plus_minus == pytest.approx(width, rel=1e-3)
