@@ -171,6 +171,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.record"),
     },
     "analysis.claims": {
+        "telemetry.boards",
         *("analysis.paper", "analysis.runs", "analysis.statistics", "analysis.tables"),
         *("telemetry", "telemetry.record"),
     },

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from analysis.claims.claim import PaperClaim, claims
 from analysis.claims.decide import ClaimVerdict, Decision, decide
+from analysis.claims.metrics import as_the_paper
 from analysis.claims.own import decide_own
 from analysis.claims.parts import fits, parts_of
 from analysis.claims.sample import Sample, samples_of_paper, samples_of_runs
@@ -18,8 +19,7 @@ from analysis.tables.point import PAPER_ENGINE, RANDOM, engine_order
 
 # The format of the released checkpoints and of the code that the paper ran.
 _PAPER_DTYPE: Final = "fp16"
-# Its V100s' own limit (table I): nobody has to set the cap that the paper says it had.
-_OWN_LIMIT_W: Final = {"v100": 250.0}
+_NOT_AS_NAMED: Final = " (by its spec alone)"
 # Conditions that a sentence lists; a run that differs in more is told by their number.
 _MOST: Final = 4
 
@@ -114,7 +114,10 @@ def _by_paper_runs(claim: PaperClaim, samples: Sequence[Sample]) -> Decision:
     if not exact:
         nearest = min((_differences(one, claim) for one in in_cells), key=len)
         return _open(f"runs differ from the paper's in {_listed(nearest)}")
-    parts = parts_of(claim, exact)
+    # The paper's own way of counting, where the table has it.
+    assert claim.test is not None
+    metric = as_the_paper(claim.test.metric, exact[0].rows[0])
+    parts = parts_of(replace(claim, test=replace(claim.test, metric=metric)), exact)
     if not parts:
         return _open("no two runs are alike but for what the claim is about")
     decision = decide(parts, all_needed=True)
@@ -134,18 +137,19 @@ def _elsewhere(claim: PaperClaim, samples: Sequence[Sample]) -> Iterator[ClaimAn
     sides: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
         if not sample.simulated and sample.conditions["quantization"] == "none":
-            key = str(sample.conditions["gpu"]), str(sample.conditions["engine"])
+            board = str(sample.conditions["gpu"])
+            named = board if sample.as_asked else f"{board}{_NOT_AS_NAMED}"
+            key = named, str(sample.conditions["engine"])
             sides.setdefault(key, []).append(sample)
     for (board, engine), own in sorted(sides.items(), key=lambda one: _side_order(*one[0])):
         fitting = [sample for sample in own if fits(sample, claim.in_general)]
         parts = parts_of(claim, fitting)
         if parts:
+            decision = decide(parts, all_needed=False)
+            if board.endswith(_NOT_AS_NAMED):
+                decision = _open("the driver calls these boards something else")
             yield ClaimAnswer(
-                claim=claim,
-                scope=Scope.GENERAL,
-                board=board,
-                engine=engine,
-                decision=decide(parts, all_needed=False),
+                claim=claim, scope=Scope.GENERAL, board=board, engine=engine, decision=decision
             )
 
 
@@ -163,12 +167,17 @@ def _differences(sample: Sample, claim: PaperClaim) -> list[str]:
         found.append(f"numbers in {had['dtype']} and {had['quantization']} (paper fp16)")
     if had["weights"] == RANDOM:
         found.append("random weights (paper the released ones)")
+    if not sample.as_asked:
+        found.append("boards that their driver calls something else")
+    if had["ignore_eos"]:
+        found.append("answers in full length (paper cut at their end)")
+    # A board's own limit is as good as a cap of so much.
     cap = had["power_cap_w"]
-    cap = _OWN_LIMIT_W.get(str(had["gpu"])) if cap is None else cap
+    limits = sample.limits_w if cap is None else {cap}
     capped = any("power_cap_w" in cell for cell in claim.cells)
-    if not capped and cap != wanted["power_cap_w"]:
-        told = "none" if cap is None else f"{cap:g} W"
-        found.append(f"power cap {told} (paper {wanted['power_cap_w']:g} W)")
+    if not capped and limits != {wanted["power_cap_w"]}:
+        told = " and ".join(f"{limit:g} W" for limit in sorted(limits)) or "not on record"
+        found.append(f"power limit {told} (paper {wanted['power_cap_w']:g} W)")
     return found
 
 

@@ -59,11 +59,16 @@ def _power_over_cap(row: Row) -> float | None:
     return None if power is None or not cap else power / cap
 
 
+def _first_node_share(row: Row) -> float | None:
+    apart = _number(row, "rank0_nodes_over_all_nodes_less_1")
+    return None if apart is None else 1.0 + apart
+
+
 DERIVED: Final[Mapping[str, Callable[[Row], float | None]]] = {
     "duration_s": _of_pass("duration_s"),
     "energy_j": _of_pass("energy_j"),
     "power_over_cap": _power_over_cap,
-    "first_node_share": _over("first_node_times_nodes_energy_j", "energy_j"),
+    "first_node_share": _first_node_share,
     "power_per_gpu_w": _over("power_w", "gpus"),
     "tokens_per_response": _over("generated_tokens", "responses"),
     "answer_share": _answer_share,
@@ -75,11 +80,18 @@ DERIVED: Final[Mapping[str, Callable[[Row], float | None]]] = {
 the first node's energy times the nodes, over that of all; generated ids of an answer, and their
 share of the most that were asked for; share of a board's memory that a rank's tensors took; and
 what must be 1 by the paper's own definitions."""
+# Rank 0's node times the nodes, and tokens of the text that the public code returns.
+_AS_THE_PAPER: Final[Mapping[str, str]] = {
+    "power_w": "rank0_nodes_power_w",
+    "energy_per_token_j": "rank0_nodes_energy_per_string_token_j",
+    "energy_per_response_j": "rank0_nodes_energy_per_response_j",
+    "tokens_per_s": "string_tokens_per_s",
+}
 EXACT: Final = ("power_identity", "response_identity", "answer_share")
 """Counts, and what is so by definition: one run shows it as well as many."""
 _LIKE_ENERGY: Final = (
     *("energy_j", "energy_per_token_j", "energy_per_response_j", "power_w", "power_per_gpu_w"),
-    *("power_over_cap", "first_node_share"),
+    *("power_over_cap", "first_node_share", *_AS_THE_PAPER.values()),
 )
 
 
@@ -87,6 +99,12 @@ def metric_of(row: Row, metric: str) -> float | None:
     """One number of a run; None where it has none."""
     made = DERIVED.get(metric)
     return made(row) if made is not None else _number(row, metric)
+
+
+def as_the_paper(metric: str, row: Row) -> str:
+    """The column that a quantity is as the paper counts it, where the table has that."""
+    column = _AS_THE_PAPER.get(metric, metric)
+    return column if column in row else metric
 
 
 def like_energy(metric: str) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from analysis.statistics.ratio import Repeats
 from analysis.tables.column import Row
 from analysis.tables.launched import LAUNCH_SETTINGS, launch_key
 from analysis.tables.point import POINT_BY_NAME, point_key
+from telemetry.boards.agreement import board_fault
 
 # A figure of the paper is read to about 2 % (analysis/paper/samsi2023.json).
 _DIGITISED: Final = 0.02
@@ -50,6 +51,10 @@ class Sample:
     """True where a repeat is simulated."""
     labels: tuple[str, ...]
     """What has to stand beside its numbers."""
+    as_asked: bool
+    """Whether its GPUs' driver calls them what the spec asked for."""
+    limits_w: frozenset[float]
+    """Power limits that its GPUs had on record."""
     published: Mapping[str, Published]
     """The paper's numbers by metric; empty of ours."""
     relative_to_cap_w: float | None = None
@@ -126,6 +131,8 @@ def samples_of_paper() -> list[Sample]:
                 boards=frozenset(),
                 simulated=False,
                 labels=(),
+                as_asked=True,
+                limits_w=frozenset({one.power_cap_w}),
                 published={number.metric: number for number in numbers},
                 relative_to_cap_w=one.against_power_cap_w,
             )
@@ -154,6 +161,7 @@ def _of_paper(number: Published) -> Figure:
 def _of_rows(rows: Sequence[Row], runs: Mapping[str, Run]) -> Sample:
     names = tuple(str(row["run_id"]) for row in rows)
     own = [runs[name] for name in names]
+    gpus = [gpu for run in own for gpu in _gpus(run)]
     conditions = {name: rows[0][name] for name in (*POINT_BY_NAME, *LAUNCH_SETTINGS)}
     return Sample(
         conditions={
@@ -167,8 +175,22 @@ def _of_rows(rows: Sequence[Row], runs: Mapping[str, Run]) -> Sample:
         boards=_boards(own),
         simulated=any(run.simulated for run in own),
         labels=_labels(rows),
+        as_asked=bool(gpus) and not any(board_fault(str(rows[0]["gpu"]), gpu) for gpu in gpus),
+        limits_w=frozenset(
+            float(gpu["power_limit_w"])
+            for gpu in gpus
+            if type(gpu.get("power_limit_w")) in (int, float)
+        ),
         published={},
     )
+
+
+def _gpus(run: Run) -> Iterator[Mapping[str, Any]]:
+    """The GPUs that the watchers found, of all nodes."""
+    for host in run.hosts.values():
+        for gpu in (host.get("gpus") if isinstance(host, dict) else None) or ():
+            if isinstance(gpu, dict):
+                yield gpu
 
 
 def _boards(runs: Iterable[Run]) -> frozenset[str]:

@@ -88,6 +88,8 @@ for line in sys.stdin:
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 _BLOCK: Final = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_YAML_BLOCK: Final = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_STATED: Final = "factors.yaml"
 _COMMENT: Final = re.compile(r"\s+#\s.*$")
 
 
@@ -335,6 +337,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key.rename(folder.parent / "id_ed25519")
     key.with_suffix(".pub").rename(folder.parent / "id_ed25519.pub")
     key.write_text(f"jo@center.example {public}")
+    # What a user states, as docs/footprint.md has it.
+    stated = _YAML_BLOCK.search((folder / "docs" / "footprint.md").read_text())
+    assert stated is not None
+    (folder / _STATED).write_text(stated[1])
     for archive in RECORDED.glob(f"{PAIR}*{SUFFIX}"):
         unpack(archive, folder / "results")
     for name in "ABC":
@@ -442,9 +448,11 @@ def place_for(folder: Path, tree: Path) -> Path:
     """A working folder for one page: the copy by links, results as its own."""
     folder.mkdir()
     for entry in tree.iterdir():
-        if entry.name != "results":
+        if entry.name not in ("results", _STATED):
             (folder / entry.name).symlink_to(entry)
     shutil.copytree(tree / "results", folder / "results")
+    # No link is followed to what a user states.
+    shutil.copy(tree / _STATED, folder)
     return folder
 
 

@@ -10,6 +10,13 @@ from analysis.tables.column import Row
 from analysis.workbook.build import build_tables
 from tests.support.records import Plan, build_run
 
+# As NVIDIA's driver calls them.
+_NAMES = {
+    "h100": "NVIDIA H100 80GB HBM3",
+    "h200": "NVIDIA H200",
+    "v100": "Tesla V100-PCIE-32GB",
+}
+
 
 def sample(values: Sequence[float], metric: str = "power_w", **conditions: Any) -> Sample:
     """Repeats with these numbers and sensors without a fault."""
@@ -26,8 +33,16 @@ def sample(values: Sequence[float], metric: str = "power_w", **conditions: Any) 
         boards=frozenset(),
         simulated=False,
         labels=(),
+        as_asked=True,
+        limits_w=frozenset({700.0}),
         published={},
     )
+
+
+def named(board: str) -> dict[str, Any]:
+    """What the driver says of such a board; nothing of a simulated one."""
+    name = _NAMES.get(board)
+    return {} if name is None else {"name": name, "kind": board, "power_limit_w": 250.0}
 
 
 def fill(results: Path, **changes: Any) -> Path:
@@ -40,6 +55,7 @@ def fill(results: Path, **changes: Any) -> Path:
             Plan(
                 spec={"gpu": "h200", **spec, "repeat": repeat},
                 decode_s=1.5 + 0.02 * repeat,
+                gpu=named(str({"gpu": "h200", **spec}["gpu"])),
                 **changes,
             ),
         )

@@ -12,18 +12,19 @@ from telemetry.command import ExitCode
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import write_json
 from telemetry.record.seal import seal_attempt
+from tests.analysis.claims.conftest import named
 from tests.analysis.compare.conftest import said
 from tests.support.records import Plan, build_run
 
 SHARDS = "energy-per-token-grows-with-shards"
 
 
-def board(results: Path, gpu: str, hosts: dict[str, Any] | None = None) -> None:
+def board(results: Path, gpu: str) -> None:
     """Two repeats on one GPU and on two: a token takes 2.5 times as much on two."""
     for gpus in (1, 2):
         for repeat in range(2):
             spec = {"gpu": gpu, "gpus": gpus, "gpus_per_node": gpus, "repeat": repeat}
-            plan = Plan(spec=spec, decode_s=1.5 + 0.02 * repeat, gpu=hosts or {})
+            plan = Plan(spec=spec, decode_s=1.5 + 0.02 * repeat, gpu=named(gpu))
             build_run(results, plan)
 
 
@@ -74,10 +75,12 @@ def test_the_terminal_and_the_verdict_s_page_say_the_same_of_the_claims(
 
 
 def test_a_claim_that_was_changed_in_a_verdict_is_found(
-    sides: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    main([str(sides / "a"), str(sides / "b"), "--out", str(out)])
+    for name in "ab":
+        build_run(tmp_path / name)
+    main([str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(out)])
     assert main(["--check", str(out)]) == ExitCode.DONE
     capsys.readouterr()
     path = out / "verdict.json"
