@@ -1,5 +1,6 @@
 """Tables drawn.
 
+- `axes`: scales, ticks and names of a panel of a picture.
 - `bars`: figures with one bar a grid point.
 - `batch_size`: the energy of a token against how many prompts are answered together.
 - `canvas`: how every figure looks, and how it becomes SVG that is the same every time.
@@ -14,11 +15,17 @@
 - `interactive`: a chart as the data and layout of plotly, which the page draws.
 - `joules`: where the joules of each run went, in shares of its window.
 - `labels`: what tells points of a figure apart, and numbers as figures write them.
+- `legend`: what tells the series of a picture apart, whole in its width.
+- `look`: how a series is told from others on paper, and words as a picture shows them.
+- `marks`: rows of the tables as marks of a chart, with their intervals, axes and labels.
 - `palette`: colours of series, for light and for dark paper.
+- `panel`: one pair of axes of a picture, with all that stands on them.
 - `pareto`: time against energy of points of the same work, and the front of them.
 - `phases`: the energy of each run, phase by phase.
 - `places`: where the bars of a panel stand, the same for every renderer.
-- `power`: the power of a run's GPUs over time, shaded by what rank 0 was doing.
+- `plot_axes`: what plotly has of a panel beside its traces: axes, lines, shades and a title.
+- `power`: the power of GPUs over time: of one run with all that is known, of many runs at a
+  glance.
 - `rendered`: a chart as the report takes it, as a picture and as a plot of its page.
 - `said`: a mark and its interval in words, for whoever points at it or prints its value.
 - `scaling`: what becomes of speed and energy on more GPUs, a line a family.
@@ -28,5 +35,6 @@
 
 Public: `COLOURS`, `Chart`, `DrawnFigure`, `Kind`, `MARKERS`, `Mark`, `PALETTE`, `Panel`,
 `SIMULATED`, `SYMBOLS`, `Series`, `draw_all`, `names_of`, `new_figure`, `pdf`, `plain`,
-`standalone`, `style`, `svg`, `to_svg`, `undrawn`, `watermark`, `without_variables`, `wrapped`.
+`standalone`, `style`, `svg`, `to_svg`, `undrawn`, `variables`, `watermark`, `without_variables`,
+`wrapped`.
 """

@@ -4,6 +4,8 @@
   reproduces.
 - `labels`: what a reader of any number of a run has to know of the run first.
 - `possible_values`: what no count and no stamp of a run's own tables can be.
+- `processes`: work on sealed runs spread over processes, of which only what is kept comes
+  back.
 - `rank_spans`: what each rank did and when, as arrays.
 - `sealed_files`: the bytes of a run's files, hashed against its seal as they are read.
 - `sealed_runs`: the sealed runs of a results folder, and by name everything that does not
@@ -17,8 +19,9 @@
 
 Public: `DAMAGED`, `FloatArray`, `IntArray`, `Label`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`,
 `RankSpans`, `Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `attempt_progress`,
-`campaign_of`, `changed_code`, `in_order`, `int_array`, `labels_of_other`, `labels_of_state`,
-`labels_on_record`, `legend_of`, `load`, `marks_of`, `measured_window_us`, `of_words`, `open_run`,
-`partial_record`, `random_weights`, `rank_spans`, `recorded_labels`, `reproduces`,
-`require_possible_values`, `shortened`, `words_of`.
+`campaign_of`, `changed_code`, `in_order`, `int_array`, `jobs_for`, `labels_of_other`,
+`labels_of_state`, `labels_on_record`, `legend_of`, `load`, `marks_of`, `measured_window_us`,
+`of_words`, `open_run`, `partial_record`, `random_weights`, `rank_spans`, `recorded_labels`,
+`reproduces`, `require_possible_values`, `shortened`, `spread`, `table_bytes`, `told_left`,
+`words_of`.
 """

@@ -5,6 +5,7 @@
 - `column`: what one number of a table means, how it is had, and how the page shows it.
 - `conditions`: the table of what each run was measured under.
 - `contrast`: grid points that differ in one thing alone.
+- `definitions`: the columns that count tokens and energy as others do, beside ours.
 - `engines`: the table of grid points that several engines ran, all else the same.
 - `file_metadata`: what Arrow and Parquet say of a table and its columns, read back.
 - `forecasts`: the table of what each run was expected to take beside what it took.
@@ -25,13 +26,15 @@
 - `sensors`: the table with one row a kind of GPU, driver and reading.
 - `sharding`: the table of models that did the same work on several numbers of GPUs.
 - `table`: a kind of table, and its rows once they are made.
+- `token_counts`: what else than ids kept may be called a run's tokens, or why nobody can tell.
 
 Public: `ACCOUNTING`, `CONDITIONS`, `Cell`, `Column`, `ColumnsOf`, `ENGINES`, `FORECASTS`,
-`FORMATS`, `GPUS`, `GROUPS`, `LAUNCHED`, `LAUNCH_SETTINGS`, `Measured`, `NOT_COUNTED`,
-`OUTSIDE_METERS`, `PAPER_ENGINE`, `PERFORMANCE`, `PHASES`, `POINT`, `POINT_BY_NAME`, `RANDOM`,
-`RUNS`, `Results`, `Row`, `SENSORS`, `SHARDING`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`,
-`about`, `alike`, `arrow_metadata`, `differing`, `engine_order`, `engines_in_order`,
-`estimated_bytes`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`,
-`launch_of`, `model_order`, `pandas_attrs`, `phase_rows`, `point_key`, `run_order`, `run_row`,
+`FORMATS`, `GPUS`, `GROUPS`, `HEADLINE`, `LABELS`, `LAUNCHED`, `LAUNCH_SETTINGS`, `Measured`,
+`NOT_COUNTED`, `OUTSIDE_METERS`, `PAPER_ENGINE`, `PERFORMANCE`, `PHASES`, `POINT`, `POINT_BY_NAME`,
+`RANDOM`, `RUNS`, `Results`, `Row`, `SENSORS`, `SHARDING`, `Table`, `TableKind`, `Tables`,
+`UNIT_OF_ROW`, `WORDS`, `about`, `alike`, `arrow_metadata`, `differing`, `engine_order`,
+`engines_in_order`, `estimated_bytes`, `families`, `field_metadata`, `format_order`, `gpu_rows`,
+`half_width`, `label_columns`, `launch_key`, `launch_of`, `model_order`, `pandas_attrs`,
+`phase_rows`, `point_columns`, `point_key`, `pooled_label_columns`, `run_order`, `run_row`,
 `same_meanings`, `table_metadata`, `visible`, `with_pandas_attrs`.
 """

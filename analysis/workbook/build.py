@@ -51,19 +51,19 @@ from telemetry.terminal import printable
 from telemetry.waiting import counted as counted_run
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
-    *(GROUPS, COMPARISONS, MIXED_MODEL, ENGINES, SHARDING, FORMATS),
-    *(RUNS, PERFORMANCE, CONDITIONS),
-    *(PHASES, GPUS, VARIANCE, DRIFT, SENSORS),
+    *(GROUPS, ENGINES, SHARDING, FORMATS),
+    *(COMPARISONS, MIXED_MODEL, VARIANCE, DRIFT),
     *(PARETO, ENERGY_DELAY, BEST),
     *(SCALING, SCALING_LAWS, GOODPUT),
     *(COMPLEXITY_MODELS, COMPLEXITY),
     *(JOULES, JOULE_COSTS, JOULE_WORK),
+    *(RUNS, PERFORMANCE, CONDITIONS),
+    *(PHASES, GPUS, SENSORS),
     *(OUTSIDE_METERS, ACCOUNTING),
     FORECASTS,
     COMPARISON,
     *(exhibit.kind for exhibit in EXHIBITS),
-    *(BEYOND, NOT_COUNTED),
-    *(CLAIMS,),
+    *(BEYOND, CLAIMS, NOT_COUNTED),
 )
 """Every table, in the report's order: one that stands here is written, shown and audited.
 

@@ -1,4 +1,4 @@
-"""Tables of the page: filtered, sorted, downloaded as they are shown, and all of it in the address."""
+"""Tables of the page: filtered, sorted, downloaded as shown, and all of it in the address."""
 
 import csv
 import io
