@@ -12,7 +12,8 @@ from typing import Final
 
 from analysis.claims.estimate import Estimate
 from analysis.claims.parts import ClaimBounds, ClaimPart
-from analysis.statistics.ratio import LEVEL, holm
+from analysis.statistics.design import LEVEL
+from analysis.statistics.ratio import holm
 
 # A sentence with more of them is a table.
 _NAMED: Final = 3

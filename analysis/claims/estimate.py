@@ -11,7 +11,8 @@ from typing import Final
 from scipy import stats
 
 from analysis.claims.sample import Figure
-from analysis.statistics.ratio import LEVEL, Ratio, Repeats, ratio_of
+from analysis.statistics.design import LEVEL
+from analysis.statistics.ratio import Ratio, Repeats, ratio_of
 
 # No verdict is taken from it: the tests against a claim's own bounds are made here.
 _ANY_MARGIN: Final = 0.05

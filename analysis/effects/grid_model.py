@@ -291,14 +291,19 @@ _COLUMNS: Final = (
         shown_with="p",
     ),
     _OF.count(
-        "points", "points", "Grid points in the model.", lambda one: one.of and one.of.points
+        "points",
+        "points",
+        "Grid points in the model.",
+        lambda one: None if one.of is None else one.of.points,
     ),
-    _OF.count("n", "runs", "Runs in the model.", lambda one: one.of and one.of.runs),
+    _OF.count(
+        "n", "runs", "Runs in the model.", lambda one: None if one.of is None else one.of.runs
+    ),
     _OF.count(
         "degrees",
         "degrees",
         "Degrees of freedom: points less effects and the mean.",
-        lambda one: one.of and one.of.degrees,
+        lambda one: None if one.of is None else one.of.degrees,
         shown=False,
     ),
     _OF.share(
@@ -306,14 +311,14 @@ _COLUMNS: Final = (
         "points' own",
         "Standard deviation of what grid points have beyond the effects, of logarithms: about a "
         "relative one. Where none was run more than once the runs' scatter is in it.",
-        lambda one: one.of and one.of.between,
+        lambda one: None if one.of is None else one.of.between,
         shown_with="between_points",
     ),
     _OF.share(
         "between_runs",
         "runs' own",
         "The same of what runs of a point have beyond it; empty where none was run more than once.",
-        lambda one: one.of and one.of.residual,
+        lambda one: None if one.of is None else one.of.residual,
         shown_with="between_runs",
     ),
     _OF.number(
@@ -322,14 +327,14 @@ _COLUMNS: Final = (
         "1",
         "Condition number of the effects' columns, each scaled to unit length: from 30 on they are "
         "poorly told apart (Belsley, Kuh and Welsch).",
-        lambda one: one.of and one.of.condition,
+        lambda one: None if one.of is None else one.of.condition,
         shown_with="condition",
     ),
     _OF.text(
         "method",
         "by",
         "By what the model was fitted, and why by that.",
-        lambda one: one.of and one.of.method,
+        lambda one: None if one.of is None else one.of.method,
         shown=False,
     ),
     _OF.text(

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import combinations
 
 from analysis.effects.factor import Factor
-from analysis.tables.column import Row
+from analysis.tables.column import Cell, Row
 from analysis.tables.contrast import families
 from analysis.tables.gpus import GPUS
 from analysis.tables.groups import GROUPS, HEADLINE
@@ -106,7 +106,7 @@ class Points:
                 yield from _paired(alike, factor)
 
 
-def _point(row: Row, values: Mapping[object, object], boards: Mapping[str, set[str]]) -> Point:
+def _point(row: Row, values: Mapping[Cell, Cell], boards: Mapping[str, set[str]]) -> Point:
     runs = str(row["runs"]).split()
     known = [values[run] for run in runs]
     numbers = tuple(value for value in known if isinstance(value, float) and value > 0)

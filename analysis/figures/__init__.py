@@ -34,7 +34,7 @@
 - `witnesses`: what each reading of a run's energy says, over what an outside meter says.
 
 Public: `COLOURS`, `Chart`, `DrawnFigure`, `Kind`, `MARKERS`, `Mark`, `PALETTE`, `Panel`,
-`SIMULATED`, `SYMBOLS`, `Series`, `draw_all`, `names_of`, `new_figure`, `pdf`, `plain`,
+`SIMULATED`, `SYMBOLS`, `Series`, `WIDTH_IN`, `draw_all`, `names_of`, `new_figure`, `pdf`, `plain`,
 `standalone`, `style`, `svg`, `to_svg`, `undrawn`, `variables`, `watermark`, `without_variables`,
 `wrapped`.
 """

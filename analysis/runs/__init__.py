@@ -19,7 +19,7 @@
 
 Public: `DAMAGED`, `FloatArray`, `IntArray`, `Label`, `Loaded`, `NOT_AS_SEALED`, `NotCounted`,
 `RankSpans`, `Run`, `RunLabels`, `Series`, `UNREADABLE`, `UNREADABLE_STATE`, `attempt_progress`,
-`campaign_of`, `changed_code`, `in_order`, `int_array`, `jobs_for`, `labels_of_other`,
+`campaign_of`, `changed_code`, `cores`, `in_order`, `int_array`, `jobs_for`, `labels_of_other`,
 `labels_of_state`, `labels_on_record`, `legend_of`, `load`, `marks_of`, `measured_window_us`,
 `of_words`, `open_run`, `partial_record`, `random_weights`, `rank_spans`, `recorded_labels`,
 `reproduces`, `require_possible_values`, `shortened`, `spread`, `table_bytes`, `told_left`,

@@ -200,7 +200,8 @@ class _Nested:
 
         def means(groups: Any) -> Floats:
             sums = np.bincount(groups, weights=self._values)
-            return (sums / np.bincount(groups))[groups]
+            of_each: Floats = (sums / np.bincount(groups))[groups]
+            return of_each
 
         fitted = [means(each) for each in (self._points, self._runs, self._nodes)]
         steps = zip(LEVELS, fitted, (*fitted[1:], self._values), strict=True)

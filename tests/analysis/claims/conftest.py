@@ -20,7 +20,7 @@ _NAMES = {
 
 def sample(values: Sequence[float], metric: str = "power_w", **conditions: Any) -> Sample:
     """Repeats with these numbers and sensors without a fault."""
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         {metric: value, "energy_j": 1.0, "energy_uncertainty_j": 0.0}
         | {"energy_gain_uncertainty_j": 0.0}
         for value in values

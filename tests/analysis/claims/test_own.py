@@ -87,15 +87,20 @@ def claim(left: dict[str, object], right: dict[str, object], relation: str) -> P
 def test_what_reading_and_rounding_allow_decides_nothing(
     value: float, half: float, expected: ClaimVerdict
 ) -> None:
-    left = {"named": "a power", "numbers": [value], "half": half}
-    right = {"named": "the cap", "numbers": [250]}
+    left: dict[str, object] = {"named": "a power", "numbers": [value], "half": half}
+    right: dict[str, object] = {"named": "the cap", "numbers": [250]}
     assert decide_own(claim(left, right, "at most")).verdict is expected
     # The same from the other side.
     assert decide_own(claim(right, left, "at least")).verdict is expected
 
 
 def test_what_two_readings_are_off_by_is_their_root_sum_of_squares() -> None:
-    left = {"named": "a ratio", "combine": "ratio", "numbers": [300, 100], "share": 0.02}
+    left: dict[str, object] = {
+        "named": "a ratio",
+        "combine": "ratio",
+        "numbers": [300, 100],
+        "share": 0.02,
+    }
     low, middle, high = claim(left, {"named": "it", "numbers": [3]}, "equal").equations[0].left.ends
     assert (low, middle, high) == pytest.approx((3 - 0.0848528, 3.0, 3 + 0.0848528))
 

@@ -19,7 +19,8 @@ from analysis.runs.labels import (
 )
 from analysis.runs.sealed_runs import NOT_AS_SEALED, UNREADABLE_STATE, NotCounted, load
 from tests.conftest import REPOSITORY
-from tests.support.records import T0_US, Plan, build_run
+from tests.support.record_answers import T0_US
+from tests.support.records import Plan, build_run
 
 # A measured A100 of 80 GB with trained weights, whose clocks nothing holds down.
 HONEST: Mapping[str, Any] = {"gpu": "a100", "weights": "trained", "power_cap_w": None}

@@ -86,11 +86,11 @@ def picture_texts(figure: Figure) -> Iterator[Text]:
 def outside(figure: Figure) -> list[str]:
     """Texts that stand out of the picture."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    canvas.draw()  # type: ignore[no-untyped-call]
     frame = figure.bbox.padded(1.0)
     found = []
     for text in picture_texts(figure):
-        box = text.get_window_extent(canvas.get_renderer())
+        box = text.get_window_extent()
         inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0
         if text.get_text().strip() and not (inside and box.y1 <= frame.y1):
             found.append(text.get_text())
@@ -117,9 +117,9 @@ def test_a_legend_hides_no_axes() -> None:
     with style():
         figure = drawn(chart(panels=3))
         canvas = FigureCanvasAgg(figure)
-        canvas.draw()
+        canvas.draw()  # type: ignore[no-untyped-call]
         (legend,) = figure.legends
-        top = legend.get_window_extent(canvas.get_renderer()).y1
+        top = legend.get_window_extent().y1
         assert all(axes.get_window_extent().y0 > top for axes in figure.axes)
 
 

@@ -24,7 +24,8 @@ from analysis.findings.prompt_texts import entropy_bits, prompt_texts
 from analysis.runs.sealed_runs import open_run
 from analysis.tables.column import Row
 from tests.analysis.findings.built import H200, REAL, tables_of
-from tests.support.records import T0_US, Plan, build_run, work_w
+from tests.support.record_answers import T0_US
+from tests.support.records import Plan, build_run, work_w
 
 
 def test_entropy_is_shannons_of_how_often_each_value_occurs() -> None:

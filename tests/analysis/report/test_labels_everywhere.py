@@ -22,7 +22,8 @@ from analysis.tables.file_metadata import table_metadata
 from analysis.workbook.build import TABLES
 from telemetry.output import Output
 from telemetry.record.paths import RunPaths
-from tests.support.records import T0_US, Plan, build_run
+from tests.support.record_answers import T0_US
+from tests.support.records import Plan, build_run
 from tests.support.told import unwrapped
 
 pytestmark = pytest.mark.reports

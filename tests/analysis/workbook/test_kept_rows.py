@@ -1,5 +1,6 @@
 """Rows that are kept beside a report: the same as made anew, and none where anything differs."""
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from analysis.audit.check import Outcome
 from analysis.audit.run import audit_results
+from analysis.energy.power_trace import packed, unpacked
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
 from analysis.workbook import kept_rows, rows_made
@@ -102,10 +104,10 @@ def test_what_is_not_whole_is_made_anew(
 
 def forged(kept: dict[str, Any]) -> None:
     """Half the energy, under a digest of its own: as one who knows the code can."""
-    rows = kept_rows._rows(kept_rows.unpacked(kept_rows.base64.b64decode(kept["content"])))
+    rows = kept_rows._rows(unpacked(base64.b64decode(kept["content"])))
     content = kept_rows._content(rows)
     content["rows"]["runs"][0]["energy_j"] /= 2
-    kept["content"] = kept_rows.base64.b64encode(kept_rows.packed(content)).decode()
+    kept["content"] = base64.b64encode(packed(content)).decode()
     kept["sha256"] = kept_rows._digest(kept["key"], kept["content"])
 
 
@@ -125,9 +127,7 @@ def test_a_forgers_rows_are_on_the_page_and_the_audit_says_that_they_are_false(
 def test_a_missing_column_or_a_cell_of_another_type_is_no_row(run: RunPaths) -> None:
     made(run.results)
     path = run.results / "report" / FOLDER / f"{run.run_id}.json"
-    content = kept_rows.unpacked(
-        kept_rows.base64.b64decode(json.loads(path.read_text())["content"])
-    )
+    content = unpacked(base64.b64decode(json.loads(path.read_text())["content"]))
     content["rows"]["runs"][0]["energy_j"] = [1]
     with pytest.raises(ValueError, match="a row of runs must have its columns"):
         kept_rows._rows(content)

@@ -10,6 +10,7 @@ import pytest
 
 from launcher.__main__ import _close, main
 from launcher.campaign.run import CampaignOutcome
+from launcher.rounds import RoundsOutcome
 from telemetry.command import ExitCode
 from telemetry.output import Output
 from tests.launcher.plan.test_check import grid_of
@@ -165,7 +166,9 @@ def closed(results: Path, **outcome: Any) -> tuple[int, str]:
     told = io.StringIO()
     known: dict[str, Any] = {"sealed": 0, "failed": (), "queued": 0}
     grid = grid_of(results, *LOCAL)
-    code = _close(Output(told), grid, CampaignOutcome(**{**known, **outcome}))
+    ended = CampaignOutcome(**{**known, **outcome})
+    done = RoundsOutcome(grid=grid, outcome=ended, look=None, watched=False, watch_failed=False)
+    code = _close(Output(told), done)
     return code, told.getvalue()
 
 
