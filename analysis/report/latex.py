@@ -10,6 +10,8 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -71,6 +73,8 @@ _NOTES: Final = {
     "changed_code": "code with changes that no commit holds",
     "partial_record": "parts of the record are damaged or missing",
 }
+# Names of runs, boards and phases stand in thousands of rows.
+_KNOWN_TEXTS: Final = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +123,7 @@ def latex(table: Table) -> str:
     return "\n".join([*lines, "}", ""])
 
 
+@lru_cache(maxsize=_KNOWN_TEXTS)
 def escaped(text: str) -> str:
     """Words as LaTeX sets them, in ASCII; what it has no command for stands as [U+4E2D]."""
     pieces = (_escaped(each) for each in _LIGATURES.sub("\0", printable(text)))

@@ -106,6 +106,7 @@ def write_report(loaded: Loaded, folder: Path | None = None, jobs: int | None = 
     tables = build_tables(loaded, made.rows)
     figures = tuple(draw_all(loaded, tables))
     verdict = AuditVerdict.of(loaded)
+    at("writing tables")
     with staged(folder) as fresh:
         write_tables(tables, fresh / "tables")
         write_latex(tables, fresh / "tables")

@@ -59,6 +59,8 @@ def test_a_report_from_kept_rows_is_the_same_to_the_byte(run: RunPaths) -> None:
     second = write_report(load(run.results))
     assert (first.kept, second.kept) == (0, 1)
     assert report_files(run.results) == files
+    found = {line.name: line.outcome for line in audit_results(run.results)}
+    assert found["report-tables"] is found["report-page"] is Outcome.PASSED
 
 
 def test_kept_rows_give_the_page_nothing_of_a_run_that_was_sealed_anew(run: RunPaths) -> None:
