@@ -15,6 +15,7 @@
 - `plots`: a figure on the page: its picture, and the plot that a script draws over it.
 - `printed`: what a terminal says of a report that was written.
 - `run_pages`: what the page says of each single run, as its script lays it out.
+- `sections`: where each table stands on the page, and what the table of contents leads to.
 - `sentences`: what the page says in words: its key numbers, what is missing, what the paper
   says.
 - `staging`: the files of a report, written aside and put in their places once all are there.

@@ -28,6 +28,7 @@ from analysis.report.packed import carried, inert
 from analysis.report.paper_set import names_of_figure, paper_files
 from analysis.report.plots import chart_html
 from analysis.report.run_pages import RunPages, labels_of, of_one_run, sheet_data, shown
+from analysis.report.sections import contents, elsewhere, placed
 from analysis.report.sentences import NEVER_MEASURED, comparison_note, missing, summary
 from analysis.report.staging import staged
 from analysis.report.verdict import AuditVerdict
@@ -35,7 +36,7 @@ from analysis.report.written_by import KEY, written_by
 from analysis.runs.sealed_runs import DAMAGED, Loaded
 from analysis.tables.column import alike, visible
 from analysis.tables.point import run_order
-from analysis.tables.table import Table, Tables
+from analysis.tables.table import Tables
 from analysis.workbook.build import build_tables
 from analysis.workbook.kept_rows import FOLDER, KeptRows
 from analysis.workbook.rows_made import rows_made, worth_keeping
@@ -47,8 +48,6 @@ from telemetry.record.way_on import PAGE, REPORT, audit_digest, seals_digest
 from telemetry.terminal import printable
 from telemetry.waiting import at
 
-SECTIONS: Final = ("results", "contrasts", "runs", "speed", "phases", "gpus", "paper", "others")
-"""Sections of the page that show the tables which name them; `report.html` has their words."""
 MOST_ROWS: Final = 250
 """Rows of a table that the page lays out at once: more make it slow to open and to scroll."""
 MOST_ORIGINS: Final = 50
@@ -200,7 +199,7 @@ def render(
         },
         checks_data=inert(packed(verdict.by_run())),
         left_out=kept.left_out,
-        contents=_contents(tables),
+        contents=contents(tables),
         summary=summary(tables),
         runs=len(tables.runs.rows),
         runs_known=len(loaded.runs),
@@ -222,30 +221,3 @@ def render(
         origins=[shown(origin(run)) for run in sorted(loaded.runs, key=run_order)[:MOST_ORIGINS]],
         verdict=verdict,
     )
-
-
-def _contents(tables: Tables) -> list[tuple[str, str]]:
-    """Id and words of each section that the table of contents names."""
-    there = placed(tables)
-    return [
-        *(("results", "Key numbers"), ("figures", "Figures")),
-        *([("contrasts", "Side by side")] if there["contrasts"] else []),
-        *(("speed", "Speed"), ("phases", "Phases"), ("gpus", "GPUs")),
-        *((table.name, table.kind.title) for table in elsewhere(tables)),
-        *(("paper", "Paper"), ("runs", "Runs"), ("missing", "Not measured")),
-        *(("others", "Not counted"), ("origin", "Provenance"), ("audit", "Audit")),
-        ("again", "Rebuild"),
-    ]
-
-
-def placed(tables: Tables) -> dict[str, list[Table]]:
-    """Tables with rows by the section of the page that they name."""
-    return {
-        section: [one for one in tables.all() if one.rows and one.kind.section == section]
-        for section in SECTIONS
-    }
-
-
-def elsewhere(tables: Tables) -> list[Table]:
-    """Tables with rows that name no section of the page: each has one of its own."""
-    return [one for one in tables.all() if one.rows and one.kind.section not in SECTIONS]
