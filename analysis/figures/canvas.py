@@ -6,6 +6,7 @@ take the page's own colour, so a figure is readable in light and in dark.
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,7 +104,10 @@ class DrawnFigure:
 @contextmanager
 def style() -> Iterator[None]:
     """The look of all figures, whatever the user's own matplotlib settings are."""
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # Glyphs that the font lacks, a name wider than the picture: nobody at a terminal can mend
+        # them, and what becomes of them is seen in the picture.
+        warnings.simplefilter("ignore")
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         yield

@@ -6,7 +6,7 @@ from typing import Final
 from analysis.figures.bars import energy_per_token, throughput
 from analysis.figures.batch_size import energy_against_batch
 from analysis.figures.canvas import DrawnFigure
-from analysis.figures.chart import Chart
+from analysis.figures.chart import Chart, undrawn
 from analysis.figures.choices import energy_delay, energy_saved
 from analysis.figures.complexity import complexity
 from analysis.figures.engines import engines
@@ -21,6 +21,7 @@ from analysis.figures.scaling import scaling
 from analysis.figures.sharding import sharding
 from analysis.figures.witnesses import witnesses
 from analysis.runs.sealed_runs import Loaded
+from analysis.runs.unreadable import shortened
 from analysis.tables.table import Tables
 from telemetry.waiting import counted
 
@@ -34,7 +35,28 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
 )
 """Every figure, in the report's order: one that stands here is drawn, written and shown."""
 
+# What drawing is known to raise of numbers and names that nobody foresaw; none of it is the disk's.
+UNDRAWABLE: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    RuntimeError,
+)
+
 
 def draw_all(loaded: Loaded, tables: Tables) -> list[DrawnFigure]:
-    """Every figure, in the report's order."""
-    return [figure_of(make(loaded, tables)) for make in counted(FIGURES, "drawing figure")]
+    """Every figure, in the report's order; one that cannot be drawn of odd data says why."""
+    return [_drawn(make, loaded, tables) for make in counted(FIGURES, "drawing figure")]
+
+
+def _drawn(make: Callable[[Loaded, Tables], Chart], loaded: Loaded, tables: Tables) -> DrawnFigure:
+    """One figure: what it raises takes no number and no other figure with it."""
+    try:
+        return figure_of(make(loaded, tables))
+    except UNDRAWABLE as error:
+        name = make.__name__
+        reason = f"it cannot be drawn of these runs: {shortened(error)}"
+        return figure_of(undrawn(name.replace("_", "-"), name.replace("_", " "), reason))
