@@ -8,6 +8,7 @@
 - `charts`: an exhibit's picture, drawn from its table: the paper's, ours, and what is not its.
 - `comparison`: the table of the paper's numbers beside ours, where the conditions are the
   same.
+- `counted`: joules of each grid point by both definitions, side by side.
 - `definition`: which columns of ours a quantity of the paper is, by how tokens and energy
   count.
 - `exhibit`: a figure or table of the paper as a table of ours, each published number a row.
@@ -19,6 +20,6 @@
 - `published`: the numbers of arXiv 2310.03003, beside ours where the conditions are the same.
 - `slug`: the column's name of a series of ours, from what people call it.
 
-Public: `BEYOND`, `COMPARISON`, `EXHIBITS`, `Exhibit`, `PAPER`, `Published`, `SHARDED`, `chart`,
-`exhibit_named`, `paper_conditions`, `published`.
+Public: `BEYOND`, `COMPARISON`, `COUNTED`, `EXHIBITS`, `Exhibit`, `PAPER`, `SHARDED`, `chart`,
+`exhibit_named`, `published`.
 """

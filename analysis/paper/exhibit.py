@@ -125,7 +125,7 @@ def _ours(definition: Definition) -> tuple[Column[Beside], ...]:
             f"Ours under the paper's conditions, {definition.meaning}: mean over repeats, over all "
             "that the paper averages.",
             _of_found(find, "value"),
-            shown=shown,
+            shown_with=None if shown else value,
             interval=(f"{name}_low", f"{name}_high"),
             uncertainty=f"{name}_sensor",
             reason=why,
@@ -156,7 +156,7 @@ def _ours(definition: Definition) -> tuple[Column[Beside], ...]:
             "1",
             f"{value} / paper_value.",
             ratio("value"),
-            shown=shown,
+            shown_with=None if shown else value,
             interval=(f"{ratios}_low", f"{ratios}_high"),
             reason=why,
         ),

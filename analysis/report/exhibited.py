@@ -45,6 +45,7 @@ _PRINTED: Final = frozenset(
         *("model", "dataset", "gpu", "gpus", "batch_size", "max_gen_len", "metric", "unit"),
         *("item", "paper_text", "paper_kind", "paper_value", "our_text", "our_value"),
         *("ratio", "ratio_low", "ratio_high", "labels"),
+        *("string_value", "string_ratio", "uncut_value", "uncut_ratio"),
     }
 )
 _ALSO: Final = ("reason", "remarks")

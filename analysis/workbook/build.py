@@ -23,6 +23,7 @@ from analysis.findings.pareto import PARETO
 from analysis.findings.scaling_tables import SCALING, SCALING_LAWS
 from analysis.paper.beyond import BEYOND
 from analysis.paper.comparison import COMPARISON
+from analysis.paper.counted import COUNTED
 from analysis.paper.exhibits import EXHIBITS
 from analysis.runs.labels import RunLabels
 from analysis.runs.possible_values import require_possible_values
@@ -64,6 +65,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     COMPARISON,
     *(exhibit.kind for exhibit in EXHIBITS),
     *(BEYOND, CLAIMS, NOT_COUNTED),
+    *(COUNTED,),
 )
 """Every table, in the report's order: one that stands here is written, shown and audited.
 

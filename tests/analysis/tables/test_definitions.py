@@ -114,3 +114,15 @@ def test_each_definition_has_a_mean_and_an_interval_over_repeats(tmp_path: Path)
     for name in ("rank0_nodes_energy_j", "energy_per_uncut_token_j", "energy_per_word_j"):
         assert group[f"{name}_mean"] is not None
         assert group[f"{name}_sensor"] is not None
+
+
+def test_both_ways_to_count_stand_side_by_side(tmp_path: Path) -> None:
+    made = tables(tmp_path, ended_at(5))
+    (row,), (group,) = made.by_name["definitions"].rows, made.groups.rows
+    energy = made.runs.rows[0]["energy_j"]
+    assert isinstance(energy, float)
+    assert row["energy_per_token_j_mean"] == pytest.approx(energy / 20)
+    assert row["energy_per_string_token_j_mean"] == pytest.approx(energy / 40)
+    assert row["energy_per_uncut_token_j_mean"] == pytest.approx(energy / 52)
+    for name, value in row.items():
+        assert value == group[name]
