@@ -8,8 +8,9 @@ from analysis.paper.amount import Amount
 from analysis.paper.matching import Parts, chosen, of_its_work, on_gpus, only, value_of
 from analysis.paper.point import PAPER_DTYPE, GridPoint, points
 from analysis.paper.published import Published, paper_conditions, published
-from analysis.tables.column import UNIT_OF_ROW, ColumnsOf
+from analysis.tables.column import UNIT_OF_ROW, ColumnsOf, Row
 from analysis.tables.groups import GROUPS
+from analysis.tables.labels import pooled_label_columns
 from analysis.tables.point import PAPER_ENGINE, RANDOM
 from analysis.tables.table import Results, TableKind
 
@@ -30,6 +31,8 @@ class _Answer:
     """Mean over all cells that the paper averages; None for none."""
     reason: str | None = None
     """Why there is no number of ours, or in which conditions it differs."""
+    groups: Sequence[Row] = ()
+    """Our points that `ours` is made of, or would be."""
 
     @property
     def metric(self) -> str:
@@ -100,6 +103,7 @@ _COLUMNS: Final = (
         "Tokens generated for each prompt at most.",
         lambda one: ", ".join(str(length) for length in one.number.max_gen_lens),
     ),
+    *pooled_label_columns(_OF, lambda one, label: [group[label.name] for group in one.groups]),
     _OF.text(
         "reason",
         "remarks",
@@ -133,20 +137,23 @@ def _answer(number: Published, gpu: str, parts: Parts) -> _Answer:
     picked = chosen(number, parts)
     if picked is None:
         reason = "no point of ours is the same in all the cells that the paper averages"
-        return _Answer(number=number, gpu=gpu, reason=reason)
+        groups = [point.row for found in parts for point in found]
+        return _Answer(number=number, gpu=gpu, reason=reason, groups=groups)
+    groups = [point.row for point in picked]
     if gpu != number.gpu or any(point.simulated for point in picked):
         reason = "simulated: a model's output is not held against a measurement"
-        return _Answer(number=number, gpu=gpu, reason=reason)
+        return _Answer(number=number, gpu=gpu, reason=reason, groups=groups)
     if number.against_power_cap_w is not None and any(
         point["power_cap_w"] != number.power_cap_w for point in picked
     ):
         reason = f"no run of ours under the cap of {number.power_cap_w:g} W"
-        return _Answer(number=number, gpu=gpu, reason=reason)
+        return _Answer(number=number, gpu=gpu, reason=reason, groups=groups)
     ours = value_of(number, picked, parts, number.metric)
     if isinstance(ours, str):
-        return _Answer(number=number, gpu=gpu, reason=ours)
+        return _Answer(number=number, gpu=gpu, reason=ours, groups=groups)
     remarks = [*_differences(number, picked), *_others(parts)]
-    return _Answer(number=number, gpu=gpu, ours=ours, reason="; ".join(remarks) or None)
+    told = "; ".join(remarks) or None
+    return _Answer(number=number, gpu=gpu, ours=ours, reason=told, groups=groups)
 
 
 def _others(parts: Parts) -> list[str]:
