@@ -21,7 +21,7 @@ from analysis.statistics.mixed_model import (
     mixed_model,
 )
 from analysis.statistics.trend import p_told
-from analysis.tables.column import ColumnsOf, Row
+from analysis.tables.column import Cell, ColumnsOf, Row
 from analysis.tables.groups import GROUPS, HEADLINE
 from analysis.tables.labels import pooled_label_columns
 from analysis.tables.launched import LAUNCH_SETTINGS
@@ -85,6 +85,11 @@ class GridEffect:
             f"{p_told(told.p)}"
         )
         return labelled(said, self.groups)
+
+    def fitted(self, name: str) -> Cell:
+        """A number of the model that it is of; None where there was none to fit."""
+        found: Cell = None if self.of is None else getattr(self.of, name)
+        return found
 
     @property
     def note(self) -> str | None:
@@ -290,20 +295,13 @@ _COLUMNS: Final = (
         lambda one: one.effect.p,
         shown_with="p",
     ),
-    _OF.count(
-        "points",
-        "points",
-        "Grid points in the model.",
-        lambda one: None if one.of is None else one.of.points,
-    ),
-    _OF.count(
-        "n", "runs", "Runs in the model.", lambda one: None if one.of is None else one.of.runs
-    ),
+    _OF.count("points", "points", "Grid points in the model.", lambda one: one.fitted("points")),
+    _OF.count("n", "runs", "Runs in the model.", lambda one: one.fitted("runs")),
     _OF.count(
         "degrees",
         "degrees",
         "Degrees of freedom: points less effects and the mean.",
-        lambda one: None if one.of is None else one.of.degrees,
+        lambda one: one.fitted("degrees"),
         shown=False,
     ),
     _OF.share(
@@ -311,14 +309,14 @@ _COLUMNS: Final = (
         "points' own",
         "Standard deviation of what grid points have beyond the effects, of logarithms: about a "
         "relative one. Where none was run more than once the runs' scatter is in it.",
-        lambda one: None if one.of is None else one.of.between,
+        lambda one: one.fitted("between"),
         shown_with="between_points",
     ),
     _OF.share(
         "between_runs",
         "runs' own",
         "The same of what runs of a point have beyond it; empty where none was run more than once.",
-        lambda one: None if one.of is None else one.of.residual,
+        lambda one: one.fitted("residual"),
         shown_with="between_runs",
     ),
     _OF.number(
@@ -327,14 +325,14 @@ _COLUMNS: Final = (
         "1",
         "Condition number of the effects' columns, each scaled to unit length: from 30 on they are "
         "poorly told apart (Belsley, Kuh and Welsch).",
-        lambda one: None if one.of is None else one.of.condition,
+        lambda one: one.fitted("condition"),
         shown_with="condition",
     ),
     _OF.text(
         "method",
         "by",
         "By what the model was fitted, and why by that.",
-        lambda one: None if one.of is None else one.of.method,
+        lambda one: one.fitted("method"),
         shown=False,
     ),
     _OF.text(

@@ -86,7 +86,7 @@ class Points:
 
     @cached_property
     def _by_runs(self) -> Mapping[str, Point]:
-        values = {row["run_id"]: row[HEADLINE] for row in self._results.rows(RUNS)}
+        values = {str(row["run_id"]): row[HEADLINE] for row in self._results.rows(RUNS)}
         boards: dict[str, set[str]] = defaultdict(set)
         for row in self._results.rows(GPUS):
             if row["rank"] is not None and row["gpu_uuid"] is not None:
@@ -106,7 +106,7 @@ class Points:
                 yield from _paired(alike, factor)
 
 
-def _point(row: Row, values: Mapping[Cell, Cell], boards: Mapping[str, set[str]]) -> Point:
+def _point(row: Row, values: Mapping[str, Cell], boards: Mapping[str, set[str]]) -> Point:
     runs = str(row["runs"]).split()
     known = [values[run] for run in runs]
     numbers = tuple(value for value in known if isinstance(value, float) and value > 0)

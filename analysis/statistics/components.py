@@ -200,8 +200,8 @@ class _Nested:
 
         def means(groups: Any) -> Floats:
             sums = np.bincount(groups, weights=self._values)
-            of_each: Floats = (sums / np.bincount(groups))[groups]
-            return of_each
+            found: Floats = (sums / np.bincount(groups))[groups]
+            return found
 
         fitted = [means(each) for each in (self._points, self._runs, self._nodes)]
         steps = zip(LEVELS, fitted, (*fitted[1:], self._values), strict=True)
