@@ -94,7 +94,7 @@ def _ratio(name: str) -> "Column[_Line]":
         "low": "Lower end of its 95 % interval, not corrected for the number of cells: repeats, "
         "sensors and the gain of other GPUs.",
         "high": "Upper end of the same.",
-        "degrees": "Degrees of freedom by Welch and Satterthwaite; empty without repeats.",
+        "degrees": "Degrees of freedom of the scatter, by Welch; empty without repeats.",
         "effect": "Difference of logarithms over their scatter: Hedges' g.",
         "smallest": "Least difference, as a share, that the test would have shown in four cases of "
         "five.",
