@@ -24,14 +24,19 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PUBLIC_DATA = REPOSITORY.parent / "shared" / "data"
 # What a file imports to start such processes; every test of the file gets the mark.
 STARTERS = {"ranks": {"run_gang"}, "watcher": {"WatcherProcess", "DoubleEngine", "watch"}}
-# The files that take longest, longest first, so that no worker is left alone with one at the end.
+# The files that take longest, so that no worker is left alone with one at the end; by turns those
+# that compute and those that wait for Slurm, so that the processors have work meanwhile.
 FIRST = (
-    "tests/system/slurm/test_faults.py",
-    "tests/system/slurm/test_campaigns.py",
-    "tests/system/slurm/test_first_day.py",
     "tests/system/test_chain.py",
+    "tests/system/slurm/test_ends.py",
     "tests/workers/engines/fast/test_kernels.py",
+    "tests/system/slurm/test_node_faults.py",
+    "tests/system/slurm/test_faults.py",
+    "tests/system/slurm/test_first_day.py",
+    "tests/system/slurm/test_campaigns.py",
     "tests/system/slurm/test_nodes.py",
+    "tests/system/slurm/test_refusals.py",
+    "tests/system/slurm/test_repeats.py",
 )
 
 SPEC: dict[str, Any] = {

@@ -73,3 +73,10 @@ def cluster(site: Site) -> Iterator[Site]:
     """The cluster with nothing queued, all nodes up; what a test leaves is cancelled."""
     yield site
     site.recover()
+
+
+@pytest.fixture
+def held(cluster: Site) -> Site:
+    """The same, where nothing starts."""
+    cluster.hold()
+    return cluster

@@ -151,10 +151,15 @@ class Site:
                 raise AssertionError(f"waited {patience_s:g} s for {what}; queue:\n{queue}")
             time.sleep(0.1)
 
+    def hold(self) -> None:
+        """Nothing starts from now on, until the site recovers."""
+        self.slurm("scontrol", "update", "partitionname=main", "state=down")
+
     def recover(self) -> None:
-        """Cancel what is queued and bring every node back."""
+        """Cancel what is queued, bring every node back and let jobs start."""
         for user in (getpass.getuser(), *(one.name for one in self.people or ())):
             self._run(["scancel", "--user", user])
+        self.slurm("scontrol", "update", "partitionname=main", "state=up")
         # One node that needs no resuming keeps Slurm from resuming those after it.
         for node in set(self.slurm("sinfo", "-h", "-N", "-t", "drain,down", "-o", "%N").split()):
             self._run(["scontrol", "update", f"nodename={node}", "state=resume"])

@@ -11,8 +11,8 @@ from telemetry.accounting.job import AccountedJob, RecordedJob, find_job
 from telemetry.accounting.row import AccountedRow, asking
 from telemetry.record.files import read_json
 from telemetry.record.paths import RunPaths, list_runs
+from tests.system.slurm.launching import run_module
 from tests.system.slurm.site import POINT, Site
-from tests.system.slurm.test_campaigns import run_module
 
 
 def test_the_books_have_a_run_s_job_as_the_record_has_it(cluster: Site, tmp_path: Path) -> None:

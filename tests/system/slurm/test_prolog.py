@@ -2,7 +2,6 @@
 
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ def counter(tmp_path: Path) -> Path:
         (tmp_path / name / "energy_uj").write_text("1")
         (tmp_path / name / "energy_uj").chmod(CLOSED)
     return tmp_path / "intel-rapl:0" / "energy_uj"
-
-
-@pytest.fixture
-def held(cluster: Site) -> Iterator[Site]:
-    cluster.slurm("scontrol", "update", "partitionname=main", "state=down")
-    yield cluster
-    cluster.slurm("scontrol", "update", "partitionname=main", "state=up")
 
 
 def run(site: Site, script: str, powercap: Path, **environment: str) -> str:
