@@ -1,26 +1,40 @@
 """Tables drawn.
 
+- `axes`: scales, ticks and names of a panel of a picture.
 - `bars`: figures with one bar a grid point.
 - `batch_size`: the energy of a token against how many prompts are answered together.
 - `canvas`: how every figure looks, and how it becomes SVG that is the same every time.
 - `chart`: what a figure shows, told once, from which every renderer draws.
+- `choices`: what a bound of time saves, and energy times time.
+- `complexity`: energy of a response against what was asked and answered.
 - `draw_all`: what the tables say, drawn; a figure without data gives its reason instead.
 - `engines`: one grid point under each engine, bar beside bar.
+- `finding_marks`: rows of the findings as marks, with their intervals, sentences and labels.
 - `formats`: what fewer bits save, and what they cost the logits.
+- `goodput`: tokens of answers in time per joule, under each pair of bounds.
 - `interactive`: a chart as the data and layout of plotly, which the page draws.
+- `joules`: where the joules of each run went, in shares of its window.
 - `labels`: what tells points of a figure apart, and numbers as figures write them.
+- `legend`: what tells the series of a picture apart, whole in its width.
+- `look`: how a series is told from others on paper, and words as a picture shows them.
 - `marks`: rows of the tables as marks of a chart, with their intervals, axes and labels.
 - `palette`: colours of series, for light and for dark paper.
+- `panel`: one pair of axes of a picture, with all that stands on them.
+- `pareto`: time against energy of points of the same work, and the front of them.
 - `phases`: the energy of each run, phase by phase.
 - `places`: where the bars of a panel stand, the same for every renderer.
+- `plot_axes`: what plotly has of a panel beside its traces: axes, lines, shades and a title.
 - `power`: the power of GPUs over time: of one run with all that is known, of many runs at a
   glance.
 - `rendered`: a chart as the report takes it, as a picture and as a plot of its page.
 - `said`: a mark and its interval in words, for whoever points at it or prints its value.
+- `scaling`: what becomes of speed and energy on more GPUs, a line a family.
 - `sharding`: one model on more GPUs, one line an engine.
 - `static`: a chart on paper, by matplotlib: SVG and PDF that are the same every time.
 - `witnesses`: what each reading of a run's energy says, over what an outside meter says.
 
-Public: `Chart`, `DrawnFigure`, `MARKERS`, `PALETTE`, `WIDTH_IN`, `draw_all`, `names_of`,
-`new_figure`, `pdf`, `plain`, `standalone`, `style`, `to_svg`, `variables`, `watermark`, `wrapped`.
+Public: `COLOURS`, `Chart`, `DrawnFigure`, `Kind`, `MARKERS`, `Mark`, `PALETTE`, `Panel`,
+`SIMULATED`, `SYMBOLS`, `Series`, `WIDTH_IN`, `draw_all`, `names_of`, `new_figure`, `pdf`, `plain`,
+`standalone`, `style`, `svg`, `to_svg`, `undrawn`, `variables`, `watermark`, `without_variables`,
+`wrapped`.
 """

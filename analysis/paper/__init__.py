@@ -20,6 +20,6 @@
 - `published`: the numbers of arXiv 2310.03003, beside ours where the conditions are the same.
 - `slug`: the column's name of a series of ours, from what people call it.
 
-Public: `BEYOND`, `COMPARISON`, `COUNTED`, `EXHIBITS`, `Exhibit`, `PAPER`, `SHARDED`, `chart`,
-`exhibit_named`, `published`.
+Public: `BEYOND`, `COMPARISON`, `COUNTED`, `EXHIBITS`, `Exhibit`, `PAPER`, `Published`, `SHARDED`,
+`chart`, `exhibit_named`, `paper_conditions`, `published`.
 """

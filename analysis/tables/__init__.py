@@ -29,11 +29,12 @@
 - `token_counts`: what else than ids kept may be called a run's tokens, or why nobody can tell.
 
 Public: `ACCOUNTING`, `CONDITIONS`, `Cell`, `Column`, `ColumnsOf`, `ENGINES`, `FORECASTS`,
-`FORMATS`, `GPUS`, `GROUPS`, `LABELS`, `LAUNCHED`, `LAUNCH_SETTINGS`, `Measured`, `NOT_COUNTED`,
-`OUTSIDE_METERS`, `PAPER_ENGINE`, `PERFORMANCE`, `PHASES`, `POINT`, `POINT_BY_NAME`, `RANDOM`,
-`RUNS`, `Results`, `Row`, `SENSORS`, `SHARDING`, `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`,
-`about`, `alike`, `arrow_metadata`, `differing`, `engine_order`, `engines_in_order`,
-`estimated_bytes`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`, `launch_key`,
-`launch_of`, `pandas_attrs`, `phase_rows`, `point_key`, `pooled_label_columns`, `run_order`,
-`run_row`, `same_meanings`, `table_metadata`, `visible`, `with_pandas_attrs`.
+`FORMATS`, `GPUS`, `GROUPS`, `HEADLINE`, `LABELS`, `LAUNCHED`, `LAUNCH_SETTINGS`, `Measured`,
+`NOT_COUNTED`, `OUTSIDE_METERS`, `PAPER_ENGINE`, `PERFORMANCE`, `PHASES`, `POINT`, `POINT_BY_NAME`,
+`RANDOM`, `RUNS`, `Results`, `Row`, `SENSORS`, `SHARDING`, `Table`, `TableKind`, `Tables`,
+`UNIT_OF_ROW`, `WORDS`, `about`, `alike`, `arrow_metadata`, `differing`, `engine_order`,
+`engines_in_order`, `estimated_bytes`, `families`, `field_metadata`, `format_order`, `gpu_rows`,
+`half_width`, `label_columns`, `launch_key`, `launch_of`, `model_order`, `pandas_attrs`,
+`phase_rows`, `point_columns`, `point_key`, `pooled_label_columns`, `run_order`, `run_row`,
+`same_meanings`, `table_metadata`, `visible`, `with_pandas_attrs`.
 """

@@ -132,8 +132,8 @@ def _slurm(plan: Plan) -> str:
         DefMemPerCPU={_MEMORY_MB // _CPUS}
         MaxArraySize=10001
         MaxJobCount=20000
-        # A batch job is looked at when it comes, not up to three seconds later with others: a job and
-        # the one that waits for its end took 7 s, and take 4.
+        # A batch job is looked at when it comes, not up to three seconds later with others: a job
+        # and the one that waits for its end took 7 s, and take 4.
         SchedulerParameters=bf_interval=5,batch_sched_delay=0,sched_interval=5
 
         # A dead node shows after seconds, not after Slurm's five minutes.

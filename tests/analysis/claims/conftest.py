@@ -20,11 +20,8 @@ _NAMES = {
 
 def sample(values: Sequence[float], metric: str = "power_w", **conditions: Any) -> Sample:
     """Repeats with these numbers and sensors without a fault."""
-    rows: tuple[Row, ...] = tuple(
-        {metric: value, "energy_j": 1.0, "energy_uncertainty_j": 0.0}
-        | {"energy_gain_uncertainty_j": 0.0}
-        for value in values
-    )
+    sensors: Row = {"energy_j": 1.0, "energy_uncertainty_j": 0.0, "energy_gain_uncertainty_j": 0.0}
+    rows: tuple[Row, ...] = tuple({**sensors, metric: value} for value in values)
     made: dict[str, Any] = {"gpu": "h200", "model": "7b", "gpus": 1, "dataset": "gsm8k"}
     return Sample(
         conditions={**made, **conditions},
