@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from telemetry.sources.nvml.present_boards import present_numbers
-
 _VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 
 
@@ -25,6 +23,9 @@ def own_gpus(environment: Mapping[str, str], gpus: int) -> tuple[int, ...] | Non
     if all(word.isdecimal() for word in words):
         numbers = tuple(int(word) for word in words)
     else:
+        # A login node without a driver's library plans too.
+        from telemetry.sources.nvml.present_boards import present_numbers  # noqa: PLC0415
+
         try:
             numbers = present_numbers(environment)
         except RuntimeError as error:
