@@ -106,6 +106,19 @@ class ChartSeries:
         if self.kind == "band" and any(mark.low is None for mark in self.marks):
             raise ValueError("`marks` of a band must have an interval each, but one has none")
 
+    @property
+    def continuous(self) -> bool:
+        """True when it is seen as one line or area, and not as marks of their own."""
+        return self.kind not in {"bar", "points"} and self.symbol is None
+
+    def units(self) -> Iterator[tuple[str, ...]]:
+        """The labels of each thing that is seen: of every mark, or of a line as a whole."""
+        labels = [tuple(dict.fromkeys(mark.labels)) for mark in self.marks if mark.y is not None]
+        if self.continuous:
+            yield tuple(dict.fromkeys(label for own in labels for label in own))
+        else:
+            yield from labels
+
 
 Series = ChartSeries
 """Its short name in this room: `analysis.runs` has a class of that name, which is of readings."""
@@ -258,14 +271,15 @@ class Chart:
         return SIMULATED in self.labels or any(SIMULATED in mark.labels for mark in self.marks())
 
     def told_labels(self) -> tuple[str, ...]:
-        """Every honest label, with how many marks carry it where not all do."""
-        marks = [mark for mark in self.marks() if mark.y is not None]
-        counts = Counter(label for mark in marks for label in dict.fromkeys(mark.labels))
+        """Every honest label, with how many marks or lines carry it where not all do."""
+        units = [unit for panel in self.panels for one in panel.series for unit in one.units()]
+        counts = Counter(label for unit in units for label in unit)
+        lines = all(one.continuous for panel in self.panels for one in panel.series)
+        of = f"of {len(units)} {'lines' if lines else 'marks'}"
         told = list(self.labels)
         for label, count in counts.items():
             if label not in self.labels:
-                whole = count == len(marks)
-                told.append(label if whole else f"{label}: {count} of {len(marks)} marks")
+                told.append(label if count == len(units) else f"{label}: {count} {of}")
         return tuple(told)
 
     def alt_text(self) -> str:

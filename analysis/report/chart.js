@@ -296,6 +296,7 @@ const joulegridCharts = (() => {
     const variable = (name) => `var(--${name.slice(1).split("/")[0]})`;
     if (trace.type === "path" || trace.fill) add("M-4 3h24v10h-24Z", { fill: variable(trace.fillcolor), fillOpacity: 0.35 });
     else if (trace.type === "bar") add("M-4 3h24v10h-24Z", { fill: variable(trace.marker.color) });
+    if (trace.marker?.pattern?.shape) add("M-4 13l8-10M4 13l8-10M12 13l8-10", { stroke: "var(--card)", strokeWidth: 1.5, fill: "none" });
     if (trace.line && (trace.mode ?? "lines").includes("lines") && trace.line.width) {
       const dashes = { dash: "5 3", dot: "2 2", dashdot: "5 2 1 2" }[trace.line.dash] ?? "none";
       add("M-5 8h26", { stroke: variable(trace.line.color), strokeWidth: 2, strokeDasharray: dashes, fill: "none" });
@@ -330,9 +331,11 @@ const joulegridCharts = (() => {
     const axis = chart.plot.layout[key];
     if (axis.ticktext && axis.tickvals?.[0] === 0) return false;
     if (axis.type === "log") return true;
+    // Over time one looks for moments, not for proportions.
     const letter = key[0], name = key.replace("axis", "");
     const own = chart.plot.data.filter((trace) => trace[`${letter}axis`] === name);
     if (own.some((trace) => trace.base || trace.fill?.startsWith("tozero"))) return false;
+    if (axis.meta === "argument" && own.some((trace) => trace.mode === "lines")) return false;
     const values = own.flatMap((trace) => trace[letter]).filter((value) => value !== null);
     const least = values.reduce((a, b) => Math.min(a, b), Infinity);
     return least > 0 && values.reduce((a, b) => Math.max(a, b), 0) / least >= LEAST_SPREAD;

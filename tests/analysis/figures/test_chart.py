@@ -75,3 +75,16 @@ def test_the_words_for_who_does_not_see_it_hold_values_series_and_labels() -> No
     assert bars(("partial",), ()).alt_text() == (
         "A toy. energy [J]: 2 values of energy; partial: 1 of 2 marks."
     )
+
+
+def test_a_line_counts_once_however_many_points_it_has() -> None:
+    lines = tuple(
+        Series(
+            name=f"run {at}",
+            kind="line",
+            marks=tuple(Mark(x=float(x), y=1.0, labels=("throttled",) * at) for x in range(50)),
+        )
+        for at in range(2)
+    )
+    chart = Chart(key="toy", title="A toy", panels=(Panel(series=lines),))
+    assert chart.told_labels() == ("throttled: 1 of 2 lines",)
