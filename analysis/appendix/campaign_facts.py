@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from analysis.appendix.fact import Fact, fact, of_all, over
 from analysis.report.verdict import AuditVerdict
-from analysis.runs.labels import RunLabels
-from analysis.runs.sealed_runs import Loaded, Run
+from analysis.runs.labels import Label, RunLabels
+from analysis.runs.sealed_runs import Loaded, NotCounted, Run
 from analysis.runs.unreadable import UNREADABLE
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
@@ -27,6 +27,16 @@ _METERS: Final = "meters"
 _FAILED: Final = "failed"
 
 
+# What stands on top of an appendix in words of its own.
+_TOLD_ALOUD: Final = {
+    label.word
+    for label in (
+        *(Label.SIMULATED, Label.RANDOM_WEIGHTS, Label.PARTIAL),
+        *(Label.DIRTY_TREE, Label.COMMIT_UNKNOWN),
+    )
+}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CampaignFacts:
     """The record of a results folder, as its appendices ask it."""
@@ -35,6 +45,8 @@ class CampaignFacts:
     """The sealed runs, and what does not count."""
     tables: Tables
     """What analysis makes of them."""
+    unreadable: tuple[NotCounted, ...] = ()
+    """Sealed runs of which a table cannot be read: they are in no statement."""
 
     @property
     def name(self) -> str:
@@ -43,8 +55,13 @@ class CampaignFacts:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """The sealed runs."""
-        return self.loaded.runs
+        """The sealed runs that count."""
+        left_out = {other.run_id for other in self.unreadable}
+        return tuple(run for run in self.loaded.runs if run.run_id not in left_out)
+
+    @property
+    def _others(self) -> tuple[NotCounted, ...]:
+        return (*self.loaded.not_counted, *self.unreadable)
 
     @cached_property
     def labels(self) -> Mapping[str, RunLabels]:
@@ -72,7 +89,7 @@ class CampaignFacts:
     def audit_failed(self) -> bool:
         """Whether a check failed of the audit of these very files, or a run is not as sealed."""
         failed = any(check.outcome == _FAILED for check in self.verdict.checks)
-        damaged = any(other.damaged for other in self.loaded.not_counted)
+        damaged = any(other.damaged for other in self._others)
         return damaged or (self.verdict.of_these and failed)
 
     def of_hosts(self, name: str) -> Fact:
@@ -233,7 +250,11 @@ class CampaignFacts:
         for text, count in counts.items():
             if count:
                 yield f"{text}: {count} of {len(labels)} runs."
-        damaged = [other.run_id for other in self.loaded.not_counted if other.damaged]
+        for one in self.tables.runs.about["labels"]:
+            if one["label"] not in _TOLD_ALOUD:
+                said = f"{one['label'].upper()}: {len(one['runs'])} of {len(labels)} runs."
+                yield f"{said} {one['meaning']}"
+        damaged = [other.run_id for other in self._others if other.damaged]
         if damaged:
             yield f"NOT AS SEALED, and in no number: {', '.join(damaged)}."
         if self.audit_failed:

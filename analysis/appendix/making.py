@@ -12,7 +12,7 @@ from analysis.appendix.markdown import markdown
 from analysis.appendix.system import system, to_mapping
 from analysis.appendix.tex import latex
 from analysis.runs.sealed_runs import load
-from analysis.workbook.build import build_tables
+from analysis.workbook.build import build_tables, unreadable_runs
 from telemetry.command import CommandError, ExitCode
 from telemetry.next_line import typed
 from telemetry.record.files import write_bytes, write_json
@@ -26,7 +26,7 @@ def gather(place: RecordPlace) -> CampaignFacts:
     """What the record says.
 
     Raises:
-        CommandError: there is no sealed run.
+        CommandError: there is no sealed run, or none that can be read.
     """
     loaded = load(place.results, only=place.run)
     if not loaded.runs:
@@ -34,7 +34,14 @@ def gather(place: RecordPlace) -> CampaignFacts:
         raise CommandError(
             f"{shown(place.folder)} holds no sealed run; {why} says why", ExitCode.NOTHING_DONE
         )
-    return CampaignFacts(loaded=loaded, tables=build_tables(loaded))
+    unreadable = unreadable_runs(loaded)
+    if len(unreadable) == len(loaded.runs):
+        first = unreadable[0]
+        raise CommandError(
+            f"no sealed run of {shown(place.folder)} can be read: {first.run_id}: {first.reason}",
+            ExitCode.NOTHING_DONE,
+        )
+    return CampaignFacts(loaded=loaded, tables=build_tables(loaded), unreadable=unreadable)
 
 
 def documents(facts: CampaignFacts) -> tuple[Appendix, ...]:

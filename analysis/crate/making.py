@@ -1,7 +1,7 @@
 """Making: a crate of a results folder, or of one run of it: looked through, described, written."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -11,8 +11,8 @@ from typing import Final
 from analysis.crate.description import CrateStatement, describe
 from analysis.crate.packing import write_folder, write_in_place, write_zip
 from analysis.crate.payload import TABLES, Payload, PayloadFile, collect
-from analysis.runs.sealed_runs import DAMAGED, Loaded, load
-from analysis.workbook.build import build_tables
+from analysis.runs.sealed_runs import DAMAGED, Loaded, NotCounted, load
+from analysis.workbook.build import build_tables, unreadable_runs
 from analysis.workbook.write import write_tables
 from telemetry.command import CommandError, ExitCode
 from telemetry.next_line import typed
@@ -67,6 +67,8 @@ def described(
     loaded = load(place.results, only=place.run)
     _require_whole(loaded, place)
     payload = collect(place)
+    # What is sealed so may still be nothing that can be read.
+    _require_undamaged(unreadable_runs(loaded))
     all_tables = build_tables(loaded)
     with tempfile.TemporaryDirectory(prefix="joulegrid-crate-") as scratch:
         base = place.results if tables is TablesOf.THERE else Path(scratch)
@@ -117,16 +119,19 @@ def _tables(base: Path) -> Iterator[PayloadFile]:
 
 
 def _require_whole(loaded: Loaded, place: RecordPlace) -> None:
-    damaged = [other for other in loaded.not_counted if other.state in DAMAGED]
-    if damaged:
-        first = damaged[0]
-        raise CommandError(
-            f"every sealed run must be as it was sealed to be in a crate, which vouches for it, "
-            f"but {first.run_id} is {first.state}: {first.reason}",
-            ExitCode.FAILED,
-        )
+    _require_undamaged(loaded.not_counted)
     if not loaded.runs:
         why = typed("launcher.status", shown(place.results))
         raise CommandError(
             f"{shown(place.folder)} holds no sealed run; {why} says why", ExitCode.NOTHING_DONE
         )
+
+
+def _require_undamaged(others: Sequence[NotCounted]) -> None:
+    for first in others:
+        if first.state in DAMAGED:
+            raise CommandError(
+                "every sealed run must be as it was sealed to be in a crate, which vouches for "
+                f"it, but {first.run_id} is {first.state}: {first.reason}",
+                ExitCode.FAILED,
+            )

@@ -10,5 +10,5 @@
 - `write`: tables as CSV and Parquet, with what their columns mean.
 
 Public: `DICTIONARY`, `FOLDER`, `KeptRows`, `RunRows`, `build_tables`, `dictionary`, `rows_made`,
-`run_rows`, `worth_keeping`, `write_tables`.
+`run_rows`, `unreadable_runs`, `worth_keeping`, `write_tables`.
 """

@@ -119,14 +119,7 @@ def build_tables(loaded: Loaded, known: Mapping[str, RunRows] | None = None) -> 
         try:
             own = known.get(run.run_id) or run_rows(RunEnergy(run))
         except UNREADABLE as error:
-            others.append(
-                NotCounted(
-                    run_id=run.run_id,
-                    attempt=run.attempt.number,
-                    state=UNREADABLE_STATE,
-                    reason=shortened(error),
-                )
-            )
+            others.append(_unreadable(run, error))
             continue
         # A campaign's tables at once would be gigabytes.
         run.let_go()
@@ -152,6 +145,31 @@ def build_tables(loaded: Loaded, known: Mapping[str, RunRows] | None = None) -> 
         for kind in TABLES
     }
     return Tables(by_name=by_name, notes=tuple(notes), others=tuple(others), traces=traces)
+
+
+def unreadable_runs(loaded: Loaded) -> tuple[NotCounted, ...]:
+    """Sealed runs of which a table of their own cannot be read, by name.
+
+    What others say of a run, such as a meter's log, is no part of its record and left aside.
+    """
+    found: list[NotCounted] = []
+    for run in loaded.runs:
+        try:
+            require_possible_values(run)
+            _ = RunEnergy(run).window_us
+        except UNREADABLE as error:
+            found.append(_unreadable(run, error))
+        run.let_go()
+    return tuple(found)
+
+
+def _unreadable(run: Run, error: BaseException) -> NotCounted:
+    return NotCounted(
+        run_id=run.run_id,
+        attempt=run.attempt.number,
+        state=UNREADABLE_STATE,
+        reason=shortened(error),
+    )
 
 
 def _rows(measured: Measured) -> dict[str, list[Row]]:

@@ -19,6 +19,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
 
 from analysis.__main__ import main
+from analysis.appendix.__main__ import main as appendix_main
+from analysis.crate.__main__ import main as crate_main
 from analysis.figures import draw_all
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
@@ -351,3 +353,25 @@ def test_no_table_of_odd_values_makes_a_traceback_a_warning_or_a_number_that_is_
 
     read()
     assert next(numbers) >= 20
+
+
+@pytest.mark.parametrize("kind", ["spans", "responses"])
+def test_neither_crate_nor_appendix_vouches_for_a_run_that_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    run = build_run(results, SOUND)
+    of_another_type(kind)(run)
+    assert crate_main([str(results), "--out", str(tmp_path / "crate.zip")]) == 1
+    (line,) = complaints(capsys.readouterr().err)
+    assert f"but {run.run_id} is unreadable: {kind}.parquet must have the columns" in line
+    assert not (tmp_path / "crate.zip").exists()
+    assert appendix_main([str(results)]) == 3
+    (line,) = complaints(capsys.readouterr().err)
+    assert f"can be read: {run.run_id}: {kind}.parquet must have the columns" in line
+    build_run(results, OTHER)
+    assert appendix_main([str(results)]) == 0
+    out = capsys.readouterr().out
+    assert f"NOT AS SEALED, and in no number: {run.run_id}" in out
+    assert "THROTTLED: 1 of 1 runs." in out
