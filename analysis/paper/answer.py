@@ -12,6 +12,7 @@ from analysis.paper.matching import (
     of_its_work,
     on_gpus,
     only,
+    parts_of,
     value_of,
     why_none,
 )
@@ -142,19 +143,49 @@ def _series(number: Published, work: Parts, *, any_gpus: bool) -> dict[str, Foun
     others = only(work, foreign)
     told: dict[str, Found] = {}
     for name in sorted({point.series(number) for found in others for point in found}):
-        for gpus in _gpus_in_turn(number, others):
-            parts = only(
-                on_gpus(others, gpus),
-                lambda point, name=name: point.series(number) == name,  # type: ignore[misc]
-            )
-            picked = chosen(number, parts)
+        own = only(
+            others,
+            lambda point, name=name: point.series(number) == name,  # type: ignore[misc]
+        )
+        if (found := _one_series(number, name, own, work)) is not None:
+            told[found[0]] = found[1]
+    return told
+
+
+def _one_series(number: Published, name: str, own: Parts, work: Parts) -> tuple[str, Found] | None:
+    """A series' name and what it says; where it lacks parts of a mean its name has which are there.
+
+    All parts on the paper's number of GPUs come first, then all on the fewest, then some.
+    """
+    in_turn = _gpus_in_turn(number, own)
+    for whole in (True, False):
+        for gpus in in_turn:
+            parts = on_gpus(own, gpus)
+            there = [place for place, found in enumerate(parts) if found]
+            if not there or (len(there) == len(parts)) is not whole:
+                continue
+            picked = chosen(number, tuple(parts[place] for place in there))
             if picked is None:
                 continue
-            amount = value_of(number, picked, on_gpus(work, gpus), number.metric)
+            bases = on_gpus(work, gpus)
+            amount = value_of(number, picked, tuple(bases[place] for place in there), number.metric)
             if isinstance(amount, Amount):
-                told[name] = found_of(picked, amount)
-                break
-    return told
+                alone = "" if whole else f", {_alone(number, there)}"
+                return f"{name}{alone}", found_of(picked, amount)
+    return None
+
+
+def _alone(number: Published, there: Sequence[int]) -> str:
+    """Which parts of a mean are there, in words."""
+    told = [parts_of(number)[place] for place in there]
+    datasets = dict.fromkeys(dataset for dataset, _ in told)
+    lengths = dict.fromkeys(str(length) for _, length in told)
+    words = []
+    if len(datasets) < len(number.datasets):
+        words.append(" and ".join(datasets))
+    if len(lengths) < len(number.max_gen_lens):
+        words.append(f"{' and '.join(lengths)} tokens")
+    return f"{', '.join(words)} alone"
 
 
 def _gpus_in_turn(number: Published, parts: Parts) -> list[int]:

@@ -287,6 +287,18 @@ def test_another_board_or_engine_has_a_column_of_its_own_and_no_ratio(made: Tabl
     assert "a100_fast_ratio" not in fast
 
 
+def test_a_mean_over_what_is_there_alone_says_so_in_its_name(made: Tables) -> None:
+    # H200 ran at 512 tokens, over Alpaca.
+    watts = pytest.approx(sum(map(work_w, range(4))))
+    for gpu in ("a100", "v100"):
+        one = row(made, "figure3", gpu=gpu, model="65b", dataset="alpaca")
+        assert one["h200_reference_512_tokens_alone"] == watts
+        assert one["h200_reference_512_tokens_alone_gpus"] == 4
+        assert "h200_reference" not in one
+    # V100 ran over Alpaca: where the paper has the mean of both data sets it is not the paper's.
+    assert row(made, "table5", gpus=8, metric="gpu_utilization")["our_value"] is None
+
+
 def test_every_exhibit_with_numbers_has_a_picture_of_the_paper_and_ours(made: Tables) -> None:
     for chart in charts(made):
         assert chart.number is not None

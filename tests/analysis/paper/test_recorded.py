@@ -49,6 +49,27 @@ def test_other_boards_stand_in_columns_of_their_own(made: Tables) -> None:
         assert "random weights" in str(row[f"{H200}_labels"])
 
 
+def test_a_mean_of_the_paper_has_beside_it_what_was_measured_of_it(made: Tables) -> None:
+    figure = next(
+        row
+        for row in made.by_name["paper_figure3"].rows
+        if (row["dataset"], row["model"]) == ("gsm8k", "65b")
+    )
+    table = next(
+        row
+        for row in made.by_name["paper_table4"].rows
+        if (row["max_gen_len"], row["metric"]) == ("256", "gpu_utilization")
+    )
+    (group,) = [
+        row
+        for row in made.groups.rows
+        if (row["model"], row["gpu"], row["engine"]) == ("65b", "h200", "reference")
+    ]
+    assert figure[f"{H200}_256_tokens_alone"] == group["power_w_mean"]
+    assert table[f"{H200}_gsm8k_alone"] == group["gpu_utilization_mean"]
+    assert table[f"{H200}_gsm8k_alone_gpus"] == 2
+
+
 def test_repeats_of_a_board_have_their_interval_there(made: Tables) -> None:
     seven = next(
         row
