@@ -56,8 +56,8 @@ class GridEffect:
     """What it multiplies by."""
     base: str
     """What it is over: a level, or the number before it was doubled."""
-    of: MixedModel | None
-    """The model that it is of; None where there was none to fit."""
+    of: MixedModel
+    """The model that it is of."""
     simulated: bool
     """Whether its runs are."""
     groups: tuple[Row, ...]
@@ -71,7 +71,6 @@ class GridEffect:
         term, told = self.effect.term, self.effect
         if told.multiplier is None:
             return labelled(f"{term.factor}: {told.reason}", self.groups)
-        assert self.of is not None
         assert told.low is not None
         assert told.high is not None
         assert told.p is not None
@@ -87,15 +86,13 @@ class GridEffect:
         return labelled(said, self.groups)
 
     def fitted(self, name: str) -> Cell:
-        """A number of the model that it is of; None where there was none to fit."""
-        found: Cell = None if self.of is None else getattr(self.of, name)
+        """A number of the model that it is of."""
+        found: Cell = getattr(self.of, name)
         return found
 
     @property
     def note(self) -> str | None:
         """What a reader of the whole model has to know; None for nothing."""
-        if self.of is None:
-            return None
         notes = []
         if self.of.condition is not None and self.of.condition >= POORLY_CONDITIONED:
             notes.append(
@@ -110,7 +107,10 @@ class GridEffect:
 
 
 def grid_effects(results: Results) -> Iterator[GridEffect]:
-    """Every effect of the model of the measured runs, then of the simulated ones."""
+    """Every effect of the model of the measured runs, then of the simulated ones.
+
+    None where no factor varies.
+    """
     values = {row["run_id"]: row[HEADLINE] for row in results.rows(RUNS)}
     runs = {run.run_id: run for run in results.runs}
     for simulated in (False, True):
@@ -136,14 +136,15 @@ def _modelled(
         asked += _terms(factor, rows)
     asked = [(_with_gain(term, rows), base) for term, base in asked]
     varying = [(term, base) for term, base in asked if term.values]
-    model = None
-    if varying:
-        model = mixed_model(
-            [value for _, value in members],
-            [str(row["runs"]) for row in rows],
-            [term for term, _ in varying],
-        )
-    effects = {} if model is None else {id(one.term): one for one in model.effects}
+    # What is no grid has no model.
+    if not varying:
+        return
+    model = mixed_model(
+        [value for _, value in members],
+        [str(row["runs"]) for row in rows],
+        [term for term, _ in varying],
+    )
+    effects = {id(one.term): one for one in model.effects}
     for term, base in asked:
         yield GridEffect(
             effect=effects.get(id(term)) or _constant(term, base),
