@@ -58,7 +58,8 @@ def test_a_simulated_difference_of_it_is_seen_in_four_tests_of_five() -> None:
 
 def test_sensors_and_comparisons_make_it_larger() -> None:
     bare, sensed, many = (
-        smallest_effect(3, 3, 0.01, **more) for more in ({}, {"sensor": 0.02}, {"comparisons": 10})
+        smallest_effect(3, 3, 0.01, **more)
+        for more in ({}, {"sensor": 0.02}, {"comparisons": 10})
     )
     assert bare is not None
     assert sensed is not None
