@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from analysis.paper.point import board_name, gpus_of
+from analysis.paper.point import board_name, boards_as_asked
 from analysis.paper.published import Hardware, hardware
 from analysis.paper.slug import slug
 from analysis.runs.sealed_runs import Run
 from analysis.tables.column import UNIT_OF_ROW, Column, ColumnsOf
 from analysis.tables.table import Results, TableKind
-from telemetry.boards.agreement import board_fault
 
 # Memory is built in powers of two, and the paper's 32, 80, 384 and 503 GB count in them.
 _GIB: Final = 2**30
@@ -54,8 +53,7 @@ class _Answer:
 def _answered(results: Results) -> list[_Answer]:
     by_board: dict[str, list[Run]] = {}
     for run in results.runs:
-        as_named = all(board_fault(run.spec.gpu, gpu) is None for gpu in gpus_of(run))
-        if run.simulated or not as_named:
+        if run.simulated or not boards_as_asked(run, run.spec.gpu):
             continue
         by_board.setdefault(run.spec.gpu, []).append(run)
     return [_answer(entry, by_board) for entry in hardware()]

@@ -1,9 +1,10 @@
 """Point: a grid point of ours as the paper's conditions see it, and in what it is not theirs."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from analysis.paper.published import Published, paper_conditions
@@ -27,6 +28,8 @@ _SAMPLING: Final = ("temperature", "top_p")
 # The column that has a row's labels in words, and what stands between two.
 _WORDS: Final = "labels"
 _BETWEEN: Final = ", "
+# What of an inventory's entry says which board it is: many runs have few different ones.
+_TOLD: Final = ("simulated", "name", "kind", "memory_bytes", "compute_capability")
 _SIMULATED: Final = "simulated-"
 
 
@@ -74,8 +77,7 @@ class GridPoint:
     @cached_property
     def as_asked(self) -> bool:
         """Whether its GPUs' driver calls them what was asked for, which a spec alone only says."""
-        gpus = [gpu for run in self.runs for gpu in gpus_of(run)]
-        return bool(gpus) and all(board_fault(str(self.row["gpu"]), gpu) is None for gpu in gpus)
+        return all(boards_as_asked(run, str(self.row["gpu"])) for run in self.runs)
 
     def capped_at(self, watts: float) -> bool:
         """Whether its boards were limited so: by a cap, or by a limit of their own."""
@@ -152,6 +154,20 @@ def gpus_of(run: Run) -> Iterator[Mapping[str, Any]]:
     """Every GPU of a run's inventories."""
     for record in run.hosts.values():
         yield from (gpu for gpu in record.get("gpus", []) if isinstance(gpu, Mapping))
+
+
+def boards_as_asked(run: Run, asked: str) -> bool:
+    """Whether a run has GPUs and their driver calls all of them `asked`."""
+    told = {
+        json.dumps({name: gpu.get(name) for name in _TOLD}, sort_keys=True, default=str)
+        for gpu in gpus_of(run)
+    }
+    return bool(told) and all(_is_asked(asked, entry) for entry in told)
+
+
+@lru_cache(maxsize=1024)
+def _is_asked(asked: str, entry: str) -> bool:
+    return board_fault(asked, json.loads(entry)) is None
 
 
 def board_name(kind: str) -> str:
