@@ -1,6 +1,8 @@
 """What repeats can show and how many are needed, held against statsmodels and simulations."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -58,8 +60,7 @@ def test_a_simulated_difference_of_it_is_seen_in_four_tests_of_five() -> None:
 
 def test_sensors_and_comparisons_make_it_larger() -> None:
     bare, sensed, many = (
-        smallest_effect(3, 3, 0.01, **more)
-        for more in ({}, {"sensor": 0.02}, {"comparisons": 10})
+        smallest_effect(3, 3, 0.01, **more) for more in ({}, {"sensor": 0.02}, {"comparisons": 10})
     )
     assert bare is not None
     assert sensed is not None
@@ -111,3 +112,10 @@ def test_degrees_without_end_are_the_normal_distribution_s() -> None:
 def test_what_cannot_be_is_refused(call: object, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         call()  # type: ignore[operator]
+
+
+def test_no_statistics_load_scipy_or_statsmodels_before_they_are_asked_for() -> None:
+    rooms = "analysis.statistics.ratio, analysis.statistics.trend, analysis.workbook.build"
+    code = f"import sys, {rooms}; print({{'scipy', 'statsmodels', 'pandas'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
