@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from itertools import product
 from typing import Any, Final
 
@@ -67,23 +68,23 @@ def answers_of(rows: Sequence[Row], runs: Iterable[Run]) -> tuple[ClaimAnswer, .
 
 
 def _own(claim: PaperClaim) -> Iterator[ClaimAnswer]:
+    decision = _own_decision(claim.id)
+    if decision is not None:
+        boards = ", ".join(claim.boards)
+        yield ClaimAnswer(claim=claim, scope=Scope.OWN, board=boards, engine="", decision=decision)
+
+
+@cache
+def _own_decision(name: str) -> Decision | None:
+    """What the paper's numbers say, whatever runs there are; None where they say nothing."""
+    claim = next(one for one in claims() if one.id == name)
     if claim.equations:
-        decision = decide_own(claim)
-    elif claim.own and claim.test is not None:
-        published = [
-            sample
-            for sample in samples_of_paper()
-            if any(fits(sample, cell) for cell in claim.cells)
-        ]
-        parts = parts_of(claim, published)
-        if not parts:
-            return
-        decision = decide(parts, all_needed=True)
-    else:
-        return
-    yield ClaimAnswer(
-        claim=claim, scope=Scope.OWN, board=", ".join(claim.boards), engine="", decision=decision
-    )
+        return decide_own(claim)
+    if not claim.own or claim.test is None:
+        return None
+    fitting = [one for one in samples_of_paper() if any(fits(one, cell) for cell in claim.cells)]
+    parts = parts_of(claim, fitting)
+    return decide(parts, all_needed=True) if parts else None
 
 
 def _in_paper(claim: PaperClaim, samples: Sequence[Sample]) -> Iterator[ClaimAnswer]:

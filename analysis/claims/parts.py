@@ -77,6 +77,10 @@ def _ratios(_: PaperClaim, test: Test, samples: Sequence[Sample]) -> Iterator[Cl
     over, under = test.over or {}, test.under or {}
     free = tuple(dict.fromkeys((*over, *under, *test.free)))
     bounds = ClaimBounds(low=test.low, high=test.high)
+    bottoms: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.relative_to_cap_w is None and fits(sample, _as_cell(under)):
+            bottoms.setdefault(_key(sample, free), []).append(sample)
     for top in samples:
         if not fits(top, _as_cell(over)):
             continue
@@ -86,13 +90,8 @@ def _ratios(_: PaperClaim, test: Test, samples: Sequence[Sample]) -> Iterator[Cl
             if under == {"power_cap_w": cap_w}:
                 yield from _level(test.metric, top, bounds)
             continue
-        for bottom in samples:
-            if (
-                bottom.relative_to_cap_w is None
-                and fits(bottom, _as_cell(under))
-                and _alike(top, bottom, free)
-            ):
-                yield from _pair(test.metric, bottom, top, bounds, bounds)
+        for bottom in bottoms.get(_key(top, free), ()):
+            yield from _pair(test.metric, bottom, top, bounds, bounds)
 
 
 def _steps(claim: PaperClaim, test: Test, samples: Sequence[Sample]) -> Iterator[ClaimPart]:
@@ -220,10 +219,6 @@ def _name(sample: Sample, but: tuple[str, ...]) -> str:
         and name not in but
         and (sample.rows or name != "power_cap_w" or sample.relative_to_cap_w is not None)
     )
-
-
-def _alike(one: Sample, other: Sample, but: Sequence[str]) -> bool:
-    return _key(one, but) == _key(other, but)
 
 
 def _key(sample: Sample, but: Sequence[str]) -> str:

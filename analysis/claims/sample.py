@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from analysis.claims.metrics import EXACT, like_energy, metric_of
@@ -105,7 +106,8 @@ def samples_of_runs(rows: Sequence[Row], runs: Mapping[str, Run]) -> list[Sample
     return [_of_rows(members, runs) for members in found.values()]
 
 
-def samples_of_paper() -> list[Sample]:
+@cache
+def samples_of_paper() -> tuple[Sample, ...]:
     """The cells of the paper: one a set of conditions, with all its metrics."""
     found: dict[str, list[Published]] = {}
     for number in published():
@@ -137,7 +139,7 @@ def samples_of_paper() -> list[Sample]:
                 relative_to_cap_w=one.against_power_cap_w,
             )
         )
-    return made
+    return tuple(made)
 
 
 def family_of(dataset: object) -> str:
