@@ -72,9 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (document := due()) is not None:
         document.fill(_WHO, {**to_mapping(found), "files": [str(path) for path in written]})
     if given.factors is None:
-        screen.next(typed(_MODULE, given.results, "--factors", "factors.yaml"))
-    else:
-        screen.next(typed("analysis.audit", shown(place.results)))
+        screen.note("no factor was stated: --factors FILE states grid, price and PUE")
+    screen.next(typed("analysis.audit", shown(place.results)))
     return ExitCode.DONE
 
 

@@ -85,7 +85,7 @@ def test_without_factors_there_is_no_carbon_no_cost_and_a_reason(
     assert run["cost"] == {**none, "currency": None}
     assert run["energy_j"]["value"] == pytest.approx(WINDOW_J)
     assert found["factors"] == {}
-    assert "factors.yaml" in found["next"]
+    assert found["notes"] == ["no factor was stated: --factors FILE states grid, price and PUE"]
     # What needs no factor is there: operations, hardware, joules.
     assert run["eu_gpai"]["operations_flop"] > 0
 
