@@ -28,14 +28,15 @@ with needs_extra("joulegrid", "launch"), waiting("loading", in_log=False):
     from launcher.forecast.totals import cost_lines, late_notes, most_line
     from launcher.plan.again import Again, named_original, read_again
     from launcher.plan.auto_cluster import ClusterChooser
-    from launcher.plan.auto_repeats import rule_of
     from launcher.plan.check import check
     from launcher.plan.grid import Grid, Verdict
     from launcher.plan.hub_reach import HubReach, hub_notes
     from launcher.plan.places import results_folder
+    from launcher.plan.repeats_asked import rule_of
     from launcher.plan.way_out import way_out
+    from launcher.repeats.look import RoundsLook
     from launcher.repeats.record import said
-    from launcher.repeats.rounds import Rounds, RoundsLook
+    from launcher.repeats.rounds import Rounds
     from launcher.repeats.smallest import smallest_notes
     from launcher.rounds import RoundsOutcome, run_rounds
     from launcher.slurm.reconcile import reconcile

@@ -7,8 +7,9 @@ from launcher.campaign.finalize import close_stranded
 from launcher.campaign.run import CampaignOutcome, run_campaign
 from launcher.forecast.forecaster import foresee
 from launcher.plan.grid import Grid, Verdict
+from launcher.repeats.look import RoundsLook
 from launcher.repeats.record import keep, said
-from launcher.repeats.rounds import Rounds, RoundsLook
+from launcher.repeats.rounds import Rounds
 from launcher.repeats.series import RepeatStanding
 from launcher.slurm.reconcile import reconcile
 from launcher.status import watch

@@ -22,6 +22,7 @@
 - `places`: what of a point's configuration names a file, a folder or a thing.
 - `rebuild`: composed points from sealed runs: their work and measurement, this place's
   cluster.
+- `repeats_asked`: how many repeats of a point a line asks for, or by which rule.
 - `running_order`: in which order the points of a campaign run, so that drift hits no axis.
 - `twice`: points of a grid that are the same run: kept once, told, and refused where they
   differ.

@@ -1,12 +1,10 @@
 """Auto repeats: what `repeats=auto` asks for: how narrow, how few, how many, and for how much."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from launcher.config.errors import BadInputError
-from launcher.config.hydra_plugins import MAX_POINTS, Point
-from launcher.plan.cluster import require_count
 from telemetry.record.spec import RunSpec
 from telemetry.record.validation import require_number, require_whole
 
@@ -38,8 +36,8 @@ class AutoRepeats:
 
     def __post_init__(self) -> None:
         require_number("repeats_width", self.width, low=0.0, low_allowed=False, high=1.0)
-        require_whole("repeats_least", self.least, LEAST, most=MAX_POINTS)
-        require_whole("repeats_most", self.most, 1, most=MAX_POINTS)
+        require_whole("repeats_least", self.least, LEAST)
+        require_whole("repeats_most", self.most, 1)
         if self.most < self.least:
             raise ValueError(
                 f"`repeats_most` must be at least `repeats_least`, {self.least}, but is "
@@ -72,39 +70,3 @@ class AutoRepeats:
     def to_mapping(self) -> dict[str, Any]:
         """The JSON form."""
         return asdict(self)
-
-
-def rule_of(points: Sequence[Point]) -> AutoRepeats | None:
-    """The rule of repeats=auto; None where repeats are counted.
-
-    Raises:
-        BadInputError: a key of the rule will not do, or one point has the rule and another not.
-    """
-    # What is nonsense is refused also where it has no effect.
-    rule = AutoRepeats.of(points[0].config)
-    asked = [point.config["repeats"] for point in points if point.repeat is None]
-    by_rule = [repeats == AUTO for repeats in asked]
-    if any(by_rule) and not all(by_rule):
-        raise BadInputError(
-            "`repeats` must be auto for all points or for none, as a round is a repeat of all, but "
-            f"is {' and '.join(map(str, dict.fromkeys(asked)))}"
-        )
-    return rule if any(by_rule) else None
-
-
-def repeats_asked(point: Point, auto: AutoRepeats | None) -> range:
-    """The repeats of a point, by a rule at most.
-
-    Raises:
-        BadInputError: their number is none.
-    """
-    if point.repeat is not None:
-        return range(point.repeat, point.repeat + 1)
-    if auto is not None:
-        return range(auto.most)
-    repeats = point.config["repeats"]
-    try:
-        require_count("repeats", repeats)
-    except BadInputError as error:
-        raise BadInputError(str(error).replace(", but is ", f" or {AUTO}, but is ", 1)) from error
-    return range(int(repeats))

@@ -7,7 +7,6 @@ from typing import Any, Final
 from launcher.config.errors import BadInputError, told_of
 from launcher.config.hydra_plugins import MAX_POINTS, Point
 from launcher.config.overrides import SAME_FOR_ALL
-from launcher.plan.auto_repeats import repeats_asked, rule_of
 from launcher.plan.boards import BoardFinder
 from launcher.plan.checkpoints import Tell, WeightFinder, Weights, find_tokenizer, tell_nobody
 from launcher.plan.cluster import Cluster
@@ -32,6 +31,7 @@ from launcher.plan.places import (
     results_folder,
 )
 from launcher.plan.rebuild import RECORDED
+from launcher.plan.repeats_asked import repeats_asked, rule_of
 from launcher.plan.twice import require_same_measurement, twice_notes
 from launcher.plan.way_out import way_out_notes
 from launcher.plan.whole_node import settle_gpus, spread

@@ -1,6 +1,7 @@
 """How many repeats a point gets, what they can show, and whether the room drifted meanwhile.
 
 - `drift`: whether J/token went one way over the rounds of a campaign, in all points together.
+- `look`: where all points of a grid stand after a round.
 - `measured`: what one sealed repeat says: J/token, and what it took of a budget.
 - `record`: what was decided of repeats, beside the plan of the last round, and how it is said.
 - `rounds`: the repeats of a grid that come next, by what those before them measured.

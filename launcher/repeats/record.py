@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from launcher.plan.auto_repeats import KEY
-from launcher.repeats.rounds import RoundsLook
+from launcher.repeats.look import RoundsLook
 from launcher.repeats.series import GOING, RepeatStanding
 from telemetry.nearest import told_count
 from telemetry.record.bulk_files import json_text, replace_text

@@ -8,9 +8,7 @@ whatever ended the call before, decides the same.
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from launcher.campaign.time_left import took_s
 from launcher.config.errors import BadInputError
@@ -22,7 +20,8 @@ from launcher.plan.checkpoints import Tell
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
 from launcher.plan.hub_reach import HubReach
 from launcher.plan.places import results_folder
-from launcher.repeats.drift import Drift, drift
+from launcher.repeats.drift import drift
+from launcher.repeats.look import RoundsLook
 from launcher.repeats.measured import MeasuredRepeat, measure
 from launcher.repeats.series import (
     RepeatSeries,
@@ -31,7 +30,6 @@ from launcher.repeats.series import (
     series_key,
     series_of,
 )
-from launcher.repeats.stopping import LEVEL, LOOK_LEVEL
 from launcher.slurm.view import SlurmView
 from telemetry.command import lacks
 from telemetry.record.paths import RunPaths
@@ -39,41 +37,6 @@ from telemetry.record.spec import RunSpec
 
 _S_PER_H = 3600.0
 _J_PER_KWH = 3.6e6
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoundsLook:
-    """Where all points of a grid stand after a round."""
-
-    rule: AutoRepeats
-    """What was asked."""
-    series: tuple[RepeatSeries, ...]
-    """Each point's repeats, in the grid's order."""
-    gpu_hours: float
-    """What all repeats held of GPUs, those that failed too."""
-    kwh: float
-    """What the GPUs of the sealed ones took, a power model's joules where they are simulated."""
-    drift: Drift
-    """Whether the rounds drifted."""
-
-    def having(self, *standings: RepeatStanding) -> list[RepeatSeries]:
-        """The points that stand so, in order."""
-        return [each for each in self.series if each.standing in standings]
-
-    @property
-    def rounds(self) -> int:
-        """Repeats of the point that has most."""
-        return max((each.rounds for each in self.series), default=0)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """The JSON form: equal for equal seals, whoever looks."""
-        return {
-            "rule": {**self.rule.to_mapping(), "level": LEVEL, "look_level": LOOK_LEVEL},
-            "rounds": self.rounds,
-            "spent": {"gpu_hours": self.gpu_hours, "kwh": self.kwh},
-            "drift": self.drift.to_mapping(),
-            "points": [each.to_mapping() for each in self.series],
-        }
 
 
 class Rounds:

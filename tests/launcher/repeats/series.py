@@ -6,11 +6,12 @@ from pathlib import Path
 
 from launcher.config.command_line import read_points
 from launcher.config.hydra_plugins import Point
-from launcher.plan.auto_repeats import rule_of
 from launcher.plan.check import check
 from launcher.plan.checkpoints import tell_nobody
 from launcher.plan.grid import Grid, PlannedPoint, Verdict
-from launcher.repeats.rounds import Rounds, RoundsLook
+from launcher.plan.repeats_asked import rule_of
+from launcher.repeats.look import RoundsLook
+from launcher.repeats.rounds import Rounds
 from launcher.repeats.series import RepeatStanding
 from launcher.slurm.view import SlurmView
 from tests.support.records import Plan, build_run
