@@ -72,7 +72,7 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Term:
+class ClaimTerm:
     """One side of an equation between numbers of the paper."""
 
     named: str
@@ -112,11 +112,11 @@ class Term:
 class Equation:
     """How two terms of the paper must lie to one another."""
 
-    left: Term
+    left: ClaimTerm
     """What is held against the right."""
     relation: Relation
     """How it must lie."""
-    right: Term
+    right: ClaimTerm
     """What it is held against."""
     unit: str
     """Unit of both; empty for a number without one."""
@@ -271,7 +271,7 @@ def _equation(content: Mapping[str, Any]) -> Equation:
     )
 
 
-def _term(content: Mapping[str, Any]) -> Term:
+def _term(content: Mapping[str, Any]) -> ClaimTerm:
     _require_keys(content, _TERM_KEYS)
     values = content["numbers"]
     # A figure is read to about 2 %, a printed number is rounded to its last digit.
@@ -279,7 +279,7 @@ def _term(content: Mapping[str, Any]) -> Term:
         abs(value) * content["share"] if "share" in content else content.get("half", 0.0)
         for value in values
     ]
-    return Term(
+    return ClaimTerm(
         named=content["named"],
         combine=Combine(content.get("combine", "value")),
         numbers=tuple(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analysis.claims.claim import Equation, PaperClaim, Relation, Term
+from analysis.claims.claim import ClaimTerm, Equation, PaperClaim, Relation
 from analysis.claims.decide import ClaimVerdict, Decision
 
 _BY: Final = "equations between the paper's own numbers, each off by what its rounding allows"
@@ -75,7 +75,7 @@ def _sides(equation: Equation) -> str:
     )
 
 
-def _value(term: Term, unit: str) -> str:
+def _value(term: ClaimTerm, unit: str) -> str:
     return f"{term.ends[1]:.4g}{unit}"
 
 

@@ -10,7 +10,7 @@ J_PER_KWH: Final = 3.6e6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Amount:
+class FootprintAmount:
     """A number and the ends of its interval."""
 
     value: float | None
@@ -46,28 +46,28 @@ class Amount:
         if self.value is None:
             return self
         low, high = (None if end is None else end * factor for end in (self.low, self.high))
-        return Amount(value=self.value * factor, low=low, high=high)
+        return FootprintAmount(value=self.value * factor, low=low, high=high)
 
     def to_mapping(self) -> dict[str, Any]:
         """The JSON form."""
         return {"value": self.value, "low": self.low, "high": self.high, "reason": self.reason}
 
 
-def total(amounts: Iterable[Amount]) -> Amount:
+def total(amounts: Iterable[FootprintAmount]) -> FootprintAmount:
     """The sum; its interval by the root sum of squares of what each side adds (JCGM 100, 5.1.2).
 
     None where any is not known: a sum without it would be too small.
     """
     every = list(amounts)
     if not every:
-        return Amount.none("no run")
+        return FootprintAmount.none("no run")
     lacking = [one.reason for one in every if one.value is None]
     if lacking:
-        return Amount.none(f"{len(lacking)} of {len(every)} runs have none: {lacking[0]}")
+        return FootprintAmount.none(f"{len(lacking)} of {len(every)} runs have none: {lacking[0]}")
     values = [one.value for one in every if one.value is not None]
     value = math.fsum(values)
     if any(one.low is None or one.high is None for one in every):
-        return Amount(value=value)
+        return FootprintAmount(value=value)
     below = math.hypot(*((one.value or 0.0) - (one.low or 0.0) for one in every))
     above = math.hypot(*((one.high or 0.0) - (one.value or 0.0) for one in every))
-    return Amount(value=value, low=value - below, high=value + above)
+    return FootprintAmount(value=value, low=value - below, high=value + above)

@@ -24,7 +24,7 @@ _MOST_CHARS: Final = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Factor:
+class StatedFactor:
     """One number that the user states."""
 
     name: str
@@ -80,13 +80,13 @@ _WORDS: Final = ("value", "source", "date", "period")
 class Factors:
     """All that was stated; None is what was not."""
 
-    grid_intensity_g_per_kwh: Factor | None = None
+    grid_intensity_g_per_kwh: StatedFactor | None = None
     """Emissions of the electricity."""
-    price_per_kwh: Factor | None = None
+    price_per_kwh: StatedFactor | None = None
     """Its price."""
-    pue: Factor | None = None
+    pue: StatedFactor | None = None
     """The building's energy over its computers'; None: the GPUs' own joules alone."""
-    embodied_g_per_gpu_hour: Factor | None = None
+    embodied_g_per_gpu_hour: StatedFactor | None = None
     """Emissions of making the hardware, a GPU and hour of use."""
 
     @classmethod
@@ -107,13 +107,13 @@ class Factors:
         return cls(**{name: _factor(name, content[name]) for name in content})
 
     @property
-    def stated(self) -> tuple[Factor, ...]:
+    def stated(self) -> tuple[StatedFactor, ...]:
         """Those that there are, in the order of the file's keys."""
         found = (getattr(self, name) for name in KINDS)
         return tuple(one for one in found if one is not None)
 
 
-def _factor(name: str, content: Any) -> Factor:
+def _factor(name: str, content: Any) -> StatedFactor:
     kind = KINDS[name]
     if not isinstance(content, dict):
         raise ValueError(
@@ -139,7 +139,7 @@ def _factor(name: str, content: Any) -> Factor:
                 f"but is {_short(currency)} instead"
             )
         unit = f"{currency} {unit}"
-    return Factor(
+    return StatedFactor(
         name=name,
         value=float(value),
         unit=unit,

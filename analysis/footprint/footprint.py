@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.footprint.amount import J_PER_KWH, Amount
-from analysis.footprint.factors import NOT_STATED, Factor, Factors
+from analysis.footprint.amount import J_PER_KWH, FootprintAmount
+from analysis.footprint.factors import NOT_STATED, Factors, StatedFactor
 from analysis.footprint.subject import CAMPAIGN, FootprintOf
 from telemetry.boards.sensor_timing import GAIN_SHARE
 
@@ -32,15 +32,15 @@ class Footprint:
 
     subject: FootprintOf
     """Of what."""
-    energy_kwh: Amount
+    energy_kwh: FootprintAmount
     """Its energy, before any PUE."""
-    carbon_g: Amount
+    carbon_g: FootprintAmount
     """Emissions of the electricity, in grams of CO2 equivalents."""
-    carbon_per_token_g: Amount
+    carbon_per_token_g: FootprintAmount
     """The same of a generated token."""
-    embodied_g: Amount
+    embodied_g: FootprintAmount
     """Share of the emissions of making the GPUs, by their hours."""
-    cost: Amount
+    cost: FootprintAmount
     """Price of the electricity, in the currency that was stated."""
 
     @property
@@ -113,7 +113,7 @@ def _footprint(subject: FootprintOf, factors: Factors) -> Footprint:
         energy_kwh=kwh,
         carbon_g=_by(kwh.times(pue), factors.grid_intensity_g_per_kwh),
         carbon_per_token_g=_by(per_token_kwh.times(pue), factors.grid_intensity_g_per_kwh),
-        embodied_g=_by(Amount(value=_gpu_hours(subject)), embodied),
+        embodied_g=_by(FootprintAmount(value=_gpu_hours(subject)), embodied),
         cost=_by(kwh.times(pue), factors.price_per_kwh),
     )
 
@@ -123,8 +123,8 @@ def _gpu_hours(subject: FootprintOf) -> float:
     return subject.gpu_hours / (len(subject.runs) if subject.kind == "point" else 1)
 
 
-def _by(amount: Amount, factor: Factor | None) -> Amount:
-    return Amount.none(NOT_STATED) if factor is None else amount.times(factor.value)
+def _by(amount: FootprintAmount, factor: StatedFactor | None) -> FootprintAmount:
+    return FootprintAmount.none(NOT_STATED) if factor is None else amount.times(factor.value)
 
 
 def totals(found: Footprints) -> tuple[Footprint, ...]:

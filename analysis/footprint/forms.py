@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from analysis.footprint.amount import Amount
+from analysis.footprint.amount import FootprintAmount
 from analysis.footprint.factors import NOT_STATED
 from analysis.footprint.footprint import SIMULATED, Footprint, Footprints
 from analysis.footprint.operations import METHOD
@@ -33,7 +33,7 @@ def sci(one: Footprint, whole: Footprints) -> dict[str, Any]:
     operational = _refused(one.carbon_g, refused)
     embodied = one.embodied_g
     if embodied.value is None:
-        embodied = Amount.none(_NO_EMBODIED)
+        embodied = FootprintAmount.none(_NO_EMBODIED)
     embodied = _refused(embodied, refused)
     per_token = _refused(one.carbon_per_token_g, refused)
     return {
@@ -89,14 +89,14 @@ def two_figures(value: float) -> str:
     return f"{value:.1e}"
 
 
-def _refused(amount: Amount, reason: str | None) -> Amount:
-    return amount if reason is None else Amount.none(reason)
+def _refused(amount: FootprintAmount, reason: str | None) -> FootprintAmount:
+    return amount if reason is None else FootprintAmount.none(reason)
 
 
-def _score(per_token: Amount, embodied: Amount, tokens: float) -> Amount:
+def _score(per_token: FootprintAmount, embodied: FootprintAmount, tokens: float) -> FootprintAmount:
     if embodied.value is None or per_token.value is None or tokens <= 0:
         lacking = per_token.reason or embodied.reason or "no token was generated"
-        return Amount.none(lacking)
+        return FootprintAmount.none(lacking)
     more = embodied.value / tokens
     low, high = (None if end is None else end + more for end in (per_token.low, per_token.high))
-    return Amount(value=per_token.value + more, low=low, high=high)
+    return FootprintAmount(value=per_token.value + more, low=low, high=high)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.energy.run_energy import RunEnergy
-from analysis.footprint.amount import Amount, total
+from analysis.footprint.amount import FootprintAmount, total
 from analysis.footprint.operations import operations_per_token
 from analysis.runs.sealed_runs import Loaded, Run
 from analysis.runs.unreadable import UNREADABLE, shortened
@@ -39,11 +39,11 @@ class FootprintOf:
     """True where a run in it is simulated."""
     labels: tuple[str, ...]
     """What has to stand beside its numbers."""
-    energy_j: Amount
+    energy_j: FootprintAmount
     """Energy of all working GPUs in the window; of a point the mean of a repeat."""
     gain_j: float | None
     """What the boards' own errors of gain may come to in it, beside the interval; None: none."""
-    energy_per_token_j: Amount
+    energy_per_token_j: FootprintAmount
     """The same over generated tokens; of a campaign the sum over the sum."""
     interval: str
     """By what the intervals are made."""
@@ -113,7 +113,9 @@ def _run(row: Row, facts: _RunFacts) -> FootprintOf:
     tokens = int(row["generated_tokens"] or 0)
     why = str(row["energy_reason"] or "it has no energy")
     half = None if width is None else float(width)
-    amount = Amount.none(why) if energy is None else Amount.around(float(energy), half)
+    amount = (
+        FootprintAmount.none(why) if energy is None else FootprintAmount.around(float(energy), half)
+    )
     return FootprintOf(
         kind=RUN,
         name=str(row["run_id"]),
@@ -122,7 +124,7 @@ def _run(row: Row, facts: _RunFacts) -> FootprintOf:
         labels=_labels([row]),
         energy_j=amount,
         gain_j=_gain(row),
-        energy_per_token_j=amount.times(1 / tokens) if tokens else Amount.none("no token"),
+        energy_per_token_j=amount.times(1 / tokens) if tokens else FootprintAmount.none("no token"),
         interval="the sensors' timing (k = 2)" if half is not None else "none",
         tokens=tokens,
         gpu_hours=float(row["duration_s"] or 0.0) * int(row["gpus"] or 0) / _S_PER_H,
@@ -160,14 +162,14 @@ def _gain(row: Row) -> float | None:
     return None if gain is None else float(gain)
 
 
-def _of_group(row: Row, name: str) -> Amount:
+def _of_group(row: Row, name: str) -> FootprintAmount:
     mean = row[f"{name}_mean"]
     if mean is None:
-        return Amount.none(str(row["interval_reason"] or f"a repeat lacks {name}"))
+        return FootprintAmount.none(str(row["interval_reason"] or f"a repeat lacks {name}"))
     low, high, sensor = row[f"{name}_low"], row[f"{name}_high"], row.get(f"{name}_sensor")
     if low is not None and high is not None:
-        return Amount(value=float(mean), low=float(low), high=float(high))
-    return Amount.around(float(mean), None if sensor is None else float(sensor))
+        return FootprintAmount(value=float(mean), low=float(low), high=float(high))
+    return FootprintAmount.around(float(mean), None if sensor is None else float(sensor))
 
 
 def _interval(row: Row) -> str:
@@ -196,7 +198,9 @@ def _campaigns(
             energy_j=energy,
             # Boards of one kind err alike: it is summed as it is.
             gain_j=sum(one.gain_j or 0.0 for one in own) or None,
-            energy_per_token_j=energy.times(1 / tokens) if tokens else Amount.none("no token"),
+            energy_per_token_j=energy.times(1 / tokens)
+            if tokens
+            else FootprintAmount.none("no token"),
             interval="root sum of squares of the runs' own",
             tokens=tokens,
             gpu_hours=sum(one.gpu_hours for one in own),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from analysis.footprint.amount import Amount
+from analysis.footprint.amount import FootprintAmount
 from analysis.footprint.footprint import Footprint, Footprints
 from analysis.tables.column import UNIT_OF_ROW, Column, ColumnsOf
 from analysis.tables.table import Table, TableKind
@@ -12,7 +12,7 @@ _OF: Final = ColumnsOf[Footprint]()
 
 
 def _amount(
-    name: str, label: str, unit: str, meaning: str, of: Callable[[Footprint], Amount]
+    name: str, label: str, unit: str, meaning: str, of: Callable[[Footprint], FootprintAmount]
 ) -> tuple[Column[Footprint], ...]:
     stem, _, ending = name.rpartition("_")
     ends = (f"{stem}_low_{ending}", f"{stem}_high_{ending}")

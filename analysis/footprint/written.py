@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from analysis.footprint.amount import Amount
+from analysis.footprint.amount import FootprintAmount
 from analysis.footprint.footprint import GAIN, SIMULATED, Footprint, Footprints, totals
 from analysis.footprint.forms import eu_form, sci
 from analysis.footprint.operations import METHOD
@@ -113,7 +113,7 @@ def markdown(found: Footprints) -> Iterator[str]:
         yield from _eu_lines(eu_form(one))
 
 
-def amount_text(amount: Amount) -> str:
+def amount_text(amount: FootprintAmount) -> str:
     """A number with half its interval, or a dash and why."""
     if amount.value is None:
         return f"{_NONE} ({amount.reason})"
@@ -192,7 +192,7 @@ def _labels(line: dict[str, Any]) -> str:
 
 
 def _given(amount: dict[str, Any], unit: str) -> str:
-    found = Amount(**amount)
+    found = FootprintAmount(**amount)
     if found.value is None:
         return f"null: {_text(found.reason)}"
     return f"{amount_text(found)} {unit}"

@@ -21,7 +21,7 @@ _LEAST_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drift:
+class RoundsDrift:
     """What the rounds say of drift."""
 
     rounds: int
@@ -60,7 +60,7 @@ class Drift:
         return {**asdict(self), "told": self.told}
 
 
-def drift(points: Sequence[Mapping[int, float]]) -> Drift:
+def drift(points: Sequence[Mapping[int, float]]) -> RoundsDrift:
     """The drift of points, each J/token by the round that measured it, all above 0.
 
     Raises:
@@ -82,10 +82,12 @@ def drift(points: Sequence[Mapping[int, float]]) -> Drift:
         # Of all orders in which the point's values could have come.
         variance += squares * scatter / (len(point) - 1)
     if not series:
-        return Drift(rounds=rounds, points=0, p=None, per_round=None)
+        return RoundsDrift(rounds=rounds, points=0, p=None, per_round=None)
     p = 1.0
     if variance > 0:
         from scipy import special  # noqa: PLC0415
 
         p = float(special.chdtrc(1, together**2 / variance))
-    return Drift(rounds=rounds, points=len(series), p=p, per_round=math.expm1(together / of_rounds))
+    return RoundsDrift(
+        rounds=rounds, points=len(series), p=p, per_round=math.expm1(together / of_rounds)
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from launcher.plan.auto_repeats import AutoRepeats
-from launcher.repeats.drift import Drift
+from launcher.repeats.drift import RoundsDrift
 from launcher.repeats.series import RepeatSeries, RepeatStanding
 from launcher.repeats.stopping import LEVEL, LOOK_LEVEL
 
@@ -21,7 +21,7 @@ class RoundsLook:
     """What all repeats held of GPUs, those that failed too."""
     kwh: float
     """What the GPUs of the sealed ones took, a power model's joules where they are simulated."""
-    drift: Drift
+    drift: RoundsDrift
     """Whether the rounds drifted."""
 
     def having(self, *standings: RepeatStanding) -> list[RepeatSeries]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from analysis.footprint.__main__ import main
-from analysis.footprint.amount import Amount, total
+from analysis.footprint.amount import FootprintAmount, total
 from telemetry.command import ExitCode
 from tests.support.recordings import FOLDER, unpack
 from tests.support.records import Plan, build_run
@@ -196,9 +196,9 @@ def test_the_table_says_the_same_as_the_json(tmp_path: Path, capsys: Captured) -
 
 
 def test_a_run_without_an_energy_makes_the_sum_null_with_its_reason() -> None:
-    known = Amount(value=2.0, low=1.0, high=3.0)
-    assert total([known, known]) == Amount(value=4.0, low=4.0 - 2**0.5, high=4.0 + 2**0.5)
-    lacking = total([known, Amount.none("no readings")])
+    known = FootprintAmount(value=2.0, low=1.0, high=3.0)
+    assert total([known, known]) == FootprintAmount(value=4.0, low=4.0 - 2**0.5, high=4.0 + 2**0.5)
+    lacking = total([known, FootprintAmount.none("no readings")])
     assert lacking.value is None
     assert lacking.reason == "1 of 2 runs have none: no readings"
 
