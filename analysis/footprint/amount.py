@@ -41,7 +41,7 @@ class FootprintAmount:
         """No number, and why."""
         return cls(value=None, reason=reason)
 
-    def times(self, factor: float) -> "Amount":
+    def times(self, factor: float) -> "FootprintAmount":
         """The same times something that counts as exact."""
         if self.value is None:
             return self
