@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.effects.wording import counted, labelled, per_cent
-from analysis.statistics.components import LEVELS, Component, TracedReading, components
+from analysis.statistics.components import LEVELS, Component, NestedReading, components
 from analysis.tables.column import ColumnsOf, Row
 from analysis.tables.gpus import GPUS
 from analysis.tables.groups import GROUPS
@@ -50,7 +50,7 @@ class _Shape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScatterPart:
+class VariancePart:
     """One level's part of a metric's scatter on one shape."""
 
     shape: _Shape
@@ -94,7 +94,7 @@ class ScatterPart:
         return labelled(said, self.runs)
 
 
-def variance(results: Results) -> Iterator[ScatterPart]:
+def variance(results: Results) -> Iterator[VariancePart]:
     """Every level's part, of every metric, on every shape."""
     runs = {str(row["run_id"]): row for row in results.rows(RUNS)}
     gpus: dict[str, list[Row]] = defaultdict(list)
@@ -123,8 +123,8 @@ def _parts(
     over: str,
     members: Sequence[tuple[str, Row]],
     gpus: dict[str, list[Row]],
-) -> Iterator[ScatterPart]:
-    readings: list[TracedReading] = []
+) -> Iterator[VariancePart]:
+    readings: list[NestedReading] = []
     counted_in: list[tuple[str, Row]] = []
     for point, run in members:
         own = _readings(point, run, over, gpus.get(str(run["run_id"]), []))
@@ -134,7 +134,7 @@ def _parts(
     found = components(readings) if readings else _nothing()
     uuids = {row["gpu_uuid"] for _, run in counted_in for row in gpus[str(run["run_id"])]}
     for component in found:
-        yield ScatterPart(
+        yield VariancePart(
             shape=shape,
             metric=metric,
             component=component,
@@ -145,7 +145,7 @@ def _parts(
         )
 
 
-def _readings(point: str, run: Row, over: str, gpus: Sequence[Row]) -> list[TracedReading]:
+def _readings(point: str, run: Row, over: str, gpus: Sequence[Row]) -> list[NestedReading]:
     """One for each GPU of a run; none where one of them has no energy."""
     amount = run[over]
     energies = [row["energy_j"] for row in gpus]
@@ -154,7 +154,7 @@ def _readings(point: str, run: Row, over: str, gpus: Sequence[Row]) -> list[Trac
     if not all(isinstance(energy, float) and energy > 0 for energy in energies):
         return []
     return [
-        TracedReading(
+        NestedReading(
             point=point,
             run=str(run["run_id"]),
             node=str(row["host"]),
@@ -183,7 +183,7 @@ def _nothing() -> tuple[Component, ...]:
     )
 
 
-_OF: Final = ColumnsOf[ScatterPart]()
+_OF: Final = ColumnsOf[VariancePart]()
 
 _COLUMNS: Final = (
     _OF.text("sentence", "in words", "What the row says.", lambda one: one.sentence),

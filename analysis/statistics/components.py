@@ -34,7 +34,7 @@ Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TracedReading:
+class NestedReading:
     """One GPU of one run."""
 
     point: str
@@ -75,7 +75,7 @@ class Component:
     """Why it, its share or its interval is missing; None where all are there."""
 
 
-def components(readings: Sequence[TracedReading]) -> tuple[Component, ...]:
+def components(readings: Sequence[NestedReading]) -> tuple[Component, ...]:
     """The components of readings of runs of several points, in the order of `LEVELS`.
 
     Raises:
@@ -126,7 +126,7 @@ _NOT_REPEATED: Final = "no point was run more than once"
 class _Nested:
     """Readings in order, with what their design can tell."""
 
-    def __init__(self, readings: Sequence[TracedReading]) -> None:
+    def __init__(self, readings: Sequence[NestedReading]) -> None:
         self._values = np.array([one.value for one in readings])
         names = [
             [one.point for one in readings],

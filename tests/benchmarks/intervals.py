@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from analysis.statistics.components import TracedReading, components
+from analysis.statistics.components import NestedReading, components
 from analysis.statistics.intervals import interval_95
 from analysis.statistics.mixed_model import Term, mixed_model
 from analysis.statistics.ratio import Repeats, ratio_of_pairs
@@ -75,7 +75,7 @@ def of_parts(times: int) -> Iterator[tuple[str, float]]:
         held = 0
         for _ in range(times):
             readings = [
-                TracedReading(
+                NestedReading(
                     point=f"{point}", run=f"{run}", node="", value=of_run + draw.normal(0.0, 1.0)
                 )
                 for point in range(4)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.components import LEVELS, Component, TracedReading, components
+from analysis.statistics.components import LEVELS, Component, NestedReading, components
 
 
 def readings(
@@ -16,7 +16,7 @@ def readings(
     gpus: int,
     deviations: tuple[float, float, float],
     seed: int = 1,
-) -> list[TracedReading]:
+) -> list[NestedReading]:
     draw = np.random.default_rng(seed)
     made = []
     for point in range(points):
@@ -25,7 +25,7 @@ def readings(
             for node in range(nodes):
                 of_node = draw.normal(0.0, deviations[1])
                 made += [
-                    TracedReading(
+                    NestedReading(
                         point=f"p{point}",
                         run=f"r{run}",
                         node=f"n{node}",
@@ -44,7 +44,7 @@ def test_a_textbook_s_one_way_layout_is_split_as_it_has_it() -> None:
     # D. C. Montgomery, Design and analysis of experiments, example 3.11: four looms of one plant.
     looms = ((98, 97, 99, 96), (91, 90, 93, 92), (96, 95, 97, 95), (95, 96, 99, 98))
     rows = [
-        TracedReading(point="strength", run=f"loom {index}", node="", value=float(value))
+        NestedReading(point="strength", run=f"loom {index}", node="", value=float(value))
         for index, loom in enumerate(looms)
         for value in loom
     ]
@@ -78,9 +78,9 @@ def test_many_readings_are_split_by_mean_squares_and_agree_with_reml() -> None:
         assert one.deviation == pytest.approx(other.deviation, rel=1e-2)
 
 
-def _moved(rows: list[TracedReading], name: str) -> list[TracedReading]:
+def _moved(rows: list[NestedReading], name: str) -> list[NestedReading]:
     return [
-        TracedReading(point=one.point + name, run=one.run, node=one.node, value=one.value + 5.0)
+        NestedReading(point=one.point + name, run=one.run, node=one.node, value=one.value + 5.0)
         for one in rows
     ]
 
@@ -145,7 +145,7 @@ def test_one_run_tells_nothing_of_runs_and_its_two_gpus_tell_themselves() -> Non
 
 def test_runs_that_are_all_alike_have_no_share_and_no_number_that_is_none() -> None:
     rows = [
-        TracedReading(point="p", run=f"r{run}", node="n", value=1.0)
+        NestedReading(point="p", run=f"r{run}", node="n", value=1.0)
         for run in range(3)
         for _ in "ab"
     ]
