@@ -6,6 +6,7 @@
 - `canvas`: how every figure looks, and how it becomes SVG that is the same every time.
 - `chart`: what a figure shows, told once, from which every renderer draws.
 - `choices`: what a bound of time saves, and energy times time.
+- `comparisons`: what each level of a factor takes over another, one mark a comparison.
 - `complexity`: energy of a response against what was asked and answered.
 - `draw_all`: what the tables say, drawn; a figure without data gives its reason instead.
 - `engines`: one grid point under each engine, bar beside bar.
@@ -31,6 +32,7 @@
 - `scaling`: what becomes of speed and energy on more GPUs, a line a family.
 - `sharding`: one model on more GPUs, one line an engine.
 - `static`: a chart on paper, by matplotlib: SVG and PDF that are the same every time.
+- `variance`: how much of the scatter is between runs, nodes and GPUs, one bar a level.
 - `witnesses`: what each reading of a run's energy says, over what an outside meter says.
 
 Public: `COLOURS`, `Chart`, `DrawnFigure`, `Kind`, `MARKERS`, `Mark`, `PALETTE`, `Panel`,

@@ -8,6 +8,7 @@ from analysis.figures.batch_size import energy_against_batch
 from analysis.figures.canvas import DrawnFigure
 from analysis.figures.chart import Chart, undrawn
 from analysis.figures.choices import energy_delay, energy_saved
+from analysis.figures.comparisons import comparisons
 from analysis.figures.complexity import complexity
 from analysis.figures.engines import engines
 from analysis.figures.formats import formats
@@ -19,6 +20,7 @@ from analysis.figures.power import power_over_time
 from analysis.figures.rendered import figure_of
 from analysis.figures.scaling import scaling
 from analysis.figures.sharding import sharding
+from analysis.figures.variance import variance
 from analysis.figures.witnesses import witnesses
 from analysis.runs.sealed_runs import Loaded
 from analysis.runs.unreadable import shortened
@@ -29,6 +31,7 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(energy_per_token, throughput),
     *(power_over_time, energy_by_phase, energy_against_batch),
     *(engines, sharding, formats),
+    *(comparisons, variance),
     *(time_against_energy, energy_delay, energy_saved, scaling),
     *(complexity, where_joules_go, goodput),
     witnesses,
