@@ -98,7 +98,8 @@ class PointVerdict:
             return f"{name} is on the front: nothing beside it is both faster and thriftier."
         if self.word == NOT_TOLD:
             means = "its means are beaten" if self.by_means else "no means beat its own"
-            return f"{name} is not told apart from {self.open[0]}: {means}, the intervals overlap."
+            ends = "there is no interval" if self.why else "the intervals overlap"
+            return f"{name} is not told apart from {self.open[0]}: {means}, and {ends}."
         return None
 
 

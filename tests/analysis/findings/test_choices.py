@@ -45,6 +45,7 @@ def test_points_of_one_run_each_are_not_told_apart_where_nothing_was_repeated(
     assert (first["verdict"], second["verdict"]) == ("not told apart", "not told apart")
     assert (first["front_by_means"], second["front_by_means"]) == (False, True)
     assert first["energy_per_token_j_low"] is None
+    assert "and there is no interval" in str(first["sentence"])
     assert "no point of these boards has repeats" in str(first["reason"])
 
 
