@@ -14,8 +14,7 @@ from analysis.figures.pareto import time_against_energy
 from analysis.figures.scaling import scaling
 from analysis.runs.sealed_runs import Loaded, load
 from analysis.tables.table import Tables
-from analysis.workbook.build import build_tables
-from tests.analysis.findings.built import point, repeated
+from tests.analysis.findings.built import findings_of, point, repeated
 from tests.support.records import Plan, build_run
 
 Made = Callable[[Loaded, Tables], Chart]
@@ -29,7 +28,7 @@ def measured(results: Path, *plans: Plan) -> tuple[Loaded, Tables]:
     for plan in plans:
         build_run(results, plan)
     loaded = load(results)
-    return loaded, build_tables(loaded)
+    return loaded, findings_of(loaded)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from analysis.runs.sealed_runs import load
+import pytest
+
+from analysis.runs.sealed_runs import Loaded, load
 from analysis.tables.table import Tables
-from analysis.workbook.build import build_tables
+from analysis.workbook import build
 from tests.support.records import Plan, build_run
 
 REAL: Mapping[str, Any] = {"gpu": "h200", "dtype": "fp16"}
@@ -25,8 +27,24 @@ def repeated(decode_s: float, repeats: int = 3, **spec: Any) -> list[Plan]:
     return [point(decode_s + SPREAD_S[repeat], repeat=repeat, **spec) for repeat in range(repeats)]
 
 
+# What findings are made from, and they: all tables would take several times as long.
+_NAMES: Final = (
+    *("groups", "runs", "performance", "gpus"),
+    *("pareto", "energy_delay", "best", "scaling", "scaling_laws", "goodput"),
+    *("complexity_models", "complexity", "joules", "joule_costs", "joule_work"),
+)
+
+
 def tables_of(results: Path, *plans: Plan) -> Tables:
-    """All tables of these runs."""
+    """The findings' tables of these runs, and those that they are made from."""
     for plan in plans:
         build_run(results, plan)
-    return build_tables(load(results))
+    return findings_of(load(results))
+
+
+def findings_of(loaded: Loaded) -> Tables:
+    """The same of runs that lie there."""
+    wanted = tuple(kind for kind in build.TABLES if kind.name in _NAMES)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(build, "TABLES", wanted)
+        return build.build_tables(loaded)

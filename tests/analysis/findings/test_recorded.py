@@ -7,7 +7,7 @@ import pytest
 from analysis.runs.sealed_runs import load
 from analysis.tables.column import Cell, Row
 from analysis.tables.table import Tables
-from analysis.workbook.build import build_tables
+from tests.analysis.findings.built import findings_of
 from tests.support.recordings import FOLDER, recorded, unpack
 
 OF_FINDINGS = (
@@ -23,7 +23,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     chosen += [path for path in recorded(FOLDER / "gsm8k") if "h100" in path.name]
     for archive in chosen:
         unpack(archive, results)
-    return build_tables(load(results))
+    return findings_of(load(results))
 
 
 def rows_of(tables: Tables, name: str, **like: object) -> list[Row]:
