@@ -29,10 +29,10 @@ def written_by() -> dict[str, Any]:
             data = path.read_bytes()
             digest.update(b"%d %b %d " % (len(name), name, len(data)) + data)
     draws: dict[str, str | None] = {}
-    for package in _DRAWS:
+    for library in _DRAWS:
         try:
-            draws[package] = version(package)
+            draws[library] = version(library)
         except PackageNotFoundError:
-            draws[package] = None
+            draws[library] = None
     # What is packed comes out the same by one release of zlib.
     return {"analysis_sha256": digest.hexdigest(), **draws, "zlib": zlib.ZLIB_RUNTIME_VERSION}
