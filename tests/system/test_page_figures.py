@@ -134,7 +134,7 @@ def test_every_figure_has_pixels_in_light_and_in_dark(page: Any, written: Writte
         settled(page)
         for key in keys(written):
             pixels = drawn_picture(page, key)
-            assert ink_share(pixels) > 0.01, (key, scheme)
+            assert ink_share(pixels) > 0.004, (key, scheme)
         papers.append(int(drawn_picture(page, keys(written)[0])[2, 2].sum()))
     black, white = papers
     assert black < 200
