@@ -27,9 +27,9 @@ RUNS: Final = (
     "7b-fixed-synthetic-h200-g2-b64-l128-r0-ec709bcb",
 )
 _DRAWN: Final = """
-  const hosts = [...document.querySelectorAll('[data-chart]')];
-  for (const host of hosts) if (!host.dataset.drawn) { host.scrollIntoView(); break; }
-  return hosts.every((host) => host.dataset.drawn && host.querySelector('.main-svg'));
+  const host = document.querySelector(`[data-chart='${arguments[0]}']`);
+  if (!host.dataset.drawn) host.scrollIntoView({ behavior: 'instant', block: 'center' });
+  return host.querySelector('.main-svg') !== null;
 """
 _INSIDE: Final = """
   return [...document.querySelectorAll('[data-chart]')].flatMap((host) => {
@@ -70,11 +70,18 @@ def all_drawn(browser: Any, written: Written) -> Iterator[Any]:
     narrow(browser, 1280, 900)
     dark(browser, scheme=False)
     opened(browser, written.page)
-    until(browser, _DRAWN)
+    draw_all(browser, written)
     yield browser
     narrow(browser, 0, 0)
     dark(browser, scheme=False)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def draw_all(browser: Any, written: Written) -> None:
+    """Bring one figure after the other into view: each is given its time."""
+    for key in keys(written):
+        until(browser, _DRAWN, key)
+    settled(browser)
 
 
 def settled(browser: Any) -> None:
@@ -342,7 +349,7 @@ def test_on_paper_and_without_a_script_the_pictures_stand(page: Any, written: Wr
     assert page.execute_script(shown) == [[True, False]] * len(keys(written))
     page.get_log("browser")
     opened(page, written.page)
-    until(page, _DRAWN)
+    draw_all(page, written)
 
 
 def test_the_figures_say_nothing_on_the_console_and_ask_the_network_for_nothing(page: Any) -> None:
