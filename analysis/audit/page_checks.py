@@ -30,7 +30,7 @@ def page_comes_again(campaign: Campaign) -> Finding:
     try:
         # An audit is made where nothing draws, too.
         from analysis.figures.canvas import standalone  # noqa: PLC0415
-        from analysis.figures.draw_all import draw_all  # noqa: PLC0415
+        from analysis.report.drawn_figures import drawn_figures  # noqa: PLC0415
         from analysis.report.latex import latex  # noqa: PLC0415
         from analysis.report.page import render  # noqa: PLC0415
         from analysis.report.verdict import AuditVerdict  # noqa: PLC0415
@@ -38,7 +38,7 @@ def page_comes_again(campaign: Campaign) -> Finding:
     except ModuleNotFoundError as error:
         return unseen(f"the page cannot be made again here: {error}")
     loaded, tables = campaign.made
-    figures = tuple(draw_all(loaded, tables))
+    figures = drawn_figures(loaded, tables)
     told = _told(folder / REPORT)
     verdict = AuditVerdict.of(loaded)
     same_audit = told.get("audit_sha256") == audit_digest(campaign.results)

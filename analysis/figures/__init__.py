@@ -36,7 +36,7 @@
 - `witnesses`: what each reading of a run's energy says, over what an outside meter says.
 
 Public: `COLOURS`, `Chart`, `DrawnFigure`, `Kind`, `MARKERS`, `Mark`, `PALETTE`, `Panel`,
-`SIMULATED`, `SYMBOLS`, `Series`, `WIDTH_IN`, `draw_all`, `names_of`, `new_figure`, `pdf`, `plain`,
-`standalone`, `style`, `svg`, `to_svg`, `undrawn`, `variables`, `watermark`, `without_variables`,
-`wrapped`.
+`SIMULATED`, `SYMBOLS`, `Series`, `WIDTH_IN`, `draw_all`, `figure_of`, `names_of`, `new_figure`,
+`pdf`, `plain`, `standalone`, `style`, `svg`, `to_svg`, `undrawn`, `variables`, `watermark`,
+`without_variables`, `wrapped`.
 """

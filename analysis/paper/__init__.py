@@ -21,5 +21,5 @@
 - `slug`: the column's name of a series of ours, from what people call it.
 
 Public: `BEYOND`, `COMPARISON`, `COUNTED`, `EXHIBITS`, `Exhibit`, `PAPER`, `Published`, `SHARDED`,
-`chart`, `exhibit_named`, `paper_conditions`, `published`.
+`chart`, `charts`, `exhibit_named`, `paper_conditions`, `published`.
 """

@@ -2,6 +2,7 @@
 
 - `assembled`: the page's style and script from their parts, one noun each.
 - `document`: the tables of a report as a program reads them, each column with what it means.
+- `drawn_figures`: every figure of a report, the paper's own last and by their numbers.
 - `exhibited`: one figure or table of the paper, printed, written and drawn.
 - `formatting`: numbers and their absence as people read them.
 - `latex`: each table as a file that a paper takes in.
@@ -23,7 +24,7 @@
 - `written_by`: which code and which drawing libraries made a report, so that it can be made
   again.
 
-Public: `AuditVerdict`, `KEY`, `README`, `breakable`, `escaped`, `latex`, `measured_text`,
-`named_exhibit`, `names_of_figure`, `number_text`, `paper_files`, `render`, `report`,
-`report_exhibit`, `write_report`, `written_by`.
+Public: `AuditVerdict`, `KEY`, `README`, `breakable`, `drawn_figures`, `escaped`, `latex`,
+`measured_text`, `named_exhibit`, `names_of_figure`, `number_text`, `paper_files`, `render`,
+`report`, `report_exhibit`, `write_report`, `written_by`.
 """

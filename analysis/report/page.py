@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from analysis.energy.power_trace import packed
 from analysis.figures.canvas import DrawnFigure, standalone
-from analysis.figures.draw_all import draw_all
 from analysis.report.assembled import PAGE as PAGE_TEMPLATE
 from analysis.report.assembled import environment, script, style
+from analysis.report.drawn_figures import drawn_figures
 from analysis.report.formatting import (
     cell_text,
     reason_text,
@@ -103,7 +103,7 @@ def write_report(loaded: Loaded, folder: Path | None = None, jobs: int | None = 
         folder.mkdir(parents=True, exist_ok=True)
     made = rows_made(loaded, keep, jobs)
     tables = build_tables(loaded, made.rows)
-    figures = tuple(draw_all(loaded, tables))
+    figures = drawn_figures(loaded, tables)
     verdict = AuditVerdict.of(loaded)
     at("writing tables")
     with staged(folder) as fresh:
