@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from analysis.effects.factor import FACTORS, Factor
-from analysis.effects.pairing import GridPoint, Pair, Points
+from analysis.effects.pairing import Pair, PairedPoint, Points
 from analysis.effects.wording import counted, labelled, per_cent, shown
 from analysis.statistics.design import LEVEL
 from analysis.statistics.intervals import width_of_mean
@@ -54,7 +54,7 @@ class Compared:
         return self.pairs[0].base.simulated
 
     @property
-    def points(self) -> list[GridPoint]:
+    def points(self) -> list[PairedPoint]:
         """Both points of every pair."""
         return [point for pair in self.pairs for point in (pair.base, pair.other)]
 
@@ -129,7 +129,7 @@ class Compared:
             return "not even one of ten times would have been"
         return f"one of {per_cent(smallest)} would have been in 4 cases of 5"
 
-    def _side(self, which: Callable[[Pair], GridPoint]) -> Repeats:
+    def _side(self, which: Callable[[Pair], PairedPoint]) -> Repeats:
         points = [which(pair) for pair in self.pairs]
         values = (
             tuple(math.exp(point.logarithm) for point in points)
@@ -143,13 +143,13 @@ class Compared:
             gain=self._gain(which),
         )
 
-    def _gain(self, which: Callable[[Pair], GridPoint]) -> float:
+    def _gain(self, which: Callable[[Pair], PairedPoint]) -> float:
         """Mean over the pairs: one board's error may be in all of them, and then adds up."""
         gains = (0.0 if pair.same_boards else which(pair).gain or 0.0 for pair in self.pairs)
         return math.fsum(gains) / len(self.pairs)
 
     @staticmethod
-    def _uncancelled(pair: Pair) -> tuple[GridPoint, ...]:
+    def _uncancelled(pair: Pair) -> tuple[PairedPoint, ...]:
         return () if pair.same_boards else (pair.base, pair.other)
 
 

@@ -24,7 +24,7 @@ from analysis.tables.table import Results
 
 
 @dataclass(frozen=True, kw_only=True)
-class GridPoint:
+class PairedPoint:
     """A grid point with what its repeats had."""
 
     row: Row
@@ -65,9 +65,9 @@ class GridPoint:
 class Pair:
     """Two points that are the same but for a factor."""
 
-    base: GridPoint
+    base: PairedPoint
     """Of the level that stands first."""
-    other: GridPoint
+    other: PairedPoint
     """Of the other level."""
     apart: tuple[str, ...]
     """Settings of the launch in which they differ, beyond those that the factor decides."""
@@ -85,7 +85,7 @@ class Points:
         self._results = results
 
     @cached_property
-    def _by_runs(self) -> Mapping[str, GridPoint]:
+    def _by_runs(self) -> Mapping[str, PairedPoint]:
         values = {str(row["run_id"]): row[HEADLINE] for row in self._results.rows(RUNS)}
         boards: dict[str, set[str]] = defaultdict(set)
         for row in self._results.rows(GPUS):
@@ -93,7 +93,7 @@ class Points:
                 boards[str(row["run_id"])].add(str(row["gpu_uuid"]))
         return {str(row["runs"]): _point(row, values, boards) for row in self._results.rows(GROUPS)}
 
-    def all(self) -> list[GridPoint]:
+    def all(self) -> list[PairedPoint]:
         """Every grid point, in the order of the groups."""
         return list(self._by_runs.values())
 
@@ -106,19 +106,19 @@ class Points:
                 yield from _paired(alike, factor)
 
 
-def _point(row: Row, values: Mapping[str, Cell], boards: Mapping[str, set[str]]) -> GridPoint:
+def _point(row: Row, values: Mapping[str, Cell], boards: Mapping[str, set[str]]) -> PairedPoint:
     runs = str(row["runs"]).split()
     known = [values[run] for run in runs]
     numbers = tuple(value for value in known if isinstance(value, float) and value > 0)
-    return GridPoint(
+    return PairedPoint(
         row=row,
         values=numbers if len(numbers) == len(known) else (),
         boards=frozenset(uuid for run in runs for uuid in boards.get(run, ())),
     )
 
 
-def _paired(points: list[GridPoint], factor: Factor) -> Iterator[Pair]:
-    by_level: dict[str, list[GridPoint]] = {}
+def _paired(points: list[PairedPoint], factor: Factor) -> Iterator[Pair]:
+    by_level: dict[str, list[PairedPoint]] = {}
     for point in sorted(points, key=lambda one: factor.order(one.row)):
         by_level.setdefault(factor.level(point.row), []).append(point)
     for bases, others in combinations(by_level.values(), 2):
