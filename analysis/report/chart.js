@@ -429,6 +429,22 @@ const joulegridCharts = (() => {
   }
 
   // ---- one figure
+  // As it is seen, on the page's ground, with the names that stand beside it here. Plotly takes one picture at a time.
+  function picture(chart, format) {
+    chart.taken = (chart.taken ?? Promise.resolve()).then(async () => {
+      const library = await plotly();
+      const { data, layout } = chart.canvas;
+      const names = data.filter((one) => one.showlegend && one.visible !== false).length;
+      const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
+      const legend = { orientation: "h", yref: "container", yanchor: "bottom", y: 0, font: { color: layout.font?.color } };
+      const shown = { data, layout: { ...layout, showlegend: names > 0, legend, paper_bgcolor: ground } };
+      const room = 24 * Math.min(names, 12);
+      const margin = { ...layout.margin, b: (layout.margin?.b ?? 60) + room };
+      shown.layout.margin = margin;
+      await library.downloadImage(shown, { format, filename: chart.host.dataset.chart, width: chart.width, height: chart.canvas.clientHeight + room });
+    }).catch((error) => say(`no picture: ${error.message ?? error}`));
+  }
+
   function build(chart) {
     const { host, plot } = chart;
     chart.canvas = element("div", { className: "chart-canvas", role: "img", "aria-label": host.dataset.alt ?? "" });
@@ -438,7 +454,7 @@ const joulegridCharts = (() => {
       ...scaleButtons(chart), button("zoom in", () => zoom(chart, 0.6), { "data-zoom": "in" }),
       button("zoom out", () => zoom(chart, 1 / 0.6), { "data-zoom": "out" }),
       button("whole", () => { chart.ranges.clear(); draw(chart); }, { "data-zoom": "whole" }),
-      button("SVG", async () => (await plotly()).downloadImage(chart.canvas, { format: "svg", filename: host.dataset.chart, width: chart.width, height: chart.canvas.clientHeight })),
+      ...["svg", "png"].map((format) => button(format.toUpperCase(), () => picture(chart, format))),
       button("CSV", () => save(`${host.dataset.chart}.csv`, shownCsv(chart), "text/csv;charset=utf-8")));
     const axes = valuesByAxis([plot]);
     const labels = plot.layout.meta.labels.join("; ");

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
-from tests.support.browser import opened
+from tests.support.browser import clicked, opened, until
 from tests.support.records import Plan, build_run
 
 pytestmark = pytest.mark.browser
@@ -102,3 +102,30 @@ def test_the_page_is_no_wider_than_the_window(browser: Any) -> None:
         "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
     assert widths[0] <= widths[1]
+
+
+def test_a_figure_is_a_file_of_what_is_shown_with_its_names(browser: Any) -> None:
+    plot = "figure .plot[data-chart=engines], figure .plot[data-drawn]"
+    browser.execute_script("document.querySelector('figure .plot[data-chart]').scrollIntoView()")
+    until(browser, "return document.querySelector(arguments[0]) !== null", plot)
+    figure = browser.find_element("css selector", "figure .plot[data-drawn]")
+    names = browser.execute_script(
+        "return [...arguments[0].querySelector('.js-plotly-plot').data]"
+        ".filter((one) => one.showlegend).map((one) => one.name)",
+        figure,
+    )
+    before = browser.execute_script("return window.handedOut.length")
+    for name in ("SVG", "PNG"):
+        (button,) = figure.find_elements("xpath", f".//button[text()='{name}']")
+        clicked(browser, button)
+    # Plotly makes its PNG of an SVG of its own.
+    until(browser, "return window.handedOut.some((one) => one.type === 'image/png')")
+    script = (
+        "const [from, done] = arguments; const one = window.handedOut[from];"
+        "one.text().then((text) => done([one.type, text]));"
+    )
+    kind, svg = browser.execute_async_script(script, before)
+    assert kind.startswith("image/svg+xml")
+    for name in names:
+        assert name in svg
+    assert browser.get_log("browser") == []
