@@ -155,7 +155,7 @@ def decide(parts: Sequence[ClaimPart], *, all_needed: bool) -> Decision:
 
 def _tested(part: ClaimPart) -> _Tested | None:
     estimate = part.estimate
-    if isinstance(estimate, str) or (not estimate.certain and estimate.degrees is None):
+    if isinstance(estimate, str) or (not estimate.certain and estimate.width is None):
         return None
     return _Tested(
         part=part,

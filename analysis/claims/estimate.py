@@ -8,11 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from scipy import stats
-
 from analysis.claims.sample import Figure
-from analysis.statistics.design import LEVEL
 from analysis.statistics.ratio import Ratio, Repeats, ratio_of
+from analysis.statistics.width import Width
 
 # No verdict is taken from it: the tests against a claim's own bounds are made here.
 _ANY_MARGIN: Final = 0.05
@@ -30,10 +28,8 @@ class Estimate:
     """Upper end of the same."""
     repeats: tuple[int, ...]
     """Runs of either side, or of the one; empty of the paper's, and of what is exact."""
-    width: float
-    """Standard uncertainty of the logarithm; 0 of the paper's, and without a test."""
-    degrees: float | None
-    """Degrees of freedom; None without a test."""
+    width: Width | None
+    """How uncertain the logarithm is; None of the paper's, and without a test."""
     by: str
     """What was tested by."""
     reason: str | None
@@ -62,11 +58,12 @@ class Estimate:
         return self._p(math.log(bound / self.value))
 
     def _p(self, distance: float) -> float | None:
-        if self.degrees is None:
+        if self.width is None:
             return None
-        if self.width == 0:
+        if self.width.scatter == self.width.certain == 0:
+            # Known without a doubt, as a count is: on the bound is inside.
             return 0.0 if distance >= 0 else 1.0
-        return float(stats.t.sf(distance / self.width, self.degrees))
+        return self.width.beyond(distance)
 
 
 def ratio_estimate(base: Figure, other: Figure, *, same_boards: bool) -> Estimate:
@@ -91,10 +88,9 @@ def level_estimate(figure: Figure) -> Estimate:
 
 
 def _of_ratio(found: Ratio, scale: float, counts: tuple[int, ...]) -> Estimate:
-    width = 0.0
-    if found.degrees is not None and found.low is not None and found.high is not None:
-        quantile = float(stats.t.ppf(1 - LEVEL / 2, found.degrees))
-        width = math.log(found.high / found.low) / 2 / quantile
+    width = None
+    if found.degrees is not None and found.scatter is not None:
+        width = Width(scatter=found.scatter, degrees=found.degrees, certain=found.certain)
     one = "one run" if counts == (1,) else "one run on a side"
     return Estimate(
         value=found.ratio * scale,
@@ -102,7 +98,6 @@ def _of_ratio(found: Ratio, scale: float, counts: tuple[int, ...]) -> Estimate:
         high=found.high,
         repeats=counts,
         width=width,
-        degrees=found.degrees,
         by=found.test if len(counts) > 1 else "Student's t of logarithms",
         reason=None if found.reason is None else f"{one}: no interval over repeats",
     )
@@ -115,8 +110,7 @@ def _by_reading(value: float, half: float) -> Estimate:
         low=value * (1 - half),
         high=value * (1 + half),
         repeats=(),
-        width=0.0,
-        degrees=None,
+        width=None,
         by="an inequality: exact, or off by what reading or rounding allows",
         reason=None,
     )

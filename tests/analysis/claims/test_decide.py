@@ -8,9 +8,10 @@ from scipy import stats
 
 from analysis.claims.claim import PaperClaim, read_claim
 from analysis.claims.decide import ClaimVerdict, Decision, decide
-from analysis.claims.estimate import level_estimate
+from analysis.claims.estimate import level_estimate, ratio_estimate
 from analysis.claims.parts import parts_of
 from analysis.claims.sample import Figure, Sample
+from analysis.statistics.ratio import Repeats
 from tests.analysis.claims.conftest import sample
 
 CLOSE = (100.0, 101.0, 99.0)
@@ -170,3 +171,18 @@ def test_what_is_exact_needs_no_repeats() -> None:
     assert verdict(claim(identity), exact).verdict is ClaimVerdict.REPRODUCED
     off = Sample(**{**vars(one), "rows": ({**one.rows[0], **rows, "power_w": 101.0},)})
     assert verdict(claim(identity), off).verdict is ClaimVerdict.NOT_REPRODUCED
+
+
+def test_what_no_repeat_tells_is_not_the_less_for_few_repeats() -> None:
+    # No scatter that counts, and a gain of 5 % of either board: 1.03 is 0.73 of its uncertainty.
+    base, other = ((100.0, 100.001), (103.0, 103.001))
+    gained = Figure(value=100.0, repeats=Repeats(values=base, sensor=0.0, gain=0.05), half=0.0)
+    more = Figure(value=103.0, repeats=Repeats(values=other, sensor=0.0, gain=0.05), half=0.0)
+    found = ratio_estimate(gained, more, same_boards=False)
+    assert found.p_above(1.0) == pytest.approx(
+        stats.norm.sf(math.log(1.03) / (0.05 * math.sqrt(2 / 3))), rel=1e-3
+    )
+    one = level_estimate(more)
+    assert one.p_above(100.0) == pytest.approx(
+        stats.norm.sf(math.log(1.03) / (0.05 / math.sqrt(3))), rel=1e-3
+    )
