@@ -12,6 +12,7 @@ from typing import Final
 
 from analysis.claims.estimate import Estimate
 from analysis.claims.parts import ClaimBounds, ClaimPart
+from analysis.runs.labels import of_words
 from analysis.statistics.design import LEVEL
 from analysis.statistics.ratio import holm
 
@@ -90,9 +91,8 @@ def decide(parts: Sequence[ClaimPart], *, all_needed: bool) -> Decision:
     """
     tested = [one for part in parts if (one := _tested(part)) is not None]
     runs = len({run for part in parts for sample in part.samples for run in sample.runs})
-    labels = tuple(
-        dict.fromkeys(label for part in parts for sample in part.samples for label in sample.labels)
-    )
+    words = {label for part in parts for sample in part.samples for label in sample.labels}
+    labels = tuple(label.word for label in of_words(*words))
     of_paper = all(not sample.rows for part in parts for sample in part.samples)
     if not tested:
         first = parts[0]

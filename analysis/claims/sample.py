@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from analysis.claims.metrics import EXACT, like_energy, metric_of
 from analysis.paper.published import Published, published
+from analysis.runs.labels import of_words
 from analysis.runs.sealed_runs import Run
 from analysis.statistics.ratio import Repeats
 from analysis.tables.column import Row
+from analysis.tables.labels import WORDS
 from analysis.tables.launched import LAUNCH_SETTINGS, launch_key
 from analysis.tables.point import POINT_BY_NAME, point_key
 from telemetry.boards.agreement import board_fault
@@ -205,10 +207,4 @@ def _boards(runs: Iterable[Run]) -> frozenset[str]:
 
 
 def _labels(rows: Sequence[Row]) -> tuple[str, ...]:
-    told = {
-        "simulated": "SIMULATED",
-        "random_weights": "random weights",
-        "changed_code": "changes without a commit",
-        "partial_record": "partial record",
-    }
-    return tuple(label for name, label in told.items() if any(row[name] for row in rows))
+    return tuple(label.word for label in of_words(*(row.get(WORDS) for row in rows)))

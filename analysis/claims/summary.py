@@ -64,7 +64,7 @@ def _counts(
 
 def _labels(rows: Sequence[Row], board: str, engine: str) -> str:
     found = (
-        str(row["labels"]).split("; ")
+        str(row["labels"]).split(", ")
         for row in rows
         if row["by_what"] == Scope.GENERAL
         and (row["gpu"], row["engine"]) == (board, engine)

@@ -144,7 +144,7 @@ _COLUMNS: Final = (
         "labels",
         "to know",
         "What has to stand beside the runs' numbers.",
-        lambda one: "; ".join(one.decision.labels) or None,
+        lambda one: ", ".join(one.decision.labels) or None,
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Final
 from analysis.footprint.amount import J_PER_KWH, FootprintAmount
 from analysis.footprint.factors import NOT_STATED, Factors, StatedFactor
 from analysis.footprint.subject import CAMPAIGN, FootprintOf
+from analysis.runs.labels import Label
 from telemetry.boards.sensor_timing import GAIN_SHARE
 
 BOUNDARY: Final = (
@@ -17,6 +18,12 @@ BOUNDARY: Final = (
 """What the joules are of, where no PUE is stated."""
 SIMULATED: Final = "SIMULATED: no measurement: a stated power model's joules are no emission"
 """What stands wherever a number is of simulated runs."""
+_MARKS: Final = {
+    Label.SIMULATED: SIMULATED,
+    Label.RANDOM_WEIGHTS: "random weights: no trained model",
+    Label.DIRTY_TREE: "code with changes that no commit holds",
+    Label.PARTIAL: "partial record",
+}
 
 
 GAIN: Final = (
@@ -46,8 +53,7 @@ class Footprint:
     @property
     def marks(self) -> tuple[str, ...]:
         """What has to stand beside its numbers."""
-        first = (SIMULATED,) if self.subject.simulated else ()
-        return (*first, *(one for one in self.subject.labels if not one.startswith("SIMULATED")))
+        return tuple(_MARKS.get(one, one.word) for one in self.subject.labels)
 
 
 @dataclass(frozen=True, kw_only=True)

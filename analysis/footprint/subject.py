@@ -7,21 +7,17 @@ from typing import Any, Final
 from analysis.energy.run_energy import RunEnergy
 from analysis.footprint.amount import FootprintAmount, total
 from analysis.footprint.operations import operations_per_token
+from analysis.runs.labels import Label, in_order, of_words
 from analysis.runs.sealed_runs import Loaded, Run
 from analysis.runs.unreadable import UNREADABLE, shortened
 from analysis.tables.column import Row
+from analysis.tables.labels import WORDS
 from analysis.tables.measured import Measured
 from analysis.tables.table import Tables
 from telemetry.record.when import told_us
 
 RUN, POINT, CAMPAIGN = "run", "point", "campaign"
 _S_PER_H: Final = 3600.0
-_LABELS: Final = {
-    "simulated": "SIMULATED: no measurement",
-    "random_weights": "random weights: no trained model",
-    "changed_code": "code with changes that no commit holds",
-    "partial_record": "partial record",
-}
 _POINT: Final = ("model", "dataset", "gpu", "gpus", "engine", "batch_size", "max_gen_len")
 
 
@@ -37,7 +33,7 @@ class FootprintOf:
     """The runs in it."""
     simulated: bool
     """True where a run in it is simulated."""
-    labels: tuple[str, ...]
+    labels: tuple[Label, ...]
     """What has to stand beside its numbers."""
     energy_j: FootprintAmount
     """Energy of all working GPUs in the window; of a point the mean of a repeat."""
@@ -194,7 +190,7 @@ def _campaigns(
             name=f"all {name} runs",
             runs=tuple(one.name for one in own),
             simulated=simulated,
-            labels=tuple(dict.fromkeys(label for one in own for label in one.labels)),
+            labels=in_order(label for one in own for label in one.labels),
             energy_j=energy,
             # Boards of one kind err alike: it is summed as it is.
             gain_j=sum(one.gain_j or 0.0 for one in own) or None,
@@ -231,5 +227,5 @@ def _period(facts: Sequence[_RunFacts]) -> tuple[str, str] | None:
         return None
 
 
-def _labels(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(label for name, label in _LABELS.items() if any(row[name] for row in rows))
+def _labels(rows: Sequence[Mapping[str, Any]]) -> tuple[Label, ...]:
+    return of_words(*(row[WORDS] for row in rows))

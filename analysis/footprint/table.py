@@ -5,7 +5,9 @@ from typing import Final
 
 from analysis.footprint.amount import FootprintAmount
 from analysis.footprint.footprint import Footprint, Footprints
+from analysis.runs.labels import words_of
 from analysis.tables.column import UNIT_OF_ROW, Column, ColumnsOf
+from analysis.tables.labels import WORDS
 from analysis.tables.table import Table, TableKind
 
 _OF: Final = ColumnsOf[Footprint]()
@@ -49,9 +51,17 @@ _COLUMNS: Final = (
     ),
     _OF.simulated(lambda one: one.subject.simulated),
     _OF.text(
+        WORDS,
         "labels",
+        "What a reader of the row has to know first, in words, between commas: the labels of all "
+        "runs in it.",
+        lambda one: words_of(one.subject.labels),
+        shown=False,
+    ),
+    _OF.text(
+        "to_know",
         "to know",
-        "What has to stand beside the numbers.",
+        "The same as a sentence has them.",
         lambda one: "; ".join(one.marks) or None,
     ),
     _OF.count("n", "runs", "Sealed runs in it.", lambda one: len(one.subject.runs)),

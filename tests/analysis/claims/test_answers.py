@@ -36,7 +36,9 @@ def test_runs_on_another_board_have_a_verdict_of_their_own_and_never_the_paper_s
     # 200 W on one GPU, 200 W and 300 W on two.
     assert own["verdict"] == "reproduced"
     assert str(own["evidence"]).startswith("nano, gsm8k-sample, h200, batch 2, 8 tokens")
-    assert own["labels"] == "random weights"
+    assert own["labels"] == (
+        "random weights, another board than the paper's, throttling not recorded"
+    )
     paper = rows[SHARDS, PAPER, "v100"]
     assert (paper["verdict"], paper["evidence"]) == ("cannot tell", "no sealed run on v100")
 
@@ -83,8 +85,8 @@ def test_the_terminal_counts_verdicts_by_whose_they_are(rows: Rows) -> None:
     told = [line for line in boards if line.startswith("claims on h200,")]
     assert first == "claims: 0 reproduced, 0 not, 50 cannot tell under the paper's conditions"
     assert told == [
-        "claims on h200, engine reference, random weights: 6 reproduced, 1 not, 0 cannot tell in "
-        "general"
+        "claims on h200, engine reference, random weights, another board than the paper's, "
+        "throttling not recorded: 6 reproduced, 1 not, 0 cannot tell in general"
     ]
     assert own == (
         "claims by the paper's own numbers: 23 agree, 21 contradict, 0 cannot tell; 12 of the "

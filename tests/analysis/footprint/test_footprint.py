@@ -192,7 +192,10 @@ def test_the_table_says_the_same_as_the_json(tmp_path: Path, capsys: Captured) -
     for kind in ("run", "point", "campaign"):
         assert float(rows[kind]["carbon_g"]) == of(found, kind)["carbon_g"]["value"]
         assert float(rows[kind]["cost_money"]) == of(found, kind)["cost"]["value"]
-    assert rows["run"]["labels"] == "random weights: no trained model"
+    assert rows["run"]["labels"] == (
+        "random weights, another board than the paper's, throttling not recorded"
+    )
+    assert rows["run"]["to_know"].startswith("random weights: no trained model; another board")
 
 
 def test_a_run_without_an_energy_makes_the_sum_null_with_its_reason() -> None:
