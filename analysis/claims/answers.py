@@ -172,6 +172,8 @@ def _differences(sample: Sample, claim: PaperClaim) -> list[str]:
         found.append("boards that their driver calls something else")
     if had["ignore_eos"]:
         found.append("answers in full length (paper cut at their end)")
+    if had["sm_clock_mhz"] is not None:
+        found.append(f"clock {had['sm_clock_mhz']:g} MHz (paper none asked for)")
     # A board's own limit is as good as a cap of so much.
     cap = had["power_cap_w"]
     limits = sample.limits_w if cap is None else {cap}
