@@ -1,7 +1,7 @@
 """Joules: where a joule goes: the ledger of each run and phase.
 
 At rest is measured in the run's own idle phase. What is beyond it is attributed by the costs that
-all runs of the same boards, engine and number format tell (`joule_fit`); what those do not reach
+all runs of the same boards, engine, number format and power cap tell (`joule_fit`); what those do not reach
 is a row of its own, below 0 where they reach too far. The parts of a phase sum to its energy.
 """
 
@@ -30,7 +30,7 @@ NOT_EXPLAINED: Final = "not explained"
 """Part: what no cost reaches."""
 BEYOND_REST: Final = "beyond rest"
 """Part: all that is not at rest, where there are no costs."""
-ALIKE: Final = ("board", "engine", "dtype", "simulated")
+ALIKE: Final = ("board", "engine", "dtype", "quantization", "power_cap_w", "simulated")
 """What runs must have in common to tell costs together."""
 
 
@@ -214,7 +214,7 @@ JOULES: Final = TableKind(
     section="joules",
     heading="Where a joule goes",
     text="The energy of each run and phase in parts that sum to it. At rest is measured; what work "
-    "took is attributed by costs that all runs of the same boards and engine tell together, and "
-    "what these do not reach is not explained.",
+    "took is attributed by costs that all runs of the same boards, engine, format and cap tell "
+    "together, and what these do not reach is not explained.",
 )
 """One row a run, phase and part."""

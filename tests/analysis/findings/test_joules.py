@@ -1,5 +1,6 @@
 """Where a joule goes: parts that sum to what was measured, by costs that all runs tell."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -184,3 +185,17 @@ def test_published_costs_stand_beside_and_name_their_source(tmp_path: Path) -> N
     assert rows["arithmetic"]["published_cost_pj"] == pytest.approx(110 / 128, rel=0.01)
     assert "HMMA" in str(rows["arithmetic"]["published_source"])
     assert rows["communication"]["published_cost_pj"] is None
+
+
+@pytest.mark.parametrize("change", [{"quantization": "int8"}, {"power_cap_w": 400.0}])
+def test_runs_of_another_format_or_cap_tell_no_costs_together(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    plans = [plan(number) for number in range(4)]
+    other = plan(4)
+    capped = dataclasses.replace(other, spec={**other.spec, **change})
+    rows = tables_of(tmp_path, *plans, capped).joule_costs.rows
+    assert {row["reason"] for row in rows} == {
+        "4 runs of these boards and engine, and costs need 5",
+        "1 run of these boards and engine, and costs need 5",
+    }
