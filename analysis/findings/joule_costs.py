@@ -193,7 +193,7 @@ JOULE_COSTS: Final = TableKind(
     of_results=_costs,
     section="joules",
     heading="What a byte and an operation cost",
-    text="By all runs of the same boards, engine, number format and power cap together. Published costs "
-    "stand beside, and are of the part alone.",
+    text="By all runs of the same boards, engine, number format and power cap together. Published "
+    "costs stand beside, and are of the part alone.",
 )
 """One row a part, for each kind of boards, engine and number format."""

@@ -1,8 +1,9 @@
 """Joules: where a joule goes: the ledger of each run and phase.
 
 At rest is measured in the run's own idle phase. What is beyond it is attributed by the costs that
-all runs of the same boards, engine, number format and power cap tell (`joule_fit`); what those do not reach
-is a row of its own, below 0 where they reach too far. The parts of a phase sum to its energy.
+all runs of the same boards, engine, number format and power cap tell (`joule_fit`); what those do
+not reach is a row of its own, below 0 where they reach too far. The parts of a phase sum to its
+energy.
 """
 
 import math
