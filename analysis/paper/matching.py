@@ -87,7 +87,10 @@ def _base(number: Published, point: GridPoint, found: Sequence[GridPoint]) -> Gr
         (
             other
             for other in found
-            if cap is not None and other.capped_at(cap) and other.same(point, ("power_cap_w",))
+            if cap is not None
+            and other.capped_at(cap)
+            and other.as_asked == point.as_asked
+            and other.same(point, ("power_cap_w",))
         ),
         None,
     )

@@ -406,3 +406,17 @@ def test_an_exhibit_is_found_by_its_number(words: tuple[str, ...], key: str) -> 
 def test_a_number_that_the_paper_has_not_is_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match=f"`{words[0]}` must be a number from"):
         exhibit_named(words)
+
+
+def test_a_change_is_told_over_no_board_that_its_driver_calls_otherwise(tmp_path: Path) -> None:
+    lie = Plan(spec={**A100, "max_gen_len": 512}, gpu={"name": "NVIDIA H200"})
+    tables = built(tmp_path, lie, Plan(spec={**A100, "max_gen_len": 512, "power_cap_w": 175.0}))
+    for metric in ("duration_s", "energy_j", "tokens_per_s"):
+        one = row(
+            *(tables, "table3"),
+            max_gen_len="512",
+            power_cap_w=175.0,
+            metric=f"{metric}, change in % at 175 W",
+        )
+        assert (one["our_value"], one["ratio"]) == (None, None)
+        assert "no run that is the same under the 250 W cap" in str(one["reason"])
