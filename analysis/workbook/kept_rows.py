@@ -86,7 +86,6 @@ class KeptRows:
             "seal_sha256": file_sha256(run.attempt.seal),
             "code_sha256": code_digest(),
             "beside_sha256": self._beside,
-            "prompts_sha256": _prompts(run),
         }
 
 
@@ -115,13 +114,6 @@ def _beside(results: Path) -> str:
                 line = f"{name} {file_sha256(path)}\n"
                 digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def _prompts(run: Run) -> str:
-    """The hash of the prompts file as it lies beside the runs; empty where there is none."""
-    named = run.launch.get("prompts_sha256")
-    path = run.paths.prompts(named) if isinstance(named, str) else None
-    return file_sha256(path) if path is not None and path.is_file() else ""
 
 
 def _digest(key: Mapping[str, str], content: str) -> str:

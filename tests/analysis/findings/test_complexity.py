@@ -1,6 +1,5 @@
 """What lengths and entropy of prompts and answers cost."""
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -240,11 +239,3 @@ def test_windows_one_by_one_are_what_they_are_together(tmp_path: Path) -> None:
         assert together.plus_minus is not None
         assert together.plus_minus > 0.1
         assert together.plus_minus == pytest.approx(width, rel=1e-3)
-
-
-def test_another_prompts_file_in_its_place_tells_nothing(tmp_path: Path) -> None:
-    run = build_run(tmp_path, Plan())
-    named = json.loads(run.attempt(1).launch.read_text())["prompts_sha256"]
-    run.prompts(named).write_text('{"id": "0", "text": "aaaa"}\n' * 4)
-    found = prompt_texts(open_run(run))
-    assert found == "the prompts file is not the one that the run was asked"

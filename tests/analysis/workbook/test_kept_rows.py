@@ -162,11 +162,3 @@ def test_a_small_folder_keeps_nothing(run: RunPaths, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(rows_made, "WORTH_BYTES", 1 << 30)
     write_report(load(run.results))
     assert not (run.results / "report" / FOLDER).exists()
-
-
-def test_rows_of_a_prompts_file_that_came_or_went_are_made_anew(run: RunPaths) -> None:
-    made(run.results)
-    assert made(run.results).kept == 1
-    sha256 = json.loads(run.attempt(1).launch.read_text())["prompts_sha256"]
-    run.prompts(sha256).unlink()
-    assert made(run.results).kept == 0
