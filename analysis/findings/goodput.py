@@ -42,7 +42,7 @@ class _Answers:
     """Ids kept."""
 
 
-def _answers(one: Measured, latency: Latency) -> _Answers:
+def _answers(one: Measured, latency: Latency) -> _Answers | str:
     responses = one.run.responses
     begun_us = {batch.number: batch.begun_us for batch in latency.batches}
     batch = responses["batch"].to_numpy()
@@ -52,6 +52,9 @@ def _answers(one: Measured, latency: Latency) -> _Answers:
     tokens = int_array(responses, "generated_tokens")
     known = first_us >= 0
     first_s = np.where(known, (first_us - begin) / US_PER_S, np.inf)
+    unknown = int((known & (tokens > 1) & (last_us < first_us)).sum())
+    if unknown:
+        return f"{unknown} of {len(tokens)} answers have no time of their last token"
     gaps = np.maximum(tokens - 1, 1)
     between_s = np.where(known & (tokens > 1), (last_us - first_us) / US_PER_S / gaps, 0.0)
     return _Answers(first_s=first_s, between_s=between_s, tokens=tokens)

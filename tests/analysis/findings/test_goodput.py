@@ -1,6 +1,7 @@
 """What a joule gives where only answers in time count."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,3 +42,12 @@ def test_a_run_without_steps_says_so_in_place_of_a_number(tmp_path: Path) -> Non
     assert {row["goodput_tokens_per_j"] for row in found.values()} == {None}
     assert {row["responses_in_time"] for row in found.values()} == {None}
     assert all("before steps were" in str(row["reason"]) for row in found.values())
+
+
+def test_an_answer_whose_last_token_has_no_time_is_not_in_time(tmp_path: Path) -> None:
+    def lost(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "last_token_us": None} if row["row"] == 0 else row
+
+    for row in rows_of(tmp_path, Plan(spec=REAL, response=lost)).values():
+        assert (row["responses_in_time"], row["goodput_tokens_per_j"]) == (None, None)
+        assert row["reason"] == "2 of 4 answers have no time of their last token"
