@@ -20,6 +20,8 @@ from analysis.tables.point import PAPER_ENGINE, RANDOM, engine_order
 
 # The format of the released checkpoints and of the code that the paper ran.
 _PAPER_DTYPE: Final = "fp16"
+# NVML sets milliwatts, DCGM and nvidia-smi whole watts.
+_SAME_LIMIT_W: Final = 0.5
 _NOT_AS_NAMED: Final = " (by its spec alone)"
 # Conditions that a sentence lists; a run that differs in more is told by their number.
 _MOST: Final = 4
@@ -177,6 +179,8 @@ def _differences(sample: Sample, claim: PaperClaim) -> list[str]:
     # A board's own limit is as good as a cap of so much.
     cap = had["power_cap_w"]
     limits = sample.limits_w if cap is None else {cap}
+    if cap is not None and any(abs(limit - cap) > _SAME_LIMIT_W for limit in sample.limits_w):
+        found.append(f"a cap of {cap:g} W that was not in force")
     capped = any("power_cap_w" in cell for cell in claim.cells)
     if not capped and limits != {wanted["power_cap_w"]}:
         told = " and ".join(f"{limit:g} W" for limit in sorted(limits)) or "not on record"

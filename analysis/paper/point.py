@@ -31,6 +31,8 @@ _BETWEEN: Final = ", "
 # What of an inventory's entry says which board it is: many runs have few different ones.
 _TOLD: Final = ("simulated", "name", "kind", "memory_bytes", "compute_capability")
 _SIMULATED: Final = "simulated-"
+# NVML sets milliwatts, DCGM and nvidia-smi whole watts.
+_SAME_LIMIT_W: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +82,11 @@ class GridPoint:
         return all(boards_as_asked(run, str(self.row["gpu"])) for run in self.runs)
 
     def capped_at(self, watts: float) -> bool:
-        """Whether its boards were limited so: by a cap, or by a limit of their own."""
+        """Whether its boards were limited so: by a cap that was in force, or by their own limit."""
         if self.row["power_cap_w"] is not None:
-            return self.row["power_cap_w"] == watts
+            told = [limit for limit in self._own_limits_w if isinstance(limit, int | float)]
+            in_force = all(abs(limit - watts) <= _SAME_LIMIT_W for limit in told)
+            return self.row["power_cap_w"] == watts and in_force
         return self._own_limits_w == {watts}
 
     @cached_property

@@ -103,3 +103,16 @@ def test_recorded_runs_on_h200_give_answers_of_their_own(tmp_path: Path) -> None
     assert row["verdict"] == "reproduced"
     # Each point was run once.
     assert rows["itself-power-per-gpu", GENERAL, "h200"]["verdict"] == "cannot tell"
+
+
+def test_a_locked_clock_and_a_cap_that_was_not_in_force_are_not_the_paper_s(
+    tmp_path: Path,
+) -> None:
+    point = {"gpu": "v100", "model": "65b", "batch_size": 64, "max_gen_len": 512}
+    spec = {**point, "dataset": "alpaca-0123abcd", "gpus": 8, "gpus_per_node": 2}
+    paper = {"weights": "0123abcd", "dtype": "fp16", "temperature": 0.8, "top_p": 0.95}
+    asked = {"sm_clock_mhz": 1200, "power_cap_w": 300.0}
+    fill(tmp_path, spec={**spec, **paper, **asked}, repeats=1, steps=False)
+    told = str(claims_table(tmp_path)[SHARDS, PAPER, "v100"]["evidence"])
+    assert "clock 1200 MHz (paper none asked for)" in told
+    assert "a cap of 300 W that was not in force" in told

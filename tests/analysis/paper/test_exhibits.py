@@ -420,3 +420,11 @@ def test_a_change_is_told_over_no_board_that_its_driver_calls_otherwise(tmp_path
         )
         assert (one["our_value"], one["ratio"]) == (None, None)
         assert "no run that is the same under the 250 W cap" in str(one["reason"])
+
+
+def test_a_cap_that_was_asked_for_and_not_in_force_is_not_the_paper_s(tmp_path: Path) -> None:
+    other = {**TESLA, "power_limit_w": 300.0}
+    lie = replace(v100(max_gen_len=512, power_cap_w=250.0), gpu=other)
+    one = row(built(tmp_path, lie), "figure6", gpus=8, batch_size=64, dataset="alpaca")
+    assert (one["our_value"], one["ratio"]) == (None, None)
+    assert str(one["reason"]).startswith("no power cap of 250 W")
