@@ -127,7 +127,16 @@ def _paired(points: list[PairedPoint], factor: Factor) -> Iterator[Pair]:
             for base in bases
             for other in others
         ]
-        yield from [pair for pair in pairs if not pair.apart] or pairs
+        yield from _each_once([pair for pair in pairs if not pair.apart] or pairs)
+
+
+def _each_once(pairs: list[Pair]) -> Iterator[Pair]:
+    """Pairs that share no point, the most alike first: two that do are no two measurements."""
+    taken: list[Point] = []
+    for pair in sorted(pairs, key=lambda one: len(one.apart)):
+        if not any(one is pair.base or one is pair.other for one in taken):
+            taken += [pair.base, pair.other]
+            yield pair
 
 
 def _apart(base: Row, other: Row, factor: Factor) -> tuple[str, ...]:

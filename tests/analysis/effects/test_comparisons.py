@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,14 @@ def test_points_under_other_settings_of_the_launch_are_paired_only_where_there_a
     )
     row = only(table_of(tmp_path, plan(1.5), apart), factor="engine")
     assert row["apart"] == "min_window_s in 1 pair"
+
+
+def test_one_run_in_two_pairs_is_no_second_measurement(tmp_path: Path) -> None:
+    base = replace(plan(1.5), launch={"period_ms": 100})
+    others = (
+        replace(plan(1.4, batch_size=4), launch={"period_ms": 50}),
+        replace(plan(1.4, batch_size=4, repeat=1), launch={"period_ms": 20}),
+    )
+    row = only(table_of(tmp_path, base, *others), factor="batch")
+    assert (row["pairs"], row["ratio_low"], row["p"]) == (1, None, None)
+    assert "too few to say more" in str(row["sentence"])
