@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from analysis.figures.chart import Chart, Line, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, Line, Panel, Series, undrawn
 from analysis.figures.finding_marks import (
     MOST_BARS,
     axes_by_row,
     brief,
-    brief_work,
+    brief_works,
     cut,
     finding_mark,
 )
@@ -28,9 +28,10 @@ def energy_saved(_loaded: Loaded, tables: Tables) -> Chart:
         lines.setdefault((str(row["work"]), str(row["board"])), []).append((row, axes))
     if not lines:
         return undrawn(key, title, "no work was done at two grid points of one board")
+    names = brief_works(rows)
     series = tuple(
         Series(
-            name=f"{own[0][0]['model']}, {brief_work(own[0][0])}, {board}",
+            name=f"{names[work]}, {board}",
             kind="line",
             marks=tuple(
                 finding_mark(
@@ -43,9 +44,9 @@ def energy_saved(_loaded: Loaded, tables: Tables) -> Chart:
                 for row, axes in own
             ),
             colour=index,
-            symbol="circle",
+            symbol=SYMBOLS[index % len(SYMBOLS)],
         )
-        for index, ((_, board), own) in enumerate(lines.items())
+        for index, ((work, board), own) in enumerate(lines.items())
     )
     panel = Panel(
         series=series,

@@ -1,6 +1,7 @@
 """Finding marks: rows of the findings as marks, with their intervals, sentences and labels."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from analysis.figures.chart import Mark
@@ -69,3 +70,29 @@ def brief(row: Row) -> str:
 def brief_work(row: Row) -> str:
     """A work in one line: what was asked, and at which lengths."""
     return f"{row['dataset']}, {row['max_prompt_len']} + {row['max_gen_len']} tokens"
+
+
+def brief_works(rows: Iterable[Row]) -> dict[str, str]:
+    """A brief name of each work by its full one; a legend shows but one of two that are the same.
+
+    Where lengths do not tell two apart the number of prompts is said too, and else all.
+    """
+    firsts = {str(row["work"]): row for row in rows}
+    named: dict[str, str] = {}
+    for say in (_model_and_work, _with_prompts, _in_full):
+        left = {work: say(row) for work, row in firsts.items() if work not in named}
+        told = Counter(left.values())
+        named |= {work: name for work, name in left.items() if told[name] == 1}
+    return named
+
+
+def _model_and_work(row: Row) -> str:
+    return f"{row['model']}, {brief_work(row)}"
+
+
+def _with_prompts(row: Row) -> str:
+    return f"{_model_and_work(row)}, {row['prompts']} prompt{'s' * (row['prompts'] != 1)}"
+
+
+def _in_full(row: Row) -> str:
+    return str(row["work"])

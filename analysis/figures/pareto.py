@@ -3,7 +3,7 @@
 from typing import Final
 
 from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
-from analysis.figures.finding_marks import MOST_PANELS, axes_by_row, brief_work, cut, finding_mark
+from analysis.figures.finding_marks import MOST_PANELS, axes_by_row, brief_works, cut, finding_mark
 from analysis.figures.labels import number_of
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
@@ -29,7 +29,8 @@ def time_against_energy(_loaded: Loaded, tables: Tables) -> Chart:
     if not several:
         return undrawn(key, title, "no work was done at two grid points with an energy")
     panels = []
-    for own in list(several.values())[:MOST_PANELS]:
+    names = brief_works(rows)
+    for work, own in list(several.items())[:MOST_PANELS]:
         series = []
         front = sorted(
             (_MS * number_of(row["time_per_token_s"]), number_of(row["energy_per_token_j"]))
@@ -50,7 +51,7 @@ def time_against_energy(_loaded: Loaded, tables: Tables) -> Chart:
         panels.append(
             Panel(
                 series=tuple(series),
-                title=f"{own[0][0]['model']}\n{brief_work(own[0][0])}",
+                title=names[work].replace(", ", "\n", 1),
                 x_label="time per token [ms]",
                 y_label="energy per token [J]",
                 y_scale="log",

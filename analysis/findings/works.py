@@ -133,8 +133,8 @@ class Work:
         simulated = ", simulated" if self.points[0].simulated else ""
         random = ", random weights" if row["random_weights"] else ""
         return (
-            f"{row['model']}, {row['prompts']} prompts of {row['dataset']}, at most "
-            f"{row['max_prompt_len']} + {row['max_gen_len']} tokens{random}{simulated}"
+            f"{row['model']}, {row['prompts']} prompt{'s' * (row['prompts'] != 1)} of "
+            f"{row['dataset']}, at most {row['max_prompt_len']} + {row['max_gen_len']} tokens{random}{simulated}"
         )
 
     @cached_property

@@ -82,3 +82,22 @@ def test_a_simulated_run_is_marked_wherever_it_is_drawn(tmp_path: Path) -> None:
     loaded, tables = measured(tmp_path, Plan())
     for make in (complexity, where_joules_go, goodput):
         assert make(loaded, tables).simulated
+
+
+@pytest.mark.parametrize("make", [time_against_energy, energy_saved])
+def test_works_that_differ_in_their_number_of_prompts_have_names_of_their_own(
+    tmp_path: Path, make: Made
+) -> None:
+    works = [
+        point(seconds, prompts=prompts, batch_size=2, engine=engine)
+        for prompts in (2, 4)
+        for engine, seconds in (("reference", 1.5), ("fast", 1.2))
+    ]
+    chart = make(*measured(tmp_path, *works))
+    names = (
+        [panel.title for panel in chart.panels]
+        if make is time_against_energy
+        else [series.name for series in chart.panels[0].series]
+    )
+    assert len(set(names)) == len(names) == 2
+    assert all(f"{count} prompts" in name for count, name in zip((2, 4), names, strict=True))
