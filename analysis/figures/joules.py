@@ -51,8 +51,7 @@ def where_joules_go(_loaded: Loaded, tables: Tables) -> Chart:
         caption="At rest is measured; what work took is by costs that all runs of the same boards "
         "and engine tell together. Not explained is what these do not reach. Where they reach "
         "too far it is below 0, drawn from the others' end back to 100 %. Intervals are in the "
-        "table."
-        + cut(list(by_run), MOST_BARS, "runs"),
+        "table." + cut(list(by_run), MOST_BARS, "runs"),
         panels=(panel,),
     )
 

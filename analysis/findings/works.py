@@ -9,7 +9,7 @@ chosen: they tell the points of one work apart.
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -125,6 +125,8 @@ class Work:
     """At least one."""
     scatters: "Scatters"
     """How far runs of the same point lie apart, by boards."""
+    apart: str = ""
+    """What tells it from other works that would be called the same."""
 
     @cached_property
     def name(self) -> str:
@@ -132,10 +134,9 @@ class Work:
         row = self.points[0].group
         simulated = ", simulated" if self.points[0].simulated else ""
         random = ", random weights" if row["random_weights"] else ""
-        return (
-            f"{row['model']}, {row['prompts']} prompt{'s' * (row['prompts'] != 1)} of "
-            f"{row['dataset']}, at most {row['max_prompt_len']} + {row['max_gen_len']} tokens{random}{simulated}"
-        )
+        prompts = f"{row['prompts']} prompt{'s' * (row['prompts'] != 1)} of {row['dataset']}"
+        tokens = f"at most {row['max_prompt_len']} + {row['max_gen_len']} tokens"
+        return f"{row['model']}, {prompts}, {tokens}{random}{simulated}{self.apart}"
 
     @cached_property
     def names(self) -> dict[WorkPoint, str]:
@@ -199,7 +200,11 @@ def works(results: Results) -> list[Work]:
     found: dict[str, list[WorkPoint]] = {}
     for point in points:
         found.setdefault(_work_key(point.group), []).append(point)
-    return [Work(points=tuple(own), scatters=scatters) for own in found.values()]
+    told = [Work(points=tuple(own), scatters=scatters) for own in found.values()]
+    alike: dict[str, list[Row]] = {}
+    for work in told:
+        alike.setdefault(work.name, []).append(work.points[0].group)
+    return [replace(work, apart=_apart(work.points[0].group, alike[work.name])) for work in told]
 
 
 def all_points(results: Results) -> list[WorkPoint]:
@@ -229,6 +234,12 @@ def all_points(results: Results) -> list[WorkPoint]:
 
 def _work_key(group: Row) -> str:
     return json.dumps([group[name] for name in (*SAME_WORK, "simulated")])
+
+
+def _apart(group: Row, alike: Sequence[Row]) -> str:
+    """What a work has that others of the same name have not: `, seed 2`."""
+    differing = (name for name in SAME_WORK if len({str(other[name]) for other in alike}) > 1)
+    return "".join(f", {name.replace('_', ' ')} {group[name]}" for name in differing)
 
 
 def _first_run(point: WorkPoint) -> str:

@@ -153,3 +153,18 @@ def test_a_board_whose_sensors_tell_nothing_is_on_no_front_and_stops_no_table(
     assert tables.best.rows == ()
     assert tables.scaling.rows == ()
     assert "above 0" in str(rows["fast"]["reason"])
+
+
+def test_works_of_other_sampling_have_names_of_their_own(tmp_path: Path) -> None:
+    tables = tables_of(
+        tmp_path,
+        *(
+            point(seconds, temperature=temperature, engine=engine)
+            for temperature in (0.8, 0.5)
+            for engine, seconds in (("reference", 1.5), ("fast", 1.2))
+        ),
+    )
+    names = [str(row["work"]) for row in tables.pareto.rows]
+    assert len(names) == 4
+    assert len(set(names)) == 2
+    assert all(f", temperature {t}" in " ".join(names) for t in (0.8, 0.5))
