@@ -4,6 +4,7 @@ The page loads nothing, escapes everything, and is the same to the byte for the 
 and the same audit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +35,9 @@ from analysis.report.staging import staged
 from analysis.report.verdict import AuditVerdict
 from analysis.report.written_by import KEY, written_by
 from analysis.runs.sealed_runs import DAMAGED, Loaded
-from analysis.tables.column import alike, visible
+from analysis.tables.column import Column, Row, alike, visible
+from analysis.tables.labels import WORDS
+from analysis.tables.launched import LAUNCHED
 from analysis.tables.point import run_order
 from analysis.tables.table import Tables
 from analysis.workbook.build import build_tables
@@ -168,7 +171,7 @@ def render(
     whole = {name: "runs" if kept.rows or name in of_runs.single else "" for name in by_run}
     whole |= {table.name: "own" for table in large if table.name not in by_run}
     made.globals.update(
-        visible=visible,
+        visible=_in_reading_order,
         alike=alike,
         most_rows=MOST_ROWS,
         whole_of=lambda table: whole.get(table.name, ""),
@@ -221,3 +224,13 @@ def render(
         origins=[shown(origin(run)) for run in sorted(loaded.runs, key=run_order)[:MOST_ORIGINS]],
         verdict=verdict,
     )
+
+
+# What a number is of stands before it; under which settings, and with which labels, behind it: on a
+# screen of 1,280 px the first number would else be beyond the edge.
+_BEHIND: Final = {WORDS, *(column.name for column in LAUNCHED)}
+
+
+def _in_reading_order(columns: Sequence[Column[Any]], rows: Sequence[Row]) -> list[Column[Any]]:
+    """The columns that the page shows, in the order of a reader; the files keep their own."""
+    return sorted(visible(columns, rows), key=lambda column: column.name in _BEHIND)

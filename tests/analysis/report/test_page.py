@@ -366,3 +366,12 @@ def test_nothing_to_report_is_one_line_and_a_missing_folder_bad_input(
     lines = complaints(capsys.readouterr().err)
     assert len(lines) == 2
     assert all(line.startswith("analysis: ") for line in lines)
+
+
+def test_the_key_numbers_stand_before_labels_and_settings_of_the_launch(tmp_path: Path) -> None:
+    build_run(tmp_path, Plan(spec={"gpus": 1}))
+    build_run(tmp_path, Plan(spec={"gpus": 2}, launch={"idle_s": 9.0}))
+    page = page_of(tmp_path)
+    table = page[page.index('id="table-groups"') :].partition("</thead>")[0]
+    names = re.findall(r'data-name="([a-z_0-9]+)"', table)
+    assert names.index("gpus") < names.index("energy_per_token_j_mean") < names.index("idle_s")
