@@ -132,7 +132,7 @@ def _paired(points: list[PairedPoint], factor: Factor) -> Iterator[Pair]:
 
 def _each_once(pairs: list[Pair]) -> Iterator[Pair]:
     """Pairs that share no point, the most alike first: two that do are no two measurements."""
-    taken: list[Point] = []
+    taken: list[PairedPoint] = []
     for pair in sorted(pairs, key=lambda one: len(one.apart)):
         if not any(one is pair.base or one is pair.other for one in taken):
             taken += [pair.base, pair.other]
