@@ -81,7 +81,7 @@ def test_hostile_strings_of_the_record_are_text_on_the_page(tmp_path: Path) -> N
     scripts = [attributes.get("type") for tag, attributes in found if tag == "script"]
     # One that runs; what the others hold is packed, and inert.
     assert scripts.count(None) == 1
-    assert set(scripts) == {None, "text/plain"}
+    assert set(scripts) == {None, "text/plain", "application/json"}
     assert not any(tag == "img" for tag, _ in found)
     assert not any("onerror" in attributes for _, attributes in found)
 
