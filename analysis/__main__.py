@@ -1,6 +1,6 @@
 """Tables, figures and one page from the sealed runs of a results folder.
 
-    python -m analysis RESULTS [--out DIR]
+    python -m analysis RESULTS [--out DIR] [--pdf]
     python -m analysis [RESULTS] figure 6 [--out DIR]
 
 Of one run's or one attempt's folder it is that run alone, written to RESULTS/report/RUN_ID.
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "`table N` for one exhibit of the paper",
     )
     parser.add_argument("--out", help="folder to write to, else RESULTS/report")
+    parser.add_argument(
+        "--pdf", action="store_true", help="draw every figure as PDF too, for one and two columns"
+    )
     parser.add_json("every table of the report, its columns with unit and meaning")
     given = parser.parse_args(arguments)
     folder, exhibit = _asked(given.results)
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"), waiting("loading what draws"):
         from analysis.report.printed import report  # noqa: PLC0415
-    return report(place, out)
+    return report(place, out, pdfs=given.pdf)
 
 
 def _asked(words: Sequence[str]) -> tuple[str, Sequence[str]]:

@@ -1,6 +1,6 @@
 """Page checks: are the report's page, drawings and LaTeX what the sealed runs give?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,7 +58,7 @@ def page_comes_again(campaign: Campaign) -> Finding:
             path = folder / "tables" / f"{table.name}.tex"
             differ += _file_faults(path, latex(table).encode("ascii"))
     by = told.get(KEY)
-    differ += _set_faults(folder, tables, figures, whole=by == written_by())
+    differ += _set_faults(folder, tables, figures, told, whole=by == written_by())
     if differ and (closed := closed_runs(campaign.results)):
         return unseen(f"{closed[0].run_id} cannot be read, without which {differ[0]}")
     if differ and by != written_by():
@@ -70,14 +70,21 @@ def page_comes_again(campaign: Campaign) -> Finding:
 
 
 def _set_faults(
-    folder: Path, tables: "Tables", figures: "Sequence[DrawnFigure]", *, whole: bool
+    folder: Path,
+    tables: "Tables",
+    figures: "Sequence[DrawnFigure]",
+    told: Mapping[str, Any],
+    *,
+    whole: bool,
 ) -> Iterator[str]:
     """How the set for papers differs; a report from before has none, `whole` ones have all."""
-    from analysis.report.paper_set import README, names_of_figure, paper_files  # noqa: PLC0415
+    from analysis.report.paper_set import PDFS, README, names_of_figure, paper_files  # noqa: PLC0415
 
     if not whole and not (folder / README).exists():
         return
-    made = paper_files(tables, figures)
+    # Whoever takes PDFs away takes the word with them, and the files that are there are looked at.
+    drawn = told.get(PDFS) is not False or any((folder / "figures").glob("*.pdf"))
+    made = paper_files(tables, figures, pdfs=drawn)
     for name, content in made.items():
         yield from _file_faults(folder / name, content)
     for figure in figures:

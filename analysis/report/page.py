@@ -26,7 +26,7 @@ from analysis.report.library import library
 from analysis.report.links import linked
 from analysis.report.origin import origin
 from analysis.report.packed import carried, inert
-from analysis.report.paper_set import names_of_figure, paper_files
+from analysis.report.paper_set import PDFS, names_of_figure, paper_files
 from analysis.report.plots import chart_html
 from analysis.report.run_pages import RunPages, labels_of, of_one_run, sheet_data, shown
 from analysis.report.sections import contents, elsewhere, placed
@@ -83,11 +83,14 @@ class Written:
         return any(row["state"] in DAMAGED for row in self.tables.not_counted.rows)
 
 
-def write_report(loaded: Loaded, folder: Path | None = None, jobs: int | None = 1) -> Written:
+def write_report(
+    loaded: Loaded, folder: Path | None = None, jobs: int | None = 1, *, pdfs: bool = False
+) -> Written:
     """Write tables, figures and the page to `folder`, `results/report` by default.
 
     The files take their places together, once all of them are written. `jobs` is how many processes
-    look at runs, as `analysis.workbook.rows_made` has it.
+    look at runs, as `analysis.workbook.rows_made` has it; `pdfs` is whether figures are drawn as
+    PDF too.
 
     Raises:
         ValueError: there is no sealed run, whole or damaged.
@@ -117,15 +120,15 @@ def write_report(loaded: Loaded, folder: Path | None = None, jobs: int | None = 
             if figure.svg is not None:
                 path = fresh / "figures" / f"{figure.key}.svg"
                 path.write_bytes(standalone(figure.svg).encode())
-        for name, content in paper_files(tables, figures, jobs).items():
+        for name, content in paper_files(tables, figures, jobs, pdfs=pdfs).items():
             (fresh / name).parent.mkdir(exist_ok=True)
             write_bytes(fresh / name, content)
-        write_json(fresh / REPORT, _of_what(loaded))
+        write_json(fresh / REPORT, {**_of_what(loaded), PDFS: pdfs})
         (fresh / PAGE).write_bytes(render(loaded, tables, figures, verdict).encode())
     for figure in figures:
-        if figure.svg is None:
-            # What an earlier call drew is no longer true.
-            for name in names_of_figure(figure.key):
+        # What an earlier call drew is no longer true.
+        for name in names_of_figure(figure.key):
+            if figure.svg is None or (name.endswith(".pdf") and not pdfs):
                 (folder / name).unlink(missing_ok=True)
     return Written(
         page=folder / PAGE, tables=tables, figures=figures, verdict=verdict, kept=made.kept

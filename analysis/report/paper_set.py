@@ -20,6 +20,8 @@ from analysis.tables.table import Table, Tables
 from telemetry.nearest import told_count
 from telemetry.terminal import printable
 
+PDFS: Final = "pdfs"
+"""Key of report.json: whether figures were drawn as PDF too."""
 README: Final = "README.txt"
 """The index, in the report's folder."""
 COLUMN_IN: Final = 5.0
@@ -37,13 +39,15 @@ _SAID_OF_TABLES: Final = {
 
 
 def paper_files(
-    tables: Tables, figures: Sequence[DrawnFigure], jobs: int | None = 1
+    tables: Tables, figures: Sequence[DrawnFigure], jobs: int | None = 1, *, pdfs: bool
 ) -> dict[str, bytes]:
     """Every file of the set that neither tables nor page have, by its path in the report.
 
-    `jobs` is how many processes draw: 1 is this one alone, None as many as are worth it.
+    `jobs` is how many processes draw: 1 is this one alone, None as many as are worth it. `pdfs` is
+    whether figures are drawn as PDF too: fonts are cut to what each shows, which takes longer than
+    all the rest of a small report.
     """
-    files = _pictures(figures, jobs)
+    files = _pictures(figures, jobs) if pdfs else {}
     for figure in figures:
         if figure.svg is not None:
             files[f"captions/figure-{figure.key}.tex"] = _figure_caption(figure).encode("ascii")
@@ -144,12 +148,16 @@ def _index(
         "for one column, drawn in 5 in for a width of 3.5. Fonts of the PDFs are embedded. "
         "captions/figure-KEY.tex is \\caption and \\label."
     )
+    drawn = any(name.endswith(".pdf") for name in files)
+    if not drawn:
+        yield from _wrapped("No PDF was asked for: `joulegrid report RESULTS --pdf` writes them.")
     yield ""
     for figure in figures:
         if figure.svg is None:
             yield from _entry(figure.key, f"{figure.title}: not drawn, {figure.reason}")
         else:
-            without = "" if f"figures/{figure.key}.pdf" in files else " (SVG alone)"
+            alone = drawn and f"figures/{figure.key}.pdf" not in files
+            without = " (SVG alone)" if alone else ""
             yield from _entry(figure.key, f"{figure.title}{without}")
     yield from ("", "TABLES", "")
     for ending, said in _SAID_OF_TABLES.items():

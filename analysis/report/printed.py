@@ -48,7 +48,7 @@ _MODEL, _ENGINE, _BITS, _NO_BITS = "model", "engine", "quantization", "none"
 _MOST_OTHERS: Final = 12
 
 
-def report(place: RecordPlace, out: Path | None) -> ExitCode:
+def report(place: RecordPlace, out: Path | None, *, pdfs: bool = False) -> ExitCode:
     """Write the report of a results folder, or of the run whose folder it is, and say so.
 
     One run's goes to a folder of its name in the report's, where `out` names no other.
@@ -67,7 +67,7 @@ def report(place: RecordPlace, out: Path | None) -> ExitCode:
         with waiting("report"):
             loaded = load(results, only=run)
             sealed = loaded.runs or any(other.damaged for other in loaded.not_counted)
-            written = write_report(loaded, out, jobs=None) if sealed else None
+            written = write_report(loaded, out, jobs=None, pdfs=pdfs) if sealed else None
     except (FileNotFoundError, ValueError) as error:
         complain(_WHO, str(error))
         return ExitCode.BAD_INPUT

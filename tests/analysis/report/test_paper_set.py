@@ -13,6 +13,7 @@ from analysis.audit.trust import Trust
 from analysis.figures import draw_all
 from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
 from analysis.figures.rendered import figure_of
+from analysis.report import drawn_figures
 from analysis.report.page import write_report
 from analysis.report.paper_set import README, paper_files
 from analysis.runs.sealed_runs import Loaded, load
@@ -49,6 +50,7 @@ BARS: Final = Chart(
 def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     """One chart alone: what is drawn of others has tests of its own, and takes seconds."""
     monkeypatch.setattr(draw_all, "FIGURES", (toy,))
+    monkeypatch.setattr(drawn_figures, "charts", lambda _tables: ())
 
 
 def toy(loaded: Loaded, tables: Tables) -> Chart:
@@ -58,7 +60,7 @@ def toy(loaded: Loaded, tables: Tables) -> Chart:
 
 
 def report(results: Path) -> Path:
-    return write_report(load(results)).page.parent
+    return write_report(load(results), pdfs=True).page.parent
 
 
 def test_a_figure_is_a_pdf_for_one_and_for_two_columns_with_its_fonts(tmp_path: Path) -> None:
@@ -77,8 +79,10 @@ def test_a_figure_is_a_pdf_for_one_and_for_two_columns_with_its_fonts(tmp_path: 
 
 def test_the_set_is_the_same_bytes_every_time(tmp_path: Path) -> None:
     build_run(tmp_path)
-    written = write_report(load(tmp_path))
-    again = paper_files(written.tables, (figure_of(toy(load(tmp_path), written.tables)),))
+    written = write_report(load(tmp_path), pdfs=True)
+    again = paper_files(
+        written.tables, (figure_of(toy(load(tmp_path), written.tables)),), pdfs=True
+    )
     for name, content in again.items():
         assert (written.page.parent / name).read_bytes() == content, name
 
@@ -101,7 +105,7 @@ def test_captions_are_latex_whatever_a_record_says(tmp_path: Path) -> None:
 
 def test_the_index_names_every_figure_table_and_label(tmp_path: Path) -> None:
     build_run(tmp_path)
-    written = write_report(load(tmp_path))
+    written = write_report(load(tmp_path), pdfs=True)
     index = (written.page.parent / README).read_text()
     assert max(map(len, index.splitlines())) <= 80
     for table in written.tables.all():
@@ -138,3 +142,14 @@ def test_a_figure_that_is_drawn_no_more_leaves_no_file(tmp_path: Path) -> None:
     assert not list((folder / "figures").iterdir())
     assert not (folder / "captions" / "figure-toy.tex").exists()
     assert "toy: A toy: not drawn, not nano" in (folder / README).read_text()
+
+
+def test_without_a_word_no_pdf_is_drawn_and_none_of_before_stays(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    folder = report(tmp_path)
+    assert list((folder / "figures").glob("*.pdf"))
+    write_report(load(tmp_path))
+    assert not list((folder / "figures").glob("*.pdf"))
+    assert "joulegrid report RESULTS --pdf" in " ".join((folder / README).read_text().split())
+    campaign = Campaign(results=tmp_path, trust=Trust(), runs=())
+    assert page_comes_again(campaign).outcome is Outcome.PASSED
