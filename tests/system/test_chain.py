@@ -312,7 +312,7 @@ import pathlib, subprocess, sys
 from tests.support.told import complaints
 results, words = pathlib.Path(sys.argv[1]), sys.argv[2:]
 results.mkdir()
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(results)], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(results)], check=True)
 def launch(*more):
     command = [sys.executable, "-m", "launcher", f"results={results}", *words, *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=240)
