@@ -245,8 +245,8 @@ def _page_faults(text: str) -> Iterator[str]:
     page.feed(text)
     page.close()
     yield from (f"the page has {found}" for found in page.found)
-    # The page groups the digits of its own counts by it.
-    told = re.sub(r"(?<=\d)\N{NARROW NO-BREAK SPACE}(?=\d)", "", text)
+    # The page groups digits by it, and sets per cent apart.
+    told = re.sub(r"(?<=\d)\N{NARROW NO-BREAK SPACE}(?=[\d%])", "", text)
     if odd := {each for each in told if not each.isprintable() and each not in "\n\t"}:
         yield f"the page holds {sorted(odd)!r}"
 
