@@ -22,7 +22,8 @@ def time_against_energy(_loaded: Loaded, tables: Tables) -> Chart:
     """Seconds against joules a token, a panel a work."""
     key, title = "pareto", "Time against energy"
     works: dict[str, list[tuple[Row, dict[str, str]]]] = {}
-    rows = [row for row in tables.pareto.rows if row["verdict"] is not None]
+    numbers = ("verdict", "time_per_token_s", "energy_per_token_j")
+    rows = [row for row in tables.pareto.rows if all(row[name] is not None for name in numbers)]
     for row, axes in zip(rows, axes_by_row(tables, rows), strict=True):
         works.setdefault(str(row["work"]), []).append((row, axes))
     several = {name: own for name, own in works.items() if len(own) >= _SEVERAL}
@@ -33,12 +34,13 @@ def time_against_energy(_loaded: Loaded, tables: Tables) -> Chart:
     for work, own in list(several.items())[:MOST_PANELS]:
         series = []
         front = sorted(
-            (_MS * number_of(row["time_per_token_s"]), number_of(row["energy_per_token_j"]))
-            for row, _ in own
+            (_MS * number_of(row["time_per_token_s"]), number_of(row["energy_per_token_j"]), labels)
+            for row, axes in own
+            for labels in (_mark(row, axes).labels,)
             if row["front_by_means"]
         )
         if len(front) >= _SEVERAL:
-            marks = tuple(Mark(x=x, y=y) for x, y in front)
+            marks = tuple(Mark(x=x, y=y, labels=labels) for x, y, labels in front)
             series.append(
                 Series(name="front by means", kind="line", marks=marks, colour=None, dash="dot")
             )

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scipy import stats
-
 from analysis.statistics.intervals import width_of_mean
 from analysis.statistics.resampled import interval_by_rule
 
@@ -43,6 +41,8 @@ class PooledScatter:
     @property
     def half(self) -> float:
         """Half of the 95 % interval of a single run, as a share of it."""
+        from scipy import stats  # noqa: PLC0415 - seconds to import
+
         return float(stats.t.ppf(_QUANTILE, self.degrees)) * self.relative
 
 

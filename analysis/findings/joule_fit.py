@@ -16,7 +16,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from analysis.findings.settled import settled
 
@@ -143,6 +142,8 @@ def fit(observations: Sequence[WorkedPhase]) -> Costs | str:
 
 def _solve(design: Floats) -> Floats | None:
     """Non-negative costs of rows that each come to 1; None where the solver gave up."""
+    from scipy import optimize  # noqa: PLC0415 - seconds to import
+
     lengths = np.linalg.norm(design, axis=0)
     lengths = np.where(lengths > 0, lengths, 1.0)
     try:

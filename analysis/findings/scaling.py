@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from scipy import stats
-
 from analysis.findings.estimate import Ranged, ratio
 from analysis.findings.pareto import Placed
 from analysis.findings.settled import settled
@@ -87,6 +85,8 @@ class GpuFamily:
         By the line of time over 1 / GPUs. Its interval is by the delta method, from what the fit
         says of slope and intercept.
         """
+        from scipy import stats  # noqa: PLC0415 - seconds to import
+
         if len(set(self.counts)) < _LEAST_FITTED:
             return "fewer than three numbers of GPUs"
         inverse = [1.0 / count for count in self.counts]
@@ -116,6 +116,8 @@ class GpuFamily:
         )
 
     def _power_law(self, values: Sequence[Ranged]) -> Law:
+        from scipy import stats  # noqa: PLC0415 - seconds to import
+
         x = [math.log(count) for count in self.counts]
         y = [math.log(value.value) for value in values]
         fit = stats.linregress(x, y)

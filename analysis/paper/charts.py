@@ -50,6 +50,7 @@ _OURS: Final = {
 _CHANGE: Final = ", change in %"
 _SHARES: Final = ("gpu_utilization", "memory_copy_utilization_max")
 _WATTS: Final = "power_w"
+_NONE: Final = "no measured run stands beside the paper's numbers"
 _NO_PICTURE: Final = "the paper's is a table of words and counts, and its picture would say no more"
 
 
@@ -82,14 +83,23 @@ class _Plan:
 
 
 def charts(tables: Tables) -> tuple[Chart, ...]:
-    """The pictures of all exhibits, in their order."""
+    """The pictures of all exhibits, in their order; none where nothing measured stands beside."""
+    if not any(row["simulated"] is False for row in tables.runs.rows):
+        return tuple(
+            undrawn(f"paper-{exhibit.key}", _title(exhibit), _NONE, number=exhibit.number)
+            for exhibit in EXHIBITS
+        )
     return tuple(chart(exhibit, tables) for exhibit in EXHIBITS)
+
+
+def _title(exhibit: Exhibit) -> str:
+    return f"{exhibit.number} of the paper: {exhibit.title}"
 
 
 def chart(exhibit: Exhibit, tables: Tables) -> Chart:
     """An exhibit's picture, from its table and that of points beside it."""
     key = f"paper-{exhibit.key}"
-    title = f"{exhibit.number} of the paper: {exhibit.title}"
+    title = _title(exhibit)
     if exhibit.table is not None:
         return undrawn(key, title, _NO_PICTURE, number=exhibit.number)
     table = tables.by_name[exhibit.name]

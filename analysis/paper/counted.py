@@ -6,6 +6,7 @@ from typing import Final
 
 from analysis.tables.column import Column, ColumnsOf, Row
 from analysis.tables.groups import GROUPS
+from analysis.tables.labels import LABELS
 from analysis.tables.table import Results, TableKind
 
 _OF: Final = ColumnsOf[Row]()
@@ -47,6 +48,7 @@ COUNTED: Final = TableKind(
     columns=(
         *(_OF.carried(_BY_NAME[name], lambda row: row) for name in _POINT),
         *(column for name in _METRICS for column in _metric(name)),
+        *(_OF.carried(_BY_NAME[column.name], lambda row: row) for column in LABELS),
         _OF.carried(_BY_NAME["runs"], lambda row: row),
     ),
     of_results=_groups,

@@ -24,7 +24,7 @@
 - `written_by`: which code and which drawing libraries made a report, so that it can be made
   again.
 
-Public: `AuditVerdict`, `KEY`, `README`, `breakable`, `drawn_figures`, `escaped`, `latex`,
+Public: `AuditVerdict`, `KEY`, `PDFS`, `README`, `breakable`, `drawn_figures`, `escaped`, `latex`,
 `measured_text`, `named_exhibit`, `names_of_figure`, `number_text`, `paper_files`, `render`,
 `report`, `report_exhibit`, `write_report`, `written_by`.
 """

@@ -11,6 +11,7 @@ from analysis.figures import draw_all
 from analysis.figures.canvas import DrawnFigure
 from analysis.figures.chart import Chart
 from analysis.figures.static import pdf
+from analysis.report import drawn_figures
 from analysis.report.page import write_report
 from analysis.report.paper_set import COLUMN_IN
 from analysis.runs.sealed_runs import Loaded, load
@@ -138,6 +139,7 @@ def test_a_figure_that_raises_says_so_and_takes_no_other_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draw_all, "FIGURES", (energy_of_nothing, draw_all.FIGURES[0]))
+    monkeypatch.setattr(drawn_figures, "charts", lambda _tables: ())
     build_run(tmp_path)
     first, second = write_report(load(tmp_path)).figures
     assert first.key == "energy-of-nothing"

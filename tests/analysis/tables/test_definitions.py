@@ -69,7 +69,7 @@ def test_answers_in_full_length_are_the_same_cut_or_not(tmp_path: Path) -> None:
 
 def test_text_without_ids_has_no_count_and_says_why(tmp_path: Path) -> None:
     def bare(row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "generated_ids": [], "generated_tokens": 0}
+        return {**row, "generated_ids": []}
 
     row = run(tmp_path, Plan(response=bare, steps=False))
     assert row["string_tokens"] is None
