@@ -164,7 +164,12 @@ def test_every_mark_of_every_figure_has_its_labels(folder: Folder) -> None:
     drawn = 0
     for figure in folder.written.figures:
         assert figure.chart is not None, figure.key
-        marks = [mark for mark in figure.chart.marks() if mark.y is not None]
+        # A number of the paper's own is of no run.
+        marks = [
+            mark
+            for mark in figure.chart.marks()
+            if mark.y is not None and not mark.hover.startswith("paper, ")
+        ]
         drawn += len(marks)
         whole = set(figure.chart.labels)
         bare = [mark for mark in marks if not mark.labels and not whole]
