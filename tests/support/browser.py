@@ -50,6 +50,7 @@ def chromium(profile: Path) -> Iterator[Any]:
     )
     # Some hundred controls are clicked in one script.
     driver.set_script_timeout(8 * PATIENCE_S)
+    driver.command_executor.client_config.timeout = 9 * PATIENCE_S
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _KEEPS_FILES})
     try:
         yield driver

@@ -83,7 +83,10 @@ WATCH = """
 CLICK_ALL = """
   const done = arguments[0];
   const found = [...document.querySelectorAll("button, input[type=checkbox]")]
-    .filter((one) => one.checkVisibility() && !one.closest("form"));
+    .filter((one) => one.checkVisibility() && !one.closest("form"))
+    // One value of each filter: each draws every figure anew.
+    .filter((one) => one.type !== "checkbox" ||
+      one === one.closest("fieldset")?.querySelector("input[type=checkbox]"));
   (async () => {
     for (const one of found) {
       const before = location.hash;
