@@ -158,6 +158,8 @@ class Ranked:
             return "a run of it has no energy or no rate per token"
         if self.least is None:
             return "the only point of this work that has one"
+        if self.over_least is None:
+            return "a product of zero or less has no ratio"
         return None if own.low is not None else own.basis
 
 
