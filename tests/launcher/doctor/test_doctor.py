@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,19 @@ NOBODY: Final = 65534
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
     """What a process needs to see a machine without Slurm."""
-    bin_folder, modules = tmp_path / "bin", tmp_path / "modules"
+    return machine_in(tmp_path)
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """An empty folder that every user may enter: TMPDIR may be this user's alone."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def machine_in(folder: Path) -> dict[str, str]:
+    bin_folder, modules = folder / "bin", folder / "modules"
     bin_folder.mkdir()
     modules.mkdir()
     (modules / "torch.py").write_text(TORCH)
@@ -33,7 +46,7 @@ def machine(tmp_path: Path) -> dict[str, str]:
     return {
         "PATH": str(bin_folder),
         "PYTHONPATH": f"{modules}:{REPOSITORY}",
-        "HOME": str(tmp_path),
+        "HOME": str(folder),
         "HF_HUB_OFFLINE": "1",
         "LANG": "C.UTF-8",
     }
@@ -165,34 +178,31 @@ def test_a_terminal_that_knows_ascii_alone_is_written_to(
 
 
 def test_an_ordinary_user_is_told_of_a_folder_that_is_not_theirs(
-    machine: dict[str, str], tmp_path: Path
+    everybodys: Path,
 ) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
-    (tmp_path / "closed").mkdir(mode=0o700)
-    for folder in (tmp_path, *tmp_path.parents):
-        # Of the tests' own folders nobody else may see into, below a worker's there is one more.
-        if folder.stat().st_uid == os.getuid() and folder.name.startswith(
-            ("pytest-", "popen-", "test_")
-        ):
-            folder.chmod(0o755)
-    # The tests' own Python and the project may lie where nobody but their owner looks.
+    # The tests' own Python may lie where nobody but its owner looks.
     python = shutil.which("python3", path="/usr/bin")
-    public = tmp_path / "public"
-    for name in ("conf", "launcher", "telemetry", "workers"):
-        shutil.copytree(REPOSITORY / name, public / name)
-    machine = {**machine, "PYTHONPATH": f"{tmp_path / 'modules'}:{public}"}
+    ask = [python or "none", "-c", "import sys; print(sys.version_info >= (3, 11))"]
     as_nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    ask = [
-        python or "none",
-        "-c",
-        "import sys, launcher.doctor; print(sys.version_info >= (3, 11))",
-    ]
     if python is None or not subprocess.run(
-        ask, check=False, capture_output=True, env=machine, cwd=tmp_path, **as_nobody
+        ask, check=False, capture_output=True, cwd=everybodys, **as_nobody
     ).stdout.startswith(b"True"):
         pytest.skip("no Python 3.11 of the system's that everybody may run")
-    done = doctor(machine, tmp_path, "closed", "--json", python=python, **as_nobody)
+    for name in ("conf", "launcher", "telemetry", "workers"):
+        shutil.copytree(REPOSITORY / name, everybodys / "public" / name)
+    machine = machine_in(everybodys)
+    machine["PYTHONPATH"] = f"{everybodys / 'modules'}:{everybodys / 'public'}"
+    # A checkout under a mask of 077 is its owner's alone, and so are its copies.
+    for folder, _, files in os.walk(everybodys):
+        Path(folder).chmod(0o755)
+        for name in files:
+            if not (file := Path(folder, name)).is_symlink():
+                file.chmod(0o644)
+    (everybodys / "closed").mkdir(mode=0o700)
+    done = doctor(machine, everybodys, "closed", "--json", python=python, **as_nobody)
+    assert done.stdout, done.stderr
     told = json.loads(done.stdout)
     assert told["exit_code"] == done.returncode == 1
     assert "results-writes" in told["stops"]
