@@ -19,7 +19,7 @@ _NO_MEASUREMENT: Final = frozenset(
     {
         *("device", "prompts_sha256", "tokenizer_path", "dcgm_bindings", "dcgm_address"),
         *("weights_path", "verify_weights", "logit_error", "signing_key"),
-        *("link_s", "lodge_heads"),
+        *("link_s", "lodge_heads", "power_broker", "power_shares"),
     }
 )
 MEASUREMENT_FIELDS: Final = tuple(
@@ -34,6 +34,10 @@ LABELS: Final[Mapping[str, str]] = {
     **{"batch_size": "batch", "max_prompt_len": "prompt len", "max_gen_len": "new"},
     **{"temperature": "temp", "top_p": "top-p", "ignore_eos": "past EOS", "seed": "seed"},
     **{"power_cap_w": "cap W", "sm_clock_mhz": "lock MHz", "repeat": "repeat"},
+    **{"memory_clock_mhz": "memory MHz", "prefill_power_cap_w": "prefill cap W"},
+    **{"prefill_sm_clock_mhz": "prefill MHz", "decode_power_cap_w": "decode cap W"},
+    **{"decode_sm_clock_mhz": "decode MHz"},
+    **{"power": "power way", "power_lock_before_mhz": "site lock MHz"},
     **{"threads": "threads", "telemetry": "telemetry", "period_ms": "period ms"},
     **{"idle_s": "idle s", "warmup_batches": "warm-up", "max_warmup_batches": "most warm-up"},
     **{"warmup_spread": "warm-up spread", "max_warmup_s": "most warm-up s"},
@@ -47,6 +51,7 @@ _BEFORE: Final = {
     "min_window_s": 0.0,
     "max_warmup_batches": None,
     "gpu_fields": None,
+    "power": "auto",
 }
 
 

@@ -11,6 +11,7 @@ from telemetry.nearest import did_you_mean, one_of
 from telemetry.record.fields import FIELDS, Subject
 from telemetry.record.files import read_json
 from telemetry.record.source_registry import has_source, source_names
+from telemetry.record.spec import SETTING_FIELDS
 from telemetry.record.validation import require_number, require_whole
 
 DEVICES = ("cpu", "cuda")
@@ -30,11 +31,15 @@ MIN_LINK_S = 0.1
 MAX_IDLE_S = 3600.0
 # The same: a longer window or warm-up is asked for by more prompts.
 MAX_WINDOW_S = 3600.0
+# A Unix socket's path has 108 bytes, the last a zero (unix(7)).
+_SOCKET = re.compile(r"/[^\0]{1,106}")
 # nv-hostengine listens on host:port (-b, -p) or on a Unix socket (-d), named by its path.
 _DCGM_ADDRESS = re.compile(
     r"/[^\0]{1,106}|(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:]+\]):\d{1,5}"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+POWER_WAYS = ("auto", "watcher", "slurm", "broker", "site", "none")
+"""By whom caps and clocks are set: `auto` decides on the node, by a rule that is on record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,14 @@ class LaunchConfig:
     """Time between two links of the chain of digests that each writer keeps of an open part."""
     lodge_heads: bool = False
     """True puts the head of the first node's chain into the job's comment in Slurm."""
+    power: str = "auto"
+    """By whom caps and clocks are set, one of `POWER_WAYS`."""
+    power_broker: str | None = None
+    """Path of the broker's socket on the nodes; None takes `telemetry.power.broker`'s own."""
+    power_lock_before_mhz: int | None = None
+    """SM clock lock that the site itself keeps, as no driver tells one; None: it keeps none."""
+    power_shares: Mapping[str, float] | None = None
+    """Per cent of the board's own limit by field of the spec; None: all was asked in units."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -108,6 +121,7 @@ class LaunchConfig:
             raise ValueError(
                 f"`logit_error` must be true, false or null, but is {self.logit_error!r} instead"
             )
+        self._check_power()
         self._check_dcgm()
         self._check_window()
         self._check_weights()
@@ -116,6 +130,20 @@ class LaunchConfig:
                 f"`idle_s` must be a number of seconds from 0 to {MAX_IDLE_S:g}, "
                 f"but is {self.idle_s!r} instead"
             )
+
+    def _check_power(self) -> None:
+        if self.power not in POWER_WAYS:
+            raise ValueError(one_of("power", POWER_WAYS, self.power, things="ways"))
+        path = self.power_broker
+        if path is not None and not (isinstance(path, str) and _SOCKET.fullmatch(path)):
+            raise ValueError(
+                f"`power_broker` must be the path of a socket or null, but is {path!r} instead"
+            )
+        require_whole("power_lock_before_mhz", self.power_lock_before_mhz, 1, null_allowed=True)
+        for name, share in (self.power_shares or {}).items():
+            if name not in SETTING_FIELDS:
+                raise ValueError(one_of("power_shares", SETTING_FIELDS, name, things="settings"))
+            require_number(name, share, low=0.0, low_allowed=False, high=100.0)
 
     def _check_window(self) -> None:
         if self.max_warmup_batches is not None:

@@ -45,6 +45,11 @@ class AttemptPaths:
         return self.folder / "foreseen.json"
 
     @property
+    def wish(self) -> Path:
+        """Caps and clocks wanted of its GPUs, whole numbers alone; missing where none is."""
+        return self.folder / "wish.json"
+
+    @property
     def submitted(self) -> Path:
         """The job's ids and log path, written by the launcher."""
         return self.folder / "submitted.json"
@@ -97,6 +102,15 @@ class AttemptPaths:
     def clocks(self) -> Path:
         """Folder of the hosts' clock offsets; missing in a run of one node."""
         return self.folder / "clocks"
+
+    @property
+    def power(self) -> Path:
+        """Folder of how the hosts' GPUs were set; missing where nothing was asked."""
+        return self.folder / "power"
+
+    def host_power(self, host: str) -> Path:
+        """How one host's GPUs were set, and put back: a `telemetry.power` record."""
+        return self.power / f"{host}.json"
 
     @property
     def ranks(self) -> Path:

@@ -10,6 +10,7 @@ results/
       launch.json                   intent: telemetry, device, prompts (before submission)
       provenance.json               who, where, which commit, which packages (before submission)
       foreseen.json                 what it is expected to take, with intervals (before submission)
+      wish.json                     which caps and clocks it wants of its GPUs (before submission)
       submitted.json started.json ended.json
       slurm.json                    the job as rank 0 saw it: Slurm's variables, version, own record
       slurm_accounting.json         what Slurm's accounting says of it once it has ended
@@ -21,6 +22,7 @@ results/
       watchers/<host>.log           what the watcher wrote to stderr
       ranks/rank-00000.json         which process and GPU a rank is
       clocks/<host>.json            its clock against rank 0's host (runs of several nodes)
+      power/<host>.json             caps and clocks of its GPUs: before, asked, enforced, restored
       shards/samples/<host>/        one watcher's parts
       shards/spans/rank-00000/      one rank's parts
       shards/responses/rank-00000/  what was generated
@@ -51,6 +53,15 @@ _SIMULATED_PREFIX = "simulated-"
 ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of one number, by `RunSpec.dtype`."""
 DTYPES = tuple(ITEM_BYTES)
+CAP_FIELDS: Final = ("power_cap_w", "prefill_power_cap_w", "decode_power_cap_w")
+"""Power limits that a spec may ask for; the last two in one phase alone."""
+CLOCK_FIELDS: Final = (
+    *("sm_clock_mhz", "memory_clock_mhz"),
+    *("prefill_sm_clock_mhz", "decode_sm_clock_mhz"),
+)
+"""Clock locks that a spec may ask for; the last two in one phase alone."""
+SETTING_FIELDS: Final = (*CAP_FIELDS, *CLOCK_FIELDS)
+"""All that a spec may ask of how a GPU is set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +114,16 @@ class RunSpec:
     """SM clock lock asked for each GPU; None leaves the GPU's own."""
     repeat: int
     """Which repetition of the same work, counted from 0; each is its own run."""
+    memory_clock_mhz: int | None = None
+    """Memory clock lock asked for each GPU; None leaves the GPU's own."""
+    prefill_power_cap_w: float | None = None
+    """Power limit while prompts are read; None: `power_cap_w` holds there too."""
+    prefill_sm_clock_mhz: int | None = None
+    """SM clock lock while prompts are read; None: `sm_clock_mhz` holds there too."""
+    decode_power_cap_w: float | None = None
+    """Power limit while tokens are chosen; None: `power_cap_w` holds there too."""
+    decode_sm_clock_mhz: int | None = None
+    """SM clock lock while tokens are chosen; None: `sm_clock_mhz` holds there too."""
 
     def __post_init__(self) -> None:
         for name in ("model", "engine", "quantization", "weights", "tokenizer", "gpu", "dataset"):
@@ -125,7 +146,8 @@ class RunSpec:
             ("repeat", 0),
         ):
             require_whole(name, getattr(self, name), least)
-        require_whole("sm_clock_mhz", self.sm_clock_mhz, 1, null_allowed=True)
+        for name in CLOCK_FIELDS:
+            require_whole(name, getattr(self, name), 1, null_allowed=True)
         if self.gpus_per_node > self.gpus or self.gpus % self.gpus_per_node:
             raise ValueError(
                 f"`gpus` must be a multiple of `gpus_per_node`, but {self.gpus} = "
@@ -134,10 +156,9 @@ class RunSpec:
             )
         require_number("temperature", self.temperature, low=0.0, low_allowed=True, high=100.0)
         require_number("top_p", self.top_p, low=0.0, low_allowed=False, high=1.0)
-        if self.power_cap_w is not None:
-            require_number(
-                "power_cap_w", self.power_cap_w, low=0.0, low_allowed=False, high=100_000.0
-            )
+        for name in CAP_FIELDS:
+            if (cap_w := getattr(self, name)) is not None:
+                require_number(name, cap_w, low=0.0, low_allowed=False, high=100_000.0)
         if not isinstance(self.ignore_eos, bool):
             raise ValueError(
                 f"`ignore_eos` must be true or false, but is {self.ignore_eos!r} instead"
@@ -150,18 +171,20 @@ class RunSpec:
         Raises:
             ValueError: a key is unknown or missing, or a value is not allowed.
         """
-        fields = {field.name for field in dataclasses.fields(cls)}
-        if strangers := sorted(set(content) - fields):
+        fields = {field.name: field.default for field in dataclasses.fields(cls)}
+        if strangers := sorted(set(content) - set(fields)):
             raise ValueError(
                 f"`{strangers[0]}` must be one of {', '.join(sorted(fields))}, "
                 "but is no field of a run"
             )
-        if missing := sorted(fields - set(content)):
+        needed = {name for name, default in fields.items() if default is dataclasses.MISSING}
+        if missing := sorted(needed - set(content)):
             raise ValueError(f"`{missing[0]}` must be given, but is missing")
         values = dict(content)
-        for name in ("temperature", "top_p", "power_cap_w"):
-            if isinstance(values[name], int) and not isinstance(values[name], bool):
-                values[name] = float(values[name])
+        for name in ("temperature", "top_p", *CAP_FIELDS):
+            value = values.get(name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                values[name] = float(value)
         return cls(**values)
 
     @classmethod
@@ -170,8 +193,17 @@ class RunSpec:
         return cls.from_mapping(read_json(path))
 
     def to_mapping(self) -> dict[str, Any]:
-        """The spec's JSON form."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        """The spec's JSON form.
+
+        A field that older specs do not have is left out where it is None: what they hash to, and
+        with it the name of their runs, stays.
+        """
+        return {
+            field.name: value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) is not None
+            or field.default is dataclasses.MISSING
+        }
 
     @property
     def canonical_json(self) -> str:
@@ -185,6 +217,12 @@ class RunSpec:
         digest = hashlib.sha256(self.canonical_json.encode()).hexdigest()[:_RUN_ID_DIGITS]
         slug = f"{self.model}-{self.dataset}-{self.gpu}-g{self.gpus}-b{self.batch_size}"
         return f"{slug}-l{self.max_gen_len}-r{self.repeat}-{digest}"
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """The caps and clocks that are asked of each GPU, by field; empty where none is."""
+        asked = {name: getattr(self, name) for name in SETTING_FIELDS}
+        return {name: value for name, value in asked.items() if value is not None}
 
     @property
     def nodes(self) -> int:

@@ -21,6 +21,8 @@ _OTHER = {
     **{"gpus_per_node": 2, "dataset": "alpaca", "prompts": 3, "batch_size": 5},
     **{"max_prompt_len": 7, "max_gen_len": 9, "temperature": 0.1, "top_p": 0.5},
     **{"ignore_eos": True, "seed": 99, "power_cap_w": 200.0, "sm_clock_mhz": 900, "repeat": 6},
+    **{"memory_clock_mhz": 1593, "prefill_power_cap_w": 210.0, "prefill_sm_clock_mhz": 910},
+    **{"decode_power_cap_w": 190.0, "decode_sm_clock_mhz": 890},
 }
 
 

@@ -159,3 +159,12 @@ def test_a_run_that_is_still_being_made_is_not_listed(tmp_path: Path, spec: RunS
         (tmp_path / name).mkdir()
         write_json(tmp_path / name / "spec.json", spec.to_mapping())
     assert [run.run_id for run in list_runs(tmp_path)] == [spec.run_id]
+
+
+def test_fields_that_older_specs_lack_change_no_run_s_name_while_nobody_asks_for_them() -> None:
+    old = RunSpec.from_mapping(SPEC)
+    assert "memory_clock_mhz" not in old.canonical_json
+    asked = RunSpec.from_mapping({**SPEC, "decode_power_cap_w": 200, "memory_clock_mhz": 1593})
+    assert asked.run_id != old.run_id
+    assert asked.settings == {"decode_power_cap_w": 200.0, "memory_clock_mhz": 1593}
+    assert RunSpec.from_mapping(asked.to_mapping()) == asked
