@@ -19,6 +19,10 @@
  *   xid I CODE      the driver reports an XID error of board I, once
  *   wild CALL VALUE that call succeeds and answers VALUE, in NVML's own unit; its parts by the names
  *                   that stand in `wild_or`, such as field_186 or clock_1
+ *   shared PATH     settings and counters lie in that file, which every process maps: what one sets the
+ *                   others see, and it outlives them all, as on a card; without it they are the process's
+ *   setters WHO     all: whoever asks may set; root: root alone, as the driver has it; none: nobody
+ *   persistence is `wild persistence 0|1`, a board's minor number is its index or `wild minor N`
  *
  * Every call is counted by its name in this file, over all boards: see fake_count.
  */
@@ -27,17 +31,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #define SUCCESS 0
 #define INVALID_ARGUMENT 2
 #define NOT_SUPPORTED 3
+#define NO_PERMISSION 4
 #define NOT_FOUND 6
 #define INSUFFICIENT_SIZE 7
 #define DRIVER_NOT_LOADED 9
 #define TIMEOUT 10
 #define GPU_IS_LOST 15
+#define UNKNOWN_ERROR 999
 
 #define MOST_GPUS 16
 #define MOST_FAILS 64
@@ -46,6 +56,9 @@
 #define BUFFER 120
 #define UPDATE_US 100000
 #define MAX_CLOCK 1980
+#define LEAST_CLOCK 345
+#define CLOCK_STEP 15
+#define MAX_MEMORY_CLOCK 3201
 
 typedef struct {
     int index;
@@ -54,6 +67,7 @@ typedef struct {
     double counted_j;
     int64_t counted_us;
     int xid_told;
+    double memory_clock;
 } Gpu;
 
 typedef struct {
@@ -70,14 +84,15 @@ static struct {
     int gpus, gpm, mig, capability, lost, more_buffers, odd_samples, xid_gpu, xid;
     double idle_w, busy_w, duty;
     int64_t t0_us, cycle_us, energy_call_us, reset_us, step_us, step_at_us;
-    char product[64];
+    char product[64], setters[16], shared[192];
     Fail fails[MOST_FAILS];
     int fail_count;
     Wild wilds[MOST_FAILS];
     int wild_count;
 } world;
 
-static Gpu gpus[MOST_GPUS];
+static Gpu own[MOST_GPUS];
+static Gpu *gpus = own;
 static int registered[MOST_GPUS];
 static int64_t read_at_us, read_mtime_ns;
 static int ready;
@@ -120,6 +135,8 @@ static void read_world(void) {
     world.fail_count = 0;
     world.wild_count = 0;
     strcpy(world.product, "NVIDIA H200");
+    strcpy(world.setters, "all");
+    world.shared[0] = 0;
     char line[256], key[64], rest[192];
     while (fgets(line, sizeof line, file) != NULL) {
         if (sscanf(line, "%63s %191[^\n]", key, rest) != 2) continue;
@@ -142,6 +159,8 @@ static void read_world(void) {
         else if (!strcmp(key, "step_us")) world.step_us = whole;
         else if (!strcmp(key, "step_at_us")) world.step_at_us = whole;
         else if (!strcmp(key, "product")) snprintf(world.product, sizeof world.product, "%.63s", rest);
+        else if (!strcmp(key, "setters")) snprintf(world.setters, sizeof world.setters, "%.15s", rest);
+        else if (!strcmp(key, "shared")) snprintf(world.shared, sizeof world.shared, "%s", rest);
         else if (!strcmp(key, "xid")) sscanf(rest, "%d %d", &world.xid_gpu, &world.xid);
         else if (!strcmp(key, "wild") && world.wild_count < MOST_FAILS) {
             Wild *wild = &world.wilds[world.wild_count];
@@ -251,14 +270,47 @@ static void change(Gpu *gpu, double limit_w, double clock) {
     gpu->changed_us = now_us;
 }
 
+static Gpu fresh(int index) {
+    return (Gpu){.index = index, .limit_w = 700, .before_limit_w = 700, .clock = MAX_CLOCK,
+                 .before_clock = MAX_CLOCK, .counted_us = world.t0_us,
+                 .memory_clock = MAX_MEMORY_CLOCK};
+}
+
+/* Maps the boards that all processes share; 1 where they are there already, -1 where they cannot be. */
+static int share(void) {
+    static Gpu *mapped;
+    static char mapped_of[sizeof world.shared];
+    if (mapped != NULL) munmap(mapped, sizeof own);
+    mapped = NULL;
+    gpus = own;
+    if (world.shared[0] == 0) return 0;
+    snprintf(mapped_of, sizeof mapped_of, "%s", world.shared);
+    /* Whoever may not write there maps it privately: it can read what others set, and sets nothing. */
+    int writes = 1, file = open(mapped_of, O_RDWR | O_CREAT, 0644);
+    if (file < 0) writes = 0, file = open(mapped_of, O_RDONLY);
+    if (file < 0) return -1;
+    struct stat about;
+    flock(file, LOCK_EX);
+    int there = fstat(file, &about) == 0 && about.st_size == sizeof own;
+    if (there || (writes && ftruncate(file, sizeof own) == 0)) {
+        int how = writes ? MAP_SHARED : MAP_PRIVATE;
+        void *place = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, how, file, 0);
+        if (place != MAP_FAILED) gpus = mapped = place;
+    }
+    if (mapped != NULL && !there)
+        for (int i = 0; i < MOST_GPUS; i++) gpus[i] = fresh(i);
+    close(file);
+    return mapped == NULL ? -1 : there;
+}
+
 int nvmlInitWithFlags(unsigned flags) {
     (void)flags;
     ready = 0;
     if (getenv("FAKE_NVML") == NULL) return DRIVER_NOT_LOADED;
     MAY("init", NULL);
+    if (share() < 0) return UNKNOWN_ERROR;
     for (int i = 0; i < MOST_GPUS; i++) {
-        gpus[i] = (Gpu){.index = i, .limit_w = 700, .before_limit_w = 700, .clock = MAX_CLOCK,
-                        .before_clock = MAX_CLOCK, .counted_us = world.t0_us};
+        if (gpus == own) gpus[i] = fresh(i);
         registered[i] = 0;
     }
     ready = 1;
@@ -408,21 +460,67 @@ int nvmlDeviceGetEnforcedPowerLimit(Gpu *gpu, unsigned *limit) {
     *limit = (unsigned)wild_or("limit", gpu->limit_w * 1000);
     return SUCCESS;
 }
+
+/* Whether this process may set anything: the driver asks for root. */
+static int may_set(void) {
+    return !strcmp(world.setters, "all") || (!strcmp(world.setters, "root") && geteuid() == 0);
+}
+#define MAY_SET(call, gpu) \
+    do { \
+        MAY(call, gpu); \
+        if (!may_set()) return NO_PERMISSION; \
+    } while (0)
+
 int nvmlDeviceSetPowerManagementLimit(Gpu *gpu, unsigned limit) {
-    MAY("set_limit", gpu);
+    MAY_SET("set_limit", gpu);
     if (limit < 200000 || limit > 700000) return INVALID_ARGUMENT;
     change(gpu, limit / 1000.0, gpu->clock);
     return SUCCESS;
 }
 int nvmlDeviceSetGpuLockedClocks(Gpu *gpu, unsigned least, unsigned most) {
-    MAY("set_clock", gpu);
-    if (least > most || most < 345 || most > MAX_CLOCK) return INVALID_ARGUMENT;
+    MAY_SET("set_clock", gpu);
+    if (least > most || most < LEAST_CLOCK || most > MAX_CLOCK) return INVALID_ARGUMENT;
     change(gpu, gpu->limit_w, most);
     return SUCCESS;
 }
 int nvmlDeviceResetGpuLockedClocks(Gpu *gpu) {
-    MAY("set_clock", gpu);
+    MAY_SET("set_clock", gpu);
     change(gpu, gpu->limit_w, MAX_CLOCK);
+    return SUCCESS;
+}
+int nvmlDeviceSetMemoryLockedClocks(Gpu *gpu, unsigned least, unsigned most) {
+    MAY_SET("set_memory_clock", gpu);
+    if (least > most || most > MAX_MEMORY_CLOCK) return INVALID_ARGUMENT;
+    gpu->memory_clock = most;
+    return SUCCESS;
+}
+int nvmlDeviceResetMemoryLockedClocks(Gpu *gpu) {
+    MAY_SET("set_memory_clock", gpu);
+    gpu->memory_clock = MAX_MEMORY_CLOCK;
+    return SUCCESS;
+}
+/* What may be locked to: two memory clocks, and every 15 MHz for the SMs whatever the memory has. */
+int nvmlDeviceGetSupportedMemoryClocks(Gpu *gpu, unsigned *room, unsigned *clocks) {
+    MAY("memory_clocks", gpu);
+    unsigned given = *room;
+    *room = 2;
+    if (given < 2) return INSUFFICIENT_SIZE;
+    clocks[0] = MAX_MEMORY_CLOCK;
+    clocks[1] = 1593;
+    return SUCCESS;
+}
+int nvmlDeviceGetSupportedGraphicsClocks(Gpu *gpu, unsigned memory, unsigned *room, unsigned *clocks) {
+    (void)memory;
+    MAY("clocks", gpu);
+    unsigned given = *room, there = (MAX_CLOCK - LEAST_CLOCK) / CLOCK_STEP + 1;
+    *room = there;
+    if (given < there) return INSUFFICIENT_SIZE;
+    for (unsigned i = 0; i < there; i++) clocks[i] = MAX_CLOCK - i * CLOCK_STEP;
+    return SUCCESS;
+}
+int nvmlDeviceGetMinorNumber(Gpu *gpu, unsigned *minor) {
+    MAY("minor", gpu);
+    *minor = (unsigned)wild_or("minor", gpu->index);
     return SUCCESS;
 }
 
@@ -464,7 +562,7 @@ int nvmlDeviceGetUtilizationRates(Gpu *gpu, struct utilization *rates) {
 }
 int nvmlDeviceGetClockInfo(Gpu *gpu, unsigned type, unsigned *clock) {
     MAY("clock", gpu);
-    double known = type == 1 ? (is_busy(clock_us()) ? gpu->clock : 345) : 3201;
+    double known = type == 1 ? (is_busy(clock_us()) ? gpu->clock : LEAST_CLOCK) : gpu->memory_clock;
     *clock = (unsigned)wild_or(type == 1 ? "clock_1" : "clock_2", known);
     return SUCCESS;
 }

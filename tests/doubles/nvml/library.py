@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import struct
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,6 +63,41 @@ _LOADED: list[ctypes.CDLL] = []
 def uuid_of(index: int) -> str:
     """The UUID of a simulated board."""
     return f"GPU-{0xA0000000 + index:08x}-fa4e-4000-8000-{index:012x}"
+
+
+# `Gpu` of `fake_nvml.c`, as gcc lays it out on machines of 64 bits.
+_GPU = struct.Struct("@i4xddddqdqi4xd")
+_LIMIT_AT = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a shared board is set to."""
+
+    limit_w: float
+    """Power limit."""
+    sm_mhz: float
+    """The highest clock that the SMs may have."""
+    memory_mhz: float
+    """The memory's clock."""
+
+
+class SharedBoards:
+    """The boards of a world with `shared`, as they stand, whoever set them and lives no more."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def settings(self, index: int) -> Settings:
+        """What a board is set to; some process must have used it."""
+        told = _GPU.unpack_from(self.path.read_bytes(), index * _GPU.size)
+        return Settings(limit_w=told[1], sm_mhz=told[3], memory_mhz=told[9])
+
+    def set_limit(self, index: int, limit_w: float) -> None:
+        """Set a board's limit as an administrator would, past everybody."""
+        with self.path.open("r+b") as file:
+            file.seek(index * _GPU.size + _LIMIT_AT)
+            file.write(struct.pack("@d", limit_w))
 
 
 class World:
