@@ -74,6 +74,7 @@ lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy slurm/devcluster/*.py
+	@$(BIN)/mypy slurm/power/broker.py
 
 check: lint test
 
