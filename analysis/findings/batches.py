@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.energy.curves import COVERAGE_FACTOR, Curve
 from analysis.energy.gpu_energy import Gpu
@@ -26,6 +28,8 @@ from telemetry.record.schema import Phase
 MOST_STRETCHES: Final = 16
 """Rows of a run at most: as many as tell a slope, and a campaign of hundreds stays readable."""
 _PHASES: Final = (Phase.PREFILL, Phase.DECODE, Phase.ANSWER)
+# After all that any clock says.
+_NEVER_US: Final = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,21 +79,46 @@ class Batches:
         """Of each, its batches' DECODE."""
         return self._windows((Phase.DECODE,))
 
+    @cached_property
+    def _ids(self) -> tuple[IntArray, IntArray, IntArray]:
+        """The ids of all answers, by batch, and where those of each batch begin and end."""
+        responses = self.of.run.responses.select(["batch", "generated_ids"])
+        numbers = responses["batch"].to_numpy()
+        answers = responses["generated_ids"].combine_chunks()
+        order = np.argsort(numbers, kind="stable")
+        answers, numbers = answers.take(pa.array(order)), numbers[order]
+        lengths = pc.fill_null(pc.list_value_length(answers), 0).to_numpy().astype(np.int64)
+        ends = np.concatenate(([0], np.cumsum(lengths)))
+        ids = np.asarray(answers.flatten().to_numpy(zero_copy_only=False), dtype=np.int64)
+        return (
+            ids,
+            ends[np.searchsorted(numbers, self.numbers, side="left")],
+            ends[np.searchsorted(numbers, self.numbers, side="right")],
+        )
+
+    def ids(self, chosen: IntArray) -> IntArray:
+        """All ids that some of the batches, by their place, were answered with."""
+        ids, begins, ends = self._ids
+        parts = [ids[begins[at] : ends[at]] for at in chosen.tolist()]
+        return np.concatenate(parts) if parts else ids[:0]
+
     def _windows(self, phases: tuple[Phase, ...]) -> tuple["RankWindows", ...]:
         run_energy = self.of.run_energy
         found = []
         for rank in run_energy.ranks:
             if rank.gpu_uuid is None:
                 continue
-            start_us = np.full(len(self.numbers), -1, dtype=np.int64)
+            begun_us = np.full(len(self.numbers), _NEVER_US, dtype=np.int64)
             end_us = np.full(len(self.numbers), -1, dtype=np.int64)
             for phase in phases:
-                for index in rank.measured(phase):
-                    at = int(np.searchsorted(self.numbers, rank.batch[index]))
-                    if at < len(self.numbers) and self.numbers[at] == rank.batch[index]:
-                        begun = int(rank.start_us[index])
-                        start_us[at] = begun if start_us[at] < 0 else min(start_us[at], begun)
-                        end_us[at] = max(end_us[at], int(rank.end_us[index]))
+                own = rank.measured(phase)
+                at = np.searchsorted(self.numbers, rank.batches(own))
+                at = np.minimum(at, len(self.numbers) - 1)
+                known = self.numbers[at] == rank.batches(own)
+                own, at = own[known], at[known]
+                np.minimum.at(begun_us, at, rank.start_us[own])
+                np.maximum.at(end_us, at, rank.end_us[own])
+            start_us = np.where(begun_us == _NEVER_US, -1, begun_us)
             gpu = run_energy.gpu_of(rank)
             attribution = run_energy.attribution
             curve: Curve | str = attribution.reason
@@ -242,10 +271,7 @@ class Stretch:
     @cached_property
     def answer_bits(self) -> float:
         """Entropy of all ids that were generated, in bits an id."""
-        responses = self.of.run.responses
-        own = np.isin(responses["batch"].to_numpy(), self.batches.numbers[self.chosen])
-        ids = responses.filter(own)["generated_ids"].combine_chunks().flatten()
-        return entropy_bits(np.asarray(ids.to_numpy(zero_copy_only=False), dtype=np.int64))
+        return entropy_bits(self.batches.ids(self.chosen))
 
     @property
     def seconds(self) -> float:

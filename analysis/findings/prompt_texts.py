@@ -21,13 +21,19 @@ from analysis.runs.unreadable import shortened
 
 # The key of a line's text in every file that was ever written, the first that is there.
 _TEXT_KEYS: Final = ("prompt", "text")
+# Up to as many values, the ids of any tokenizer among them, are counted and not sorted: 2 MB.
+_COUNTED: Final = 1 << 18
 
 
 def entropy_bits(values: IntArray) -> float:
     """Shannon entropy of how often each value occurs, in bits a value; 0 of none."""
-    _, counts = np.unique(values, return_counts=True)
-    if not len(counts):
+    if not len(values):
         return 0.0
+    if values.min() >= 0 and values.max() <= _COUNTED:
+        counts = np.bincount(values)
+        counts = counts[counts > 0]
+    else:
+        _, counts = np.unique(values, return_counts=True)
     shares = counts / counts.sum()
     return max(0.0, settled(float(-(shares * np.log2(shares)).sum())))
 

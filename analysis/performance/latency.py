@@ -87,15 +87,15 @@ class Batch:
         waited = self.step_rows - begun[: len(self.step_us)]
         return np.diff(self.step_us) / US_PER_S, np.maximum(0, waited[1:])
 
-    @cached_property
-    def rows(self) -> list[RowWork]:
+    @property
+    def rows(self) -> RowWork:
         """What each prompt asked for and got, with what decoding had to read of the prompts."""
-        return [
-            RowWork(prompt=int(p), generated=int(g), ended=bool(e), first_step=int(s))
-            for p, g, e, s in zip(
-                self.prompt, self.generated, self.ended, self.first_steps, strict=True
-            )
-        ]
+        return RowWork(
+            prompt=self.prompt,
+            generated=self.generated,
+            ended=self.ended,
+            first_step=self.first_steps,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ class Latency:
     @property
     def prefilled_tokens(self) -> int:
         """Tokens of prompts that prefill read: the rest was read one a step in decoding."""
-        return sum(row.read for batch in self.batches for row in batch.rows)
+        return sum(int(batch.rows.read.sum()) for batch in self.batches)
 
 
 def no_steps_reason(rank: RankSpans) -> str:

@@ -11,35 +11,41 @@ positions; prefill writes those of each position once. Communication, sampling, 
 host are free here: the bound can be neared, not met.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
+
+from analysis.runs.series import IntArray
 from telemetry.record.arithmetic import Arithmetic
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RowWork:
-    """What one prompt asked for and got."""
+    """What the prompts of a batch asked for and got; arrays of shape (rows,)."""
 
-    prompt: int
-    """Tokens of the prompt."""
-    generated: int
+    prompt: IntArray
+    """Tokens of each prompt."""
+    generated: IntArray
     """Ids kept."""
-    ended: bool
-    """True where an end-of-sequence id cut the answer: one more choice than ids kept."""
-    first_step: int = 0
+    ended: IntArray
+    """1 where an end-of-sequence id cut the answer: one more choice than ids kept."""
+    first_step: IntArray
     """Step that chose its first token; the prompt's last tokens were read one a step until then."""
 
     @property
-    def read(self) -> int:
-        """Tokens of the prompt that prefill read."""
+    def read(self) -> IntArray:
+        """Tokens of each prompt that prefill read."""
         return self.prompt - self.first_step
 
     @property
-    def steps(self) -> int:
-        """Decoding steps that fed a token of this row: its last token is never fed."""
-        return max(0, self.first_step + self.generated + self.ended - 1)
+    def steps(self) -> IntArray:
+        """Decoding steps that fed a token of each row: its last token is never fed."""
+        return np.maximum(0, self.first_step + self.generated + self.ended - 1)
+
+    def whole(self) -> "RowWork":
+        """The same had prefill read every prompt whole."""
+        return replace(self, first_step=np.zeros_like(self.first_step))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +64,20 @@ class PhaseWork:
     """Rows of logits."""
 
     @classmethod
-    def prefill(cls, rows: Sequence[RowWork]) -> Self:
+    def prefill(cls, rows: RowWork) -> Self:
         """One pass over the prompts of a batch."""
-        tokens = sum(row.read for row in rows)
-        met = sum(row.read * (row.read + 1) // 2 for row in rows)
-        return cls(steps=1, tokens=tokens, met=met, touched=tokens, logits=len(rows))
+        read = rows.read
+        tokens, met = int(read.sum()), int((read * (read + 1) // 2).sum())
+        return cls(steps=1, tokens=tokens, met=met, touched=tokens, logits=len(read))
 
     @classmethod
-    def decode(cls, rows: Sequence[RowWork]) -> Self:
+    def decode(cls, rows: RowWork) -> Self:
         """Token by token up to the longest answer of a batch; rows that ended cost nothing."""
-        tokens = sum(row.steps for row in rows)
-        met = sum(row.steps * row.read + row.steps * (row.steps + 1) // 2 for row in rows)
-        steps = max((row.steps for row in rows), default=0)
-        return cls(steps=steps, tokens=tokens, met=met, touched=met, logits=tokens)
+        read, steps = rows.read, rows.steps
+        tokens = int(steps.sum())
+        met = int((steps * read + steps * (steps + 1) // 2).sum())
+        most = int(steps.max(initial=0))
+        return cls(steps=most, tokens=tokens, met=met, touched=met, logits=tokens)
 
     def flops(self, arithmetic: Arithmetic) -> int:
         """Floating-point operations; a multiply-add is two."""

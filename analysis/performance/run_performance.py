@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+import numpy as np
 import pyarrow.compute as pc
 
 from analysis.energy.run_energy import RunEnergy
@@ -142,9 +143,7 @@ class Performance:
         """What each batch has to do where prefill reads every prompt whole; none without steps."""
         if isinstance(self.latency, str):
             return {phase: [] for phase in _MAKE}
-        batches = [
-            [replace(row, first_step=0) for row in batch.rows] for batch in self.latency.batches
-        ]
+        batches = [batch.rows.whole() for batch in self.latency.batches]
         return {phase: [make(rows) for rows in batches] for phase, make in _MAKE.items()}
 
     def least_s(self, phase: Phase, kind: str) -> float | None:
@@ -182,9 +181,7 @@ class Performance:
         least_s = self.least_s(Phase.DECODE, kind)
         if least_s is None or least_s <= 0 or isinstance(self.latency, str):
             return None
-        later = sum(
-            max(0, row.generated - 1) for batch in self.latency.batches for row in batch.rows
-        )
+        later = sum(int(np.maximum(0, batch.generated - 1).sum()) for batch in self.latency.batches)
         return later / least_s
 
 
@@ -199,7 +196,7 @@ def _sum(works: Sequence[PhaseWork]) -> PhaseWork:
     return PhaseWork(**{name: sum(getattr(work, name) for work in works) for name in names})
 
 
-_MAKE: Final[dict[Phase, Callable[[Sequence[RowWork]], PhaseWork]]] = {
+_MAKE: Final[dict[Phase, Callable[[RowWork], PhaseWork]]] = {
     Phase.PREFILL: PhaseWork.prefill,
     Phase.DECODE: PhaseWork.decode,
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -44,10 +45,22 @@ class RankSpans:
     energy_reason: str | None
     """The first reason why one of the two is NaN; None when none is."""
 
+    @cached_property
+    def _by_phase(self) -> dict[str, IntArray]:
+        """Indices of the spans of each phase that there is."""
+        names: dict[str, list[int]] = {}
+        for index, name in enumerate(self.phase):
+            names.setdefault(name, []).append(index)
+        return {name: np.array(found, dtype=np.int64) for name, found in names.items()}
+
+    @cached_property
+    def _numbers(self) -> IntArray:
+        """Number of each span's batch; one of the warm-up, -1, outside batches."""
+        return np.array([-1 if one is None else one for one in self.batch], dtype=np.int64)
+
     def of(self, phase: str) -> IntArray:
         """Indices of the spans of one phase."""
-        found = [index for index, name in enumerate(self.phase) if name == phase]
-        return np.array(found, dtype=np.int64)
+        return self._by_phase.get(phase, np.empty(0, dtype=np.int64))
 
     def seconds(self, chosen: IntArray) -> FloatArray:
         """Length of each chosen span."""
@@ -60,12 +73,12 @@ class RankSpans:
 
     def measured(self, phase: str) -> IntArray:
         """Indices of the spans of one phase in measured batches: none of the warm-up."""
-        found = [
-            index
-            for index, (name, batch) in enumerate(zip(self.phase, self.batch, strict=True))
-            if name == phase and batch is not None and batch >= 0
-        ]
-        return np.array(found, dtype=np.int64)
+        found = self.of(phase)
+        return np.asarray(found[self._numbers[found] >= 0])
+
+    def batches(self, chosen: IntArray) -> IntArray:
+        """Number of each chosen span's batch; negative outside measured batches."""
+        return np.asarray(self._numbers[chosen])
 
 
 def rank_spans(run: Run) -> Iterator[RankSpans]:

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from analysis.runs.sealed_files import SealedFiles
-from analysis.runs.series import Series
+from analysis.runs.series import IntArray, Series
 from analysis.runs.table_arrays import to_series
 from analysis.runs.unreadable import require_columns
 from telemetry.record.json_text import parse_json
@@ -23,6 +24,8 @@ from telemetry.record.schema import METADATA_KEY, TABLES
 _NAMES: Final = ("host", "device", "field")
 # Columns of samples of few values, repeated in every row: read as codes.
 _WORDS: Final = (*_NAMES, "reason")
+# The greatest number of two bytes.
+_SHORT_CODE: Final = 2**16 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +86,11 @@ class SealedTable:
         for word in words:
             SERIES.require(len(word.dictionary), "samples")
             codes = codes * len(word.dictionary) + word.indices.to_numpy()
+        if codes.max() <= _SHORT_CODE:
+            # Numbers of two bytes are sorted by counting them.
+            codes = codes.astype(np.uint16)
         order = np.argsort(codes, kind="stable")
-        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        starts = _starts(codes[order])
         SERIES.require(len(starts), "samples")
         table = table.select(["t_us", "value", "reason"]).take(pa.array(order))
         found: dict[tuple[str, str, str], Series] = {}
@@ -101,6 +107,11 @@ class SealedTable:
         ) as parquet:
             require_columns(self.path, parquet.schema, self.kind)
             yield parquet
+
+
+def _starts(codes: NDArray[Any]) -> IntArray:
+    """Where each of some sorted codes begins."""
+    return np.concatenate(([0], np.flatnonzero(codes[1:] != codes[:-1]) + 1))
 
 
 def _is_among(words: pa.ChunkedArray, wanted: pa.Array) -> pa.ChunkedArray:

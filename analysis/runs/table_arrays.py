@@ -24,7 +24,15 @@ def to_series(table: pa.Table) -> Series:
 
     A value that is not finite is no reading and counts as a null.
     """
-    table = table.sort_by("t_us")
+    t_us = int_array(table, "t_us")
+    # Merged samples lie by time already.
+    if (t_us[1:] < t_us[:-1]).any():
+        table = table.sort_by("t_us")
+        t_us = int_array(table, "t_us")
+    if not table["value"].null_count:
+        value = np.asarray(table["value"].to_numpy(), dtype=np.float64)
+        if np.isfinite(value).all():
+            return Series(t_us=t_us, value=value)
     readable = pc.fill_null(pc.is_finite(table["value"]), False)
     valid = table.filter(readable)
     t_us, value = int_array(valid, "t_us"), float_array(valid, "value")

@@ -11,6 +11,7 @@ the truth in 87 % where two repeats' scatter is four times the gain, this in 96 
 `LEAST_RESAMPLED` repeats a side on, the scatter's part of the interval is BCa's, end by end.
 """
 
+import gc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -275,7 +276,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
         return []
     from statsmodels.stats.multitest import multipletests  # noqa: PLC0415
 
-    return [float(p) for p in multipletests(np.asarray(p_values), LEVEL, method="holm")[1]]
+    # It collects garbage in every call, which walks every row of a large report: what is there by
+    # now is set aside meanwhile.
+    gc.freeze()
+    try:
+        return [float(p) for p in multipletests(np.asarray(p_values), LEVEL, method="holm")[1]]
+    finally:
+        gc.unfreeze()
 
 
 def _too_few(base: int, other: int) -> str:

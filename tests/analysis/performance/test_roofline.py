@@ -1,5 +1,6 @@
 """The least bytes and operations of a model's work, held against figures worked out by hand."""
 
+import numpy as np
 import pytest
 
 from analysis.performance.llama import llama_arithmetic
@@ -15,12 +16,18 @@ SEVEN = llama_arithmetic(
 )
 
 
-def rows(count: int, *, prompt: int, generated: int) -> list[RowWork]:
-    return [RowWork(prompt=prompt, generated=generated, ended=False)] * count
+def rows(*each: tuple[int, int], ended: int = 0, first_step: int = 0) -> RowWork:
+    """Prompts of so many tokens that got so many."""
+    prompt, generated = np.array(each).T
+    alike = {
+        name: np.full(len(each), value)
+        for name, value in (("ended", ended), ("first_step", first_step))
+    }
+    return RowWork(prompt=prompt, generated=generated, **alike)
 
 
 def test_the_bound_of_64_rows_of_128_and_128_tokens_is_13_900_tokens_a_second() -> None:
-    work = PhaseWork.decode(rows(64, prompt=128, generated=128))
+    work = PhaseWork.decode(rows(*[(128, 128)] * 64))
     assert work.steps == 127
     assert SEVEN.weight_bytes_per_step is not None
     moved = work.bytes(SEVEN.weight_bytes_per_step, SEVEN.kv_bytes_per_position)
@@ -28,24 +35,24 @@ def test_the_bound_of_64_rows_of_128_and_128_tokens_is_13_900_tokens_a_second() 
 
 
 def test_prefill_of_64_prompts_of_128_tokens_is_at_least_108_milliseconds() -> None:
-    work = PhaseWork.prefill(rows(64, prompt=128, generated=1))
+    work = PhaseWork.prefill(rows(*[(128, 1)] * 64))
     assert work.flops(SEVEN) / 989e12 == pytest.approx(0.108, rel=0.02)
 
 
 def test_a_row_that_ended_was_asked_once_more_than_it_kept() -> None:
-    kept = PhaseWork.decode([RowWork(prompt=5, generated=3, ended=True)])
+    kept = PhaseWork.decode(rows((5, 3), ended=1))
     assert (kept.steps, kept.tokens, kept.met) == (3, 3, 6 + 7 + 8)
-    assert PhaseWork.decode([RowWork(prompt=5, generated=0, ended=True)]).steps == 0
+    assert PhaseWork.decode(rows((5, 0), ended=1)).steps == 0
 
 
 def test_tokens_of_a_prompt_that_decoding_read_are_no_work_of_prefill() -> None:
-    late = [RowWork(prompt=6, generated=2, ended=False, first_step=4)]
+    late = rows((6, 2), first_step=4)
     assert PhaseWork.prefill(late).tokens == 2
     assert PhaseWork.decode(late).tokens == 5
 
 
 def test_rows_that_stopped_cost_a_step_nothing_but_its_weights() -> None:
-    both = PhaseWork.decode([*rows(1, prompt=4, generated=9), *rows(1, prompt=4, generated=2)])
+    both = PhaseWork.decode(rows((4, 9), (4, 2)))
     assert (both.steps, both.tokens) == (8, 9)
 
 
