@@ -23,7 +23,8 @@ POWER_CAP: Final = 0x4
 """The bit of a power limit that holds a clock down."""
 # nvml.h of the CUDA toolkit; idle, application clocks and display clocks are what somebody chose.
 HOLDS: Final = {
-    POWER_CAP: "power cap",
+    # The board's own, or a cap that somebody set: the bit does not tell which.
+    POWER_CAP: "power limit",
     0x8: "hardware slowdown",
     0x20: "thermal, software",
     0x40: "thermal, hardware",

@@ -1,109 +1,268 @@
-"""Power: the power of GPUs over time: of one run with all that is known, of many runs at a glance.
+"""Power: the power of GPUs over time, of one run and of many, by one rule.
 
-Both are drawn from the trace that is kept of each run, `analysis.energy.power_trace`.
+It is drawn from what is kept of all boards of a run together (`PowerTrace.band`). Every board of a
+run by itself, with its nodes, stands on the run's own page, which `traces.js` draws.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from analysis.energy.power_trace import power_trace
-from analysis.energy.run_energy import RunEnergy
-from analysis.figures.chart import DASHES, Chart, Line, Mark, Panel, Series, Shade, undrawn
+import numpy as np
+
+from analysis.energy.power_trace import unpacked
+from analysis.figures.chart import Chart, Line, Mark, Panel, Series, Shade, undrawn
 from analysis.figures.labels import weights_note
 from analysis.figures.marks import axes_among, axes_of, labels_of
 from analysis.figures.phases import PHASES
 from analysis.runs.sealed_runs import Loaded, Run
-from analysis.tables.column import Row
+from analysis.runs.series import FloatArray
+from analysis.tables.column import Column, Row
 from analysis.tables.table import Tables
 from telemetry.clock import US_PER_MS, US_PER_S
 
+MOST_PANELS: Final = 9
+"""Kinds of runs that have a panel: three rows of three, which one looks over at a glance."""
+MOST_LINES: Final = 4
+"""Lines of single runs that a panel holds: of more each way has its median and its extremes."""
 _MS_PER_S: Final = US_PER_S / US_PER_MS
 _TITLE: Final = "GPU power over time"
 _KEY: Final = "power-over-time"
 _TENTHS: Final = 10.0
-# More lines than the GPUs of one node cannot be told apart.
-_MOST_LINES: Final = 8
-# Points of the lines of all runs together, and of one at least: more make a page slow.
+# Points of all lines together, and of one at least: more make a page slow.
 _ALL_POINTS: Final = 6000
-_LEAST_POINTS: Final = 30
-# Colour of what held a clock down: none of the first boards'.
+_LEAST_POINTS, _MOST_POINTS = 100, 300
+# Colour of what held a clock down: none of the first ways'.
 _HELD: Final = 5
-_LABELS_X: Final = "time since rank 0 began [s]"
+_LABEL_X: Final = "time since rank 0 began [s]"
+_ONE, _SEVERAL = "power of a GPU [W]", "mean power of a run's GPUs [W]"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Power:
+    """The power of one run over time."""
+
+    run_id: str
+    """The run."""
+    row: Row
+    """Its row of the table of runs."""
+    told: Mapping[str, Any]
+    """What is kept of all its boards together."""
+
+    @property
+    def kind(self) -> str:
+        """Whose panel it stands in."""
+        return f"{self.row['model']}, {self.row['gpus']} x {self.row['gpu']}"
+
+    @property
+    def way(self) -> str:
+        """What tells it from others of its kind: its colour."""
+        bits = self.row["quantization"]
+        return str(self.row["engine"]) + ("" if bits in {None, "none"} else f", {bits}")
+
+    @property
+    def span_s(self) -> tuple[float, float]:
+        """From the first reading to the last."""
+        band = self.told["band"]
+        return band["from"] / _MS_PER_S, band["to"] / _MS_PER_S
+
+    def watts(self, name: str) -> tuple[FloatArray, FloatArray]:
+        """Middles of its stretches, in seconds, and `least`, `mean` or `greatest` of its boards."""
+        tenths = np.array(
+            [np.nan if one is None else one for one in self.told["band"][name]], dtype=np.float64
+        )
+        start, end = self.span_s
+        step = (end - start) / len(tenths)
+        return start + (np.arange(len(tenths)) + 0.5) * step, tenths / _TENTHS
+
+    def at(self, times_s: FloatArray) -> FloatArray:
+        """Mean of its boards at each time, of the stretch that it lies in; NaN outside."""
+        start, end = self.span_s
+        _, watts = self.watts("mean")
+        share = (times_s - start) / ((end - start) or 1.0)
+        place = np.clip((share * len(watts)).astype(np.int64), 0, len(watts) - 1)
+        return np.where((share >= 0) & (share <= 1), watts[place], np.nan)
 
 
 def power_over_time(loaded: Loaded, tables: Tables) -> Chart:
-    """Watts over time: of the only run with all that is known, of several the mean of each."""
+    """Watts over time: one panel a kind of run, a line a run or the median of many."""
     runs = {run.run_id: run for run in loaded.runs}
-    rows = {str(row["run_id"]): row for row in tables.runs.rows}
-    read = {
-        run_id: content
-        for run_id, trace in tables.traces.items()
-        if run_id in runs and run_id in rows and (content := trace.content())["boards"]
-    }
-    if not read:
+    found = [
+        _Power(run_id=str(row["run_id"]), row=row, told=told)
+        for row in tables.runs.rows
+        if row["run_id"] in runs
+        and (trace := tables.traces.get(str(row["run_id"]))) is not None
+        and (told := unpacked(trace.band))["band"]
+    ]
+    if not found:
         return undrawn(_KEY, _TITLE, "no run has a reading of GPU power")
-    if len(read) == 1:
-        ((run_id, content),) = read.items()
-        return trace_chart(runs[run_id], content, labels=labels_of(rows[run_id]))
-    return _overview(read, rows, tables)
-
-
-def power_chart(run_energy: RunEnergy, labels: Sequence[str] = ()) -> Chart:
-    """Watts over time of one run, shaded by what rank 0 was doing, with what held clocks down.
-
-    `labels` are those of the run's row in the tables.
-    """
-    content = power_trace(run_energy).content()
-    if not content["boards"]:
-        return undrawn(_KEY, _TITLE, "no reading of GPU power")
-    return trace_chart(run_energy.run, content, labels=tuple(labels))
-
-
-def trace_chart(run: Run, content: Mapping[str, Any], *, labels: tuple[str, ...]) -> Chart:
-    """The same of a trace that was kept: `content` is that of `PowerTrace.whole`."""
-    boards = content["boards"]
-    lines = [_board(board, labels) for board in boards]
-    if len(boards) <= _MOST_LINES:
-        said = "one line a GPU" if len(boards) > 1 else "its one GPU"
-        series = [
-            Series(
-                name=_board_name(board),
-                kind="line",
-                marks=marks,
-                colour=index,
-                dash=DASHES[0],
+    weights = weights_note([str(one.row["weights"]) for one in found])
+    if len(found) == 1:
+        return _alone(runs[found[0].run_id], found[0], weights)
+    kinds: dict[str, list[_Power]] = {}
+    for one in found:
+        kinds.setdefault(one.kind, []).append(one)
+    chosen = sorted(kinds, key=lambda kind: -len(kinds[kind]))[:MOST_PANELS]
+    shown = {kind: own for kind, own in kinds.items() if kind in chosen}
+    ways = list(dict.fromkeys(one.way for own in shown.values() for one in own))
+    columns = axes_among(tables)
+    drawn = sum(map(len, shown.values()))
+    return Chart(
+        key=_KEY,
+        title=f"{_TITLE}, {drawn if drawn == len(found) else f'{drawn} of {len(found)}'} runs",
+        caption=f"{_rule(shown, len(kinds))} Means of a run's GPUs in even stretches of time, so "
+        "that a peak of one GPU is not in them; each run's own page has every GPU, with phases and "
+        f"what held clocks down. {weights}".strip(),
+        panels=tuple(
+            Panel(
+                series=tuple(_series(own, ways, columns, len(shown))),
+                x_label=_LABEL_X,
+                y_label=_SEVERAL,
+                title=f"{kind}: {len(own)} run{'' if len(own) == 1 else 's'}"
+                if len(shown) > 1
+                else "",
+                from_zero=True,
             )
-            for index, (board, marks) in enumerate(zip(boards, lines, strict=True))
-        ]
+            for kind, own in shown.items()
+        ),
+    )
+
+
+def _rule(shown: Mapping[str, Sequence[_Power]], kinds: int) -> str:
+    """What is a line and what a band, and which runs are left out."""
+    told = "A panel a model on so many boards" if kinds > 1 else "All runs"
+    if any(len(own) > MOST_LINES for own in shown.values()):
+        told += (
+            f", a line a run; of more than {MOST_LINES} runs the median of each engine and format, "
+            "and the band from the least to the greatest of those that still ran"
+        )
     else:
-        hosts = list(dict.fromkeys(str(board["host"]) for board in boards))
-        said = f"the mean of {len(boards)} GPUs by node and the band from the least to the greatest"
-        series = []
-        for index, host in enumerate(hosts):
-            own = [
-                marks
-                for board, marks in zip(boards, lines, strict=True)
-                if str(board["host"]) == host
-            ]
-            series += _node(host, own, index, labels)
-    silent = [f"{uuid}: {why}" for uuid, why in content["silent"]]
-    gone = f" Not drawn: {'; '.join(silent)}." if silent else ""
-    weights = weights_note([run.spec.weights])
+        told += ", a line a run"
+    if kinds > len(shown):
+        told += f"; shown are the {len(shown)} of {kinds} kinds with the most runs"
+    return f"{told}."
+
+
+def _series(
+    own: Sequence[_Power], ways: Sequence[str], columns: Sequence[Column[Any]], panels: int
+) -> Iterator[Series]:
+    """The lines of one panel."""
+    lines = panels * MOST_LINES
+    points = max(_LEAST_POINTS, min(_MOST_POINTS, _ALL_POINTS // lines))
+    named: dict[str, list[_Power]] = {}
+    for one in own:
+        named.setdefault(one.way, []).append(one)
+    for way, alike in named.items():
+        colour = ways.index(way)
+        if len(own) <= MOST_LINES or len(alike) == 1:
+            for one in alike:
+                axes = {**axes_of(one.row, columns), "run": one.run_id}
+                yield from _drawn(
+                    [one], name=way, colour=colour, points=points, axes=axes, hover=one.run_id
+                )
+            continue
+        each = [axes_of(one.row, columns) for one in alike]
+        same = {
+            name: value for name, value in each[0].items() if all(o[name] == value for o in each)
+        }
+        hover = f"median of {len(alike)} runs of {alike[0].kind}"
+        yield from _drawn(alike, name=way, colour=colour, points=points, axes=same, hover=hover)
+
+
+def _drawn(
+    runs: Sequence[_Power],
+    *,
+    name: str,
+    colour: int,
+    points: int,
+    axes: Mapping[str, str],
+    hover: str,
+) -> Iterator[Series]:
+    """One run's line; of several their median, and the band from the least to the greatest."""
+    start = min(one.span_s[0] for one in runs)
+    end = max(one.span_s[1] for one in runs)
+    times = start + (np.arange(points) + 0.5) * (end - start) / points
+    watts = np.stack([one.at(times) for one in runs])
+    known = ~np.isnan(watts).all(axis=0)
+    labels = tuple(dict.fromkeys(label for one in runs for label in labels_of(one.row)))
+    same: dict[str, Any] = {"hover": hover, "axes": axes, "labels": labels}
+    middle = [float(np.nanmedian(watts[:, at])) if known[at] else None for at in range(len(times))]
+    if len(runs) > 1:
+        yield Series(
+            name=name,
+            kind="band",
+            marks=tuple(
+                Mark(
+                    x=float(times[at]),
+                    y=middle[at],
+                    low=float(np.nanmin(watts[:, at])),
+                    high=float(np.nanmax(watts[:, at])),
+                    interval=f"least to greatest of {len(runs)} runs",
+                    **same,
+                )
+                for at in np.flatnonzero(known).tolist()
+            ),
+            colour=colour,
+        )
+    yield Series(
+        name=name,
+        kind="line",
+        marks=tuple(Mark(x=at, y=y, **same) for at, y in zip(times.tolist(), middle, strict=True)),
+        colour=colour,
+    )
+
+
+def _alone(run: Run, power: _Power, weights: str) -> Chart:
+    """The only run: the mean of its boards, the band that they lie in, and what was going on."""
+    told, labels = power.told, labels_of(power.row)
+    times, mean = power.watts("mean")
+    _, least = power.watts("least")
+    _, greatest = power.watts("greatest")
+    boards = told["band"]["boards"]
+    known = np.flatnonzero(~np.isnan(mean)).tolist()
+    named = f"mean of {boards} GPUs" if boards > 1 else "its GPU"
+    line = Series(
+        name=named,
+        kind="line",
+        marks=tuple(
+            Mark(x=at, y=None if np.isnan(y) else y, labels=labels)
+            for at, y in zip(times.tolist(), mean.tolist(), strict=True)
+        ),
+    )
+    band = Series(
+        name="least to greatest reading",
+        kind="band",
+        marks=tuple(
+            Mark(
+                x=float(times[at]),
+                y=float(mean[at]),
+                low=min(float(least[at]), float(mean[at])),
+                high=max(float(greatest[at]), float(mean[at])),
+                interval="least to greatest reading",
+                labels=labels,
+            )
+            for at in known
+        ),
+    )
+    held = list(_held(told, times, mean, labels))
+    silent = [f"{uuid}: {why}" for uuid, why in told["silent"]]
     cap_w = run.spec.power_cap_w
-    held = _held(content, lines, labels)
     return Chart(
         key=_KEY,
         title=_TITLE,
-        caption=f"Run {run.run_id}: {said}, by {' and '.join(content['fields'])}, shaded by what "
-        "rank 0 was doing; the least and the greatest reading of each stretch are kept, and a gap "
-        f"is where readings are missing.{_held_note(content)}{gone} {weights}".strip(),
+        caption=f"Run {run.run_id}: {named} in even stretches of time and the band from the least "
+        f"to the greatest reading, by {' and '.join(told['fields'])}, shaded by what rank 0 was "
+        "doing; a gap is where readings are missing. The run's own page has every GPU."
+        + (" Crosses: something held a GPU's clock down." if held else "")
+        + (f" Not drawn: {'; '.join(silent)}." if silent else "")
+        + (f" {weights}" if weights else ""),
         panels=(
             Panel(
-                series=(*series, *held),
-                x_label=_LABELS_X,
-                y_label="power of one GPU [W]",
+                series=(band, line, *held),
+                x_label=_LABEL_X,
+                y_label=_ONE,
                 from_zero=True,
-                shades=tuple(_shades(content["phases"])),
+                shades=tuple(_shades(told["phases"])),
                 lines=()
                 if cap_w is None
                 else (Line(at=float(cap_w), name=f"power cap of {cap_w:g} W", dash="dash"),),
@@ -112,159 +271,32 @@ def trace_chart(run: Run, content: Mapping[str, Any], *, labels: tuple[str, ...]
     )
 
 
-def _overview(
-    read: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Row], tables: Tables
-) -> Chart:
-    """One line a run: the mean of its GPUs."""
-    columns = axes_among(tables)
-    points = max(_LEAST_POINTS, _ALL_POINTS // len(read))
-    called = {run_id: _kind(rows[run_id]) for run_id in read}
-    kinds = list(dict.fromkeys(called.values()))
-    series = []
-    for run_id, content in read.items():
-        row = rows[run_id]
-        axes = {**axes_of(row, columns), "run": run_id}
-        series.append(
-            Series(
-                name=called[run_id],
-                kind="line",
-                marks=tuple(
-                    Mark(x=at, y=watts, hover=run_id, axes=axes, labels=labels_of(row))
-                    for at, watts in _mean(content["boards"], points)
-                ),
-                colour=kinds.index(called[run_id]),
-                dash=DASHES[kinds.index(called[run_id]) // 8 % len(DASHES)],
-            )
-        )
-    weights = weights_note([str(rows[run_id]["weights"]) for run_id in read])
-    return Chart(
-        key=_KEY,
-        title=f"{_TITLE}, {len(read)} runs",
-        caption="An overview: one line a run, the mean of its GPUs in even stretches of time, so "
-        "that a peak of one GPU is not in it; each run's own page has every GPU, with phases and "
-        f"what held clocks down. {weights}".strip(),
-        panels=(
-            Panel(
-                series=tuple(series),
-                x_label=_LABELS_X,
-                y_label="mean power of a run's GPUs [W]",
-                from_zero=True,
-            ),
-        ),
-    )
-
-
-def _kind(row: Row) -> str:
-    return f"{row['model']}, {row['gpus']} x {row['gpu']}"
-
-
-def _times_s(board: Mapping[str, Any]) -> list[float]:
-    now, found = 0, []
-    for step_ms in board["t"]:
-        now += step_ms
-        found.append(now / _MS_PER_S)
-    return found
-
-
-def _board_name(board: Mapping[str, Any]) -> str:
-    of = "no rank" if board["rank"] is None else f"rank {board['rank']}"
-    return f"{of}: {board['gpu']}"
-
-
-def _board(board: Mapping[str, Any], labels: tuple[str, ...]) -> tuple[Mark, ...]:
-    axes = {"GPU": str(board["gpu"]), "node": str(board["host"])}
-    return tuple(
-        Mark(x=at, y=None if tenths is None else tenths / _TENTHS, axes=axes, labels=labels)
-        for at, tenths in zip(_times_s(board), board["w"], strict=True)
-    )
-
-
-def _stretches(
-    boards: Sequence[Sequence[tuple[float, float]]], points: int
-) -> list[tuple[float, list[float]]]:
-    """Readings of all boards in even stretches of time, by the middle of each with any."""
-    start = min(line[0][0] for line in boards)
-    end = max(line[-1][0] for line in boards)
-    step = (end - start) / points or 1.0
-    found: dict[int, list[float]] = {}
-    for line in boards:
-        for at, watts in line:
-            found.setdefault(min(points - 1, int((at - start) / step)), []).append(watts)
-    return [(start + (number + 0.5) * step, found[number]) for number in sorted(found)]
-
-
-def _mean(boards: Sequence[Mapping[str, Any]], points: int) -> list[tuple[float, float]]:
-    lines = [
-        [
-            (at, tenths / _TENTHS)
-            for at, tenths in zip(_times_s(board), board["w"], strict=True)
-            if tenths is not None
-        ]
-        for board in boards
-    ]
-    return [
-        (at, sum(own) / len(own))
-        for at, own in _stretches([line for line in lines if line], points)
-    ]
-
-
-def _node(
-    host: str, boards: Sequence[Sequence[Mark]], index: int, labels: tuple[str, ...]
-) -> list[Series]:
-    """A node's mean, and the band from the least to the greatest reading of its GPUs."""
-    lines = [[(mark.x, mark.y) for mark in line if mark.y is not None] for line in boards]
-    stretches = _stretches([line for line in lines if line], _ALL_POINTS // 60)
-    axes = {"node": host}
-    marks = tuple(
-        Mark(
-            x=at,
-            y=sum(own) / len(own),
-            low=min(own),
-            high=max(own),
-            interval="least to greatest of its GPUs",
-            axes=axes,
-            labels=labels,
-        )
-        for at, own in stretches
-    )
-    bare = tuple(Mark(x=one.x, y=one.y, axes=axes, labels=labels) for one in marks)
-    name = f"{host}: {len(boards)} GPUs"
-    return [
-        Series(name=name, kind="band", marks=marks, colour=index),
-        Series(name=name, kind="line", marks=bare, colour=index),
-    ]
-
-
 def _held(
-    content: Mapping[str, Any], lines: Sequence[Sequence[Mark]], labels: tuple[str, ...]
-) -> list[Series]:
-    """Where something held a GPU's clock down, on the GPU's own line."""
-    named: dict[str, list[Mark]] = {}
-    for number, from_ms, to_ms, names in content["held"]:
-        start, end = from_ms / _MS_PER_S, to_ms / _MS_PER_S
-        line = [mark for mark in lines[number] if mark.y is not None]
-        inside = [mark for mark in line if start <= mark.x <= end]
-        near = inside or [min(line, key=lambda mark: abs(mark.x - start))] if line else []
-        own = named.setdefault(names, [])
-        for mark in near:
-            own.append(Mark(x=mark.x, y=mark.y, hover=names, axes=mark.axes, labels=labels))
-        if near:
-            own.append(Mark(x=near[-1].x, y=None))
-    return [
-        Series(
-            name=f"held down: {names}", kind="line", marks=tuple(marks), colour=_HELD, symbol="x"
-        )
-        for names, marks in named.items()
-    ]
+    told: Mapping[str, Any], times: FloatArray, mean: FloatArray, labels: tuple[str, ...]
+) -> Iterator[Series]:
+    """Where something held a GPU's clock down, on the line of all."""
+    half_s = (times[1] - times[0]) / 2 if len(times) > 1 else 0.0
+    named: dict[str, Any] = {}
+    for _, from_ms, to_ms, names in told["held"]:
+        inside = (times + half_s >= from_ms / _MS_PER_S) & (times - half_s <= to_ms / _MS_PER_S)
+        named[names] = named.get(names, False) | inside
+    for names, inside in named.items():
+        found = np.flatnonzero(inside & ~np.isnan(mean)).tolist()
+        if found:
+            yield Series(
+                name=f"held down: {names}",
+                kind="points",
+                marks=tuple(
+                    Mark(x=float(times[at]), y=float(mean[at]), hover=names, labels=labels)
+                    for at in found
+                ),
+                colour=_HELD,
+                symbol="x",
+            )
 
 
-def _held_note(content: Mapping[str, Any]) -> str:
-    return " Crosses: something held a GPU's clock down." if content["held"] else ""
-
-
-def _shades(phases: Mapping[str, Sequence[int]]) -> list[Shade]:
+def _shades(phases: Mapping[str, Sequence[int]]) -> Iterator[Shade]:
     """Stretches of each phase, in the phases' order."""
-    found = []
     for phase in sorted(phases, key=lambda one: PHASES.index(one) if one in PHASES else 99):
         end = 0
         spans = phases[phase]
@@ -272,7 +304,4 @@ def _shades(phases: Mapping[str, Sequence[int]]) -> list[Shade]:
             start = end + step
             end = start + length
             colour = PHASES.index(phase) if phase in PHASES else len(PHASES)
-            found.append(
-                Shade(low=start / _MS_PER_S, high=end / _MS_PER_S, name=phase, colour=colour)
-            )
-    return found
+            yield Shade(low=start / _MS_PER_S, high=end / _MS_PER_S, name=phase, colour=colour)

@@ -194,7 +194,7 @@ _COLUMNS: Final = (
     _OF.share(
         "held_share",
         "clock held",
-        "Share of the window's readings at which a power cap, heat, a power brake or another GPU "
+        "Share of the window's readings at which a power limit, heat, a power brake or another GPU "
         "held the clock down.",
         lambda one: one.state.held_share.value,
         shown_with="sm_clock_mean_mhz",

@@ -78,7 +78,7 @@ def test_power_is_drawn_with_phases_nodes_and_what_held_the_clock(
     opened(browser, reported.page, f"#run={reported.nodes}")
     plot = drawn(browser)
     assert {"startup", "prefill", "decode", "shutdown"} <= set(plot["names"])
-    assert "clock held down: power cap" in plot["names"]
+    assert "clock held down: power limit" in plot["names"]
     assert {"node0", "node1"} <= set(plot["titles"])
     # Its second rank's GPU works at 300 W.
     assert plot["most"] == 300.0
@@ -91,7 +91,7 @@ def test_every_name_of_the_legend_is_whole_and_a_switch(browser: Any, reported: 
     drawn(browser)
     names = browser.find_elements("css selector", "#single .legend-list button")
     texts = [name.text for name in names]
-    assert {"prefill", "decode", "clock held down: power cap"} <= set(texts)
+    assert {"prefill", "decode", "clock held down: power limit"} <= set(texts)
     assert sum("(rank " in text for text in texts) == 2
     for name in names:
         wide, seen = browser.execute_script(

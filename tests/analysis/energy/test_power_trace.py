@@ -54,7 +54,7 @@ def test_phases_are_those_of_rank_0_and_the_window_is_the_measured_one(tmp_path:
 def test_what_held_a_clock_down_stands_with_its_times(tmp_path: Path) -> None:
     trace = trace_of(tmp_path, Plan(state=True))
     ((board, begin_ms, end_ms, reason),) = trace["held"]
-    assert (board, reason) == (0, "power cap")
+    assert (board, reason) == (0, "power limit")
     assert begin_ms / 1000 == pytest.approx(CAPPED_FROM_S, abs=0.11)
     assert end_ms > begin_ms
 

@@ -147,7 +147,7 @@ def test_a_gpus_clock_and_what_held_it_stand_beside_its_energy(tmp_path: Path) -
     assert (row["sm_clock_start_mhz"], row["sm_clock_end_mhz"]) == (1400.0, 1200.0)
     # It met its cap at 5 s of a window from 2.5 s to 6.8 s.
     assert row["held_share"] == pytest.approx(1.8 / 4.3, abs=0.03)
-    assert str(row["held_by"]).startswith("power cap 4")
+    assert str(row["held_by"]).startswith("power limit 4")
 
 
 def test_a_gpu_without_such_readings_has_a_reason_and_not_zero(tmp_path: Path) -> None:

@@ -286,7 +286,7 @@ def test_more_gpus_than_a_node_holds_are_drawn_as_a_band(tmp_path: Path) -> None
     build_run(tmp_path, Plan(spec={"gpus": 16, "gpus_per_node": 8}))
     written = write_report(load(tmp_path))
     (figure,) = [figure for figure in written.figures if figure.key == "power-over-time"]
-    assert "the mean of 16 GPUs" in figure.caption
+    assert "mean of 16 GPUs" in figure.caption
     assert "SIM-a100" not in (figure.svg or "")
 
 
