@@ -19,6 +19,7 @@ from analysis.findings.works import (
     WorkPoint,
     energy_per_token_j,
     energy_per_token_width_j,
+    lacking,
     real,
     seconds_per_token,
     works,
@@ -90,6 +91,11 @@ class Delayed:
         """One of the products with its interval."""
         return self.work.of(self.point, value, width, energy=True)
 
+    @property
+    def lacking(self) -> str:
+        """Why a product of it is missing."""
+        return lacking(self.point, energy=self.work.energy(self.point) is None)
+
     @cached_property
     def of_token(self) -> Ranged | None:
         """J/token x s/token."""
@@ -99,6 +105,13 @@ class Delayed:
     def squared(self) -> Ranged | None:
         """J/token x (s/token)^2."""
         return self.product(token_product_squared, token_product_squared_width)
+
+    @property
+    def pass_lacking(self) -> str:
+        """Why the product of a pass is missing."""
+        if self.of_token is None:
+            return self.lacking
+        return "a run of it has no pass that took time and energy"
 
     @cached_property
     def of_pass(self) -> Ranged | None:
@@ -151,16 +164,19 @@ class Ranked:
         return f"{name} is not told apart from the least, {best}."
 
     @property
-    def reason(self) -> str | None:
-        """Why a number or a comparison is missing."""
-        own = self.of.of_token
-        if own is None:
-            return "a run of it has no energy or no rate per token"
+    def uncompared(self) -> str | None:
+        """Why it is not held against the least; None when it is."""
+        if self.of.of_token is None:
+            return self.of.lacking
         if self.least is None:
             return "the only point of this work that has one"
-        if self.over_least is None:
-            return "a product of zero or less has no ratio"
-        return None if own.low is not None else own.basis
+        return "a product of zero or less has no ratio" if self.over_least is None else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why a number, a comparison or an interval is missing."""
+        own = self.of.of_token
+        return self.uncompared or (None if own is None or own.low is not None else own.basis)
 
 
 def ranked(work: Work) -> list[Ranked]:
@@ -195,6 +211,7 @@ _COLUMNS: Final = (
         meaning="energy_per_token_j x duration_s / generated_tokens of each run: mean over the "
         "repeats.",
         value=lambda one: one.of.of_token,
+        missing=lambda one: one.of.lacking,
     ),
     *interval_columns(
         _OF,
@@ -203,6 +220,7 @@ _COLUMNS: Final = (
         "J s2",
         meaning="The same times duration_s / generated_tokens once more: where time counts twice.",
         value=lambda one: one.of.squared,
+        missing=lambda one: one.of.lacking,
         told=False,
     ),
     *interval_columns(
@@ -212,6 +230,7 @@ _COLUMNS: Final = (
         "J s",
         meaning="energy_j x duration_s over the square of how often all prompts were answered.",
         value=lambda one: one.of.of_pass,
+        missing=lambda one: one.of.pass_lacking,
         told=False,
     ),
     *interval_columns(
@@ -221,6 +240,7 @@ _COLUMNS: Final = (
         "1",
         meaning="energy_delay_per_token_js over the least mean of the same work.",
         value=lambda one: one.over_least,
+        missing=lambda one: one.uncompared,
         told=False,
     ),
     _OF.text(

@@ -13,7 +13,7 @@ from typing import Final
 
 from analysis.findings.estimate import Ranged, below
 from analysis.findings.point_columns import choice_columns, interval_columns
-from analysis.findings.works import SEVERAL, Work, WorkPoint, works
+from analysis.findings.works import SEVERAL, Work, WorkPoint, lacking, works
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import Results, TableKind
 
@@ -116,7 +116,7 @@ def verdicts(work: Work) -> list[PointVerdict]:
 
 def _verdict(one: Placed, points: list[Placed]) -> PointVerdict:
     if one.both is None:
-        return PointVerdict(of=one, reason=_lacking(one))
+        return PointVerdict(of=one, reason=lacking(one.point, energy=one.energy is None))
     others = [other for other in points if other is not one and other.both is not None]
     if len(others) + 1 < SEVERAL:
         return PointVerdict(of=one, reason=ALONE)
@@ -139,13 +139,6 @@ def _verdict(one: Placed, points: list[Placed]) -> PointVerdict:
     )
 
 
-def _lacking(one: Placed) -> str:
-    what = "energy" if one.energy is None else "rate"
-    reasons = (row.get("energy_reason") for row in one.point.rows)
-    told = next((str(reason) for reason in reasons if reason), "")
-    return f"a run of it has no {what} per token above 0{f': {told}' if told else ''}"
-
-
 _OF: Final = ColumnsOf[PointVerdict]()
 
 _COLUMNS: Final = (
@@ -157,6 +150,7 @@ _COLUMNS: Final = (
         "s",
         meaning="duration_s / generated_tokens: mean over the repeats.",
         value=lambda one: one.of.time,
+        missing=lambda one: lacking(one.of.point, energy=False),
     ),
     *interval_columns(
         _OF,
@@ -165,6 +159,7 @@ _COLUMNS: Final = (
         "J",
         meaning="Energy per generated token: mean over the repeats.",
         value=lambda one: one.of.energy,
+        missing=lambda one: lacking(one.of.point, energy=True),
     ),
     _OF.text(
         "verdict",

@@ -56,9 +56,13 @@ def interval_columns(
     *,
     meaning: str,
     value: Callable[[T], Ranged | None],
+    missing: Callable[[T], str | None] = lambda _: None,
     told: bool = True,
 ) -> tuple[Column[T], ...]:
-    """A number, half of its interval, both of its ends, and by what they were had."""
+    """A number, half of its interval, both of its ends, and by what they were had.
+
+    `missing` says why there is no number, wherever `value` may have none.
+    """
 
     def part(which: str) -> Callable[[T], float | None]:
         def found(one: T) -> float | None:
@@ -92,6 +96,7 @@ def interval_columns(
             f"Half of the 95 % interval of {name}, the longer half.",
             part("plus_minus"),
             shown=False,
+            reason=f"{name}_interval_from",
         ),
         of.number(
             f"{name}_low",
@@ -100,6 +105,7 @@ def interval_columns(
             f"Lower end of it: {_RULE}",
             part("low"),
             shown=False,
+            reason=f"{name}_interval_from",
         ),
         of.number(
             f"{name}_high",
@@ -108,12 +114,13 @@ def interval_columns(
             f"Upper end of it: {_RULE}",
             part("high"),
             shown=False,
+            reason=f"{name}_interval_from",
         ),
         of.text(
             f"{name}_interval_from",
             f"{label} interval from",
-            "By what the interval was made, or why there is none.",
-            lambda one: None if (got := value(one)) is None else got.basis,
+            "By what the interval was made, or why there is none, or no number at all.",
+            lambda one: missing(one) if (got := value(one)) is None else got.basis,
             shown=False,
         ),
     )

@@ -128,6 +128,10 @@ def _serial(one: GpuFamily) -> Ranged | None:
     return one.serial_share if isinstance(one.serial_share, Ranged) else None
 
 
+def _no_serial(one: GpuFamily) -> str | None:
+    return one.serial_share if isinstance(one.serial_share, str) else None
+
+
 def _law_sentence(one: GpuFamily) -> str:
     counts = " and ".join(map(str, sorted(set(one.counts))))
     time, energy = one.time_law.slope, one.energy_law.slope
@@ -197,9 +201,10 @@ _LAW_COLUMNS: Final = (
         meaning="Amdahl's: of the time on one GPU, what more GPUs do not shorten, by the line of "
         "time a token over 1 / GPUs.",
         value=_serial,
+        missing=_no_serial,
     ),
     _LAW.text("sentence", "in words", "The finding as a sentence.", _law_sentence),
-    _LAW.reason(lambda one: one.serial_share if isinstance(one.serial_share, str) else None),
+    _LAW.reason(_no_serial),
 )
 
 SCALING_LAWS: Final = TableKind(

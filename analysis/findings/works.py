@@ -193,6 +193,14 @@ class Scatters:
         return self._known[key]
 
 
+def lacking(point: WorkPoint, *, energy: bool) -> str:
+    """Why a point has no energy a token, or no time a token, above 0."""
+    reasons = (row.get("energy_reason") for row in point.rows) if energy else ()
+    told = next((str(reason) for reason in reasons if reason), "")
+    what = "energy" if energy else "rate"
+    return f"a run of it has no {what} per token above 0{f': {told}' if told else ''}"
+
+
 def works(results: Results) -> list[Work]:
     """All points, by the work that they did, in the order of the groups."""
     points = all_points(results)

@@ -184,8 +184,9 @@ DEFINED_WHY_NOT: Final = (
     _OF.why(
         "rank0_nodes_reason",
         "rank 0 x nodes",
-        "Why rank0_nodes_energy_j, or how far it lies from energy_j, is missing.",
-        lambda one: one.rank0_nodes.reason or one.rank0_nodes_apart.reason,
+        "Why rank0_nodes_energy_j, what a token took of it, or how far it lies from energy_j, is "
+        "missing.",
+        lambda one: one.rank0_nodes.over(one.tokens).reason or one.rank0_nodes_apart.reason,
     ),
     _OF.why(
         "string_tokens_reason",

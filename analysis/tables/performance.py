@@ -33,7 +33,11 @@ class _Speed:
     @property
     def latency_reason(self) -> str | None:
         latency = self.performance.latency
-        return latency if isinstance(latency, str) else None
+        if isinstance(latency, str):
+            return latency
+        if latency.first_token_mean_s is None:
+            return "no answer kept a token"
+        return "no answer kept two tokens" if latency.inter_token_s(0.5) is None else None
 
     @property
     def first_token_mean_s(self) -> float | None:
@@ -74,8 +78,32 @@ class _Speed:
     def decode_bound(self, kind: str) -> float | None:
         return self._bounds[kind][1]
 
+    def missing(self, kind: str) -> str | None:
+        """Why a use or a bound by one kind of peaks is missing; None where none is."""
+        if self.performance.reason is not None:
+            return self.performance.reason
+        limits = self.performance.limits(kind)
+        unknown = [
+            name
+            for name, limit in (
+                ("bandwidth", limits.bytes_per_s),
+                (f"operations in {self.of.spec.dtype}", limits.flop_per_s),
+            )
+            if limit is None
+        ]
+        if unknown:
+            return f"nobody measured {' and '.join(unknown)} of such a board"
+        uses = (self.utilizations[phase, kind] for phase in (Phase.PREFILL, Phase.DECODE))
+        found = (*(use for pair in uses for use in pair), *self._bounds[kind])
+        rates = self.of.tokens_per_s, self.of.decode_tokens_per_s
+        # A run without a token has a bound of 0, and no share of it.
+        whole = None not in (*found, *rates) and all(self._bounds[kind])
+        return None if whole else "a phase took no time, or chose no token"
+
 
 _OF: Final = ColumnsOf[_Speed]()
+# The column that says why what is held against a kind of peaks is missing.
+_WHY: Final = {STATED: "performance_reason", MEASURED: "performance_measured_reason"}
 _AGAINST_MEASURED: Final = "the same against the peaks measured on such a board"
 
 
@@ -117,7 +145,7 @@ def _utilizations(phase: Phase) -> tuple[Column[_Speed], ...]:
             lambda one: one.utilizations[phase, kind][flop],
             shown=flop is (phase is Phase.PREFILL),
             shown_with=name,
-            reason="performance_reason",
+            reason=_WHY[kind],
         )
 
     return tuple(column(flop, kind) for flop in (True, False) for kind in (STATED, MEASURED))
@@ -147,7 +175,7 @@ def _bounds(
                 lambda one: bound(one, kind),
                 shown=not ending,
                 shown_with=f"{stem}{ending}_tokens_per_s",
-                reason="performance_reason",
+                reason=_WHY[kind],
             ),
             _OF.share(
                 f"{stem}_share{ending}",
@@ -155,7 +183,7 @@ def _bounds(
                 f"{rate_name} / {stem}{ending}_tokens_per_s.",
                 lambda one: reached(one, kind),
                 shown_with=f"{stem}_share{ending}",
-                reason="performance_reason",
+                reason=_WHY[kind],
             ),
         )
 
@@ -304,8 +332,14 @@ _COLUMNS: Final = (
     _OF.why(
         "performance_reason",
         "bound",
-        "Why uses and bounds are missing.",
-        lambda one: one.performance.reason,
+        "Why uses and bounds by the stated peaks are missing.",
+        lambda one: one.missing(STATED),
+    ),
+    _OF.why(
+        "performance_measured_reason",
+        "bound (measured)",
+        "Why uses and bounds by the measured peaks are missing.",
+        lambda one: one.missing(MEASURED),
     ),
 )
 

@@ -277,7 +277,12 @@ SPLIT_ENERGY: Final = (
 """Energy by phase, net of idling, by each reading alone, and of what stands around the GPUs."""
 
 WHY_NOT: Final = (
-    _OF.why("energy_reason", "energy", "Why energy_j is missing.", lambda one: one.energy.reason),
+    _OF.why(
+        "energy_reason",
+        "energy",
+        "Why energy_j, or what a token took of it, is missing.",
+        lambda one: one.energy.over(one.tokens).reason,
+    ),
     _OF.why(
         "prefill_reason",
         "prefill",
@@ -290,14 +295,14 @@ WHY_NOT: Final = (
     _OF.why(
         "idle_gpus_reason",
         "charged",
-        "Why charged_energy_j is missing.",
-        lambda one: one.run_energy.idle_energy.reason or one.charged.reason,
+        "Why charged_energy_j, or what a token took of it, is missing.",
+        lambda one: one.run_energy.idle_energy.reason or one.charged.over(one.tokens).reason,
     ),
     _OF.why(
         "net_reason",
         "net",
-        "Why net_energy_j is missing.",
-        lambda one: one.net.reason or one.idle_power.reason,
+        "Why net_energy_j, or what a token took of it, is missing.",
+        lambda one: one.net.over(one.tokens).reason or one.idle_power.reason,
     ),
     _OF.why(
         "polled_counter_reason",

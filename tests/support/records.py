@@ -475,7 +475,7 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
                 "generated_tokens": (
                     len(answered)
                     if phase == "prefill"
-                    else sum(row["generated_tokens"] - 1 for row in answered)
+                    else sum(max(0, row["generated_tokens"] - 1) for row in answered)
                 ),
                 "words": sum(row["words"] for row in answered) if phase == "decode" else 0,
                 "energy_start_j": 1000.0 + energy_j(rank, start_s) if plan.rank_counter else None,
