@@ -74,6 +74,40 @@ const joulegridCharts = (() => {
     return trace.x.map((at) => (scale(at) > middle ? "top left" : "top right"));
   }
 
+  // Names of points stand where none lies on another; who points at a mark without one is told it all the same.
+  const SIDES = ["top right", "top left", "bottom right", "bottom left", "top center", "bottom center"];
+  function boxAt([x, y], [wide, high], side, reach) {
+    const left = side.endsWith("right") ? x + reach : side.endsWith("left") ? x - reach - wide : x - wide / 2;
+    const top = side.startsWith("top") ? y - reach - high : y + reach;
+    return [left, top, left + wide, top + high];
+  }
+
+  async function placeNames(chart, Plotly) {
+    const { data, _fullLayout: full } = chart.canvas;
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `${full.font.size}px ${full.font.family}`;
+    const taken = [];
+    const apart = (box) => box[0] >= 0 && box[2] <= chart.width
+      && taken.every((other) => box[2] <= other[0] || box[0] >= other[2] || box[3] <= other[1] || box[1] >= other[3]);
+    chart.unnamed = 0;
+    for (const [number, trace] of data.entries()) {
+      if (trace.visible === false || !trace.mode?.endsWith("+text")) continue;
+      const x = full[trace.xaxis.replace("x", "xaxis")], y = full[trace.yaxis.replace("y", "yaxis")];
+      const sides = [...trace.textposition];
+      const text = trace.text.map((words, index) => {
+        if (!words || trace.x[index] === null || trace.y[index] === null) return words;
+        const at = [x._offset + x.d2p(trace.x[index]), y._offset + y.d2p(trace.y[index])];
+        const size = [pen.measureText(asText(words)).width + 4, full.font.size * 1.3];
+        const side = [sides[index], ...SIDES].find((one) => apart(boxAt(at, size, one, 3)));
+        if (!side) { chart.unnamed += 1; return ""; }
+        sides[index] = side;
+        taken.push(boxAt(at, size, side, 3));
+        return words;
+      });
+      await Plotly.restyle(chart.canvas, { textposition: [sides], text: [text] }, [number]);
+    }
+  }
+
   // ---- what is drawn now
   function tracesNow(chart) {
     const made = [];
@@ -237,6 +271,7 @@ const joulegridCharts = (() => {
     chart.canvas.style.setProperty("--chart-width", `${layout.width}px`);
     chart.canvas.style.setProperty("--chart-height", `${layout.height}px`);
     await Plotly.react(chart.canvas, coloured(traces, colour), layout, CONFIG);
+    await placeNames(chart, Plotly);
     if (!chart.bound) {
       chart.bound = true;
       chart.canvas.on("plotly_relayout", (change) => keepRanges(chart, change));
@@ -259,7 +294,9 @@ const joulegridCharts = (() => {
       .filter(([trace, index]) => trace[sideways(trace) ? "x" : "y"][index] !== null && trace.hoverinfo !== "skip");
     const seen = marks.filter(([trace, index]) => !chart.hidden.has(trace.name)
       && filters(chart).every((filter) => allowed(filter, axesOf(trace, index))));
-    chart.status.textContent = seen.length === marks.length ? "" : `${seen.length} of ${marks.length} values shown`;
+    const told = seen.length === marks.length ? [] : [`${seen.length} of ${marks.length} values shown`];
+    if (chart.unnamed) told.push(`${chart.unnamed} name${chart.unnamed === 1 ? "" : "s"} left out for want of room: pointing at a mark tells its name`);
+    chart.status.textContent = told.join("; ");
   }
 
   // ---- the legend and the controls, reachable by keyboard

@@ -134,14 +134,18 @@ function escaped(text) {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
+/** How much larger than 16 px the page writes, as it does on a large screen. */
+const larger = () => parseFloat(getComputedStyle(document.body).fontSize) / 16;
+
 function layoutOf(runs, width) {
+  const scale = larger();
   const ink = themed("--ink");
   const grid = themed("--line");
   const layout = {
-    height: PANEL_PX * runs.length + AROUND_PX, margin: { l: 60, r: 12, t: 34, b: 48 },
+    height: scale * (PANEL_PX * runs.length + AROUND_PX), margin: { l: 60 * scale, r: 12 * scale, t: 34 * scale, b: 48 * scale },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: ink, size: 13, family: "inherit" }, hovermode: "closest", dragmode: "zoom",
-    showlegend: false, legend: { orientation: "h", y: -0.16 / runs.length, yanchor: "top", font: { size: 12 } },
+    font: { color: ink, size: 13 * scale, family: "inherit" }, hovermode: "closest", dragmode: "zoom",
+    showlegend: false, legend: { orientation: "h", y: -0.16 / runs.length, yanchor: "top", font: { size: 12 * scale } },
     hoverlabel: { bgcolor: themed("--card"), bordercolor: grid, font: { color: ink } },
     xaxis: {
       title: { text: "time since rank 0 began [s]" }, gridcolor: grid, zerolinecolor: grid,
@@ -168,7 +172,7 @@ function layoutOf(runs, width) {
     }
     layout.annotations.push({
       text: escaped(run), xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "bottom",
-      showarrow: false, font: { size: width < NARROW_PX ? 9 : 13, color: ink },
+      showarrow: false, font: { size: width < NARROW_PX ? 9 : 13 * scale, color: ink },
     });
   });
   return layout;
@@ -267,7 +271,8 @@ async function drawTraces(place, runs, name) {
     // As it is seen, with the names that stand beside it here; on paper's white where ink is dark.
     const shown = { data: plot.data, layout: { ...plot.layout, showlegend: true, autosize: false, paper_bgcolor: themed("--paper") } };
     const lines = plot.data.filter((one) => one.visible !== false && one.showlegend !== false).length;
-    const size = { width: 1400, height: PANEL_PX * runs.length + AROUND_PX + 24 * lines };
+    const scale = larger();
+    const size = { width: 1400 * scale, height: scale * (PANEL_PX * runs.length + AROUND_PX + 24 * lines) };
     taken = taken.then(() => library.downloadImage(shown, { format, filename: name, ...size })).catch((error) => say(`no picture: ${error.message ?? error}`));
   };
   const button = (words, act) => made("button", { type: "button", on: { click: act } }, words);

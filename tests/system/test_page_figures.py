@@ -198,6 +198,49 @@ def test_legend_controls_and_texts_are_whole_at_every_width(page: Any, width_px:
     assert wide <= seen
 
 
+def test_names_of_formats_lie_apart_on_a_phone_and_filters_within_it(page: Any) -> None:
+    resized(page, 390)
+    boxes_of_names = page.execute_script(
+        """return [...arguments[0].querySelectorAll('.textpoint text')].map((text) => {
+             const box = text.getBoundingClientRect();
+             return [box.left, box.top, box.right, box.bottom];
+           }).filter((box) => box[2] > box[0]);""",
+        host(page, "formats"),
+    )
+    assert len(boxes_of_names) >= 2
+    for at, one in enumerate(boxes_of_names):
+        for other in boxes_of_names[:at]:
+            assert (
+                one[2] <= other[0] + 1
+                or other[2] <= one[0] + 1
+                or (one[3] <= other[1] + 2 or other[3] <= one[1] + 2)
+            ), (one, other)
+    # A choice of names longer than the screen, as of many runs.
+    beyond = page.execute_script(
+        """const group = document.querySelector('.chart-filter fieldset');
+           group.closest('details').open = true;
+           const select = document.createElement('select');
+           select.append(new Option('13b-gsm8k-3c3a194e-h200-g2-b64-l256-r0-4100115a'.repeat(2)));
+           group.append(select);
+           const right = group.getBoundingClientRect().right;
+           select.remove();
+           return right - document.documentElement.clientWidth;"""
+    )
+    assert beyond <= 0
+    resized(page, 1280)
+
+
+def test_letters_of_figures_grow_with_a_large_screen(page: Any) -> None:
+    script = """return parseFloat(getComputedStyle(
+        arguments[0].querySelector('.ytick text')).fontSize);"""
+    sizes = []
+    for width_px in (3840, 1280):
+        resized(page, width_px)
+        sizes.append(page.execute_script(script, host(page, "energy-by-phase")))
+    large, usual = sizes
+    assert large >= 1.8 * usual
+
+
 def test_who_points_at_a_bar_reads_its_name_value_interval_and_labels(page: Any) -> None:
     from selenium.webdriver import ActionChains  # noqa: PLC0415
 
