@@ -10,6 +10,8 @@
 - `help`: what `python -m launcher --help` says: every key by group, from the comments in
   `conf/`.
 - `hydra_plugins`: Hydra expands the grid and hands all points over at once.
+- `kept_files`: the configuration's files, parsed once a process however often Hydra composes
+  them.
 - `keys`: every key that `conf/` has, and what to say of one that it has not.
 - `listing`: what `conf/` offers, from the names and the lines of its files alone.
 - `overrides`: the words of the command line one by one and together, before Hydra sees them.

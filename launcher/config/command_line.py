@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from launcher.config.choices import not_a_choice, settled_word
 from launcher.config.errors import BadInputError
-from launcher.config.hydra_plugins import Point, expand, register
+from launcher.config.hydra_plugins import HYDRA_VERSION, Point, expand, register
 from launcher.config.keys import meant_word, settable_names, unknown_key
 from launcher.config.listing import CONF, groups
 from launcher.config.overrides import (
@@ -70,9 +70,13 @@ def read_points(arguments: Sequence[str], choose: Choose | None = None) -> list[
     points: list[Point] = []
     for grid in grids(words, overrides):
         cluster = _cluster(grid, choose)
-        with _environment(cluster), _arguments(_for_hydra(flags, grid, cluster)):
+        resolved = [_resolve_auto(word, cluster) for word in grid]
+        with _environment(cluster):
             try:
-                points += expand(_compose)
+                if flags:
+                    _obey(flags, resolved)
+                else:
+                    points += expand(resolved)
             except (HydraException, OmegaConfBaseException, ValueError) as error:
                 raise BadInputError(_one_line(error)) from error
     for point in points:
@@ -110,8 +114,14 @@ def _names_cluster(experiment: Sequence[str] | None) -> bool:
     return "cluster" in sweeps or any("override /cluster" in one for one in defaults)
 
 
-@hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
-def _compose(config: DictConfig) -> None:
+def _obey(flags: Sequence[str], words: Sequence[str]) -> None:
+    """Let Hydra do what flags of its own ask for, which is to print: beside one it takes no -m."""
+    main = hydra.main(config_path=str(CONF), config_name="config", version_base=HYDRA_VERSION)
+    with _arguments([*flags, *words]):
+        main(_nothing)()
+
+
+def _nothing(config: DictConfig) -> None:
     raise AssertionError(f"the launcher composes, it runs nothing: {OmegaConf.to_yaml(config)}")
 
 
@@ -158,16 +168,6 @@ def _no_flag(flag: str, word: str, behind: str) -> str:
         f"`{flag}` must be a key without dashes or one of {len(_FLAGS)} flags, but is neither"
         f"{guess or f'; {ask} lists them'}"
     )
-
-
-def _for_hydra(flags: Sequence[str], words: Sequence[str], cluster: str) -> list[str]:
-    """The words as Hydra takes them: it wants -m first or last, and here it is always on.
-
-    conf/ turns it on as well, but Hydra forgets that where the configuration has a fault, and then
-    says of a sweep that it is ambiguous. Beside another of its flags it takes no -m.
-    """
-    resolved = [_resolve_auto(word, cluster) for word in words]
-    return [*flags, *resolved] if flags else ["-m", *resolved]
 
 
 def _resolve_auto(word: str, cluster: str) -> str:

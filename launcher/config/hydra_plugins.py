@@ -7,11 +7,14 @@ can be checked as a whole before anything starts.
 import itertools
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
 
+from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
@@ -19,15 +22,19 @@ from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from launcher.config.composition import compose_all, plain
+from launcher.config.kept_files import KeptFiles
 from launcher.config.listing import CONF
 from workers.planning.engine_facts import engine_names
 from workers.planning.families import known_models
 
 # A slip such as prompts=range(1000000) should not take an hour to be refused.
 MAX_POINTS: Final = 100_000
+
+# The ways of Hydra that conf/ is written for.
+HYDRA_VERSION: Final = "1.3"
 
 _PLUGIN_MODULE: Final = "hydra_plugins.joulegrid"
 # A sweeper's keys; an experiment's file sets `params`.
@@ -149,6 +156,9 @@ class CollectingLauncher(Launcher):
     def _load(self, words: Sequence[str]) -> DictConfig:
         assert self._context is not None
         assert self._config is not None
+        if list(words) == self._config.hydra.overrides.task:
+            # Of a line that sweeps nothing Hydra has composed the one point already.
+            return self._config
         return self._context.config_loader.load_sweep_config(self._config, list(words))
 
     def _is_group(self, key: str) -> bool:
@@ -189,9 +199,25 @@ def register() -> None:
                 ConfigStore.instance().store(group=group, name=name, node={"name": name})
 
 
-def expand(run_hydra: Callable[[], None]) -> list[Point]:
-    """Every point of the grid that `run_hydra` (Hydra's main with our launcher) composes."""
+def expand(words: Sequence[str]) -> list[Point]:
+    """Every point of the grid that the words of a line make.
+
+    Hydra's own main composes the line twice before it sweeps: it asks first in which of its modes
+    to run, and here that is one.
+    """
     CollectingLauncher.collected = []
-    run_hydra()
+    with initialize_config_dir(
+        version_base=HYDRA_VERSION, config_dir=str(CONF), job_name="launcher"
+    ):
+        main = GlobalHydra.instance().hydra
+        assert main is not None
+        loader = main.config_loader
+        assert isinstance(loader, ConfigLoaderImpl)
+        loader.repository = KeptFiles(loader.get_search_path())
+        main.multirun(config_name="config", task_function=_nothing, overrides=list(words))
     points, CollectingLauncher.collected = CollectingLauncher.collected, []
     return points
+
+
+def _nothing(config: DictConfig) -> None:
+    raise AssertionError(f"the launcher composes, it runs nothing: {OmegaConf.to_yaml(config)}")

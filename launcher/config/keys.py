@@ -20,10 +20,11 @@ _QUOTED: Final = re.compile(r"`(\w+)`(?= must )")
 _ALIAS: Final = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")
 
 
-def plain_keys() -> list[str]:
+@cache
+def plain_keys() -> tuple[str, ...]:
     """The top-level keys that are no group."""
     content = OmegaConf.load(CONF / "config.yaml")
-    return sorted({str(key) for key in content} - {"defaults", "hydra"})
+    return tuple(sorted({str(key) for key in content} - {"defaults", "hydra"}))
 
 
 @cache

@@ -120,7 +120,8 @@ def values(override: Override) -> list[str]:
             if key in groups()
             else f"`{key}` must have a value, but {override.input_line} has none"
         )
-    if twice := next((each for each in found if found.count(each) > 1), None):
+    if len(set(found)) < len(found):
+        twice = next(each for each in found if found.count(each) > 1)
         raise BadInputError(
             f"`{key}` must have each value once, but {override.input_line} names {twice} "
             f"{found.count(twice)} times"
