@@ -22,6 +22,7 @@ from launcher.config.overrides import (
     grids,
     parse,
     quoted_home,
+    refuse_rule_without_auto,
     refuse_without_effect,
     values,
 )
@@ -81,6 +82,7 @@ def read_points(arguments: Sequence[str], choose: Choose | None = None) -> list[
                 raise BadInputError(_one_line(error)) from error
     for point in points:
         refuse_without_effect(overrides, point.config)
+    refuse_rule_without_auto(overrides, [point.config for point in points])
     return points
 
 

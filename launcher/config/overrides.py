@@ -24,10 +24,17 @@ from telemetry.nearest import did_you_mean
 from telemetry.next_line import typed
 
 EXPERIMENT: Final = "experiment"
+REPEATS: Final = "repeats"
+"""The key that says how many repeats of a point there are."""
+AUTO: Final = "auto"
+"""What it holds where a rule decides how many there are."""
+RULE_OF_REPEATS: Final = (
+    *("repeats_width", "repeats_least", "repeats_most", "repeats_gpu_hours", "repeats_kwh"),
+)
+"""Keys of that rule."""
 SAME_FOR_ALL: Final = (
     *("results", "history", "plan", "allow_dirty", "wait", "retry", "verify_weights", "compose"),
-    *("signing_key", "repeats_width", "repeats_least", "repeats_most", "repeats_gpu_hours"),
-    "repeats_kwh",
+    *("signing_key", *RULE_OF_REPEATS),
 )
 """Keys of the call and not of a point: no list of values is taken for them."""
 # A line of error is one that a terminal shows whole.
@@ -143,6 +150,25 @@ def refuse_without_effect(overrides: Sequence[Override], config: Mapping[str, An
                 f"`{source}` must be left alone where `{key}` is set, of which it is but the "
                 f"default, but is given: {key}={_select(config, key)} and {word}"
             )
+
+
+def refuse_rule_without_auto(
+    overrides: Sequence[Override], configs: Sequence[Mapping[str, Any]]
+) -> None:
+    """Refuse a key of the rule that decides repeats where no point is repeated by it.
+
+    Raises:
+        BadInputError: there is such a word, as repeats_width=0.1 beside repeats=3.
+    """
+    asked = list(dict.fromkeys(str(_select(config, REPEATS)) for config in configs))
+    if not asked or AUTO in asked:
+        return
+    given = next((each for each in overrides if each.key_or_group in RULE_OF_REPEATS), None)
+    if given is not None:
+        raise BadInputError(
+            f"`{given.key_or_group}` must stand beside {REPEATS}={AUTO}, whose rule it is of, but "
+            f"{REPEATS} is {' and '.join(asked)} instead"
+        )
 
 
 def _parsed(word: str) -> Override:

@@ -8,8 +8,6 @@ from launcher.config.errors import BadInputError
 from telemetry.record.spec import RunSpec
 from telemetry.record.validation import require_number, require_whole
 
-AUTO: Final = "auto"
-"""What `repeats` holds where a rule decides how many there are."""
 KEY: Final = "repeats_auto"
 """Where a campaign's plan has the rule; null or absent where the repeats were counted."""
 # With two a lucky pair ends it: the interval of what a rule ends by looking must hold for three

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import MAX_POINTS, Point
-from launcher.plan.auto_repeats import AUTO, AutoRepeats
+from launcher.config.overrides import AUTO
+from launcher.plan.auto_repeats import AutoRepeats
 from launcher.plan.cluster import require_count
 
 
