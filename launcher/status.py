@@ -35,7 +35,7 @@ with needs_extra("status", "launch"):
         point_statuses,
     )
     from launcher.campaign.time_left import Durations, whole_time
-    from launcher.repeats.record import is_open, kept, last_rounds, said
+    from launcher.repeats.record import is_open, kept, last_rounds, living_launcher, said
     from launcher.slurm.reconcile import reconcile
     from telemetry.record.attempt_state import RUNNING
     from telemetry.record.files import read_json
@@ -117,7 +117,14 @@ def _way_on(
         return
     last = last_rounds(results)
     if last is not None and (decided is None or is_open(decided)):
-        out.say("repeats=auto: a round has ended; the same command looks at it and goes on")
+        ended = "repeats=auto: a round has ended;"
+        living, unseen = living_launcher(last[1])
+        if living is not None:
+            out.say(f"{ended} {living} still runs, looks at it and goes on")
+            out.next(None if watched else typed("launcher.status", results, "--watch"))
+            return
+        unless = "" if unseen is None else f", unless {unseen} still runs"
+        out.say(f"{ended} the same command looks at it and goes on{unless}")
         # The launcher's own words, behind those that start it; the folder as it is named here.
         words = [word for word in map(str, last[1]["command"][3:]) if "results=" not in word]
         out.next(typed("launcher", *words, f"results={shown(results)}"))

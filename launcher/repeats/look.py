@@ -17,10 +17,11 @@ class RoundsLook:
     """What was asked."""
     series: tuple[RepeatSeries, ...]
     """Each point's repeats, in the grid's order."""
-    gpu_hours: float
-    """What all repeats held of GPUs, those that failed too."""
-    kwh: float
-    """What the GPUs of the sealed ones took, a power model's joules where they are simulated."""
+    gpu_hours: float | None
+    """What all repeats held of GPUs, those that failed too; None where of one nobody knows."""
+    kwh: float | None
+    """What the GPUs of the sealed ones took, a power model's joules where they are simulated; None
+    where of one nobody knows."""
     drift: RoundsDrift
     """Whether the rounds drifted."""
 

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from telemetry.record.paths import RunPaths
+from launcher.campaign.time_left import took_s
+from telemetry.record.foreseen import Foreseen
+from telemetry.record.paths import AttemptPaths, RunPaths
+from telemetry.record.spec import RunSpec
 
 _S_PER_H: Final = 3600.0
 _J_PER_KWH: Final = 3.6e6
@@ -19,10 +22,12 @@ class MeasuredRepeat:
     """Energy in the window over generated tokens, as the table of runs has it; None without."""
     reason: str | None
     """Why there is none; None where there is."""
-    gpu_hours: float
-    """What its job held of GPUs; 0 where no time is on record."""
-    kwh: float
-    """What its GPUs took from their ranks' start to their end; 0 where that was not read."""
+    gpu_hours: float | None
+    """What its job held of GPUs, where no time can be read what it was foreseen to hold; None where
+    neither is on record."""
+    kwh: float | None
+    """What its GPUs took from their ranks' start to their end, where that cannot be read what it
+    was foreseen to take; None where neither is on record."""
 
 
 def measure(run: RunPaths) -> MeasuredRepeat:
@@ -58,12 +63,69 @@ def measure(run: RunPaths) -> MeasuredRepeat:
         run_id=run.run_id,
         j_per_token=value,
         reason=reason,
-        gpu_hours=(took.time_s or 0.0) * sealed.spec.gpus / _S_PER_H,
-        kwh=(took.energy.value or 0.0) / _J_PER_KWH,
+        gpu_hours=(
+            _gpu_hours(sealed.attempt, run)
+            if took.time_s is None
+            else took.time_s * sealed.spec.gpus / _S_PER_H
+        ),
+        kwh=_kwh(sealed.attempt, took.energy.value),
     )
 
 
 def _unreadable(run: RunPaths, reason: str) -> MeasuredRepeat:
+    attempt = _sealed(run)
     return MeasuredRepeat(
-        run_id=run.run_id, j_per_token=None, reason=reason, gpu_hours=0.0, kwh=0.0
+        run_id=run.run_id,
+        j_per_token=None,
+        reason=reason,
+        gpu_hours=_gpu_hours(attempt, run),
+        kwh=_kwh(attempt, None),
     )
+
+
+def held_s(attempt: AttemptPaths) -> float | None:
+    """How long an attempt held its GPUs: by its stamps, else as its launch foresaw it.
+
+    0 of one that never began; None where neither is on record.
+    """
+    if not attempt.started.exists():
+        return 0.0
+    if (time_s := took_s(attempt)) is not None:
+        return time_s
+    foreseen = _foreseen(attempt)
+    return None if foreseen is None else foreseen.time_s.value
+
+
+def _gpu_hours(attempt: AttemptPaths | None, run: RunPaths) -> float | None:
+    if attempt is None:
+        return None
+    try:
+        gpus = RunSpec.read(run.spec).gpus
+    except (OSError, ValueError):
+        return None
+    time_s = held_s(attempt)
+    return None if time_s is None else time_s * gpus / _S_PER_H
+
+
+def _kwh(attempt: AttemptPaths | None, joules: float | None) -> float | None:
+    if joules is None:
+        foreseen = None if attempt is None else _foreseen(attempt)
+        if foreseen is None:
+            return None
+        # What runs without a GPU takes nothing of one.
+        joules = 0.0 if foreseen.energy_j is None else foreseen.energy_j.value
+    return joules / _J_PER_KWH
+
+
+def _foreseen(attempt: AttemptPaths) -> Foreseen | None:
+    try:
+        return Foreseen.read(attempt.foreseen)
+    except (OSError, ValueError):
+        return None
+
+
+def _sealed(run: RunPaths) -> AttemptPaths | None:
+    try:
+        return run.sealed()
+    except (OSError, ValueError):
+        return None

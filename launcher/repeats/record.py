@@ -3,6 +3,7 @@
 campaigns/<name>/repeats.json    after each round: every look at every point, and what stopped it
 """
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from launcher.plan.auto_repeats import KEY
 from launcher.repeats.look import RoundsLook
 from launcher.repeats.series import GOING, RepeatStanding
 from telemetry.nearest import told_count
+from telemetry.record.attempt_state import is_alive, this_host
 from telemetry.record.bulk_files import json_text, replace_text
 from telemetry.record.files import read_json
 from telemetry.record.paths import campaigns_folder
@@ -34,6 +36,25 @@ def last_rounds(
         if firsts is None or any(point.get("run_id") in firsts for point in plan["points"]):
             return folder, plan
     return None
+
+
+def living_launcher(plan: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The launcher of a campaign in words: where it still runs, and where nobody can see that.
+
+    Both are None where it has ended, and in a plan that names none.
+    """
+    launcher = plan.get("launcher")
+    content = launcher if isinstance(launcher, Mapping) else {}
+    host, pid, created_us = (content.get(name) for name in ("host", "pid", "pid_created_us"))
+    if not isinstance(pid, int) or not isinstance(created_us, int):
+        return None, None
+    # Who looks in its own process has come back from what it launched.
+    if pid == os.getpid() and host in this_host():
+        return None, None
+    who = f"its launcher, process {pid} of {host},"
+    if host not in this_host():
+        return None, who
+    return (who if is_alive(pid, created_us) else None), None
 
 
 def _ruled(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

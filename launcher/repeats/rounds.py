@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from launcher.campaign.time_left import took_s
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point
 from launcher.forecast.totals import totals
@@ -22,10 +21,11 @@ from launcher.plan.hub_reach import HubReach
 from launcher.plan.places import results_folder
 from launcher.repeats.drift import drift
 from launcher.repeats.look import RoundsLook
-from launcher.repeats.measured import MeasuredRepeat, measure
+from launcher.repeats.measured import MeasuredRepeat, held_s, measure
 from launcher.repeats.series import (
     RepeatSeries,
     RepeatStanding,
+    added,
     by_series,
     series_key,
     series_of,
@@ -125,12 +125,15 @@ class Rounds:
             series_of(first, points, self._read, self.rule)
             for first, points in by_series(grid.points).items()
         ]
-        lost = sum(_lost_gpu_hours(grid.results, point) for point in grid.points)
-        gpu_hours = sum(each.gpu_hours for each in series) + lost
-        kwh = sum(each.kwh for each in series)
-        if not self._affordable(series, gpu_hours, kwh):
+        lost = [_lost_gpu_hours(grid.results, point) for point in grid.points]
+        gpu_hours = added((*(each.gpu_hours for each in series), *lost))
+        kwh = added(each.kwh for each in series)
+        stop, why = self._ended(series, gpu_hours, kwh)
+        if stop:
             series = [
-                each.stopped(RepeatStanding.BUDGET) if each.standing is RepeatStanding.ON else each
+                each.stopped(RepeatStanding.BUDGET, why)
+                if each.standing is RepeatStanding.ON
+                else each
                 for each in series
             ]
         return RoundsLook(
@@ -141,25 +144,46 @@ class Rounds:
             drift=drift([each.by_round for each in series]),
         )
 
-    def _affordable(self, series: Sequence[RepeatSeries], gpu_hours: float, kwh: float) -> bool:
-        """Whether one more round, at what a repeat of each took on average, is in the budget."""
+    def _ended(
+        self, series: Sequence[RepeatSeries], gpu_hours: float | None, kwh: float | None
+    ) -> tuple[bool, str | None]:
+        """Whether a budget ends the series, and why where it is not that it is spent.
+
+        It does where one more round, at what a repeat of each took on average, is not in it, and
+        where nobody knows what is spent of it.
+        """
         going = [each for each in series if each.standing is RepeatStanding.ON and each.sealed]
-        for budget, spent, more in (
-            (self.rule.gpu_hours, gpu_hours, sum(each.gpu_hours / each.sealed for each in going)),
-            (self.rule.kwh, kwh, sum(each.kwh / each.sealed for each in going)),
-        ):
-            if budget is not None and spent + more > budget:
-                return False
-        return True
+        for name, spent in (("gpu_hours", gpu_hours), ("kwh", kwh)):
+            budget = getattr(self.rule, name)
+            if budget is None:
+                continue
+            if spent is None:
+                return True, self._unknown(name)
+            more = sum(getattr(each, name) / each.sealed for each in going)
+            if spent + more > budget:
+                return True, None
+        return False, None
+
+    def _unknown(self, name: str) -> str:
+        """Why nobody knows what is spent of a budget."""
+        lacking = [one for one in self._read.values() if getattr(one, name) is None]
+        unit = {"gpu_hours": "GPU hours", "kwh": "kWh"}[name]
+        said = f": {lacking[0].reason}" if lacking and lacking[0].reason else ""
+        of = lacking[0].run_id if lacking else "an attempt that failed"
+        return f"nobody knows what is spent of the {unit}, as those of {of} are not on record{said}"
 
 
 def _repeat_of(spec: RunSpec, repeat: int) -> str:
     return dataclasses.replace(spec, repeat=repeat).run_id
 
 
-def _lost_gpu_hours(results: Path, point: PlannedPoint) -> float:
-    """What the attempts of a point that are not sealed held of GPUs, as far as it is on record."""
+def _lost_gpu_hours(results: Path, point: PlannedPoint) -> float | None:
+    """What the attempts of a point that are not sealed held of GPUs; None where nobody knows.
+
+    One that never began held nothing; of one that began and has no end counts what was foreseen.
+    """
     run = RunPaths(results=results, run_id=point.spec.run_id)
     tried = run.attempts() if point.attempts else []
-    lost = (took_s(attempt) or 0.0 for attempt in tried if not attempt.seal.is_file())
-    return sum(lost) * point.spec.gpus / _S_PER_H
+    lost = (held_s(attempt) for attempt in tried if not attempt.seal.is_file())
+    seconds = added(lost)
+    return None if seconds is None else seconds * point.spec.gpus / _S_PER_H

@@ -21,7 +21,7 @@ class RepeatStanding(StrEnum):
     MOST = "most reached"
     """It has as many repeats as the rule allows."""
     BUDGET = "budget spent"
-    """A further round would go beyond the budget."""
+    """A further round would go beyond the budget, or nobody knows what is spent of it."""
     NO_ENERGY = "cannot: no energy"
     """A repeat has no J/token: no number of repeats makes an interval."""
     FAILED = "cannot: a repeat failed"
@@ -57,10 +57,10 @@ class RepeatSeries:
     """After each repeat from the least on; none before."""
     by_round: Mapping[int, float]
     """J/token by repeat, counted from 0."""
-    gpu_hours: float
-    """What its sealed repeats held of GPUs."""
-    kwh: float
-    """What their GPUs took."""
+    gpu_hours: float | None
+    """What its sealed repeats held of GPUs; None where of one nobody knows."""
+    kwh: float | None
+    """What their GPUs took; None where of one nobody knows."""
     sealed: int
     """How many those are."""
 
@@ -69,9 +69,9 @@ class RepeatSeries:
         """The look at all of its repeats."""
         return self.looks[-1] if self.looks else None
 
-    def stopped(self, standing: RepeatStanding) -> "RepeatSeries":
-        """The same with another word for what becomes of it."""
-        return dataclasses.replace(self, standing=standing)
+    def stopped(self, standing: RepeatStanding, reason: str | None = None) -> "RepeatSeries":
+        """The same with another word for what becomes of it, and why."""
+        return dataclasses.replace(self, standing=standing, reason=reason)
 
     def to_mapping(self) -> dict[str, Any]:
         """The JSON form."""
@@ -87,6 +87,13 @@ class RepeatSeries:
             "looks": [look.to_mapping() for look in self.looks],
             "j_per_token": {str(number): value for number, value in self.by_round.items()},
         }
+
+
+def added(amounts: Iterable[float | None]) -> float | None:
+    """The sum of what was spent; None where a part of it is not known."""
+    told = list(amounts)
+    known = [amount for amount in told if amount is not None]
+    return sum(known) if len(known) == len(told) else None
 
 
 def series_key(spec: RunSpec) -> str:
@@ -123,8 +130,8 @@ def series_of(
         rounds=len(points),
         looks=tuple(found),
         by_round=by_round,
-        gpu_hours=sum(each.gpu_hours for each in sealed),
-        kwh=sum(each.kwh for each in sealed),
+        gpu_hours=added(each.gpu_hours for each in sealed),
+        kwh=added(each.kwh for each in sealed),
         sealed=len(sealed),
     )
 

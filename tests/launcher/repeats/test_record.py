@@ -1,8 +1,12 @@
 """What was decided of repeats lies beside the last round's plan, and is told from there."""
 
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from launcher.repeats.record import REPEATS, is_open, keep, kept, last_rounds, said
@@ -12,13 +16,21 @@ from telemetry.record.paths import campaigns_folder
 from tests.launcher.repeats.series import look, rounds_of
 
 
-def campaign(results: Path, name: str, run_ids: list[str], *, rule: bool = True) -> Path:
+def campaign(
+    results: Path,
+    name: str,
+    run_ids: list[str],
+    *,
+    rule: bool = True,
+    launcher: dict[str, str | int] | None = None,
+) -> Path:
     folder = campaigns_folder(results) / name
     folder.mkdir(parents=True)
     content = {
         "command": ["python", "-m", "launcher", "repeats=auto", "results=elsewhere"],
         "points": [{"run_id": run_id} for run_id in run_ids],
         "repeats_auto": {"width": 0.05} if rule else None,
+        "launcher": launcher,
     }
     write_json(folder / "campaign.json", content)
     return folder
@@ -91,3 +103,43 @@ def test_status_tells_it_and_names_the_same_command_while_a_point_is_not_done(
     closed = capsys.readouterr().out
     assert "1 tight, 1 most reached" in closed
     assert "next: python -m launcher repeats=auto" not in closed
+
+
+@pytest.fixture
+def between_rounds(laid: Path, tmp_path: Path) -> tuple[Path, list[str]]:
+    """A results folder whose round has ended, and the first repeats of its points."""
+    (run_id, *_) = (each.name for each in laid.iterdir() if each.name.startswith("nano-"))
+    shutil.copytree(laid / run_id, tmp_path / run_id)
+    return tmp_path, [each.first for each in look(rounds_of(laid, "1,2"))[1].series]
+
+
+def status_of(results: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    main([str(results)])
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_between_rounds_a_launcher_that_lives_goes_on_by_itself(
+    between_rounds: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, firsts = between_rounds
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as living:
+        created_us = int(psutil.Process(living.pid).create_time() * 1e6)
+        launcher = {"host": socket.gethostname(), "pid": living.pid, "pid_created_us": created_us}
+        campaign(results, "20261101T000000Z-a-1", firsts, launcher=launcher)
+        said = status_of(results, capsys)
+        living.communicate(b"\n")
+    assert f"process {living.pid} of {socket.gethostname()}, still runs" in said
+    assert "the same command" not in said
+    assert f"next: python -m launcher.status {results} --watch" in said
+    gone = status_of(results, capsys)
+    assert "the same command looks at it and goes on next: python -m launcher repeats" in gone
+
+
+def test_a_launcher_that_cannot_be_seen_is_named_beside_the_same_command(
+    between_rounds: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, firsts = between_rounds
+    launcher: dict[str, str | int] = {"host": "elsewhere.hpc", "pid": 1, "pid_created_us": 1}
+    campaign(results, "20261101T000000Z-a-1", firsts, launcher=launcher)
+    said = status_of(results, capsys)
+    assert "goes on, unless its launcher, process 1 of elsewhere.hpc, still runs" in said

@@ -10,7 +10,9 @@ from launcher.forecast.forecaster import foresee
 from launcher.plan.grid import Verdict
 from launcher.repeats.series import RepeatStanding
 from launcher.repeats.smallest import smallest_notes
-from telemetry.record.paths import RunPaths
+from telemetry.record.files import read_json, write_json
+from telemetry.record.foreseen import Basis, Expected, Foreseen
+from telemetry.record.paths import AttemptPaths, RunPaths
 from tests.launcher.repeats.series import grid_of, look, rounds_of, standings, to_run
 
 
@@ -76,6 +78,73 @@ def test_a_repeat_that_is_not_as_sealed_is_in_no_interval(laid: Path, tmp_path: 
     found = look(rounds_of(tmp_path, "1"))[1]
     assert standings(found) == [RepeatStanding.NO_ENERGY]
     assert len(found.series[0].by_round) == 2
+
+
+def broken(laid: Path, results: Path, seed: str, *, foreseen: Foreseen | None) -> AttemptPaths:
+    """A copy in which the first repeat of a seed cannot be read, its stamps neither."""
+    shutil.copytree(laid, results, dirs_exist_ok=True)
+    run_id = grid_of(laid, seed, repeats=3).points[0].spec.run_id
+    attempt = RunPaths(results=results, run_id=run_id).attempt(1)
+    attempt.model.write_text("{}")
+    started = read_json(attempt.started)
+    write_json(attempt.started, {**started, "pid_created_us": None})
+    if foreseen is not None:
+        write_json(attempt.foreseen, foreseen.to_mapping())
+    return attempt
+
+
+def test_a_repeat_that_cannot_be_read_counts_in_the_budget_by_its_stamps(
+    laid: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(laid, tmp_path, dirs_exist_ok=True)
+    whole = look(rounds_of(tmp_path, "1,2"))[1].gpu_hours
+    run_id = grid_of(laid, repeats=3).points[0].spec.run_id
+    attempt = RunPaths(results=tmp_path, run_id=run_id).attempt(1)
+    attempt.model.write_text("{}")
+    # A process is born before it says so itself.
+    started = read_json(attempt.started)
+    write_json(attempt.started, {**started, "pid_created_us": started["t_us"]})
+    assert look(rounds_of(tmp_path, "1,2"))[1].gpu_hours == pytest.approx(whole, rel=0.05)
+
+
+def test_a_repeat_without_a_time_counts_in_the_budget_what_its_launch_foresaw(
+    laid: Path, tmp_path: Path
+) -> None:
+    hour = Expected(value=3600.0, low=3600.0, high=3600.0)
+    kwh = Expected(value=3.6e6, low=3.6e6, high=3.6e6)
+    foreseen = Foreseen(
+        time_s=hour,
+        energy_j=kwh,
+        window_s=hour,
+        window_energy_j=kwh,
+        basis=Basis.DATASHEET,
+        told="",
+        runs=(),
+        simulated=True,
+    )
+    broken(laid, tmp_path, "1", foreseen=foreseen)
+    found = look(rounds_of(tmp_path, "1,2"))[1]
+    assert found.gpu_hours is not None
+    assert found.kwh is not None
+    assert 1.0 < found.gpu_hours < 1.1
+    assert 1.0 < found.kwh < 1.1
+    for name in ("gpu_hours", "kwh"):
+        grid, stopped = look(rounds_of(tmp_path, "1,2", {f"repeats_{name}": 1.0}))
+        assert to_run(grid) == []
+        assert standings(stopped) == [RepeatStanding.NO_ENERGY, RepeatStanding.BUDGET]
+
+
+def test_a_budget_of_which_nobody_knows_what_is_spent_ends_with_the_reason(
+    laid: Path, tmp_path: Path
+) -> None:
+    run_id = broken(laid, tmp_path, "1", foreseen=None).folder.parent.name
+    grid, found = look(rounds_of(tmp_path, "1,2", repeats_gpu_hours=1000.0))
+    assert (to_run(grid), found.gpu_hours) == ([], None)
+    assert found.series[1].standing is RepeatStanding.BUDGET
+    said = str(found.series[1].reason)
+    assert said.startswith(f"nobody knows what is spent of the GPU hours, as those of {run_id} ")
+    # Where no budget asks for it, the others go on.
+    assert to_run(look(rounds_of(tmp_path, "1,2"))[0]) == [(2, 3)]
 
 
 def test_a_point_that_failed_in_this_call_lets_the_others_go_on(laid: Path) -> None:
