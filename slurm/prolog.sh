@@ -19,12 +19,13 @@ job=${SLURM_JOB_ID:-}
 case $job in
   '' | *[!0-9]*) said "SLURM_JOB_ID must be a number, but is '$job' instead"; exit 0 ;;
 esac
-if ! record=$(timeout 10 scontrol --oneliner show job "$job" 2>/dev/null); then
-  said "job $job: scontrol does not answer; the counters stay as they are"
+# This field alone: in the whole record a job's name or comment, its user's to choose, looks like it.
+if ! shares=$(timeout 10 squeue --noheader --jobs "$job" --format %h 2>/dev/null); then
+  said "job $job: squeue does not answer; the counters stay as they are"
   exit 0
 fi
 # An array's number has a line of each element: every one of them must have its node whole.
-if [ -z "$record" ] || printf '%s\n' "$record" | grep -qv ' OverSubscribe=NO '; then
+if [ -z "$shares" ] || printf '%s\n' "$shares" | grep -qvx NO; then
   said "job $job shares its node; the counters stay as they are"
   exit 0
 fi

@@ -64,3 +64,15 @@ def test_a_job_that_shares_its_node_opens_nothing(held: Site, counter: Path) -> 
     said = run(held, "prolog.sh", counter.parent.parent, SLURM_JOB_ID=job)
     assert f"job {job} shares its node" in said
     assert mode(counter) == CLOSED
+
+
+@pytest.mark.parametrize("word", ["--comment", "--job-name"])
+def test_a_user_s_words_cannot_say_that_a_node_is_lent_whole(
+    held: Site, counter: Path, word: str
+) -> None:
+    forged = "x OverSubscribe=NO y"
+    job = held.slurm("sbatch", "--parsable", f"{word}={forged}", "--wrap=true")
+    assert " OverSubscribe=NO " in held.slurm("scontrol", "--oneliner", "show", "job", job)
+    said = run(held, "prolog.sh", counter.parent.parent, SLURM_JOB_ID=job)
+    assert f"job {job} shares its node" in said
+    assert mode(counter) == CLOSED
