@@ -27,7 +27,7 @@ from typing import Any, Final
 
 WISHES: Final = "joulegrid-power:"
 """What a comment begins with that holds a wish."""
-# A wish has 50 bytes and a head that is lodged after it 120; Slurm would take 64 KiB.
+# What Slurm itself takes, seen with 22.05; a wish has 50, a head that is lodged after it 120.
 MOST_COMMENT_BYTES: Final = 1024
 FOLDER: Final = "/var/lib/joulegrid-power"
 """Where the state and the log lie; root's alone."""

@@ -18,11 +18,16 @@ SONAME = "libnvidia-ml.so.1"
 _NAME_BYTES = 64
 
 
-def build(folder: Path) -> Path:
-    """The library, compiled into `folder` under the driver's own name."""
+def build(folder: Path, world: Path | None = None) -> Path:
+    """The library, compiled into `folder` under the driver's own name.
+
+    With `world` it shows those boards to processes that no environment reaches.
+    """
     target = folder / SONAME
     command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     command += [f"-Wl,-soname,{SONAME}", "-o", str(target), str(_SOURCE)]
+    if world is not None:
+        command.append(f'-DFAKE_NVML_WORLD="{world}"')
     subprocess.run(command, check=True)
     return target
 
