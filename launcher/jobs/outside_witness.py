@@ -21,6 +21,8 @@ from telemetry.shards.links import list_chains, read_head
 
 # What stands before a head in a comment; one that begins otherwise is somebody's own and stays.
 _OURS: Final = "joulegrid:"
+# A wish for power (docs/power_broker.md) is the first word: a requeued job needs it again.
+_WISH: Final = re.compile(r"(joulegrid-power:\S+)(?: (.*))?")
 # A job does not wait for a controller that is down: its GPUs would.
 _PATIENCE_S: Final = 5.0
 _COMMENT: Final = re.compile(r"^\s*Comment=(.*)$", re.MULTILINE)
@@ -66,9 +68,19 @@ def _comment(said: str, environment: Mapping[str, str]) -> dict[str, str]:
     own_id = job_id if array_id is None or index is None else f"{array_id}_{index}"
     try:
         shown = _COMMENT.search(ask_slurm(["scontrol", "show", "job", own_id], _PATIENCE_S))
-        if shown is not None and shown[1] and not shown[1].startswith(_OURS):
+        whole = beside_wish("" if shown is None else shown[1], said)
+        if whole is None:
             return {"job": own_id, "refused": "somebody's own comment stands there"}
-        ask_slurm(["scontrol", "update", f"JobId={own_id}", f"Comment={said}"], _PATIENCE_S)
+        ask_slurm(["scontrol", "update", f"JobId={own_id}", f"Comment={whole}"], _PATIENCE_S)
     except SlurmError as error:
         return {"job": own_id, "refused": str(error)}
     return {"job": own_id, "comment": said}
+
+
+def beside_wish(there: str, said: str) -> str | None:
+    """The comment that tells a head and keeps a wish for power; None where another's stands."""
+    wish = _WISH.fullmatch(there)
+    rest = there if wish is None else wish[2] or ""
+    if rest and not rest.startswith(_OURS):
+        return None
+    return said if wish is None else f"{wish[1]} {said}"

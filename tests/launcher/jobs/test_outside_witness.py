@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.jobs.outside_witness import tell_head
+from launcher.jobs.outside_witness import beside_wish, tell_head
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
 from telemetry.shards.chain import Binding
@@ -60,3 +60,20 @@ def test_a_node_without_a_chain_tells_nothing(attempt: AttemptPaths) -> None:
 def test_a_record_that_cannot_be_written_fails_nothing(attempt: AttemptPaths) -> None:
     attempt.heads.mkdir()
     tell_head(attempt, "n1", in_slurm=False, environment={})
+
+
+@pytest.mark.parametrize(
+    ("there", "whole"),
+    [
+        ("", "joulegrid:b"),
+        ("joulegrid:a", "joulegrid:b"),
+        ("joulegrid-power:cap_w=250", "joulegrid-power:cap_w=250 joulegrid:b"),
+        ("joulegrid-power:cap_w=250 joulegrid:a", "joulegrid-power:cap_w=250 joulegrid:b"),
+        ("joulegrid-power:cap_w=250 mine", None),
+        ("mine", None),
+    ],
+)
+def test_a_head_stands_beside_a_wish_and_over_no_word_of_another(
+    there: str, whole: str | None
+) -> None:
+    assert beside_wish(there, "joulegrid:b") == whole
