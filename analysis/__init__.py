@@ -15,6 +15,7 @@
 - `meter/`: what an outside meter says of the runs.
 - `paper/`: what others published, and what becomes of it here.
 - `performance/`: latency, rates and the share of the bound.
+- `power/`: what clocks, power and temperature do to speed and joules.
 - `report/`: one page offline.
 - `results/`: the door for people's own tools: a results folder as Arrow, pandas and polars.
 - `runs/`: sealed runs as arrays.

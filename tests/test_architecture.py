@@ -165,6 +165,11 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.energy", "analysis.performance", "analysis.runs", "analysis.statistics"),
         *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.record"),
     },
+    # What clocks and power that were read went with.
+    "analysis.power": {
+        *("analysis.energy", "analysis.findings", "analysis.runs", "analysis.statistics"),
+        *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.record"),
+    },
     # What others published, and what becomes of it here.
     "analysis.paper": {
         *("analysis.energy", "analysis.figures", "analysis.runs", "analysis.statistics"),
@@ -180,9 +185,12 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         # What lies beside the runs decides rows too.
         *("analysis.meter", "telemetry.accounting"),
         *("analysis.paper", "analysis.runs", "analysis.tables", "telemetry", "telemetry.record"),
+        "analysis.power",
     },
     "analysis.figures": {
         *("analysis.energy", "analysis.meter", "analysis.runs", "analysis.tables"),
+        # Its marks are what the regression holds against one another.
+        "analysis.power",
         *("telemetry", "telemetry.record"),
     },
     "analysis.audit": {

@@ -19,6 +19,7 @@
 - `legend`: what tells the series of a picture apart, whole in its width.
 - `look`: how a series is told from others on paper, and words as a picture shows them.
 - `marks`: rows of the tables as marks of a chart, with their intervals, axes and labels.
+- `observed_clock`: time of a step and energy of a token against clocks that nobody set.
 - `palette`: colours of series, for light and for dark paper.
 - `panel`: one pair of axes of a picture, with all that stands on them.
 - `pareto`: time against energy of points of the same work, and the front of them.

@@ -14,6 +14,7 @@ from analysis.figures.engines import engines
 from analysis.figures.formats import formats
 from analysis.figures.goodput import goodput
 from analysis.figures.joules import where_joules_go
+from analysis.figures.observed_clock import observed_clock
 from analysis.figures.pareto import time_against_energy
 from analysis.figures.phases import energy_by_phase
 from analysis.figures.power import power_over_time
@@ -34,7 +35,7 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(comparisons, variance),
     *(time_against_energy, energy_delay, energy_saved, scaling),
     *(complexity, where_joules_go, goodput),
-    witnesses,
+    *(observed_clock, witnesses),
 )
 """Every figure, in the report's order: one that stands here is drawn, written and shown."""
 

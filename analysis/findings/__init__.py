@@ -23,5 +23,5 @@
 - `works`: grid points that did the same work, and so may be held against each other.
 
 Public: `BEST`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `GOODPUT`, `JOULES`,
-`JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `SCALING`, `SCALING_LAWS`.
+`JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `SCALING`, `SCALING_LAWS`, `settled`.
 """

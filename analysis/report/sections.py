@@ -12,6 +12,7 @@ _TITLES: Final = {
     "findings": "What the data say",
     "complexity": "What prompts and answers cost",
     "joules": "Where a joule goes",
+    "observed": "Clock and power, observed, not set",
     "claims": "Claims",
 }
 

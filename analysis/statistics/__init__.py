@@ -16,5 +16,6 @@
 Public: `Component`, `Effect`, `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `LEVELS`, `MixedModel`,
 `NestedReading`, `POORLY_CONDITIONED`, `Ratio`, `Repeats`, `Term`, `Trend`, `Width`, `components`,
 `holm`, `interval_by_rule`, `intervals_by_rule`, `mean_ratio`, `mixed_model`, `p_told`, `ratio_of`,
-`ratio_of_pairs`, `smallest_effect`, `told`, `trend_within`, `widened`, `width_of_mean`.
+`ratio_of_pairs`, `smallest_effect`, `t_quantile_95`, `told`, `trend_within`, `widened`,
+`width_of_mean`.
 """

@@ -25,6 +25,8 @@ from analysis.paper.beyond import BEYOND
 from analysis.paper.comparison import COMPARISON
 from analysis.paper.counted import COUNTED
 from analysis.paper.exhibits import EXHIBITS
+from analysis.power.clock_readings import CLOCK_READINGS
+from analysis.power.observed import OBSERVED_CLOCK
 from analysis.runs.labels import RunLabels
 from analysis.runs.possible_values import require_possible_values
 from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
@@ -58,6 +60,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(SCALING, SCALING_LAWS, GOODPUT),
     *(COMPLEXITY_MODELS, COMPLEXITY),
     *(JOULES, JOULE_COSTS, JOULE_WORK),
+    *(OBSERVED_CLOCK, CLOCK_READINGS),
     *(RUNS, PERFORMANCE, CONDITIONS),
     *(PHASES, GPUS, SENSORS),
     *(OUTSIDE_METERS, ACCOUNTING),

@@ -19,8 +19,8 @@
 - `volta`: rows of the V100.
 
 Public: `ASSUMED_CONTEXT_BYTES`, `ASSUMED_NCCL_BYTES`, `BOARDS`, `Board`, `COUNTER`,
-`CUBLAS_WORKSPACE_BYTES`, `GAIN_SHARE`, `POWER_FACTOR`, `POWER_FIELDS`, `POWER_SAMPLE`, `Peaks`,
-`SIMULATED`, `Sensor`, `SimulatedBoard`, `TIMED_FIELDS`, `Timing`, `UPDATE_PERIODS`, `adopt`,
-`board_called`, `board_fault`, `board_meant`, `board_names`, `board_of`, `boards_fault`, `peaks_of`,
-`reading_limits`, `seen_board`, `sensor_of`.
+`CUBLAS_WORKSPACE_BYTES`, `GAIN_SHARE`, `POWER_AVERAGE`, `POWER_FACTOR`, `POWER_FIELDS`,
+`POWER_SAMPLE`, `Peaks`, `SIMULATED`, `Sensor`, `SimulatedBoard`, `TIMED_FIELDS`, `Timing`,
+`UPDATE_PERIODS`, `adopt`, `board_called`, `board_fault`, `board_meant`, `board_names`, `board_of`,
+`boards_fault`, `peaks_of`, `reading_limits`, `seen_board`, `sensor_of`.
 """
