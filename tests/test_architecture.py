@@ -198,6 +198,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.report", "analysis.runs", "analysis.tables", "telemetry"),
         *("telemetry.accounting", "telemetry.boards", "telemetry.evidence"),
         *("telemetry.merge", "telemetry.record", "telemetry.shards"),
+        # What each node wrote of its caps and clocks.
+        "telemetry.power",
         "analysis.workbook",
     },
     # A copy is told as the audit tells one, and a verdict's claims in its words.

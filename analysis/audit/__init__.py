@@ -12,6 +12,7 @@
 - `check`: what one check of the audit saw in one run, and the case it looked at.
 - `copies`: one trace of readings under two names is a copy, as no two measurements are alike.
 - `energy_checks`: do they sum up, and stay within what their sensors see?
+- `enforcement_checks`: were caps and clocks that were asked for in force, kept, and put back?.
 - `evidence`: which kinds of evidence a record stands on, and what each rules out, in a
   paragraph.
 - `explained`: one check in words, as an auditor asks for it: what holds against what, and why.

@@ -15,6 +15,7 @@ from analysis.audit.chain_checks import CHAIN_CHECKS
 from analysis.audit.check import Check
 from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
+from analysis.audit.enforcement_checks import ENFORCEMENT_CHECKS
 from analysis.audit.export_checks import EXPORT_CHECKS
 from analysis.audit.job_checks import JOB_CHECKS
 from analysis.audit.lodging_checks import LODGING_CHECKS
@@ -56,6 +57,7 @@ CHECKS: Final[list[Check]] = [
     *METER_CHECKS,
     *ACCOUNTING_CHECKS,
     *POWER_CHECKS,
+    *ENFORCEMENT_CHECKS,
     *WORK_CHECKS,
     *MODEL_CHECKS,
     *ANSWER_CHECKS,

@@ -23,7 +23,7 @@
 Public: `Behaviour`, `Break`, `COVERAGE_FACTOR`, `Covered`, `Curve`, `EDGE_PERIODS`, `GAP_PERIODS`,
 `Gpu`, `GpuState`, `METHODS`, `NO_RANK`, `POLLED_COUNTER`, `POWER_CAP`, `POWER_INTEGRAL`,
 `PhaseEnergy`, `PowerTrace`, `RANK_COUNTER`, `RunEnergy`, `SHORT_PHASES`, `SM_CLOCK`, `Spent`,
-`TEMPERATURE`, `THROTTLE`, `TWO_POINTS`, `Uncertain`, `board_limit_w`, `board_row`, `gap_share`,
-`idle_gpu_energy`, `in_words`, `labels_of`, `limit_in_force_w`, `net_energy`, `packed`,
-`power_integral_curve`, `power_trace`, `spent`, `total`, `unpacked`.
+`TEMPERATURE`, `THROTTLE`, `TWO_POINTS`, `Uncertain`, `board_limit_w`, `board_row`,
+`cap_bound_share`, `gap_share`, `idle_gpu_energy`, `in_words`, `labels_of`, `limit_in_force_w`,
+`net_energy`, `packed`, `power_integral_curve`, `power_trace`, `spent`, `total`, `unpacked`.
 """

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.energy.curves import EDGE_PERIODS
 from analysis.energy.gpu_energy import Gpu
-from analysis.energy.gpu_state import HOLDS, POWER_CAP, THROTTLE
+from analysis.energy.gpu_state import HOLDS, POWER_CAP, SM_CLOCK, THROTTLE
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.series import Series
 from telemetry.clock import US_PER_S
@@ -25,6 +25,8 @@ _NEAR_CAP: Final = 0.02
 # NVML sets milliwatts, DCGM and nvidia-smi whole watts.
 _SAME_LIMIT_W: Final = 0.5
 _LIMIT: Final = "power_limit_w"
+# NVIDIA's clocks come in steps of 15 MHz: a lock is rounded to one.
+_CLOCK_STEP_MHZ: Final = 15.0
 
 
 def throttled(run_energy: RunEnergy) -> bool | None:
@@ -65,6 +67,40 @@ def cap_bound(run_energy: RunEnergy) -> bool | None:
             return False
         known = known and bool(limits_w) and len(power) > 0
     return True if known else None
+
+
+def clock_held(run_energy: RunEnergy) -> bool | None:
+    """Whether every working GPU kept the clock that the spec asks for through the window.
+
+    1980 MHz that were asked for are 1830 MHz on an H200 at work (arXiv 2605.11999): what counts is
+    what was read. Without a lock it is True. None: too few readings tell.
+    """
+    asked_mhz = run_energy.run.spec.sm_clock_mhz
+    if asked_mhz is None:
+        return True
+    known = bool(run_energy.gpus)
+    for gpu in run_energy.gpus:
+        inside, due = _inside(run_energy, gpu, SM_CLOCK)
+        off = np.abs(inside.value - asked_mhz) > _CLOCK_STEP_MHZ
+        if len(off) and float(np.mean(off)) > _HELD_SHARE:
+            return False
+        known = known and len(off) >= max(1.0, _KNOWN_SHARE * due)
+    return True if known else None
+
+
+def cap_bound_share(run_energy: RunEnergy) -> float | None:
+    """Share of the window's readings at which a power limit held a clock: the most of all GPUs.
+
+    It is the share of time where readings come evenly, as a watcher takes them. None: too few
+    readings tell.
+    """
+    shares = []
+    for gpu in run_energy.gpus:
+        inside, due = _inside(run_energy, gpu, THROTTLE)
+        if len(inside) < max(1.0, _KNOWN_SHARE * due):
+            return None
+        shares.append(float(np.mean((inside.value.astype(np.int64) & POWER_CAP) != 0)))
+    return max(shares, default=None)
 
 
 def _inside(run_energy: RunEnergy, gpu: Gpu, field: str) -> tuple[Series, float]:

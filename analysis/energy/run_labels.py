@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from analysis.energy.held import cap_bound, throttled
+from analysis.energy.held import cap_bound, clock_held, throttled
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.labels import Label, in_order, recorded_labels
 from telemetry.record.schema import Phase
@@ -25,7 +25,10 @@ def _read_labels(run_energy: RunEnergy) -> Iterator[Label]:
     if held is not False:
         yield Label.THROTTLING_UNKNOWN if held is None else Label.THROTTLED
     if bound is not True:
-        yield Label.CAP_UNKNOWN if bound is None else Label.CAP_NOT_BOUND
+        yield Label.CAP_UNKNOWN if bound is None else Label.CAP_NEVER_BOUND
+    kept = clock_held(run_energy)
+    if kept is not True:
+        yield Label.CLOCK_UNKNOWN if kept is None else Label.CLOCK_NOT_HELD
     reasons = (run_energy.phase_energy(phase).reason for phase in (Phase.PREFILL, Phase.DECODE))
     if any(reason is not None and _NOT_ATTRIBUTABLE in reason for reason in reasons):
         yield Label.NOT_ATTRIBUTABLE

@@ -59,11 +59,17 @@ class Label(Enum):
         "its clock down: heat, a power brake, another GPU, or the board's own power limit where "
         "no cap was set.",
     )
-    CAP_NOT_BOUND = (
+    CAP_NEVER_BOUND = (
         "C",
-        "cap not bound",
+        "cap never bound",
         "A power cap was asked for, but a GPU's limit in force was another, or no reading of its "
         "power in the window came within 2 % of the cap.",
+    )
+    CLOCK_NOT_HELD = (
+        "K",
+        "clock not held",
+        "A clock lock was asked for, but in more than 1 % of a GPU's readings in the window its "
+        "clock was more than one step of 15 MHz away from it.",
     )
     OTHER_BOARD = (
         "B",
@@ -93,6 +99,11 @@ class Label(Enum):
         "cap not checked",
         "A power cap was asked for, and neither the limit in force nor the power was read on "
         "every GPU in the window.",
+    )
+    CLOCK_UNKNOWN = (
+        "k",
+        "clock not checked",
+        "A clock lock was asked for, and the clock was not read on every GPU through the window.",
     )
     COMMIT_UNKNOWN = (
         "d",

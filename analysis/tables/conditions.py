@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from analysis.energy.gpu_state import GpuState
+from analysis.energy.held import cap_bound_share
 from analysis.energy.uncertain import Uncertain
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import Performance
@@ -126,6 +127,14 @@ _COLUMNS: Final = (
         "clock held",
         "Share of readings at which something held a clock down: the most of all working GPUs.",
         lambda one: one.held_share,
+        shown_with="sm_clock_mean_mhz",
+    ),
+    _OF.share(
+        "cap_bound_share",
+        "limit bound",
+        "Share of the window's readings at which a power limit, asked for or the board's own, held "
+        "a clock down: the most of all working GPUs; empty: too few readings say.",
+        lambda one: cap_bound_share(one.of.run_energy),
         shown_with="sm_clock_mean_mhz",
     ),
     _OF.number(

@@ -1,11 +1,13 @@
 """Every honest label is decided by the record, and by something in it that can say otherwise."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.energy.held import cap_bound_share
 from analysis.energy.run_energy import RunEnergy
 from analysis.energy.run_labels import labels_of
 from analysis.paper.published import published
@@ -17,7 +19,7 @@ from analysis.runs.labels import (
     of_words,
     words_of,
 )
-from analysis.runs.sealed_runs import NOT_AS_SEALED, UNREADABLE_STATE, NotCounted, load
+from analysis.runs.sealed_runs import NOT_AS_SEALED, UNREADABLE_STATE, NotCounted, load, open_run
 from tests.conftest import REPOSITORY
 from tests.support.record_answers import T0_US
 from tests.support.records import Plan, build_run
@@ -143,12 +145,12 @@ def test_heat_throttles_it_all_the_same(tmp_path: Path) -> None:
 
 
 def test_a_cap_that_the_power_never_came_near_did_not_bind(tmp_path: Path) -> None:
-    assert _labels(tmp_path, _capped(250.0)) == {Label.CAP_NOT_BOUND}
+    assert _labels(tmp_path, _capped(250.0)) == {Label.CAP_NEVER_BOUND}
 
 
 def test_nor_did_one_that_was_not_in_force(tmp_path: Path) -> None:
     plan = _capped(200.0, gpu={"power_limit_w": 300.0})
-    assert _labels(tmp_path, plan) == {Label.CAP_NOT_BOUND}
+    assert _labels(tmp_path, plan) == {Label.CAP_NEVER_BOUND}
 
 
 def test_a_limit_that_was_read_stands_before_the_inventory_s(tmp_path: Path) -> None:
@@ -157,12 +159,46 @@ def test_a_limit_that_was_read_stands_before_the_inventory_s(tmp_path: Path) -> 
             return _free(row)
         return {**row, "field": "power_limit_w", "value": 300.0}
 
-    assert Label.CAP_NOT_BOUND in _labels(tmp_path, _capped(200.0, sample=limits))
+    assert Label.CAP_NEVER_BOUND in _labels(tmp_path, _capped(200.0, sample=limits))
 
 
 def test_without_a_limit_on_record_a_cap_is_not_checked(tmp_path: Path) -> None:
     plan = _capped(200.0, gpu={"power_limit_w": None})
     assert _labels(tmp_path, plan) == {Label.CAP_UNKNOWN}
+
+
+def _locked(*clocks_mhz: float, **more: Any) -> Plan:
+    """A lock of 1400 MHz, and the clocks that are read in turn."""
+    reads = itertools.cycle(clocks_mhz)
+
+    def clock(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "value": next(reads)} if row["field"] == "sm_clock_mhz" else _free(row)
+
+    return _plan(**{"sample": clock, "spec": {**HONEST, "sm_clock_mhz": 1400}, **more})
+
+
+def test_a_clock_that_was_read_as_it_was_asked_for_has_no_label(tmp_path: Path) -> None:
+    assert _labels(tmp_path, _locked(1400.0, 1395.0)) == set()
+
+
+@pytest.mark.parametrize("read_mhz", [1200.0, 1500.0])
+def test_a_clock_that_was_asked_for_and_read_otherwise_was_not_held(
+    tmp_path: Path, read_mhz: float
+) -> None:
+    assert _labels(tmp_path, _locked(1400.0, read_mhz)) == {Label.CLOCK_NOT_HELD}
+
+
+def test_a_clock_that_nobody_read_is_not_checked(tmp_path: Path) -> None:
+    assert Label.CLOCK_UNKNOWN in _labels(tmp_path, _locked(1400.0, state=False))
+
+
+def test_the_share_of_time_that_a_limit_bound_is_that_of_its_bit(tmp_path: Path) -> None:
+    run = open_run(build_run(tmp_path, _capped(200.0, sample=_held(0x4))))
+    assert run is not None
+    assert cap_bound_share(RunEnergy(run)) == 1.0
+    free = open_run(build_run(tmp_path / "free", _capped(200.0)))
+    assert free is not None
+    assert cap_bound_share(RunEnergy(free)) == 0.0
 
 
 def test_phases_that_are_too_short_are_not_attributable(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ PLANTED: Final[Mapping[Label, Plan]] = {
     Label.PARTIAL: planted(sample=wild),
     Label.NOT_ATTRIBUTABLE: planted(prefill_s=0.05),
     Label.THROTTLED: planted(sample=lambda row: row),
-    Label.CAP_NOT_BOUND: planted({"power_cap_w": 250.0}),
+    Label.CAP_NEVER_BOUND: planted({"power_cap_w": 250.0}),
     Label.CAP_UNKNOWN: planted({"power_cap_w": 200.0}, gpu={"power_limit_w": None}),
     Label.OTHER_BOARD: planted(
         {"gpu": "h200", "engine": "fast"}, gpu={"name": "NVIDIA H200", "kind": "h200"}

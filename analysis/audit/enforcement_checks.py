@@ -1,0 +1,199 @@
+"""Enforcement checks: were caps and clocks that were asked for in force, kept, and put back?
+
+What a node says of its settings lies in power/<host>.json; the samples were written by another
+reader. A value that nobody read back is no pass.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
+from telemetry.power.record import NodePower, Quantity, Setting
+
+# Drivers round a limit to whole watts, and clocks come in steps of 15 MHz.
+_TOLERANCE: Final[Mapping[Quantity, float]] = {
+    Quantity.POWER_LIMIT: 1.0,
+    Quantity.SM_CLOCK: 15.0,
+    Quantity.MEMORY_CLOCK: 15.0,
+}
+# A board holds its limit on average and sensors err by 5 % (arXiv 2312.02741).
+_OVER_CAP: Final = 0.05
+
+
+def enforced_everywhere(case: Case) -> Finding:
+    """On every GPU of every node each setting was read back as asked, before the window began."""
+    asked = _asked(case)
+    records = _records(case)
+    if not records:
+        return _without_record(case, asked)
+    faults = []
+    read = 0
+    for host, uuid in _gpus(case):
+        settings = _settings(records.get(host), uuid)
+        if settings is None:
+            faults.append(f"{uuid} on {host}: nothing is on record of its settings")
+            continue
+        for quantity, value in asked.items():
+            fault = _fault(case, quantity, value, settings.get(quantity))
+            read += fault is None
+            if fault is not None:
+                faults.append(f"{uuid} on {host}: `{quantity}` must be {value:g}, but {fault}")
+        for quantity, one in settings.items():
+            if quantity not in asked and one.set_us is not None and not _by_phase(case):
+                faults.append(f"{uuid} on {host}: `{quantity}` was set, and nobody asked for it")
+    if not asked and not faults:
+        return skipped("no cap and no clock was asked for, and none was set")
+    return judged(faults, f"{read} settings read back as asked, on {len(list(_gpus(case)))} GPUs")
+
+
+def _fault(case: Case, quantity: Quantity, value: float, one: Setting | None) -> str | None:
+    """Why a setting was not in force as asked before the window; None where it was."""
+    tolerance = _TOLERANCE[quantity]
+    if one is None or one.asked is None:
+        return "was not asked for there"
+    if abs(one.asked - value) > tolerance:
+        return f"{one.asked:g} was asked for there"
+    if one.enforced.value is None:
+        return f"was never read back: {one.enforced.reason}"
+    if abs(one.enforced.value - value) > tolerance:
+        return f"{one.enforced.value:g} was read back"
+    if one.enforced.t_us is not None and one.enforced.t_us > case.run_energy.window_us[0]:
+        return "was read back after the window had begun"
+    return None
+
+
+def held_throughout(case: Case) -> Finding:
+    """No reading in the window is of another limit, and no board drew more than its cap."""
+    cap_w = _asked(case).get(Quantity.POWER_LIMIT)
+    if cap_w is None:
+        return skipped("no power cap was asked for")
+    run_energy = case.run_energy
+    if not run_energy.gpus:
+        return unseen("no working GPU is on record")
+    faults, blind = [], []
+    for gpu in run_energy.gpus:
+        limits = run_energy.series(gpu.host, gpu.uuid, "power_limit_w")
+        inside = limits.between(*run_energy.window_us).value
+        faults += [
+            f"{gpu.uuid}: {cap_w:g} W asked for, {limit:g} W in force in the window"
+            for limit in sorted({float(value) for value in inside})
+            if abs(limit - cap_w) > _TOLERANCE[Quantity.POWER_LIMIT]
+        ]
+        _, power = run_energy.power_series(gpu.host, gpu.uuid)
+        drawn = power.between(*run_energy.window_us).value
+        if not len(drawn):
+            blind.append(gpu.uuid)
+            continue
+        mean_w = float(drawn.mean())
+        if mean_w > (1.0 + _OVER_CAP) * cap_w:
+            faults.append(
+                f"{gpu.uuid}: a cap of {cap_w:g} W, and its samples draw {mean_w:.1f} W on average"
+            )
+    if blind and not faults:
+        return unseen(f"no power was read in the window of {', '.join(blind)}")
+    return judged(faults, f"{len(run_energy.gpus)} GPUs drew no more than {cap_w:g} W on average")
+
+
+def restored_everywhere(case: Case) -> Finding:
+    """What was there before stands again on every GPU that was set, and was read back."""
+    records = _records(case)
+    if not records:
+        return _without_record(case, _asked(case))
+    faults = [
+        f"{host}: {line}" for host, record in sorted(records.items()) for line in record.unrestored
+    ]
+    changed = [
+        one
+        for record in records.values()
+        for gpu in record.gpus
+        for one in gpu.settings.values()
+        if one.set_us is not None
+    ]
+    if not changed:
+        ways = ", ".join(sorted({record.way.value for record in records.values()}))
+        return skipped(f"the run set nothing itself: {ways}")
+    return judged(faults, f"{len(changed)} settings stand as before, each read back")
+
+
+def _asked(case: Case) -> dict[Quantity, float]:
+    spec = case.run.spec
+    wanted = {
+        Quantity.POWER_LIMIT: spec.power_cap_w,
+        Quantity.SM_CLOCK: spec.sm_clock_mhz,
+        Quantity.MEMORY_CLOCK: spec.memory_clock_mhz,
+    }
+    return {name: float(value) for name, value in wanted.items() if value is not None}
+
+
+def _by_phase(case: Case) -> bool:
+    """Whether a phase has a cap or a clock of its own, so that settings change in the run."""
+    spec = case.run.spec
+    own = (
+        *(spec.prefill_power_cap_w, spec.prefill_sm_clock_mhz),
+        *(spec.decode_power_cap_w, spec.decode_sm_clock_mhz),
+    )
+    return any(value is not None for value in own)
+
+
+def _records(case: Case) -> dict[str, NodePower]:
+    """What each node says of its settings, by host; nodes that say nothing lack."""
+    paths = {host: case.attempt.host_power(host) for host in case.run.hosts}
+    return {host: NodePower.read(path) for host, path in paths.items() if path.is_file()}
+
+
+def _without_record(case: Case, asked: Mapping[Quantity, float]) -> Finding:
+    if not asked:
+        return skipped("no cap and no clock was asked for")
+    if case.run.simulated:
+        return skipped("simulated GPUs take their caps and clocks from the spec: no card was set")
+    return unseen("no node wrote what was there before, asked, read back and put back")
+
+
+def _gpus(case: Case) -> Iterator[tuple[str, str]]:
+    """Host and UUID of every GPU that the job held, at work or idle."""
+    for host, ready in sorted(case.run.hosts.items()):
+        for gpu in ready.get("gpus", []):
+            yield host, str(gpu["uuid"])
+
+
+def _settings(record: NodePower | None, uuid: str) -> Mapping[Quantity, Setting] | None:
+    gpus = () if record is None else record.gpus
+    return next((gpu.settings for gpu in gpus if gpu.uuid == uuid), None)
+
+
+ENFORCEMENT_CHECKS: Final = (
+    Check(
+        name="settings-enforced",
+        claim="caps and clocks were read back as asked on every GPU",
+        severity=Severity.WRONG,
+        rule="each node's record has every GPU of its inventory, and of each of them what the spec "
+        "asks for, read back before the measured window began",
+        tolerance="1 W, 15 MHz",
+        reason="drivers round limits to whole watts, and clocks come in steps of 15 MHz",
+        rules_out="a setting that was asked for and never looked at, or in force on some GPUs",
+        look=enforced_everywhere,
+    ),
+    Check(
+        name="cap-kept",
+        claim="no board drew more than the cap that was asked for",
+        severity=Severity.WRONG,
+        rule="every reading of a limit in the window is the cap, and the mean of a working GPU's "
+        "power readings there is no more than it",
+        tolerance=f"1 W of a limit, {_OVER_CAP:.0%} of power",
+        reason="a board holds its limit on average, and sensors err by 5 % (arXiv 2312.02741)",
+        rules_out="a cap that is told and that the samples pass, or that was lifted meanwhile",
+        look=held_throughout,
+    ),
+    Check(
+        name="settings-restored",
+        claim="what stood on the GPUs before the run stands there again",
+        severity=Severity.WEAK,
+        rule="of each setting that was changed the value before and the one that was read back "
+        "after it was put back are the same, and the record says who did it",
+        tolerance="none",
+        reason="a site's own limit is lost by a reset to the default: the old value must come back",
+        rules_out="a run that left its cap on somebody else's card, killed or not",
+        look=restored_everywhere,
+    ),
+)
+"""Checks of what was set, in the audit's order."""

@@ -1,0 +1,173 @@
+"""What a node says of its caps and clocks is held against the wish and against the samples."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from analysis.audit.check import Finding, Outcome
+from telemetry.power.record import (
+    NOT_YET,
+    GpuPower,
+    NodePower,
+    Quantity,
+    Setting,
+    Told,
+    Way,
+)
+from telemetry.record.files import read_json, write_json
+from telemetry.record.paths import RunPaths
+from tests.analysis.audit.forging import close, look
+from tests.support.records import Plan, build_run
+
+CAP_W: Final = 250.0
+ASKED: Final = {"gpu": "a100", "gpus": 4, "gpus_per_node": 4, "power_cap_w": CAP_W}
+OLD: Final = Told(value=500.0, t_us=1)
+Change = Callable[[int, Setting], Setting | None]
+
+
+def setting(**changes: Any) -> Setting:
+    """A cap that was set, read back, kept and put back."""
+    honest: dict[str, Any] = {
+        "least": Told(value=100.0, t_us=1),
+        "most": Told(value=500.0, t_us=1),
+        "default": Told(value=400.0, t_us=1),
+        "before": OLD,
+        "asked": CAP_W,
+        "set_us": 2,
+        "took_us": 3,
+        "enforced": Told(value=CAP_W, t_us=4),
+        "restored": Told(value=500.0, t_us=5),
+        "restored_by": "watcher",
+    }
+    return Setting(**{**honest, **changes})
+
+
+def honest(_index: int, one: Setting) -> Setting:
+    return one
+
+
+def run_with(results: Path, change: Change = honest, **plan: Any) -> RunPaths:
+    """A sealed run whose node says of each GPU what `change` makes of an honest setting."""
+    built = build_run(results, Plan(**{"spec": ASKED, "merged": False, **plan}))
+    attempt = built.attempt(1)
+    for path in sorted(attempt.hosts.glob("*.json")):
+        ready = read_json(path)
+        gpus = []
+        for index, gpu in enumerate(ready["gpus"]):
+            one = change(index, setting())
+            if one is not None:
+                gpus.append(
+                    GpuPower(uuid=gpu["uuid"], index=index, settings={Quantity.POWER_LIMIT: one})
+                )
+        node = NodePower(
+            host=path.stem,
+            asked_way="auto",
+            way=Way.WATCHER,
+            means="NVML",
+            rule="the watcher may set limits",
+            gpus=tuple(gpus),
+        )
+        record = attempt.host_power(path.stem)
+        record.parent.mkdir(exist_ok=True)
+        write_json(record, node.to_mapping())
+    return close(built)
+
+
+def failed(found: Finding, *words: str) -> None:
+    assert found.outcome is Outcome.FAILED, found.evidence
+    for word in words:
+        assert word in found.evidence
+
+
+def low(row: dict[str, Any]) -> dict[str, Any]:
+    """Every board draws 240 W at work."""
+    if row["field"] != "power_instant_w" or row["value"] is None:
+        return row
+    return {**row, "value": min(row["value"], 240.0)}
+
+
+def test_a_cap_that_was_read_back_kept_and_put_back_passes(tmp_path: Path) -> None:
+    run = run_with(tmp_path, sample=low)
+    for name in ("settings-enforced", "cap-kept", "settings-restored"):
+        found = look(run, name)
+        assert found.outcome is Outcome.PASSED, found.evidence
+    assert look(run, "settings-enforced").evidence == ("4 settings read back as asked, on 4 GPUs")
+
+
+def test_a_record_that_says_250_w_whose_samples_draw_400_is_found(tmp_path: Path) -> None:
+    # The third board works at 400 W.
+    run = run_with(tmp_path)
+    assert look(run, "settings-enforced").outcome is Outcome.PASSED
+    failed(look(run, "cap-kept"), "a cap of 250 W", "draw 3")
+
+
+def test_a_cap_that_was_never_read_back_is_found(tmp_path: Path) -> None:
+    unread = Told(reason="nvmlDeviceGetEnforcedPowerLimit: Not Supported")
+    run = run_with(tmp_path, lambda _, one: replace(one, enforced=unread))
+    failed(look(run, "settings-enforced"), "must be 250", "never read back: nvmlDevice", "3 more")
+
+
+def test_one_gpu_without_the_cap_is_found(tmp_path: Path) -> None:
+    other = Told(value=400.0, t_us=4)
+    run = run_with(tmp_path, lambda at, one: replace(one, enforced=other) if at == 2 else one)
+    failed(look(run, "settings-enforced"), "must be 250, but 400 was read back")
+    untold = run_with(tmp_path / "untold", lambda at, one: None if at == 3 else one)
+    failed(look(untold, "settings-enforced"), "nothing is on record of its settings")
+
+
+def test_a_cap_that_was_read_back_after_the_window_began_is_found(tmp_path: Path) -> None:
+    late = Told(value=CAP_W, t_us=2**52)
+    run = run_with(tmp_path, lambda _, one: replace(one, enforced=late))
+    failed(look(run, "settings-enforced"), "after the window had begun")
+
+
+def test_a_limit_that_was_lifted_in_the_window_is_found(tmp_path: Path) -> None:
+    def lifted(row: dict[str, Any]) -> dict[str, Any]:
+        # Its clock's readings become the limit's.
+        if row["field"] != "sm_clock_mhz":
+            return low(row)
+        return {**row, "field": "power_limit_w", "value": 400.0}
+
+    run = run_with(tmp_path, sample=lifted, state=True)
+    failed(look(run, "cap-kept"), "250 W asked for, 400 W in force in the window")
+
+
+def test_a_value_that_was_not_put_back_after_a_kill_is_found(tmp_path: Path) -> None:
+    run = run_with(
+        tmp_path, lambda _, one: replace(one, restored=NOT_YET, restored_by=None), sample=low
+    )
+    failed(look(run, "settings-restored"), "must be 500 again", "not restored yet")
+
+
+def test_a_reset_to_the_default_is_no_restore(tmp_path: Path) -> None:
+    default = Told(value=400.0, t_us=5)
+    run = run_with(tmp_path, lambda _, one: replace(one, restored=default), sample=low)
+    failed(look(run, "settings-restored"), "must be 500 again, but is 400 instead")
+
+
+def test_a_setting_that_nobody_asked_for_is_found(tmp_path: Path) -> None:
+    run = run_with(tmp_path, spec={**ASKED, "power_cap_w": None})
+    failed(look(run, "settings-enforced"), "was set, and nobody asked for it")
+
+
+def test_a_real_run_that_asked_and_left_no_record_could_not_be_checked(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Plan(spec=ASKED))
+    for name in ("settings-enforced", "settings-restored"):
+        assert look(run, name).outcome is Outcome.UNSEEN
+
+
+@pytest.mark.parametrize("name", ["settings-enforced", "cap-kept", "settings-restored"])
+def test_a_run_that_asked_for_nothing_is_no_case(tmp_path: Path, name: str) -> None:
+    assert look(build_run(tmp_path), name).outcome is Outcome.SKIPPED
+
+
+def test_a_site_s_own_cap_is_read_back_and_nothing_is_put_back(tmp_path: Path) -> None:
+    def site(_index: int, one: Setting) -> Setting:
+        return replace(one, set_us=None, took_us=None, restored_by=None, before=one.enforced)
+
+    run = run_with(tmp_path, site, sample=low)
+    assert look(run, "settings-enforced").outcome is Outcome.PASSED
+    assert look(run, "settings-restored").outcome is Outcome.SKIPPED
