@@ -5,16 +5,19 @@ reader. A value that nobody read back is no pass.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
-from telemetry.power.record import NodePower, Quantity, Setting
+from telemetry.power.record import NodePower
 
+_POWER: Final = "power_limit_w"
+_CLOCK: Final = "sm_clock_mhz"
+_MEMORY: Final = "memory_clock_mhz"
 # Drivers round a limit to whole watts, and clocks come in steps of 15 MHz.
-_TOLERANCE: Final[Mapping[Quantity, float]] = {
-    Quantity.POWER_LIMIT: 1.0,
-    Quantity.SM_CLOCK: 15.0,
-    Quantity.MEMORY_CLOCK: 15.0,
+_TOLERANCE: Final[Mapping[str, float]] = {
+    _POWER: 1.0,
+    _CLOCK: 15.0,
+    _MEMORY: 15.0,
 }
 # A board holds its limit on average and sensors err by 5 % (arXiv 2312.02741).
 _OVER_CAP: Final = 0.05
@@ -46,7 +49,7 @@ def enforced_everywhere(case: Case) -> Finding:
     return judged(faults, f"{read} settings read back as asked, on {len(list(_gpus(case)))} GPUs")
 
 
-def _fault(case: Case, quantity: Quantity, value: float, one: Setting | None) -> str | None:
+def _fault(case: Case, quantity: str, value: float, one: Any) -> str | None:
     """Why a setting was not in force as asked before the window; None where it was."""
     tolerance = _TOLERANCE[quantity]
     if one is None or one.asked is None:
@@ -64,7 +67,7 @@ def _fault(case: Case, quantity: Quantity, value: float, one: Setting | None) ->
 
 def held_throughout(case: Case) -> Finding:
     """No reading in the window is of another limit, and no board drew more than its cap."""
-    cap_w = _asked(case).get(Quantity.POWER_LIMIT)
+    cap_w = _asked(case).get(_POWER)
     if cap_w is None:
         return skipped("no power cap was asked for")
     run_energy = case.run_energy
@@ -72,12 +75,12 @@ def held_throughout(case: Case) -> Finding:
         return unseen("no working GPU is on record")
     faults, blind = [], []
     for gpu in run_energy.gpus:
-        limits = run_energy.series(gpu.host, gpu.uuid, "power_limit_w")
+        limits = run_energy.series(gpu.host, gpu.uuid, _POWER)
         inside = limits.between(*run_energy.window_us).value
         faults += [
             f"{gpu.uuid}: {cap_w:g} W asked for, {limit:g} W in force in the window"
             for limit in sorted({float(value) for value in inside})
-            if abs(limit - cap_w) > _TOLERANCE[Quantity.POWER_LIMIT]
+            if abs(limit - cap_w) > _TOLERANCE[_POWER]
         ]
         _, power = run_energy.power_series(gpu.host, gpu.uuid)
         drawn = power.between(*run_energy.window_us).value
@@ -115,12 +118,12 @@ def restored_everywhere(case: Case) -> Finding:
     return judged(faults, f"{len(changed)} settings stand as before, each read back")
 
 
-def _asked(case: Case) -> dict[Quantity, float]:
+def _asked(case: Case) -> dict[str, float]:
     spec = case.run.spec
     wanted = {
-        Quantity.POWER_LIMIT: spec.power_cap_w,
-        Quantity.SM_CLOCK: spec.sm_clock_mhz,
-        Quantity.MEMORY_CLOCK: spec.memory_clock_mhz,
+        _POWER: spec.power_cap_w,
+        _CLOCK: spec.sm_clock_mhz,
+        _MEMORY: spec.memory_clock_mhz,
     }
     return {name: float(value) for name, value in wanted.items() if value is not None}
 
@@ -141,7 +144,7 @@ def _records(case: Case) -> dict[str, NodePower]:
     return {host: NodePower.read(path) for host, path in paths.items() if path.is_file()}
 
 
-def _without_record(case: Case, asked: Mapping[Quantity, float]) -> Finding:
+def _without_record(case: Case, asked: Mapping[str, float]) -> Finding:
     if not asked:
         return skipped("no cap and no clock was asked for")
     if case.run.simulated:
@@ -156,9 +159,11 @@ def _gpus(case: Case) -> Iterator[tuple[str, str]]:
             yield host, str(gpu["uuid"])
 
 
-def _settings(record: NodePower | None, uuid: str) -> Mapping[Quantity, Setting] | None:
+def _settings(record: NodePower | None, uuid: str) -> Mapping[str, Any] | None:
     gpus = () if record is None else record.gpus
-    return next((gpu.settings for gpu in gpus if gpu.uuid == uuid), None)
+    found = (gpu.settings for gpu in gpus if gpu.uuid == uuid)
+    # Keys are words: their enumeration is the record's own affair.
+    return next(({str(name): one for name, one in own.items()} for own in found), None)
 
 
 ENFORCEMENT_CHECKS: Final = (

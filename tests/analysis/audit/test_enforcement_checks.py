@@ -1,22 +1,13 @@
 """What a node says of its caps and clocks is held against the wish and against the samples."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from analysis.audit.check import Finding, Outcome
-from telemetry.power.record import (
-    NOT_YET,
-    GpuPower,
-    NodePower,
-    Quantity,
-    Setting,
-    Told,
-    Way,
-)
+from telemetry.power.record import NodePower
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from tests.analysis.audit.forging import close, look
@@ -24,28 +15,27 @@ from tests.support.records import Plan, build_run
 
 CAP_W: Final = 250.0
 ASKED: Final = {"gpu": "a100", "gpus": 4, "gpus_per_node": 4, "power_cap_w": CAP_W}
-OLD: Final = Told(value=500.0, t_us=1)
-Change = Callable[[int, Setting], Setting | None]
+Json = dict[str, Any]
+Change = Callable[[int, Json], Json | None]
 
 
-def setting(**changes: Any) -> Setting:
+def told(value: float | None, t_us: int | None = 1, reason: str | None = None) -> Json:
+    return {"value": value, "t_us": t_us, "reason": reason}
+
+
+NOT_YET: Final = told(None, None, "not restored yet")
+
+
+def setting() -> Json:
     """A cap that was set, read back, kept and put back."""
-    honest: dict[str, Any] = {
-        "least": Told(value=100.0, t_us=1),
-        "most": Told(value=500.0, t_us=1),
-        "default": Told(value=400.0, t_us=1),
-        "before": OLD,
-        "asked": CAP_W,
-        "set_us": 2,
-        "took_us": 3,
-        "enforced": Told(value=CAP_W, t_us=4),
-        "restored": Told(value=500.0, t_us=5),
-        "restored_by": "watcher",
+    return {
+        **{"least": told(100.0), "most": told(500.0), "default": told(400.0)},
+        **{"before": told(500.0), "asked": CAP_W, "set_us": 2, "took_us": 3, "refusal": None},
+        **{"enforced": told(CAP_W, 4), "restored": told(500.0, 5), "restored_by": "watcher"},
     }
-    return Setting(**{**honest, **changes})
 
 
-def honest(_index: int, one: Setting) -> Setting:
+def honest(_index: int, one: Json) -> Json:
     return one
 
 
@@ -54,21 +44,18 @@ def run_with(results: Path, change: Change = honest, **plan: Any) -> RunPaths:
     built = build_run(results, Plan(**{"spec": ASKED, "merged": False, **plan}))
     attempt = built.attempt(1)
     for path in sorted(attempt.hosts.glob("*.json")):
-        ready = read_json(path)
-        gpus = []
-        for index, gpu in enumerate(ready["gpus"]):
-            one = change(index, setting())
-            if one is not None:
-                gpus.append(
-                    GpuPower(uuid=gpu["uuid"], index=index, settings={Quantity.POWER_LIMIT: one})
-                )
-        node = NodePower(
-            host=path.stem,
-            asked_way="auto",
-            way=Way.WATCHER,
-            means="NVML",
-            rule="the watcher may set limits",
-            gpus=tuple(gpus),
+        uuids = [gpu["uuid"] for gpu in read_json(path)["gpus"]]
+        settings = [change(index, setting()) for index in range(len(uuids))]
+        node = NodePower.from_mapping(
+            {
+                **{"version": 1, "host": path.stem, "asked_way": "auto", "way": "watcher"},
+                **{"means": "NVML", "rule": "the watcher may set limits", "leftovers": []},
+                "gpus": [
+                    {"uuid": uuid, "index": index, "settings": {"power_limit_w": one}}
+                    for index, (uuid, one) in enumerate(zip(uuids, settings, strict=True))
+                    if one is not None
+                ],
+            }
         )
         record = attempt.host_power(path.stem)
         record.parent.mkdir(exist_ok=True)
@@ -105,22 +92,22 @@ def test_a_record_that_says_250_w_whose_samples_draw_400_is_found(tmp_path: Path
 
 
 def test_a_cap_that_was_never_read_back_is_found(tmp_path: Path) -> None:
-    unread = Told(reason="nvmlDeviceGetEnforcedPowerLimit: Not Supported")
-    run = run_with(tmp_path, lambda _, one: replace(one, enforced=unread))
+    unread = told(None, 4, "nvmlDeviceGetEnforcedPowerLimit: Not Supported")
+    run = run_with(tmp_path, lambda _, one: {**one, "enforced": unread})
     failed(look(run, "settings-enforced"), "must be 250", "never read back: nvmlDevice", "3 more")
 
 
 def test_one_gpu_without_the_cap_is_found(tmp_path: Path) -> None:
-    other = Told(value=400.0, t_us=4)
-    run = run_with(tmp_path, lambda at, one: replace(one, enforced=other) if at == 2 else one)
+    other = told(400.0, 4)
+    run = run_with(tmp_path, lambda at, one: {**one, "enforced": other} if at == 2 else one)
     failed(look(run, "settings-enforced"), "must be 250, but 400 was read back")
     untold = run_with(tmp_path / "untold", lambda at, one: None if at == 3 else one)
     failed(look(untold, "settings-enforced"), "nothing is on record of its settings")
 
 
 def test_a_cap_that_was_read_back_after_the_window_began_is_found(tmp_path: Path) -> None:
-    late = Told(value=CAP_W, t_us=2**52)
-    run = run_with(tmp_path, lambda _, one: replace(one, enforced=late))
+    late = told(CAP_W, 2**52)
+    run = run_with(tmp_path, lambda _, one: {**one, "enforced": late})
     failed(look(run, "settings-enforced"), "after the window had begun")
 
 
@@ -137,14 +124,14 @@ def test_a_limit_that_was_lifted_in_the_window_is_found(tmp_path: Path) -> None:
 
 def test_a_value_that_was_not_put_back_after_a_kill_is_found(tmp_path: Path) -> None:
     run = run_with(
-        tmp_path, lambda _, one: replace(one, restored=NOT_YET, restored_by=None), sample=low
+        tmp_path, lambda _, one: {**one, "restored": NOT_YET, "restored_by": None}, sample=low
     )
     failed(look(run, "settings-restored"), "must be 500 again", "not restored yet")
 
 
 def test_a_reset_to_the_default_is_no_restore(tmp_path: Path) -> None:
-    default = Told(value=400.0, t_us=5)
-    run = run_with(tmp_path, lambda _, one: replace(one, restored=default), sample=low)
+    default = told(400.0, 5)
+    run = run_with(tmp_path, lambda _, one: {**one, "restored": default}, sample=low)
     failed(look(run, "settings-restored"), "must be 500 again, but is 400 instead")
 
 
@@ -165,8 +152,9 @@ def test_a_run_that_asked_for_nothing_is_no_case(tmp_path: Path, name: str) -> N
 
 
 def test_a_site_s_own_cap_is_read_back_and_nothing_is_put_back(tmp_path: Path) -> None:
-    def site(_index: int, one: Setting) -> Setting:
-        return replace(one, set_us=None, took_us=None, restored_by=None, before=one.enforced)
+    def site(_index: int, one: Json) -> Json:
+        unset = {"set_us": None, "took_us": None, "restored_by": None}
+        return {**one, **unset, "before": one["enforced"]}
 
     run = run_with(tmp_path, site, sample=low)
     assert look(run, "settings-enforced").outcome is Outcome.PASSED
