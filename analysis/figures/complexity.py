@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from analysis.figures.chart import SYMBOLS, Chart, Mark, Panel, Series, undrawn
-from analysis.figures.finding_marks import axes_by_row
+from analysis.figures.finding_marks import axes_by_row, chosen, evenly
 from analysis.figures.labels import number_of
 from analysis.figures.marks import labels_of
 from analysis.runs.sealed_runs import Loaded
@@ -14,7 +14,8 @@ from analysis.tables.table import Tables
 def complexity(_loaded: Loaded, tables: Tables) -> Chart:
     """Joules a response against the tokens of its prompt, of its answer, and entropy."""
     key, title = "complexity", "Energy against what was asked"
-    rows = [row for row in tables.complexity.rows if row["energy_per_response_j"] is not None]
+    known = [row for row in tables.complexity.rows if row["energy_per_response_j"] is not None]
+    rows = evenly(known)
     if not rows:
         return undrawn(key, title, "no batch is long enough for its energy to be told")
     axes = axes_by_row(tables, rows)
@@ -48,7 +49,7 @@ def complexity(_loaded: Loaded, tables: Tables) -> Chart:
         title=title,
         caption="One mark a batch, or several batches of like prompt lengths. Entropy is of the "
         "bytes of each prompt's text, in bits a byte. Whiskers: the sensor's ±, k = 2. What a "
-        "token costs by itself is in the table of models.",
+        "token costs by itself is in the table of models." + chosen(known, "such batches"),
         panels=tuple(panels),
     )
 

@@ -15,6 +15,9 @@ MOST_PANELS: Final = 9
 MOST_BARS: Final = 40
 """Bars of one figure that are still read on paper; the table has all."""
 
+MOST_MARKS: Final = 240
+"""Rows that one figure marks: more lie on one another, and each is 2 kB of a page."""
+
 
 def finding_mark(row: Row, name: str, x: float, **more: Any) -> Mark:
     """A number of a finding with the interval beside it; `x_name` gives that of the argument."""
@@ -51,6 +54,21 @@ def cut(found: Sequence[Any], most: int, what: str) -> str:
         if len(found) <= most
         else f" The first {most} of {len(found)} {what}; the table has all."
     )
+
+
+def evenly(rows: Sequence[Row]) -> list[Row]:
+    """At most `MOST_MARKS` of the rows, evenly chosen, the first and the last among them."""
+    if len(rows) <= MOST_MARKS:
+        return list(rows)
+    step = (len(rows) - 1) / (MOST_MARKS - 1)
+    return [rows[round(at * step)] for at in range(MOST_MARKS)]
+
+
+def chosen(rows: Sequence[Row], what: str) -> str:
+    """What a caption says where a figure marks some of many; empty where it has all."""
+    if len(rows) <= MOST_MARKS:
+        return ""
+    return f" {MOST_MARKS} of {len(rows)} {what}, evenly chosen; the table has all."
 
 
 def brief(row: Row) -> str:

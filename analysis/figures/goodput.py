@@ -1,7 +1,7 @@
 """Goodput: tokens of answers in time per joule, under each pair of bounds."""
 
 from analysis.figures.chart import SYMBOLS, Chart, Mark, Panel, Series, undrawn
-from analysis.figures.finding_marks import axes_by_row
+from analysis.figures.finding_marks import axes_by_row, chosen, evenly
 from analysis.figures.labels import number_of
 from analysis.figures.marks import labels_of
 from analysis.runs.sealed_runs import Loaded
@@ -13,7 +13,8 @@ from analysis.tables.table import Tables
 def goodput(_loaded: Loaded, tables: Tables) -> Chart:
     """Tokens per joule in time, a mark a run, an engine a colour."""
     key, title = "goodput", "What a joule gives in time"
-    rows = [row for row in tables.goodput.rows if row["goodput_tokens_per_j"] is not None]
+    known = [row for row in tables.goodput.rows if row["goodput_tokens_per_j"] is not None]
+    rows = evenly(known)
     if not rows:
         return undrawn(key, title, "no run has both an energy and the times of its tokens")
     bounds = list(dict.fromkeys(_bounds(row) for row in rows))
@@ -49,7 +50,7 @@ def goodput(_loaded: Loaded, tables: Tables) -> Chart:
         title=title,
         caption="Generated tokens of answers whose first token came within the first bound and "
         "whose mean time between tokens kept the second, over the energy of all: one mark a run. "
-        "Whiskers: the sensor's ±, k = 2.",
+        "Whiskers: the sensor's ±, k = 2." + chosen(known, "runs' bounds"),
         panels=(panel,),
     )
 

@@ -9,8 +9,10 @@ from markupsafe import Markup
 
 from analysis.energy.power_trace import PowerTrace, packed
 
+PAGE_BYTES: Final = 15_000_000
+"""What a page is at most, which a browser on a phone still opens: single runs get what is left."""
 RUNS_BYTES: Final = 11_000_000
-"""What a page carries of single runs at most: with the library that draws it stays under 15 MB."""
+"""What a page carries of single runs at most, and less where the rest leaves no room for it."""
 # As many boards as a node has: their lines can still be told apart.
 _FEW_BOARDS: Final = 8
 
@@ -33,14 +35,20 @@ class Carried:
     rows: bool
     """Whether the rows of every GPU and phase are there, too."""
 
+    @property
+    def letters(self) -> int:
+        """How many letters of the page they take."""
+        return _size(self.details, self.traces)
+
 
 def carried(
     heads: Mapping[str, Mapping[str, Any]],
     sheets: Mapping[str, Mapping[str, Any]],
     traces: Mapping[str, PowerTrace],
     boards: Mapping[str, int],
+    most: int | None = None,
 ) -> Carried:
-    """The most of what there is on single runs that fits into `RUNS_BYTES`, by this rule.
+    """The most of what there is on single runs that fits into so many bytes, by this rule.
 
     All of it; else, of runs on more than eight boards, the least, mean and greatest power of all
     boards in place of a line for each; else without the rows of each GPU and phase; else the power
@@ -51,28 +59,30 @@ def carried(
         sheets: its rows of tables with many rows a run.
         traces: its power over time.
         boards: how many boards it has.
+        most: how many letters there is room for; None: `RUNS_BYTES`.
     """
+    most = RUNS_BYTES if most is None else most
     whole = {run: packed({**heads[run], "sheets": sheets[run]}) for run in heads}
     lines = {run: trace.whole for run, trace in traces.items()}
-    if _size(whole, lines) <= RUNS_BYTES:
+    if _size(whole, lines) <= most:
         return Carried(details=whole, traces=lines, left_out=(), rows=True)
     lines = {
         run: trace.band if boards[run] > _FEW_BOARDS else trace.whole
         for run, trace in traces.items()
     }
-    mega = f"{RUNS_BYTES // 1_000_000} MB of single runs"
+    mega = f"{most / 1_000_000:.3g} MB of single runs"
     told = [
         f"with a line for each board of each run it would carry more than {mega}: a run on more "
         f"than {_FEW_BOARDS} boards shows the least, the mean and the greatest of them"
     ]
-    if _size(whole, lines) <= RUNS_BYTES:
+    if _size(whole, lines) <= most:
         return Carried(details=whole, traces=lines, left_out=tuple(told), rows=True)
     short = {run: packed({**heads[run], "sheets": {}}) for run in heads}
     told.append(
         "nor are the rows of each GPU and each phase in it, beyond those that are seen: they "
         "stand in tables/"
     )
-    left = RUNS_BYTES - _size(short)
+    left = most - _size(short)
     kept: dict[str, bytes] = {}
     for run, line in lines.items():
         left -= _letters(line)

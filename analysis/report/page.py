@@ -25,7 +25,7 @@ from analysis.report.latex import write_latex
 from analysis.report.library import library
 from analysis.report.links import linked
 from analysis.report.origin import origin
-from analysis.report.packed import carried, inert
+from analysis.report.packed import PAGE_BYTES, Carried, carried, inert
 from analysis.report.paper_set import PDFS, names_of_figure, paper_files
 from analysis.report.plots import chart_html
 from analysis.report.run_pages import RunPages, labels_of, of_one_run, sheet_data, shown
@@ -55,6 +55,8 @@ MOST_ROWS: Final = 250
 """Rows of a table that the page lays out at once: more make it slow to open and to scroll."""
 MOST_ORIGINS: Final = 50
 """Runs whose provenance the page lays out beside their own pages."""
+# Letters that the sentences on what was left out take at most.
+_SENTENCES: Final = 4_000
 NO_TRACE: Final = (
     "Its power over time is not in this page, which would be too large with it: the report of "
     "this run's folder alone has it."
@@ -153,22 +155,46 @@ def render(
     figures: tuple[DrawnFigure, ...],
     verdict: AuditVerdict,
 ) -> str:
-    """The page as HTML."""
+    """The page as HTML, of at most `PAGE_BYTES` where what it says of all runs leaves room."""
     at("the page")
+    known = {str(row["run_id"]) for row in tables.runs.rows}
+    runs = [run for run in sorted(loaded.runs, key=run_order) if run.run_id in known]
+    of_runs = RunPages(tables)
+
+    def kept(most: int | None = None) -> Carried:
+        return carried(
+            heads, sheets, tables.traces, {run.run_id: run.spec.gpus for run in runs}, most
+        )
+
+    heads = {run.run_id: of_runs.head(run) for run in runs}
+    sheets = {run.run_id: of_runs.sheets(run.run_id) for run in runs}
+    given = kept()
+    page = _laid_out(loaded, tables, figures, verdict, of_runs=of_runs, kept=given)
+    beyond = len(page.encode()) - PAGE_BYTES
+    if beyond > 0:
+        # What stands in the page beside single runs leaves them less.
+        given = kept(max(0, given.letters - beyond - _SENTENCES))
+        page = _laid_out(loaded, tables, figures, verdict, of_runs=of_runs, kept=given)
+    return page
+
+
+def _laid_out(
+    loaded: Loaded,
+    tables: Tables,
+    figures: tuple[DrawnFigure, ...],
+    verdict: AuditVerdict,
+    *,
+    of_runs: RunPages,
+    kept: Carried,
+) -> str:
+    """The page with what it carries of single runs."""
     made = environment()
     made.filters["cell"] = cell_text
     made.filters["key"] = sort_key
     made.filters["why"] = reason_text
     known = {str(row["run_id"]) for row in tables.runs.rows}
-    made.filters["linked"] = linked(known)
     runs = [run for run in sorted(loaded.runs, key=run_order) if run.run_id in known]
-    of_runs = RunPages(tables)
-    kept = carried(
-        {run.run_id: of_runs.head(run) for run in runs},
-        {run.run_id: of_runs.sheets(run.run_id) for run in runs},
-        tables.traces,
-        {run.run_id: run.spec.gpus for run in runs},
-    )
+    made.filters["linked"] = linked(known)
     large = [table for table in tables.all() if len(table.rows) > MOST_ROWS]
     by_run = {table.name for table in large if of_one_run(table)}
     whole = {name: "runs" if kept.rows or name in of_runs.single else "" for name in by_run}

@@ -62,3 +62,10 @@ def test_rows_of_gpus_go_next_and_power_last_and_it_is_said(
 def test_packed_bytes_mean_nothing_to_a_browser() -> None:
     text = str(inert(bytes(range(256)) * 3))
     assert not set(text) & set("<>&\"'")
+
+
+def test_less_room_than_is_usual_is_kept_to() -> None:
+    found = carried(HEADS, SHEETS, TRACES, BOARDS, 3_000)
+    assert found.letters <= 3_000
+    assert set(found.traces) == {"a"}
+    assert "3 of 3" not in found.left_out[-1]

@@ -13,6 +13,7 @@ import pytest
 from analysis.__main__ import main
 from analysis.audit.__main__ import main as audit
 from analysis.energy.power_trace import MOST_POINTS, thinned
+from analysis.report import page as page_module
 from analysis.report.formatting import measured_text, number_text
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
@@ -376,3 +377,18 @@ def test_the_key_numbers_stand_before_labels_and_settings_of_the_launch(tmp_path
     table = page[page.index('id="table-groups"') :].partition("</thead>")[0]
     names = re.findall(r'data-name="([a-z_0-9]+)"', table)
     assert names.index("gpus") < names.index("energy_per_token_j_mean") < names.index("idle_s")
+
+
+def test_a_page_that_would_be_too_large_leaves_out_power_of_single_runs_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size in (1, 4):
+        build_run(tmp_path, Plan(spec={"batch_size": size}))
+    whole = write_report(load(tmp_path)).page.read_bytes()
+    assert b"Left out of this page" not in whole
+    # The sentences on it may take as much as the traces of two runs of a second.
+    monkeypatch.setattr(page_module, "_SENTENCES", 0)
+    monkeypatch.setattr(page_module, "PAGE_BYTES", len(whole) - 3_000)
+    short = write_report(load(tmp_path)).page.read_text()
+    assert "Left out of this page: nor are the rows of each GPU" in short
+    assert short.count("data-trace") < whole.decode().count("data-trace")
