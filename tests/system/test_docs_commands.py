@@ -1,11 +1,12 @@
 """Every command of README, docs/ and slurm/README.md works as it is typed there.
 
-Each line of their blocks of shell is run in a copy of the tree, a page's one after another, once
-with Slurm's clients on the PATH and once without: by bash, or, where it is one call of a verb, by a
-fork of a process that has imported them all, which spares each line a second. What cannot be run so
-stands in `EXEMPTIONS` with its reason; one that no line needs any more fails. Sealed runs of a real
-H200 stand for `results` and for the folders A, B and C, generated rows for the hub's data sets, and
-a new key for the reader's own.
+Each line of their blocks of shell is run in a copy of the tree, a page's one after another, with
+Slurm's clients on the PATH, and once more without them, but for the verbs of `analysis`, which sees
+no Slurm (`tests/test_architecture.py`): by bash, or, where it is one call of a verb, by a fork of a
+process that has imported them all, which spares each line a second. What cannot be run so stands in
+`EXEMPTIONS` with its reason; one that no line needs any more fails. Sealed runs of a real H200
+stand for `results` and for the folders A, B and C, generated rows for the hub's data sets, and a
+new key for the reader's own.
 """
 
 import json
@@ -13,10 +14,12 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -49,21 +52,36 @@ CLIENTS: Final = (
 LEFT_BEHIND: Final = (".git", ".venv", "tests", "results", "build", "*.egg-info", "*cache*")
 Ended = subprocess.CompletedProcess[str]
 """What became of a line."""
-# What a process does for each line of its input: it forks, and the child is the call.
+# What a process does for each who connects: it forks, and the child forks for each line that comes.
 FORKING: Final = """
-import importlib, importlib.util, json, os, signal, sys, traceback
-sys.path.insert(0, sys.argv[1])
+import gc, importlib, importlib.util, json, os, signal, socket, sys, traceback
+_, tree, most_s, place = sys.argv
+sys.path.insert(0, tree)
 from launcher.console import main, program_of
 from telemetry.next_line import VERBS
 for module in VERBS:
     if importlib.util.find_spec(module):
         importlib.import_module(program_of(module))
-for line in sys.stdin:
+# No child looks through what all of them have.
+gc.collect()
+gc.freeze()
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(place)
+listening.listen()
+print(flush=True)
+while True:
+    calls = listening.accept()[0].makefile("rw")
+    if not os.fork():
+        break
+    calls.close()
+for line in calls:
     call = json.loads(line)
     child = os.fork()
     if not child:
-        signal.alarm(int(sys.argv[2]))
+        signal.alarm(int(most_s))
         os.chdir(call["folder"])
+        os.environ.clear()
+        os.environ.update(call["variables"])
         for name, number, flags in (
             (os.devnull, 0, os.O_RDONLY),
             (call["out"], 1, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
@@ -85,8 +103,11 @@ for line in sys.stdin:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    calls.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\\n")
+    calls.flush()
 """
+# No verb of that package sees Slurm, its clients least.
+_WITHOUT_SLURM: Final = {verb for module, verb in VERBS.items() if module.startswith("analysis")}
 _BLOCK: Final = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _YAML_BLOCK: Final = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _STATED: Final = "factors.yaml"
@@ -240,6 +261,13 @@ class Line:
         return f"{bare} plan=true" if self.is_how(How.PLAN) else self.text
 
     @property
+    def sees_slurm(self) -> bool:
+        """Whether Slurm's clients can make a difference to it."""
+        name, *words = _COMMENT.sub("", self.text).split()
+        verb = words[0] if name == PROGRAM else VERBS.get((words[1:2] or [""])[0])
+        return verb not in _WITHOUT_SLURM
+
+    @property
     def codes(self) -> set[int]:
         """What it may end with."""
         told = [one for one in self.exemptions if one.how is How.ENDS]
@@ -279,44 +307,35 @@ def all_lines() -> list[Line]:
 
 
 class Forks:
-    """One Python that has imported every verb, and forks for each call: what a call costs then."""
+    """A connection to a Python that has imported every verb and forks for each call."""
 
-    def __init__(self, tree: Path, variables: Mapping[str, str]) -> None:
-        self._tree = tree
-        self._variables = dict(variables)
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, place: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as connected:
+            connected.connect(str(place))
+            self._calls = connected.makefile("rw")
+
+    def run(self, words: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Ended:
+        """Call a verb in a folder."""
+        out, err = folder / "stdout.txt", folder / "stderr.txt"
+        call = {
+            **{"words": list(words), "folder": str(folder), "out": str(out), "err": str(err)},
+            "variables": dict(variables),
+        }
+        self._calls.write(f"{json.dumps(call)}\n")
+        self._calls.flush()
+        code = int(self._calls.readline())
+        return subprocess.CompletedProcess(list(words), code, out.read_text(), err.read_text())
 
     def close(self) -> None:
-        """End it."""
-        if self._process is not None:
-            self._process.communicate()
-
-    def run(self, words: Sequence[str], folder: Path) -> Ended:
-        """Call a verb in a folder."""
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", FORKING, str(self._tree), f"{MOST_S:.0f}"],
-                cwd=self._tree,
-                env=self._variables,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        out, err = folder / "stdout.txt", folder / "stderr.txt"
-        call = {"words": list(words), "folder": str(folder), "out": str(out), "err": str(err)}
-        self._process.stdin.write(f"{json.dumps(call)}\n")
-        self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
-        return subprocess.CompletedProcess(list(words), code, out.read_text(), err.read_text())
+        """End what serves it."""
+        self._calls.close()
 
 
 LINES: Final = all_lines()
 RUN: Final = [line for line in LINES if not line.is_how(How.NOT)]
 
 
-def ids(line: Line) -> str:
+def place_of(line: Line) -> str:
     return line.place
 
 
@@ -380,40 +399,103 @@ def environment(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return variables
 
 
-@pytest.fixture(scope="module", params=["with Slurm's clients", "without Slurm's clients"])
-def ended(
+@pytest.fixture(scope="module")
+def forking(
+    tree: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The socket of a process that has imported every verb."""
+    place = tmp_path_factory.mktemp("s") / "s"
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", FORKING, str(tree), f"{MOST_S:.0f}", str(place)],
+        cwd=tree,
+        env=environment,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        yield place
+        process.kill()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where lines are run, and by what."""
+
+    tree: Path
+    """The copy."""
+    variables: Mapping[str, str]
+    """The user's."""
+    forking: Path
+    """The socket."""
+    folder: Path
+    """For what the lines leave."""
+
+
+@pytest.fixture(scope="module")
+def ended_with(
     request: pytest.FixtureRequest,
     tree: Path,
     environment: dict[str, str],
+    forking: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Mapping[str, Future[Ended]]]:
-    """What becomes of each line that is asked for; as many pages at once as there are cores."""
-    clients = request.param == "with Slurm's clients"
-    if clients and not shutil.which("sbatch"):
+    """What becomes of lines with Slurm's clients."""
+    if not shutil.which("sbatch"):
         pytest.skip("Slurm's clients are not installed: slurm/packages.txt")
-    base = tmp_path_factory.mktemp("lines")
-    programs = programs_in(base / "bin", environment["PATH"], clients=clients)
-    variables = {**environment, "PATH": f"{base / 'word'}:{Path(sys.prefix) / 'bin'}:{programs}"}
+    asked = asked_of(request.session, test_a_command_works_as_it_is_typed)
+    folder = tmp_path_factory.mktemp("with")
+    place = Place(tree=tree, variables=environment, forking=forking, folder=folder)
+    with all_running(asked, place, clients=True) as ends:
+        yield ends
+
+
+@pytest.fixture(scope="module")
+def ended_without(
+    request: pytest.FixtureRequest,
+    tree: Path,
+    environment: dict[str, str],
+    forking: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Mapping[str, Future[Ended]]]:
+    """What becomes of lines without them."""
+    asked = asked_of(request.session, test_a_command_works_without_slurm_s_clients)
+    folder = tmp_path_factory.mktemp("without")
+    place = Place(tree=tree, variables=environment, forking=forking, folder=folder)
+    with all_running(asked, place, clients=False) as ends:
+        yield ends
+
+
+def asked_of(session: pytest.Session, test: Callable[..., None]) -> list[Line]:
+    """The lines that a test is asked for."""
+    return [
+        cast(Line, item.callspec.params["line"])
+        for item in session.items
+        if isinstance(item, pytest.Function) and item.originalname == test.__name__
+    ]
+
+
+@contextmanager
+def all_running(
+    asked: Sequence[Line], place: Place, *, clients: bool
+) -> Iterator[Mapping[str, Future[Ended]]]:
+    """Each line's end; as many pages at once as there are cores."""
+    base = place.folder
+    programs = programs_in(base / "bin", place.variables["PATH"], clients=clients)
+    path = f"{base / 'word'}:{Path(sys.prefix) / 'bin'}:{programs}"
+    variables = {**place.variables, "PATH": path}
     put_word(base / "word")
-    asked = {
-        cast(Line, item.callspec.params["line"]).place
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.originalname == test_a_command_works_as_it_is_typed.__name__
-    }
     pages: dict[str, list[tuple[Line, Future[Ended]]]] = {}
-    for line in RUN:
-        if line.place in asked:
-            pages.setdefault(line.place.partition(":")[0], []).append((line, Future()))
+    for line in asked:
+        pages.setdefault(line.place.partition(":")[0], []).append((line, Future()))
     workers = os.cpu_count() or 1
     free: SimpleQueue[Forks] = SimpleQueue()
     for _ in range(workers):
-        free.put(Forks(tree, variables))
+        free.put(Forks(place.forking))
     # Not waited for here: a test has its own time for its own line.
     pool = ThreadPoolExecutor(workers)
     try:
         for number, lines in enumerate(pages.values()):
-            place_for(base / f"{number}", tree)
+            place_for(base / f"{number}", place.tree)
             pool.submit(run_page, lines, base / f"{number}", variables, free)
         yield {line.place: end for lines in pages.values() for line, end in lines}
     finally:
@@ -467,7 +549,11 @@ def run_page(
     try:
         for line, end in lines:
             words = plain_words(line.run)
-            done = forks.run(words, folder) if words else run_line(line.run, folder, variables)
+            done = (
+                forks.run(words, folder, variables)
+                if words
+                else run_line(line.run, folder, variables)
+            )
             end.set_result(done)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         for _, end in lines:
@@ -501,9 +587,21 @@ def plain_words(text: str) -> list[str]:
     return words if is_verb else []
 
 
-@pytest.mark.parametrize("line", RUN, ids=ids)
-def test_a_command_works_as_it_is_typed(line: Line, ended: Mapping[str, Future[Ended]]) -> None:
-    done = ended[line.place].result()
+@pytest.mark.parametrize("line", RUN, ids=place_of)
+def test_a_command_works_as_it_is_typed(
+    line: Line, ended_with: Mapping[str, Future[Ended]]
+) -> None:
+    looked_at(line, ended_with[line.place].result())
+
+
+@pytest.mark.parametrize("line", [line for line in RUN if line.sees_slurm], ids=place_of)
+def test_a_command_works_without_slurm_s_clients(
+    line: Line, ended_without: Mapping[str, Future[Ended]]
+) -> None:
+    looked_at(line, ended_without[line.place].result())
+
+
+def looked_at(line: Line, done: Ended) -> None:
     said = f"{line.run}\n{done.stdout}\n{done.stderr}"
     assert done.returncode in line.codes, said
     assert "Traceback" not in said, said
