@@ -24,6 +24,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no
 FAST := not gpu and not dcgm and not slow and not ranks and not watcher and not kernels and not grids and not reports
 # A folder named by an outer shell must not reach the tests.
 unexport PYTHONPATH
+# Containers often set it: each of the tests' many processes would compile the project anew, a third
+# of what a short command costs.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env demo test test-fast check lint format reference bench cluster cluster-down constraints clean
 
