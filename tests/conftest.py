@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from telemetry.record.spec import RunSpec
 from telemetry.waiting import NEVER, PROGRESS
@@ -24,19 +26,22 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PUBLIC_DATA = REPOSITORY.parent / "shared" / "data"
 # What a file imports to start such processes; every test of the file gets the mark.
 STARTERS = {"ranks": {"run_gang"}, "watcher": {"WatcherProcess", "DoubleEngine", "watch"}}
-# The files that take longest, so that no worker is left alone with one at the end; by turns those
-# that compute and those that wait for Slurm, so that the processors have work meanwhile.
+# Their tests wait for Slurm half of the time: three lanes of about as many seconds, each one
+# worker's with one cluster (which takes 10 s to start), while the other workers compute.
+LANES = {
+    "slurm 1": ("ends", "campaigns", "refusals", "batch_files", "boards", "lodging", "devcluster"),
+    "slurm 2": ("node_faults", "faults", "troubles", "accounting", "doctor", "prolog"),
+    "slurm 3": ("first_day", "reproduction", "shortage", "nodes", "repeats"),
+}
+LANE_OF = {
+    f"tests/system/slurm/test_{name}.py": lane for lane, names in LANES.items() for name in names
+}
+# The files that take longest, so that no worker is left alone with one at the end.
 FIRST = (
+    *LANE_OF,
+    "tests/system/test_docs_commands.py",
     "tests/system/test_chain.py",
-    "tests/system/slurm/test_ends.py",
     "tests/workers/engines/fast/test_kernels.py",
-    "tests/system/slurm/test_node_faults.py",
-    "tests/system/slurm/test_faults.py",
-    "tests/system/slurm/test_first_day.py",
-    "tests/system/slurm/test_campaigns.py",
-    "tests/system/slurm/test_nodes.py",
-    "tests/system/slurm/test_refusals.py",
-    "tests/system/slurm/test_repeats.py",
 )
 
 SPEC: dict[str, Any] = {
@@ -86,6 +91,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if not starters.isdisjoint(names):
                 item.add_marker(mark)
     items.sort(key=_place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """With `--dist loadfile` Slurm's files are lanes; None leaves the rest to xdist."""
+    return Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class Lanes(LoadFileScheduling):
+    """A group is a file, or the files of one lane."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return LANE_OF.get(file, file)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
