@@ -17,7 +17,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # NVIDIA's bindings.
 BENCHMARKS ?= merge launch watcher_cost watcher_kill links slurm
 # Two more workers than cores, for much of what the tests do is wait; a file is one worker's, so
-# that its cluster, browser or ranks are made once, and the longest come first (tests/conftest.py).
+# that its browser or ranks are made once, Slurm's files are three lanes, each with one cluster,
+# and the longest come first (tests/conftest.py).
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 2 : 8)))
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What needs seconds of its own, or another program: tests/README.md.
@@ -28,7 +29,7 @@ unexport PYTHONPATH
 # of what a short command costs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo test test-fast check lint format reference bench cluster cluster-down constraints clean
+.PHONY: help env demo test collected test-fast check lint format reference bench cluster cluster-down constraints clean
 
 help:
 	@echo "make demo         a real grid on this machine, merged, sealed, audited, reported"
@@ -68,6 +69,10 @@ demo: $(STAMP)
 
 test: $(KERNELS)
 	@$(PYTEST)
+
+# Every worker collects all tests: what one compiles beforehand, none compiles.
+collected: $(KERNELS)
+	@said=$$($(BIN)/python -m pytest --collect-only -qq 2>&1) || { echo "$$said"; exit 1; }
 
 test-fast: $(STAMP)
 	@$(PYTEST) -m '$(FAST)' --ignore tests/system
