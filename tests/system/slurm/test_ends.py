@@ -32,7 +32,9 @@ def test_scancel_is_a_cancellation(cluster: Site, tmp_path: Path) -> None:
 def test_a_time_limit_is_a_time_limit_and_telemetry_reaches_its_last_second(
     cluster: Site, tmp_path: Path
 ) -> None:
-    attempt = cluster.start(tmp_path / "results", *LONG_POINT, *TWO_NODES, "cluster.timeout_min=1")
+    # It rests all the while, and leaves the processors to the tests beside it.
+    words = (*LONG_POINT, *TWO_NODES, "cluster.timeout_min=1", "telemetry.idle_s=600")
+    attempt = cluster.queue(tmp_path / "results", *words)
     assert cluster.wait_end(attempt, "TIMEOUT", "FAILED") == "TIMEOUT"
     end = cluster.wait_ended(attempt)
     assert end["state"] == EndState.TIMEOUT
