@@ -76,6 +76,10 @@ A table of all runs together sees those of single runs, and of its own kind thos
 """
 
 
+GRID_POINTS: Final[tuple[TableKind[Any], ...]] = (GROUPS, RUNS, PERFORMANCE)
+"""The table of grid points and what it is made from: what a line of a terminal is told by."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRows:
     """What one run gives to the tables: small beside its readings, and it can be pickled."""
@@ -90,8 +94,8 @@ class RunRows:
     """Its power over time."""
 
 
-def run_rows(run_energy: RunEnergy) -> RunRows:
-    """What one run gives to the tables.
+def run_rows(run_energy: RunEnergy, kinds: Sequence[TableKind[Any]] | None = None) -> RunRows:
+    """What one run gives to the tables; `kinds` are the wanted ones, None takes all.
 
     Raises:
         OSError, ValueError: its record cannot be read; all of `UNREADABLE` may come.
@@ -99,20 +103,28 @@ def run_rows(run_energy: RunEnergy) -> RunRows:
     run, measured = run_energy.run, Measured(run_energy)
     require_possible_values(run)
     return RunRows(
-        rows=_rows(measured),
+        rows=_rows(measured, TABLES if kinds is None else kinds),
         labels=RunLabels.of(run, measured.labels),
         notes=tuple((run.run_id, printable(note)) for note in run_energy.notes),
         trace=power_trace(run_energy),
     )
 
 
-def build_tables(loaded: Loaded, known: Mapping[str, RunRows] | None = None) -> Tables:
+def build_tables(
+    loaded: Loaded,
+    known: Mapping[str, RunRows] | None = None,
+    kinds: Sequence[TableKind[Any]] | None = None,
+) -> Tables:
     """The tables of all sealed runs; a run whose record cannot be read is named, not dropped.
 
-    `known` are the rows of runs that were looked at before, by name; of others they are made here.
+    Args:
+        loaded: the runs.
+        known: rows of runs that were looked at before, by name; of others they are made here.
+        kinds: which tables, with those that they are made from, such as `GRID_POINTS`; None: all.
     """
     known = known or {}
-    of_runs: dict[str, list[Row]] = {kind.name: [] for kind in TABLES if kind.of_run}
+    wanted = TABLES if kinds is None else kinds
+    of_runs: dict[str, list[Row]] = {kind.name: [] for kind in wanted if kind.of_run}
     notes: list[tuple[str, str]] = []
     counted: list[Run] = []
     labels: dict[str, RunLabels] = {}
@@ -120,32 +132,32 @@ def build_tables(loaded: Loaded, known: Mapping[str, RunRows] | None = None) -> 
     others = list(loaded.not_counted)
     for run in counted_run(sorted(loaded.runs, key=run_order), "computing run"):
         try:
-            own = known.get(run.run_id) or run_rows(RunEnergy(run))
+            own = known.get(run.run_id) or run_rows(RunEnergy(run), wanted)
         except UNREADABLE as error:
             others.append(_unreadable(run, error))
             continue
         # A campaign's tables at once would be gigabytes.
         run.let_go()
-        for name, rows in own.rows.items():
-            of_runs[name] += rows
+        for name in of_runs:
+            of_runs[name] += own.rows[name]
         notes += own.notes
         counted.append(run)
         labels[run.run_id] = own.labels
         traces[run.run_id] = own.trace
     others.sort(key=lambda other: (other.run_id, other.attempt or 0))
     made: dict[str, Table] = {}
-    for kind in TABLES:
+    for kind in wanted:
         if kind.of_run is not None:
             rows = of_runs[kind.name]
             rows = rows if kind.pool is None else list(kind.pool(rows))
             made[kind.name] = Table(kind=kind, columns=kind.columns, rows=tuple(rows))
     results = Results(runs=tuple(counted), not_counted=tuple(others), made=made)
-    for kind in TABLES:
+    for kind in wanted:
         if kind.of_results is not None:
             made[kind.name] = kind.table(kind.of_results(results))
     by_name = {
         kind.name: replace(made[kind.name], about=about(kind.name, kind.title, labels))
-        for kind in TABLES
+        for kind in wanted
     }
     return Tables(by_name=by_name, notes=tuple(notes), others=tuple(others), traces=traces)
 
@@ -175,8 +187,8 @@ def _unreadable(run: Run, error: BaseException) -> NotCounted:
     )
 
 
-def _rows(measured: Measured) -> dict[str, list[Row]]:
+def _rows(measured: Measured, kinds: Sequence[TableKind[Any]]) -> dict[str, list[Row]]:
     """One run's rows of every table that has such, before any of them counts."""
     return {
-        kind.name: kind.rows(kind.of_run(measured)) for kind in TABLES if kind.of_run is not None
+        kind.name: kind.rows(kind.of_run(measured)) for kind in kinds if kind.of_run is not None
     }

@@ -31,15 +31,19 @@ def report_campaign(results: Path, specs: Sequence[RunSpec], out: Output) -> boo
     """
     try:
         with waiting("writing the report", aside=False):
-            # Who only measures need not have what draws.
-            from analysis.report.page import write_report  # noqa: PLC0415
+            # Who only measures need not have what draws, and who looks again does not wait for it.
             from analysis.runs.sealed_runs import load  # noqa: PLC0415
-            from analysis.workbook.build import build_tables  # noqa: PLC0415
+            from analysis.workbook.build import GRID_POINTS, build_tables  # noqa: PLC0415
 
             way = WayOn.of(results)
             loaded = load(results)
-            # The same command again changes no file: the page is of these seals already.
-            tables = build_tables(loaded) if way.reported else write_report(loaded).tables
+            if way.reported:
+                # The same command again changes no file: the page is of these seals already.
+                tables = build_tables(loaded, kinds=GRID_POINTS)
+            else:
+                from analysis.report.page import write_report  # noqa: PLC0415
+
+                tables = write_report(loaded).tables
     except ModuleNotFoundError as error:
         out.note(f"no J per token here: {lacks(error.name or 'it draws by', 'analysis')}")
         return False

@@ -1,6 +1,7 @@
 """A campaign on this machine ends with J per token of its points and the path of its report."""
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from launcher.campaign.headline import report_campaign
 from telemetry.output import Output
 from telemetry.record.spec import RunSpec
+from tests.conftest import REPOSITORY
 from tests.support.records import Plan, build_run
 
 REAL = {"gpu": "a100", "model": "7b", "dtype": "fp16"}
@@ -84,3 +86,26 @@ def test_who_lacks_what_draws_is_told_what_brings_it(
         stream.getvalue()
     )
     assert not (tmp_path / "report").exists()
+
+
+def test_the_same_campaign_again_makes_its_grid_points_alone(tmp_path: Path) -> None:
+    spec = built(tmp_path)
+    first = said(tmp_path, spec)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "report").rglob("*")}
+    script = (
+        "import sys; from pathlib import Path; from telemetry.output import Output; "
+        "from telemetry.record.spec import RunSpec; "
+        "from launcher.campaign.headline import report_campaign; results = Path(sys.argv[1]); "
+        "report_campaign(results, [RunSpec.read(results / sys.argv[2] / 'spec.json')], Output()); "
+        "assert 'statsmodels' not in sys.modules; assert 'matplotlib' not in sys.modules"
+    )
+    again = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path), spec.run_id],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.split() == " ".join(first).split()
+    assert {path: path.stat().st_mtime_ns for path in before} == before
