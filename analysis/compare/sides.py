@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Final
+from typing import Final, Self
 
 from analysis.compare.axes import CAMPAIGN, SEVERAL, Axes, axes_of
 from analysis.runs.campaign import campaign_of
@@ -17,8 +17,9 @@ from telemetry.clock import wall_us
 from telemetry.command import CommandError, ExitCode
 from telemetry.named_paths import named_path
 from telemetry.next_line import typed
-from telemetry.record.paths import campaigns_folder
+from telemetry.record.paths import RunPaths, campaigns_folder
 from telemetry.record.place import Line, named_place
+from telemetry.record.planned import PLAN
 from telemetry.record.roots import Root
 
 _MODULE: Final = "analysis.compare"
@@ -93,18 +94,18 @@ def open_sides(paths: Sequence[str], axes: Axes) -> tuple[Side, ...]:
     def line(given: str, folder: str) -> str:
         return typed(_MODULE, *(folder if each == given else each for each in paths), *by)
 
-    folders = [_open(each, functools.partial(line, each)) for each in paths]
-    real = [os.path.realpath(side.path) for side in folders]
+    # All before any is read, which of a large one takes minutes.
+    named = [_Named.of(each, functools.partial(line, each)) for each in paths]
+    real = [os.path.realpath(each.path) for each in named]
     for index, place in enumerate(real):
         if place in real[:index]:
             raise CommandError(
-                f"`PATH` must be each folder once, but {folders[index].path} is given twice"
+                f"`PATH` must be each folder once, but {named[index].path} is given twice"
             )
+    if len(named) >= SEVERAL and CAMPAIGN in axes.names:
+        raise CommandError("`--by campaign` must stand beside one folder, but there are several")
+    folders = [_open(each) for each in named]
     if len(folders) >= SEVERAL:
-        if CAMPAIGN in axes.names:
-            raise CommandError(
-                "`--by campaign` must stand beside one folder, but there are several"
-            )
         return tuple(
             replace(side, letter=letter, name=name)
             for side, letter, name in zip(folders, ascii_uppercase, _names(folders), strict=False)
@@ -112,18 +113,39 @@ def open_sides(paths: Sequence[str], axes: Axes) -> tuple[Side, ...]:
     return _parts(folders[0], axes)
 
 
-def _open(given: str, line: Line) -> Side:
-    try:
-        path = named_path("PATH", given)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    campaign: str | None = None
-    if (path / "campaign.json").is_file() and path.parent == campaigns_folder(path.parent.parent):
-        results, campaign, only = path.parent.parent, path.name, None
-    else:
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """A path of the command line that can be compared."""
+
+    path: Path
+    """As it was given."""
+    results: Path
+    """The results folder that it is or lies in."""
+    campaign: str | None
+    """The campaign that it is; None for none."""
+    only: RunPaths | None
+    """The run that it is; None for none."""
+
+    @classmethod
+    def of(cls, given: str, line: Line) -> Self:
+        """What was named.
+
+        Raises:
+            CommandError: it is nothing that can be compared.
+        """
+        try:
+            path = named_path("PATH", given)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        folder, above = path.parent, path.parent.parent
+        if (path / PLAN).is_file() and folder == campaigns_folder(above):
+            return cls(path=path, results=above, campaign=path.name, only=None)
         place = named_place(given, _MODULE, "PATH", line)
-        assert place.results is not None
-        results, only = place.results, place.run
+        return cls(path=path, results=place.results, campaign=None, only=place.run)
+
+
+def _open(named: _Named) -> Side:
+    path, results, campaign, only = named.path, named.results, named.campaign, named.only
     loaded = load(results, only=only)
     tables = build_tables(loaded)
     runs = {run.run_id: run for run in loaded.runs}

@@ -61,6 +61,11 @@ class FactorKind:
     more: tuple[str, ...] = ()
     """Keys that it must have beside."""
 
+    @property
+    def words(self) -> str:
+        """The unit as a sentence has it: a ratio's 1 is a number to nobody's eye."""
+        return "a ratio" if self.unit == "1" else self.unit.strip()
+
 
 KINDS: Final[Mapping[str, FactorKind]] = {
     # Lignite's plants emit some 1200 g/kWh (IPCC AR5 WG3, annex III); more is kg, or per MWh.
@@ -128,7 +133,7 @@ def _factor(name: str, content: Any) -> StatedFactor:
     if isinstance(value, bool) or not isinstance(value, int | float) or not _in(value, kind):
         raise ValueError(
             f"`{name}.value` must be a number from {kind.least:g} to {kind.most:g} "
-            f"({kind.unit.strip()}), but is {_short(value)} instead"
+            f"({kind.words}), but is {_short(value)} instead"
         )
     unit = kind.unit
     if "currency" in kind.more:

@@ -50,6 +50,18 @@ def test_the_summary_is_the_first_line_and_a_plain_sentence(
     assert "less energy per token than A in the one cell" in " ".join(first.split())
 
 
+@pytest.mark.parametrize("second", ["nowhere", "a"])
+def test_every_path_is_looked_at_before_any_is_read(
+    folders: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr("analysis.compare.sides.load", lambda results, **_: read.append(results))
+    code, _, err = run(capsys, folders / "a", folders / second)
+    assert code == ExitCode.BAD_INPUT
+    assert "`PATH` must be" in err
+    assert read == []
+
+
 def test_sides_that_are_alike_are_the_same_within_the_margin(
     folders: Path, capsys: Captured
 ) -> None:

@@ -89,7 +89,7 @@ def test_a_factor_that_will_not_do_is_told_in_one_line(
         ({"grid_intensity_g_per_kwh": 400}, "must be keys (value, source, date or period)"),
         ({"price_per_kwh": {**PRICE, "currency": "€"}}, "three capitals (ISO 4217)"),
         ({"price_per_kwh": {**PRICE, "date": "31.01.2026"}}, "a day such as 2026-11-27"),
-        ({"pue": {**GRID, "value": 0.9}}, "`pue.value` must be a number from 1 to 10"),
+        ({"pue": {**GRID, "value": 0.9}}, "from 1 to 10 (a ratio), but is 0.9 instead"),
         ([1], "must be a JSON object"),
         ('{"pue": {"value": 1, "value": 2}}', "stands twice"),
         ('{"pue": ', "not JSON"),
