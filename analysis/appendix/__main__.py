@@ -7,19 +7,16 @@ and the measurement's boundary and level; each as Markdown and LaTeX. What the r
 is "not recorded", with the reason.
 """
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-from telemetry.command import CommandError, CommandParser, ExitCode, command, needs_extra
+from telemetry.command import CommandParser, ExitCode, command, needs_extra
 from telemetry.document import due
-from telemetry.named_paths import named_path
 from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.paths import report_folder
-from telemetry.record.place import named_place, runs_above, shown
+from telemetry.record.place import named_out, named_place, shown
 from telemetry.waiting import waiting
 
 _WHO: Final = "appendix"
@@ -43,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_json("the files, what stands on top of each, badges, and the system description")
     given = parser.parse_args(arguments)
     place = named_place(given.results, _MODULE)
-    out = _out(given.out)
+    out = named_out(given.out)
     # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"), waiting("loading what writes appendices"):
         from analysis.appendix.badges import judged, state_of  # noqa: PLC0415
@@ -76,22 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         screen.next(typed("analysis.crate", shown(place.results)))
     return ExitCode.DONE
-
-
-def _out(given: str | None) -> Path | None:
-    """The folder to write to: none in a run, where a file more would break its seal."""
-    if given is None:
-        return None
-    try:
-        out = named_path("--out", given)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    if out.exists() and not out.is_dir():
-        raise CommandError(f"`--out` must be a folder, but {out} is a file")
-    owner = next((run.run_id for run in runs_above(Path(os.path.realpath(out)))), None)
-    if owner is not None:
-        raise CommandError(f"`--out` must lie in no run's folder, but {out} lies in {owner}'s")
-    return out
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ are footprint.json, .csv, .md and .tex, with the line of SCI for AI and that of 
 documentation form.
 """
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from telemetry.command import CommandError, CommandParser, ExitCode, command, needs_extra
@@ -20,7 +18,7 @@ from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.paths import report_folder
-from telemetry.record.place import RecordPlace, named_place, runs_above, shown
+from telemetry.record.place import RecordPlace, named_out, named_place, shown
 from telemetry.waiting import waiting
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     place = named_place(given.results, _MODULE)
-    out = _out(given.out)
+    out = named_out(given.out)
     # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"), waiting("loading what makes footprints"):
         from analysis.footprint.written import to_mapping, write  # noqa: PLC0415
@@ -127,22 +125,6 @@ def _factors(given: str | None) -> "Factors":
         return Factors.read(named_path("--factors", given, "a file"))
     except ValueError as error:
         raise CommandError(str(error)) from error
-
-
-def _out(given: str | None) -> Path | None:
-    """The folder to write to: none in a run, where a file more would break its seal."""
-    if given is None:
-        return None
-    try:
-        out = named_path("--out", given)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    if out.exists() and not out.is_dir():
-        raise CommandError(f"`--out` must be a folder, but {out} is a file")
-    owner = next((run.run_id for run in runs_above(Path(os.path.realpath(out)))), None)
-    if owner is not None:
-        raise CommandError(f"`--out` must lie in no run's folder, but {out} lies in {owner}'s")
-    return out
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Printed: what a terminal says of a report that was written."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,7 +24,7 @@ from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.paths import report_folder
-from telemetry.record.place import RecordPlace, runs_above, shown
+from telemetry.record.place import RecordPlace, owner_of, shown
 from telemetry.record.way_on import WayOn
 from telemetry.waiting import waiting
 
@@ -60,7 +59,7 @@ def report(place: RecordPlace, out: Path | None, *, pdfs: bool = False) -> ExitC
     if run is not None and out is None:
         out = report_folder(results) / run.run_id
     name = shown(place.folder)
-    if out is not None and (owner := _owner(out)) is not None:
+    if out is not None and (owner := owner_of(out)) is not None:
         complain(_WHO, f"`--out` must lie in no run's folder, but {out} lies in that of {owner}")
         return ExitCode.BAD_INPUT
     try:
@@ -95,12 +94,6 @@ def _way_on(out: Output, place: RecordPlace, written: Written) -> None:
         out.next(typed("analysis.audit", place.folder))
     elif place.run is None and written.page == way.page:
         out.next(way.next)
-
-
-def _owner(out: Path) -> str | None:
-    """The run in whose folder it lies, where a file more would break its seal; None for none."""
-    place = Path(os.path.realpath(out))
-    return next((run.run_id for run in runs_above(place)), None)
 
 
 def print_report(out: Output, written: Written) -> None:

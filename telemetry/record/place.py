@@ -160,6 +160,27 @@ def named_place(
     return place
 
 
+def named_out(given: object) -> Path | None:
+    """The folder to write to that `--out` names; None where it was not given.
+
+    It is none in a run, where a file more would break its seal.
+
+    Raises:
+        CommandError: it is a file or lies in a run's folder, or is no path.
+    """
+    if given is None:
+        return None
+    try:
+        out = named_path("--out", given)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"`--out` must be a folder, but {out} is a file")
+    if (owner := owner_of(out)) is not None:
+        raise CommandError(f"`--out` must lie in no run's folder, but {out} lies in {owner}'s")
+    return out
+
+
 def place_of(folder: Path) -> Place:
     """What `folder` is."""
     # Not resolved: the names of a run count as they are given, links and all.
@@ -191,6 +212,11 @@ def runs_above(place: Path) -> list[RunPaths]:
         for folder in (place, *place.parents)
         if _is_run(folder)
     ]
+
+
+def owner_of(place: Path) -> str | None:
+    """The run in whose folder a place lies, by what links lead to; None for none."""
+    return next((run.run_id for run in runs_above(Path(os.path.realpath(place)))), None)
 
 
 def behind_key(path: Path) -> Path | None:
