@@ -20,6 +20,7 @@
 - `output`: what a command tells people, at the width of their terminal, in colour only where
   one is.
 - `paragraph`: prose for people, as wide as their terminal and broken between words.
+- `power/`: caps and clocks of a job's GPUs: what was there, asked, enforced, and put back.
 - `record/`: what a run is and where its record lies: the contract that all packages share.
 - `shards/`: what one writer wrote: parts on disk that survive a kill -9.
 - `sign/`: what is sealed gets a signature, and all of it a root.

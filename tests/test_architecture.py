@@ -37,8 +37,11 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.sources"),
         "telemetry.sources.host",
     },
+    # How GPUs are set and put back; NVIDIA's library is loaded where that is done.
+    "telemetry.power": {"telemetry", "telemetry.record", "telemetry.sources.nvml"},
     "telemetry.watcher": {
         *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.shards"),
+        "telemetry.power",
         *("telemetry.sources", "telemetry.sources.dcgm", "telemetry.sources.host"),
         *("telemetry.sources.nvml", "telemetry.sources.simulated"),
     },
@@ -94,7 +97,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "launcher.config": {"conf", "telemetry", "telemetry.boards", "workers.planning"},
     "launcher.slurm": {"telemetry", "telemetry.record", "telemetry.sources.host"},
     "launcher.plan": {
-        *("telemetry", "telemetry.sources.nvml"),
+        *("telemetry", "telemetry.power", "telemetry.sources.nvml"),
         *("launcher.config", "launcher.slurm", "telemetry.boards", "telemetry.record"),
         *("workers.checkpoints", "workers.planning", "workers.prompts", "workers.tokenizers"),
     },
@@ -107,7 +110,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "launcher.jobs": {
         *("launcher.config", "launcher.plan", "launcher.slurm", "telemetry", "telemetry.record"),
         *("telemetry.shards", "telemetry.watcher", "workers", "workers.distributed"),
-        "telemetry.sources.nvml",
+        *("telemetry.power", "telemetry.sources.nvml"),
     },
     # A campaign on this machine ends with what it measured: lazily, as who measures need not draw.
     "launcher.campaign": {
@@ -257,7 +260,7 @@ MAY_SEE_NVML: Final = {"telemetry.sources.nvml"}
 # What a login node and an auditor's laptop load: neither torch nor NVIDIA's library.
 LIGHT: Final = (
     *("telemetry.record", "telemetry.shards", "telemetry.boards", "telemetry.merge"),
-    *("telemetry.accounting", "telemetry.evidence"),
+    *("telemetry.accounting", "telemetry.evidence", "telemetry.power"),
     *("telemetry.sources", "telemetry.sources.host", "telemetry.sources.simulated"),
     *("telemetry.sources.dcgm", "workers.planning", "workers.prompts", "workers.tokenizers"),
     *(

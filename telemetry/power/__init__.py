@@ -1,4 +1,21 @@
 """Caps and clocks of a job's GPUs: what was there, asked, enforced, and put back.
 
-Public: none yet.
+- `__main__`: what this node's GPUs are set to, and old values put back that a crash left
+  changed.
+- `advice`: what to hand to administrators where nobody may set what a run asks for.
+- `book`: what GPUs of this node were set to before a run changed them, on disk before the
+  change.
+- `card`: one GPU as whoever sets it sees it, and what is read of it for the record.
+- `node`: how one node's GPUs come to stand as a run asks, by whom, and how they are given
+  back.
+- `record`: how one node's GPUs were set: limits, before, asked, enforced, restored; each read
+  back.
+- `restoring`: what dead runs left set on this node is put back, from what was remembered
+  before.
+- `setting`: cards are set, all of them or none, read back, and given back what they had.
+- `slurm_frequency`: the word of `--gpu-freq` for a wish, and what Slurm says of it on the
+  node.
+- `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
+
+Public: `NodeSettings`, `needs_restore`.
 """

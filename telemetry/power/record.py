@@ -35,7 +35,7 @@ class Way(StrEnum):
     """By nobody: a point that asks for something does not run."""
 
 
-class Quantity(StrEnum):
+class Knob(StrEnum):
     """What of a GPU can be set."""
 
     POWER_LIMIT = "power_limit_w"
@@ -51,7 +51,7 @@ class Quantity(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class ReadValue:
     """One value as the card told it, or why it did not."""
 
     value: float | None = None
@@ -72,9 +72,9 @@ class Told:
         require_whole("t_us", self.t_us, 0, null_allowed=True)
 
 
-NOT_ASKED: Final = Told(reason="not asked for")
+NOT_ASKED: Final = ReadValue(reason="not asked for")
 """Of a quantity that is left as it is."""
-NOT_YET: Final = Told(reason="not restored yet")
+NOT_YET: Final = ReadValue(reason="not restored yet")
 """While the run goes on, and for ever where nobody came to restore."""
 
 
@@ -82,13 +82,13 @@ NOT_YET: Final = Told(reason="not restored yet")
 class Setting:
     """One quantity of one GPU, from what was there to what is there again."""
 
-    least: Told
+    least: ReadValue
     """The least that the card takes."""
-    most: Told
+    most: ReadValue
     """The most that the card takes."""
-    default: Told
+    default: ReadValue
     """What the card has when nobody asked for anything."""
-    before: Told
+    before: ReadValue
     """What was there: what is put back, never the default."""
     asked: float | None = None
     """What the run wants; None where it is left as it is."""
@@ -96,11 +96,11 @@ class Setting:
     """When it was set, wall clock; None where it was not."""
     took_us: int | None = None
     """From the call that set it until it was read back as asked; None where it was not set."""
-    enforced: Told = NOT_ASKED
+    enforced: ReadValue = NOT_ASKED
     """What was read back after it was set, before the model loaded."""
     refusal: str | None = None
     """What the card, Slurm or the broker said no with; None where nobody did."""
-    restored: Told = NOT_ASKED
+    restored: ReadValue = NOT_ASKED
     """What was read back after the old value was put back."""
     restored_by: str | None = None
     """Who put it back: `watcher`, `guard`, `broker`, `restore`; None where nobody did."""
@@ -125,7 +125,7 @@ class GpuPower:
     """NVML's name of the board."""
     index: int | None = None
     """Its number on the node as NVML counts; None where it does not tell."""
-    settings: Mapping[Quantity, Setting] = field(default_factory=dict)
+    settings: Mapping[Knob, Setting] = field(default_factory=dict)
     """By quantity; all of them, asked for or not."""
     profiles: tuple[str, ...] | None = None
     """Workload power profiles that the driver offers; None where `profiles_reason` says why."""
@@ -234,7 +234,7 @@ def _gpu_mapping(gpu: GpuPower) -> dict[str, Any]:
 def _setting_mapping(one: Setting) -> dict[str, Any]:
     told = {name: getattr(one, name) for name in one.__dataclass_fields__}
     return {
-        name: dict(vars(value)) if isinstance(value, Told) else value
+        name: dict(vars(value)) if isinstance(value, ReadValue) else value
         for name, value in told.items()
     }
 
@@ -242,7 +242,7 @@ def _setting_mapping(one: Setting) -> dict[str, Any]:
 def _gpu(content: Mapping[str, Any]) -> GpuPower:
     values = dict(content)
     values["settings"] = {
-        Quantity(name): _setting(one) for name, one in dict(values["settings"]).items()
+        Knob(name): _setting(one) for name, one in dict(values["settings"]).items()
     }
     for name in ("profiles", "profiles_asked", "profiles_enforced"):
         if values.get(name) is not None:
@@ -253,11 +253,11 @@ def _gpu(content: Mapping[str, Any]) -> GpuPower:
 def _setting(content: Mapping[str, Any]) -> Setting:
     return Setting(
         **{
-            name: Told(**value) if isinstance(value, Mapping) else value
+            name: ReadValue(**value) if isinstance(value, Mapping) else value
             for name, value in content.items()
         }
     )
 
 
-def _value(told: Told) -> str:
+def _value(told: ReadValue) -> str:
     return f"{told.value:g}" if told.value is not None else f"null ({told.reason})"

@@ -1,43 +1,32 @@
-"""Wish: which caps and clocks an attempt wants of its GPUs; all that whoever is root is told.
-
-Whole numbers alone: milliwatts, as NVML counts, and megahertz. It lies in the attempt's folder as
-wish.json, written before submission; an attempt that wants nothing has none.
-"""
+"""Wish: which caps and clocks a run wants of its GPUs, and how its job's comment says so."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from telemetry.record.files import read_json
+from telemetry.power.record import Knob
 from telemetry.record.spec import RunSpec
-from telemetry.record.validation import require_whole
 
-VERSION: Final = 1
-"""Of the file's form; a reader refuses any other."""
-_MW_PER_W: Final = 1000
-# Boards of 2026 take 1,400 W at most; ten times that is no card's.
-MOST_CAP_MW: Final = 14_000_000
-# Memory of an RTX 5090 goes to 14,001 MHz.
-MOST_CLOCK_MHZ: Final = 20_000
+COMMENT: Final = "joulegrid-power:"
+"""What a Slurm job's comment begins with that wishes for a cap or a clock: docs/power_broker.md has
+the grammar, and a center's prolog reads it as root."""
+_WORDS: Final = {
+    Knob.POWER_LIMIT: "cap_w",
+    Knob.SM_CLOCK: "sm_mhz",
+    Knob.MEMORY_CLOCK: "mem_mhz",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What each GPU of an attempt is to be set to; None leaves it as it is."""
+    """What each GPU of a run is to be set to; None leaves it as it is."""
 
-    power_cap_mw: int | None = None
-    """Power limit in milliwatts."""
+    power_cap_w: float | None = None
+    """Power limit."""
     sm_clock_mhz: int | None = None
     """Lock of the SM clock, least and most alike."""
     memory_clock_mhz: int | None = None
     """Lock of the memory clock, least and most alike."""
-
-    def __post_init__(self) -> None:
-        require_whole("power_cap_mw", self.power_cap_mw, 1, most=MOST_CAP_MW, null_allowed=True)
-        for name in ("sm_clock_mhz", "memory_clock_mhz"):
-            value = getattr(self, name)
-            require_whole(name, value, 1, most=MOST_CLOCK_MHZ, null_allowed=True)
 
     @classmethod
     def of(cls, spec: RunSpec, phase: str | None = None) -> Self:
@@ -47,41 +36,31 @@ class Wish:
             cap_w = getattr(spec, f"{phase}_power_cap_w") or cap_w
             clock_mhz = getattr(spec, f"{phase}_sm_clock_mhz") or clock_mhz
         return cls(
-            power_cap_mw=None if cap_w is None else round(cap_w * _MW_PER_W),
-            sm_clock_mhz=clock_mhz,
-            memory_clock_mhz=spec.memory_clock_mhz,
+            power_cap_w=cap_w, sm_clock_mhz=clock_mhz, memory_clock_mhz=spec.memory_clock_mhz
         )
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """What `path` (a wish.json) holds.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it holds a key too many or too few, or a value that is not allowed.
-        """
-        content = read_json(path)
-        keys = {"version", *cls.__dataclass_fields__}
-        if set(content) != keys or content["version"] != VERSION:
-            raise ValueError(
-                f"{path} must hold {', '.join(sorted(keys))} of version {VERSION}, but holds "
-                f"{', '.join(sorted(content))} of version {content.get('version')!r} instead"
-            )
-        return cls(**{name: content[name] for name in cls.__dataclass_fields__})
-
-    def to_mapping(self) -> Mapping[str, Any]:
-        """The JSON form."""
-        return {
-            "version": VERSION,
-            **{name: getattr(self, name) for name in self.__dataclass_fields__},
-        }
-
     @property
-    def power_cap_w(self) -> float | None:
-        """The power limit in watts."""
-        return None if self.power_cap_mw is None else self.power_cap_mw / _MW_PER_W
+    def by_quantity(self) -> Mapping[Knob, float]:
+        """What is wanted, by quantity; what is left as it is has no entry."""
+        asked = {
+            Knob.POWER_LIMIT: self.power_cap_w,
+            Knob.SM_CLOCK: self.sm_clock_mhz,
+            Knob.MEMORY_CLOCK: self.memory_clock_mhz,
+        }
+        return {name: float(value) for name, value in asked.items() if value is not None}
 
     @property
     def wants_nothing(self) -> bool:
         """True where every GPU stays as it is."""
-        return self == type(self)()
+        return not self.by_quantity
+
+    @property
+    def comment(self) -> str | None:
+        """The first word of the job's comment; None where nothing, or no whole number, is wished.
+
+        A broker takes whole watts alone.
+        """
+        asked = self.by_quantity
+        if not asked or not all(value.is_integer() for value in asked.values()):
+            return None
+        return COMMENT + ",".join(f"{_WORDS[name]}={value:.0f}" for name, value in asked.items())

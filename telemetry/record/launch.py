@@ -31,8 +31,6 @@ MIN_LINK_S = 0.1
 MAX_IDLE_S = 3600.0
 # The same: a longer window or warm-up is asked for by more prompts.
 MAX_WINDOW_S = 3600.0
-# A Unix socket's path has 108 bytes, the last a zero (unix(7)).
-_SOCKET = re.compile(r"/[^\0]{1,106}")
 # nv-hostengine listens on host:port (-b, -p) or on a Unix socket (-d), named by its path.
 _DCGM_ADDRESS = re.compile(
     r"/[^\0]{1,106}|(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:]+\]):\d{1,5}"
@@ -90,8 +88,6 @@ class LaunchConfig:
     """True puts the head of the first node's chain into the job's comment in Slurm."""
     power: str = "auto"
     """By whom caps and clocks are set, one of `POWER_WAYS`."""
-    power_broker: str | None = None
-    """Path of the broker's socket on the nodes; None takes `telemetry.power.broker`'s own."""
     power_lock_before_mhz: int | None = None
     """SM clock lock that the site itself keeps, as no driver tells one; None: it keeps none."""
     power_shares: Mapping[str, float] | None = None
@@ -134,11 +130,6 @@ class LaunchConfig:
     def _check_power(self) -> None:
         if self.power not in POWER_WAYS:
             raise ValueError(one_of("power", POWER_WAYS, self.power, things="ways"))
-        path = self.power_broker
-        if path is not None and not (isinstance(path, str) and _SOCKET.fullmatch(path)):
-            raise ValueError(
-                f"`power_broker` must be the path of a socket or null, but is {path!r} instead"
-            )
         require_whole("power_lock_before_mhz", self.power_lock_before_mhz, 1, null_allowed=True)
         for name, share in (self.power_shares or {}).items():
             if name not in SETTING_FIELDS:

@@ -45,11 +45,6 @@ class AttemptPaths:
         return self.folder / "foreseen.json"
 
     @property
-    def wish(self) -> Path:
-        """Caps and clocks wanted of its GPUs, whole numbers alone; missing where none is."""
-        return self.folder / "wish.json"
-
-    @property
     def submitted(self) -> Path:
         """The job's ids and log path, written by the launcher."""
         return self.folder / "submitted.json"

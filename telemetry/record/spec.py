@@ -10,7 +10,6 @@ results/
       launch.json                   intent: telemetry, device, prompts (before submission)
       provenance.json               who, where, which commit, which packages (before submission)
       foreseen.json                 what it is expected to take, with intervals (before submission)
-      wish.json                     which caps and clocks it wants of its GPUs (before submission)
       submitted.json started.json ended.json
       slurm.json                    the job as rank 0 saw it: Slurm's variables, version, own record
       slurm_accounting.json         what Slurm's accounting says of it once it has ended

@@ -1,6 +1,7 @@
 """One process a node that polls a source onto disk, and the handle its owner holds.
 
 - `__main__`: one process per node that polls a source and writes what it reads.
+- `gpu_settings`: caps and clocks of a watcher's node, from before its sensors open to its end.
 - `heads`: how far the chains of others are, read in a thread, so that no poll waits for a
   disk.
 - `log`: how the watching itself went; ClockGuard: steps of the wall clock.

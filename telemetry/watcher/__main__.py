@@ -5,10 +5,14 @@
 Its owner holds the other end of its stdin and lets go to end it; an owner that dies lets go too.
 Ends with 0 when told to stop, 1 when the machine refuses, 2 when another watcher has this attempt
 and host or a word of the command will not do, 3 when the attempt's folder vanished, 4 when its
-sensors are not there, 5 when a file of the attempt is not what it must be. One that follows a
-watcher that died goes on with its clock and record, in new parts of the same shard.
+sensors are not there, 5 when a file of the attempt is not what it must be, 6 when its GPUs do not
+stand as the run asks. One that follows a watcher that died goes on with its clock and record, in
+new parts of the same shard.
 """
 
+import argparse
+import functools
+import os
 import re
 import signal
 import sys
@@ -29,10 +33,12 @@ from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment
 from telemetry.sources.previous_watcher import PreviousWatcher
+from telemetry.watcher.gpu_settings import GpuSettings
 from telemetry.watcher.loop import (
     EXIT_BAD_RECORD,
     EXIT_NO_SOURCE,
     EXIT_SECOND,
+    EXIT_UNSET,
     EXIT_VANISHED,
     Watcher,
     claim,
@@ -83,21 +89,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (FileNotFoundError, ValueError) as error:
             complain(_WHO, str(error))
             return EXIT_BAD_RECORD
-        told = _ByHand(given.host)
         try:
-            with told.opening():
-                source = open_source(assignment)
-        except (RuntimeError, ValueError) as error:
+            # Before the sensors are opened: what they tell of the GPUs is what the run stands on.
+            settings = GpuSettings(assignment, os.environ, functools.partial(complain, _WHO))
+        except RuntimeError as error:
             complain(_WHO, str(error))
-            return EXIT_NO_SOURCE
-        told.watching()
-        try:
-            Watcher(assignment, given.run_id, source, stop).run()
-        except FileNotFoundError as error:
-            if attempt.folder.is_dir():
-                raise
-            complain(_WHO, f"{attempt.folder} vanished: {error}")
-            return EXIT_VANISHED
+            return EXIT_UNSET
+        with settings:
+            return _watch(assignment, given, settings, stop)
+
+
+def _watch(
+    assignment: Assignment, given: argparse.Namespace, settings: GpuSettings, stop: StopSignal
+) -> int:
+    """Watch until the stop, the GPUs set; the exit code."""
+    folder = assignment.attempt.folder
+    told = _ByHand(assignment.host)
+    try:
+        with told.opening():
+            source = open_source(assignment)
+    except (RuntimeError, ValueError) as error:
+        complain(_WHO, str(error))
+        return EXIT_NO_SOURCE
+    told.watching()
+    try:
+        Watcher(assignment, given.run_id, source, stop, settings).run()
+    except FileNotFoundError as error:
+        if folder.is_dir():
+            raise
+        complain(_WHO, f"{folder} vanished: {error}")
+        return EXIT_VANISHED
     told.over(given.results)
     return 0
 

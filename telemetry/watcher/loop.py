@@ -4,9 +4,11 @@ A watcher that follows one that died goes on with its clock and record, in new p
 shard.
 """
 
+import dataclasses
 import errno
 import os
 import socket
+from collections.abc import Mapping
 from typing import Final
 
 from telemetry.clock import US_PER_MS, monotonic_us
@@ -15,9 +17,10 @@ from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import SAMPLES
 from telemetry.shards.chain import Binding
 from telemetry.shards.writer import ShardWriter
-from telemetry.sources.base import Assignment, Source
+from telemetry.sources.base import Assignment, Description, Source
 from telemetry.sources.host.source import describe_platform
 from telemetry.sources.restart_gap import restart_gap
+from telemetry.watcher.gpu_settings import GpuSettings
 from telemetry.watcher.heads import HeadReader
 from telemetry.watcher.log import ClockGuard, WatchLog
 from telemetry.watcher.screen import Screen
@@ -32,6 +35,8 @@ EXIT_NO_SOURCE: Final = 4
 """What the order names cannot be read on this node."""
 EXIT_BAD_RECORD: Final = 5
 """A file of the attempt is missing or not what it must be."""
+EXIT_UNSET: Final = 6
+"""The GPUs cannot be set as the run asks, or are not set so; none of them stands changed."""
 
 # Half of the second within which a poll must be on disk; the other half is for a slow disk. What a
 # driver or an engine has kept for longer is written as soon as it is fetched.
@@ -43,13 +48,21 @@ _NEVER_US: Final = 1 << 62
 class Watcher:
     """Polls one source on an absolute schedule until it is told to stop."""
 
-    def __init__(self, assignment: Assignment, run_id: str, source: Source, stop: StopSignal):
+    def __init__(
+        self,
+        assignment: Assignment,
+        run_id: str,
+        source: Source,
+        stop: StopSignal,
+        settings: GpuSettings,
+    ) -> None:
         self._assignment = assignment
         self._attempt = assignment.attempt
         self._source = source
         self._stop = stop
         self._period_us = assignment.launch.period_ms * US_PER_MS
-        self._description = source.describe()
+        self._settings = settings
+        self._description = _with_requested(source.describe(), settings.requested)
         clock = assignment.clock
         now_us = clock.now_us()
         metadata = {
@@ -111,7 +124,10 @@ class Watcher:
             self._log.count_tick(missed=due - tick - 1)
             tick = due
             reason = self._stop.wait(start_us + tick * self._period_us - monotonic_us())
-        self._spool.add(self._screen.pass_on(self._source.finish()))
+        last = self._source.finish()
+        # Before anything waits for a disk: whoever ends a job waits some seconds and no longer.
+        self._settings.restore()
+        self._spool.add(self._screen.pass_on(last))
         self._flush()
         self._spool.close()
         self._source.close()
@@ -164,6 +180,24 @@ class Watcher:
                 "link_key": self._binding.public_key,
             },
         )
+
+
+def _with_requested(
+    description: Description, requested: Mapping[str, Mapping[str, float]]
+) -> Description:
+    """A description whose GPUs say what was asked of them where no sensor tells it."""
+    gpus = [
+        {
+            **gpu,
+            **{
+                key: value
+                for key, value in requested.get(str(gpu.get("uuid")), {}).items()
+                if gpu.get(key) is None
+            },
+        }
+        for gpu in description.gpus
+    ]
+    return dataclasses.replace(description, gpus=gpus)
 
 
 def claim(attempt: AttemptPaths, host: str) -> socket.socket | None:

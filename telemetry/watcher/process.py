@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from telemetry.clock import wall_us
+from telemetry.power.node import needs_restore
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 
@@ -127,6 +128,7 @@ class WatcherProcess:
         if self._guard is not None:
             self._guard.join()
         self._stopped = True
+        unset = self._put_settings_back()
         # The record may be on the disk whose fullness or loss ended the watcher.
         with contextlib.suppress(OSError):
             write_json(
@@ -139,6 +141,7 @@ class WatcherProcess:
                     "stderr": self._last_words(),
                     "t_us": wall_us(),
                     "deaths": self._deaths,
+                    **({} if unset is None else {"settings_put_back": unset}),
                 },
             )
         return code
@@ -203,6 +206,28 @@ class WatcherProcess:
                     # No memory or no process left: the rank's work is not the place to fail.
                     self._deaths[-1]["not_followed"] = str(error)
                     return
+
+    def _put_settings_back(self) -> str | None:
+        """Have the GPUs' old values back where a watcher died that had set others.
+
+        What was said of it; None where nothing was to be done.
+        """
+        if not needs_restore(self._attempt.host_power(self._host)):
+            return None
+        command = [sys.executable, "-P", "-m", "telemetry.power", "restore"]
+        command += ["--attempt", str(self._attempt.folder), "--by", "guard"]
+        try:
+            done = subprocess.run(
+                command,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                timeout=_CLOSE_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"not put back: {error}"
+        return f"{done.stdout}{done.stderr}".strip()[-_TAIL_BYTES:]
 
     def _wait_for_end(self) -> int:
         for patience_s, harder in (

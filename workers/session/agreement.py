@@ -63,6 +63,7 @@ def _setting_fault(spec: RunSpec, gpu: Mapping[str, Any]) -> str | None:
     for name, asked, key in (
         ("power_cap_w", spec.power_cap_w, "power_limit_requested_w"),
         ("sm_clock_mhz", spec.sm_clock_mhz, "sm_clock_requested_mhz"),
+        ("memory_clock_mhz", spec.memory_clock_mhz, "memory_clock_requested_mhz"),
     ):
         if asked is not None and gpu.get(key) != asked:
             return (

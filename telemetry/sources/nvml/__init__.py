@@ -13,12 +13,13 @@
 - `processes`: does anything but the job's own ranks compute on its GPUs?.
 - `queries`: how NVIDIA's management library is asked for each reading of a GPU.
 - `rights`: what this process may read and set of each GPU; told, and nothing is set.
+- `settings`: what of one GPU can be set by NVML, read and set one quantity at a time.
 - `source`: GPU readings by NVIDIA's management library, for nodes with or without DCGM.
 - `update_periods`: how often a board's readings change and what a call costs, by asking.
 - `visible_gpus`: which of a node's GPUs are this job's.
 - `xid`: the driver's error reports about GPUs, as they come.
 
-Public: `Driver`, `DriverRights`, `EnergyCounter`, `GpuRights`, `NoDriverError`, `NvmlReadings`,
-`VISIBLE`, `driver_cuda_version`, `is_unsupported`, `present_boards`, `present_gpus`,
-`present_numbers`, `read_rights`, `read_visible_gpus`.
+Public: `Card`, `Driver`, `DriverRights`, `EnergyCounter`, `GpuRights`, `NoDriverError`,
+`NvmlReadings`, `VISIBLE`, `driver_cuda_version`, `is_refusal`, `is_unsupported`, `present_boards`,
+`present_gpus`, `present_numbers`, `read_rights`, `read_visible_gpus`.
 """

@@ -308,6 +308,8 @@ static int share(void) {
     }
     if (mapped != NULL && !there)
         for (int i = 0; i < MOST_GPUS; i++) gpus[i] = fresh(i);
+    /* A mapping keeps the file open, and with it the lock. */
+    flock(file, LOCK_UN);
     close(file);
     return mapped == NULL ? -1 : there;
 }

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.power.record import GpuPower, NodePower, Quantity, Setting, Told, Way
+from telemetry.power.record import GpuPower, Knob, NodePower, ReadValue, Setting, Way
 from telemetry.power.wish import Wish
-from telemetry.record.files import read_json, write_json
+from telemetry.record.files import write_json
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 
@@ -14,18 +14,18 @@ from tests.conftest import SPEC
 def _node(**setting: object) -> NodePower:
     one = Setting(
         **{
-            "least": Told(value=200.0, t_us=1),
-            "most": Told(value=700.0, t_us=1),
-            "default": Told(value=700.0, t_us=1),
-            "before": Told(value=500.0, t_us=1),
+            "least": ReadValue(value=200.0, t_us=1),
+            "most": ReadValue(value=700.0, t_us=1),
+            "default": ReadValue(value=700.0, t_us=1),
+            "before": ReadValue(value=500.0, t_us=1),
             "asked": 350.0,
             "set_us": 2,
             "took_us": 10,
-            "enforced": Told(value=350.0, t_us=3),
+            "enforced": ReadValue(value=350.0, t_us=3),
             **setting,
         }  # type: ignore[arg-type]
     )
-    gpu = GpuPower(uuid="GPU-0", index=0, settings={Quantity.POWER_LIMIT: one})
+    gpu = GpuPower(uuid="GPU-0", index=0, settings={Knob.POWER_LIMIT: one})
     return NodePower(
         host="n1",
         asked_way="auto",
@@ -44,18 +44,18 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_what_was_not_put_back_is_named_with_both_values() -> None:
     assert "must be 500 again, but is null" in _node().unrestored[0]
-    back = Told(value=500.0, t_us=9)
+    back = ReadValue(value=500.0, t_us=9)
     assert _node(restored=back, restored_by="watcher").unrestored == ()
-    other = Told(value=700.0, t_us=9)
+    other = ReadValue(value=700.0, t_us=9)
     lost = _node(restored=other, restored_by="watcher").unrestored
     assert lost == ("GPU-0: `power_limit_w` must be 500 again, but is 700 instead",)
 
 
 def test_a_value_that_is_null_has_a_reason_and_only_then() -> None:
     with pytest.raises(ValueError, match="`reason` must be given"):
-        Told()
+        ReadValue()
     with pytest.raises(ValueError, match="`reason` must be given"):
-        Told(value=1.0, reason="why")
+        ReadValue(value=1.0, reason="why")
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"way": "magic"}, {"gpus": [{}]}, {"x": 1}])
@@ -67,20 +67,10 @@ def test_a_record_that_is_not_whole_is_refused_by_its_name(
         NodePower.read(tmp_path / "n1.json")
 
 
-def test_a_wish_is_whole_numbers_alone(tmp_path: Path) -> None:
+def test_a_wish_is_the_first_word_of_a_job_s_comment() -> None:
     spec = RunSpec.from_mapping({**SPEC, "power_cap_w": 250, "decode_sm_clock_mhz": 900})
-    wish = Wish.of(spec)
-    assert (wish.power_cap_mw, wish.sm_clock_mhz) == (250_000, None)
-    assert Wish.of(spec, "decode").sm_clock_mhz == 900
-    write_json(tmp_path / "wish.json", wish.to_mapping())
-    assert Wish.read(tmp_path / "wish.json") == wish
-    assert all(type(one) in (int, type(None)) for one in read_json(tmp_path / "wish.json").values())
-
-
-@pytest.mark.parametrize(
-    "change", [{"power_cap_mw": 1.5}, {"power_cap_mw": 10**9}, {"version": 2}, {"more": 1}]
-)
-def test_a_wish_of_another_form_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    write_json(tmp_path / "wish.json", {**Wish(power_cap_mw=250_000).to_mapping(), **change})
-    with pytest.raises(ValueError, match="must"):
-        Wish.read(tmp_path / "wish.json")
+    assert Wish.of(spec).comment == "joulegrid-power:cap_w=250"
+    assert Wish.of(spec, "decode").comment == "joulegrid-power:cap_w=250,sm_mhz=900"
+    assert Wish(power_cap_w=187.5).comment is None
+    assert Wish().comment is None
+    assert Wish().wants_nothing

@@ -1,0 +1,199 @@
+"""Book: what GPUs of this node were set to before a run changed them, on disk before the change.
+
+One file a GPU in a folder of this user alone, on the node's own disk: whoever comes next, the
+watcher that follows one that died, the next job or somebody by hand, puts back what it says. A lock
+that the system lets go with its process tells whether a run still wants the values.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from telemetry.power.record import Knob
+from telemetry.record.files import read_json, write_json
+from telemetry.record.validation import require_number, require_whole
+
+VERSION: Final = 1
+"""Of an entry's form."""
+FOLDER: Final = "JOULEGRID_POWER_BOOK"
+"""Environment variable with the folder, for nodes whose /var/tmp is not their own."""
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+# NVML names GPUs so; nothing else becomes a file's name.
+_UUID: Final = re.compile(r"GPU-[0-9a-fA-F-]{8,64}")
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_MOST: Final = 100_000.0
+
+
+class HeldError(RuntimeError):
+    """A run that is at work has set this GPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What one GPU was set to before, and for whom it was changed."""
+
+    uuid: str
+    """NVML's name of the board."""
+    boot_id: str
+    """The kernel's: a card of an earlier boot has forgotten what it was set to."""
+    attempt: str
+    """Folder of the attempt that asked."""
+    host: str
+    """The node's name in that attempt's record."""
+    t_us: int
+    """When it was written, wall clock."""
+    before: Mapping[Knob, float | None]
+    """By quantity what was there; None for a lock, of which no driver tells: it is taken off."""
+    asked: Mapping[Knob, float]
+    """By quantity what it was set to."""
+
+    def __post_init__(self) -> None:
+        if not _UUID.fullmatch(self.uuid):
+            raise ValueError(f"`uuid` must be a GPU's, but is {self.uuid!r} instead")
+        require_whole("t_us", self.t_us, 0)
+        for what, values in (("before", self.before), ("asked", self.asked)):
+            for name, value in values.items():
+                if value is not None:
+                    require_number(f"{what}.{name}", value, low=0.0, low_allowed=False, high=_MOST)
+
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any]) -> Self:
+        """An entry from its JSON form.
+
+        Raises:
+            ValueError: it is no entry.
+        """
+        values = dict(content)
+        if (version := values.pop("version", None)) != VERSION:
+            raise ValueError(f"`version` must be {VERSION}, but is {version!r} instead")
+        try:
+            for what in ("before", "asked"):
+                values[what] = {Knob(name): one for name, one in values[what].items()}
+            return cls(**values)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"an entry must be whole, but is not: {error!r}") from error
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The JSON form."""
+        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {"version": VERSION, **told, "before": dict(self.before), "asked": dict(self.asked)}
+
+    @property
+    def forgotten(self) -> bool:
+        """True where the node was started anew since: the card has its default again."""
+        return self.boot_id != boot_id()
+
+
+class Book:
+    """The entries of this node and user.
+
+    Raises:
+        RuntimeError: the folder cannot be made, or is not this user's alone.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        named = os.environ.get(FOLDER)
+        own = Path(f"/var/tmp/joulegrid-power-{os.getuid()}")  # noqa: S108
+        self.folder = folder or (Path(named) if named else own)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            about = self.folder.lstat()
+        except OSError as error:
+            raise RuntimeError(
+                f"old values must be remembered in {self.folder}, but: {error.strerror}"
+            ) from error
+        # Anybody may make a folder in /var/tmp under a name that can be guessed.
+        mine = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+        if not mine or about.st_mode & _OTHERS:
+            raise RuntimeError(
+                f"{self.folder} must be a folder of this user alone, but is not: old values are "
+                f"remembered there; {FOLDER} names another"
+            )
+
+    @contextlib.contextmanager
+    def hold(self, uuid: str) -> Iterator[None]:
+        """Within it this process alone may change the GPU; the lock goes with the process.
+
+        Raises:
+            HeldError: another run has it.
+            RuntimeError: the lock cannot be made.
+        """
+        path = self._path(uuid, "lock")
+        try:
+            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise RuntimeError(
+                f"{path} must be written before a GPU is set, but: {error.strerror}"
+            ) from error
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(number)
+            entry = self.find(uuid)
+            by = f" by the run in {entry.attempt}" if entry else " by another run"
+            raise HeldError(f"{uuid} is held{by}: its settings are wanted now") from None
+        try:
+            yield
+        finally:
+            os.close(number)
+
+    def remember(self, entry: Entry) -> None:
+        """Have an entry on the disk, name and all, before this returns.
+
+        Raises:
+            RuntimeError: it cannot be written: nothing may be set then.
+        """
+        path = self._path(entry.uuid, "json")
+        try:
+            write_json(path, entry.to_mapping())
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise RuntimeError(
+                f"the old values of {entry.uuid} must be remembered before it is set, but {path} "
+                f"cannot be written: {error.strerror}"
+            ) from error
+
+    def find(self, uuid: str) -> Entry | None:
+        """What is remembered of a GPU; None where nothing is.
+
+        Raises:
+            RuntimeError: what is there is no entry.
+        """
+        path = self._path(uuid, "json")
+        try:
+            return Entry.from_mapping(read_json(path))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RuntimeError(
+                f"{path} must tell what {uuid} was set to before, but does not: {error}; set the "
+                "GPU by hand, then remove the file"
+            ) from error
+
+    def forget(self, uuid: str) -> None:
+        """Drop an entry: its values stand again, or the card has forgotten them."""
+        self._path(uuid, "json").unlink(missing_ok=True)
+
+    def uuids(self) -> tuple[str, ...]:
+        """GPUs of which something is remembered."""
+        return tuple(sorted(path.stem for path in self.folder.glob("GPU-*.json")))
+
+    def _path(self, uuid: str, ending: str) -> Path:
+        if not _UUID.fullmatch(uuid):
+            raise RuntimeError(f"`uuid` must be a GPU's, but is {uuid!r} instead")
+        return self.folder / f"{uuid}.{ending}"
+
+
+def boot_id() -> str:
+    """The kernel's name of this boot."""
+    return _BOOT.read_text().strip()

@@ -1,0 +1,85 @@
+"""GPU settings: caps and clocks of a watcher's node, from before its sensors open to its end."""
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from telemetry.power.node import NodeSettings
+from telemetry.record.spec import RunSpec
+from telemetry.sources.base import Assignment
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+class GpuSettings:
+    """What a run asks of its GPUs, set on entering and put back on leaving; often nothing.
+
+    Raises:
+        RuntimeError: the GPUs do not stand as asked, and none of them is set; one line.
+    """
+
+    def __init__(
+        self, assignment: Assignment, environment: Mapping[str, str], tell: Callable[[str], None]
+    ) -> None:
+        self._node: NodeSettings | None = None
+        self._close: Callable[[], None] = _nothing
+        if not asks_real_gpus(assignment.spec):
+            return
+        # NVIDIA's library is loaded where something is to be set.
+        from telemetry.sources.nvml.library import Driver  # noqa: PLC0415
+        from telemetry.sources.nvml.settings import Card, is_refusal  # noqa: PLC0415
+        from telemetry.sources.nvml.visible_gpus import read_visible_gpus  # noqa: PLC0415
+
+        driver = Driver()
+        self._close = driver.close
+        try:
+            visible = read_visible_gpus(
+                driver, environment, incomplete=assignment.before is not None
+            )
+            self._node = NodeSettings(
+                assignment.attempt,
+                assignment.spec,
+                assignment.launch,
+                assignment.host,
+                [Card(gpu) for gpu in visible.gpus],
+                is_permission=is_refusal,
+                tell=tell,
+            )
+            self._node.settle()
+        except (RuntimeError, OSError, ValueError):
+            self.restore()
+            driver.close()
+            raise
+
+    @property
+    def requested(self) -> Mapping[str, Mapping[str, float]]:
+        """By UUID what an inventory's entry is to say of what was asked."""
+        return _NOTHING if self._node is None else self._node.requested()
+
+    def restore(self) -> None:
+        """Put back what stood before; a second call changes nothing."""
+        if self._node is not None:
+            self._node.restore()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.restore()
+        finally:
+            self._close()
+
+
+def asks_real_gpus(spec: RunSpec) -> bool:
+    """True where a spec asks something of GPUs that are none of a model's."""
+    return bool(spec.settings) and spec.gpu != "cpu" and not spec.simulated
+
+
+def _nothing() -> None:
+    """No driver is open."""

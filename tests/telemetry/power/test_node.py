@@ -1,0 +1,357 @@
+"""A node's GPUs are set as a run asks, all or none, read back, and given back what they had."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.power.book import Book, Entry, boot_id
+from telemetry.power.node import NodeSettings
+from telemetry.power.record import Knob, NodePower, Way
+from telemetry.record.files import write_json
+from telemetry.record.launch import LaunchConfig
+from telemetry.record.paths import AttemptPaths
+from telemetry.record.spec import RunSpec
+from telemetry.sources.nvml.library import Driver
+from telemetry.sources.nvml.settings import Card, is_refusal
+from telemetry.sources.nvml.visible_gpus import read_visible_gpus
+from tests.doubles.nvml.library import SharedBoards, World, uuid_of
+from tests.support.watched_attempts import make_attempt
+
+CAP = {"gpu": "h200", "power_cap_w": 350.0}
+LIMIT = Knob.POWER_LIMIT
+# The simulated library looks for changes of its world every 10 ms.
+_NOTICED_S = 0.02
+Boards = Callable[..., tuple[World, SharedBoards]]
+
+
+class Node:
+    """One attempt's settings on the simulated node, and what was told of them."""
+
+    def __init__(self, folder: Path, spec: dict[str, Any], **launch: Any) -> None:
+        run, self.attempt = make_attempt(
+            folder, spec=spec, launch={"device": "cuda", "telemetry": "nvml", "period_ms": 100}
+        )
+        content = {**_launch(self.attempt), **launch}
+        write_json(self.attempt.launch, content)
+        self.told: list[str] = []
+        self._driver = Driver()
+        gpus = read_visible_gpus(self._driver, {}).gpus
+        self.settings = NodeSettings(
+            self.attempt,
+            RunSpec.read(run.spec),
+            LaunchConfig.read(self.attempt.launch),
+            "n1",
+            [Card(gpu) for gpu in gpus],
+            is_permission=is_refusal,
+            tell=self.told.append,
+        )
+
+    def record(self) -> NodePower:
+        """What is on the disk."""
+        return NodePower.read(self.attempt.host_power("n1"))
+
+    def close(self) -> None:
+        self.settings.restore()
+        self._driver.close()
+
+
+def _launch(attempt: AttemptPaths) -> dict[str, Any]:
+    return dict(LaunchConfig.read(attempt.launch).to_mapping())
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Callable[..., Node]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(spec: dict[str, Any] = CAP, name: str = "results", **launch: Any) -> Node:
+            made = Node(tmp_path / name, spec, **launch)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+def test_every_gpu_is_set_read_back_and_given_back_what_it_had(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards(gpus=2)
+    one = node()
+    one.settings.settle()
+    assert [shared.settings(index).limit_w for index in (0, 1)] == [350, 350]
+    on_disk = one.record()
+    assert (on_disk.way, on_disk.means, on_disk.fault) == (Way.WATCHER, "NVML", None)
+    assert "reads 500" in on_disk.not_taken[Way.SITE]
+    setting = on_disk.gpus[1].settings[LIMIT]
+    assert (setting.before.value, setting.asked, setting.enforced.value) == (500, 350, 350)
+    assert (setting.least.value, setting.most.value, setting.default.value) == (200, 700, 700)
+    assert on_disk.unrestored
+    one.settings.restore()
+    assert [shared.settings(index).limit_w for index in (0, 1)] == [500, 500]
+    ended = one.record()
+    assert ended.unrestored == ()
+    assert ended.gpus[0].settings[LIMIT].restored.value == 500
+    assert ended.gpus[0].settings[LIMIT].restored_by == "watcher"
+    assert Book().uuids() == ()
+
+
+def test_a_clock_lock_is_set_and_taken_off_and_its_reading_is_null_with_the_reason(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards()
+    one = node({"gpu": "h200", "sm_clock_mhz": 1395, "memory_clock_mhz": 1593})
+    one.settings.settle()
+    assert (shared.settings(0).sm_mhz, shared.settings(0).memory_mhz) == (1395, 1593)
+    enforced = one.record().gpus[0].settings[Knob.SM_CLOCK].enforced
+    assert enforced.value is None
+    assert "see the sampled clock" in str(enforced.reason)
+    assert one.settings.requested()[uuid_of(0)] == {
+        "sm_clock_requested_mhz": 1395,
+        "memory_clock_requested_mhz": 1593,
+    }
+    one.settings.restore()
+    assert (shared.settings(0).sm_mhz, shared.settings(0).memory_mhz) == (1980, 3201)
+
+
+def test_a_site_s_own_clock_lock_is_put_back_where_it_is_named(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards()
+    one = node({"gpu": "h200", "sm_clock_mhz": 1395}, power_lock_before_mhz=1590)
+    one.settings.settle()
+    one.settings.restore()
+    assert shared.settings(0).sm_mhz == 1590
+
+
+def test_without_permission_nothing_is_set_and_administrators_get_the_commands(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards(setters="none", gpus=2)
+    one = node()
+    with pytest.raises(RuntimeError) as refused:
+        one.settings.settle()
+    told = str(refused.value)
+    assert "\n" not in told
+    assert "NVML error 4" in told
+    assert "nvidia-smi -pl 350" in told
+    assert "power=site" in told
+    assert shared.settings(0).limit_w == 500
+    assert one.record().fault == told
+    assert one.record().way is Way.NONE
+    assert "NVML error 4" in str(one.record().gpus[0].settings[LIMIT].refusal)
+    assert Book().uuids() == ()
+
+
+def test_where_the_second_gpu_refuses_the_first_stands_as_before(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    world, shared = boards(gpus=2)
+    world.fail("1.set_limit", 4)
+    one = node()
+    with pytest.raises(RuntimeError, match="cannot be set"):
+        one.settings.settle()
+    assert [shared.settings(index).limit_w for index in (0, 1)] == [500, 500]
+    first = one.record().gpus[0].settings[LIMIT]
+    assert (first.enforced.value, first.restored.value) == (350, 500)
+    assert one.record().unrestored == ()
+    assert Book().uuids() == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"power_cap_w": 100.0}, "must be from 200 to 700"),
+        ({"power_cap_w": 900.0}, "must be from 200 to 700"),
+        ({"sm_clock_mhz": 1400}, "such as 1395 or 1410, but is 1400"),
+        ({"sm_clock_mhz": 5000}, "must be from 345 to 1980"),
+    ],
+)
+def test_what_the_card_does_not_take_is_refused_with_its_limits(
+    boards: Boards, node: Callable[..., Node], asked: dict[str, Any], told: str
+) -> None:
+    _, shared = boards()
+    one = node({"gpu": "h200", **asked})
+    with pytest.raises(RuntimeError, match=told):
+        one.settings.settle()
+    assert (shared.settings(0).limit_w, shared.settings(0).sm_mhz) == (500, 1980)
+
+
+def test_a_value_that_does_not_hold_on_reading_back_fails_with_both_values(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    world, _ = boards()
+    world.wild("limit_requested", 400_000)
+    one = node()
+    with pytest.raises(RuntimeError, match=r"must be 350 on GPU-.*, but reads 400 instead"):
+        one.settings.settle()
+    assert one.record().fault is not None
+
+
+def test_two_runs_never_set_one_gpu(boards: Boards, node: Callable[..., Node]) -> None:
+    _, shared = boards()
+    first, second = node(), node({**CAP, "power_cap_w": 250.0}, "others")
+    first.settings.settle()
+    with pytest.raises(RuntimeError, match="is held by the run in"):
+        second.settings.settle()
+    assert shared.settings(0).limit_w == 350
+    first.settings.restore()
+    assert shared.settings(0).limit_w == 500
+
+
+def test_what_a_dead_run_left_is_put_back_before_the_next_one_remembers_anything(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards()
+    one = node()
+    _left_by_a_dead_run(shared)
+    one.settings.settle()
+    assert one.record().gpus[0].settings[LIMIT].before.value == 500
+    assert "left by the run in /gone: put back" in one.record().leftovers[0]
+    one.settings.restore()
+    assert shared.settings(0).limit_w == 500
+
+
+def test_of_an_earlier_boot_nothing_is_put_back(boards: Boards, node: Callable[..., Node]) -> None:
+    _, shared = boards()
+    one = node()
+    _left_by_a_dead_run(shared, boot="another")
+    one.settings.settle()
+    assert one.record().gpus[0].settings[LIMIT].before.value == 250
+    assert "of an earlier boot" in one.record().leftovers[0]
+
+
+def test_a_book_that_cannot_be_written_lets_nothing_be_set(
+    boards: Boards, node: Callable[..., Node], tmp_path: Path
+) -> None:
+    _, shared = boards()
+    one = node()
+    (tmp_path / "book").mkdir(mode=0o700)
+    (tmp_path / "book" / f"{uuid_of(0)}.json").mkdir()
+    with pytest.raises(RuntimeError, match="must tell what"):
+        one.settings.settle()
+    assert shared.settings(0).limit_w == 500
+
+
+def test_a_book_that_others_may_write_is_no_book(
+    boards: Boards, node: Callable[..., Node], tmp_path: Path
+) -> None:
+    _, shared = boards()
+    one = node()
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book").chmod(0o777)
+    with pytest.raises(RuntimeError, match="must be a folder of this user alone"):
+        one.settings.settle()
+    assert shared.settings(0).limit_w == 500
+
+
+def test_what_the_site_has_set_is_read_back_and_nothing_is_set(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    boards(setters="none", gpus=2)
+    one = node({**CAP, "power_cap_w": 500.0}, power="site")
+    one.settings.settle()
+    on_disk = one.record()
+    assert (on_disk.way, on_disk.means) == (Way.SITE, None)
+    assert on_disk.gpus[1].settings[LIMIT].enforced.value == 500
+    assert on_disk.gpus[1].settings[LIMIT].set_us is None
+
+
+@pytest.mark.parametrize("power", ["site", "broker"])
+def test_what_the_site_has_not_set_so_fails_with_both_values(
+    boards: Boards, node: Callable[..., Node], power: str
+) -> None:
+    _, shared = boards(gpus=2)
+    one = node(power=power)
+    with pytest.raises(RuntimeError, match=r"must be 350 on GPU-.*, but reads 500.*and 1 more"):
+        one.settings.settle()
+    assert shared.settings(0).limit_w == 500
+
+
+def test_auto_takes_what_stands_so_already_and_sets_nothing(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    boards(setters="none")
+    one = node({**CAP, "power_cap_w": 500.0})
+    one.settings.settle()
+    assert one.record().way is Way.SITE
+    assert "stood so" in one.record().rule
+
+
+def test_a_percentage_of_another_limit_than_the_card_s_fails_with_both_values(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    boards()
+    one = node({**CAP, "power_cap_w": 280.0}, power_shares={"power_cap_w": 70.0})
+    with pytest.raises(RuntimeError, match=r"70 % of the board's own 700.*made it 280"):
+        one.settings.settle()
+    node(
+        {**CAP, "power_cap_w": 490.0}, "right", power_shares={"power_cap_w": 70.0}
+    ).settings.settle()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("GpuFreq=control_disabled\n", "says GpuFreq=control_disabled instead"),
+        ("", "must say `GpuFreq=`"),
+    ],
+)
+def test_slurm_that_does_not_set_clocks_is_recognised(
+    boards: Boards,
+    node: Callable[..., Node],
+    tmp_path: Path,
+    said: str,
+    told: str,
+) -> None:
+    boards()
+    os.environ["SLURM_GPU_FREQ"] = "1395,verbose"
+    one = node({"gpu": "h200", "sm_clock_mhz": 1395}, power="slurm")
+    write_json(one.attempt.submitted, {"job_id": "7_1", "folder": str(tmp_path)})
+    (tmp_path / "7_1_0_log.err").write_text(said)
+    with pytest.raises(RuntimeError, match=told):
+        one.settings.settle()
+
+
+def test_what_cannot_be_put_back_is_told_recorded_and_stays_remembered(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    world, shared = boards()
+    one = node()
+    one.settings.settle()
+    world.fail("set_limit", 4)
+    time.sleep(_NOTICED_S)
+    one.settings.restore()
+    assert "must be 500 again, but is 350" in one.told[-1]
+    assert one.record().unrestored
+    assert "NVML error 4" in str(one.record().gpus[0].settings[LIMIT].refusal)
+    assert Book().uuids() == (uuid_of(0),)
+    assert shared.settings(0).limit_w == 350
+
+
+def test_profiles_that_the_driver_has_not_are_told_so(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    boards()
+    one = node()
+    one.settings.settle()
+    assert one.record().gpus[0].profiles is None
+    assert one.record().gpus[0].profiles_reason == "not offered by this driver"
+
+
+def _left_by_a_dead_run(shared: SharedBoards, boot: str | None = None) -> None:
+    shared.set_limit(0, 250.0)
+    Book().remember(
+        Entry(
+            uuid=uuid_of(0),
+            boot_id=boot or boot_id(),
+            attempt="/gone",
+            host="n1",
+            t_us=1,
+            before={LIMIT: 500.0},
+            asked={LIMIT: 250.0},
+        )
+    )
