@@ -117,6 +117,8 @@ class State:
     """When it began by Slurm, UTC: numbers are given out again, and one requeued keeps its own."""
     uid: int
     """The job's user."""
+    clocks: str | None
+    """What to put back where a clock was locked: `reset`, or LOW-HIGH in MHz; None: none was."""
     gpus: tuple[Gpu, ...]
     """The job's boards on this node."""
 
@@ -215,7 +217,7 @@ def parse_state(raw: bytes) -> State:
         told = json.loads(raw.decode("ascii"), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise DamagedError(f"`{STATE}` must be JSON as it was written here, but is not") from None
-    keys = {"format", "boot_id", "job_id", "job_start", "uid", "gpus"}
+    keys = {"format", "boot_id", "job_id", "job_start", "uid", "clocks", "gpus"}
     boards = told.get("gpus") if isinstance(told, dict) and told.keys() == keys else None
     if not (
         isinstance(boards, list)
@@ -223,6 +225,7 @@ def parse_state(raw: bytes) -> State:
         and told["format"] == 1
         and _is_text(told["boot_id"], _BOOT)
         and _is_text(told["job_start"], _START)
+        and (told["clocks"] is None or _is_text(told["clocks"], _CLOCKS))
         and _is_whole(told["job_id"], 1, 2**32 - 1)
         and _is_whole(told["uid"], 0, 2**32 - 1)
     ):
@@ -758,7 +761,7 @@ class Broker:
 
     def _restore_clocks(self, state: State, gpu: Gpu, handle: ctypes.c_void_p) -> None:
         if gpu.sm_set_mhz is not None:
-            clocks = self.settings.clocks or "reset"
+            clocks = state.clocks or "reset"
             if clocks == "reset":
                 self.nvml.unlock(handle, "Gpu")
             else:
@@ -813,7 +816,7 @@ class Broker:
             return
         clocks = self.settings.clocks
         if clocks is None:
-            raise RefusedError("a clock's lock must have `--clocks` in prolog and epilog: see docs")
+            raise RefusedError("a clock's lock must have `--clocks` in the prolog: see docs")
         offered = self.nvml.memory_clocks(handle)
         if wish.mem_mhz is not None and wish.mem_mhz not in offered:
             raise RefusedError(f"`mem_mhz` must be one that the board offers, not {wish.mem_mhz}")
@@ -831,7 +834,12 @@ class Broker:
             RefusedError: on none; what could not be put back is remembered.
         """
         state = State(
-            boot_id=boot_id(), job_id=job.job_id, job_start=job.start, uid=job.uid, gpus=gpus
+            boot_id=boot_id(),
+            job_id=job.job_id,
+            job_start=job.start,
+            uid=job.uid,
+            clocks=self.settings.clocks,
+            gpus=gpus,
         )
         try:
             wished = f"cap_mw={gpus[0].cap_set_mw} sm_mhz={gpus[0].sm_set_mhz}"

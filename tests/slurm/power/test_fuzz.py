@@ -12,7 +12,7 @@ from tests.slurm.power.bench import START, broker
 KEYS = ("cap_w", "sm_mhz", "mem_mhz")
 BOOT = "8f0c1c0e-0000-4000-8000-0123456789ab"
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-long = settings(max_examples=50_000, deadline=None, suppress_health_check=list(HealthCheck))
+long = settings(max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 near_wishes = st.builds(
     lambda words, rest: (broker.WISHES + ",".join(words) + rest).encode("utf-8", "replace"),
@@ -55,11 +55,17 @@ gpus = st.builds(
     st.one_of(st.none(), st.integers(1, 99_999)),
 )
 states = st.builds(
-    lambda job, uid, boards: broker.State(
-        boot_id=BOOT, job_id=job, job_start=START, uid=uid, gpus=tuple(boards)
+    lambda job, uid, clocks, boards: broker.State(
+        boot_id=BOOT,
+        job_id=job,
+        job_start=START,
+        uid=uid,
+        clocks=clocks,
+        gpus=tuple(boards),
     ),
     st.integers(1, 2**32 - 1),
     st.integers(0, 2**32 - 1),
+    st.sampled_from([None, "reset", "345-1500"]),
     st.lists(gpus, min_size=1, max_size=4, unique_by=lambda gpu: gpu.uuid),
 )
 junk = st.recursive(

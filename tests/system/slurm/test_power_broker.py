@@ -208,7 +208,7 @@ def test_two_jobs_of_one_node_that_both_wish_get_nothing(center: Center) -> None
         center.submit("--nodelist=n4", "--gpus-per-node=1", wrap="sleep 1", comment=f"{WISH} {one}")
         for one in (1, 2)
     ]
-    for job in jobs:
-        center.site.wait("its end", lambda job=job: center.state(job) == "COMPLETED", 60)
+    both = ["COMPLETED"] * 2
+    center.site.wait("their end", lambda: [center.state(job) for job in jobs] == both, 60)
     assert center.untouched("n4")
     assert center.log("n4").count("must run and have its node whole") == 2
