@@ -12,7 +12,7 @@ from tests.slurm.power.bench import START, broker
 KEYS = ("cap_w", "sm_mhz", "mem_mhz")
 BOOT = "8f0c1c0e-0000-4000-8000-0123456789ab"
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-long = settings(max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
+long = settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 near_wishes = st.builds(
     lambda words, rest: (broker.WISHES + ",".join(words) + rest).encode("utf-8", "replace"),
