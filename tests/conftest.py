@@ -111,11 +111,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-class Lanes(LoadFileScheduling):
+class Lanes(LoadFileScheduling):  # type: ignore[misc]  # xdist is untyped
     """A group is a file, or the files of one lane."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
+        file = str(super()._split_scope(nodeid))
         return LANE_OF.get(file, file)
 
 
