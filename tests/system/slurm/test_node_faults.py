@@ -49,7 +49,7 @@ def test_a_crashed_node_is_named_whatever_a_rank_said_and_the_same_command_goes_
 def test_a_controller_that_crashes_does_not_touch_running_jobs(
     cluster: Site, tmp_path: Path
 ) -> None:
-    attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES, "min_window_s=15")
+    attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES, "min_window_s=12")
     # A job that started after the last save is no job to the next controller, which kills it.
     started_us = int(read_json(attempt.started)["t_us"])
     cluster.wait("slurmctld to save its jobs", lambda: seconds_since(started_us) > SAVING_S)
