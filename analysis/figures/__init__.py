@@ -26,8 +26,7 @@
 - `phases`: the energy of each run, phase by phase.
 - `places`: where the bars of a panel stand, the same for every renderer.
 - `plot_axes`: what plotly has of a panel beside its traces: axes, lines, shades and a title.
-- `power`: the power of GPUs over time: of one run with all that is known, of many runs at a
-  glance.
+- `power`: the power of GPUs over time, of one run and of many, by one rule.
 - `rendered`: a chart as the report takes it, as a picture and as a plot of its page.
 - `said`: a mark and its interval in words, for whoever points at it or prints its value.
 - `scaling`: what becomes of speed and energy on more GPUs, a line a family.

@@ -73,7 +73,8 @@ class _Power:
         )
         start, end = self.span_s
         step = (end - start) / len(tenths)
-        return start + (np.arange(len(tenths)) + 0.5) * step, tenths / _TENTHS
+        middles = np.asarray(start + (np.arange(len(tenths)) + 0.5) * step, dtype=np.float64)
+        return middles, tenths / _TENTHS
 
     def at(self, times_s: FloatArray) -> FloatArray:
         """Mean of its boards at each time, of the stretch that it lies in; NaN outside."""
@@ -183,7 +184,7 @@ def _drawn(
     end = max(one.span_s[1] for one in runs)
     times = start + (np.arange(points) + 0.5) * (end - start) / points
     watts = np.stack([one.at(times) for one in runs])
-    known = ~np.isnan(watts).all(axis=0)
+    known = np.asarray(~np.isnan(watts).all(axis=0))
     labels = tuple(dict.fromkeys(label for one in runs for label in labels_of(one.row)))
     same: dict[str, Any] = {"hover": hover, "axes": axes, "labels": labels}
     middle = [float(np.nanmedian(watts[:, at])) if known[at] else None for at in range(len(times))]

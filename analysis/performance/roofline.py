@@ -41,7 +41,7 @@ class RowWork:
     @property
     def steps(self) -> IntArray:
         """Decoding steps that fed a token of each row: its last token is never fed."""
-        return np.maximum(0, self.first_step + self.generated + self.ended - 1)
+        return np.asarray(np.maximum(0, self.first_step + self.generated + self.ended - 1))
 
     def whole(self) -> "RowWork":
         """The same had prefill read every prompt whole."""
