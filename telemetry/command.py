@@ -315,6 +315,8 @@ class CommandParser(argparse.ArgumentParser):
         raise SystemExit(int(ExitCode.BAD_INPUT))
 
 
+# Each table is told it, and each call reads and parses the installation's metadata.
+@functools.cache
 def own_version() -> str:
     """The project's name and version, as far as it is installed."""
     try:

@@ -1,9 +1,11 @@
 """Assembled: the page's style and script from their parts, one noun each."""
 
 from importlib import resources
+from types import CodeType
 from typing import Final
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import BytecodeCache, DictLoader, Environment, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from analysis.figures.palette import variables
@@ -19,6 +21,26 @@ _SCRIPTS: Final = (
 )
 
 
+class _InMemory(BytecodeCache):
+    """Compiled templates of this process: each report has an environment of its own."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give a template's code where it was compiled before."""
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it."""
+        if bucket.code is not None:
+            self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+# A fifth of a second each time.
+_COMPILED: Final = _InMemory()
+
+
 def environment() -> Environment:
     """What fills in the page's template: everything is escaped that is not marked as safe."""
     return Environment(
@@ -27,6 +49,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         loader=DictLoader({name: package_text(name) for name in _TEMPLATES}),
+        bytecode_cache=_COMPILED,
     )
 
 
