@@ -58,7 +58,8 @@ def read(*words: str) -> list[dict[str, Any]]:
             "temperature=0,0.5,1,2",
             "gpus=8,16",
         ),
-        ("experiment=figure2_throughput", "gpus=1,2", "tokenizer=null,'${model.name}'"),
+        # A value that is not plain is Hydra's in any number of points.
+        ("model=nano,7b", "cluster=local", "seed=range(5)", "tokenizer=null,'${model.name}'"),
     ],
 )
 def test_every_point_is_what_hydra_composes(words: tuple[str, ...]) -> None:

@@ -84,8 +84,12 @@ def test_a_board_that_is_named_makes_a_tiny_model_need_a_node_with_it(slurm: str
         (("model=7b", "cluster=h200"), "h200"),
         (("model=7b", "cluster=local"), "local"),
         (("experiment=demo",), "local"),
-        (("experiment=figure4_watts",), "supercloud_v100"),
-        (("experiment=figure2_throughput",), "supercloud_v100"),
+        # Of each one point: where a grid runs is settled before it is composed.
+        (
+            ("experiment=figure4_watts", "dataset=gsm8k", "gpus=8", "batch_size=64"),
+            "supercloud_v100",
+        ),
+        (("experiment=figure2_throughput", "model=7b", "dataset=gsm8k"), "supercloud_v100"),
     ],
 )
 def test_a_cluster_that_is_named_is_left_alone_and_nothing_is_said(
