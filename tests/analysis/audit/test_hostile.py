@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -232,15 +233,28 @@ def test_a_nan_is_the_same_reading_when_it_is_merged_again() -> None:
     assert not same_tables(one, pa.table({"value": [1.0, None, float("nan")]}))
 
 
-def test_a_parquet_table_edited_in_the_report_is_found(tmp_path: Path) -> None:
-    build_run(tmp_path)
-    write_report(load(tmp_path))
-    path = tmp_path / "report" / "tables" / "runs.parquet"
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with its report, drawn once."""
+    results = tmp_path_factory.mktemp("drawn")
+    build_run(results)
+    write_report(load(results))
+    return results
+
+
+@pytest.fixture
+def reported(drawn: Path, tmp_path: Path) -> Path:
+    """A copy of it to be changed."""
+    return Path(shutil.copytree(drawn, tmp_path / "reported"))
+
+
+def test_a_parquet_table_edited_in_the_report_is_found(reported: Path) -> None:
+    path = reported / "report" / "tables" / "runs.parquet"
     table = pq.read_table(path, partitioning=None)
     at = table.column_names.index("power_w")
     halved = pa.array([value / 2 for value in table["power_w"].to_pylist()], table["power_w"].type)
     pq.write_table(table.set_column(at, table.schema.field(at), halved), path)
-    (line,) = [line for line in audit_folder(tmp_path).lines if line.name == "report-tables"]
+    (line,) = [line for line in audit_folder(reported).lines if line.name == "report-tables"]
     assert line.outcome is Outcome.FAILED
     assert line.evidence == "runs.parquet is not what the sealed runs give"
 
@@ -254,11 +268,9 @@ def test_a_parquet_table_edited_in_the_report_is_found(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_parquet_table_says_of_its_numbers_is_made_again_too(
-    tmp_path: Path, key: str, old: bytes, new: bytes
+    reported: Path, key: str, old: bytes, new: bytes
 ) -> None:
-    build_run(tmp_path)
-    write_report(load(tmp_path))
-    path = tmp_path / "report" / "tables" / "runs.parquet"
+    path = reported / "report" / "tables" / "runs.parquet"
     table = pq.read_table(path, partitioning=None)
     if key in table.column_names:
         at = table.column_names.index(key)
@@ -272,19 +284,17 @@ def test_what_a_parquet_table_says_of_its_numbers_is_made_again_too(
         told[key.encode()] = told[key.encode()].replace(old, new)
         table = table.replace_schema_metadata(told)
     pq.write_table(table, path)
-    (line,) = [line for line in audit_folder(tmp_path).lines if line.name == "report-tables"]
+    (line,) = [line for line in audit_folder(reported).lines if line.name == "report-tables"]
     assert line.outcome is Outcome.FAILED
     assert line.evidence == "runs.parquet says of its columns or runs what they do not"
 
 
-def test_a_dictionary_of_columns_that_says_something_else_is_found(tmp_path: Path) -> None:
-    build_run(tmp_path)
-    write_report(load(tmp_path))
-    path = tmp_path / "report" / "tables" / "columns.csv"
+def test_a_dictionary_of_columns_that_says_something_else_is_found(reported: Path) -> None:
+    path = reported / "report" / "tables" / "columns.csv"
     path.write_bytes(
         path.read_bytes().replace(b"runs,energy_j,number,J,", b"runs,energy_j,number,kJ,")
     )
-    (line,) = [line for line in audit_folder(tmp_path).lines if line.name == "report-tables"]
+    (line,) = [line for line in audit_folder(reported).lines if line.name == "report-tables"]
     assert line.outcome is Outcome.FAILED
     assert line.evidence == "columns.csv is not what the tables say of their columns"
 
