@@ -57,16 +57,12 @@ class Beside:
     @property
     def metric(self) -> str:
         """The quantity in words of our columns."""
-        if self.number.against_power_cap_w is None:
-            return self.number.metric
-        return f"{self.number.metric}, change in % at {self.number.power_cap_w:g} W"
+        return quantity(self.number)
 
     @property
     def unit(self) -> str:
         """Of the paper's number and of ours."""
-        if self.number.against_power_cap_w is not None:
-            return "%"
-        return _UNITS[self.number.metric]
+        return unit_of(self.number)
 
     @property
     def ours(self) -> Found | None:
@@ -79,6 +75,18 @@ class Beside:
         if found is None:
             return None
         return found.amount.over(self.number.value, digitised=self.number.digitised)
+
+
+def quantity(number: Published) -> str:
+    """What a number of the paper is of, in words of our columns."""
+    if number.against_power_cap_w is None:
+        return number.metric
+    return f"{number.metric}, change in % at {number.power_cap_w:g} W"
+
+
+def unit_of(number: Published) -> str:
+    """The unit of a number of the paper, and of ours beside it."""
+    return "%" if number.against_power_cap_w is not None else _UNITS[number.metric]
 
 
 def answers(results: Results, numbers: Iterable[Published], *, any_gpus: bool) -> list[Beside]:

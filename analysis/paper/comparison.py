@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.paper.amount import Amount
+from analysis.paper.answer import quantity, unit_of
 from analysis.paper.matching import Parts, chosen, of_its_work, on_gpus, only, value_of
 from analysis.paper.point import PAPER_DTYPE, GridPoint, points
 from analysis.paper.published import Published, paper_conditions, published
 from analysis.tables.column import UNIT_OF_ROW, ColumnsOf, Row
-from analysis.tables.groups import GROUPS
 from analysis.tables.labels import pooled_label_columns
 from analysis.tables.point import PAPER_ENGINE, RANDOM
 from analysis.tables.table import Results, TableKind
 
 # What the paper says of all its runs and a spec says too.
 _CONDITIONS: Final = ("prompts", "temperature", "top_p")
-_UNITS: Final = {column.name.removesuffix("_mean"): column.unit for column in GROUPS.columns}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,22 +28,19 @@ class _Answer:
     """Kind of GPU of our points: the paper's, or its simulation."""
     ours: Amount | None = None
     """Mean over all cells that the paper averages; None for none."""
+    under_its_conditions: bool = False
+    """Whether all conditions hold for ours that the exhibits ask of a ratio."""
     reason: str | None = None
-    """Why there is no number of ours, or in which conditions it differs."""
+    """Why there is no number of ours or no ratio, or in what ours may still differ."""
     groups: Sequence[Row] = ()
     """Our points that `ours` is made of, or would be."""
 
     @property
-    def metric(self) -> str:
-        if self.number.against_power_cap_w is None:
-            return self.number.metric
-        return f"{self.number.metric}, change in % at {self.number.power_cap_w:g} W"
-
-    @property
-    def unit(self) -> str:
-        if self.number.against_power_cap_w is not None:
-            return "%"
-        return _UNITS[self.number.metric]
+    def ratio(self) -> float | None:
+        """Ours over the paper's; None where ours is not under its conditions."""
+        if self.ours is None or not self.under_its_conditions:
+            return None
+        return self.ours.value / self.number.value
 
 
 _OF: Final = ColumnsOf[_Answer]()
@@ -56,7 +52,9 @@ _COLUMNS: Final = (
         "Where the paper gives the number.",
         lambda one: one.number.source_text,
     ),
-    _OF.text("metric", "quantity", "Which column of the results.", lambda one: one.metric),
+    _OF.text(
+        "metric", "quantity", "Which column of the results.", lambda one: quantity(one.number)
+    ),
     _OF.number(
         "paper_value",
         "paper",
@@ -75,15 +73,17 @@ _COLUMNS: Final = (
         "unit",
         "unit",
         "SI unit of the quantity; `%` of a change.",
-        lambda one: one.unit,
+        lambda one: unit_of(one.number),
         shown=False,
     ),
     _OF.number(
         "ratio",
         "ours / paper",
         "1",
-        "our_value / paper_value.",
-        lambda one: None if one.ours is None else one.ours.value / one.number.value,
+        "our_value / paper_value, where ours is under the paper's conditions as the exhibits ask "
+        "for them.",
+        lambda one: one.ratio,
+        reason="reason",
     ),
     _OF.text("model", "model", "Name of the model's shape.", lambda one: one.number.model),
     _OF.text(
@@ -151,9 +151,20 @@ def _answer(number: Published, gpu: str, parts: Parts) -> _Answer:
     ours = value_of(number, picked, parts, number.metric)
     if isinstance(ours, str):
         return _Answer(number=number, gpu=gpu, reason=ours, groups=groups)
-    remarks = [*_differences(number, picked), *_others(parts)]
-    told = "; ".join(remarks) or None
-    return _Answer(number=number, gpu=gpu, ours=ours, reason=told, groups=groups)
+    same = all(
+        point.is_the_papers(number) and point.capped_at(number.power_cap_w) for point in picked
+    )
+    told = "; ".join([*_differences(number, picked), *_others(parts)])
+    if not same:
+        told = f"no ratio, as ours is not under the paper's conditions: {told}"
+    return _Answer(
+        number=number,
+        gpu=gpu,
+        ours=ours,
+        under_its_conditions=same,
+        reason=told or None,
+        groups=groups,
+    )
 
 
 def _others(parts: Parts) -> list[str]:
@@ -167,9 +178,16 @@ def _differences(number: Published, picked: Sequence[GridPoint]) -> list[str]:
     found: dict[str, None] = {}
     for point in picked:
         cap = point["power_cap_w"]
-        if cap != number.power_cap_w:
+        if not point.capped_at(number.power_cap_w):
             ours = "none" if cap is None else f"{cap:g} W"
-            found[f"power cap {ours}, paper {number.power_cap_w:g} W"] = None
+            force = " in force" if cap == number.power_cap_w else ""
+            found[f"power cap {ours}, paper {number.power_cap_w:g} W{force}"] = None
+        elif cap is None:
+            found[f"no cap asked for: the boards' own limit is {number.power_cap_w:g} W"] = None
+        if point["sm_clock_mhz"] is not None:
+            found[f"clock {point['sm_clock_mhz']:g} MHz, paper none locked"] = None
+        if point["ignore_eos"]:
+            found["answers in full length, paper to their ends"] = None
         if point["dataset"] not in number.datasets:
             found[f"prompts of {point['dataset']}"] = None
         for name in _CONDITIONS:

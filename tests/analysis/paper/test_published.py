@@ -23,6 +23,13 @@ POINT: dict[str, Any] = {
 }
 
 
+# The paper's conditions but for the number of prompts.
+PAPERS: dict[str, Any] = {
+    **POINT,
+    **{"weights": "0123abcd", "dtype": "fp16", "power_cap_w": 250.0},
+}
+
+
 def comparison(results: Path, *specs: dict[str, Any]) -> dict[str, Row]:
     for spec in specs:
         build_run(results, Plan(spec=spec))
@@ -40,15 +47,45 @@ def test_all_figures_and_tables_with_numbers_are_there() -> None:
     }
 
 
+CELL = "arXiv 2310.03003 figure 2, digitised, about ±2 % tokens_per_s"
+
+
 def test_a_measured_cell_stands_beside_the_papers_with_its_ratio(tmp_path: Path) -> None:
-    rows = comparison(tmp_path, POINT)
-    row = rows["arXiv 2310.03003 figure 2, digitised, about ±2 % tokens_per_s"]
-    ours = 2 * 256 / window_s(Plan(spec=POINT))
+    row = comparison(tmp_path, PAPERS)[CELL]
+    ours = 2 * 256 / window_s(Plan(spec=PAPERS))
     assert row["paper_value"] == 192
     assert row["our_value"] == pytest.approx(ours)
     assert row["ratio"] == pytest.approx(ours / 192)
-    assert "prompts 2, paper 4096" in str(row["reason"])
-    assert "power cap none, paper 250 W" in str(row["reason"])
+    assert row["reason"] == "prompts 2, paper 4096"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"weights": "random"}, "random weights, paper the released ones"),
+        ({"power_cap_w": None}, "power cap none, paper 250 W"),
+        ({"dtype": "bf16"}, "numbers in bf16, paper fp16"),
+        ({"temperature": 0.0}, "temperature 0, paper 0.8"),
+        ({"engine": "fast"}, "engine fast, paper the public eager code"),
+        ({"ignore_eos": True}, "answers in full length, paper to their ends"),
+    ],
+)
+def test_what_an_exhibit_gives_no_ratio_has_none_in_the_comparison_either(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    build_run(tmp_path, Plan(spec={**PAPERS, **change}))
+    tables = build_tables(load(tmp_path))
+    assert all(row["ratio"] is None for row in tables.paper_figure2.rows)
+    (row,) = (
+        row
+        for row in tables.comparison.rows
+        if row["source"] == CELL.removesuffix(" tokens_per_s") and row["metric"] == "tokens_per_s"
+    )
+    assert row["our_value"] is not None
+    assert row["ratio"] is None
+    start = "no ratio, as ours is not under the paper's conditions: "
+    assert str(row["reason"]).startswith(start)
+    assert said in str(row["reason"])
 
 
 def test_a_simulated_cell_gets_no_ratio_and_says_why(tmp_path: Path) -> None:
@@ -124,6 +161,6 @@ def test_a_mean_over_lengths_is_of_points_that_are_the_same_but_for_the_length(
 
 def test_prompts_of_a_file_of_one_s_own_are_the_data_set_s_with_a_remark(tmp_path: Path) -> None:
     name = "arXiv 2310.03003 figure 2, digitised, about ±2 % tokens_per_s"
-    rows = comparison(tmp_path, {**POINT, "dataset": "gsm8k-3c3a194e"})
+    rows = comparison(tmp_path, {**PAPERS, "dataset": "gsm8k-3c3a194e"})
     assert rows[name]["ratio"] is not None
     assert "prompts of gsm8k-3c3a194e" in str(rows[name]["reason"])
