@@ -12,7 +12,7 @@ from typing import Final
 
 from analysis.findings.estimate import Ranged, below, ratio
 from analysis.findings.pareto import Placed, placed
-from analysis.findings.point_columns import choice_columns, interval_columns
+from analysis.findings.point_columns import choice_columns, interval_columns, verdict_columns
 from analysis.findings.works import SEVERAL, Work, WorkPoint, works
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import Results, TableKind
@@ -233,15 +233,14 @@ _COLUMNS: Final = (
         lambda one: one.fastest.work.names[one.fastest.point],
         shown=False,
     ),
-    _OF.text(
-        "not_told_from",
-        "not told from",
-        "Other points within the bound whose energy is not told to be more.",
-        lambda one: "; ".join(one.not_told_from) or None,
-        shown=False,
+    *verdict_columns(
+        _OF,
+        undecided="Other points within the bound whose energy is not told to be more.",
+        not_told_from=lambda one: one.not_told_from,
+        says="The finding as a sentence.",
+        sentence=lambda one: one.sentence,
+        reason=lambda one: one.reason,
     ),
-    _OF.text("sentence", "in words", "The finding as a sentence.", lambda one: one.sentence),
-    _OF.reason(lambda one: one.reason),
 )
 
 

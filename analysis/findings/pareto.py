@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Final
 
 from analysis.findings.estimate import Ranged, below
-from analysis.findings.point_columns import choice_columns, interval_columns
+from analysis.findings.point_columns import choice_columns, interval_columns, verdict_columns
 from analysis.findings.works import SEVERAL, Work, WorkPoint, lacking, works
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import Results, TableKind
@@ -181,15 +181,14 @@ _COLUMNS: Final = (
         lambda one: "; ".join(one.by_intervals) or None,
         shown=False,
     ),
-    _OF.text(
-        "not_told_from",
-        "not told from",
-        "The points that may be faster and thriftier for all that the intervals say.",
-        lambda one: "; ".join(one.open) or None,
-        shown=False,
+    *verdict_columns(
+        _OF,
+        undecided="The points that may be faster and thriftier for all that the intervals say.",
+        not_told_from=lambda one: one.open,
+        says="The verdict as a sentence.",
+        sentence=lambda one: one.sentence,
+        reason=lambda one: one.why,
     ),
-    _OF.text("sentence", "in words", "The verdict as a sentence.", lambda one: one.sentence),
-    _OF.reason(lambda one: one.why),
 )
 
 

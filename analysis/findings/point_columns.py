@@ -126,6 +126,32 @@ def interval_columns(
     )
 
 
+def verdict_columns(
+    of: ColumnsOf[T],
+    *,
+    undecided: str,
+    not_told_from: Callable[[T], Iterable[str]],
+    says: str,
+    sentence: Callable[[T], str | None],
+    reason: Callable[[T], str | None],
+) -> tuple[Column[T], ...]:
+    """What a verdict does not tell a point from, what it says in words, and why something lacks.
+
+    `undecided` is what the points named first are, `says` what the sentence is.
+    """
+    return (
+        of.text(
+            "not_told_from",
+            "not told from",
+            undecided,
+            lambda one: "; ".join(not_told_from(one)) or None,
+            shown=False,
+        ),
+        of.text("sentence", "in words", says, sentence),
+        of.reason(reason),
+    )
+
+
 _RULE: Final = (
     "over the repeats, widened by the sensors' part; of fewer than three runs by the pooled "
     "scatter of all points of the same boards that have repeats; empty where there are none."

@@ -16,6 +16,7 @@
 - `hardware`: table I, what the nodes are, beside the nodes that our runs were on.
 - `matching`: which points of ours stand beside a number of the paper, and why none does.
 - `minimum`: table II, the fewest GPUs that a model ran on and its largest batch there.
+- `origin`: the columns that say which runs a number of ours is of, and what these are not.
 - `point`: a grid point of ours as the paper's conditions see it, and in what it is not theirs.
 - `published`: the numbers of arXiv 2310.03003, beside ours where the conditions are the same.
 - `slug`: the column's name of a series of ours, from what people call it.

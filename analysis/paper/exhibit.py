@@ -1,6 +1,6 @@
 """Exhibit: a figure or table of the paper as a table of ours, each published number a row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -8,6 +8,7 @@ from typing import Any, Final
 from analysis.paper.amount import DIGITISED_SHARE
 from analysis.paper.answer import Beside, Found, answers
 from analysis.paper.definition import DEFINITIONS, OURS, Definition
+from analysis.paper.origin import origin_columns, series_columns
 from analysis.paper.published import Published, published
 from analysis.paper.slug import slug
 from analysis.tables.column import UNIT_OF_ROW, Cell, Column, ColumnsOf
@@ -65,7 +66,7 @@ class Exhibit:
             name=self.name,
             title=f"{self.number} of the paper: {self.title}",
             columns=_COLUMNS,
-            more_columns=_series_columns,
+            more_columns=_SERIES_COLUMNS,
             of_results=partial(_answered, self),
             section="paper",
             heading=f"{self.number}: {self.title}",
@@ -255,26 +256,8 @@ _COLUMNS: Final = (
         "In what ours may still differ.",
         lambda one: "; ".join(one.remarks) or None,
     ),
-    _OF.text(
-        "labels",
-        "labels",
-        "What our number is not, by the labels of its runs.",
-        lambda one: None if one.ours is None else ", ".join(one.ours.labels) or None,
-    ),
-    _OF.text(
-        "runs",
-        "runs",
-        "The runs behind ours.",
-        lambda one: None if one.ours is None else one.ours.runs,
-        shown=False,
-    ),
+    *origin_columns(_OF, lambda one: one.ours),
 )
-
-
-def _series_columns(told: Sequence[Beside]) -> list[Column[Beside]]:
-    """The columns of points of ours that are not the paper's, one series behind another."""
-    names = dict.fromkeys(name for one in told for name in one.series)
-    return [column for name in sorted(names) for column in _one_series(name)]
 
 
 def _one_series(name: str) -> tuple[Column[Beside], ...]:
@@ -333,3 +316,6 @@ def _one_series(name: str) -> tuple[Column[Beside], ...]:
             shown=False,
         ),
     )
+
+
+_SERIES_COLUMNS: Final = series_columns(lambda one: list(one.series), _one_series)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from analysis.paper.origin import origin_columns, series_columns
 from analysis.paper.point import GridPoint, board_name, points
 from analysis.paper.published import MinimumHardware, minimum_hardware
 from analysis.paper.slug import slug
@@ -151,25 +152,8 @@ _COLUMNS: Final = (
         "Which of the paper's conditions no run of ours meets, and the nearest run.",
         lambda one: one.reason,
     ),
-    _OF.text(
-        "labels",
-        "labels",
-        "What our number is not, by the labels of its runs.",
-        lambda one: None if one.ours is None else ", ".join(one.ours.labels) or None,
-    ),
-    _OF.text(
-        "runs",
-        "runs",
-        "The runs behind ours.",
-        lambda one: None if one.ours is None else one.ours.runs,
-        shown=False,
-    ),
+    *origin_columns(_OF, lambda one: one.ours),
 )
-
-
-def _series_columns(told: Sequence[_Answer]) -> list[Column[_Answer]]:
-    names = dict.fromkeys(name for one in told for name in one.series)
-    return [column for name in sorted(names) for column in _one_series(name)]
 
 
 def _one_series(name: str) -> tuple[Column[_Answer], ...]:
@@ -205,7 +189,7 @@ MINIMUM: Final = TableKind(
     name=_NAME,
     title="Table II of the paper: least hardware",
     columns=_COLUMNS,
-    more_columns=_series_columns,
+    more_columns=series_columns(lambda one: list(one.series), _one_series),
     of_results=_answered,
     section="paper",
     heading="Table II: least hardware and largest batch",

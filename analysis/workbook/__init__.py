@@ -9,6 +9,6 @@
   it.
 - `write`: tables as CSV and Parquet, with what their columns mean.
 
-Public: `DICTIONARY`, `FOLDER`, `KeptRows`, `RunRows`, `build_tables`, `dictionary`, `rows_made`,
-`run_rows`, `unreadable_runs`, `worth_keeping`, `write_tables`.
+Public: `DICTIONARY`, `FOLDER`, `GRID_POINTS`, `KeptRows`, `RunRows`, `build_tables`, `dictionary`,
+`rows_made`, `run_rows`, `unreadable_runs`, `worth_keeping`, `write_tables`.
 """

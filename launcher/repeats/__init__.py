@@ -10,6 +10,6 @@
 - `stopping`: when a point has been repeated enough, by a rule that its own looking does not
   spoil.
 
-Public: `RepeatStanding`, `Rounds`, `RoundsLook`, `is_open`, `keep`, `kept`, `last_rounds`, `said`,
-`smallest_notes`.
+Public: `RepeatStanding`, `Rounds`, `RoundsLook`, `is_open`, `keep`, `kept`, `last_rounds`,
+`living_launcher`, `said`, `smallest_notes`.
 """
