@@ -160,8 +160,8 @@ def _limits(rights: "DriverRights") -> Observation:
     return missing(
         "nvml-limits",
         f"setting power limits ({told}) and clocks needs CAP_SYS_ADMIN, which this process lacks",
-        costs="Points under a power cap or a clock lock are not run; all others are.",
-        remedy="set them in a prolog, as root: nvidia-smi -pl, -lgc",
+        costs="Points under a power cap or a clock lock run only where the site sets it.",
+        remedy="slurm/power's prolog, or nvidia-smi -pl, -lgc as root: docs/power.md",
     )
 
 

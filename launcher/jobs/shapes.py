@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from launcher.plan.cluster import Cluster
 from launcher.plan.grid import PlannedPoint
+from telemetry.power.slurm_frequency import gpu_freq
+from telemetry.power.wish import Wish
 from telemetry.record.paths import AttemptPaths
 
 
@@ -28,6 +30,10 @@ class JobShape:
     """Nodes that each asks for."""
     ranks_per_node: int
     """Ranks of each on a node, one task each."""
+    comment: str | None = None
+    """The job's comment, by which it wishes for a cap or clock; None wishes for none."""
+    gpu_freq: str | None = None
+    """Slurm's --gpu-freq; None asks Slurm for no clock."""
 
     @property
     def gpus_per_node(self) -> int:
@@ -45,7 +51,14 @@ def by_shape(trials: Sequence[Trial]) -> dict[JobShape, list[Trial]]:
 
 def shape_of(trial: Trial) -> JobShape:
     """The resources that a trial's job asks for."""
-    spec = trial.point.spec
+    spec, cluster, power = trial.point.spec, trial.point.cluster, trial.point.launch.power
+    wishes = cluster.slurm is not None and cluster.device == "cuda"
+    wish = Wish.of(spec) if wishes else Wish()
     return JobShape(
-        cluster=trial.point.cluster, nodes=spec.nodes, ranks_per_node=spec.gpus_per_node
+        cluster=cluster,
+        nodes=spec.nodes,
+        ranks_per_node=spec.gpus_per_node,
+        # Where there is no broker nobody reads it.
+        comment=wish.comment if power in ("auto", "broker") else None,
+        gpu_freq=gpu_freq(wish) if power == "slurm" else None,
     )

@@ -218,7 +218,10 @@ def executor_of(folder: Path, shape: JobShape, name: str) -> Any:
     for option in ("account", "qos", "constraint", "mem"):
         if (value := getattr(request, option)) is not None:
             additional[option] = value
+    if shape.gpu_freq is not None:
+        additional["gpu_freq"] = shape.gpu_freq
     executor.update_parameters(
+        slurm_comment=shape.comment,
         cpus_per_task=request.cpus_per_task,
         slurm_array_parallelism=request.array_parallelism,
         slurm_additional_parameters=additional,

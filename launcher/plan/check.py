@@ -1,5 +1,6 @@
 """Check: composed points become a checked grid, each with its verdict."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,7 @@ from launcher.plan.places import (
     path_or_none,
     results_folder,
 )
+from launcher.plan.power import PowerWays, power_notes, settings_asked
 from launcher.plan.rebuild import RECORDED
 from launcher.plan.repeats_asked import repeats_asked, rule_of
 from launcher.plan.twice import require_same_measurement, twice_notes
@@ -64,8 +66,6 @@ _SPEC_KEYS: Final = (
     "top_p",
     "ignore_eos",
     "seed",
-    "power_cap_w",
-    "sm_clock_mhz",
 )
 
 
@@ -130,6 +130,7 @@ def check(
         notes=(
             *(*checker.notes, *counts, *choices, *twice_notes(again)),
             *way_out_notes(tuple(planned.values())),
+            *power_notes(tuple(planned.values())),
         ),
     )
 
@@ -158,6 +159,7 @@ class _Checker:
         self._clusters: dict[str, Cluster] = {}
         self._sources: dict[str, prompts.PromptSource] = {}
         self._tokenizers: dict[Path | None, str] = {}
+        self._power = PowerWays()
         self._partitions = PartitionFinder()
         self._boards = BoardFinder(partitions=self._partitions)
 
@@ -178,6 +180,7 @@ class _Checker:
         if tokenizer_path not in self._tokenizers:
             self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
         per_node, fault = spread(config["gpus"], cluster)
+        settings, shares = settings_asked(config, gpu)
         spec = RunSpec.from_mapping(
             {
                 "model": model,
@@ -188,6 +191,7 @@ class _Checker:
                 "gpus_per_node": per_node,
                 "repeat": repeat,
                 **{key: config[key] for key in _SPEC_KEYS},
+                **settings,
                 "gpu": gpu,
             }
         )
@@ -197,6 +201,7 @@ class _Checker:
         run = RunPaths(results=self._results, run_id=spec.run_id)
         attempts = run.attempts() if spec.run_id in self._tried else []
         launch = _launch_config(spec, cluster, config, tokenizer_path, weights)
+        launch = dataclasses.replace(launch, power_shares=shares)
         verdict, reason = self._verdict(
             run=run,
             attempts=attempts,
@@ -312,7 +317,7 @@ class _Checker:
                 before = open_verdict(attempts[-1], cluster, self._known, self._retry)
             if before is not None:
                 return before
-        return self._room(spec, cluster, memory) or self._reach(spec, cluster, source)
+        return self._room(spec, cluster, memory) or self._reach(spec, cluster, source, launch)
 
     def _room(
         self, spec: RunSpec, cluster: Cluster, memory: MemoryEstimate
@@ -327,13 +332,15 @@ class _Checker:
         return None
 
     def _reach(
-        self, spec: RunSpec, cluster: Cluster, source: prompts.PromptSource
+        self,
+        spec: RunSpec,
+        cluster: Cluster,
+        source: prompts.PromptSource,
+        launch: LaunchConfig,
     ) -> tuple[Verdict, str | None]:
         """Whether what a point needs is there."""
-        if cluster.device == "cuda" and (spec.power_cap_w or spec.sm_clock_mhz):
-            return Verdict.UNSUPPORTED, "caps and clock locks are only simulated in this version"
-        if spec.gpu == "cpu" and (spec.power_cap_w or spec.sm_clock_mhz):
-            return Verdict.UNSUPPORTED, "no GPU takes part that a cap or clock lock could act on"
+        if reason := self._power.fault(spec, launch, cluster):
+            return Verdict.UNSUPPORTED, reason
         if self._hub is not None and (reason := self._hub.fault(source)):
             return Verdict.NOT_STAGED, reason
         return Verdict.RUN, None
@@ -388,6 +395,8 @@ def _launch_config(
         lodge_heads=watch["lodge_heads"],
         link_s=float(link_s) if type(link_s) is int else link_s,
         signing_key=key_or_none(path_or_none("signing_key", config["signing_key"])),
+        power=config["power"],
+        power_lock_before_mhz=config["power_lock_before_mhz"],
     )
     check_period(spec, launch)
     return launch

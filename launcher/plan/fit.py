@@ -30,7 +30,7 @@ from launcher.plan.cluster import Cluster
 from launcher.plan.limits import too_large
 from launcher.plan.pace import gpu_batch_s, least_cpu_s
 from telemetry.boards.table import BOARDS
-from telemetry.record.spec import RunSpec
+from telemetry.record.spec import SETTING_FIELDS, RunSpec
 from workers.planning.engine_facts import DEFAULT_ENGINE, engine_facts
 from workers.planning.families import find_shape
 from workers.planning.memory import estimate
@@ -70,7 +70,7 @@ _WORK: Final = (*("dtype", "engine.name", "quantization", "batch_size", "prompts
 _KEYS: Final = (*_WORK, *_MEASURING["cpu"])
 _GIVEN: Final = (
     *("gpus", "max_prompt_len", "temperature", "top_p", "ignore_eos", "seed"),
-    *("power_cap_w", "sm_clock_mhz"),
+    *SETTING_FIELDS,
 )
 # Beside what may be open: what memory and time hang on.
 _DECIDING: Final = ("model.name", "gpus", "max_prompt_len", "warmup_batches")

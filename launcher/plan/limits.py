@@ -1,11 +1,13 @@
 """Limits: what this version, a cluster and a GPU's memory allow of a point."""
 
+import math
 from typing import Final
 
 import psutil
 
 from launcher.config.errors import BadInputError
 from launcher.plan.cluster import Cluster
+from telemetry.boards.board import Board
 from telemetry.boards.simulation import SimulatedBoard
 from telemetry.boards.spellings import board_names
 from telemetry.boards.table import BOARDS
@@ -61,9 +63,11 @@ def check_work(spec: RunSpec) -> None:
 
 
 def setting_fault(spec: RunSpec) -> str | None:
-    """Why a simulated board cannot take the cap or clock asked for; None when it can."""
-    if not spec.simulated or (spec.power_cap_w is None and spec.sm_clock_mhz is None):
+    """Why a board cannot take the cap or clock asked for; None when it can, or nobody knows."""
+    if spec.gpu == "cpu" or (spec.power_cap_w is None and spec.sm_clock_mhz is None):
         return None
+    if not spec.simulated:
+        return _real_fault(spec, BOARDS[spec.gpu_kind])
     board = SimulatedBoard.of(BOARDS[spec.gpu_kind])
     cap_w, clock_mhz = spec.power_cap_w, spec.sm_clock_mhz
     low_w, high_w = board.min_power_limit_w or board.idle_w, board.power_limit_w
@@ -75,6 +79,24 @@ def setting_fault(spec: RunSpec) -> str | None:
     if clock_mhz is not None and clock_mhz > board.max_sm_clock_mhz:
         return (
             f"`sm_clock_mhz` must be at most {board.max_sm_clock_mhz} for {board.product}, "
+            f"but is {clock_mhz} instead"
+        )
+    return None
+
+
+def _real_fault(spec: RunSpec, board: Board) -> str | None:
+    """The same of a real board, as far as its row says; its cards say the rest on the node."""
+    cap_w, clock_mhz = spec.power_cap_w, spec.sm_clock_mhz
+    low_w, high_w = board.min_power_limit_w or 0.0, board.max_power_limit_w or math.inf
+    if cap_w is not None and not low_w <= cap_w <= high_w:
+        return (
+            f"`power_cap_w` must be from {low_w:g} to {high_w:g} for {board.product}, "
+            f"but is {cap_w:g} instead"
+        )
+    most_mhz = board.max_sm_clock_mhz
+    if clock_mhz is not None and most_mhz is not None and clock_mhz > most_mhz:
+        return (
+            f"`sm_clock_mhz` must be at most {most_mhz} for {board.product}, "
             f"but is {clock_mhz} instead"
         )
     return None

@@ -16,7 +16,7 @@ from launcher.plan.originals import LeftOut, Original
 from telemetry.nearest import did_you_mean
 from telemetry.record.differing import SPEC_FIELDS, differing, told
 from telemetry.record.reproduces import KEY
-from telemetry.record.spec import RunSpec
+from telemetry.record.spec import SETTING_FIELDS, RunSpec
 from workers.prompts.corpus import CORPORA
 
 RECORDED: Final = "recorded"
@@ -24,14 +24,15 @@ RECORDED: Final = "recorded"
 HERE: Final = (
     *("cluster", "gpu", "results", "weights", "tokenizer", "telemetry"),
     *("plan", "allow_dirty", "wait", "retry", "verify_weights", "compose", "history"),
-    *("signing_key", "allowed_signers"),
+    *("signing_key", "allowed_signers", "power", "power_lock_before_mhz"),
 )
 """Keys that may be given beside `reproduce`: this place's, and how the call goes."""
 # A board of another kind is asked for by a word; how ranks are spread over nodes is the cluster's.
 _MAY_DIFFER: Final = ("gpu", "gpus_per_node")
 _FROM_SPEC: Final = (
     *("dtype", "quantization", "gpus", "prompts", "batch_size", "max_prompt_len", "max_gen_len"),
-    *("temperature", "top_p", "ignore_eos", "seed", "power_cap_w", "sm_clock_mhz"),
+    *("temperature", "top_p", "ignore_eos", "seed"),
+    *SETTING_FIELDS,
 )
 _FROM_LAUNCH: Final = (
     *("warmup_batches", "max_warmup_batches", "warmup_spread", "max_warmup_s", "min_window_s"),

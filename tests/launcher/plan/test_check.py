@@ -74,9 +74,12 @@ def test_ranks_are_spread_over_as_few_nodes_as_hold_them(tmp_path: Path) -> None
     assert [(e.spec.nodes, e.spec.gpus_per_node) for e in grid.points] == [(1, 1), (1, 2), (4, 2)]
 
 
-def test_a_cap_on_a_real_gpu_is_not_pretended(tmp_path: Path) -> None:
-    grid = grid_of(tmp_path, "cluster=h200", "model=7b", "power_cap_w=null,300")
-    assert verdicts(grid) == [Verdict.RUN, Verdict.UNSUPPORTED]
+def test_a_cap_on_a_real_gpu_is_planned_and_kept_out_where_nobody_sets_it(tmp_path: Path) -> None:
+    words = ("cluster=h200", "model=7b", "power_cap_w=null,300")
+    assert verdicts(grid_of(tmp_path, *words)) == [Verdict.RUN, Verdict.RUN]
+    kept_out = grid_of(tmp_path, *words, "power=none")
+    assert verdicts(kept_out) == [Verdict.RUN, Verdict.UNSUPPORTED]
+    assert any("nvidia-smi -pl 300" in note and "power=site" in note for note in kept_out.notes)
 
 
 @pytest.mark.parametrize(
