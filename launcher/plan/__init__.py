@@ -20,6 +20,7 @@
 - `originals`: the sealed runs of somebody's campaign, as far as they can be made again.
 - `pace`: about how long a batch takes, where the plan may choose how much work there is.
 - `places`: what of a point's configuration names a file, a folder or a thing.
+- `power`: caps and clocks as points ask for them, and whether anybody can set them there.
 - `rebuild`: composed points from sealed runs: their work and measurement, this place's
   cluster.
 - `repeats_asked`: how many repeats of a point a line asks for, or by which rule.

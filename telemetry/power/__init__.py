@@ -17,5 +17,5 @@
   node.
 - `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
 
-Public: `NodeSettings`, `needs_restore`.
+Public: `NodeSettings`, `Wish`, `for_administrators`, `gpu_freq`, `needs_restore`, `wanted`.
 """

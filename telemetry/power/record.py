@@ -251,12 +251,11 @@ def _gpu(content: Mapping[str, Any]) -> GpuPower:
 
 
 def _setting(content: Mapping[str, Any]) -> Setting:
-    return Setting(
-        **{
-            name: ReadValue(**value) if isinstance(value, Mapping) else value
-            for name, value in content.items()
-        }
-    )
+    values: dict[str, Any] = {
+        name: ReadValue(**value) if isinstance(value, Mapping) else value
+        for name, value in content.items()
+    }
+    return Setting(**values)
 
 
 def _value(told: ReadValue) -> str:
