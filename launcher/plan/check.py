@@ -54,18 +54,8 @@ from workers.tokenizers import tokenizer
 
 _COMPOSE: Final = ("quick", "hydra")
 _SPEC_KEYS: Final = (
-    "dtype",
-    "quantization",
-    "gpu",
-    "gpus",
-    "prompts",
-    "batch_size",
-    "max_prompt_len",
-    "max_gen_len",
-    "temperature",
-    "top_p",
-    "ignore_eos",
-    "seed",
+    *("dtype", "quantization", "gpu", "gpus", "prompts", "batch_size", "max_prompt_len"),
+    *("max_gen_len", "temperature", "top_p", "ignore_eos", "seed"),
 )
 
 
