@@ -25,6 +25,7 @@ from analysis.paper.beyond import BEYOND
 from analysis.paper.comparison import COMPARISON
 from analysis.paper.counted import COUNTED
 from analysis.paper.exhibits import EXHIBITS
+from analysis.power.cap_changes import CAP_CHANGES
 from analysis.power.clock_readings import CLOCK_READINGS
 from analysis.power.observed import OBSERVED_CLOCK
 from analysis.runs.labels import RunLabels
@@ -54,7 +55,7 @@ from telemetry.terminal import printable
 from telemetry.waiting import counted as counted_run
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
-    *(GROUPS, ENGINES, SHARDING, FORMATS),
+    *(GROUPS, ENGINES, SHARDING, FORMATS, CAP_CHANGES),
     *(COMPARISONS, MIXED_MODEL, VARIANCE, DRIFT),
     *(PARETO, ENERGY_DELAY, BEST),
     *(SCALING, SCALING_LAWS, GOODPUT),
