@@ -159,6 +159,7 @@ def test_a_state_that_is_written_is_read_as_it_was(state: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @long
 @given(comments, rows, st.one_of(damaged(), st.binary(max_size=2_000)))
 def test_every_input_for_minutes(comment: bytes, answer: bytes, state: bytes) -> None:

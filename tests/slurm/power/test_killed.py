@@ -16,6 +16,8 @@ WISH = "joulegrid-power:cap_w=250,sm_mhz=1410"
 KILLED = -signal.SIGKILL
 # More lines than it has from there on: the loops end where the broker ends unharmed.
 _MANY = 100_000
+# Over a thousand kills: three minutes on a quiet machine, ten on a busy one.
+EVERY = pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])
 
 
 def _whole(bench: Bench) -> bool:
@@ -35,7 +37,7 @@ def _kill_everywhere(bench: Bench, since: str, step: int) -> Iterator[int]:
     raise AssertionError("the broker has no end")
 
 
-@pytest.mark.parametrize("step", [53, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [53, EVERY])
 def test_a_prolog_killed_before_any_line_leaves_what_the_epilog_puts_back(
     bench: Bench, step: int
 ) -> None:
@@ -48,7 +50,7 @@ def test_a_prolog_killed_before_any_line_leaves_what_the_epilog_puts_back(
     assert kills * step > 300
 
 
-@pytest.mark.parametrize("step", [31, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [31, EVERY])
 def test_a_prolog_killed_while_it_sets_leaves_what_the_next_job_s_prolog_puts_back(
     bench: Bench, step: int
 ) -> None:
@@ -59,7 +61,7 @@ def test_a_prolog_killed_while_it_sets_leaves_what_the_next_job_s_prolog_puts_ba
         assert _whole(bench), number
 
 
-@pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [37, EVERY])
 def test_an_epilog_killed_before_any_line_is_finished_by_the_next(bench: Bench, step: int) -> None:
     for number in range(1, _MANY, step):
         bench.queue(7, WISH)
@@ -77,7 +79,7 @@ def test_an_epilog_killed_before_any_line_is_finished_by_the_next(bench: Bench, 
 
 
 @pytest.mark.parametrize("on", [False, True], ids=["once", "from then on"])
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [5, EVERY])
 def test_a_disk_that_fails_at_any_call_of_the_prolog_changes_nothing_for_good(
     bench: Bench, step: int, on: bool
 ) -> None:
@@ -91,7 +93,7 @@ def test_a_disk_that_fails_at_any_call_of_the_prolog_changes_nothing_for_good(
         assert _whole(bench), number
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [4, EVERY])
 def test_a_disk_that_fails_keeps_no_epilog_from_putting_back(bench: Bench, step: int) -> None:
     for number in range(1, 20, step):
         bench.queue(7, WISH)
