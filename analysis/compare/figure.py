@@ -1,78 +1,96 @@
 """Figure: the ratios of all cells with their intervals, one panel a metric."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from analysis.compare.comparison import Comparison
-from analysis.compare.verdict import Word
-from analysis.figures.canvas import (
-    MARKERS,
-    PALETTE,
-    new_figure,
-    plain,
-    style,
-    to_svg,
-    watermark,
-)
-from analysis.figures.labels import wrapped
+from analysis.compare.sides import Side
+from analysis.compare.verdict import Judgement, Word
+from analysis.figures.chart import SIMULATED, Chart, ChartSeries, Line, Mark, Panel, Shade, undrawn
+from analysis.figures.static import svg
 
-# Height of a cell's line and of all else of the figure.
-_LINE_IN, _REST_IN = 0.34, 1.7
-_FILLED: Final = {Word.LESS: True, Word.MORE: True, Word.SAME: True, Word.CANNOT_TELL: False}
+_KEY: Final = "compare"
+# What is told stands out from what is not.
+_TOLD, _NOT_TOLD = "circle", "x"
 
 
 def ratios(comparison: Comparison) -> str | None:
     """The figure as SVG; None where no cell has a ratio."""
+    return svg(chart(comparison))
+
+
+def chart(comparison: Comparison) -> Chart:
+    """What it shows: a line a cell, and each other side in a colour of its own."""
+    base, others = comparison.sides[0], comparison.sides[1:]
+    over = ", ".join(f"{side.letter} / {base.letter}" for side in others)
+    title = f"{over}, cell by cell"
     if not any(one.ratio for each in comparison.verdicts for one in each):
-        return None
-    count = len(comparison.cells)
-    with style():
-        figure, panels = new_figure(len(comparison.verdicts), _REST_IN + _LINE_IN * count)
-        several = len(comparison.sides) > len("AB")
-        names = [
-            plain(wrapped(f"{name} ({cell.other.letter})" if several else name))
-            for name, cell in zip(comparison.names, comparison.cells, strict=True)
-        ]
-        for index, (panel, verdicts) in enumerate(zip(panels, comparison.verdicts, strict=True)):
-            panel.axvspan(
-                1 / (1 + comparison.margin),
-                1 + comparison.margin,
-                color=PALETTE[6],
-                alpha=0.18,
-                linewidth=0,
-            )
-            panel.axvline(1.0, color=PALETTE[6], linewidth=0.9)
-            for place, one in enumerate(verdicts):
-                if one.ratio is None:
-                    panel.annotate("no number", (1.0, place), fontsize=8, ha="center", va="center")
-                    continue
-                found = one.ratio
-                colour = PALETTE[comparison.sides.index(one.cell.other) % len(PALETTE) - 1]
-                low, high = found.low or found.ratio, found.high or found.ratio
-                panel.errorbar(
-                    [found.ratio],
-                    [place],
-                    xerr=[[found.ratio - low], [high - found.ratio]],
-                    color=colour,
-                    marker=MARKERS[0],
-                    markerfacecolor=colour if _FILLED[one.word] else "none",
-                    linestyle="--" if found.reason else "-",
-                    capsize=3,
+        return undrawn(_KEY, title, "no cell has a ratio")
+    several = len(others) > 1
+    names = tuple(
+        f"{name} ({cell.other.letter})" if several else name
+        for name, cell in zip(comparison.names, comparison.cells, strict=True)
+    )
+    return Chart(
+        key=_KEY,
+        title=title,
+        caption="Ratios with their 95 % intervals.",
+        panels=tuple(_panel(comparison, verdicts, names) for verdicts in comparison.verdicts),
+        labels=(SIMULATED,) if comparison.simulated else (),
+    )
+
+
+def _panel(comparison: Comparison, verdicts: Sequence[Judgement], names: tuple[str, ...]) -> Panel:
+    margin = 1 + comparison.margin
+    return Panel(
+        series=tuple(
+            series
+            for colour, side in enumerate(comparison.sides[1:])
+            for series in _series(comparison, verdicts, side, colour)
+        ),
+        y_label=verdicts[0].metric.label,
+        categories=names,
+        sideways=True,
+        lines=(Line(at=1.0),),
+        shades=(Shade(low=1 / margin, high=margin, axis="y", name="counts as the same"),),
+    )
+
+
+def _series(
+    comparison: Comparison, verdicts: Sequence[Judgement], side: Side, colour: int
+) -> list[ChartSeries]:
+    found = []
+    for symbol, told in ((_TOLD, True), (_NOT_TOLD, False)):
+        marks = tuple(
+            _mark(one, place, comparison.labels[place])
+            for place, one in enumerate(verdicts)
+            if one.cell.other is side and (one.word is not Word.CANNOT_TELL) is told
+        )
+        said = "95 % interval" if told else "cannot tell"
+        if any(mark.y is not None for mark in marks):
+            found.append(
+                ChartSeries(
+                    name=f"{side.letter}: {said}",
+                    kind="points",
+                    marks=marks,
+                    colour=colour,
+                    symbol=symbol,
                 )
-            panel.set_ylim(count - 0.5, -0.5)
-            panel.set_yticks(range(count), names if index == 0 else [""] * count)
-            panel.grid(axis="x")
-            panel.grid(visible=False, axis="y")
-            panel.set_xlabel(plain(verdicts[0].metric.label))
-            if comparison.simulated:
-                watermark(panel, small=True)
-        base, others = comparison.sides[0], comparison.sides[1:]
-        over = ", ".join(f"{side.letter} / {base.letter}" for side in others)
-        random = any(
-            label.startswith("random weights") for one in comparison.labels for label in one
-        )
-        figure.suptitle(
-            f"{over}: 95 % intervals; grey: counts as the same; hollow: cannot tell"
-            f"{'; random weights' if random else ''}",
-            fontsize=10,
-        )
-        return to_svg(figure, "compare")
+            )
+    return found
+
+
+def _mark(one: Judgement, place: int, labels: Sequence[str]) -> Mark:
+    found = one.ratio
+    if found is None:
+        return Mark(x=float(place), y=None, hover="no number")
+    known = found.low is not None and found.high is not None
+    return Mark(
+        x=float(place),
+        y=found.ratio,
+        low=found.low if known else None,
+        high=found.high if known else None,
+        interval="95 %" if known and not found.reason else found.reason or "",
+        hover=str(one.word),
+        labels=tuple(labels),
+    )

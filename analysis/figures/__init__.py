@@ -35,8 +35,7 @@
 - `variance`: how much of the scatter is between runs, nodes and GPUs, one bar a level.
 - `witnesses`: what each reading of a run's energy says, over what an outside meter says.
 
-Public: `COLOURS`, `Chart`, `DrawnFigure`, `Kind`, `MARKERS`, `Mark`, `PALETTE`, `Panel`,
-`SIMULATED`, `SYMBOLS`, `Series`, `WIDTH_IN`, `draw_all`, `figure_of`, `names_of`, `new_figure`,
-`pdf`, `plain`, `standalone`, `style`, `svg`, `to_svg`, `undrawn`, `variables`, `watermark`,
-`without_variables`, `wrapped`.
+Public: `COLOURS`, `Chart`, `ChartSeries`, `DrawnFigure`, `Kind`, `Line`, `Mark`, `Panel`,
+`SIMULATED`, `SYMBOLS`, `Series`, `Shade`, `WIDTH_IN`, `draw_all`, `figure_of`, `names_of`, `pdf`,
+`standalone`, `svg`, `undrawn`, `variables`, `without_variables`.
 """

@@ -9,6 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.compare.__main__ import main
+from analysis.compare.axes import Axes
+from analysis.compare.comparison import Comparison
+from analysis.compare.figure import chart
+from analysis.compare.sides import open_sides
+from analysis.figures.interactive import plot
 from telemetry.command import ExitCode
 from tests.analysis.compare.conftest import fill, said
 from tests.conftest import REPOSITORY
@@ -281,3 +286,25 @@ def test_a_home_that_cannot_be_written_is_no_word_of_the_command(
         check=True,
     )
     assert complaints(done.stderr) == []
+
+
+def test_the_figure_has_a_panel_a_metric_and_says_of_each_mark_what_it_is_not(
+    folders: Path,
+) -> None:
+    axes = Axes.read(None)
+    paths = [str(folders / name) for name in ("a", "less")]
+    comparison = Comparison.of(
+        open_sides(paths, axes), axes, margin=0.05, mixed=False, allowed=None
+    )
+    told = chart(comparison)
+    assert len(told.panels) == len(comparison.verdicts)
+    assert told.simulated
+    (mark,) = told.panels[0].marks()
+    assert "SIMULATED: no measurement of a GPU" in mark.labels
+    assert mark.low is not None
+    assert mark.high is not None
+    assert mark.low < 9.8 / 10.8 < mark.high < 1
+    assert told.panels[0].series[0].name == "B: 95 % interval"
+    assert told.panels[0].shades[0].name == "counts as the same"
+    # The page's renderer takes it too.
+    assert plot(told) is not None
