@@ -31,7 +31,15 @@ STARTERS = {"ranks": {"run_gang"}, "watcher": {"WatcherProcess", "DoubleEngine",
 # worker's with one cluster (which takes 10 s to start), while the other workers compute.
 LANES = {
     "slurm 1": ("ends", "campaigns", "refusals", "batch_files", "boards", "lodging", "devcluster"),
-    "slurm 2": ("node_faults", "faults", "troubles", "accounting", "doctor", "prolog"),
+    "slurm 2": (
+        "node_faults",
+        "faults",
+        "troubles",
+        "accounting",
+        "doctor",
+        "prolog",
+        "power_broker",
+    ),
     "slurm 3": ("first_day", "reproduction", "shortage", "nodes", "repeats"),
 }
 LANE_OF = {

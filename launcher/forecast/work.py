@@ -4,6 +4,8 @@ import functools
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from analysis.performance.roofline import PhaseWork, RowWork
 from launcher.forecast.constants import (
     CPU_BYTES_PER_S,
@@ -92,26 +94,23 @@ def peaks(gpu: str, gpus: int, dtype: str, host: Host) -> tuple[float, float]:
     return gpus * found.stated_bytes_per_s, gpus * flop_per_s
 
 
-def expected_rows(spec: RunSpec, rows: int) -> list[RowWork]:
+def expected_rows(spec: RunSpec, rows: int) -> RowWork:
     """Rows that stand for those of a batch before anybody reads the prompts; equally many each.
 
     Prompts of people are as long as those of the bundled samples, evenly between the shortest and
     the longest of a batch; answers go on to the end.
     """
     low, high = _prompt_span(spec.dataset, spec.max_prompt_len, rows)
-    whole = engine_facts(spec.engine).reads_prompts_whole
     # The shortest and the longest decide the steps; those between, the mean.
     standing = 1 if low == high else min(rows, _STANDING)
-    lens = [low + (high - low) * row / max(1, standing - 1) for row in range(standing)]
-    return [
-        RowWork(
-            prompt=max(1, round(length)),
-            generated=spec.max_gen_len,
-            ended=False,
-            first_step=0 if whole else max(0, round(length) - max(1, round(low))),
-        )
-        for length in lens
-    ]
+    prompt = np.maximum(1, np.rint(np.linspace(low, high, standing)).astype(np.int64))
+    reads_whole = engine_facts(spec.engine).reads_prompts_whole
+    return RowWork(
+        prompt=prompt,
+        generated=np.full_like(prompt, spec.max_gen_len),
+        ended=np.zeros_like(prompt),
+        first_step=np.zeros_like(prompt) if reads_whole else prompt - prompt[0],
+    )
 
 
 def _prompt_span(dataset: str, most: int, rows: int) -> tuple[float, float]:
@@ -159,7 +158,7 @@ def batch_work(
 def expected_work(spec: RunSpec, rows: int, host: Host) -> BatchWork:
     """A batch of so many rows as it is expected."""
     standing = expected_rows(spec, rows)
-    times = rows / len(standing)
+    times = rows / len(standing.prompt)
     prefill, decode = (
         replace(
             phase,

@@ -17,5 +17,6 @@
   node.
 - `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
 
-Public: `NodeSettings`, `Wish`, `for_administrators`, `gpu_freq`, `needs_restore`, `wanted`.
+Public: `NodePower`, `NodeSettings`, `Wish`, `for_administrators`, `gpu_freq`, `needs_restore`,
+`wanted`.
 """

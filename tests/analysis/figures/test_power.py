@@ -75,7 +75,8 @@ def test_a_run_is_drawn_with_phases_cap_gap_and_what_held_it_down() -> None:
 
 def test_no_cap_stands_in_the_legend_where_nobody_set_one() -> None:
     chart = chart_of([trace([100.0, 300.0, 400.0], held=True)], [{}])
-    names = [one.name for one in (*chart.panels[0].series, *chart.panels[0].lines)]
+    (panel,) = chart.panels
+    names = [*(one.name for one in panel.series), *(line.name for line in panel.lines)]
     assert not any("cap" in name for name in names)
 
 
@@ -93,7 +94,7 @@ def test_few_runs_of_a_kind_are_a_line_each_and_each_kind_has_a_panel() -> None:
 
 def test_of_many_runs_of_a_kind_each_way_is_a_median_in_a_band() -> None:
     watts = [100.0, 200.0, 400.0, 500.0, 600.0]
-    rows = [{}] * 4 + [{"engine": "reference"}]
+    rows: list[dict[str, Any]] = [*[{}] * 4, {"engine": "reference"}]
     chart = chart_of([trace([one] * 3) for one in watts], rows)
     (panel,) = chart.panels
     assert [(one.name, one.kind) for one in panel.series] == [

@@ -124,7 +124,11 @@ def test_between_rounds_a_launcher_that_lives_goes_on_by_itself(
     results, firsts = between_rounds
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as living:
         created_us = int(psutil.Process(living.pid).create_time() * 1e6)
-        launcher = {"host": socket.gethostname(), "pid": living.pid, "pid_created_us": created_us}
+        launcher: dict[str, str | int] = {
+            "host": socket.gethostname(),
+            "pid": living.pid,
+            "pid_created_us": created_us,
+        }
         campaign(results, "20261101T000000Z-a-1", firsts, launcher=launcher)
         said = status_of(results, capsys)
         living.communicate(b"\n")

@@ -22,6 +22,7 @@ from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import list_parts, read_stream, shard_metadata
 from telemetry.sources.base import Assignment
+from telemetry.watcher.gpu_settings import GpuSettings
 from telemetry.watcher.loop import Watcher
 from telemetry.watcher.process import WatcherProcess
 from telemetry.watcher.select_source import open_source
@@ -198,6 +199,7 @@ from telemetry.sources.base import Assignment
 from telemetry.watcher.select_source import open_source
 from telemetry.watcher.stop_signal import StopSignal
 from telemetry.watcher.process import WatcherProcess
+from telemetry.watcher.gpu_settings import GpuSettings
 from telemetry.watcher.loop import Watcher
 watch = WatcherProcess(Path(sys.argv[1]), sys.argv[2], 1, "n1")
 watch.wait_ready(30)
@@ -340,7 +342,8 @@ def test_step_of_the_wall_clock_is_in_the_log_and_moves_no_stamp(
         clock=HostClock.set_now(),
     )
     stop = StopAfter(5, steps)
-    Watcher(assignment, run.run_id, open_source(assignment), stop).run()
+    settings = GpuSettings(assignment, {}, print)
+    Watcher(assignment, run.run_id, open_source(assignment), stop, settings).run()
     log = read_json(attempt.watchers / "n1.json")
     assert [event["what"] for event in log["events"]] == ["clock_step"]
     assert log["events"][0]["step_us"] == pytest.approx(7_000_000, abs=50_000)
