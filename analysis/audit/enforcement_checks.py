@@ -19,6 +19,8 @@ _TOLERANCE: Final[Mapping[str, float]] = {
     _CLOCK: 15.0,
     _MEMORY: 15.0,
 }
+# nvml.h has calls that set and take off such a lock, and none that tells of one.
+_LOCKS: Final = (_CLOCK, _MEMORY)
 # A board holds its limit on average and sensors err by 5 % (arXiv 2312.02741).
 _OVER_CAP: Final = 0.05
 
@@ -30,15 +32,18 @@ def enforced_everywhere(case: Case) -> Finding:
     if not records:
         return _without_record(case, asked)
     faults = []
-    read = 0
+    read = blind = 0
     for host, uuid in _gpus(case):
         settings = _settings(records.get(host), uuid)
         if settings is None:
             faults.append(f"{uuid} on {host}: nothing is on record of its settings")
             continue
         for quantity, value in asked.items():
-            fault = _fault(case, quantity, value, settings.get(quantity))
-            read += fault is None
+            one = settings.get(quantity)
+            fault = _fault(case, quantity, value, one)
+            untold = fault is None and one is not None and one.enforced.value is None
+            blind += untold
+            read += fault is None and not untold
             if fault is not None:
                 faults.append(f"{uuid} on {host}: `{quantity}` must be {value:g}, but {fault}")
         for quantity, one in settings.items():
@@ -46,16 +51,26 @@ def enforced_everywhere(case: Case) -> Finding:
                 faults.append(f"{uuid} on {host}: `{quantity}` was set, and nobody asked for it")
     if not asked and not faults:
         return skipped("no cap and no clock was asked for, and none was set")
+    if blind and not faults:
+        return unseen(
+            f"{read} settings read back as asked, {blind} clock locks set that no driver tells of: "
+            "`sm-clock` holds the clock that was read against them"
+        )
     return judged(faults, f"{read} settings read back as asked, on {len(list(_gpus(case)))} GPUs")
 
 
 def _fault(case: Case, quantity: str, value: float, one: Any) -> str | None:
-    """Why a setting was not in force as asked before the window; None where it was."""
+    """Why a setting was not in force as asked before the window; None where it was.
+
+    A clock lock that was taken without a word of refusal is no fault: no driver tells of one.
+    """
     tolerance = _TOLERANCE[quantity]
     if one is None or one.asked is None:
         return "was not asked for there"
     if abs(one.asked - value) > tolerance:
         return f"{one.asked:g} was asked for there"
+    if one.enforced.value is None and quantity in _LOCKS and one.refusal is None:
+        return None
     if one.enforced.value is None:
         return f"was never read back: {one.enforced.reason}"
     if abs(one.enforced.value - value) > tolerance:
@@ -115,6 +130,12 @@ def restored_everywhere(case: Case) -> Finding:
     if not changed:
         ways = ", ".join(sorted({record.way.value for record in records.values()}))
         return skipped(f"the run set nothing itself: {ways}")
+    blind = [one for one in changed if one.restored.value is None]
+    if blind and not faults:
+        return unseen(
+            f"{len(changed) - len(blind)} settings stand as before, {len(blind)} clock locks were "
+            "taken back, which no driver tells of"
+        )
     return judged(faults, f"{len(changed)} settings stand as before, each read back")
 
 

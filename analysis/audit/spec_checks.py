@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -10,15 +11,18 @@ from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILY_BEFORE
 from analysis.performance.model_record import ModelFacts
 from telemetry.boards.spellings import board_called
+from telemetry.boards.table import BOARDS
 from telemetry.nearest import folded
 from telemetry.record.files import read_json
-from telemetry.record.spec import RunSpec
+from telemetry.record.spec import CAP_FIELDS, SETTING_FIELDS, RunSpec
 
 # What decides the work and stands under the same name in the launcher's composed configuration.
 _SAME_NAME: Final = (
     *("dtype", "quantization", "gpus", "prompts", "batch_size", "max_prompt_len", "max_gen_len"),
-    *("temperature", "top_p", "ignore_eos", "seed", "power_cap_w", "sm_clock_mhz"),
+    *("temperature", "top_p", "ignore_eos", "seed"),
 )
+# Per cent of the board's own limit or clock, as the launcher reads it.
+_SHARE: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
 _LAUNCH_KEYS: Final = (
     *("warmup_batches", "max_warmup_batches", "warmup_spread", "max_warmup_s", "min_window_s"),
     "logit_error",
@@ -90,6 +94,7 @@ def _asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any,
     for name in _SAME_NAME:
         if name in config:
             yield name, getattr(spec, name), config[name]
+    yield from _settings_asked(spec, config)
     for name in ("model", "engine"):
         if isinstance(config.get(name), dict):
             yield name, getattr(spec, name), config[name].get("name")
@@ -104,6 +109,19 @@ def _asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any,
         yield "dataset", spec.dataset, spec.dataset if of_it else name
     if isinstance(repeats := config.get("repeats"), int):
         yield "repeat", spec.repeat, min(spec.repeat, repeats - 1)
+
+
+def _settings_asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """The same of caps and clocks, which may be asked for in per cent of the board's own."""
+    board = BOARDS.get(spec.gpu.removeprefix("simulated-"))
+    for name in SETTING_FIELDS:
+        given, wanted = config.get(name), getattr(spec, name)
+        share = _SHARE.fullmatch(given.strip()) if isinstance(given, str) else None
+        if share is not None and board is not None:
+            own = board.power_limit_w if name in CAP_FIELDS else board.max_sm_clock_mhz
+            given = given if own is None else round(own * float(share[1]) / 100)
+        if name in config:
+            yield name, wanted, given
 
 
 def _launch_faults(launch: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:

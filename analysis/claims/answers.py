@@ -16,7 +16,7 @@ from analysis.claims.sample import Sample, samples_of_paper, samples_of_runs
 from analysis.paper.published import paper_conditions
 from analysis.runs.sealed_runs import Run
 from analysis.tables.column import Row
-from analysis.tables.point import PAPER_ENGINE, RANDOM, engine_order
+from analysis.tables.point import LOCKS, PAPER_ENGINE, RANDOM, engine_order, setting_words
 
 # The format of the released checkpoints and of the code that the paper ran.
 _PAPER_DTYPE: Final = "fp16"
@@ -174,8 +174,8 @@ def _differences(sample: Sample, claim: PaperClaim) -> list[str]:
         found.append("boards that their driver calls something else")
     if had["ignore_eos"]:
         found.append("answers in full length (paper cut at their end)")
-    if had["sm_clock_mhz"] is not None:
-        found.append(f"clock {had['sm_clock_mhz']:g} MHz (paper none asked for)")
+    locks = setting_words({name: had.get(name) for name in LOCKS})
+    found += [f"clock {lock} (paper none asked for)" for lock in locks]
     # A board's own limit is as good as a cap of so much.
     cap = had["power_cap_w"]
     limits = sample.limits_w if cap is None else {cap}

@@ -7,7 +7,7 @@ from typing import Final
 from analysis.compare.machine import center_of, drivers_of
 from analysis.runs.campaign import campaign_of
 from analysis.runs.sealed_runs import Run
-from analysis.tables.point import engine_order, format_order, point_key
+from analysis.tables.point import LOCKS, engine_order, format_order, point_key
 from telemetry.command import CommandError
 from telemetry.nearest import one_of
 from telemetry.record.differing import field_value, short_text
@@ -28,7 +28,7 @@ _FREE: Final = {
     "gpus": ("gpus", "gpus_per_node"),
     "gpus_per_node": ("gpus_per_node",),
     "power_cap_w": ("power_cap_w",),
-    "sm_clock_mhz": ("sm_clock_mhz",),
+    **{name: (name,) for name in LOCKS},
     "dtype": ("dtype",),
     "quantization": ("quantization",),
     "batch_size": ("batch_size",),
@@ -95,7 +95,8 @@ class Axes:
             return format_order("none", run.spec.dtype)
         if name == "quantization":
             return format_order(run.spec.quantization, "fp32")
-        value = run.spec.to_mapping().get(name, self._value(run, name))
+        of_spec = hasattr(run.spec, name)
+        value = getattr(run.spec, name) if of_spec else self._value(run, name)
         return value is not None, 0 if value is None else value
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from analysis.tables.column import Row
+from analysis.tables.point import setting_words
 
 # No comparison of joules is as exact.
 _MOST_DIGITS: Final = 4
@@ -55,6 +56,5 @@ def point_name(row: Row) -> str:
     parts += [f"b{row['batch_size']}", f"l{row['max_gen_len']}", row["dtype"]]
     if row["quantization"] != "none":
         parts.append(row["quantization"])
-    if row["power_cap_w"] is not None:
-        parts.append(f"{row['power_cap_w']:g} W")
+    parts += setting_words(row)
     return " ".join(map(str, parts))

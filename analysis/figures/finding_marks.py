@@ -8,6 +8,7 @@ from analysis.figures.chart import Mark
 from analysis.figures.labels import number_of
 from analysis.figures.marks import axes_among, axes_of, labels_of
 from analysis.tables.column import Row
+from analysis.tables.point import setting_words
 from analysis.tables.table import Tables
 
 MOST_PANELS: Final = 9
@@ -73,14 +74,12 @@ def chosen(rows: Sequence[Row], what: str) -> str:
 
 def brief(row: Row) -> str:
     """A point in two lines: what was chosen, and for what work."""
-    cap, clock = row.get("power_cap_w"), row.get("sm_clock_mhz")
     chosen = (
         f"{row['model']} {row['engine']}",
         f"{row['gpus']} x {row['gpu']}",
         f"batch {row['batch_size']}",
         *((str(row["quantization"]),) if row["quantization"] != "none" else ()),
-        *(() if cap is None else (f"{number_of(cap):g} W",)),
-        *(() if clock is None else (f"{number_of(clock):g} MHz",)),
+        *setting_words(row),
     )
     return f"{', '.join(chosen)}\n{brief_work(row)}"
 

@@ -15,6 +15,7 @@ from analysis.tables.labels import label_columns
 from analysis.tables.measured import Measured
 from analysis.tables.point import POINT_BY_NAME
 from analysis.tables.table import TableKind
+from telemetry.record.spec import SETTING_FIELDS
 
 
 def _stretches(one: Measured) -> Iterator[Stretch]:
@@ -31,7 +32,8 @@ def _board(one: Stretch) -> str:
 _OF: Final = ColumnsOf[Stretch]()
 _NAMED: Final = (
     *("model", "engine", "dtype", "quantization", "gpus", "gpus_per_node", "batch_size"),
-    *("power_cap_w", "sm_clock_mhz", "dataset", "max_prompt_len", "max_gen_len"),
+    *SETTING_FIELDS,
+    *("dataset", "max_prompt_len", "max_gen_len"),
 )
 
 _COLUMNS: Final = (

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from analysis.findings.settled import settled
 from analysis.findings.works import real
 from analysis.tables.column import Row
+from telemetry.record.spec import SETTING_FIELDS
 
 Floats = NDArray[np.float64]
 
 ALIKE: Final = (
     *("board", "model", "engine", "gpus", "gpus_per_node", "batch_size", "dtype"),
-    *("quantization", "power_cap_w", "sm_clock_mhz", "simulated", "random_weights"),
+    *("quantization", *SETTING_FIELDS, "simulated", "random_weights"),
 )
 """What runs of one family agree in."""
 WHOLE: Final = "energy_j"

@@ -18,8 +18,10 @@ from analysis.runs.sealed_runs import Run
 from analysis.tables.column import Row
 from analysis.tables.gpus import GPUS
 from analysis.tables.groups import GROUPS
+from analysis.tables.point import setting_words
 from analysis.tables.runs import RUNS
 from analysis.tables.table import Results
+from telemetry.record.spec import SETTING_FIELDS
 
 SAME_WORK: Final = (
     *("model", "weights", "tokenizer", "dataset", "prompts", "prompts_digest", "seed"),
@@ -28,7 +30,7 @@ SAME_WORK: Final = (
 """What points of one work agree in, beside being measured or simulated."""
 CHOICES: Final = (
     *("gpu", "engine", "gpus", "gpus_per_node", "batch_size", "dtype", "quantization"),
-    *("power_cap_w", "sm_clock_mhz"),
+    *SETTING_FIELDS,
 )
 """What may be chosen for one work."""
 SEVERAL: Final = 2
@@ -91,15 +93,13 @@ class WorkPoint:
         row = self.group
         quantized = row["quantization"] != "none"
         nodes = int(row["nodes"] or 1)
-        cap, clock = real(row["power_cap_w"]), real(row["sm_clock_mhz"])
         return ", ".join(
             (
                 f"{row['engine']} on {row['gpus']} x {self.board}",
                 *((f"{nodes} nodes",) if nodes > 1 else ()),
                 f"batch {row['batch_size']}",
                 f"{row['quantization']} in {row['dtype']}" if quantized else str(row["dtype"]),
-                *(() if cap is None else (f"cap {cap:g} W",)),
-                *(() if clock is None else (f"{clock:g} MHz",)),
+                *setting_words(row),
             )
         )
 

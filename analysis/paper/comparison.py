@@ -184,8 +184,8 @@ def _differences(number: Published, picked: Sequence[GridPoint]) -> list[str]:
             found[f"power cap {ours}, paper {number.power_cap_w:g} W{force}"] = None
         elif cap is None:
             found[f"no cap asked for: the boards' own limit is {number.power_cap_w:g} W"] = None
-        if point["sm_clock_mhz"] is not None:
-            found[f"clock {point['sm_clock_mhz']:g} MHz, paper none locked"] = None
+        for lock in point.locks:
+            found[f"clock {lock}, paper none locked"] = None
         if point["ignore_eos"]:
             found["answers in full length, paper to their ends"] = None
         if point["dataset"] not in number.datasets:

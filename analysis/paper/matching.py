@@ -132,7 +132,7 @@ def _conditions(
     )
     cap = number.power_cap_w
     yield f"no power cap of {cap:g} W", lambda point: point.capped_at(cap)
-    yield "no run without a clock lock", lambda point: point["sm_clock_mhz"] is None
+    yield "no run without a clock lock", lambda point: not point.locks
     said = paper_conditions()
     yield (
         f"no run at temperature {said['temperature']:g} and top p {said['top_p']:g}",

@@ -13,7 +13,7 @@ from analysis.tables.column import Cell, Row
 from analysis.tables.groups import GROUPS
 from analysis.tables.labels import LABELS
 from analysis.tables.launched import LAUNCH_SETTINGS
-from analysis.tables.point import PAPER_ENGINE, POINT_BY_NAME, RANDOM
+from analysis.tables.point import LOCKS, PAPER_ENGINE, POINT_BY_NAME, RANDOM, setting_words
 from analysis.tables.table import Results
 from telemetry.boards.agreement import board_fault
 
@@ -81,6 +81,11 @@ class GridPoint:
         """Whether its GPUs' driver calls them what was asked for, which a spec alone only says."""
         return all(boards_as_asked(run, str(self.row["gpu"])) for run in self.runs)
 
+    @property
+    def locks(self) -> tuple[str, ...]:
+        """Clock locks, and caps of one phase alone, that were asked for: the paper had none."""
+        return setting_words({name: self[name] for name in LOCKS})
+
     def capped_at(self, watts: float) -> bool:
         """Whether its boards were limited so: by a cap that was in force, or by their own limit."""
         if self.row["power_cap_w"] is not None:
@@ -122,8 +127,7 @@ class GridPoint:
             found.append(f"cap {_plain(cap)} W")
         elif self["gpu"] == number.gpu and not self.capped_at(number.power_cap_w):
             found.append("no power cap")
-        if self["sm_clock_mhz"] is not None:
-            found.append(f"clock {_plain(self['sm_clock_mhz'])} MHz")
+        found += [f"clock {lock}" for lock in self.locks]
         return found
 
     def series(self, number: Published) -> str:

@@ -168,7 +168,7 @@ def _set(rows: Sequence[Row], column: Column[Any]) -> _Set:
 def _unit(column: Column[Any]) -> str:
     if column.type == "share":
         return r"\%"
-    unit = _UNITS.get(column.unit, column.unit)
+    unit = _UNITS.get(column.unit) or escaped(column.unit)
     # A label such as J / token says it already.
     said = column.unit in column.label.split()
     return "" if said or unit in ("", "1") or " " in unit else unit

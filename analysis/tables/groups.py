@@ -1,7 +1,7 @@
 """Groups: the table with one row a grid point, over its repeats, with their intervals."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from statistics import stdev
 from typing import Any, Final
@@ -329,7 +329,7 @@ def _group_order(group: _Group) -> tuple[Any, ...]:
         spec.power_cap_w or 0.0,
         *engine_order(spec.engine),
         *format_order(spec.quantization, spec.dtype),
-        *(_place(value) for value in spec.to_mapping().values()),
+        *(_place(getattr(spec, one.name)) for one in fields(spec)),
         " ".join(run.run_id for run in group.runs),
     )
 

@@ -1,7 +1,7 @@
 """Point: what tells points of a grid apart, and how every table sorts them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from analysis.runs.sealed_runs import Run
@@ -125,9 +125,62 @@ POINT: Final = (
         lambda spec: spec.sm_clock_mhz,
         setting=True,
     ),
+    _OF.number(
+        "memory_clock_mhz",
+        "memory lock",
+        "MHz",
+        "Lock asked for the memory clock of each GPU; empty: none.",
+        lambda spec: spec.memory_clock_mhz,
+        setting=True,
+    ),
+    _OF.number(
+        "prefill_power_cap_w",
+        "prefill cap",
+        "W",
+        "Power limit asked for while prompts are read; empty: that of the whole run.",
+        lambda spec: spec.prefill_power_cap_w,
+        setting=True,
+    ),
+    _OF.number(
+        "prefill_sm_clock_mhz",
+        "prefill lock",
+        "MHz",
+        "Clock lock asked for while prompts are read; empty: that of the whole run.",
+        lambda spec: spec.prefill_sm_clock_mhz,
+        setting=True,
+    ),
+    _OF.number(
+        "decode_power_cap_w",
+        "decode cap",
+        "W",
+        "Power limit asked for while tokens are chosen; empty: that of the whole run.",
+        lambda spec: spec.decode_power_cap_w,
+        setting=True,
+    ),
+    _OF.number(
+        "decode_sm_clock_mhz",
+        "decode lock",
+        "MHz",
+        "Clock lock asked for while tokens are chosen; empty: that of the whole run.",
+        lambda spec: spec.decode_sm_clock_mhz,
+        setting=True,
+    ),
 )
 """What tells points of a grid apart: every field of a spec but `repeat`, and the nodes."""
 POINT_BY_NAME: Final[dict[str, Column[RunSpec]]] = {column.name: column for column in POINT}
+
+SETTING_WORDS: Final = {
+    "power_cap_w": "cap {:g} W",
+    "sm_clock_mhz": "{:g} MHz",
+    "memory_clock_mhz": "memory {:g} MHz",
+    "prefill_power_cap_w": "prefill cap {:g} W",
+    "prefill_sm_clock_mhz": "prefill {:g} MHz",
+    "decode_power_cap_w": "decode cap {:g} W",
+    "decode_sm_clock_mhz": "decode {:g} MHz",
+}
+"""How a cap or a clock lock that was asked for is told, by column."""
+LOCKS: Final = tuple(name for name in SETTING_WORDS if name != "power_cap_w")
+"""What may be asked of GPUs beside a power cap of the whole run."""
 
 PAPER_ENGINE: Final = "reference"
 """The engine that works as the software of arXiv 2310.03003 did: its numbers are held to this."""
@@ -137,6 +190,15 @@ QUANTIZATIONS: Final = ("none", "int8", "int4")
 """Quantizations in the order of every table: the more bits first."""
 # Made-up models have no number of parameters in their names; the smaller stands first.
 _MADE_UP: Final = ("nano", "micro")
+
+
+def setting_words(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Each cap and clock lock that was asked for, in a word or two; a row may lack columns."""
+    return tuple(
+        words.format(float(row[name]))
+        for name, words in SETTING_WORDS.items()
+        if row.get(name) is not None
+    )
 
 
 def model_order(model: str) -> tuple[float, str]:

@@ -213,6 +213,12 @@ EXEMPTIONS: Final = (
         reason="the runs that it makes again are an H200's: without one nothing can run",
     ),
     Exemption(
+        lines=r"^python -m telemetry\.power show",
+        how=How.ENDS,
+        codes=(ExitCode.DONE, ExitCode.NOTHING_DONE),
+        reason="reads the boards of this machine: without a driver it must say so in a line",
+    ),
+    Exemption(
         lines=rf"^{PROGRAM} doctor ",
         how=How.ENDS,
         codes=(ExitCode.DONE, ExitCode.FAILED),

@@ -39,7 +39,9 @@ def honest(_index: int, one: Json) -> Json:
     return one
 
 
-def run_with(results: Path, change: Change = honest, **plan: Any) -> RunPaths:
+def run_with(
+    results: Path, change: Change = honest, quantity: str = "power_limit_w", **plan: Any
+) -> RunPaths:
     """A sealed run whose node says of each GPU what `change` makes of an honest setting."""
     built = build_run(results, Plan(**{"spec": ASKED, "merged": False, **plan}))
     attempt = built.attempt(1)
@@ -51,7 +53,7 @@ def run_with(results: Path, change: Change = honest, **plan: Any) -> RunPaths:
                 **{"version": 1, "host": path.stem, "asked_way": "auto", "way": "watcher"},
                 **{"means": "NVML", "rule": "the watcher may set limits", "leftovers": []},
                 "gpus": [
-                    {"uuid": uuid, "index": index, "settings": {"power_limit_w": one}}
+                    {"uuid": uuid, "index": index, "settings": {quantity: one}}
                     for index, (uuid, one) in enumerate(zip(uuids, settings, strict=True))
                     if one is not None
                 ],
@@ -159,3 +161,30 @@ def test_a_site_s_own_cap_is_read_back_and_nothing_is_put_back(tmp_path: Path) -
     run = run_with(tmp_path, site, sample=low)
     assert look(run, "settings-enforced").outcome is Outcome.PASSED
     assert look(run, "settings-restored").outcome is Outcome.SKIPPED
+
+
+def test_a_clock_lock_that_no_driver_tells_of_is_no_pass_and_no_fault(tmp_path: Path) -> None:
+    untold = told(None, None, "NVML tells of no lock")
+    lock = {**setting(), "before": untold, "asked": 1410.0, "enforced": untold, "restored": untold}
+    run = run_with(
+        tmp_path,
+        lambda *_: lock,
+        "sm_clock_mhz",
+        spec={**ASKED, "power_cap_w": None, "sm_clock_mhz": 1410},
+    )
+    for name in ("settings-enforced", "settings-restored"):
+        found = look(run, name)
+        assert found.outcome is Outcome.UNSEEN, found.evidence
+        assert "no driver tells of" in found.evidence
+
+
+def test_a_clock_lock_that_the_card_refused_is_found(tmp_path: Path) -> None:
+    untold = told(None, None, "NVML tells of no lock")
+    lock = {**setting(), "asked": 1410.0, "enforced": untold, "refusal": "Insufficient Permissions"}
+    run = run_with(
+        tmp_path,
+        lambda *_: lock,
+        "sm_clock_mhz",
+        spec={**ASKED, "power_cap_w": None, "sm_clock_mhz": 1410},
+    )
+    failed(look(run, "settings-enforced"), "must be 1410", "never read back")

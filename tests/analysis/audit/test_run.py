@@ -51,6 +51,7 @@ TOO_PLAIN = (
     *("signature", "seal-stamp", "roots", "root-stamp", "lodged", "export", "allocation"),
     *("accounting", "outside-meter", "outside-meter-own"),
 )
+UNTOLD = ("settings-enforced", "settings-restored")
 
 
 def test_a_record_without_a_fault_fails_no_check(tmp_path: Path) -> None:
@@ -67,8 +68,11 @@ def test_a_record_without_a_fault_fails_no_check(tmp_path: Path) -> None:
         # second repeat, no driver's digits, no board held by its cap, no second field of power, no
         # tokenizer's file, nobody who vouches for them, no batch system, no meter.
         *TOO_PLAIN,
+        # Caps that no node of theirs tells of.
+        *UNTOLD,
     }
     assert {found[name] for name in TOO_PLAIN} == {Outcome.SKIPPED}
+    assert {found[name] for name in UNTOLD} == {Outcome.UNSEEN}
 
 
 def change_a_byte(run: RunPaths) -> None:
