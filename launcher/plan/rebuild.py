@@ -52,10 +52,9 @@ def given_keys(words: Iterable[str]) -> frozenset[str]:
     keys = frozenset(word.partition("=")[0] for word in words if not word.startswith("-"))
     for key in sorted(keys):
         if key.split(".")[0] not in HERE:
-            raise BadInputError(
-                f"`{key}` must be left to the original, but is given; this place's own keys are "
-                f"{', '.join(HERE)}{did_you_mean(key, HERE)}"
-            )
+            meant = did_you_mean(key, HERE)
+            own = f"; this place's own keys are {', '.join(HERE)}"
+            raise BadInputError(f"`{key}` must be left to the original, but is given{meant or own}")
     return keys
 
 

@@ -530,7 +530,7 @@ def test_driver_that_falls_silent_is_null_with_that_reason(open_nvml: Open, worl
     readings += look(source, 4.0)
     assert reasons(readings, "power_sample_w") == ["the driver has had no new sample for 2.4 s"]
     # From then on power by field id carries the energy, at the launch's own pace.
-    assert len(series(readings, "power_instant_w")) >= 10
+    assert len(series(readings, "power_instant_w")) >= 5
     world.heal()
     assert len(series(watch(source, 0.3), "power_sample_w")) >= 100
 
