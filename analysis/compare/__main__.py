@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--by",
         help="what differs on purpose, apart by commas: gpu (default), engine, power_cap_w, dtype, "
-        "quantization, gpus, batch_size, sm_clock_mhz, memory_clock_mhz, caps and clocks of a phase, "
+        "quantization, gpus, batch_size, sm_clock_mhz, memory_clock_mhz, "
         "driver, center, campaign, or folder: nothing but the folder",
     )
     parser.add_argument(

@@ -7,7 +7,7 @@ from typing import Final
 from analysis.compare.machine import center_of, drivers_of
 from analysis.runs.campaign import campaign_of
 from analysis.runs.sealed_runs import Run
-from analysis.tables.point import LOCKS, engine_order, format_order, point_key
+from analysis.tables.point import engine_order, format_order, point_key
 from telemetry.command import CommandError
 from telemetry.nearest import one_of
 from telemetry.record.differing import field_value, short_text
@@ -28,7 +28,8 @@ _FREE: Final = {
     "gpus": ("gpus", "gpus_per_node"),
     "gpus_per_node": ("gpus_per_node",),
     "power_cap_w": ("power_cap_w",),
-    **{name: (name,) for name in LOCKS},
+    "sm_clock_mhz": ("sm_clock_mhz",),
+    "memory_clock_mhz": ("memory_clock_mhz",),
     "dtype": ("dtype",),
     "quantization": ("quantization",),
     "batch_size": ("batch_size",),
