@@ -22,6 +22,7 @@ from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.schema import TABLES as RECORD_TABLES
 from telemetry.record.seal import seal_attempt
+from telemetry.record.spec import CAP_FIELDS
 from tests.support.records import Plan, build_run, work_w
 
 
@@ -104,7 +105,7 @@ def test_every_energy_and_power_of_a_run_and_a_point_has_its_uncertainty(tmp_pat
             spec = {"gpu": "h200", "dtype": "fp16", "engine": engine, "gpus": gpus}
             build_run(tmp_path, Plan(spec=spec, gpu={"name": "NVIDIA H200", "kind": "h200"}))
     tables = open_results(tmp_path).tables
-    asked = {"power_cap_w"}
+    asked = set(CAP_FIELDS)
     for name in ("runs", "phases", "gpus", "groups", "engines", "sharding", "forecasts"):
         beside = {column.uncertainty for column in tables[name].columns}
         ends = {end for column in tables[name].columns for end in column.interval or ()}
