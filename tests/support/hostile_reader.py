@@ -6,6 +6,7 @@ peak memory and its exit are told by the system, its outputs are read from files
 
 import contextlib
 import csv
+import gc
 import io
 import math
 import os
@@ -75,6 +76,8 @@ def template(folder: Path) -> Path:
     with contextlib.redirect_stdout(io.StringIO()):
         assert all(command([str(folder)]) == 0 for command in COMMANDS.values())
     prepare()
+    # What is here by now is walked by no child's collector, and so copied for none of them.
+    gc.freeze()
     return folder
 
 

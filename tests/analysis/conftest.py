@@ -1,4 +1,4 @@
-"""Equal charts of reports are drawn once a worker: two thirds of a small report's time."""
+"""Equal charts are drawn once a worker: most of the time of a small report, and of its audit."""
 
 from collections.abc import Iterator
 from typing import Final
