@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
 from telemetry.power.record import NodePower
+from telemetry.power.wish import Wish
 
 _POWER: Final = "power_limit_w"
 _CLOCK: Final = "sm_clock_mhz"
@@ -140,13 +141,7 @@ def restored_everywhere(case: Case) -> Finding:
 
 
 def _asked(case: Case) -> dict[str, float]:
-    spec = case.run.spec
-    wanted = {
-        _POWER: spec.power_cap_w,
-        _CLOCK: spec.sm_clock_mhz,
-        _MEMORY: spec.memory_clock_mhz,
-    }
-    return {name: float(value) for name, value in wanted.items() if value is not None}
+    return {knob.value: value for knob, value in Wish.of(case.run.spec).by_quantity.items()}
 
 
 def _by_phase(case: Case) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,18 +10,16 @@ from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILY_BEFORE
 from analysis.performance.model_record import ModelFacts
 from telemetry.boards.spellings import board_called
-from telemetry.boards.table import BOARDS
 from telemetry.nearest import folded
 from telemetry.record.files import read_json
-from telemetry.record.spec import CAP_FIELDS, SETTING_FIELDS, RunSpec
+from telemetry.record.shares import of_board, own_value, per_cent
+from telemetry.record.spec import SETTING_FIELDS, RunSpec
 
 # What decides the work and stands under the same name in the launcher's composed configuration.
 _SAME_NAME: Final = (
     *("dtype", "quantization", "gpus", "prompts", "batch_size", "max_prompt_len", "max_gen_len"),
     *("temperature", "top_p", "ignore_eos", "seed"),
 )
-# Per cent of the board's own limit or clock, as the launcher reads it.
-_SHARE: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
 _LAUNCH_KEYS: Final = (
     *("warmup_batches", "max_warmup_batches", "warmup_spread", "max_warmup_s", "min_window_s"),
     "logit_error",
@@ -113,13 +110,12 @@ def _asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any,
 
 def _settings_asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """The same of caps and clocks, which may be asked for in per cent of the board's own."""
-    board = BOARDS.get(spec.gpu.removeprefix("simulated-"))
     for name in SETTING_FIELDS:
         given, wanted = config.get(name), getattr(spec, name)
-        share = _SHARE.fullmatch(given.strip()) if isinstance(given, str) else None
-        if share is not None and board is not None:
-            own = board.power_limit_w if name in CAP_FIELDS else board.max_sm_clock_mhz
-            given = given if own is None else round(own * float(share[1]) / 100)
+        share = per_cent(given) if isinstance(given, str) else None
+        own = own_value(spec.gpu, name)
+        if share is not None and own is not None:
+            given = of_board(own, share)
         if name in config:
             yield name, wanted, given
 

@@ -30,7 +30,7 @@ from telemetry.named_paths import named_path
 from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
-from telemetry.record.place import place_of, shown
+from telemetry.record.place import named_out, place_of, shown
 from telemetry.record.signature import sign
 from telemetry.record.signer import SigningError
 from telemetry.record.ssh_signature import require_allowed
@@ -295,18 +295,11 @@ def _margin(given: str) -> float:
 
 def _out(given: str | None) -> Path | None:
     """The folder to write to: none of a record, of which a file more would break a seal."""
-    if given is None:
+    out = named_out(given)
+    if out is None:
         return None
-    try:
-        out = named_path("--out", given)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    if out.exists() and not out.is_dir():
-        raise CommandError(f"`--out` must be a folder, but {out} is a file")
     real = Path(os.path.realpath(out))
     place = place_of(next(each for each in (real, *real.parents) if each.is_dir()))
-    if place.run is not None:
-        raise CommandError(f"`--out` must lie in no run's folder, but {out} does")
     if place.results is not None:
         raise CommandError(
             "`--out` must lie in no results folder, which holds records alone, but "

@@ -1,7 +1,6 @@
 """Power: caps and clocks as points ask for them, and whether anybody can set them there."""
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,10 +12,9 @@ from telemetry.power.advice import for_administrators, wanted
 from telemetry.power.slurm_frequency import gpu_freq
 from telemetry.power.wish import Wish
 from telemetry.record.launch import LaunchConfig
+from telemetry.record.shares import of_board, own_value, per_cent
 from telemetry.record.spec import CAP_FIELDS, SETTING_FIELDS, RunSpec
 
-_SHARE: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3})?) ?%")
-_WHOLE: Final = 100.0
 _PHASES: Final = ("prefill", "decode")
 
 
@@ -38,23 +36,22 @@ def settings_asked(
         value = values[name] = config[name]
         if not isinstance(value, str):
             continue
-        share = _SHARE.fullmatch(value.strip())
-        if share is None or not 0 < float(share[1]) <= _WHOLE or name == "memory_clock_mhz":
+        share = per_cent(value)
+        if share is None or name == "memory_clock_mhz":
             unit = "watts" if name in CAP_FIELDS else "MHz"
             or_share = "" if name == "memory_clock_mhz" else " or per cent such as 70%"
             raise BadInputError(
                 f"`{name}` must be a number of {unit}{or_share}, but is {value!r} instead"
             )
-        board = BOARDS.get(str(gpu).removeprefix("simulated-"))
         cap = name in CAP_FIELDS
-        own = None if board is None else board.power_limit_w if cap else board.max_sm_clock_mhz
+        own = own_value(str(gpu), name)
         if own is None:
             raise BadInputError(
                 f"`{name}` must be in {'watts' if cap else 'MHz'} for gpu {gpu}, whose own "
                 f"{'limit' if cap else 'clock'} is not known, but is {value!r} instead"
             )
-        shares[name] = float(share[1])
-        values[name] = round(own * shares[name] / 100)
+        shares[name] = share
+        values[name] = of_board(own, share)
     return values, shares or None
 
 

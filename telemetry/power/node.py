@@ -18,6 +18,7 @@ from telemetry.power.wish import Wish
 from telemetry.record.files import write_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
+from telemetry.record.shares import of_board
 from telemetry.record.spec import RunSpec
 
 _RULES: Final = {
@@ -238,7 +239,7 @@ class NodeSettings:
             asked = getattr(self._spec, name)
             for gpu in gpus:
                 own = gpu.settings[quantity].default
-                if own.value is not None and round(own.value * share / 100) != round(asked):
+                if own.value is not None and of_board(own.value, share) != round(asked):
                     raise RuntimeError(
                         f"`{name}` must be {share:g} % of the board's own {own.value:g}, as "
                         f"{gpu.uuid} tells it, but the plan made it {asked:g}"

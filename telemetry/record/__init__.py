@@ -35,6 +35,7 @@
   edit.
 - `schema`: the tables of a run, their columns and units, and the words they use.
 - `seal`: SHA-256 of every file of a completed run, written last and never edited.
+- `shares`: caps and clocks that are asked for in per cent of the board's own.
 - `signature`: who answers for a seal or a root, by a key that its holder alone has.
 - `signer`: who signed, and why nobody can tell.
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
@@ -63,13 +64,13 @@ Public: `AUDIT`, `Allowed`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BEFOR
 `disk_trouble`, `field_value`, `file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`,
 `impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `key_signatures`,
 `list_folder`, `list_roots`, `list_runs`, `load_opener`, `most_power_w`, `named_out`, `named_place`,
-`open_parquet`, `owner_of`, `parquet_schema`, `parse_json`, `place_of`, `plain_file`, `plan_sha256`,
-`plans_before`, `prompts_folder`, `read_json`, `read_parquet`, `read_plain`, `read_sealed`,
-`record_end`, `replace_folder`, `replace_text`, `report_folder`, `require_allowed`,
-`require_no_link`, `require_number`, `require_plain`, `require_public_keys`, `require_rows`,
-`require_whole`, `roots_folder`, `runs_above`, `scaled`, `schema_of`, `seal_attempt`,
-`seals_digest`, `seals_of`, `short_text`, `shown`, `sign`, `sign_as_launched`, `sign_file`,
-`signature_by`, `signature_of`, `signatures_beside`, `signer_name`, `signers_of`, `source_names`,
-`spelt`, `this_host`, `told`, `told_us`, `us_of`, `verify_seal`, `within`, `write_bytes`,
-`write_json`.
+`of_board`, `open_parquet`, `own_value`, `owner_of`, `parquet_schema`, `parse_json`, `per_cent`,
+`place_of`, `plain_file`, `plan_sha256`, `plans_before`, `prompts_folder`, `read_json`,
+`read_parquet`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`, `replace_text`,
+`report_folder`, `require_allowed`, `require_no_link`, `require_number`, `require_plain`,
+`require_public_keys`, `require_rows`, `require_whole`, `roots_folder`, `runs_above`, `scaled`,
+`schema_of`, `seal_attempt`, `seals_digest`, `seals_of`, `short_text`, `shown`, `sign`,
+`sign_as_launched`, `sign_file`, `signature_by`, `signature_of`, `signatures_beside`, `signer_name`,
+`signers_of`, `source_names`, `spelt`, `this_host`, `told`, `told_us`, `us_of`, `verify_seal`,
+`within`, `write_bytes`, `write_json`.
 """

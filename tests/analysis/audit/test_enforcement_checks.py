@@ -10,7 +10,7 @@ from analysis.audit.check import Finding, Outcome
 from telemetry.power.record import NodePower
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
-from tests.analysis.audit.forging import close, look
+from tests.analysis.audit.forging import close, look, recompose
 from tests.support.records import Plan, build_run
 
 CAP_W: Final = 250.0
@@ -188,3 +188,12 @@ def test_a_clock_lock_that_the_card_refused_is_found(tmp_path: Path) -> None:
         spec={**ASKED, "power_cap_w": None, "sm_clock_mhz": 1410},
     )
     failed(look(run, "settings-enforced"), "must be 1410", "never read back")
+
+
+def test_a_cap_that_was_typed_in_per_cent_is_held_against_its_watts(tmp_path: Path) -> None:
+    spec = {"gpu": "h200", "dtype": "fp16", "power_cap_w": 490.0}
+    for share, outcome in (("70%", Outcome.PASSED), ("60%", Outcome.FAILED)):
+        built = build_run(tmp_path / share, Plan(spec=spec, merged=False))
+        recompose(built, power_cap_w=share)
+        found = look(close(built), "launch")
+        assert found.outcome is outcome, found.evidence
