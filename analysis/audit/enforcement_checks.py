@@ -14,6 +14,7 @@ from telemetry.power.wish import Wish
 _POWER: Final = "power_limit_w"
 _CLOCK: Final = "sm_clock_mhz"
 _MEMORY: Final = "memory_clock_mhz"
+_APPLICATION: Final = "application_sm_clock_mhz"
 # Drivers round a limit to whole watts, and clocks come in steps of 15 MHz.
 _TOLERANCE: Final[Mapping[str, float]] = {
     _POWER: 1.0,
@@ -40,7 +41,7 @@ def enforced_everywhere(case: Case) -> Finding:
             faults.append(f"{uuid} on {host}: nothing is on record of its settings")
             continue
         for quantity, value in asked.items():
-            one = settings.get(quantity)
+            one = _set_for(settings, quantity)
             fault = _fault(case, quantity, value, one)
             untold = fault is None and one is not None and one.enforced.value is None
             blind += untold
@@ -48,7 +49,10 @@ def enforced_everywhere(case: Case) -> Finding:
             if fault is not None:
                 faults.append(f"{uuid} on {host}: `{quantity}` must be {value:g}, but {fault}")
         for quantity, one in settings.items():
+            stands_in = quantity == _APPLICATION and one is _set_for(settings, _CLOCK)
             if quantity not in asked and one.set_us is not None and not _by_phase(case):
+                if stands_in and _CLOCK in asked:
+                    continue
                 faults.append(f"{uuid} on {host}: `{quantity}` was set, and nobody asked for it")
     if not asked and not faults:
         return skipped("no cap and no clock was asked for, and none was set")
@@ -58,6 +62,15 @@ def enforced_everywhere(case: Case) -> Finding:
             "`sm-clock` holds the clock that was read against them"
         )
     return judged(faults, f"{read} settings read back as asked, on {len(list(_gpus(case)))} GPUs")
+
+
+def _set_for(settings: Mapping[str, Any], quantity: str) -> Any:
+    """What was set for a quantity: an application clock where no lock was to be had, on record."""
+    one = settings.get(quantity)
+    if quantity != _CLOCK or (one is not None and one.asked is not None):
+        return one
+    other = settings.get(_APPLICATION)
+    return one if other is None or other.asked is None else other
 
 
 def _fault(case: Case, quantity: str, value: float, one: Any) -> str | None:

@@ -28,6 +28,7 @@ _RULES: Final = {
     Way.WATCHER: "power=watcher: the watcher sets it",
 }
 _BY_NVML: Final = "NVML"
+_BY_APPLICATION: Final = "NVML's application clocks"
 
 
 class NodeSettings:
@@ -40,6 +41,7 @@ class NodeSettings:
         host: the node's name in the record.
         cards: this job's GPUs of the node.
         is_permission: tells of a refusal whether it is one of permission.
+        is_missing: tells of a refusal whether the card or its driver has no such setting.
         tell: hears what a person must know, a line at a time.
     """
 
@@ -52,6 +54,7 @@ class NodeSettings:
         cards: Sequence[SettableCard],
         *,
         is_permission: Callable[[str], bool],
+        is_missing: Callable[[str], bool],
         tell: Callable[[str], None],
     ) -> None:
         self._attempt = attempt
@@ -61,6 +64,7 @@ class NodeSettings:
         self._cards = tuple(cards)
         self._wish = Wish.of(spec)
         self._is_permission = is_permission
+        self._is_missing = is_missing
         self._tell = tell
         self._set: SetCards | None = None
         self._record: NodePower | None = None
@@ -192,17 +196,68 @@ class NodeSettings:
         return None
 
     def _set_all(self, power: str) -> None:
+        """Set all that is asked, by locks where they may be had, else by application clocks."""
         assert self._record is not None
         assert self._set is not None
         rule = _RULES[Way.WATCHER]
         if power != Way.WATCHER:
             rule = "power=auto: not every GPU stood so, and the driver lets the watcher set it"
-        gpus = self._set.set(self._record.gpus, self._attempt.folder, self._host)
+        means = _BY_NVML
+        # A watcher that follows one that died goes on with what that one had set.
+        if not self._set.has_remembered(Knob.APPLICATION_SM_CLOCK):
+            try:
+                self._note_set(means, rule, self._record.gpus)
+            except UnsetError as error:
+                if (refusal := self._lock_refused(error)) is None:
+                    raise
+                lock = error
+                self._record = dataclasses.replace(
+                    self._record, not_taken={**self._record.not_taken, "clock lock": refusal}
+                )
+            else:
+                return
+        else:
+            lock = None
+        rule += "; clock locks are not to be had, and application clocks are"
+        try:
+            self._note_set(_BY_APPLICATION, rule, _by_application(self._record.gpus))
+        except UnsetError as error:
+            if lock is None:
+                raise
+            raise UnsetError(f"{lock}; nor by application clocks: {error}", lock.gpus) from error
+
+    def _note_set(self, means: str, rule: str, asked: Sequence[GpuPower]) -> None:
+        assert self._record is not None
+        assert self._set is not None
+        gpus = self._set.set(asked, self._attempt.folder, self._host)
         self._note(
             dataclasses.replace(
-                self._record, way=Way.WATCHER, means=_BY_NVML, rule=rule, gpus=tuple(gpus)
+                self._record, way=Way.WATCHER, means=means, rule=rule, gpus=tuple(gpus)
             )
         )
+
+    def _lock_refused(self, error: UnsetError) -> str | None:
+        """Why no lock of the SM clock is to be had where an application clock stands in for it.
+
+        None where it cannot: another quantity was refused, the memory's clock is asked for too, or
+        a card does not tell its application clocks, so that they could not be put back.
+        """
+        if self._wish.memory_clock_mhz is not None:
+            return None
+        refused = {
+            name: one.refusal
+            for gpu in error.gpus
+            for name, one in gpu.settings.items()
+            if one.refusal is not None
+        }
+        refusal = refused.pop(Knob.SM_CLOCK, None)
+        if refusal is None or refused:
+            return None
+        if not self._is_permission(refusal) and not self._is_missing(refusal):
+            return None
+        pair = (Knob.APPLICATION_SM_CLOCK, Knob.APPLICATION_MEMORY_CLOCK)
+        told = [gpu.settings[name].before.value for gpu in error.gpus for name in pair]
+        return None if None in told else refusal
 
     def _look(self, way: Way, rule: str) -> None:
         """Read back what somebody else is to have set.
@@ -278,11 +333,26 @@ class NodeSettings:
         write_json(self._attempt.host_power(self._host), record.to_mapping())
 
 
+def _by_application(gpus: Sequence[GpuPower]) -> list[GpuPower]:
+    """The records with the SM clock asked of applications where a lock of it was."""
+    found = []
+    for gpu in gpus:
+        settings = dict(gpu.settings)
+        asked = settings[Knob.SM_CLOCK].asked
+        settings[Knob.SM_CLOCK] = dataclasses.replace(settings[Knob.SM_CLOCK], asked=None)
+        settings[Knob.APPLICATION_SM_CLOCK] = dataclasses.replace(
+            settings[Knob.APPLICATION_SM_CLOCK], asked=asked
+        )
+        found.append(dataclasses.replace(gpu, settings=settings))
+    return found
+
+
 def _requested(settings: Mapping[Knob, Setting]) -> dict[str, float]:
     """What an inventory's entry says of a GPU's settings."""
     keys = {
         Knob.POWER_LIMIT: "power_limit_requested_w",
         Knob.SM_CLOCK: "sm_clock_requested_mhz",
+        Knob.APPLICATION_SM_CLOCK: "sm_clock_requested_mhz",
         Knob.MEMORY_CLOCK: "memory_clock_requested_mhz",
     }
     return {

@@ -79,6 +79,11 @@ class SetCards:
         """True where something was set before and is remembered still."""
         return any(self._book.find(card.uuid) is not None for card in self._cards)
 
+    def has_remembered(self, name: Knob) -> bool:
+        """True where a quantity was set before on a card and is remembered still."""
+        entries = [self._book.find(card.uuid) for card in self._cards]
+        return any(entry is not None and name in entry.before for entry in entries)
+
     def with_remembered(self, gpus: Sequence[GpuPower]) -> list[GpuPower]:
         """The records with what stood before this attempt, where a watcher of it died."""
         found = []

@@ -27,7 +27,7 @@ class GpuSettings:
             return
         # NVIDIA's library is loaded where something is to be set.
         from telemetry.sources.nvml.library import Driver  # noqa: PLC0415
-        from telemetry.sources.nvml.settings import Card, is_refusal  # noqa: PLC0415
+        from telemetry.sources.nvml.settings import Card, is_missing, is_refusal  # noqa: PLC0415
         from telemetry.sources.nvml.visible_gpus import read_visible_gpus  # noqa: PLC0415
 
         driver = Driver()
@@ -43,6 +43,7 @@ class GpuSettings:
                 assignment.host,
                 [Card(gpu) for gpu in visible.gpus],
                 is_permission=is_refusal,
+                is_missing=is_missing,
                 tell=tell,
             )
             self._node.settle()

@@ -1,5 +1,6 @@
 """Settings: what of one GPU can be set by NVML, read and set one quantity at a time."""
 
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -96,7 +97,13 @@ class Card:
         return self._set_application(quantity, clock)
 
     def unlock(self, quantity: str) -> str | None:
-        """Take a clock lock off; why the driver does not, None where it did."""
+        """Take a clock lock off; why the driver does not, None where it did.
+
+        Application clocks are none: what a reset would bring is the default, and not what stood
+        there.
+        """
+        if quantity in _APPLICATION:
+            return "the application clock of before is not known, and a reset brings the default"
         call = (
             pynvml.nvmlDeviceResetMemoryLockedClocks
             if quantity == "memory_clock_mhz"
@@ -109,8 +116,9 @@ class Card:
         try:
             info = pynvml.c_nvmlWorkloadPowerProfileProfilesInfo_v1_t()
             now = pynvml.c_nvmlWorkloadPowerProfileCurrentProfiles_v1_t()
-            pynvml.nvmlDeviceWorkloadPowerProfileGetProfilesInfo(self._handle, info)
-            pynvml.nvmlDeviceWorkloadPowerProfileGetCurrentProfiles(self._handle, now)
+            # nvidia-ml-py hands on what it is given: a structure by value would end the process.
+            pynvml.nvmlDeviceWorkloadPowerProfileGetProfilesInfo(self._handle, ctypes.byref(info))
+            pynvml.nvmlDeviceWorkloadPowerProfileGetCurrentProfiles(self._handle, ctypes.byref(now))
         # An older nvidia-ml-py has no such name, an older driver no such function.
         except AttributeError:
             return None, _NO_FUNCTION

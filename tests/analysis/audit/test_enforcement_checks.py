@@ -178,6 +178,20 @@ def test_a_clock_lock_that_no_driver_tells_of_is_no_pass_and_no_fault(tmp_path: 
         assert "no driver tells of" in found.evidence
 
 
+@pytest.mark.parametrize(("stood", "outcome"), [(1410.0, "passed"), (1200.0, "failed")])
+def test_an_application_clock_in_the_place_of_a_lock_is_read_back(
+    tmp_path: Path, stood: float, outcome: str
+) -> None:
+    clock = {**setting(), "asked": 1410.0, "enforced": told(stood, 4)}
+    run = run_with(
+        tmp_path,
+        lambda *_: clock,
+        "application_sm_clock_mhz",
+        spec={**ASKED, "power_cap_w": None, "sm_clock_mhz": 1410},
+    )
+    assert look(run, "settings-enforced").outcome.name.lower() == outcome
+
+
 def test_a_clock_lock_that_the_card_refused_is_found(tmp_path: Path) -> None:
     untold = told(None, None, "NVML tells of no lock")
     lock = {**setting(), "asked": 1410.0, "enforced": untold, "refusal": "Insufficient Permissions"}

@@ -26,6 +26,9 @@
  *   model 1         a limit lowers the clock to the highest 15 MHz step that keeps its power; 0: power alone
  *   kept_mhz F      no board keeps more than F at work, whatever is asked (model 1)
  *   delay_ms D      a setting acts D later; what is asked for is told at once, what is in force when it is
+ *   application WHO application clocks: none (the default, as drivers of r580 on): not supported; open: whoever
+ *                   asks may set them; root: whoever may set anything else
+ *   profiles OFFERED ASKED ENFORCED  workload power profiles, masks of 32 bits; without it the driver has none
  *   persistence is `wild persistence 0|1`, a board's minor number is its index or `wild minor N`
  *
  * Every call is counted by its name in this file, over all boards: see fake_count.
@@ -47,6 +50,7 @@
 #define NOT_SUPPORTED 3
 #define NO_PERMISSION 4
 #define NOT_FOUND 6
+#define FUNCTION_NOT_FOUND 13
 #define INSUFFICIENT_SIZE 7
 #define DRIVER_NOT_LOADED 9
 #define TIMEOUT 10
@@ -63,6 +67,7 @@
 #define LEAST_CLOCK 345
 #define CLOCK_STEP 15
 #define MAX_MEMORY_CLOCK 3201
+#define SLOW_MEMORY_CLOCK 1593
 /* Of the limit, what a board that it holds draws over a second of decode: 0.9945 +- 0.0040 (31 seconds on
  * H200 in tests/recorded that drew 98 % or more of it; 0.9986 +- 0.0056 in 8 on H100). How power falls with
  * the clock they do not tell: it stays at the limit while clocks move from 1290 to 1980 MHz, so that of the
@@ -77,7 +82,7 @@ typedef struct {
     double counted_j;
     int64_t counted_us;
     int xid_told;
-    double memory_clock;
+    double memory_clock, application_clock, application_memory;
 } Gpu;
 
 typedef struct {
@@ -96,7 +101,9 @@ static struct {
     int model;
     double kept_mhz;
     int64_t t0_us, cycle_us, energy_call_us, reset_us, step_us, step_at_us, delay_us;
-    char product[64], setters[16], shared[192];
+    unsigned profiles[3];
+    int has_profiles;
+    char product[64], setters[16], application[16], shared[192];
     Fail fails[MOST_FAILS];
     int fail_count;
     Wild wilds[MOST_FAILS];
@@ -159,6 +166,8 @@ static void read_world(void) {
     world.wild_count = 0;
     strcpy(world.product, "NVIDIA H200");
     strcpy(world.setters, "all");
+    strcpy(world.application, "none");
+    world.has_profiles = 0;
     world.shared[0] = 0;
     char line[256], key[64], rest[192];
     while (fgets(line, sizeof line, file) != NULL) {
@@ -186,6 +195,11 @@ static void read_world(void) {
         else if (!strcmp(key, "step_at_us")) world.step_at_us = whole;
         else if (!strcmp(key, "product")) snprintf(world.product, sizeof world.product, "%.63s", rest);
         else if (!strcmp(key, "setters")) snprintf(world.setters, sizeof world.setters, "%.15s", rest);
+        else if (!strcmp(key, "application"))
+            snprintf(world.application, sizeof world.application, "%.15s", rest);
+        else if (!strcmp(key, "profiles"))
+            world.has_profiles = 3 == sscanf(rest, "%u %u %u", &world.profiles[0], &world.profiles[1],
+                                             &world.profiles[2]);
         else if (!strcmp(key, "shared")) snprintf(world.shared, sizeof world.shared, "%s", rest);
         else if (!strcmp(key, "xid")) sscanf(rest, "%d %d", &world.xid_gpu, &world.xid);
         else if (!strcmp(key, "wild") && world.wild_count < MOST_FAILS) {
@@ -269,7 +283,8 @@ static double limit_at(const Gpu *gpu, int64_t t_us) {
     return t_us < gpu->changed_us ? gpu->before_limit_w : gpu->limit_w;
 }
 static double asked_at(const Gpu *gpu, int64_t t_us) {
-    return t_us < gpu->changed_us ? gpu->before_clock : gpu->clock;
+    double asked = t_us < gpu->changed_us ? gpu->before_clock : gpu->clock;
+    return asked < gpu->application_clock ? asked : gpu->application_clock;
 }
 static double clock_at(const Gpu *gpu, int64_t t_us) {
     return work_clock(gpu, limit_at(gpu, t_us), asked_at(gpu, t_us));
@@ -326,7 +341,8 @@ static void change(Gpu *gpu, double limit_w, double clock) {
 static Gpu fresh(int index) {
     return (Gpu){.index = index, .limit_w = 700, .before_limit_w = 700, .clock = MAX_CLOCK,
                  .before_clock = MAX_CLOCK, .counted_us = world.t0_us,
-                 .memory_clock = MAX_MEMORY_CLOCK};
+                 .memory_clock = MAX_MEMORY_CLOCK, .application_clock = MAX_CLOCK,
+                 .application_memory = MAX_MEMORY_CLOCK};
 }
 
 /* Maps the boards that all processes share; 1 where they are there already, -1 where they cannot be. */
@@ -561,7 +577,7 @@ int nvmlDeviceGetSupportedMemoryClocks(Gpu *gpu, unsigned *room, unsigned *clock
     *room = 2;
     if (given < 2) return INSUFFICIENT_SIZE;
     clocks[0] = MAX_MEMORY_CLOCK;
-    clocks[1] = 1593;
+    clocks[1] = SLOW_MEMORY_CLOCK;
     return SUCCESS;
 }
 int nvmlDeviceGetSupportedGraphicsClocks(Gpu *gpu, unsigned memory, unsigned *room, unsigned *clocks) {
@@ -794,5 +810,78 @@ int nvmlEventSetWait_v2(int *set, struct event *event, unsigned timeout_ms) {
     if (i < 0 || !registered[i] || gpus[i].xid_told == world.xid) return TIMEOUT;
     gpus[i].xid_told = world.xid;
     *event = (struct event){&gpus[i], 8, (unsigned long long)world.xid, 0, 0};
+    return SUCCESS;
+}
+
+/* Application clocks are set as a pair that the board must offer; what a reset brings back is the default and
+ * not what stood there. */
+static int has_application(void) { return strcmp(world.application, "none") != 0; }
+int nvmlDeviceGetAPIRestriction(Gpu *gpu, unsigned api, unsigned *restricted) {
+    MAY("restriction", gpu);
+    if (api != 0 || !has_application()) return NOT_SUPPORTED;
+    *restricted = strcmp(world.application, "open") != 0;
+    return SUCCESS;
+}
+int nvmlDeviceGetApplicationsClock(Gpu *gpu, unsigned type, unsigned *clock) {
+    MAY("application_clock", gpu);
+    if (!has_application()) return NOT_SUPPORTED;
+    double known = type == 2 ? gpu->application_memory : gpu->application_clock;
+    *clock = (unsigned)wild_or(type == 2 ? "application_2" : "application_1", known);
+    return SUCCESS;
+}
+int nvmlDeviceGetDefaultApplicationsClock(Gpu *gpu, unsigned type, unsigned *clock) {
+    MAY("application_default", gpu);
+    if (!has_application()) return NOT_SUPPORTED;
+    *clock = type == 2 ? MAX_MEMORY_CLOCK : MAX_CLOCK;
+    return SUCCESS;
+}
+static int set_application(Gpu *gpu, double memory, double clock) {
+    if (!has_application()) return NOT_SUPPORTED;
+    if (strcmp(world.application, "open") && !may_set()) return NO_PERMISSION;
+    /* What was drawn before has been counted. */
+    change(gpu, gpu->limit_w, gpu->clock);
+    gpu->application_memory = memory;
+    gpu->application_clock = clock;
+    return SUCCESS;
+}
+int nvmlDeviceSetApplicationsClocks(Gpu *gpu, unsigned memory, unsigned clock) {
+    MAY("set_application", gpu);
+    if (memory != MAX_MEMORY_CLOCK && memory != SLOW_MEMORY_CLOCK) return INVALID_ARGUMENT;
+    if (clock < LEAST_CLOCK || clock > MAX_CLOCK || (clock - LEAST_CLOCK) % CLOCK_STEP) return INVALID_ARGUMENT;
+    return set_application(gpu, memory, clock);
+}
+int nvmlDeviceResetApplicationsClocks(Gpu *gpu) {
+    MAY("set_application", gpu);
+    return set_application(gpu, MAX_MEMORY_CLOCK, MAX_CLOCK);
+}
+
+/* Workload power profiles, as nvml.h has them: a mask of 256 bits each, of which 32 are told here. */
+struct mask {
+    unsigned bits[8];
+};
+struct profiles_info {
+    unsigned version;
+    struct mask offered;
+    struct {
+        unsigned version, id, priority;
+        struct mask conflicting;
+    } profiles[255];
+};
+int nvmlDeviceWorkloadPowerProfileGetProfilesInfo(Gpu *gpu, struct profiles_info *info) {
+    MAY("profiles", gpu);
+    if (!world.has_profiles) return FUNCTION_NOT_FOUND;
+    info->offered.bits[0] = world.profiles[0];
+    return SUCCESS;
+}
+struct profiles_now {
+    unsigned version;
+    struct mask offered, asked, enforced;
+};
+int nvmlDeviceWorkloadPowerProfileGetCurrentProfiles(Gpu *gpu, struct profiles_now *now) {
+    MAY("profiles", gpu);
+    if (!world.has_profiles) return FUNCTION_NOT_FOUND;
+    now->offered.bits[0] = world.profiles[0];
+    now->asked.bits[0] = world.profiles[1];
+    now->enforced.bits[0] = world.profiles[2];
     return SUCCESS;
 }

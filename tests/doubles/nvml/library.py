@@ -71,8 +71,9 @@ def uuid_of(index: int) -> str:
 
 
 # `Gpu` of `fake_nvml.c`, as gcc lays it out on machines of 64 bits.
-_GPU = struct.Struct("@i4xddddqdqi4xd")
+_GPU = struct.Struct("@i4xddddqdqi4xddd")
 _LIMIT_AT = 8
+_APPLICATION_AT = _GPU.size - 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,8 @@ class Settings:
     """The highest clock that the SMs may have."""
     memory_mhz: float
     """The memory's clock."""
+    application_sm_mhz: float
+    """The SM clock of applications."""
 
 
 class SharedBoards:
@@ -96,13 +99,21 @@ class SharedBoards:
     def settings(self, index: int) -> Settings:
         """What a board is set to; some process must have used it."""
         told = _GPU.unpack_from(self.path.read_bytes(), index * _GPU.size)
-        return Settings(limit_w=told[1], sm_mhz=told[3], memory_mhz=told[9])
+        return Settings(
+            limit_w=told[1], sm_mhz=told[3], memory_mhz=told[9], application_sm_mhz=told[10]
+        )
 
     def set_limit(self, index: int, limit_w: float) -> None:
         """Set a board's limit as an administrator would, past everybody."""
         with self.path.open("r+b") as file:
             file.seek(index * _GPU.size + _LIMIT_AT)
             file.write(struct.pack("@d", limit_w))
+
+    def set_application(self, index: int, sm_mhz: float) -> None:
+        """Set a board's SM clock of applications as an administrator would."""
+        with self.path.open("r+b") as file:
+            file.seek(index * _GPU.size + _APPLICATION_AT)
+            file.write(struct.pack("@d", sm_mhz))
 
 
 class World:

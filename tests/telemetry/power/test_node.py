@@ -17,7 +17,7 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
 from telemetry.sources.nvml.library import Driver
-from telemetry.sources.nvml.settings import Card, is_refusal
+from telemetry.sources.nvml.settings import Card, is_missing, is_refusal
 from telemetry.sources.nvml.visible_gpus import read_visible_gpus
 from tests.doubles.nvml.library import SharedBoards, World, uuid_of
 from tests.support.watched_attempts import make_attempt
@@ -40,16 +40,26 @@ class Node:
         write_json(self.attempt.launch, content)
         self.told: list[str] = []
         self._driver = Driver()
-        gpus = read_visible_gpus(self._driver, {}).gpus
-        self.settings = NodeSettings(
+        self._gpus = read_visible_gpus(self._driver, {}).gpus
+        self._spec = RunSpec.read(run.spec)
+        self.settings = self._fresh()
+
+    def _fresh(self) -> NodeSettings:
+        return NodeSettings(
             self.attempt,
-            RunSpec.read(run.spec),
+            self._spec,
             LaunchConfig.read(self.attempt.launch),
             "n1",
-            [Card(gpu) for gpu in gpus],
+            [Card(gpu) for gpu in self._gpus],
             is_permission=is_refusal,
+            is_missing=is_missing,
             tell=self.told.append,
         )
+
+    def die_and_be_followed(self) -> None:
+        """As after a kill: what was held is free, nothing was put back, another begins."""
+        self.settings._let_go()
+        self.settings = self._fresh()
 
     def record(self) -> NodePower:
         """What is on the disk."""
@@ -340,6 +350,89 @@ def test_profiles_that_the_driver_has_not_are_told_so(
     one.settings.settle()
     assert one.record().gpus[0].profiles is None
     assert one.record().gpus[0].profiles_reason == "not offered by this driver"
+
+
+def test_profiles_that_the_driver_has_are_on_record_by_name(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    boards(profiles=f"{1 << 1 | 1 << 6 | 1 << 31} {1 << 6} {1 << 1}")
+    one = node()
+    one.settings.settle()
+    gpu = one.record().gpus[0]
+    assert gpu.profiles == ("max_q", "llm_inference", "profile 31")
+    assert (gpu.profiles_asked, gpu.profiles_enforced) == (("llm_inference",), ("max_q",))
+    assert gpu.profiles_reason is None
+
+
+@pytest.mark.parametrize("refused", ["permission", "missing"])
+def test_where_no_lock_may_be_set_application_clocks_stand_in_and_the_old_one_comes_back(
+    boards: Boards, node: Callable[..., Node], refused: str
+) -> None:
+    world, shared = boards(application="open", setters="none")
+    if refused == "missing":
+        world.fail("set_clock", 3)
+    shared.set_application(0, 1590.0)
+    one = node({"gpu": "h200", "sm_clock_mhz": 1395})
+    one.settings.settle()
+    stands = shared.settings(0)
+    assert (stands.application_sm_mhz, stands.sm_mhz) == (1395, 1980)
+    on_disk = one.record()
+    assert on_disk.means == "NVML's application clocks"
+    assert f"NVML error {4 if refused == 'permission' else 3}" in on_disk.not_taken["clock lock"]
+    assert "application clocks are" in on_disk.rule
+    assert on_disk.gpus[0].settings[Knob.APPLICATION_SM_CLOCK].enforced.value == 1395
+    assert on_disk.gpus[0].settings[Knob.SM_CLOCK].asked is None
+    assert one.settings.requested()[uuid_of(0)] == {"sm_clock_requested_mhz": 1395}
+    one.settings.restore()
+    # The default, which a reset would have brought, is 1980.
+    assert shared.settings(0).application_sm_mhz == 1590
+    assert one.record().unrestored == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "told"),
+    [
+        ({"sm_clock_mhz": 1395}, {"application": "root"}, "nor by application clocks: .*error 4"),
+        ({"sm_clock_mhz": 1395}, {"application": "none"}, "`sm_clock_mhz` of 1395 cannot be set"),
+        (
+            {"sm_clock_mhz": 1395, "memory_clock_mhz": 1593},
+            {"application": "open"},
+            "`sm_clock_mhz` of 1395 cannot be set",
+        ),
+        (
+            {"sm_clock_mhz": 1395, "power_cap_w": 350.0},
+            {"application": "open"},
+            "`power_limit_w` of 350 cannot be set",
+        ),
+    ],
+)
+def test_application_clocks_stand_in_for_nothing_else(
+    boards: Boards,
+    node: Callable[..., Node],
+    spec: dict[str, Any],
+    settings: dict[str, str],
+    told: str,
+) -> None:
+    _, shared = boards(setters="none", **settings)
+    one = node({"gpu": "h200", **spec})
+    with pytest.raises(RuntimeError, match=told):
+        one.settings.settle()
+    stands = shared.settings(0)
+    assert (stands.application_sm_mhz, stands.sm_mhz, stands.limit_w) == (1980, 1980, 500)
+
+
+def test_a_follower_goes_on_with_application_clocks_and_gives_the_first_value_back(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards(application="open", setters="none")
+    shared.set_application(0, 1590.0)
+    one = node({"gpu": "h200", "sm_clock_mhz": 1395})
+    one.settings.settle()
+    one.die_and_be_followed()
+    one.settings.settle()
+    assert one.record().gpus[0].settings[Knob.APPLICATION_SM_CLOCK].before.value == 1590
+    one.settings.restore()
+    assert shared.settings(0).application_sm_mhz == 1590
 
 
 def _left_by_a_dead_run(shared: SharedBoards, boot: str | None = None) -> None:

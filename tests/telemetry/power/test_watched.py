@@ -132,6 +132,14 @@ def test_after_both_were_killed_the_old_limit_comes_back_by_hand_and_is_on_recor
     assert "nothing is remembered" in _by_hand("restore").stdout
 
 
+def test_by_hand_workload_power_profiles_are_shown_or_why_there_are_none(boards: Boards) -> None:
+    world, _ = boards()
+    assert "workload power profiles: not offered by this driver" in _by_hand("show").stdout
+    world.set(profiles=f"{1 << 1 | 1 << 6} {1 << 6} 0")
+    told = " ".join(_by_hand("show").stdout.split())
+    assert "workload power profiles: max_q, llm_inference; asked llm_inference; enforced" in told
+
+
 def test_by_hand_a_gpu_that_a_run_has_at_work_is_left_alone(boards: Boards, tmp_path: Path) -> None:
     _, shared = boards()
     run, _ = make_attempt(tmp_path, spec=CAP, launch=LAUNCH)
