@@ -19,6 +19,12 @@ class SettableCard(Protocol):
     def read(self, quantity: str) -> tuple[float | None, str | None]:
         """What it is set to, or None and why that cannot be had."""
 
+    def in_force(self, quantity: str) -> tuple[float | None, str | None]:
+        """What is in force by now, which may come later than what was set."""
+
+    def sampled(self, quantity: str) -> tuple[float | None, str | None]:
+        """The clock or the power that a quantity acts on, as it is at this moment."""
+
     def bounds(self, quantity: str) -> tuple[tuple[float, float] | None, str | None]:
         """The least and the most that it takes."""
 

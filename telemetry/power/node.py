@@ -10,11 +10,12 @@ from typing import Final
 from telemetry.clock import wall_us
 from telemetry.power.advice import for_administrators, wanted
 from telemetry.power.book import Book, HeldError
-from telemetry.power.card import SettableCard, described, read_back
+from telemetry.power.card import SettableCard, bounds_fault, described, read_back
+from telemetry.power.phases import PHASES, NodePhases
 from telemetry.power.record import GpuPower, Knob, NodePower, Setting, Way
 from telemetry.power.setting import SetCards, UnsetError, unlike
 from telemetry.power.slurm_frequency import refusal_of
-from telemetry.power.wish import Wish
+from telemetry.power.wish import Wish, switches
 from telemetry.record.files import write_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
@@ -27,6 +28,8 @@ _RULES: Final = {
     Way.SLURM: "power=slurm: --gpu-freq asked Slurm for it, and nothing else is set",
     Way.WATCHER: "power=watcher: the watcher sets it",
 }
+# Of what was asked an application clock is the SM clock.
+_AS_ASKED: Final = {Knob.APPLICATION_SM_CLOCK: Knob.SM_CLOCK}
 _BY_NVML: Final = "NVML"
 _BY_APPLICATION: Final = "NVML's application clocks"
 
@@ -62,7 +65,8 @@ class NodeSettings:
         self._launch = launch
         self._host = host
         self._cards = tuple(cards)
-        self._wish = Wish.of(spec)
+        self._switches = switches(spec)
+        self._wish = Wish.over_phases(spec) if self._switches else Wish.of(spec)
         self._is_permission = is_permission
         self._is_missing = is_missing
         self._tell = tell
@@ -74,6 +78,35 @@ class NodeSettings:
         """What is on record; None before anything was looked at."""
         return self._record
 
+    @property
+    def cards(self) -> tuple[SettableCard, ...]:
+        """This job's GPUs of the node."""
+        return self._cards
+
+    @property
+    def values_by_phase(self) -> Mapping[str, Mapping[Knob, float | None]] | None:
+        """What stands in each phase, of all that is set: the value of before where it asks nothing.
+
+        None takes a lock off. The whole is None where no phase asks for anything of its own.
+        """
+        record = self._record
+        if not self._switches or record is None or not record.gpus:
+            return None
+        settings = record.gpus[0].settings
+        taken = [name for name in Knob if settings[name].asked is not None]
+        found: dict[str, dict[Knob, float | None]] = {}
+        for phase in PHASES:
+            asked = Wish.of(self._spec, phase).by_quantity
+            found[phase] = {
+                name: asked.get(_AS_ASKED.get(name, name), self._before(name)) for name in taken
+            }
+        return found
+
+    def note_phases(self, phases: NodePhases) -> None:
+        """Put on record how the GPUs are switched between phases."""
+        assert self._record is not None
+        self._note(dataclasses.replace(self._record, phases=phases))
+
     def settle(self) -> NodePower:
         """Have every GPU stand as asked, read back; what is on record of it.
 
@@ -82,8 +115,10 @@ class NodeSettings:
         """
         asked = self._wish.by_quantity
         gpus = tuple(described(card, asked) for card in self._cards)
+        phases = self._phases_before()
         self._note(
             NodePower(
+                phases=phases,
                 host=self._host,
                 asked_way=self._launch.power,
                 way=Way.NONE,
@@ -94,6 +129,7 @@ class NodeSettings:
         )
         try:
             self._require_shares(gpus)
+            self._require_phases()
             self._take(asked)
         except (UnsetError, HeldError, RuntimeError) as error:
             self._end(str(error), error.gpus if isinstance(error, UnsetError) else None)
@@ -125,6 +161,9 @@ class NodeSettings:
         """By UUID what an inventory's entry is to say of what was asked and stands."""
         if self._record is None or self._record.fault is not None:
             return {}
+        if self._switches:
+            # What is asked changes with the phase: the record of it says when.
+            return {}
         return {gpu.uuid: _requested(gpu.settings) for gpu in self._record.gpus}
 
     def _take(self, asked: Mapping[Knob, float]) -> None:
@@ -137,7 +176,10 @@ class NodeSettings:
             raise RuntimeError(f"{wanted(self._wish)} is asked for, but power=none sets nothing")
         self._open_book()
         assert self._record is not None
-        if power != Way.WATCHER:
+        if self._switches:
+            only = "phases have settings of their own, which the watcher alone switches in a run"
+            self._record = dataclasses.replace(self._record, not_taken={Way.SITE: only})
+        elif power != Way.WATCHER:
             if (otherwise := self._otherwise(asked)) is None:
                 self._look(Way.SITE, "power=auto: every GPU stood so, by the site or its broker")
                 self._let_go()
@@ -299,6 +341,39 @@ class NodeSettings:
                         f"`{name}` must be {share:g} % of the board's own {own.value:g}, as "
                         f"{gpu.uuid} tells it, but the plan made it {asked:g}"
                     )
+
+    def _require_phases(self) -> None:
+        """Refuse what a phase asks for and no card takes, or nobody could switch.
+
+        Raises:
+            RuntimeError: a card does not take it, or the way sets nothing within a run.
+        """
+        if not self._switches:
+            return
+        if self._launch.power not in {"auto", Way.WATCHER}:
+            raise RuntimeError(
+                f"a phase has a cap or a clock of its own, which power={self._launch.power} "
+                "does not switch within a run: the watcher does, with power=auto or power=watcher"
+            )
+        for phase in PHASES:
+            for name, value in Wish.of(self._spec, phase).by_quantity.items():
+                for card in self._cards:
+                    if fault := bounds_fault(card, name, value):
+                        raise RuntimeError(f"{phase}: {fault}")
+
+    def _before(self, name: Knob) -> float | None:
+        """What stood before on the first card; None for a lock, which is taken off."""
+        assert self._record is not None
+        if name is Knob.SM_CLOCK and self._launch.power_lock_before_mhz is not None:
+            return float(self._launch.power_lock_before_mhz)
+        return self._record.gpus[0].settings[name].before.value
+
+    def _phases_before(self) -> NodePhases | None:
+        """What a watcher of this attempt that died had on record of its switches."""
+        try:
+            return NodePower.read(self._attempt.host_power(self._host)).phases
+        except (OSError, ValueError):
+            return None
 
     def _boards(self) -> str:
         return f"{len(self._cards)} GPUs of {self._host} (gpu={self._spec.gpu})"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from telemetry.nearest import one_of
+from telemetry.power.phases import NodePhases
 from telemetry.record.files import read_json
 from telemetry.record.validation import require_number, require_whole
 
@@ -161,6 +162,8 @@ class NodePower:
     """What an earlier run had left set on these GPUs, a line each, and what became of it."""
     ended_us: int | None = None
     """When the old values were put back, wall clock; None while they are not."""
+    phases: NodePhases | None = None
+    """How they were switched between phases; None where nothing was asked of a phase alone."""
     simulated: bool = False
     """True where no card was set: the GPUs are a stated model."""
 
@@ -187,6 +190,7 @@ class NodePower:
             "gpus": [_gpu_mapping(gpu) for gpu in self.gpus],
             "not_taken": dict(self.not_taken),
             "leftovers": list(self.leftovers),
+            "phases": None if self.phases is None else self.phases.to_mapping(),
         }
 
     @classmethod
@@ -202,6 +206,8 @@ class NodePower:
             raise ValueError(f"`version` must be {VERSION}, but is {version!r} instead")
         try:
             values["gpus"] = tuple(_gpu(gpu) for gpu in values["gpus"])
+            if values.get("phases") is not None:
+                values["phases"] = NodePhases.from_mapping(values["phases"])
             values["leftovers"] = tuple(map(str, values["leftovers"]))
             if values["way"] not in list(Way):
                 raise ValueError(one_of("way", list(Way), values["way"], things="ways"))

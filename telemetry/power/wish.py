@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from telemetry.power.phases import PHASES
 from telemetry.power.record import Knob
 from telemetry.record.spec import RunSpec
 
@@ -15,6 +16,11 @@ _WORDS: Final = {
     Knob.SM_CLOCK: "sm_mhz",
     Knob.MEMORY_CLOCK: "mem_mhz",
 }
+
+
+def switches(spec: RunSpec) -> bool:
+    """True where a phase is to have a cap or a clock that the other has not."""
+    return Wish.of(spec, PHASES[0]) != Wish.of(spec, PHASES[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,19 @@ class Wish:
             clock_mhz = getattr(spec, f"{phase}_sm_clock_mhz") or clock_mhz
         return cls(
             power_cap_w=cap_w, sm_clock_mhz=clock_mhz, memory_clock_mhz=spec.memory_clock_mhz
+        )
+
+    @classmethod
+    def over_phases(cls, spec: RunSpec) -> Self:
+        """All that a spec asks for in one phase or over the run: the prefill's value comes first.
+
+        What it sets is remembered before it is set, and refused before a model loads.
+        """
+        first, other = (cls.of(spec, phase) for phase in PHASES)
+        return cls(
+            power_cap_w=first.power_cap_w or other.power_cap_w,
+            sm_clock_mhz=first.sm_clock_mhz or other.sm_clock_mhz,
+            memory_clock_mhz=spec.memory_clock_mhz,
         )
 
     @property

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from telemetry.power.node import NodeSettings
+from telemetry.power.phase_settings import PhaseSettings
 from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment
 
@@ -22,6 +23,7 @@ class GpuSettings:
         self, assignment: Assignment, environment: Mapping[str, str], tell: Callable[[str], None]
     ) -> None:
         self._node: NodeSettings | None = None
+        self._phases: PhaseSettings | None = None
         self._close: Callable[[], None] = _nothing
         if not asks_real_gpus(assignment.spec):
             return
@@ -47,6 +49,14 @@ class GpuSettings:
                 tell=tell,
             )
             self._node.settle()
+            if (asked := self._node.values_by_phase) is not None:
+                self._phases = PhaseSettings(
+                    self._node,
+                    asked,
+                    folder=assignment.attempt.folder,
+                    host=assignment.host,
+                    now_us=assignment.clock.now_us,
+                )
         except (RuntimeError, OSError, ValueError):
             self.restore()
             driver.close()
@@ -59,6 +69,10 @@ class GpuSettings:
 
     def restore(self) -> None:
         """Put back what stood before; a second call changes nothing."""
+        if self._phases is not None:
+            # First, so that nobody sets what is being put back.
+            self._phases.close()
+            self._phases = None
         if self._node is not None:
             self._node.restore()
 

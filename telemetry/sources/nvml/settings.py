@@ -50,6 +50,25 @@ class Card:
             )
         return None, UNTOLD_LOCK
 
+    def in_force(self, quantity: str) -> tuple[float | None, str | None]:
+        """What is in force by now: a limit that was set is told at once and acts later."""
+        if quantity != "power_limit_w":
+            return self.read(quantity)
+        told, reason = ask_nvml(pynvml.nvmlDeviceGetEnforcedPowerLimit, self._handle)
+        return (None, reason) if reason else (told / MW_PER_W, None)
+
+    def sampled(self, quantity: str) -> tuple[float | None, str | None]:
+        """The clock or the power that a quantity acts on, as it is at this moment."""
+        if quantity != "power_limit_w":
+            clock = pynvml.NVML_CLOCK_MEM if "memory" in quantity else pynvml.NVML_CLOCK_SM
+            return _number(ask_nvml(pynvml.nvmlDeviceGetClockInfo, self._handle, clock))
+        field = pynvml.NVML_FI_DEV_POWER_INSTANT
+        told, reason = ask_nvml(pynvml.nvmlDeviceGetFieldValues, self._handle, [field])
+        if reason is None and told[0].nvmlReturn != pynvml.NVML_SUCCESS:
+            reason = code_reason(told[0].nvmlReturn)
+        # An average over a second, which other calls tell, would answer a second late.
+        return (None, reason) if reason else (told[0].value.uiVal / MW_PER_W, None)
+
     def bounds(self, quantity: str) -> tuple[tuple[float, float] | None, str | None]:
         """The least and the most that it takes, or None and why it does not tell."""
         if quantity == "power_limit_w":
