@@ -89,7 +89,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "workers.engines": {"workers.engines.base", "workers.planning"},
     "workers.session": {
         *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.shards"),
-        "telemetry.sources.nvml",
+        # The first rank of a node has its watcher change settings between phases.
+        *("telemetry.power", "telemetry.sources.nvml"),
         *("workers.distributed", "workers.engines", "workers.engines.base", "workers.models"),
         *("workers.planning", "workers.prompts", "workers.tokenizers"),
     },
@@ -145,7 +146,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     # A laptop: no torch, no Hydra, no Slurm.
     "analysis.runs": {"telemetry", "telemetry.boards", "telemetry.record"},
-    "analysis.energy": {"analysis.runs", "telemetry", "telemetry.boards", "telemetry.record"},
+    # When a phase's own settings stood is in the node's record of them.
+    "analysis.energy": {
+        *("analysis.runs", "telemetry", "telemetry.boards", "telemetry.power", "telemetry.record"),
+    },
     # What others measured of the same runs.
     "analysis.meter": {
         *("analysis.energy", "analysis.runs", "telemetry", "telemetry.boards", "telemetry.record"),

@@ -10,6 +10,7 @@ from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped
 from analysis.performance.model_record import ModelFacts
 from telemetry.boards.agreement import boards_fault
 from telemetry.boards.table import board_of
+from telemetry.power.wish import Wish, switches
 from telemetry.record.spec import RunSpec
 
 # Torch's total is less than NVML's by what the driver keeps: 0.4 % on an H200.
@@ -204,7 +205,9 @@ def _reason_faults(case: Case) -> list[str]:
 
 def clock_in_force(case: Case) -> Finding:
     """The SM clock that was asked for is the one that was read at work."""
-    asked = case.run.spec.sm_clock_mhz
+    if switches(case.run.spec):
+        return skipped("phases have settings of their own: `cap-kept` holds each one's samples")
+    asked = Wish.of(case.run.spec).sm_clock_mhz
     if asked is None:
         return skipped("no clock was asked for")
     faults = []

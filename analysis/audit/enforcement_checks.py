@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
+from analysis.audit.phase_switches import held_in_phases, switched_as_asked
 from telemetry.power.record import NodePower
-from telemetry.power.wish import Wish
+from telemetry.power.wish import Wish, switches
 
 _POWER: Final = "power_limit_w"
 _CLOCK: Final = "sm_clock_mhz"
@@ -33,6 +34,8 @@ def enforced_everywhere(case: Case) -> Finding:
     records = _records(case)
     if not records:
         return _without_record(case, asked)
+    if switches(case.run.spec):
+        return switched_as_asked(case, records)
     faults = []
     read = blind = 0
     for host, uuid in _gpus(case):
@@ -50,7 +53,7 @@ def enforced_everywhere(case: Case) -> Finding:
                 faults.append(f"{uuid} on {host}: `{quantity}` must be {value:g}, but {fault}")
         for quantity, one in settings.items():
             stands_in = quantity == _APPLICATION and one is _set_for(settings, _CLOCK)
-            if quantity not in asked and one.set_us is not None and not _by_phase(case):
+            if quantity not in asked and one.set_us is not None:
                 if stands_in and _CLOCK in asked:
                     continue
                 faults.append(f"{uuid} on {host}: `{quantity}` was set, and nobody asked for it")
@@ -96,6 +99,8 @@ def _fault(case: Case, quantity: str, value: float, one: Any) -> str | None:
 
 def held_throughout(case: Case) -> Finding:
     """No reading in the window is of another limit, and no board drew more than its cap."""
+    if switches(case.run.spec):
+        return held_in_phases(case)
     cap_w = _asked(case).get(_POWER)
     if cap_w is None:
         return skipped("no power cap was asked for")
@@ -157,16 +162,6 @@ def _asked(case: Case) -> dict[str, float]:
     return {knob.value: value for knob, value in Wish.of(case.run.spec).by_quantity.items()}
 
 
-def _by_phase(case: Case) -> bool:
-    """Whether a phase has a cap or a clock of its own, so that settings change in the run."""
-    spec = case.run.spec
-    own = (
-        *(spec.prefill_power_cap_w, spec.prefill_sm_clock_mhz),
-        *(spec.decode_power_cap_w, spec.decode_sm_clock_mhz),
-    )
-    return any(value is not None for value in own)
-
-
 def _records(case: Case) -> dict[str, NodePower]:
     """What each node says of its settings, by host; nodes that say nothing lack."""
     paths = {host: case.attempt.host_power(host) for host in case.run.hosts}
@@ -174,7 +169,7 @@ def _records(case: Case) -> dict[str, NodePower]:
 
 
 def _without_record(case: Case, asked: Mapping[str, float]) -> Finding:
-    if not asked:
+    if not asked and not switches(case.run.spec):
         return skipped("no cap and no clock was asked for")
     if case.run.simulated:
         return skipped("simulated GPUs take their caps and clocks from the spec: no card was set")
@@ -212,7 +207,8 @@ ENFORCEMENT_CHECKS: Final = (
         claim="no board drew more than the cap that was asked for",
         severity=Severity.WRONG,
         rule="every reading of a limit in the window is the cap, and the mean of a working GPU's "
-        "power readings there is no more than it",
+        "power readings there is no more than it; of a phase's own cap in that phase, from its "
+        "measured delay on",
         tolerance=f"1 W of a limit, {_OVER_CAP:.0%} of power",
         reason="a board holds its limit on average, and sensors err by 5 % (arXiv 2312.02741)",
         rules_out="a cap that is told and that the samples pass, or that was lifted meanwhile",

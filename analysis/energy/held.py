@@ -3,6 +3,7 @@
 None is an answer of its own here: the record does not tell.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -10,9 +11,12 @@ import numpy as np
 from analysis.energy.curves import EDGE_PERIODS
 from analysis.energy.gpu_energy import Gpu
 from analysis.energy.gpu_state import HOLDS, POWER_CAP, SM_CLOCK, THROTTLE
+from analysis.energy.phase_spans import OwnPhase, own_phases
 from analysis.energy.run_energy import RunEnergy
 from analysis.runs.series import Series
 from telemetry.clock import US_PER_S
+from telemetry.power.wish import Wish, switches
+from telemetry.record.spec import CAP_FIELDS
 
 # A tenth of the share of time that a window's energy is told apart by between repeats (some 10 %
 # of clock over 10 % of time are 1 % of energy): less is lost among the sensors' own errors.
@@ -35,7 +39,7 @@ def throttled(run_energy: RunEnergy) -> bool | None:
     A power cap that the spec asks for is no throttling, the board's own limit is. None: too few
     readings tell.
     """
-    asked = run_energy.run.spec.power_cap_w is not None
+    asked = any(getattr(run_energy.run.spec, name) is not None for name in CAP_FIELDS)
     bits = sum(bit for bit in HOLDS if not (asked and bit == POWER_CAP))
     known = True
     for gpu in run_energy.gpus:
@@ -50,9 +54,12 @@ def throttled(run_energy: RunEnergy) -> bool | None:
 def cap_bound(run_energy: RunEnergy) -> bool | None:
     """Whether the cap that the spec asks for was in force and met on every working GPU.
 
-    Without one it is True: there is none to miss. None: the record does not tell.
+    Where phases have caps of their own, each of them in its phase. Without one it is True: there is
+    none to miss. None: the record does not tell.
     """
-    cap_w = run_energy.run.spec.power_cap_w
+    if switches(run_energy.run.spec):
+        return _in_all_phases(run_energy, _cap_bound_in)
+    cap_w = Wish.of(run_energy.run.spec).power_cap_w
     if cap_w is None:
         return True
     known = bool(run_energy.gpus)
@@ -73,9 +80,12 @@ def clock_held(run_energy: RunEnergy) -> bool | None:
     """Whether every working GPU kept the clock that the spec asks for through the window.
 
     1980 MHz that were asked for are 1830 MHz on an H200 at work (arXiv 2605.11999): what counts is
-    what was read. Without a lock it is True. None: too few readings tell.
+    what was read. Where phases have locks of their own, each of them in its phase. Without a lock
+    it is True. None: too few readings tell.
     """
-    asked_mhz = run_energy.run.spec.sm_clock_mhz
+    if switches(run_energy.run.spec):
+        return _in_all_phases(run_energy, _clock_held_in)
+    asked_mhz = Wish.of(run_energy.run.spec).sm_clock_mhz
     if asked_mhz is None:
         return True
     known = bool(run_energy.gpus)
@@ -101,6 +111,47 @@ def cap_bound_share(run_energy: RunEnergy) -> float | None:
             return None
         shares.append(float(np.mean((inside.value.astype(np.int64) & POWER_CAP) != 0)))
     return max(shares, default=None)
+
+
+def _in_all_phases(
+    run_energy: RunEnergy, holds: Callable[[RunEnergy, Gpu, OwnPhase], bool | None]
+) -> bool | None:
+    """False where a phase of a GPU says so, else None where one does not tell."""
+    said: list[bool | None] = []
+    for gpu in run_energy.gpus:
+        phases = own_phases(run_energy, gpu)
+        said += [None] if phases is None else [holds(run_energy, gpu, one) for one in phases]
+    if False in said:
+        return False
+    return None if None in said or not said else True
+
+
+def _cap_bound_in(run_energy: RunEnergy, gpu: Gpu, phase: OwnPhase) -> bool | None:
+    cap_w = phase.wish.power_cap_w
+    if cap_w is None:
+        return True
+    limits_w = phase.values(run_energy, gpu, _LIMIT)
+    if (np.abs(limits_w - cap_w) > _SAME_LIMIT_W).any():
+        return False
+    field, _ = run_energy.power_series(gpu.host, gpu.uuid)
+    power_w = phase.values(run_energy, gpu, field)
+    if len(power_w) and not (np.abs(power_w - cap_w) <= _NEAR_CAP * cap_w).any():
+        return False
+    # The inventory's limit is of before the run: it says nothing of a phase.
+    return True if len(limits_w) and len(power_w) else None
+
+
+def _clock_held_in(run_energy: RunEnergy, gpu: Gpu, phase: OwnPhase) -> bool | None:
+    asked_mhz = phase.wish.sm_clock_mhz
+    if asked_mhz is None:
+        return True
+    read_mhz = phase.values(run_energy, gpu, SM_CLOCK)
+    off = np.abs(read_mhz - asked_mhz) > _CLOCK_STEP_MHZ
+    if len(off) and float(np.mean(off)) > _HELD_SHARE:
+        return False
+    period_us = run_energy.sampling_us(gpu.host, gpu.uuid, SM_CLOCK)
+    due = sum(end_us - start_us for start_us, end_us in phase.windows_us) / period_us
+    return True if len(off) >= max(1.0, _KNOWN_SHARE * due) else None
 
 
 def _inside(run_energy: RunEnergy, gpu: Gpu, field: str) -> tuple[Series, float]:

@@ -36,7 +36,12 @@ class Wish:
 
     @classmethod
     def of(cls, spec: RunSpec, phase: str | None = None) -> Self:
-        """What a spec asks for; in a `phase`, prefill or decode, by its own fields first."""
+        """What a spec asks for; in a `phase`, prefill or decode, by its own fields first.
+
+        Over the run it is what both phases ask for where they ask alike, else the run's own fields.
+        """
+        if phase is None and not switches(spec):
+            return cls.of(spec, PHASES[0])
         cap_w, clock_mhz = spec.power_cap_w, spec.sm_clock_mhz
         if phase is not None:
             cap_w = getattr(spec, f"{phase}_power_cap_w") or cap_w

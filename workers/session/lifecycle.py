@@ -11,6 +11,8 @@ import psutil
 import torch
 
 from telemetry.clock import US_PER_S
+from telemetry.power.phase_channel import PhaseClient
+from telemetry.power.wish import switches
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.schema import RESPONSES, STEPS, Phase
@@ -18,7 +20,7 @@ from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from telemetry.sources.nvml.energy_counter import EnergyCounter
 from workers.distributed.clock_sync import ClockSync
-from workers.distributed.process_group import open_mesh
+from workers.distributed.process_group import Mesh, open_mesh
 from workers.distributed.rank import Rank
 from workers.distributed.rendezvous import ExitBarrier, open_rendezvous
 from workers.engines.base.context import EngineContext
@@ -27,6 +29,7 @@ from workers.session.loaded_engine import LoadedEngine
 from workers.session.measurement import AnswerShards, Measurement
 from workers.session.memory_usage import shortages_told
 from workers.session.model_record import ModelRecord
+from workers.session.phase_switching import PhaseSwitching
 from workers.session.progress import Progress, RankProgress
 from workers.session.readiness import Session, make_ready
 from workers.session.spans import SpanRecorder
@@ -79,6 +82,7 @@ def run_session(
             engine=loaded.engine,
             spans=spans,
             progress=progress,
+            phases=_open_phases(session, mesh, stack),
         )
         record = ModelRecord(
             path=attempt.model,
@@ -90,6 +94,7 @@ def run_session(
             logit_error=loaded.logit_error,
         )
         warmup = measurement.warm_up()
+        measurement.prove_phases()
         record.write("when warm", warmup=warmup, window=None)
         with contextlib.ExitStack() as opened:
             shards = None
@@ -162,6 +167,19 @@ def _open_shards(session: Session, stack: contextlib.ExitStack, *, steps: bool) 
         return AnswerShards(responses=responses, steps=None)
     told = ShardWriter(folder("steps"), STEPS, session.metadata("steps"), binding=binding)
     return AnswerShards(responses=responses, steps=stack.enter_context(told))
+
+
+def _open_phases(
+    session: Session, mesh: Mesh, stack: contextlib.ExitStack
+) -> PhaseSwitching | None:
+    """Who has settings changed as phases begin; the first rank of a node asks its watcher."""
+    if not switches(session.spec):
+        return None
+    client = None
+    if session.rank.local_rank == 0:
+        client = PhaseClient(session.attempt.folder, session.rank.host)
+        stack.callback(client.close)
+    return PhaseSwitching(mesh, client)
 
 
 def _open_progress(session: Session) -> Progress:

@@ -23,6 +23,7 @@ from workers.distributed.process_group import Mesh
 from workers.engines.base.engine import PhasedEngine, WholeEngine
 from workers.engines.base.generation import Generation
 from workers.prompts.tokenized import TokenizedPrompts
+from workers.session.phase_switching import PhaseSwitching
 from workers.session.progress import Progress
 from workers.session.responses import Responses
 from workers.session.spans import NO_COUNTS, WARMUP_BATCH, Counts, Edge, SpanRecorder
@@ -57,6 +58,8 @@ class Measurement:
     """Where it is written which phase began when."""
     progress: Progress
     """Whom it is told how far the batches are."""
+    phases: PhaseSwitching | None = None
+    """Who has settings changed as phases begin; None where none has settings of its own."""
 
     def warm_up(self) -> dict[str, Any]:
         """Answer batches by the launch's rule and throw them away; what the record says of it."""
@@ -81,6 +84,23 @@ class Measurement:
         steady = "steady" if record["steady"] else f"not known to be steady: {record['reason']}"
         self.progress.say(f"warm-up: {len(rates)} batches, {steady}")
         return record
+
+    def prove_phases(self) -> None:
+        """Have the delay of each phase's settings measured under load; often nothing.
+
+        Raises:
+            RuntimeError: the settings cannot be switched between this run's phases.
+        """
+        if self.phases is None:
+            return
+        if not isinstance(self.engine, PhasedEngine):
+            raise RuntimeError(
+                f"a phase has a cap or a clock of its own, but engine={self.spec.engine} answers "
+                "a batch as a whole and tells of no phases"
+            )
+        self.spans.enter(Phase.WARMUP, batch=WARMUP_BATCH)
+        self.progress.say("measuring how long caps and clocks take to change")
+        self.phases.prove(functools.partial(self._timed_phases, self.engine))
 
     def answer(self, shards: AnswerShards | None) -> dict[str, Any]:
         """Answer all prompts, in as many passes as fill the window; what the record says of it.
@@ -118,6 +138,21 @@ class Measurement:
                 return self.engine.answer(prompts, seed)
             self.engine.prefill(prompts, seed)
             return self.engine.decode()
+
+    def _timed_phases(self, engine: PhasedEngine) -> dict[str, int]:
+        """Answer a batch of the smallest size that there is; how long each phase lasted, in us."""
+        ids, size = self.prompts.ids, self.spec.batch_size
+        prompts = ids[-(len(ids) % size or min(size, len(ids))) :]
+        began = self.spans.edge()
+        with torch.inference_mode():
+            engine.prefill(prompts, batch_seed(self.spec.seed, WARMUP_BATCH))
+            middle = self.spans.edge()
+            engine.decode()
+        ended = self.spans.edge()
+        return {
+            Phase.PREFILL.value: middle.t_us - began.t_us,
+            Phase.DECODE.value: ended.t_us - middle.t_us,
+        }
 
     def _answer(
         self,
@@ -161,6 +196,8 @@ class Measurement:
             counts = replace(counts, generated_tokens=tokens, words=words)
             responses.write(shards.responses, shards.steps)
         self.spans.enter(Phase.OVERHEAD, batch=batch, counts=counts, at=ended)
+        if self.phases is not None:
+            self.phases.end_batch()
         if not self.mesh.agree(_digest(answers.ids)):
             raise RuntimeError(
                 f"all ranks must choose the same tokens, but differ in batch {batch}"
@@ -178,11 +215,15 @@ class Measurement:
     ) -> tuple[Edge, Generation]:
         """Answer in PREFILL, whose begin is the edge and whose counts are `asked`, and DECODE."""
         begun = self.spans.enter(Phase.PREFILL, batch=batch)
+        if self.phases is not None:
+            self.phases.begin(Phase.PREFILL, batch, begun.t_us)
         with torch.inference_mode():
             engine.prefill(prompts, batch_seed(self.spec.seed, batch))
             # Now that the clock counts this batch's steps and no longer those of the last.
             tell_begun()
-            self.spans.enter(Phase.DECODE, batch=batch, counts=asked)
+            between = self.spans.enter(Phase.DECODE, batch=batch, counts=asked)
+            if self.phases is not None:
+                self.phases.begin(Phase.DECODE, batch, between.t_us)
             return begun, engine.decode()
 
     def _answer_whole(

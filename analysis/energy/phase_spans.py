@@ -1,0 +1,80 @@
+"""Phase spans: when each phase's own settings stood on a GPU, the switch's delay left out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.energy.gpu_energy import Gpu
+from analysis.energy.run_energy import RunEnergy
+from analysis.runs.rank_spans import rank_spans
+from analysis.runs.sealed_runs import Run
+from analysis.runs.series import FloatArray
+from telemetry.power.phases import PHASES
+from telemetry.power.record import NodePower
+from telemetry.power.wish import Wish, switches
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPhase:
+    """One phase of a run whose phases have settings of their own, on one GPU."""
+
+    phase: str
+    """`prefill` or `decode`."""
+    wish: Wish
+    """What it asks of the GPU."""
+    windows_us: tuple[tuple[int, int], ...]
+    """From when its settings had acted until it ended, a span each; none where it was shorter."""
+    short: int
+    """Spans that ended before their settings had acted."""
+
+    def values(self, run_energy: RunEnergy, gpu: Gpu, field: str) -> FloatArray:
+        """The readings of a field that lie in it, one of its periods after the switch acted."""
+        series = run_energy.series(gpu.host, gpu.uuid, field)
+        period_us = run_energy.sampling_us(gpu.host, gpu.uuid, field)
+        found = [
+            series.between(start_us + period_us, end_us).value
+            for start_us, end_us in self.windows_us
+            if end_us > start_us + period_us
+        ]
+        return np.concatenate(found) if found else np.empty(0)
+
+
+def own_phases(run_energy: RunEnergy, gpu: Gpu) -> tuple[OwnPhase, ...] | None:
+    """The phases of a GPU that have settings of their own; none where no phase has.
+
+    None: nobody knows how long the settings took to act.
+    """
+    run = run_energy.run
+    if not switches(run.spec):
+        return ()
+    delay_us = switch_delay_us(run, gpu.host)
+    if delay_us is None:
+        return None
+    found = []
+    for phase in PHASES:
+        windows, short = [], 0
+        for rank in rank_spans(run):
+            if (rank.host, rank.gpu_uuid) != (gpu.host, gpu.uuid):
+                continue
+            for place in rank.measured(phase):
+                start_us, end_us = int(rank.start_us[place]), int(rank.end_us[place])
+                if end_us > start_us + delay_us:
+                    windows.append((start_us + delay_us, end_us))
+                else:
+                    short += 1
+        wish = Wish.of(run.spec, phase)
+        found.append(OwnPhase(phase=phase, wish=wish, windows_us=tuple(windows), short=short))
+    return tuple(found)
+
+
+def switch_delay_us(run: Run, host: str) -> int | None:
+    """How long a host's settings take to act, as it measured; None where it does not tell."""
+    path = run.attempt.host_power(host)
+    if not path.is_file():
+        return None
+    try:
+        phases = NodePower.read(path).phases
+    except ValueError:
+        # The audit says what is wrong with it.
+        return None
+    return None if phases is None else phases.delay_us
