@@ -23,9 +23,10 @@ class OwnPhase:
     wish: Wish
     """What it asks of the GPU."""
     windows_us: tuple[tuple[int, int], ...]
-    """From when its settings had acted until it ended, a span each; none where it was shorter."""
+    """A span each, the switch's delay left out at both ends: the first rank of a node asks for the
+    next phase's settings while another may be at its last kernel. None where it was shorter."""
     short: int
-    """Spans that ended before their settings had acted."""
+    """Spans of which nothing is left."""
 
     def values(self, run_energy: RunEnergy, gpu: Gpu, field: str) -> FloatArray:
         """The readings of a field that lie in it, one of its periods after the switch acted."""
@@ -58,8 +59,8 @@ def own_phases(run_energy: RunEnergy, gpu: Gpu) -> tuple[OwnPhase, ...] | None:
                 continue
             for place in rank.measured(phase):
                 start_us, end_us = int(rank.start_us[place]), int(rank.end_us[place])
-                if end_us > start_us + delay_us:
-                    windows.append((start_us + delay_us, end_us))
+                if end_us - delay_us > start_us + delay_us:
+                    windows.append((start_us + delay_us, end_us - delay_us))
                 else:
                     short += 1
         wish = Wish.of(run.spec, phase)
