@@ -31,6 +31,8 @@
 - `pace_checks`: are times and tokens each batch's own, or another's told again?.
 - `paces`: the digests by which the times and the tokens of a batch are known again.
 - `page_checks`: are the report's page, drawings and LaTeX what the sealed runs give?.
+- `phase_switches`: did the settings of each phase stand in it, by the record and by the
+  samples?.
 - `pieces`: the vocabulary of a SentencePiece model, read from its file, and the text that ids
   make.
 - `plan_checks`: is all there that was planned and begun, or only what was liked?.

@@ -196,7 +196,7 @@ ENFORCEMENT_CHECKS: Final = (
         claim="caps and clocks were read back as asked on every GPU",
         severity=Severity.WRONG,
         rule="each node's record has every GPU of its inventory, and of each of them what the spec "
-        "asks for, read back before the measured window began",
+        "asks for, read back before the measured window began; a phase's own at each of its edges",
         tolerance="1 W, 15 MHz",
         reason="drivers round limits to whole watts, and clocks come in steps of 15 MHz",
         rules_out="a setting that was asked for and never looked at, or in force on some GPUs",

@@ -9,13 +9,12 @@ from launcher.plan.cluster import Cluster
 from launcher.plan.grid import PlannedPoint, Verdict
 from telemetry.boards.table import BOARDS
 from telemetry.power.advice import for_administrators, wanted
+from telemetry.power.phase_values import unswitched
 from telemetry.power.slurm_frequency import gpu_freq
-from telemetry.power.wish import Wish
+from telemetry.power.wish import Wish, switches
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.shares import of_board, own_value, per_cent
 from telemetry.record.spec import CAP_FIELDS, SETTING_FIELDS, RunSpec
-
-_PHASES: Final = ("prefill", "decode")
 
 
 def settings_asked(
@@ -60,36 +59,42 @@ class PowerWays:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._environment = environment
-        self._told: tuple[bool, Sequence[Mapping[str, Any]]] | None = None
+        self._told: tuple[bool, Sequence[Any]] | None = None
         self._asked = False
 
     def fault(self, spec: RunSpec, launch: LaunchConfig, cluster: Cluster) -> str | None:
         """Why nobody can set what a point asks for; None where somebody may."""
         if not spec.settings:
             return None
-        if fault := _never(spec):
+        if fault := _never(spec, launch.power):
             return fault
-        wish = Wish.of(spec)
+        wish = Wish.over_phases(spec)
         if spec.simulated or launch.power == "site":
             return None
         if launch.power == "none":
             return f"{wanted(wish)} is asked for, but power=none sets nothing"
         if launch.power in _BY_SLURM:
             return _BY_SLURM[launch.power](wish, cluster)
-        return self._here(wish, launch) if cluster.executor == "local" else None
+        return self._here(spec, launch) if cluster.executor == "local" else None
 
-    def _here(self, wish: Wish, launch: LaunchConfig) -> str | None:
+    def _here(self, spec: RunSpec, launch: LaunchConfig) -> str | None:
         """Why this process can have nothing set on this machine's GPUs; None where it may."""
+        wish = Wish.over_phases(spec)
         told = self._look()
         if told is None or told[0]:
             return None
-        if launch.power == "auto" and wish.sm_clock_mhz is wish.memory_clock_mhz is None:
-            limits = [gpu.get("power_limit_requested_w") for gpu in told[1]]
+        caps, locks_memory = wish.power_cap_w, wish.memory_clock_mhz
+        if caps is locks_memory is None and all(gpu.sets_application_clocks for gpu in told[1]):
+            # They stand in for a lock of the SM clock.
+            return None
+        stands = launch.power == "auto" and not switches(spec)
+        if stands and wish.sm_clock_mhz is wish.memory_clock_mhz is None:
+            limits = [gpu.told.get("power_limit_requested_w") for gpu in told[1]]
             if limits and all(limit == wish.power_cap_w for limit in limits):
                 return None
         return f"{wanted(wish)} needs CAP_SYS_ADMIN on this machine, which this process lacks"
 
-    def _look(self) -> tuple[bool, Sequence[Mapping[str, Any]]] | None:
+    def _look(self) -> tuple[bool, Sequence[Any]] | None:
         """Whether this process sets limits, and its GPUs; None where the driver does not tell."""
         if not self._asked:
             self._asked = True
@@ -101,7 +106,7 @@ class PowerWays:
             except RuntimeError:
                 # The node says so, before the model loads.
                 return None
-            self._told = (rights.sets_limits, [gpu.told for gpu in rights.gpus])
+            self._told = (rights.sets_limits, rights.gpus)
         return self._told
 
 
@@ -109,7 +114,7 @@ def power_notes(points: Sequence[PlannedPoint]) -> tuple[str, ...]:
     """What to hand to administrators where a point's cap or clock can be set by nobody."""
     notes: dict[str, None] = {}
     for point in points:
-        wish = Wish.of(point.spec)
+        wish = Wish.over_phases(point.spec)
         kept_out = point.verdict is Verdict.UNSUPPORTED and not wish.wants_nothing
         if kept_out and point.cluster.device == "cuda":
             board = BOARDS.get(point.spec.gpu_kind)
@@ -136,15 +141,14 @@ def _broker_fault(wish: Wish, cluster: Cluster) -> str | None:
     return None
 
 
-def _never(spec: RunSpec) -> str | None:
+def _never(spec: RunSpec, power: str) -> str | None:
     """Why no way sets what a point asks for; None where one may."""
     if spec.gpu == "cpu":
         return "no GPU takes part that a cap or clock lock could act on"
-    if any(name.startswith(_PHASES) for name in spec.settings):
-        return (
-            "a cap or clock in one phase alone is not switched in this version: ask for it over "
-            "the whole run, and read each phase's energy in phases.csv"
-        )
+    if switches(spec):
+        if spec.simulated:
+            return "no model of a switch between phases is simulated: it takes a GPU with a driver"
+        return unswitched(power)
     if spec.simulated and spec.memory_clock_mhz is not None:
         return "no model of the memory's clock is simulated"
     return None

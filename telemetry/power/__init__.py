@@ -3,11 +3,18 @@
 - `__main__`: what this node's GPUs are set to, and old values put back that a crash left
   changed.
 - `advice`: what to hand to administrators where nobody may set what a run asks for.
+- `application_clocks`: they stand in for a lock of the SM clock where none is to be had.
 - `book`: what GPUs of this node were set to before a run changed them, on disk before the
   change.
 - `card`: one GPU as whoever sets it sees it, and what is read of it for the record.
 - `node`: how one node's GPUs come to stand as a run asks, by whom, and how they are given
   back.
+- `phase_channel`: a rank tells its node's watcher which phase begins, and hears what became of
+  it.
+- `phase_settings`: what a node's watcher does when a rank asks it to switch between phases.
+- `phase_values`: what every set quantity is to be in each phase, and who can switch it.
+- `phases`: switches of caps and clocks within a run: their delay, the rule, and each on
+  record.
 - `record`: how one node's GPUs were set: limits, before, asked, enforced, restored; each read
   back.
 - `restoring`: what dead runs left set on this node is put back, from what was remembered
@@ -15,8 +22,11 @@
 - `setting`: cards are set, all of them or none, read back, and given back what they had.
 - `slurm_frequency`: the word of `--gpu-freq` for a wish, and what Slurm says of it on the
   node.
+- `switcher`: the set cards of a node go from one phase's settings to the other's, timed and
+  read.
 - `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
 
-Public: `NodePower`, `NodeSettings`, `Wish`, `for_administrators`, `gpu_freq`, `needs_restore`,
-`wanted`.
+Public: `GpuSwitch`, `LEAST_FACTOR`, `NodePhases`, `NodePower`, `NodeSettings`, `PHASES`,
+`PhaseClient`, `PhaseSettings`, `Switch`, `Wish`, `for_administrators`, `gpu_freq`, `needs_restore`,
+`switches`, `unswitched`, `wanted`.
 """

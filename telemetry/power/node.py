@@ -9,9 +9,11 @@ from typing import Final
 
 from telemetry.clock import wall_us
 from telemetry.power.advice import for_administrators, wanted
+from telemetry.power.application_clocks import by_application, lock_refusal
 from telemetry.power.book import Book, HeldError
-from telemetry.power.card import SettableCard, bounds_fault, described, read_back
-from telemetry.power.phases import PHASES, NodePhases
+from telemetry.power.card import SettableCard, described, read_back
+from telemetry.power.phase_values import PhaseValues, require_phases, values_by_phase
+from telemetry.power.phases import NodePhases
 from telemetry.power.record import GpuPower, Knob, NodePower, Setting, Way
 from telemetry.power.setting import SetCards, UnsetError, unlike
 from telemetry.power.slurm_frequency import refusal_of
@@ -28,8 +30,6 @@ _RULES: Final = {
     Way.SLURM: "power=slurm: --gpu-freq asked Slurm for it, and nothing else is set",
     Way.WATCHER: "power=watcher: the watcher sets it",
 }
-# Of what was asked an application clock is the SM clock.
-_AS_ASKED: Final = {Knob.APPLICATION_SM_CLOCK: Knob.SM_CLOCK}
 _BY_NVML: Final = "NVML"
 _BY_APPLICATION: Final = "NVML's application clocks"
 
@@ -84,23 +84,12 @@ class NodeSettings:
         return self._cards
 
     @property
-    def values_by_phase(self) -> Mapping[str, Mapping[Knob, float | None]] | None:
-        """What stands in each phase, of all that is set: the value of before where it asks nothing.
-
-        None takes a lock off. The whole is None where no phase asks for anything of its own.
-        """
-        record = self._record
-        if not self._switches or record is None or not record.gpus:
+    def values_by_phase(self) -> PhaseValues | None:
+        """What stands in each phase; None where no phase asks for anything of its own."""
+        if not self._switches or self._record is None or not self._record.gpus:
             return None
-        settings = record.gpus[0].settings
-        taken = [name for name in Knob if settings[name].asked is not None]
-        found: dict[str, dict[Knob, float | None]] = {}
-        for phase in PHASES:
-            asked = Wish.of(self._spec, phase).by_quantity
-            found[phase] = {
-                name: asked.get(_AS_ASKED.get(name, name), self._before(name)) for name in taken
-            }
-        return found
+        before_mhz = self._launch.power_lock_before_mhz
+        return values_by_phase(self._spec, self._record.gpus, lock_before_mhz=before_mhz)
 
     def note_phases(self, phases: NodePhases) -> None:
         """Put on record how the GPUs are switched between phases."""
@@ -129,7 +118,7 @@ class NodeSettings:
         )
         try:
             self._require_shares(gpus)
-            self._require_phases()
+            require_phases(self._spec, self._launch.power, self._cards)
             self._take(asked)
         except (UnsetError, HeldError, RuntimeError) as error:
             self._end(str(error), error.gpus if isinstance(error, UnsetError) else None)
@@ -250,7 +239,7 @@ class NodeSettings:
             try:
                 self._note_set(means, rule, self._record.gpus)
             except UnsetError as error:
-                if (refusal := self._lock_refused(error)) is None:
+                if (refusal := self._lock_refusal(error)) is None:
                     raise
                 lock = error
                 self._record = dataclasses.replace(
@@ -262,11 +251,18 @@ class NodeSettings:
             lock = None
         rule += "; clock locks are not to be had, and application clocks are"
         try:
-            self._note_set(_BY_APPLICATION, rule, _by_application(self._record.gpus))
+            self._note_set(_BY_APPLICATION, rule, by_application(self._record.gpus))
         except UnsetError as error:
             if lock is None:
                 raise
             raise UnsetError(f"{lock}; nor by application clocks: {error}", lock.gpus) from error
+
+    def _lock_refusal(self, error: UnsetError) -> str | None:
+        if self._wish.memory_clock_mhz is not None:
+            return None
+        return lock_refusal(
+            error.gpus, lambda told: self._is_permission(told) or self._is_missing(told)
+        )
 
     def _note_set(self, means: str, rule: str, asked: Sequence[GpuPower]) -> None:
         assert self._record is not None
@@ -277,29 +273,6 @@ class NodeSettings:
                 self._record, way=Way.WATCHER, means=means, rule=rule, gpus=tuple(gpus)
             )
         )
-
-    def _lock_refused(self, error: UnsetError) -> str | None:
-        """Why no lock of the SM clock is to be had where an application clock stands in for it.
-
-        None where it cannot: another quantity was refused, the memory's clock is asked for too, or
-        a card does not tell its application clocks, so that they could not be put back.
-        """
-        if self._wish.memory_clock_mhz is not None:
-            return None
-        refused = {
-            name: one.refusal
-            for gpu in error.gpus
-            for name, one in gpu.settings.items()
-            if one.refusal is not None
-        }
-        refusal = refused.pop(Knob.SM_CLOCK, None)
-        if refusal is None or refused:
-            return None
-        if not self._is_permission(refusal) and not self._is_missing(refusal):
-            return None
-        pair = (Knob.APPLICATION_SM_CLOCK, Knob.APPLICATION_MEMORY_CLOCK)
-        told = [gpu.settings[name].before.value for gpu in error.gpus for name in pair]
-        return None if None in told else refusal
 
     def _look(self, way: Way, rule: str) -> None:
         """Read back what somebody else is to have set.
@@ -342,32 +315,6 @@ class NodeSettings:
                         f"{gpu.uuid} tells it, but the plan made it {asked:g}"
                     )
 
-    def _require_phases(self) -> None:
-        """Refuse what a phase asks for and no card takes, or nobody could switch.
-
-        Raises:
-            RuntimeError: a card does not take it, or the way sets nothing within a run.
-        """
-        if not self._switches:
-            return
-        if self._launch.power not in {"auto", Way.WATCHER}:
-            raise RuntimeError(
-                f"a phase has a cap or a clock of its own, which power={self._launch.power} "
-                "does not switch within a run: the watcher does, with power=auto or power=watcher"
-            )
-        for phase in PHASES:
-            for name, value in Wish.of(self._spec, phase).by_quantity.items():
-                for card in self._cards:
-                    if fault := bounds_fault(card, name, value):
-                        raise RuntimeError(f"{phase}: {fault}")
-
-    def _before(self, name: Knob) -> float | None:
-        """What stood before on the first card; None for a lock, which is taken off."""
-        assert self._record is not None
-        if name is Knob.SM_CLOCK and self._launch.power_lock_before_mhz is not None:
-            return float(self._launch.power_lock_before_mhz)
-        return self._record.gpus[0].settings[name].before.value
-
     def _phases_before(self) -> NodePhases | None:
         """What a watcher of this attempt that died had on record of its switches."""
         try:
@@ -406,20 +353,6 @@ class NodeSettings:
     def _write(self, record: NodePower) -> None:
         self._attempt.power.mkdir(exist_ok=True)
         write_json(self._attempt.host_power(self._host), record.to_mapping())
-
-
-def _by_application(gpus: Sequence[GpuPower]) -> list[GpuPower]:
-    """The records with the SM clock asked of applications where a lock of it was."""
-    found = []
-    for gpu in gpus:
-        settings = dict(gpu.settings)
-        asked = settings[Knob.SM_CLOCK].asked
-        settings[Knob.SM_CLOCK] = dataclasses.replace(settings[Knob.SM_CLOCK], asked=None)
-        settings[Knob.APPLICATION_SM_CLOCK] = dataclasses.replace(
-            settings[Knob.APPLICATION_SM_CLOCK], asked=asked
-        )
-        found.append(dataclasses.replace(gpu, settings=settings))
-    return found
 
 
 def _requested(settings: Mapping[Knob, Setting]) -> dict[str, float]:

@@ -30,9 +30,13 @@ class _Tried:
     """What was seen of one quantity of one card on its way to one value."""
 
     read_us: list[int] = field(default_factory=list)
+    """From asking until it was read back."""
     answered_us: list[int] = field(default_factory=list)
+    """From asking until it was seen to act."""
     unseen: int = 0
+    """Times that there was nothing to see."""
     silent: int = 0
+    """Times that it was not seen to act."""
 
 
 class Switcher:

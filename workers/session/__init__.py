@@ -10,6 +10,7 @@
 - `memory_usage`: the memory that one rank takes of its GPU, beside what was estimated.
 - `model_record`: what a run worked with (model.json): weights, engine, memory, warm-up and
   window.
+- `phase_switching`: the ranks have their nodes' watchers change settings as phases begin.
 - `placement`: what a rank stands on: its host's clock, its GPU and its threads, registered.
 - `progress`: how far a run is, for the people who wait for it; no result depends on it.
 - `readiness`: what one rank holds while it works; what one lacks, all hear, and none begins.

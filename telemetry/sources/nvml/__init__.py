@@ -20,6 +20,6 @@
 - `xid`: the driver's error reports about GPUs, as they come.
 
 Public: `Card`, `Driver`, `DriverRights`, `EnergyCounter`, `GpuRights`, `NoDriverError`,
-`NvmlReadings`, `VISIBLE`, `driver_cuda_version`, `is_refusal`, `is_unsupported`, `present_boards`,
-`present_gpus`, `present_numbers`, `read_rights`, `read_visible_gpus`.
+`NvmlReadings`, `VISIBLE`, `driver_cuda_version`, `is_missing`, `is_refusal`, `is_unsupported`,
+`present_boards`, `present_gpus`, `present_numbers`, `read_rights`, `read_visible_gpus`.
 """

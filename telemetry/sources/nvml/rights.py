@@ -26,6 +26,8 @@ class GpuRights:
     """Its entry of an inventory: name, limits, modes."""
     refused: Mapping[str, str]
     """Readings that cannot be had, with NVML's words; the others can."""
+    sets_application_clocks: bool
+    """True where the board lets every user set its application clocks, as a V100 may."""
     processes: tuple[int, ...] | None
     """Processes that compute on it, by their numbers on the host; None where it does not tell."""
 
@@ -115,4 +117,15 @@ def _rights(uuid: str, handle: Any, told: Mapping[str, Any]) -> GpuRights:
             refused[name] = reason
     there = answers["process list"]
     processes = None if there is None else tuple(sorted(int(each.pid) for each in there))
-    return GpuRights(uuid=uuid, told=told, refused=refused, processes=processes)
+    restricted = ask_nvml(
+        pynvml.nvmlDeviceGetAPIRestriction,
+        handle,
+        pynvml.NVML_RESTRICTED_API_SET_APPLICATION_CLOCKS,
+    )[0]
+    return GpuRights(
+        uuid=uuid,
+        told=told,
+        refused=refused,
+        sets_application_clocks=restricted == pynvml.NVML_FEATURE_DISABLED,
+        processes=processes,
+    )

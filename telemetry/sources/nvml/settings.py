@@ -118,11 +118,10 @@ class Card:
     def unlock(self, quantity: str) -> str | None:
         """Take a clock lock off; why the driver does not, None where it did.
 
-        Application clocks are none: what a reset would bring is the default, and not what stood
-        there.
+        Nothing else is one: what a reset would bring is the default, and not what stood there.
         """
-        if quantity in _APPLICATION:
-            return "the application clock of before is not known, and a reset brings the default"
+        if quantity not in {"sm_clock_mhz", "memory_clock_mhz"}:
+            return f"the {quantity} of before is not known, and a reset brings the default"
         call = (
             pynvml.nvmlDeviceResetMemoryLockedClocks
             if quantity == "memory_clock_mhz"

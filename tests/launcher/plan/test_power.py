@@ -41,7 +41,16 @@ def test_per_cent_that_are_none_are_refused(tmp_path: Path, word: str) -> None:
         (("power_cap_w=300.5", "power=broker"), Verdict.UNSUPPORTED, "whole watts"),
         (("power_cap_w=300", "power=slurm"), Verdict.UNSUPPORTED, "sets clocks alone"),
         (("sm_clock_mhz=1395", "power=slurm"), Verdict.RUN, None),
-        (("decode_power_cap_w=300",), Verdict.UNSUPPORTED, "one phase alone"),
+        (("decode_power_cap_w=300",), Verdict.RUN, None),
+        (("decode_power_cap_w=300", "power=watcher"), Verdict.RUN, None),
+        (("decode_power_cap_w=300", "power=site"), Verdict.UNSUPPORTED, "does not switch"),
+        (("decode_sm_clock_mhz=1395", "power=slurm"), Verdict.UNSUPPORTED, "does not switch"),
+        (("decode_power_cap_w=300", "prefill_power_cap_w=300"), Verdict.RUN, None),
+        (
+            ("decode_power_cap_w=300", "prefill_power_cap_w=300", "power=slurm"),
+            Verdict.UNSUPPORTED,
+            "sets clocks alone",
+        ),
     ],
 )
 def test_what_a_way_cannot_set_is_kept_out(

@@ -168,6 +168,16 @@ def test_a_clock_that_the_power_limit_keeps_from_its_lock_has_no_known_delay(
     assert "set to 1800: 0 unseen; 1 silent" in str(one.measured())
 
 
+def test_a_phase_cannot_have_what_stood_before_where_that_was_two_values(
+    boards: Boards, switched: Callable[..., Switched]
+) -> None:
+    _, shared = busy(boards, gpus=2)
+    shared.set_limit(1, 450.0)
+    with pytest.raises(RuntimeError, match="was 450.0 and 500.0"):
+        switched({"gpu": "h200", "decode_power_cap_w": 300.0})
+    assert [shared.settings(index).limit_w for index in (0, 1)] == [500, 450]
+
+
 def test_phases_that_are_too_short_for_the_delay_are_refused_with_both(
     boards: Boards, switched: Callable[..., Switched]
 ) -> None:
