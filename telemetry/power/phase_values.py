@@ -20,13 +20,13 @@ PhaseValues = Mapping[str, Mapping[Knob, float | None]]
 def values_by_phase(
     spec: RunSpec, gpus: Sequence[GpuPower], *, lock_before_mhz: int | None
 ) -> PhaseValues:
-    """What stands in each phase, of all that is set on a GPU.
+    """What stands in each phase, of all that is set on GPUs.
 
     A phase that asks nothing of a quantity has what stood before; `lock_before_mhz` is the site's
     own SM clock lock, which no driver tells of.
 
     Raises:
-        RuntimeError: it stood before otherwise on another GPU.
+        RuntimeError: a phase asks nothing of what stood otherwise on another GPU.
     """
     first = gpus[0].settings
     taken = [name for name in Knob if first[name].asked is not None]

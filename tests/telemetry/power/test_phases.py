@@ -173,7 +173,7 @@ def test_a_phase_cannot_have_what_stood_before_where_that_was_two_values(
 ) -> None:
     _, shared = busy(boards, gpus=2)
     shared.set_limit(1, 450.0)
-    with pytest.raises(RuntimeError, match="was 450.0 and 500.0"):
+    with pytest.raises(RuntimeError, match=r"was 450\.0 and 500\.0"):
         switched({"gpu": "h200", "decode_power_cap_w": 300.0})
     assert [shared.settings(index).limit_w for index in (0, 1)] == [500, 450]
 
