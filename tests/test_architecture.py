@@ -38,7 +38,9 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         "telemetry.sources.host",
     },
     # How GPUs are set and put back; NVIDIA's library is loaded where that is done.
-    "telemetry.power": {"telemetry", "telemetry.record", "telemetry.sources.nvml"},
+    "telemetry.power": {
+        *("telemetry", "telemetry.record", "telemetry.sources.dcgm", "telemetry.sources.nvml"),
+    },
     "telemetry.watcher": {
         *("telemetry", "telemetry.boards", "telemetry.record", "telemetry.shards"),
         "telemetry.power",

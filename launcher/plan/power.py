@@ -9,6 +9,7 @@ from launcher.plan.cluster import Cluster
 from launcher.plan.grid import PlannedPoint, Verdict
 from telemetry.boards.table import BOARDS
 from telemetry.power.advice import for_administrators, wanted
+from telemetry.power.dcgm_card import engine_address
 from telemetry.power.phase_values import unswitched
 from telemetry.power.slurm_frequency import gpu_freq
 from telemetry.power.wish import Wish, switches
@@ -61,6 +62,7 @@ class PowerWays:
         self._environment = environment
         self._told: tuple[bool, Sequence[Any]] | None = None
         self._asked = False
+        self._engines: dict[tuple[str | None, str | None], bool] = {}
 
     def fault(self, spec: RunSpec, launch: LaunchConfig, cluster: Cluster) -> str | None:
         """Why nobody can set what a point asks for; None where somebody may."""
@@ -87,12 +89,22 @@ class PowerWays:
         if caps is locks_memory is None and all(gpu.sets_application_clocks for gpu in told[1]):
             # They stand in for a lock of the SM clock.
             return None
+        if locks_memory is None and self._engine(launch):
+            # Whether it runs as root the node finds out, before the model loads.
+            return None
         stands = launch.power == "auto" and not switches(spec)
         if stands and wish.sm_clock_mhz is wish.memory_clock_mhz is None:
             limits = [gpu.told.get("power_limit_requested_w") for gpu in told[1]]
             if limits and all(limit == wish.power_cap_w for limit in limits):
                 return None
         return f"{wanted(wish)} needs CAP_SYS_ADMIN on this machine, which this process lacks"
+
+    def _engine(self, launch: LaunchConfig) -> bool:
+        """Whether a DCGM engine answers on this machine; asked once."""
+        where = launch.dcgm_bindings, launch.dcgm_address
+        if where not in self._engines:
+            self._engines[where] = engine_address(*where)[0] is not None
+        return self._engines[where]
 
     def _look(self) -> tuple[bool, Sequence[Any]] | None:
         """Whether this process sets limits, and its GPUs; None where the driver does not tell."""

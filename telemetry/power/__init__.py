@@ -4,9 +4,11 @@
   changed.
 - `advice`: what to hand to administrators where nobody may set what a run asks for.
 - `application_clocks`: they stand in for a lock of the SM clock where none is to be had.
+- `board_shares`: percentages that were asked for are of the boards that are there.
 - `book`: what GPUs of this node were set to before a run changed them, on disk before the
   change.
 - `card`: one GPU as whoever sets it sees it, and what is read of it for the record.
+- `dcgm_card`: a GPU that is read by its driver and set by a host engine that runs as root.
 - `node`: how one node's GPUs come to stand as a run asks, by whom, and how they are given
   back.
 - `phase_channel`: a rank tells its node's watcher which phase begins, and hears what became of
@@ -27,6 +29,6 @@
 - `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
 
 Public: `GpuSwitch`, `LEAST_FACTOR`, `NodePhases`, `NodePower`, `NodeSettings`, `PHASES`,
-`PhaseClient`, `PhaseSettings`, `Switch`, `Wish`, `for_administrators`, `gpu_freq`, `needs_restore`,
-`switches`, `unswitched`, `wanted`.
+`PhaseClient`, `PhaseSettings`, `Switch`, `Wish`, `engine_address`, `for_administrators`,
+`gpu_freq`, `needs_restore`, `switches`, `unswitched`, `wanted`.
 """

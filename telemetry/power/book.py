@@ -52,6 +52,10 @@ class Entry:
     """By quantity what was there; None for a lock, of which no driver tells: it is taken off."""
     asked: Mapping[Knob, float]
     """By quantity what it was set to."""
+    dcgm_address: str | None = None
+    """The engine by whose configuration it was set, and is to be put back; None: by the driver."""
+    dcgm_bindings: str | None = None
+    """Folder of that engine's bindings; None takes the one that a package installed."""
 
     def __post_init__(self) -> None:
         if not _UUID.fullmatch(self.uuid):

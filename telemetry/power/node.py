@@ -10,18 +10,19 @@ from typing import Final
 from telemetry.clock import wall_us
 from telemetry.power.advice import for_administrators, wanted
 from telemetry.power.application_clocks import by_application, lock_refusal
+from telemetry.power.board_shares import require_shares
 from telemetry.power.book import Book, HeldError
 from telemetry.power.card import SettableCard, described, read_back
+from telemetry.power.dcgm_card import dcgm_may, engine_address
 from telemetry.power.phase_values import PhaseValues, require_phases, values_by_phase
 from telemetry.power.phases import NodePhases
-from telemetry.power.record import GpuPower, Knob, NodePower, Setting, Way
+from telemetry.power.record import GpuPower, Knob, NodePower, Way, requested
 from telemetry.power.setting import SetCards, UnsetError, unlike
 from telemetry.power.slurm_frequency import refusal_of
 from telemetry.power.wish import Wish, switches
 from telemetry.record.files import write_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
-from telemetry.record.shares import of_board
 from telemetry.record.spec import RunSpec
 
 _RULES: Final = {
@@ -31,6 +32,7 @@ _RULES: Final = {
     Way.WATCHER: "power=watcher: the watcher sets it",
 }
 _BY_NVML: Final = "NVML"
+_BY_DCGM: Final = "DCGM's configuration"
 _BY_APPLICATION: Final = "NVML's application clocks"
 
 
@@ -80,8 +82,8 @@ class NodeSettings:
 
     @property
     def cards(self) -> tuple[SettableCard, ...]:
-        """This job's GPUs of the node."""
-        return self._cards
+        """This job's GPUs of the node, each with whoever sets it."""
+        return self._cards if self._set is None else self._set.cards
 
     @property
     def values_by_phase(self) -> PhaseValues | None:
@@ -104,10 +106,9 @@ class NodeSettings:
         """
         asked = self._wish.by_quantity
         gpus = tuple(described(card, asked) for card in self._cards)
-        phases = self._phases_before()
         self._note(
             NodePower(
-                phases=phases,
+                phases=self._phases_before(),
                 host=self._host,
                 asked_way=self._launch.power,
                 way=Way.NONE,
@@ -117,7 +118,7 @@ class NodeSettings:
             )
         )
         try:
-            self._require_shares(gpus)
+            require_shares(self._spec, self._launch, gpus)
             require_phases(self._spec, self._launch.power, self._cards)
             self._take(asked)
         except (UnsetError, HeldError, RuntimeError) as error:
@@ -153,7 +154,7 @@ class NodeSettings:
         if self._switches:
             # What is asked changes with the phase: the record of it says when.
             return {}
-        return {gpu.uuid: _requested(gpu.settings) for gpu in self._record.gpus}
+        return {gpu.uuid: requested(gpu.settings) for gpu in self._record.gpus}
 
     def _take(self, asked: Mapping[Knob, float]) -> None:
         """Choose the way and go it."""
@@ -177,13 +178,7 @@ class NodeSettings:
         try:
             self._set_all(power)
         except UnsetError as error:
-            refused = [
-                one.refusal
-                for gpu in error.gpus
-                for one in gpu.settings.values()
-                if one.refusal is not None
-            ]
-            if not refused or not all(map(self._is_permission, refused)):
+            if not self._is_refused(error):
                 raise
             text = " ".join(for_administrators(self._wish, self._boards()))
             raise UnsetError(
@@ -227,35 +222,90 @@ class NodeSettings:
         return None
 
     def _set_all(self, power: str) -> None:
-        """Set all that is asked, by locks where they may be had, else by application clocks."""
+        """Set all that is asked: by the driver, else by a DCGM engine, else application clocks."""
         assert self._record is not None
         assert self._set is not None
         rule = _RULES[Way.WATCHER]
         if power != Way.WATCHER:
             rule = "power=auto: not every GPU stood so, and the driver lets the watcher set it"
-        means = _BY_NVML
         # A watcher that follows one that died goes on with what that one had set.
-        if not self._set.has_remembered(Knob.APPLICATION_SM_CLOCK):
+        if (engine := self._set.remembered_engine) is not None:
+            self._by_dcgm(engine)
+            return
+        if self._set.has_remembered(Knob.APPLICATION_SM_CLOCK):
+            self._by_application(rule)
+            return
+        try:
+            self._note_set(_BY_NVML, rule, self._record.gpus)
+        except UnsetError as error:
+            self._by_others(rule, error)
+
+    def _by_others(self, rule: str, first: UnsetError) -> None:
+        """What may set it where the driver has refused.
+
+        Raises:
+            UnsetError: nothing may.
+        """
+        assert self._record is not None
+        told = [str(first)]
+        if self._is_refused(first) and dcgm_may(self._record.gpus):
+            launch = self._launch
+            engine, why = engine_address(launch.dcgm_bindings, launch.dcgm_address)
+            if engine is not None:
+                try:
+                    self._by_dcgm(engine)
+                except UnsetError as error:
+                    why = str(error)
+                    told.append(f"nor by DCGM: {error}")
+                else:
+                    return
+            self._not_taken("DCGM", str(why))
+        if (refusal := self._lock_refusal(first)) is not None:
+            self._not_taken("clock lock", refusal)
             try:
-                self._note_set(means, rule, self._record.gpus)
+                self._by_application(rule)
             except UnsetError as error:
-                if (refusal := self._lock_refusal(error)) is None:
-                    raise
-                lock = error
-                self._record = dataclasses.replace(
-                    self._record, not_taken={**self._record.not_taken, "clock lock": refusal}
-                )
+                told.append(f"nor by application clocks: {error}")
             else:
                 return
-        else:
-            lock = None
-        rule += "; clock locks are not to be had, and application clocks are"
+        raise UnsetError("; ".join(told), first.gpus) from first
+
+    def _by_dcgm(self, engine: str) -> None:
+        assert self._record is not None
+        assert self._set is not None
+        self._set.through(self._launch.dcgm_bindings, engine)
+        rule = (
+            "the driver does not let this user set it, and a DCGM engine that runs as root does; "
+            "the engine keeps the old value as its target when it is given back"
+        )
+        asked = self._record.gpus
+        if self._wish.sm_clock_mhz is not None:
+            asked = tuple(by_application(asked))
         try:
-            self._note_set(_BY_APPLICATION, rule, by_application(self._record.gpus))
-        except UnsetError as error:
-            if lock is None:
-                raise
-            raise UnsetError(f"{lock}; nor by application clocks: {error}", lock.gpus) from error
+            self._note_set(f"{_BY_DCGM} at {engine}", rule, asked)
+        except UnsetError:
+            self._set.by_driver()
+            raise
+
+    def _by_application(self, rule: str) -> None:
+        assert self._record is not None
+        rule += "; clock locks are not to be had, and application clocks are"
+        self._note_set(_BY_APPLICATION, rule, by_application(self._record.gpus))
+
+    def _not_taken(self, means: str, why: str) -> None:
+        assert self._record is not None
+        not_taken = {**self._record.not_taken, means: why}
+        self._record = dataclasses.replace(self._record, not_taken=not_taken)
+
+    def _is_refused(self, error: UnsetError) -> bool:
+        """True where all that the cards said no to is not for this user to set."""
+        refused = [
+            one.refusal
+            for gpu in error.gpus
+            for one in gpu.settings.values()
+            if one.refusal is not None
+        ]
+        return bool(refused) and all(map(self._is_permission, refused))
 
     def _lock_refusal(self, error: UnsetError) -> str | None:
         if self._wish.memory_clock_mhz is not None:
@@ -298,23 +348,6 @@ class NodeSettings:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             raise UnsetError(f"power={self._launch.power}: {faults[0]}{more}", gpus)
 
-    def _require_shares(self, gpus: Sequence[GpuPower]) -> None:
-        """Refuse a card whose own limit is not the one that a percentage was taken of.
-
-        Raises:
-            RuntimeError: a card says otherwise.
-        """
-        for name, share in (self._launch.power_shares or {}).items():
-            quantity = Knob.POWER_LIMIT if name.endswith("cap_w") else Knob.SM_CLOCK
-            asked = getattr(self._spec, name)
-            for gpu in gpus:
-                own = gpu.settings[quantity].default
-                if own.value is not None and of_board(own.value, share) != round(asked):
-                    raise RuntimeError(
-                        f"`{name}` must be {share:g} % of the board's own {own.value:g}, as "
-                        f"{gpu.uuid} tells it, but the plan made it {asked:g}"
-                    )
-
     def _phases_before(self) -> NodePhases | None:
         """What a watcher of this attempt that died had on record of its switches."""
         try:
@@ -353,21 +386,6 @@ class NodeSettings:
     def _write(self, record: NodePower) -> None:
         self._attempt.power.mkdir(exist_ok=True)
         write_json(self._attempt.host_power(self._host), record.to_mapping())
-
-
-def _requested(settings: Mapping[Knob, Setting]) -> dict[str, float]:
-    """What an inventory's entry says of a GPU's settings."""
-    keys = {
-        Knob.POWER_LIMIT: "power_limit_requested_w",
-        Knob.SM_CLOCK: "sm_clock_requested_mhz",
-        Knob.APPLICATION_SM_CLOCK: "sm_clock_requested_mhz",
-        Knob.MEMORY_CLOCK: "memory_clock_requested_mhz",
-    }
-    return {
-        key: asked
-        for name, key in keys.items()
-        if (one := settings.get(name)) is not None and (asked := one.asked) is not None
-    }
 
 
 def needs_restore(path: Path) -> bool:

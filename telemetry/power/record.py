@@ -230,6 +230,21 @@ class NodePower:
             raise ValueError(f"{path}: {error}") from error
 
 
+def requested(settings: Mapping[Knob, Setting]) -> dict[str, float]:
+    """What an inventory's entry says of a GPU's settings."""
+    keys = {
+        Knob.POWER_LIMIT: "power_limit_requested_w",
+        Knob.SM_CLOCK: "sm_clock_requested_mhz",
+        Knob.APPLICATION_SM_CLOCK: "sm_clock_requested_mhz",
+        Knob.MEMORY_CLOCK: "memory_clock_requested_mhz",
+    }
+    return {
+        key: asked
+        for name, key in keys.items()
+        if (one := settings.get(name)) is not None and (asked := one.asked) is not None
+    }
+
+
 def _gpu_mapping(gpu: GpuPower) -> dict[str, Any]:
     return {
         **{name: getattr(gpu, name) for name in gpu.__dataclass_fields__},

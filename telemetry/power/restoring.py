@@ -8,6 +8,7 @@ from pathlib import Path
 from telemetry.clock import wall_us
 from telemetry.power.book import Book, Entry, HeldError
 from telemetry.power.card import SettableCard, read_back
+from telemetry.power.dcgm_card import by_entry
 from telemetry.power.record import NodePower, ReadValue
 from telemetry.power.setting import put_back
 from telemetry.record.files import write_json
@@ -73,7 +74,7 @@ def _put_back(card: SettableCard | None, entry: Entry, book: Book, by: str) -> l
         return []
     if card is None:
         return ["it is not there, or not visible here"]
-    faults = put_back(card, entry, book)
+    faults = put_back(by_entry(card, entry), entry, book)
     _note(card, entry, by)
     return faults
 

@@ -9,6 +9,7 @@ from typing import Final
 from telemetry.clock import wall_us
 from telemetry.power.book import Book, Entry, boot_id
 from telemetry.power.card import SettableCard, bounds_fault, read_back
+from telemetry.power.dcgm_card import DcgmCard, by_entry
 from telemetry.power.record import NOT_YET, GpuPower, Knob, ReadValue, Setting
 
 # A limit is kept in whole milliwatts, and a float of watts is one of them to this.
@@ -33,9 +34,11 @@ class SetCards:
         self, cards: Sequence[SettableCard], book: Book, *, lock_before_mhz: int | None
     ) -> None:
         """`lock_before_mhz` is the site's own SM clock lock, which no driver tells of."""
-        self._cards = tuple(cards)
+        self._cards: tuple[SettableCard, ...] = tuple(cards)
+        self._driven = self._cards
         self._book = book
         self._lock_before_mhz = lock_before_mhz
+        self._dcgm: tuple[str | None, str | None] = None, None
         self._held = contextlib.ExitStack()
 
     def hold(self) -> None:
@@ -69,10 +72,31 @@ class SetCards:
             elif Path(entry.attempt) == attempt:
                 continued = True
             else:
-                faults = put_back(card, entry, self._book)
+                faults = put_back(by_entry(card, entry), entry, self._book)
                 told = "; ".join(faults) or "put back"
                 lines.append(f"{card.uuid}: left by the run in {entry.attempt}: {told}")
         return lines, continued
+
+    def through(self, bindings: str | None, address: str | None) -> None:
+        """Set by a DCGM engine from now on."""
+        self._dcgm = bindings, address
+        self._cards = tuple(DcgmCard(card, bindings, address) for card in self._driven)
+
+    def by_driver(self) -> None:
+        """Set by the driver from now on, as in the beginning."""
+        self._dcgm = None, None
+        self._cards = self._driven
+
+    @property
+    def cards(self) -> tuple[SettableCard, ...]:
+        """The cards, each with whoever sets it."""
+        return self._cards
+
+    @property
+    def remembered_engine(self) -> str | None:
+        """The DCGM engine by which something was set before that is remembered; None: by none."""
+        entries = [self._book.find(card.uuid) for card in self._cards]
+        return next((one.dcgm_address for one in entries if one and one.dcgm_address), None)
 
     @property
     def remembers(self) -> bool:
@@ -153,6 +177,8 @@ class SetCards:
             t_us=wall_us(),
             before=before,
             asked=asked,
+            dcgm_bindings=self._dcgm[0],
+            dcgm_address=self._dcgm[1],
         )
 
 

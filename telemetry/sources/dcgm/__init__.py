@@ -1,6 +1,7 @@
 """One job's GPUs by a DCGM engine.
 
 - `bindings`: NVIDIA's own Python bindings of DCGM, found, loaded and held to one folder.
+- `config`: a power limit and application clocks by a host engine's configuration of a GPU.
 - `connection`: where an engine is, who listens there, and a connection to it.
 - `decoder`: an engine's values as readings, each absence and each reset of a counter once.
 - `drain_thread`: talks to the engine, finds it again when it is lost, and lets go of it.
@@ -14,6 +15,6 @@
 - `wall_window`: the engine's wall-clock stamps on the host's steady clock, across steps of the
   wall.
 
-Public: `DEFAULT_ADDRESS`, `DcgmMissingError`, `DcgmReadings`, `connect`, `find_bindings`,
-`load_bindings`, `probe`.
+Public: `DEFAULT_ADDRESS`, `DcgmConfig`, `DcgmMissingError`, `DcgmReadings`, `connect`,
+`find_bindings`, `load_bindings`, `probe`.
 """

@@ -124,3 +124,35 @@ def dcgmGetValuesSince_v2(
         if enumCB(1, gpu, pointer, len(values), None) != 0:
             break
     return int(ENGINE.now_us()) + 1
+
+
+def dcgmStatusCreate() -> Any:
+    return ENGINE.make_status()
+
+
+def dcgmStatusDestroy(status_handle: Any) -> None:
+    ENGINE.statuses.pop(status_handle.value)
+
+
+def dcgmStatusPopError(status_handle: Any) -> Any:
+    told = ENGINE.statuses[status_handle.value]
+    return SimpleNamespace(**told.pop(0)) if told else None
+
+
+def dcgmConfigSet(dcgm_handle: Any, group_id: Any, configToSet: Any, status_handle: Any) -> None:
+    ENGINE.configure(dcgm_handle, group_id, configToSet, status_handle)
+
+
+def dcgmConfigEnforce(dcgm_handle: Any, group_id: Any, status_handle: Any) -> None:
+    ENGINE.enforce(dcgm_handle, group_id, status_handle)
+
+
+def dcgmConfigGet(
+    dcgm_handle: Any,
+    group_id: Any,
+    reqCfgType: int,
+    count: int,
+    status_handle: Any,
+) -> list[Any]:
+    assert reqCfgType == 0, "targets alone: what stands now is the driver's to tell"
+    return ENGINE.targets_of(dcgm_handle, group_id)[:count]

@@ -10,6 +10,8 @@ DCGM_ST_BADPARAM = -1
 DCGM_ST_NOT_SUPPORTED = -6
 DCGM_ST_NO_DATA = -14
 DCGM_ST_NOT_WATCHED = -16
+DCGM_ST_REQUIRES_ROOT = -29
+DCGM_CONFIG_POWER_CAP_INDIVIDUAL = 0
 DCGM_ST_CONNECTION_NOT_VALID = -21
 DCGM_ST_LIBRARY_NOT_FOUND = -25
 DCGM_ST_DUPLICATE_KEY = -26
@@ -20,6 +22,7 @@ _WORDS = {
     DCGM_ST_NOT_SUPPORTED: "Feature not supported",
     DCGM_ST_NO_DATA: "No data is available",
     DCGM_ST_NOT_WATCHED: "Field is not being updated",
+    DCGM_ST_REQUIRES_ROOT: "This operation requires the hostengine to be running as root",
     DCGM_ST_CONNECTION_NOT_VALID: "The connection to the host engine is not valid any longer",
     DCGM_ST_LIBRARY_NOT_FOUND: "DCGM library could not be found",
     DCGM_ST_DUPLICATE_KEY: "Duplicate key passed to function",
@@ -52,6 +55,39 @@ class c_dcgmFieldValue_v1(ctypes.Structure):
         ("status", ctypes.c_int),
         ("ts", ctypes.c_int64),
         ("value", c_dcgmFieldValue_v1_value),
+    )
+
+
+def dcgmExceptionClass(error_code: int) -> type[DCGMError]:
+    """NVIDIA's has a class for each code."""
+    return DCGMError
+
+
+class c_dcgmClockSet_v1(ctypes.Structure):
+    _fields_ = (
+        ("version", ctypes.c_int),
+        ("memClock", ctypes.c_uint),
+        ("smClock", ctypes.c_uint),
+    )
+
+
+class c_dcgmConfigPerfStateSettings_t(ctypes.Structure):
+    _fields_ = (("syncBoost", ctypes.c_uint), ("targetClocks", c_dcgmClockSet_v1))
+
+
+class c_dcgmConfigPowerLimit(ctypes.Structure):
+    _fields_ = (("type", ctypes.c_uint), ("val", ctypes.c_uint))
+
+
+class c_dcgmDeviceConfig_v2(ctypes.Structure):
+    _fields_ = (
+        ("version", ctypes.c_uint),
+        ("gpuId", ctypes.c_uint),
+        ("mEccMode", ctypes.c_uint),
+        ("mComputeMode", ctypes.c_uint),
+        ("mPerfState", c_dcgmConfigPerfStateSettings_t),
+        ("mPowerLimit", c_dcgmConfigPowerLimit),
+        ("mWorkloadPowerProfiles", ctypes.c_uint * 8),
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 import dcgm_structs  # type: ignore[import-not-found]
 
 INT64_BLANK: Final = 0x7FFFFFFFFFFFFFF0
+INT32_BLANK: Final = 0x7FFFFFF0
 FP64_BLANK: Final = 140_737_488_355_328.0
 # The counter's zero: any time before the tests.
 _BASE_US: Final = 1_700_000_000_000_000
@@ -46,6 +47,11 @@ DEFAULTS: Final[dict[str, Any]] = {
     "reset_at_us": None,
     "xid_at_us": None,
     "others_since_us": None,
+    # Whether it runs as root, what its driver refuses by field with which status, and the file of
+    # boards (tests/doubles/nvml) that it sets.
+    "root": True,
+    "refuses": {},
+    "boards": None,
 }
 # Constant readings: type and value in DCGM's units.
 _LEVELS: Final = {
@@ -103,6 +109,8 @@ class Engine:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.statuses: dict[int, list[dict[str, int]]] = {}
+        self.targets: dict[int, dict[str, int]] = {}
         self._number = 0
         self._epoch = 0
         self._clashes = 0
@@ -238,6 +246,69 @@ class Engine:
             for field_id in watch.ids:
                 values = self._cached(state, watch, field_id, since_us)
                 yield gpu, values or [(field_id, "i", dcgm_structs.DCGM_ST_NO_DATA, 0, INT64_BLANK)]
+
+    def make_status(self) -> ctypes.c_void_p:
+        self._number += 1
+        self.statuses[self._number] = []
+        return ctypes.c_void_p(self._number)
+
+    def configure(
+        self, handle: ctypes.c_void_p, group: ctypes.c_void_p, config: Any, status: Any
+    ) -> None:
+        """Set what is not blank on each GPU of a group, and keep it as its target.
+
+        What the driver refuses is kept as a target all the same, unless it is no value at all.
+        """
+        state = self.check(handle, "configure")
+        told = self.statuses[self._key(status)]
+        if not state["root"]:
+            told.append({"gpuId": INT32_BLANK, "fieldId": 0, "status": -29})
+            raise dcgm_structs.DCGMError(dcgm_structs.DCGM_ST_REQUIRES_ROOT)
+        assert config.mEccMode == config.mComputeMode == INT32_BLANK, "a zero is a setting"
+        assert set(config.mWorkloadPowerProfiles) == {INT32_BLANK}, "a zero clears the profiles"
+        asked = {
+            160: config.mPowerLimit.val,
+            110: config.mPerfState.targetClocks.smClock,
+            111: config.mPerfState.targetClocks.memClock,
+        }
+        for gpu in self._made[self._key(group)].gpus:
+            for field_id, value in asked.items():
+                if value == INT32_BLANK:
+                    continue
+                code = state["refuses"].get(str(field_id), 0)
+                if field_id == 160 and not 200 <= value <= 700:
+                    code = dcgm_structs.DCGM_ST_BADPARAM
+                if code:
+                    told.append({"gpuId": gpu, "fieldId": field_id, "status": code})
+                if code not in {dcgm_structs.DCGM_ST_BADPARAM, dcgm_structs.DCGM_ST_NOT_SUPPORTED}:
+                    self.targets.setdefault(gpu, {})[str(field_id)] = value
+                if not code:
+                    self._set_board(state, gpu, field_id, value)
+        if told:
+            raise dcgm_structs.DCGMError(told[0]["status"])
+
+    def enforce(self, handle: ctypes.c_void_p, group: ctypes.c_void_p, status: Any) -> None:
+        """Set each GPU's target anew, as the engine does of itself after a reset."""
+        state = self.check(handle, "enforce")
+        assert self.statuses[self._key(status)] == []
+        for gpu in self._made[self._key(group)].gpus:
+            for field_id, value in self.targets.get(gpu, {}).items():
+                self._set_board(state, gpu, int(field_id), value)
+
+    def targets_of(self, handle: ctypes.c_void_p, group: ctypes.c_void_p) -> list[dict[str, int]]:
+        self.check(handle, "get configuration")
+        return [self.targets.get(gpu, {}) for gpu in self._made[self._key(group)].gpus]
+
+    def _set_board(self, state: dict[str, Any], gpu: int, field_id: int, value: int) -> None:
+        if state["boards"] is None:
+            return
+        from tests.doubles.nvml.library import SharedBoards  # noqa: PLC0415
+
+        boards = SharedBoards(Path(state["boards"]))
+        if field_id == 160:
+            boards.set_limit(gpu, float(value))
+        if field_id == 110:
+            boards.set_application(gpu, float(value))
 
     def _cached(
         self, state: dict[str, Any], watch: _Made, field_id: int, since_us: int
