@@ -1,5 +1,6 @@
 """The double's boards answer to limits and clocks by the model that fake_nvml.c states."""
 
+import ctypes
 import itertools
 import re
 import time
@@ -11,11 +12,14 @@ import pynvml
 import pytest
 
 from analysis.energy.run_energy import RunEnergy
-from analysis.power.clock_readings import clock_readings
+from analysis.power.clock_readings import CLOCK_READINGS, clock_readings
 from analysis.runs.sealed_runs import load
 from analysis.tables.measured import Measured
+from analysis.workbook.build import build_tables
+from tests.benchmarks.clock_model import fit_table_three, step_slope
 from tests.doubles.nvml import library
 from tests.doubles.nvml.library import World
+from tests.doubles.nvml.pace import SHARES, PacedClock, pace_of
 from tests.support.recordings import FOLDER, recorded, unpack
 
 SOURCE = Path(__file__).parents[3] / "doubles" / "nvml" / "fake_nvml.c"
@@ -53,6 +57,11 @@ def clock_mhz(board: object) -> int:
     return int(pynvml.nvmlDeviceGetClockInfo(board, pynvml.NVML_CLOCK_SM))
 
 
+def settle() -> None:
+    """Wait until a setting is in force, by the double's own delay."""
+    time.sleep(1.5 * stated("SETTING_MS") / 1000.0)
+
+
 def reasons(board: object) -> int:
     return int(pynvml.nvmlDeviceGetCurrentClocksEventReasons(board))
 
@@ -60,6 +69,7 @@ def reasons(board: object) -> int:
 def test_a_limit_that_binds_lowers_the_clock_to_a_step_and_says_so(board: object) -> None:
     assert (clock_mhz(board), reasons(board)) == (1980, 0)
     pynvml.nvmlDeviceSetPowerManagementLimit(board, 400_000)
+    settle()
     held = clock_mhz(board)
     # The highest of 345, 360 ... 1980 MHz at which 100 W + 500 W x f / 1980 is no more than held.
     most_mhz = (400.0 * stated("HELD_SHARE") - 100.0) / 500.0 * 1980.0
@@ -78,8 +88,10 @@ def test_a_limit_above_what_the_work_draws_never_binds(board: object) -> None:
 
 def test_a_locked_clock_is_rounded_down_to_one_on_offer(board: object) -> None:
     pynvml.nvmlDeviceSetGpuLockedClocks(board, 1400, 1400)
+    settle()
     assert (clock_mhz(board), reasons(board)) == (1395, 0)
     pynvml.nvmlDeviceResetGpuLockedClocks(board)
+    settle()
     assert clock_mhz(board) == 1980
 
 
@@ -90,8 +102,10 @@ def test_a_board_keeps_less_than_was_asked_for_where_others_measured_so(
     world.set(kept_mhz=1830)
     time.sleep(0.02)
     pynvml.nvmlDeviceSetGpuLockedClocks(board, 1980, 1980)
+    settle()
     assert clock_mhz(board) == 1830
     pynvml.nvmlDeviceSetGpuLockedClocks(board, 1590, 1590)
+    settle()
     assert clock_mhz(board) == 1590
 
 
@@ -107,6 +121,87 @@ def test_a_setting_is_told_at_once_and_in_force_after_its_delay(
     time.sleep(0.5)
     assert pynvml.nvmlDeviceGetEnforcedPowerLimit(board) == 400_000
     assert clock_mhz(board) < 1980
+
+
+def test_without_a_word_of_it_a_setting_takes_a_reading_s_time(board: object) -> None:
+    pynvml.nvmlDeviceSetPowerManagementLimit(board, 400_000)
+    at_once = pynvml.nvmlDeviceGetEnforcedPowerLimit(board)
+    settle()
+    assert pynvml.nvmlDeviceGetEnforcedPowerLimit(board) == 400_000
+    assert stated("SETTING_MS") > 0
+    assert at_once == 700_000
+
+
+def test_what_does_not_follow_the_clock_is_drawn_at_any_clock(board: object, world: World) -> None:
+    world.set(still_w=210.0)
+    time.sleep(0.02)
+    pynvml.nvmlDeviceSetGpuLockedClocks(board, 990, 990)
+    settle()
+    time.sleep(1.2)
+    # Half of the clock: what follows it is halved, and the 210 W are not.
+    drawn = pynvml.nvmlDeviceGetPowerUsage(board) / 1000
+    assert drawn == pytest.approx(210.0 + (600.0 - 210.0) / 2.0, abs=0.5)
+
+
+def test_a_board_of_a_lesser_limit_offers_and_starts_with_its_own(
+    board: object, world: World
+) -> None:
+    world.set(least_w=100, most_w=300)
+    time.sleep(0.02)
+    bounds = pynvml.nvmlDeviceGetPowerManagementLimitConstraints(board)
+    assert list(bounds) == [100_000, 300_000]
+    assert pynvml.nvmlDeviceGetEnforcedPowerLimit(board) == 300_000
+    with pytest.raises(pynvml.NVMLError_InvalidArgument):
+        pynvml.nvmlDeviceSetPowerManagementLimit(board, 400_000)
+    pynvml.nvmlDeviceSetPowerManagementLimit(board, 175_000)
+    settle()
+    assert pynvml.nvmlDeviceGetEnforcedPowerLimit(board) == 175_000
+
+
+def test_work_that_follows_the_clock_takes_as_much_longer_as_it_falls(
+    built: Path, board: object
+) -> None:
+    pace = pace_of(ctypes.CDLL(str(built)), 0)
+    assert pace(1.0) == 1.0
+    pynvml.nvmlDeviceSetGpuLockedClocks(board, 990, 990)
+    settle()
+    assert pace(1.0) == pytest.approx(2.0)
+    assert pace(0.09) == pytest.approx(1.09)
+    assert pace(0.0) == 1.0
+
+
+def test_a_step_is_stretched_by_its_phase_and_its_engine() -> None:
+    now_s, waited = [0.0], []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        now_s[0] += seconds
+
+    clock = PacedClock(lambda share: 1.0 + share, 0.09, now=lambda: now_s[0], wait=wait)
+    for _ in range(2):
+        clock.start()
+        for work_s in (4.0, 1.0, 1.0):
+            now_s[0] += work_s
+            clock.mark()
+    # At half of the clock a prompt takes twice its time, and a step of the reference 9 % more.
+    assert waited == pytest.approx([4.0, 0.09, 0.09] * 2)
+    assert len(clock.read_us()) == 3
+
+
+def test_the_speed_is_what_table_three_and_the_recorded_runs_say(tmp_path: Path) -> None:
+    fit = fit_table_three()
+    assert SHARES["reference"] == pytest.approx(fit.time_share, abs=0.01)
+    assert fit.left < 0.025
+    # Of all exponents alike: the one that is taken is no finding of the table.
+    assert fit_table_three(3.0).left == pytest.approx(fit.left, rel=0.01)
+    for folder in (FOLDER, FOLDER / "gsm8k", FOLDER / "paper"):
+        for archive in recorded(folder):
+            unpack(archive, tmp_path)
+    rows = build_tables(load(tmp_path), kinds=(CLOCK_READINGS,)).clock_readings.rows
+    slope = step_slope(rows, "NVIDIA H200", "fast")
+    assert slope is not None
+    assert slope.low <= -SHARES["fast"] <= slope.high
+    assert slope.high - slope.low < 0.1
 
 
 def test_what_a_held_board_draws_is_what_the_recorded_runs_drew(tmp_path: Path) -> None:
