@@ -1,10 +1,17 @@
 """What clocks, power and temperature do to speed and joules.
 
+- `best_caps`: the cap or clock of least energy where one may be so much slower, all else
+  alike.
 - `cap_changes`: what a cap or a clock lock changes against the same work without one.
 - `clock_readings`: how fast tokens came, and at what power, whenever a clock was read
   meanwhile.
+- `curves`: time, energy and their product of a token at each cap and clock, phase by phase.
+- `family`: grid points that are the same but for caps and clocks, and what each phase of them
+  took.
 - `observed`: what the clocks and temperatures that came by themselves went with.
 - `regression`: what a clock and a temperature that nobody set went with.
+- `transition`: the clock below which time rises more than energy falls.
 
-Public: `ALL`, `CAP_CHANGES`, `CLOCK_READINGS`, `OBSERVED_CLOCK`, `beside_position`, `observed`.
+Public: `ALL`, `BEST_CAPS`, `CAP_CHANGES`, `CAP_CURVES`, `CLOCK_READINGS`, `OBSERVED_CLOCK`,
+`TRANSITIONS`, `beside_position`, `observed`.
 """

@@ -220,10 +220,10 @@ _COLUMNS: Final = (
 def _changes(results: Results) -> Iterator[CapChange]:
     conditions = {str(row["run_id"]): row for row in results.rows(CONDITIONS)}
     for family in families(results, SETTINGS):
-        if len(family) < SEVERAL or len({_asked(group) for group in family}) < SEVERAL:
+        if len(family) < SEVERAL or len({how_far(group) for group in family}) < SEVERAL:
             continue
-        base = max(family, key=_asked)
-        for group in sorted(family, key=_asked, reverse=True):
+        base = max(family, key=how_far)
+        for group in sorted(family, key=how_far, reverse=True):
             runs = str(group["runs"]).split()
             yield CapChange(
                 group=group,
@@ -232,8 +232,8 @@ def _changes(results: Results) -> Iterator[CapChange]:
             )
 
 
-def _asked(group: Mapping[str, Cell]) -> tuple[float, ...]:
-    """How far up a point may go: nothing asked is as far as can be."""
+def how_far(group: Mapping[str, Cell]) -> tuple[float, ...]:
+    """How far up a point of the groups may go: nothing asked is as far as can be."""
     return tuple(
         math.inf if (value := _real(group.get(name))) is None else value for name in SETTINGS
     )

@@ -25,9 +25,12 @@ from analysis.paper.beyond import BEYOND
 from analysis.paper.comparison import COMPARISON
 from analysis.paper.counted import COUNTED
 from analysis.paper.exhibits import EXHIBITS
+from analysis.power.best_caps import BEST_CAPS
 from analysis.power.cap_changes import CAP_CHANGES
 from analysis.power.clock_readings import CLOCK_READINGS
+from analysis.power.curves import CAP_CURVES
 from analysis.power.observed import OBSERVED_CLOCK
+from analysis.power.transition import TRANSITIONS
 from analysis.runs.labels import RunLabels
 from analysis.runs.possible_values import require_possible_values
 from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
@@ -56,6 +59,7 @@ from telemetry.waiting import counted as counted_run
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, ENGINES, SHARDING, FORMATS, CAP_CHANGES),
+    *(CAP_CURVES, TRANSITIONS, BEST_CAPS),
     *(COMPARISONS, MIXED_MODEL, VARIANCE, DRIFT),
     *(PARETO, ENERGY_DELAY, BEST),
     *(SCALING, SCALING_LAWS, GOODPUT),

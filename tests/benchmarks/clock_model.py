@@ -3,10 +3,10 @@
     python -m tests.benchmarks.clock_model
 
 The model: at clock x (a share of the highest) a board at work draws s + (1 - s) x^a of what it
-draws at x = 1, and work takes 1 - b + b / x of its time. The recorded runs determine what a held board
-draws, what one draws at rest, and how a step of `fast` goes with the clock; no board of theirs was
-set, so they tell neither s nor a, and of `reference` no clock but 1980 MHz. Those are taken from
-table III of arXiv 2310.03003, which is of the reference's loop on A100.
+draws at x = 1, and work takes 1 - b + b / x of its time. The recorded runs determine what a held
+board draws, what one draws at rest, and how a step of `fast` goes with the clock; no board of
+theirs was set, so they tell neither s nor a, and of `reference` no clock but 1980 MHz. Those are
+taken from table III of arXiv 2310.03003, which is of the reference's loop on A100.
 """
 
 import sys
