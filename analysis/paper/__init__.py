@@ -5,6 +5,7 @@
   not.
 - `beyond`: points of ours that a figure of shards shows beside the paper's, on any number of
   GPUs.
+- `caps`: table III of the paper engine by engine, with a reason in every cell that is missing.
 - `charts`: an exhibit's picture, drawn from its table: the paper's, ours, and what is not its.
 - `comparison`: the table of the paper's numbers beside ours, where the conditions are the
   same.
@@ -22,5 +23,5 @@
 - `slug`: the column's name of a series of ours, from what people call it.
 
 Public: `BEYOND`, `COMPARISON`, `COUNTED`, `EXHIBITS`, `Exhibit`, `PAPER`, `Published`, `SHARDED`,
-`chart`, `charts`, `exhibit_named`, `paper_conditions`, `published`.
+`TABLE_THREE_ENGINES`, `chart`, `charts`, `exhibit_named`, `paper_conditions`, `published`.
 """

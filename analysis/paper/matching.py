@@ -96,22 +96,22 @@ def _base(number: Published, point: GridPoint, found: Sequence[GridPoint]) -> Gr
     )
 
 
-def why_none(number: Published, points: Sequence[GridPoint]) -> str:
+def why_none(number: Published, points: Sequence[GridPoint], engine: str = PAPER_ENGINE) -> str:
     """The first of the paper's conditions that no point of ours meets, and the nearest run."""
     if not points:
         return "no sealed run"
     for dataset, length in parts_of(number):
         left = list(points)
-        for says, met in _conditions(number, dataset, length):
+        for says, met in _conditions(number, dataset, length, engine):
             fitting = [point for point in left if met(point)]
             if not fitting:
-                return f"{says}; {_nearest(number, points, dataset, length)}"
+                return f"{says}; {_nearest(number, points, dataset, length, engine)}"
             left = fitting
     return "no point of ours is the same in all the cells that the paper averages"
 
 
 def _conditions(
-    number: Published, dataset: str, length: int
+    number: Published, dataset: str, length: int, engine: str
 ) -> Iterator[tuple[str, Callable[[GridPoint], bool]]]:
     """The paper's conditions in the order in which they are asked, with what is said of none."""
     board, model = board_name(number.gpu), number.model
@@ -124,7 +124,7 @@ def _conditions(
     yield f"no run of {length} tokens at most", lambda point: point["max_gen_len"] == length
     batch = number.batch_size
     yield f"no run at batch {batch}", lambda point: point["batch_size"] == batch
-    yield f"no run by engine {PAPER_ENGINE}", lambda point: point["engine"] == PAPER_ENGINE
+    yield f"no run by engine {engine}", lambda point: point["engine"] == engine
     yield "no trained weights", lambda point: point["weights"] != RANDOM
     yield (
         f"no run in {PAPER_DTYPE}",
@@ -141,9 +141,11 @@ def _conditions(
     yield "no run whose answers end where they end", lambda point: not point["ignore_eos"]
 
 
-def _nearest(number: Published, points: Sequence[GridPoint], dataset: str, length: int) -> str:
+def _nearest(
+    number: Published, points: Sequence[GridPoint], dataset: str, length: int, engine: str
+) -> str:
     """Which run of ours meets most of the conditions, and in what it does not."""
-    conditions = [holds for _, holds in _conditions(number, dataset, length)]
+    conditions = [holds for _, holds in _conditions(number, dataset, length, engine)]
 
     def met(point: GridPoint) -> tuple[int, list[bool]]:
         told = [holds(point) for holds in conditions]

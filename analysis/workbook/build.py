@@ -22,6 +22,7 @@ from analysis.findings.joules import JOULES
 from analysis.findings.pareto import PARETO
 from analysis.findings.scaling_tables import SCALING, SCALING_LAWS
 from analysis.paper.beyond import BEYOND
+from analysis.paper.caps import TABLE_THREE_ENGINES
 from analysis.paper.comparison import COMPARISON
 from analysis.paper.counted import COUNTED
 from analysis.paper.exhibits import EXHIBITS
@@ -72,6 +73,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     FORECASTS,
     COMPARISON,
     *(exhibit.kind for exhibit in EXHIBITS),
+    TABLE_THREE_ENGINES,
     *(BEYOND, CLAIMS, NOT_COUNTED),
     *(COUNTED,),
 )
