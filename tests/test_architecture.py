@@ -226,7 +226,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     # What a center or a regulator asks for beside joules, from factors that the user states.
     "analysis.footprint": {
-        *("analysis.energy", "analysis.report"),
+        *("analysis.energy", "analysis.findings", "analysis.report"),
         *("analysis.performance", "analysis.runs", "analysis.tables", "analysis.workbook"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },

@@ -8,6 +8,8 @@
   tricks.
 - `footprint`: carbon and cost of what was measured, by what the user states, and nothing else.
 - `forms`: the line of SCI for AI, and that of the EU's model documentation form.
+- `mix`: what a center would save a GPU-year, by the shares of GPU-hours that it states.
+- `mix_written`: what a center's mix would save, as JSON, CSV and Markdown, and as lines.
 - `operations`: floating-point operations of a run's generated tokens, by the model's
   arithmetic.
 - `subject`: what a footprint is of: a run, a grid point, or all runs together.

@@ -1,11 +1,12 @@
 """Footprint: carbon and cost by what you state of grid and price, and two forms that ask for them.
 
-    python -m analysis.footprint RESULTS [--factors FILE] [--out FOLDER]
+    python -m analysis.footprint RESULTS [--factors FILE] [--mix FILE] [--out FOLDER]
 
 FILE is YAML or JSON: grid_intensity_g_per_kwh, price_per_kwh, pue, embodied_g_per_gpu_hour, each
 with value, source and date or period. None is built in: without one its numbers are null. Written
 are footprint.json, .csv, .md and .tex, with the line of SCI for AI and that of the EU's model
-documentation form.
+documentation form. --mix states shares of GPU-hours by model and engine, and adds mix.json, .csv
+and .md: what the best caps and clocks on record would save a GPU-year.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from telemetry.waiting import waiting
 if TYPE_CHECKING:
     from analysis.footprint.factors import Factors
     from analysis.footprint.footprint import Footprints
+    from analysis.footprint.mix import Mix
+    from analysis.tables.column import Row
 
 _WHO: Final = "footprint"
 _MODULE: Final = "analysis.footprint"
@@ -45,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--factors", metavar="FILE", help="YAML or JSON of what you state; else there is no carbon"
     )
+    parser.add_argument(
+        "--mix", metavar="FILE", help="YAML or JSON of shares of GPU-hours: what caps would save"
+    )
     parser.add_argument("--out", help="folder to write to, else RESULTS/report/footprint")
     parser.add_json(
         "factors, boundary, and of each run, point and all: energy, carbon, cost, forms"
@@ -54,28 +60,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = named_out(given.out)
     # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"), waiting("loading what makes footprints"):
+        from analysis.footprint.mix import savings  # noqa: PLC0415
+        from analysis.footprint.mix_written import saving_lines, write_mix  # noqa: PLC0415
         from analysis.footprint.written import to_mapping, write  # noqa: PLC0415
 
         factors = _factors(given.factors)
+        mix = _mix(given.mix)
     with waiting("footprint"):
-        found = _gathered(place, factors)
+        found, best = _gathered(place, factors)
         if out is None:
             out = report_folder(place.results) / _WHO
             out = out if place.run is None else out / place.run.run_id
         written = write(found, out)
+        saved = () if mix is None else savings(mix, best)
+        written += [] if mix is None else write_mix(mix, saved, out)
     screen = Output()
     _print(found, screen)
+    for line in () if mix is None else saving_lines(mix, saved):
+        screen.say(line, hang=2)
     for path in written:
         screen.exact(f"written: {shown(path)}")
     if (document := due()) is not None:
-        document.fill(_WHO, {**to_mapping(found), "files": [str(path) for path in written]})
+        told = {} if mix is None else {"mix": [one.to_mapping() for one in saved]}
+        files = [str(path) for path in written]
+        document.fill(_WHO, {**to_mapping(found), **told, "files": files})
     if given.factors is None:
         screen.note("no factor was stated: --factors FILE states grid, price and PUE")
     screen.next(typed("analysis.audit", shown(place.results)))
     return ExitCode.DONE
 
 
-def _gathered(place: RecordPlace, factors: "Factors") -> "Footprints":
+def _gathered(place: RecordPlace, factors: "Factors") -> tuple["Footprints", Sequence["Row"]]:
     from analysis.footprint.footprint import footprints  # noqa: PLC0415
     from analysis.footprint.subject import subjects_of  # noqa: PLC0415
     from analysis.runs.sealed_runs import load  # noqa: PLC0415
@@ -89,7 +104,8 @@ def _gathered(place: RecordPlace, factors: "Factors") -> "Footprints":
         )
     tables = build_tables(loaded)
     left = len(tables.not_counted.rows)
-    return footprints(subjects_of(loaded, tables), factors, not_counted=left)
+    found = footprints(subjects_of(loaded, tables), factors, not_counted=left)
+    return found, tables.best_caps.rows
 
 
 def _print(found: "Footprints", screen: Output) -> None:
@@ -123,6 +139,18 @@ def _factors(given: str | None) -> "Factors":
         return Factors()
     try:
         return Factors.read(named_path("--factors", given, "a file"))
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _mix(given: str | None) -> "Mix | None":
+    from analysis.findings.best import SLOWER  # noqa: PLC0415
+    from analysis.footprint.mix import NAME, Mix  # noqa: PLC0415
+
+    if given is None:
+        return None
+    try:
+        return Mix.read(named_path(NAME, given, "a file"), SLOWER)
     except ValueError as error:
         raise CommandError(str(error)) from error
 

@@ -21,29 +21,29 @@ _JSON, _YAML = (".json",), (".yaml", ".yml")
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
-    """What the file holds.
+def read_mapping(path: Path, name: str = NAME) -> dict[str, Any]:
+    """What the file holds that `name` named.
 
     Raises:
         ValueError: there is none, it is no plain file, too large, or not what its ending says.
     """
     ending = path.suffix.lower()
     if ending not in (*_JSON, *_YAML):
-        raise ValueError(f"`{NAME}` must be a .yaml, .yml or .json file, but is {path}")
+        raise ValueError(f"`{name}` must be a .yaml, .yml or .json file, but is {path}")
     try:
         data = read_plain(path, most_bytes=_MOST_BYTES)
     except OSError as error:
         said = "is missing" if isinstance(error, FileNotFoundError) else error.strerror or error
-        raise ValueError(f"`{NAME}` must be a file, but {path} {said}") from error
+        raise ValueError(f"`{name}` must be a file, but {path} {said}") from error
     except ValueError as error:
-        raise ValueError(f"`{NAME}` must be a plain file of its own, but {error}") from error
+        raise ValueError(f"`{name}` must be a plain file of its own, but {error}") from error
     try:
         return parse_json(data, str(path)) if ending in _JSON else _yaml(data, str(path))
     except RecursionError:
-        raise ValueError(f"`{NAME}` must be keys and values, but {path} is too deep") from None
+        raise ValueError(f"`{name}` must be keys and values, but {path} is too deep") from None
     except ValueError as error:
         told = " ".join(str(error).split())
-        raise ValueError(f"`{NAME}` must hold keys and values, but: {told}") from error
+        raise ValueError(f"`{name}` must hold keys and values, but: {told}") from error
 
 
 def _yaml(data: bytes, where: str) -> dict[str, Any]:
