@@ -207,7 +207,7 @@ def test_planning_starts_and_writes_nothing(
         # This project's own: both engines over every legal number of GPUs, and fewer bits a weight.
         ("sharding_h200", 24),
         ("sharding_laptop", 8),
-        ("caps_and_clocks", 18),
+        ("caps_and_clocks", 40),
         ("quantization_h200", 18),
     ],
 )

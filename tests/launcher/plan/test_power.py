@@ -8,6 +8,7 @@ import pytest
 from launcher.config.errors import BadInputError
 from launcher.jobs.shapes import Trial, shape_of
 from launcher.plan.grid import Verdict
+from launcher.plan.power import PowerWays
 from telemetry.record.paths import AttemptPaths
 from tests.launcher.plan.test_check import grid_of, verdicts
 
@@ -84,3 +85,44 @@ def test_all_of_the_paper_s_points_at_250_w_are_planned(tmp_path: Path) -> None:
     capped = [point for point in grid.points if point.spec.power_cap_w == 250.0]
     assert len(capped) == 3
     assert Verdict.UNSUPPORTED not in verdicts(grid)
+
+
+# Every experiment of the paper that has points on A100.
+_ON_A100 = (
+    *("figure2_throughput", "figure3_power", "table1_nodes", "table2_minimum_hardware"),
+    *("table3_power_cap", "table4_utilization_a100"),
+)
+
+
+def test_none_of_the_paper_s_points_on_a100_is_kept_out_for_its_cap(tmp_path: Path) -> None:
+    points = [
+        point
+        for name in _ON_A100
+        for point in grid_of(tmp_path, f"experiment={name}", "power=site").points
+        if point.spec.gpu == "a100"
+    ]
+    capped = [point for point in points if point.spec.power_cap_w is not None]
+    assert len(points) >= 53
+    assert {point.spec.power_cap_w for point in capped} == {250.0, 175.0, 150.0}
+    # What does not fit, or is not staged here, says so; no cap stands in its way, whoever sets it.
+    assert Verdict.UNSUPPORTED not in {point.verdict for point in points}
+    ways = PowerWays({})
+    for way in ("auto", "watcher", "broker", "site"):
+        for point in capped:
+            launch = dataclasses.replace(point.launch, power=way)
+            assert ways.fault(point.spec, launch, point.cluster) is None, (way, point.spec)
+
+
+def test_caps_and_clocks_are_both_engines_over_both_on_every_board(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "experiment=caps_and_clocks", *REAL, "power=site")
+    assert {point.verdict for point in grid.points} == {Verdict.RUN}
+    told = {
+        (point.spec.engine, point.spec.power_cap_w, point.spec.sm_clock_mhz)
+        for point in grid.points
+    }
+    assert told == {
+        (engine, cap, clock)
+        for engine in ("reference", "fast")
+        for cap in (None, 490.0, 420.0, 350.0)
+        for clock in (None, 1584, 1386, 1188, 990)
+    }
