@@ -170,6 +170,35 @@ def test_work_that_follows_the_clock_takes_as_much_longer_as_it_falls(
     assert pace(0.0) == 1.0
 
 
+def test_a_table_three_made_on_the_double_has_the_paper_s_shape(
+    built: Path, world: World, board: object
+) -> None:
+    # A board that draws 250 W at its highest clock, of which table III's fit says what stays.
+    still_w = fit_table_three().still_share * 250.0
+    world.set(busy_w=250.0, idle_w=50.0, still_w=still_w, least_w=100, most_w=300)
+    time.sleep(0.02)
+    pace = pace_of(ctypes.CDLL(str(built)), 0)
+    changes = {}
+    for cap_w in (250, 175, 150):
+        pynvml.nvmlDeviceSetPowerManagementLimit(board, 1000 * cap_w)
+        settle()
+        power_w = still_w + (250.0 - still_w) * clock_mhz(board) / 1980.0
+        for engine, share in SHARES.items():
+            longer = pace(share)
+            changes[engine, cap_w] = longer, power_w * longer
+    for engine in SHARES:
+        base_time, base_energy = changes[engine, 250]
+        for cap_w in (175, 150):
+            longer, energy = changes[engine, cap_w]
+            changes[engine, cap_w] = longer / base_time - 1.0, energy / base_energy - 1.0
+    # Published means: +6.7 and +19.6 % of time, -23.2 and -34.0 % of energy.
+    assert changes["reference", 175] == pytest.approx((0.067, -0.232), abs=0.03)
+    assert changes["reference", 150] == pytest.approx((0.196, -0.340), abs=0.06)
+    # What the clock does not pace loses no time, and saves more.
+    assert changes["fast", 175][0] == changes["fast", 150][0] == 0.0
+    assert changes["fast", 150][1] < changes["reference", 150][1]
+
+
 def test_a_step_is_stretched_by_its_phase_and_its_engine() -> None:
     now_s, waited = [0.0], []
 
