@@ -6,10 +6,12 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pynvml
 import pytest
+import torch
 
 from analysis.energy.run_energy import RunEnergy
 from analysis.power.clock_readings import CLOCK_READINGS, clock_readings
@@ -19,8 +21,9 @@ from analysis.workbook.build import build_tables
 from tests.benchmarks.clock_model import fit_table_three, step_slope
 from tests.doubles.nvml import library
 from tests.doubles.nvml.library import World
-from tests.doubles.nvml.pace import SHARES, PacedClock, pace_of
+from tests.doubles.nvml.pace import SHARES, PacedClock, pace_engines, pace_of
 from tests.support.recordings import FOLDER, recorded, unpack
+from workers.engines.base.step_clock import StepClock
 
 SOURCE = Path(__file__).parents[3] / "doubles" / "nvml" / "fake_nvml.c"
 
@@ -215,6 +218,27 @@ def test_a_step_is_stretched_by_its_phase_and_its_engine() -> None:
     # At half of the clock a prompt takes twice its time, and a step of the reference 9 % more.
     assert waited == pytest.approx([4.0, 0.09, 0.09] * 2)
     assert len(clock.read_us()) == 3
+
+
+def test_every_engine_that_is_opened_goes_at_its_own_board_s_clock(
+    built: Path, board: object
+) -> None:
+    opened = SimpleNamespace(clock=StepClock(torch.device("cpu")))
+    registry = SimpleNamespace(open_engine=lambda _: opened)
+    pace_engines(registry, ctypes.CDLL(str(built)))
+    context = SimpleNamespace(
+        rank=SimpleNamespace(local_rank=0), spec=SimpleNamespace(engine="reference")
+    )
+    engine = registry.open_engine(context)
+    assert engine is opened
+    assert isinstance(engine.clock, PacedClock)
+    pynvml.nvmlDeviceSetGpuLockedClocks(board, 495, 495)
+    settle()
+    engine.clock.start()
+    time.sleep(0.02)
+    engine.clock.mark()
+    # A prompt's reading takes four times as long at a quarter of the clock.
+    assert engine.clock.read_us()[0] >= 79_000
 
 
 def test_the_speed_is_what_table_three_and_the_recorded_runs_say(tmp_path: Path) -> None:
