@@ -6,6 +6,7 @@
 - `book`: what GPUs of this node were set to before a run changed them, on disk before the
   change.
 - `card`: one GPU as whoever sets it sees it, and what is read of it for the record.
+- `dead_run`: what its record says once somebody else has put back what it left set.
 - `node`: how one node's GPUs come to stand as a run asks, by whom, and how they are given
   back.
 - `record`: how one node's GPUs were set: limits, before, asked, enforced, restored; each read

@@ -9,6 +9,7 @@ from typing import Final
 from telemetry.clock import wall_us
 from telemetry.power.book import Book, Entry, boot_id
 from telemetry.power.card import SettableCard, bounds_fault, read_back
+from telemetry.power.dead_run import BOOT, NEXT_RUN, note_put_back
 from telemetry.power.record import NOT_YET, GpuPower, Knob, ReadValue, Setting
 
 # A limit is kept in whole milliwatts, and a float of watts is one of them to this.
@@ -65,11 +66,13 @@ class SetCards:
                 continue
             if entry.forgotten:
                 self._book.forget(card.uuid)
+                note_put_back(card, entry, by=BOOT)
                 lines.append(f"{card.uuid}: of an earlier boot, so the card has forgotten it")
             elif Path(entry.attempt) == attempt:
                 continued = True
             else:
                 faults = put_back(card, entry, self._book)
+                note_put_back(card, entry, by=NEXT_RUN, faults=faults)
                 told = "; ".join(faults) or "put back"
                 lines.append(f"{card.uuid}: left by the run in {entry.attempt}: {told}")
         return lines, continued

@@ -1,6 +1,7 @@
 """A node's GPUs are set as a run asks, all or none, read back, and given back what they had."""
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ import pytest
 from telemetry.power.book import Book, Entry, boot_id
 from telemetry.power.node import NodeSettings
 from telemetry.power.record import Knob, NodePower, Way
-from telemetry.record.files import write_json
+from telemetry.power.restoring import restore_left
+from telemetry.record.files import read_json, write_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
@@ -40,13 +42,13 @@ class Node:
         write_json(self.attempt.launch, content)
         self.told: list[str] = []
         self._driver = Driver()
-        gpus = read_visible_gpus(self._driver, {}).gpus
+        self.cards = [Card(gpu) for gpu in read_visible_gpus(self._driver, {}).gpus]
         self.settings = NodeSettings(
             self.attempt,
             RunSpec.read(run.spec),
             LaunchConfig.read(self.attempt.launch),
             "n1",
-            [Card(gpu) for gpu in gpus],
+            self.cards,
             is_permission=is_refusal,
             tell=self.told.append,
         )
@@ -213,6 +215,48 @@ def test_what_a_dead_run_left_is_put_back_before_the_next_one_remembers_anything
     assert "left by the run in /gone: put back" in one.record().leftovers[0]
     one.settings.restore()
     assert shared.settings(0).limit_w == 500
+
+
+def test_what_the_next_run_cannot_put_back_stays_on_the_dead_run_s_record(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    world, shared = boards()
+    dead, following = node(), node({**CAP, "seed": 2}, "others")
+    dead.settings.settle()
+    entry = Book().find(uuid_of(0))
+    assert entry is not None
+    dead.settings.restore()
+    Book().remember(entry)
+    write_json(
+        dead.attempt.host_power("n1"),
+        {**read_json(dead.attempt.host_power("n1")), "ended_us": None},
+    )
+    shared.set_limit(0, 350.0)
+    world.fail("set_limit", 4)
+    time.sleep(_NOTICED_S)
+    with pytest.raises(RuntimeError, match="cannot be set"):
+        following.settings.settle()
+    told = dead.record()
+    assert "must be 500 again, but is 350 instead" in told.unrestored[0]
+    assert "NVML error 4" in str(told.gpus[0].settings[LIMIT].refusal)
+    assert told.ended_us is None
+
+
+def test_a_card_that_was_started_anew_is_told_so_in_the_dead_run_s_record(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards()
+    dead = node()
+    dead.settings.settle()
+    entry = Book().find(uuid_of(0))
+    assert entry is not None
+    dead.settings.restore()
+    shared.set_limit(0, 700.0)
+    Book().remember(dataclasses.replace(entry, boot_id="another"))
+    (line,) = restore_left(dead.cards, Book(), by="restore").lines
+    assert "of an earlier boot" in line
+    assert "must be 500 again, but is 700 instead" in dead.record().unrestored[0]
+    assert dead.record().gpus[0].settings[LIMIT].restored_by == "boot"
 
 
 def test_of_an_earlier_boot_nothing_is_put_back(boards: Boards, node: Callable[..., Node]) -> None:

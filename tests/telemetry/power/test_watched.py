@@ -22,6 +22,7 @@ from tests.support.watched_attempts import make_attempt
 
 CAP = {"gpu": "h200", "power_cap_w": 350.0}
 LAUNCH: dict[str, Any] = {"device": "cuda", "telemetry": "nvml", "period_ms": 100}
+CAPPED = Knob.POWER_LIMIT
 Boards = Callable[..., tuple[World, SharedBoards]]
 _OWNER = """
 import sys, time
@@ -130,6 +131,30 @@ def test_after_both_were_killed_the_old_limit_comes_back_by_hand_and_is_on_recor
     assert _power(attempt).gpus[0].settings[Knob.POWER_LIMIT].restored_by == "restore"
     assert Book().uuids() == ()
     assert "nothing is remembered" in _by_hand("restore").stdout
+
+
+def test_after_both_were_killed_the_next_run_puts_it_back_and_the_dead_run_s_record_says_so(
+    boards: Boards, tmp_path: Path
+) -> None:
+    _, shared = boards()
+    run, dead = make_attempt(tmp_path, spec={**CAP, "sm_clock_mhz": 1395}, launch=LAUNCH)
+    owner = _owner(tmp_path, run.run_id)
+    os.kill(owner.pid, signal.SIGSTOP)
+    os.kill(int(read_json(dead.host("n1"))["pid"]), signal.SIGKILL)
+    owner.kill()
+    owner.wait()
+    assert len(_power(dead).unrestored) == 2
+    following, attempt = make_attempt(tmp_path, spec={**CAP, "seed": 2}, launch=LAUNCH)
+    with WatcherProcess(tmp_path, following.run_id, 1, "n1") as watch:
+        watch.wait_ready(60)
+        assert shared.settings(0).sm_mhz == 1980
+        cap, lock = (_power(dead).gpus[0].settings[one] for one in (CAPPED, Knob.SM_CLOCK))
+        assert (cap.restored.value, cap.restored_by) == (500, "next run")
+        assert (lock.restored.value, lock.restored_by) == (None, "next run")
+        assert _power(dead).unrestored == ()
+        assert _power(dead).ended_us is not None
+        assert _power(attempt).gpus[0].settings[CAPPED].before.value == 500
+    assert shared.settings(0).limit_w == 500
 
 
 def test_by_hand_a_gpu_that_a_run_has_at_work_is_left_alone(boards: Boards, tmp_path: Path) -> None:
