@@ -7,6 +7,7 @@
   change.
 - `card`: one GPU as whoever sets it sees it, and what is read of it for the record.
 - `dead_run`: what its record says once somebody else has put back what it left set.
+- `leftovers`: what dead runs left set is put back before a run measures that asks for nothing.
 - `node`: how one node's GPUs come to stand as a run asks, by whom, and how they are given
   back.
 - `record`: how one node's GPUs were set: limits, before, asked, enforced, restored; each read
@@ -19,5 +20,5 @@
 - `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
 
 Public: `NodePower`, `NodeSettings`, `Wish`, `for_administrators`, `gpu_freq`, `needs_restore`,
-`wanted`.
+`put_back_leftovers`, `remembered`, `wanted`.
 """

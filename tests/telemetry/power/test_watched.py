@@ -157,6 +157,26 @@ def test_after_both_were_killed_the_next_run_puts_it_back_and_the_dead_run_s_rec
     assert shared.settings(0).limit_w == 500
 
 
+def test_a_run_that_asks_for_nothing_is_not_measured_under_a_dead_run_s_cap(
+    boards: Boards, tmp_path: Path
+) -> None:
+    _, shared = boards()
+    run, dead = make_attempt(tmp_path, spec=CAP, launch=LAUNCH)
+    owner = _owner(tmp_path, run.run_id)
+    os.kill(owner.pid, signal.SIGSTOP)
+    os.kill(int(read_json(dead.host("n1"))["pid"]), signal.SIGKILL)
+    owner.kill()
+    owner.wait()
+    plain, attempt = make_attempt(tmp_path, spec={"gpu": "h200"}, launch=LAUNCH)
+    with WatcherProcess(tmp_path, plain.run_id, 1, "n1") as watch:
+        watch.wait_ready(60)
+        assert shared.settings(0).limit_w == 500
+    assert _power(dead).gpus[0].settings[CAPPED].restored_by == "next run"
+    assert "as before the run in" in _power(attempt).leftovers[0]
+    assert _power(attempt).gpus[0].settings[CAPPED].before.value == 500
+    assert Book().uuids() == ()
+
+
 def test_by_hand_a_gpu_that_a_run_has_at_work_is_left_alone(boards: Boards, tmp_path: Path) -> None:
     _, shared = boards()
     run, _ = make_attempt(tmp_path, spec=CAP, launch=LAUNCH)
