@@ -11,6 +11,7 @@ from telemetry.clock import wall_us
 from telemetry.power.advice import for_administrators, wanted
 from telemetry.power.book import Book, HeldError
 from telemetry.power.card import SettableCard, described, read_back
+from telemetry.power.dead_run import earlier_record, gone_on_with
 from telemetry.power.record import GpuPower, Knob, NodePower, Setting, Way
 from telemetry.power.setting import SetCards, UnsetError, unlike
 from telemetry.power.slurm_frequency import refusal_of
@@ -64,6 +65,7 @@ class NodeSettings:
         self._tell = tell
         self._set: SetCards | None = None
         self._record: NodePower | None = None
+        self._earlier: NodePower | None = None
 
     @property
     def record(self) -> NodePower | None:
@@ -77,6 +79,7 @@ class NodeSettings:
             RuntimeError: they do not, and none is set; the message is one line.
         """
         asked = self._wish.by_quantity
+        self._earlier = earlier_record(self._attempt.host_power(self._host))
         gpus = tuple(described(card, asked) for card in self._cards)
         self._note(
             NodePower(
@@ -198,6 +201,7 @@ class NodeSettings:
         if power != Way.WATCHER:
             rule = "power=auto: not every GPU stood so, and the driver lets the watcher set it"
         gpus = self._set.set(self._record.gpus, self._attempt.folder, self._host)
+        gpus = gone_on_with(gpus, self._earlier)
         self._note(
             dataclasses.replace(
                 self._record, way=Way.WATCHER, means=_BY_NVML, rule=rule, gpus=tuple(gpus)

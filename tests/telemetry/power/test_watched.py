@@ -67,12 +67,15 @@ def test_a_killed_watcher_s_follower_goes_on_and_gives_back_what_was_there_first
     run, attempt = make_attempt(tmp_path, spec=CAP, launch=LAUNCH)
     with WatcherProcess(tmp_path, run.run_id, 1, "n1") as watch:
         before = watch.wait_ready(60)["pid"]
+        first = _power(attempt).gpus[0].settings[CAPPED]
         os.kill(before, signal.SIGKILL)
         _until(lambda: read_json(attempt.host("n1"))["pid"] != before)
         assert shared.settings(0).limit_w == 350
     assert shared.settings(0).limit_w == 500
     setting = _power(attempt).gpus[0].settings[Knob.POWER_LIMIT]
     assert (setting.before.value, setting.restored.value) == (500, 500)
+    # It was in force since the first, whatever its follower does.
+    assert (setting.set_us, setting.enforced) == (first.set_us, first.enforced)
     assert "gone on with" in _power(attempt).leftovers[-1]
 
 
