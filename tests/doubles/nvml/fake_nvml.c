@@ -25,6 +25,7 @@
  *   setters WHO     all: whoever asks may set; root: root alone, as the driver has it; none: nobody
  *   model 1         a limit lowers the clock to the highest 15 MHz step that keeps its power; 0: power alone
  *   kept_mhz F      no board keeps more than F at work, whatever is asked (model 1)
+ *   first_board N   UUIDs and serials count from N on: boards of another node are other boards
  *   delay_ms D      a setting acts D later; what is asked for is told at once, what is in force when it is
  *   persistence is `wild persistence 0|1`, a board's minor number is its index or `wild minor N`
  *
@@ -91,6 +92,7 @@ typedef struct {
 } Wild;
 
 static struct {
+    int first_board;
     int gpus, gpm, mig, capability, lost, more_buffers, odd_samples, xid_gpu, xid;
     double idle_w, busy_w, duty;
     int model;
@@ -135,6 +137,7 @@ static void read_world(void) {
     read_mtime_ns = mtime_ns;
     FILE *file = fopen(path, "r");
     if (file == NULL) return;
+    world.first_board = 0;
     world.gpus = 1;
     world.gpm = 1;
     world.mig = 0;
@@ -165,7 +168,8 @@ static void read_world(void) {
         if (sscanf(line, "%63s %191[^\n]", key, rest) != 2) continue;
         double number = atof(rest);
         int64_t whole = atoll(rest);
-        if (!strcmp(key, "gpus")) world.gpus = (int)whole;
+        if (!strcmp(key, "first_board")) world.first_board = (int)whole;
+        else if (!strcmp(key, "gpus")) world.gpus = (int)whole;
         else if (!strcmp(key, "gpm")) world.gpm = (int)whole;
         else if (!strcmp(key, "capability")) world.capability = (int)whole;
         else if (!strcmp(key, "mig")) world.mig = (int)whole;
@@ -403,8 +407,8 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **gpu) {
 }
 
 static void name_gpu(const Gpu *gpu, char *text, unsigned size) {
-    snprintf(text, size, "GPU-%08x-fa4e-4000-8000-%012x", 0xa0000000u + (unsigned)gpu->index,
-             (unsigned)gpu->index);
+    snprintf(text, size, "GPU-%08x-fa4e-4000-8000-%012x", 0xa0000000u + (unsigned)(world.first_board + gpu->index),
+             (unsigned)(world.first_board + gpu->index));
 }
 
 int nvmlDeviceGetHandleByUUID(const char *uuid, Gpu **gpu) {
@@ -433,7 +437,7 @@ int nvmlDeviceGetName(Gpu *gpu, char *text, unsigned size) {
 }
 int nvmlDeviceGetSerial(Gpu *gpu, char *text, unsigned size) {
     MAY("serial", gpu);
-    snprintf(text, size, "16540%04d", gpu->index);
+    snprintf(text, size, "16540%04d", world.first_board + gpu->index);
     return SUCCESS;
 }
 int nvmlDeviceGetVbiosVersion(Gpu *gpu, char *text, unsigned size) {
