@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
-from telemetry.power.record import NodePower
+from telemetry.power.record import NodePower, Way
 from telemetry.power.wish import Wish
 
 _POWER: Final = "power_limit_w"
@@ -22,6 +22,8 @@ _TOLERANCE: Final[Mapping[str, float]] = {
 }
 # nvml.h has calls that set and take off such a lock, and none that tells of one.
 _LOCKS: Final = (_CLOCK, _MEMORY)
+# A prolog's epilog, and Slurm at a step's end: what they put back no run sees.
+_AFTERWARDS: Final = (Way.BROKER, Way.SLURM)
 # A board holds its limit on average and sensors err by 5 % (arXiv 2312.02741).
 _OVER_CAP: Final = 0.05
 
@@ -130,6 +132,8 @@ def restored_everywhere(case: Case) -> Finding:
     ]
     if not changed:
         ways = ", ".join(sorted({record.way.value for record in records.values()}))
+        if any(record.way in _AFTERWARDS for record in records.values()):
+            return unseen(f"{ways} puts it back after the job, when nobody of the run reads it")
         return skipped(f"the run set nothing itself: {ways}")
     blind = [one for one in changed if one.restored.value is None]
     if blind and not faults:

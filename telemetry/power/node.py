@@ -29,6 +29,10 @@ _RULES: Final = {
     Way.WATCHER: "power=watcher: the watcher sets it",
 }
 _BY_NVML: Final = "NVML"
+_NO_BROKER: Final = (
+    "no broker is installed on this node, or it refused, as its log there says "
+    "(/var/log/joulegrid-power.log)"
+)
 
 
 class NodeSettings:
@@ -230,7 +234,11 @@ class NodeSettings:
         self._note(dataclasses.replace(self._record, way=way, rule=rule, gpus=tuple(gpus)))
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-            raise UnsetError(f"power={self._launch.power}: {faults[0]}{more}", gpus)
+            told = f"power={self._launch.power}: {faults[0]}{more}"
+            if way is Way.BROKER:
+                text = " ".join(for_administrators(self._wish, self._boards()))
+                told = f"{told}; {_NO_BROKER}. For administrators: {text}"
+            raise UnsetError(told, gpus)
 
     def _require_shares(self, gpus: Sequence[GpuPower]) -> None:
         """Refuse a card whose own limit is not the one that a percentage was taken of.

@@ -14,8 +14,10 @@ STOOD_W = 500.0
 """What a center keeps these boards at: neither their default nor what any run asks for."""
 FREE_MHZ = 1980.0
 """Of SMs that nobody locks."""
+CUDA = REPOSITORY / "tests" / "doubles" / "cuda"
+"""What PYTHONPATH has to name for ranks to compute on CPU in place of a board."""
 # Within a period of the samples' 20 ms the power changes, and the 100 ms of clocks are no multiple.
-_WAVE = {"cycle_ms": 33, "duty": 0.9, "idle_w": 120.0, "model": 1}
+WAVE = {"cycle_ms": 33, "duty": 0.9, "idle_w": 120.0, "model": 1}
 _TOUCH = "import ctypes, sys; assert ctypes.CDLL(sys.argv[1]).nvmlInit_v2() == 0"
 
 
@@ -36,7 +38,7 @@ class CappedNodes:
             one = World(
                 folder / node / "world",
                 **{
-                    **_WAVE,
+                    **WAVE,
                     "gpus": 2,
                     "first_board": 2 * number,
                     "shared": folder / node / "boards",
@@ -67,7 +69,7 @@ class CappedNodes:
         """Of a launcher; with `node` of what runs there without Slurm, too."""
         shared = {
             "LD_LIBRARY_PATH": str(self.folder),
-            "PYTHONPATH": str(REPOSITORY / "tests" / "doubles" / "cuda"),
+            "PYTHONPATH": str(CUDA),
         }
         if node is None:
             return shared

@@ -40,7 +40,11 @@ def honest(_index: int, one: Json) -> Json:
 
 
 def run_with(
-    results: Path, change: Change = honest, quantity: str = "power_limit_w", **plan: Any
+    results: Path,
+    change: Change = honest,
+    quantity: str = "power_limit_w",
+    way: str = "watcher",
+    **plan: Any,
 ) -> RunPaths:
     """A sealed run whose node says of each GPU what `change` makes of an honest setting."""
     built = build_run(results, Plan(**{"spec": ASKED, "merged": False, **plan}))
@@ -50,7 +54,7 @@ def run_with(
         settings = [change(index, setting()) for index in range(len(uuids))]
         node = NodePower.from_mapping(
             {
-                **{"version": 1, "host": path.stem, "asked_way": "auto", "way": "watcher"},
+                **{"version": 1, "host": path.stem, "asked_way": "auto", "way": way},
                 **{"means": "NVML", "rule": "the watcher may set limits", "leftovers": []},
                 "gpus": [
                     {"uuid": uuid, "index": index, "settings": {quantity: one}}
@@ -161,6 +165,20 @@ def test_a_site_s_own_cap_is_read_back_and_nothing_is_put_back(tmp_path: Path) -
     run = run_with(tmp_path, site, sample=low)
     assert look(run, "settings-enforced").outcome is Outcome.PASSED
     assert look(run, "settings-restored").outcome is Outcome.SKIPPED
+
+
+@pytest.mark.parametrize("way", ["broker", "slurm"])
+def test_what_is_put_back_after_the_job_could_not_be_seen_by_its_run(
+    tmp_path: Path, way: str
+) -> None:
+    def unset(_index: int, one: Json) -> Json:
+        return {**one, "set_us": None, "took_us": None, "restored_by": None, "restored": NOT_YET}
+
+    run = run_with(tmp_path, unset, way=way, sample=low)
+    assert look(run, "settings-enforced").outcome is Outcome.PASSED
+    found = look(run, "settings-restored")
+    assert found.outcome is Outcome.UNSEEN
+    assert f"{way} puts it back after the job" in found.evidence
 
 
 def test_a_clock_lock_that_no_driver_tells_of_is_no_pass_and_no_fault(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from telemetry.power.record import Knob, NodePower, Setting
+from telemetry.power.wish import Wish
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths, RunPaths, list_runs
 from telemetry.record.schema import EndState
@@ -24,17 +25,9 @@ from telemetry.record.spec import RunSpec
 from tests.conftest import REPOSITORY
 from tests.support.capped_nodes import STOOD_W, CappedNodes
 from tests.system.slurm.launching import run_module
-from tests.system.slurm.site import LONG_POINT, POINT, Site, job_id
+from tests.system.slurm.site import LONG_POINT, POINT, REAL, Site, job_id
 
 CAP_W, LOCK_MHZ = 350.0, 1200
-REAL = (
-    "cluster.device=cuda",
-    "cluster.gpus_per_node=1",
-    "cluster.slurm.array_parallelism=4",
-    "gpu=h200",
-    "dtype=fp32",
-)
-"""Points on boards that can be set, one a node."""
 DEATHS = ("crash", "time limit", "both", "owner")
 """Who dies on n1 to n4."""
 
@@ -131,7 +124,7 @@ def _campaign(site: Site, nodes: CappedNodes, results: Path) -> int:
     """Queue a small campaign over caps and clocks, one GPU a job; how many points it has."""
     done = site.launch(
         results, *POINT, *REAL, nodes.setup, "min_window_s=4", "telemetry.idle_s=1",
-        "cluster.slurm.exclusive=false",
+        "cluster.slurm.exclusive=false", "telemetry.lodge_heads=true",
         "-m", "power_cap_w=null,350", "sm_clock_mhz=null,1200",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -233,6 +226,19 @@ def test_after_kill_9_of_a_watcher_its_follower_gives_it_back_and_the_run_is_sea
 @pytest.mark.parametrize("node", ["n1", "n2", "n3", "n4"])
 def test_at_the_end_every_board_stands_as_the_center_keeps_it(deaths: Deaths, node: str) -> None:
     assert deaths.nodes.stand_as_before(node)
+
+
+def test_a_head_that_is_lodged_in_a_job_s_comment_stands_beside_its_wish(
+    site: Site, deaths: Deaths
+) -> None:
+    for run in _sealed(deaths.results):
+        attempt = run.attempt(1)
+        wish = Wish.of(RunSpec.read(run.spec)).comment
+        heads = read_json(attempt.heads)["heads"]
+        assert [set(one["slurm"]) for one in heads] == [{"job", "comment"}] * 2
+        shown = site.slurm("scontrol", "show", "job", job_id(attempt))
+        last = heads[-1]["slurm"]["comment"]
+        assert f"Comment={last if wish is None else f'{wish} {last}'}" in shown
 
 
 def test_the_campaign_that_followed_is_reported_and_audited(site: Site, deaths: Deaths) -> None:
