@@ -32,7 +32,13 @@ def put_back_leftovers(
     mine = [card for card in cards if card.uuid in left]
     if not mine:
         return
-    done = restore_left(mine, Book(), by=NEXT_RUN, only=[card.uuid for card in mine])
+    try:
+        book = Book()
+    except RuntimeError as error:
+        # Anybody may put a folder there: what it says is nobody's word, and no run's end.
+        tell(str(error))
+        return
+    done = restore_left(mine, book, by=NEXT_RUN, only=[card.uuid for card in mine])
     for line in done.lines:
         tell(line)
     record = NodePower(

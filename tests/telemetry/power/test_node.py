@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from telemetry.power.book import Book, Entry, boot_id
+from telemetry.power.leftovers import put_back_leftovers
 from telemetry.power.node import NodeSettings
 from telemetry.power.record import Knob, NodePower, Way
 from telemetry.power.restoring import restore_left
@@ -289,6 +290,28 @@ def test_a_book_that_others_may_write_is_no_book(
     (tmp_path / "book").chmod(0o777)
     with pytest.raises(RuntimeError, match="must be a folder of this user alone"):
         one.settings.settle()
+    assert shared.settings(0).limit_w == 500
+
+
+@pytest.mark.parametrize("trap", ["others may write", "a link", "no entry"])
+def test_a_book_that_somebody_else_laid_there_ends_no_run_that_asks_for_nothing(
+    boards: Boards, node: Callable[..., Node], tmp_path: Path, trap: str
+) -> None:
+    _, shared = boards()
+    one = node({"gpu": "h200"})
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    place = tmp_path / "book"
+    if trap == "a link":
+        place.symlink_to(tmp_path / "elsewhere")
+    else:
+        place.mkdir(mode=0o700)
+    (place / f"{uuid_of(0)}.json").write_text("{}")
+    if trap == "others may write":
+        place.chmod(0o777)
+    told: list[str] = []
+    put_back_leftovers(one.attempt, "auto", "n1", one.cards, told.append)
+    (line,) = told
+    assert "must be a folder of this user alone" in line or "must tell what" in line
     assert shared.settings(0).limit_w == 500
 
 
