@@ -19,6 +19,6 @@
   node.
 - `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
 
-Public: `NodePower`, `NodeSettings`, `Setting`, `Way`, `Wish`, `for_administrators`, `gpu_freq`,
-`needs_restore`, `put_back_leftovers`, `remembered`, `wanted`.
+Public: `Knob`, `NodePower`, `NodeSettings`, `Setting`, `Way`, `Wish`, `for_administrators`,
+`gpu_freq`, `needs_restore`, `put_back_leftovers`, `remembered`, `wanted`.
 """
