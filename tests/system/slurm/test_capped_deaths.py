@@ -1,7 +1,8 @@
 """Whoever dies on a real Slurm, the GPUs of a capped run stand as before, and its record says so.
 
-Five runs of ten minutes under a cap and a clock lock die, each in its own way, on one cluster; four
-points of a campaign over caps and clocks follow them on the same nodes and end sealed.
+Five runs of ten minutes under a cap and a clock lock die, each in its own way, on one cluster, one
+after its watcher was killed; four points of a campaign over caps and clocks follow on the same
+nodes and end sealed.
 """
 
 import os
@@ -109,21 +110,27 @@ def _die(site: Site, nodes: CappedNodes, folder: Path) -> Deaths:
     )
     site.control("start", "n1")
     site.wait("n1 again", lambda: site.slurm("sinfo", "-h", "-n", "n1", "-o", "%T") == "idle")
-    site.slurm("scontrol", "update", "partitionname=main", "state=up")
+    # Whatever starts first starts where everything died.
+    site.slurm("scontrol", "update", "partitionname=main", "state=up", "nodes=n1")
     site.wait("the fifth run", lambda: bool(_fifth(folder / "dead", dead)))
+    site.slurm("scontrol", "update", "partitionname=main", "nodes=ALL")
     ((node, attempt),) = _fifth(folder / "dead", dead).items()
     dead["scancel"] = (node, attempt)
+    watcher = read_json(attempt.host(node))["pid"]
+    os.kill(watcher, signal.SIGKILL)
+    site.wait("its follower", lambda: read_json(attempt.host(node))["pid"] != watcher)
     site.slurm("scancel", job_id(attempt))
-    site.wait("a watcher to die", lambda: _kill_one_watcher(folder / "results"))
     site.wait("the seals", lambda: len(_sealed(folder / "results")) == campaign)
-    site.wait("the time limit", lambda: nodes.stand_as_before("n2"))
+    site.wait("all ends", lambda: all(one.ended.is_file() for _, one in dead.values()))
+    names = [node for node, _ in dead.values()]
+    site.wait("the old values", lambda: all(map(nodes.stand_as_before, names)))
     return Deaths(nodes=nodes, dead=dead, left=left, by_hand=by_hand, results=folder / "results")
 
 
 def _campaign(site: Site, nodes: CappedNodes, results: Path) -> int:
     """Queue a small campaign over caps and clocks, one GPU a job; how many points it has."""
     done = site.launch(
-        results, *POINT, *REAL, nodes.setup, "min_window_s=4", "telemetry.idle_s=1",
+        results, *POINT, *REAL, nodes.setup, "min_window_s=5", "telemetry.idle_s=1",
         "cluster.slurm.exclusive=false", "telemetry.lodge_heads=true",
         "-m", "power_cap_w=null,350", "sm_clock_mhz=null,1200",
     )  # fmt: skip
@@ -163,18 +170,6 @@ def _kill_both(node: str, attempt: AttemptPaths) -> None:
     os.kill(owner, signal.SIGKILL)
 
 
-def _kill_one_watcher(results: Path) -> bool:
-    """kill -9 the watcher of the point with cap and lock as soon as it answers prompts."""
-    for run in list_runs(results):
-        spec = RunSpec.read(run.spec)
-        for attempt in run.attempts() if spec.power_cap_w and spec.sm_clock_mhz else ():
-            if attempt.progress.is_file() and read_json(attempt.progress)["phase"] == "decode":
-                host = str(read_json(attempt.started)["host"])
-                os.kill(read_json(attempt.host(host))["pid"], signal.SIGKILL)
-                return True
-    return False
-
-
 def _sealed(results: Path) -> list[RunPaths]:
     return [run for run in list_runs(results) if run.sealed() is not None]
 
@@ -205,22 +200,11 @@ def test_a_watcher_that_lives_gives_it_back_however_its_run_ends(
     assert read_json(deaths.dead[death][1].ended)["state"] == states[death]
 
 
-def test_after_kill_9_of_a_watcher_its_follower_gives_it_back_and_the_run_is_sealed(
-    deaths: Deaths,
-) -> None:
-    (run,) = (
-        run
-        for run in _sealed(deaths.results)
-        if RunSpec.read(run.spec).power_cap_w and RunSpec.read(run.spec).sm_clock_mhz
-    )
-    attempt = run.sealed()
-    assert attempt is not None
-    host = str(read_json(attempt.started)["host"])
-    assert len(read_json(attempt.watchers / f"{host}.exit.json")["deaths"]) == 1
-    record = NodePower.read(attempt.host_power(host))
-    cap = record.gpus[0].settings[Knob.POWER_LIMIT]
-    assert "gone on with" in record.leftovers[-1]
-    assert (cap.before.value, cap.restored.value, cap.restored_by) == (STOOD_W, STOOD_W, "watcher")
+def test_after_kill_9_of_a_watcher_its_follower_goes_on_and_gives_it_back(deaths: Deaths) -> None:
+    node, attempt = deaths.dead["scancel"]
+    assert len(read_json(attempt.watchers / f"{node}.exit.json")["deaths"]) == 1
+    assert "gone on with" in NodePower.read(attempt.host_power(node)).leftovers[-1]
+    assert restored(deaths, "scancel") == (STOOD_W, "watcher", "watcher")
 
 
 @pytest.mark.parametrize("node", ["n1", "n2", "n3", "n4"])
