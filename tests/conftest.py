@@ -40,7 +40,7 @@ LANES = {
         "prolog",
         "power_broker",
     ),
-    "slurm 3": ("first_day", "reproduction", "shortage", "nodes", "repeats"),
+    "slurm 3": ("first_day", "reproduction", "shortage", "nodes", "repeats", "capped_deaths"),
 }
 LANE_OF = {
     f"tests/system/slurm/test_{name}.py": lane for lane, names in LANES.items() for name in names

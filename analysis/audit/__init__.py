@@ -17,6 +17,7 @@
   paragraph.
 - `explained`: one check in words, as an auditor asks for it: what holds against what, and why.
 - `export_checks`: is it the record as it was sealed first, or a copy without names?.
+- `handover_checks`: did each run find on its GPUs what the one before says it put back there?.
 - `job_checks`: had the job its GPUs and nodes to itself, and is every one that it had
   watched?.
 - `junit`: the audit as build servers and test viewers read it.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
 from analysis.audit.phase_switches import held_in_phases, switched_as_asked
-from telemetry.power.record import NodePower
+from telemetry.power.record import NodePower, Setting, Way
 from telemetry.power.wish import Wish, switches
 
 _POWER: Final = "power_limit_w"
@@ -24,6 +24,11 @@ _TOLERANCE: Final[Mapping[str, float]] = {
 }
 # nvml.h has calls that set and take off such a lock, and none that tells of one.
 _LOCKS: Final = (_CLOCK, _MEMORY)
+# A prolog's epilog, and Slurm at a step's end: what they put back no run sees.
+_AFTERWARDS: Final = (Way.BROKER, Way.SLURM)
+# Samples are stamped by the node's steady clock, a record by its wall clock, which NTP may step.
+_CLOCKS_APART_US: Final = 1_000_000
+_FOR_EVER_US: Final = 2**62
 # A board holds its limit on average and sensors err by 5 % (arXiv 2312.02741).
 _OVER_CAP: Final = 0.05
 
@@ -107,15 +112,10 @@ def held_throughout(case: Case) -> Finding:
     run_energy = case.run_energy
     if not run_energy.gpus:
         return unseen("no working GPU is on record")
-    faults, blind = [], []
+    faults: list[str] = []
+    blind = []
+    unlimited = _limit_faults(case, cap_w, faults)
     for gpu in run_energy.gpus:
-        limits = run_energy.series(gpu.host, gpu.uuid, _POWER)
-        inside = limits.between(*run_energy.window_us).value
-        faults += [
-            f"{gpu.uuid}: {cap_w:g} W asked for, {limit:g} W in force in the window"
-            for limit in sorted({float(value) for value in inside})
-            if abs(limit - cap_w) > _TOLERANCE[_POWER]
-        ]
         _, power = run_energy.power_series(gpu.host, gpu.uuid)
         drawn = power.between(*run_energy.window_us).value
         if not len(drawn):
@@ -128,7 +128,36 @@ def held_throughout(case: Case) -> Finding:
             )
     if blind and not faults:
         return unseen(f"no power was read in the window of {', '.join(blind)}")
-    return judged(faults, f"{len(run_energy.gpus)} GPUs drew no more than {cap_w:g} W on average")
+    working = {gpu.uuid for gpu in run_energy.gpus}
+    everyone = len(list(_gpus(case)))
+    # A board whose limit nobody read is as good as one that has none, where its neighbours' was.
+    if unlimited and len(unlimited) < everyone and not faults:
+        return unseen(f"no limit was read of {', '.join(unlimited)}, and of its neighbours it was")
+    also = ", no limit was read" if len(unlimited) == everyone else ""
+    return judged(faults, f"{len(working)} GPUs drew no more than {cap_w:g} W on average{also}")
+
+
+def _limit_faults(case: Case, cap_w: float, faults: list[str]) -> list[str]:
+    """Put down every reading of another limit in the window; GPUs of which none was read by then.
+
+    Idle GPUs of the job have their cap as well.
+    """
+    run_energy = case.run_energy
+    unread = []
+    for host, uuid in _gpus(case):
+        limits = run_energy.series(host, uuid, _POWER)
+        inside = limits.between(*run_energy.window_us).value
+        if not len(inside):
+            # It is told anew where it changes: the last one still stood.
+            inside = limits.between(0, run_energy.window_us[1]).value[-1:]
+        if not len(inside):
+            unread.append(uuid)
+        faults += [
+            f"{uuid}: {cap_w:g} W asked for, {limit:g} W in force in the window"
+            for limit in sorted({float(value) for value in inside})
+            if abs(limit - cap_w) > _TOLERANCE[_POWER]
+        ]
+    return unread
 
 
 def restored_everywhere(case: Case) -> Finding:
@@ -139,6 +168,18 @@ def restored_everywhere(case: Case) -> Finding:
     faults = [
         f"{host}: {line}" for host, record in sorted(records.items()) for line in record.unrestored
     ]
+    faults += [
+        f"{host}: {uuid}: {line}"
+        for host, record in sorted(records.items())
+        for uuid, name, one in _each(record)
+        for line in _contradictions(case, host, uuid, name, one)
+    ]
+    if any(record.way is Way.WATCHER for record in records.values()) and _asked(case):
+        faults += [
+            f"{host}: {uuid}: nothing is on record of what stands there again"
+            for host, uuid in _gpus(case)
+            if _settings(records.get(host), uuid) is None
+        ]
     changed = [
         one
         for record in records.values()
@@ -146,8 +187,10 @@ def restored_everywhere(case: Case) -> Finding:
         for one in gpu.settings.values()
         if one.set_us is not None
     ]
-    if not changed:
+    if not changed and not faults:
         ways = ", ".join(sorted({record.way.value for record in records.values()}))
+        if any(record.way in _AFTERWARDS for record in records.values()):
+            return unseen(f"{ways} puts it back after the job, when nobody of the run reads it")
         return skipped(f"the run set nothing itself: {ways}")
     blind = [one for one in changed if one.restored.value is None]
     if blind and not faults:
@@ -156,6 +199,36 @@ def restored_everywhere(case: Case) -> Finding:
             "taken back, which no driver tells of"
         )
     return judged(faults, f"{len(changed)} settings stand as before, each read back")
+
+
+def _contradictions(case: Case, host: str, uuid: str, name: str, one: Setting) -> Iterator[str]:
+    """What else is on record that a quantity cannot have been put back as it is said to be."""
+    before, enforced, back = one.before.value, one.enforced.value, one.restored
+    moved = before is not None and enforced is not None and before != enforced
+    if one.set_us is None:
+        if moved:
+            yield f"`{name}` went from {before:g} to {enforced:g}, and nobody says who set it"
+        return
+    if back.value is None or back.t_us is None:
+        return
+    if back.t_us < case.run_energy.window_us[0]:
+        yield f"`{name}` was put back before the window began, in which it was in force"
+    series = case.run_energy.series(host, uuid, name)
+    after = series.between(back.t_us + _CLOCKS_APART_US, _FOR_EVER_US).value
+    others = {
+        float(value)
+        for value in after
+        if abs(float(value) - back.value) > _TOLERANCE.get(name, 0.0)
+    }
+    for other in sorted(others):
+        yield f"`{name}` is said to stand at {back.value:g} again, but was read as {other:g} later"
+
+
+def _each(record: NodePower) -> Iterator[tuple[str, str, Setting]]:
+    """UUID, quantity and setting of all that a node tells."""
+    for gpu in record.gpus:
+        for name, one in gpu.settings.items():
+            yield gpu.uuid, str(name), one
 
 
 def _asked(case: Case) -> dict[str, float]:
@@ -206,9 +279,9 @@ ENFORCEMENT_CHECKS: Final = (
         name="cap-kept",
         claim="no board drew more than the cap that was asked for",
         severity=Severity.WRONG,
-        rule="every reading of a limit in the window is the cap, and the mean of a working GPU's "
-        "power readings there is no more than it; of a phase's own cap in that phase, from its "
-        "measured delay on",
+        rule="every reading of a limit in the window is the cap, on idle GPUs of the job too, and "
+        "the mean of a working GPU's power readings there is no more than it; of a phase's own cap "
+        "in that phase, from its measured delay on",
         tolerance=f"1 W of a limit, {_OVER_CAP:.0%} of power",
         reason="a board holds its limit on average, and sensors err by 5 % (arXiv 2312.02741)",
         rules_out="a cap that is told and that the samples pass, or that was lifted meanwhile",
@@ -219,7 +292,8 @@ ENFORCEMENT_CHECKS: Final = (
         claim="what stood on the GPUs before the run stands there again",
         severity=Severity.WEAK,
         rule="of each setting that was changed the value before and the one that was read back "
-        "after it was put back are the same, and the record says who did it",
+        "after it was put back are the same, the record says who did it, on every GPU of every "
+        "node, it was after the window began, and no sample that is later reads another",
         tolerance="none",
         reason="a site's own limit is lost by a reset to the default: the old value must come back",
         rules_out="a run that left its cap on somebody else's card, killed or not",

@@ -17,6 +17,7 @@ from analysis.audit.copies import COPY_CHECKS
 from analysis.audit.energy_checks import ENERGY_CHECKS
 from analysis.audit.enforcement_checks import ENFORCEMENT_CHECKS
 from analysis.audit.export_checks import EXPORT_CHECKS
+from analysis.audit.handover_checks import HANDOVER_CHECKS
 from analysis.audit.job_checks import JOB_CHECKS
 from analysis.audit.lodging_checks import LODGING_CHECKS
 from analysis.audit.meter_checks import METER_CHECKS
@@ -72,6 +73,7 @@ FOLDER_CHECKS: Final[list[FolderCheck]] = [
     *STAMP_FOLDER_CHECKS,
     *NEAR_COPY_CHECKS,
     *TENURE_CHECKS,
+    *HANDOVER_CHECKS,
     *PLAN_CHECKS,
     *REPEAT_SETTING_CHECKS,
     *PACE_CHECKS,

@@ -18,6 +18,8 @@ FIELDS: Final = ("admincomment", "comment")
 """Of a job's record, the one that its user cannot write first."""
 # Comments may hold any sign that is printed: not this one.
 _BETWEEN: Final = "\x1f"
+# What a job's comment begins with that wished for a cap or a clock: docs/power_broker.md.
+_WISH: Final = "joulegrid-power:"
 _JOB: Final = re.compile(r"[0-9]{1,10}")
 _CLUSTER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -101,7 +103,7 @@ def lodge(job: BookedJob, root: str) -> str:
         if f"{MARK}{root}" in ours:
             return name
         if there and " ".join(ours) != there:
-            refused.append(f"{name} holds what is not ours")
+            refused.append(_others(name, there))
             continue
         try:
             _write(job, name, [*ours, f"{MARK}{root}"])
@@ -113,6 +115,16 @@ def lodge(job: BookedJob, root: str) -> str:
             return name
         refused.append(f"{name} does not hold it afterwards")
     raise NoAnswerError(f"{job}: {'; '.join(refused)}")
+
+
+def _others(name: str, there: str) -> str:
+    """Why a field is left as it is."""
+    if there.lower().startswith(_WISH):
+        return (
+            f"{name} carries the job's wish for power ({_WISH}…), which stays: admincomment must "
+            "take the root, which an administrator writes, or git"
+        )
+    return f"{name} holds what is not ours"
 
 
 def _write(job: BookedJob, name: str, words: Sequence[str]) -> None:

@@ -9,6 +9,8 @@
   change.
 - `card`: one GPU as whoever sets it sees it, and what is read of it for the record.
 - `dcgm_card`: a GPU that is read by its driver and set by a host engine that runs as root.
+- `dead_run`: what its record says once somebody else has put back what it left set.
+- `leftovers`: what dead runs left set is put back before a run measures that asks for nothing.
 - `node`: how one node's GPUs come to stand as a run asks, by whom, and how they are given
   back.
 - `phase_channel`: a rank tells its node's watcher which phase begins, and hears what became of
@@ -28,7 +30,8 @@
   read.
 - `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
 
-Public: `GpuSwitch`, `LEAST_FACTOR`, `NodePhases`, `NodePower`, `NodeSettings`, `PHASES`,
-`PhaseClient`, `PhaseSettings`, `Switch`, `Wish`, `engine_address`, `for_administrators`,
-`gpu_freq`, `needs_restore`, `switches`, `unswitched`, `wanted`.
+Public: `GpuSwitch`, `Knob`, `LEAST_FACTOR`, `NodePhases`, `NodePower`, `NodeSettings`, `PHASES`,
+`PhaseClient`, `PhaseSettings`, `Setting`, `Switch`, `Way`, `Wish`, `engine_address`,
+`for_administrators`, `gpu_freq`, `needs_restore`, `put_back_leftovers`, `remembered`, `switches`,
+`unswitched`, `wanted`.
 """

@@ -102,9 +102,7 @@ class Book:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        named = os.environ.get(FOLDER)
-        own = Path(f"/var/tmp/joulegrid-power-{os.getuid()}")  # noqa: S108
-        self.folder = folder or (Path(named) if named else own)
+        self.folder = folder or _folder()
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             about = self.folder.lstat()
@@ -190,12 +188,26 @@ class Book:
 
     def uuids(self) -> tuple[str, ...]:
         """GPUs of which something is remembered."""
-        return tuple(sorted(path.stem for path in self.folder.glob("GPU-*.json")))
+        return _uuids(self.folder)
 
     def _path(self, uuid: str, ending: str) -> Path:
         if not _UUID.fullmatch(uuid):
             raise RuntimeError(f"`uuid` must be a GPU's, but is {uuid!r} instead")
         return self.folder / f"{uuid}.{ending}"
+
+
+def remembered() -> tuple[str, ...]:
+    """GPUs of which this user's book of this node remembers something; a book is none made."""
+    return _uuids(_folder())
+
+
+def _folder() -> Path:
+    named = os.environ.get(FOLDER)
+    return Path(named) if named else Path(f"/var/tmp/joulegrid-power-{os.getuid()}")  # noqa: S108
+
+
+def _uuids(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in folder.glob("GPU-*.json")))
 
 
 def boot_id() -> str:

@@ -14,6 +14,7 @@ from telemetry.power.board_shares import require_shares
 from telemetry.power.book import Book, HeldError
 from telemetry.power.card import SettableCard, described, read_back
 from telemetry.power.dcgm_card import dcgm_may, engine_address
+from telemetry.power.dead_run import earlier_record, gone_on_with
 from telemetry.power.phase_values import PhaseValues, require_phases, values_by_phase
 from telemetry.power.phases import NodePhases
 from telemetry.power.record import GpuPower, Knob, NodePower, Way, requested
@@ -34,6 +35,10 @@ _RULES: Final = {
 _BY_NVML: Final = "NVML"
 _BY_DCGM: Final = "DCGM's configuration"
 _BY_APPLICATION: Final = "NVML's application clocks"
+_NO_BROKER: Final = (
+    "no broker is installed on this node, or it refused, as its log there says "
+    "(/var/log/joulegrid-power.log)"
+)
 
 
 class NodeSettings:
@@ -74,6 +79,7 @@ class NodeSettings:
         self._tell = tell
         self._set: SetCards | None = None
         self._record: NodePower | None = None
+        self._earlier: NodePower | None = None
 
     @property
     def record(self) -> NodePower | None:
@@ -105,10 +111,11 @@ class NodeSettings:
             RuntimeError: they do not, and none is set; the message is one line.
         """
         asked = self._wish.by_quantity
+        self._earlier = earlier_record(self._attempt.host_power(self._host))
         gpus = tuple(described(card, asked) for card in self._cards)
         self._note(
             NodePower(
-                phases=self._phases_before(),
+                phases=None if self._earlier is None else self._earlier.phases,
                 host=self._host,
                 asked_way=self._launch.power,
                 way=Way.NONE,
@@ -178,7 +185,7 @@ class NodeSettings:
         try:
             self._set_all(power)
         except UnsetError as error:
-            if not self._is_refused(error):
+            if not self._for_others(error.refusals):
                 raise
             text = " ".join(for_administrators(self._wish, self._boards()))
             raise UnsetError(
@@ -248,7 +255,7 @@ class NodeSettings:
         """
         assert self._record is not None
         told = [str(first)]
-        if self._is_refused(first) and dcgm_may(self._record.gpus):
+        if self._for_others(first.refusals) and dcgm_may(self._record.gpus):
             launch = self._launch
             engine, why = engine_address(launch.dcgm_bindings, launch.dcgm_address)
             if engine is not None:
@@ -297,14 +304,8 @@ class NodeSettings:
         not_taken = {**self._record.not_taken, means: why}
         self._record = dataclasses.replace(self._record, not_taken=not_taken)
 
-    def _is_refused(self, error: UnsetError) -> bool:
+    def _for_others(self, refused: Sequence[str]) -> bool:
         """True where all that the cards said no to is not for this user to set."""
-        refused = [
-            one.refusal
-            for gpu in error.gpus
-            for one in gpu.settings.values()
-            if one.refusal is not None
-        ]
         return bool(refused) and all(map(self._is_permission, refused))
 
     def _lock_refusal(self, error: UnsetError) -> str | None:
@@ -318,6 +319,7 @@ class NodeSettings:
         assert self._record is not None
         assert self._set is not None
         gpus = self._set.set(asked, self._attempt.folder, self._host)
+        gpus = gone_on_with(gpus, self._earlier)
         self._note(
             dataclasses.replace(
                 self._record, way=Way.WATCHER, means=means, rule=rule, gpus=tuple(gpus)
@@ -346,14 +348,11 @@ class NodeSettings:
         self._note(dataclasses.replace(self._record, way=way, rule=rule, gpus=tuple(gpus)))
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-            raise UnsetError(f"power={self._launch.power}: {faults[0]}{more}", gpus)
-
-    def _phases_before(self) -> NodePhases | None:
-        """What a watcher of this attempt that died had on record of its switches."""
-        try:
-            return NodePower.read(self._attempt.host_power(self._host)).phases
-        except (OSError, ValueError):
-            return None
+            told = f"power={self._launch.power}: {faults[0]}{more}"
+            if way is Way.BROKER:
+                text = " ".join(for_administrators(self._wish, self._boards()))
+                told = f"{told}; {_NO_BROKER}. For administrators: {text}"
+            raise UnsetError(told, gpus)
 
     def _boards(self) -> str:
         return f"{len(self._cards)} GPUs of {self._host} (gpu={self._spec.gpu})"

@@ -104,7 +104,7 @@ class Setting:
     restored: ReadValue = NOT_ASKED
     """What was read back after the old value was put back."""
     restored_by: str | None = None
-    """Who put it back: `watcher`, `guard`, `broker`, `restore`; None where nobody did."""
+    """Who put it back: `watcher`, `guard`, `restore`, `next run`, `boot`; None where nobody did."""
 
     def __post_init__(self) -> None:
         if self.asked is not None:

@@ -1,18 +1,14 @@
 """Restoring: what dead runs left set on this node is put back, from what was remembered before."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from telemetry.clock import wall_us
 from telemetry.power.book import Book, Entry, HeldError
-from telemetry.power.card import SettableCard, read_back
+from telemetry.power.card import SettableCard
 from telemetry.power.dcgm_card import by_entry
-from telemetry.power.record import NodePower, ReadValue
+from telemetry.power.dead_run import BOOT, note_put_back
 from telemetry.power.setting import put_back
-from telemetry.record.files import write_json
-from telemetry.record.paths import AttemptPaths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +50,13 @@ def restore_left(
             if attempt is not None and Path(entry.attempt) != attempt:
                 continue
             with book.hold(uuid):
+                # Whoever held it meanwhile may have put it back and remembered another's.
+                if book.find(uuid) != entry:
+                    lines.append(f"{uuid}: another run put it back meanwhile")
+                    continue
+                if entry.forgotten:
+                    lines.append(_drop(by_uuid.get(uuid), entry, book))
+                    continue
                 faults = _put_back(by_uuid.get(uuid), entry, book, by)
         except HeldError as error:
             lines.append(str(error))
@@ -69,36 +72,16 @@ def restore_left(
 
 def _put_back(card: SettableCard | None, entry: Entry, book: Book, by: str) -> list[str]:
     """Put one GPU back, and say so in the record of the run that had set it."""
-    if entry.forgotten:
-        book.forget(entry.uuid)
-        return []
     if card is None:
         return ["it is not there, or not visible here"]
     faults = put_back(by_entry(card, entry), entry, book)
-    _note(card, entry, by)
+    note_put_back(card, entry, by=by, faults=faults)
     return faults
 
 
-def _note(card: SettableCard, entry: Entry, by: str) -> None:
-    """Write into the attempt's record what stands again; what is sealed stays as it is."""
-    attempt = AttemptPaths(folder=Path(entry.attempt))
-    path = attempt.host_power(entry.host)
-    if attempt.seal.exists():
-        return
-    try:
-        node = NodePower.read(path)
-    except (OSError, ValueError):
-        return
-    gpus = []
-    for gpu in node.gpus:
-        settings = dict(gpu.settings)
-        for name in entry.before if gpu.uuid == entry.uuid else ():
-            stands: ReadValue = read_back(card, name)
-            settings[name] = dataclasses.replace(settings[name], restored=stands, restored_by=by)
-        gpus.append(dataclasses.replace(gpu, settings=settings))
-    ended = dataclasses.replace(node, gpus=tuple(gpus), ended_us=wall_us())
-    try:
-        write_json(path, ended.to_mapping())
-    except OSError:
-        # The GPU stands as before; the disk that has no room for saying so is no reason to fail.
-        return
+def _drop(card: SettableCard | None, entry: Entry, book: Book) -> str:
+    """Forget what was remembered before the node was started anew; the line that says so."""
+    book.forget(entry.uuid)
+    if card is not None:
+        note_put_back(card, entry, by=BOOT)
+    return f"{entry.uuid}: of an earlier boot, so the card has forgotten what it was set to"

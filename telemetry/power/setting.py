@@ -10,6 +10,7 @@ from telemetry.clock import wall_us
 from telemetry.power.book import Book, Entry, boot_id
 from telemetry.power.card import SettableCard, bounds_fault, read_back
 from telemetry.power.dcgm_card import DcgmCard, by_entry
+from telemetry.power.dead_run import BOOT, NEXT_RUN, note_put_back
 from telemetry.power.record import NOT_YET, GpuPower, Knob, ReadValue, Setting
 
 # A limit is kept in whole milliwatts, and a float of watts is one of them to this.
@@ -25,6 +26,12 @@ class UnsetError(RuntimeError):
     def __init__(self, told: str, gpus: Sequence[GpuPower]) -> None:
         super().__init__(told)
         self.gpus = tuple(gpus)
+
+    @property
+    def refusals(self) -> list[str]:
+        """What cards said no with, in their words."""
+        settings = [one for gpu in self.gpus for one in gpu.settings.values()]
+        return [one.refusal for one in settings if one.refusal is not None]
 
 
 class SetCards:
@@ -68,11 +75,13 @@ class SetCards:
                 continue
             if entry.forgotten:
                 self._book.forget(card.uuid)
+                note_put_back(card, entry, by=BOOT)
                 lines.append(f"{card.uuid}: of an earlier boot, so the card has forgotten it")
             elif Path(entry.attempt) == attempt:
                 continued = True
             else:
                 faults = put_back(by_entry(card, entry), entry, self._book)
+                note_put_back(card, entry, by=NEXT_RUN, faults=faults)
                 told = "; ".join(faults) or "put back"
                 lines.append(f"{card.uuid}: left by the run in {entry.attempt}: {told}")
         return lines, continued

@@ -1,9 +1,14 @@
-"""GPU settings: caps and clocks of a watcher's node, from before its sensors open to its end."""
+"""GPU settings: caps and clocks of a watcher's node, from before its sensors open to its end.
+
+A run that asks for none has what dead runs left on its GPUs put back, and nothing else done.
+"""
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
+from telemetry.power.book import remembered
+from telemetry.power.leftovers import put_back_leftovers
 from telemetry.power.node import NodeSettings
 from telemetry.power.phase_settings import PhaseSettings
 from telemetry.record.spec import RunSpec
@@ -25,7 +30,8 @@ class GpuSettings:
         self._node: NodeSettings | None = None
         self._phases: PhaseSettings | None = None
         self._close: Callable[[], None] = _nothing
-        if not asks_real_gpus(assignment.spec):
+        asks = asks_real_gpus(assignment.spec)
+        if not asks and not (on_real_gpus(assignment.spec) and remembered()):
             return
         # NVIDIA's library is loaded where something is to be set.
         from telemetry.sources.nvml.library import Driver  # noqa: PLC0415
@@ -38,12 +44,17 @@ class GpuSettings:
             visible = read_visible_gpus(
                 driver, environment, incomplete=assignment.before is not None
             )
+            cards = [Card(gpu) for gpu in visible.gpus]
+            if not asks:
+                way = assignment.launch.power
+                put_back_leftovers(assignment.attempt, way, assignment.host, cards, tell)
+                return
             self._node = NodeSettings(
                 assignment.attempt,
                 assignment.spec,
                 assignment.launch,
                 assignment.host,
-                [Card(gpu) for gpu in visible.gpus],
+                cards,
                 is_permission=is_refusal,
                 is_missing=is_missing,
                 tell=tell,
@@ -93,7 +104,12 @@ class GpuSettings:
 
 def asks_real_gpus(spec: RunSpec) -> bool:
     """True where a spec asks something of GPUs that are none of a model's."""
-    return bool(spec.settings) and spec.gpu != "cpu" and not spec.simulated
+    return bool(spec.settings) and on_real_gpus(spec)
+
+
+def on_real_gpus(spec: RunSpec) -> bool:
+    """True where a spec's GPUs are cards and no model's."""
+    return spec.gpu != "cpu" and not spec.simulated
 
 
 def _nothing() -> None:

@@ -11,6 +11,7 @@ from telemetry.power.record import NodePower
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from tests.analysis.audit.forging import close, look, recompose
+from tests.support.record_answers import T0_US
 from tests.support.records import Plan, build_run
 
 CAP_W: Final = 250.0
@@ -23,6 +24,8 @@ def told(value: float | None, t_us: int | None = 1, reason: str | None = None) -
     return {"value": value, "t_us": t_us, "reason": reason}
 
 
+# After every sample of a built run.
+LATER_US: Final = T0_US + 10**9
 NOT_YET: Final = told(None, None, "not restored yet")
 
 
@@ -31,7 +34,7 @@ def setting() -> Json:
     return {
         **{"least": told(100.0), "most": told(500.0), "default": told(400.0)},
         **{"before": told(500.0), "asked": CAP_W, "set_us": 2, "took_us": 3, "refusal": None},
-        **{"enforced": told(CAP_W, 4), "restored": told(500.0, 5), "restored_by": "watcher"},
+        **{"enforced": told(CAP_W, 4), "restored": told(500.0, LATER_US), "restored_by": "watcher"},
     }
 
 
@@ -40,7 +43,11 @@ def honest(_index: int, one: Json) -> Json:
 
 
 def run_with(
-    results: Path, change: Change = honest, quantity: str = "power_limit_w", **plan: Any
+    results: Path,
+    change: Change = honest,
+    quantity: str = "power_limit_w",
+    way: str = "watcher",
+    **plan: Any,
 ) -> RunPaths:
     """A sealed run whose node says of each GPU what `change` makes of an honest setting."""
     built = build_run(results, Plan(**{"spec": ASKED, "merged": False, **plan}))
@@ -50,7 +57,7 @@ def run_with(
         settings = [change(index, setting()) for index in range(len(uuids))]
         node = NodePower.from_mapping(
             {
-                **{"version": 1, "host": path.stem, "asked_way": "auto", "way": "watcher"},
+                **{"version": 1, "host": path.stem, "asked_way": "auto", "way": way},
                 **{"means": "NVML", "rule": "the watcher may set limits", "leftovers": []},
                 "gpus": [
                     {"uuid": uuid, "index": index, "settings": {quantity: one}}
@@ -132,9 +139,80 @@ def test_a_value_that_was_not_put_back_after_a_kill_is_found(tmp_path: Path) -> 
 
 
 def test_a_reset_to_the_default_is_no_restore(tmp_path: Path) -> None:
-    default = told(400.0, 5)
+    default = told(400.0, LATER_US)
     run = run_with(tmp_path, lambda _, one: {**one, "restored": default}, sample=low)
     failed(look(run, "settings-restored"), "must be 500 again, but is 400 instead")
+
+
+def limits(row: dict[str, Any]) -> dict[str, Any]:
+    """Its clock's readings become the limit's, which stands as asked throughout."""
+    if row["field"] != "sm_clock_mhz":
+        return low(row)
+    return {**row, "field": "power_limit_w", "value": CAP_W}
+
+
+def test_a_value_that_is_said_to_stand_again_and_was_read_otherwise_later_is_found(
+    tmp_path: Path,
+) -> None:
+    early = told(500.0, T0_US + 4_000_000)
+    run = run_with(tmp_path, lambda _, one: {**one, "restored": early}, sample=limits, state=True)
+    failed(look(run, "settings-restored"), "to stand at 500 again, but was read as 250 later")
+    assert look(run, "cap-kept").outcome is Outcome.PASSED
+
+
+def test_a_value_that_was_put_back_before_it_was_needed_is_found(tmp_path: Path) -> None:
+    early = told(500.0, 5)
+    run = run_with(tmp_path, lambda _, one: {**one, "restored": early}, sample=low)
+    failed(look(run, "settings-restored"), "before the window began", "3 more")
+
+
+def test_a_change_that_nobody_is_said_to_have_made_is_found(tmp_path: Path) -> None:
+    unsaid = {"set_us": None, "took_us": None, "restored": NOT_YET, "restored_by": None}
+    run = run_with(tmp_path, lambda at, one: {**one, **unsaid} if at == 1 else one, sample=low)
+    failed(look(run, "settings-restored"), "went from 500 to 250, and nobody says who set it")
+    by_site = run_with(tmp_path / "site", lambda _, one: {**one, **unsaid}, way="site", sample=low)
+    failed(look(by_site, "settings-restored"), "went from 500 to 250", "3 more")
+
+
+def test_a_gpu_of_which_nothing_says_that_it_was_put_back_is_found(tmp_path: Path) -> None:
+    run = run_with(tmp_path, lambda at, one: None if at == 3 else one, sample=low)
+    failed(look(run, "settings-restored"), "nothing is on record of what stands there again")
+
+
+def test_a_node_whose_record_is_gone_is_found(tmp_path: Path) -> None:
+    spec = {**ASKED, "gpus_per_node": 2}
+    run = run_with(tmp_path, spec=spec, sample=low)
+    gone = sorted(run.attempt(1).power.glob("*.json"))[1]
+    gone.unlink()
+    close(run)
+    failed(look(run, "settings-restored"), f"{gone.stem}: GPU-", "nothing is on record")
+    failed(look(run, "settings-enforced"), f"on {gone.stem}: nothing is on record")
+
+
+def test_a_cap_whose_limit_was_read_of_one_board_alone_could_not_be_seen(tmp_path: Path) -> None:
+    boards: list[str] = []
+
+    def of_one(row: dict[str, Any]) -> dict[str, Any]:
+        boards.append(row["device"])
+        read = limits(row)
+        return read if row["device"] == boards[0] or read is row else low(row)
+
+    run = run_with(tmp_path, sample=of_one, state=True)
+    found = look(run, "cap-kept")
+    assert found.outcome is Outcome.UNSEEN, found.evidence
+    assert "no limit was read of GPU-" in found.evidence
+
+
+def test_a_cap_that_an_idle_gpu_of_the_job_has_not_is_found(tmp_path: Path) -> None:
+    def lifted(row: dict[str, Any]) -> dict[str, Any]:
+        read = limits(row)
+        idle = "-idle-" in row["device"] and read["field"] == "power_limit_w"
+        return {**read, "value": 400.0} if idle else read
+
+    run = run_with(tmp_path, sample=limits, state=True, idle_gpus=1)
+    assert look(run, "cap-kept").outcome is Outcome.PASSED
+    run = run_with(tmp_path / "lifted", sample=lifted, state=True, idle_gpus=1)
+    failed(look(run, "cap-kept"), "250 W asked for, 400 W in force")
 
 
 def test_a_setting_that_nobody_asked_for_is_found(tmp_path: Path) -> None:
@@ -161,6 +239,21 @@ def test_a_site_s_own_cap_is_read_back_and_nothing_is_put_back(tmp_path: Path) -
     run = run_with(tmp_path, site, sample=low)
     assert look(run, "settings-enforced").outcome is Outcome.PASSED
     assert look(run, "settings-restored").outcome is Outcome.SKIPPED
+
+
+@pytest.mark.parametrize("way", ["broker", "slurm"])
+def test_what_is_put_back_after_the_job_could_not_be_seen_by_its_run(
+    tmp_path: Path, way: str
+) -> None:
+    def unset(_index: int, one: Json) -> Json:
+        unset = {"set_us": None, "took_us": None, "restored_by": None, "restored": NOT_YET}
+        return {**one, **unset, "before": one["enforced"]}
+
+    run = run_with(tmp_path, unset, way=way, sample=low)
+    assert look(run, "settings-enforced").outcome is Outcome.PASSED
+    found = look(run, "settings-restored")
+    assert found.outcome is Outcome.UNSEEN
+    assert f"{way} puts it back after the job" in found.evidence
 
 
 def test_a_clock_lock_that_no_driver_tells_of_is_no_pass_and_no_fault(tmp_path: Path) -> None:

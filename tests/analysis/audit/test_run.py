@@ -49,7 +49,7 @@ def edit_table(run: RunPaths, kind: str, change: Callable[[Columns], None]) -> N
 TOO_PLAIN = (
     *("sm-clock", "copies", "near-copies", "repeats-alike", "digits", "held", "readers", "texts"),
     *("signature", "seal-stamp", "roots", "root-stamp", "lodged", "export", "allocation"),
-    *("accounting", "outside-meter", "outside-meter-own"),
+    *("accounting", "handed-over", "outside-meter", "outside-meter-own"),
 )
 UNTOLD = ("settings-enforced", "settings-restored")
 

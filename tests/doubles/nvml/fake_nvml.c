@@ -31,6 +31,7 @@
  *   application WHO application clocks: none (the default, as drivers of r580 on): not supported; open: whoever
  *                   asks may set them; root: whoever may set anything else
  *   profiles OFFERED ASKED ENFORCED  workload power profiles, masks of 32 bits; without it the driver has none
+ *   first_board N   UUIDs and serials count from N on: boards of another node are other boards
  *   persistence is `wild persistence 0|1`, a board's minor number is its index or `wild minor N`
  *
  * Every call is counted by its name in this file, over all boards: see fake_count.
@@ -102,6 +103,7 @@ typedef struct {
 } Wild;
 
 static struct {
+    int first_board;
     int gpus, gpm, mig, capability, lost, more_buffers, odd_samples, xid_gpu, xid;
     double idle_w, busy_w, duty;
     int model;
@@ -148,6 +150,7 @@ static void read_world(void) {
     read_mtime_ns = mtime_ns;
     FILE *file = fopen(path, "r");
     if (file == NULL) return;
+    world.first_board = 0;
     world.gpus = 1;
     world.gpm = 1;
     world.mig = 0;
@@ -183,7 +186,8 @@ static void read_world(void) {
         if (sscanf(line, "%63s %191[^\n]", key, rest) != 2) continue;
         double number = atof(rest);
         int64_t whole = atoll(rest);
-        if (!strcmp(key, "gpus")) world.gpus = (int)whole;
+        if (!strcmp(key, "first_board")) world.first_board = (int)whole;
+        else if (!strcmp(key, "gpus")) world.gpus = (int)whole;
         else if (!strcmp(key, "gpm")) world.gpm = (int)whole;
         else if (!strcmp(key, "capability")) world.capability = (int)whole;
         else if (!strcmp(key, "mig")) world.mig = (int)whole;
@@ -443,8 +447,8 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **gpu) {
 }
 
 static void name_gpu(const Gpu *gpu, char *text, unsigned size) {
-    snprintf(text, size, "GPU-%08x-fa4e-4000-8000-%012x", 0xa0000000u + (unsigned)gpu->index,
-             (unsigned)gpu->index);
+    snprintf(text, size, "GPU-%08x-fa4e-4000-8000-%012x", 0xa0000000u + (unsigned)(world.first_board + gpu->index),
+             (unsigned)(world.first_board + gpu->index));
 }
 
 int nvmlDeviceGetHandleByUUID(const char *uuid, Gpu **gpu) {
@@ -473,7 +477,7 @@ int nvmlDeviceGetName(Gpu *gpu, char *text, unsigned size) {
 }
 int nvmlDeviceGetSerial(Gpu *gpu, char *text, unsigned size) {
     MAY("serial", gpu);
-    snprintf(text, size, "16540%04d", gpu->index);
+    snprintf(text, size, "16540%04d", world.first_board + gpu->index);
     return SUCCESS;
 }
 int nvmlDeviceGetVbiosVersion(Gpu *gpu, char *text, unsigned size) {

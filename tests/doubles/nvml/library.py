@@ -57,9 +57,14 @@ def load(library: Path) -> Calls:
 
     So the first one stays, and another copy would count calls that nobody makes.
     """
+    return Calls(loaded(library))
+
+
+def loaded(library: Path) -> ctypes.CDLL:
+    """The copy that this process has taken for the driver's: `library` where none was yet."""
     if not _LOADED:
         _LOADED.append(ctypes.CDLL(str(library)))
-    return Calls(_LOADED[0])
+    return _LOADED[0]
 
 
 _LOADED: list[ctypes.CDLL] = []

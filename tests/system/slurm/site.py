@@ -41,6 +41,14 @@ STEADY_POINT = (*POINT, "min_window_s=7")
 """A point that answers for seven seconds however quick the machine is, and then ends."""
 LONG_POINT = (*POINT, "batch_size=1", "max_gen_len=128", "min_window_s=600")
 """A point of ten minutes: it is stopped in the middle."""
+REAL = (
+    "cluster.device=cuda",
+    "cluster.gpus_per_node=1",
+    "cluster.slurm.array_parallelism=4",
+    "gpu=h200",
+    "dtype=fp32",
+)
+"""Points on boards that can be set, one a node."""
 TWO_NODES = ("gpus=2", "cluster.gpus_per_node=1")
 """Two ranks, each on a node of its own."""
 

@@ -11,11 +11,13 @@ from analysis.audit.lodging_checks import lodged_stand
 from analysis.audit.trust import Trust
 from telemetry.evidence.lodged import read_lodgings
 from telemetry.evidence.lodging_place import LodgingPlace
+from telemetry.power.wish import Wish
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.roots import Root, list_roots
 from telemetry.sign.__main__ import main
 from tests.support.records import Plan, build_run
+from tests.support.told import complaints
 from tests.system.slurm.site import Site
 
 Captured = pytest.CaptureFixture[str]
@@ -103,6 +105,19 @@ def test_what_somebody_else_wrote_there_stays(
     assert comments(booked) == ["js1:blob", "mine"]
     assert "admincomment holds what is not ours; comment holds what is not ours" in captured.err
     assert lodged(run).outcome is Outcome.FAILED
+
+
+def test_a_wish_for_power_in_the_comment_stays_and_is_named_in_one_line(
+    booked: tuple[Site, RunPaths], capsys: Captured
+) -> None:
+    _, run = booked
+    wish = Wish(power_cap_w=250.0).comment
+    modify(booked, "admincomment=js1:blob")
+    modify(booked, f"comment={wish}")
+    assert main([str(run.results), "--lodge", "slurm"]) == 1
+    (told,) = complaints(capsys.readouterr().err)
+    assert "comment carries the job's wish for power (joulegrid-power:" in told
+    assert comments(booked) == ["js1:blob", wish]
 
 
 def test_a_seal_that_was_made_again_is_not_what_the_books_say(

@@ -9,9 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from analysis.audit.check import Outcome
+from telemetry.power.record import Knob, NodePower, Way
+from telemetry.record.files import read_json
+from telemetry.record.paths import list_runs
+from telemetry.record.spec import RunSpec
+from tests.analysis.audit.forging import look
 from tests.conftest import REPOSITORY
 from tests.doubles.nvml.library import SharedBoards, World, build
-from tests.system.slurm.site import Site
+from tests.support.capped_nodes import CUDA, STOOD_W, WAVE, CappedNodes
+from tests.support.words import last_words
+from tests.system.slurm.site import POINT, REAL, Site
 
 WISH = "joulegrid-power:cap_w=250,sm_mhz=1410"
 BEFORE_W, CLOCK_MHZ = 700.0, 1980.0
@@ -51,6 +59,22 @@ class Center:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def launch(self, *words: str) -> Path:
+        """Launch a campaign of that user and wait for its end; the results."""
+        person = self.site.people[0] if self.site.people else None
+        home = person.home if person else self.folder
+        results = home / "capped"
+        library = f"{self.folder}/$SLURMD_NODENAME"
+        setup = f'cluster.slurm.setup=["export LD_LIBRARY_PATH={library}:$LD_LIBRARY_PATH",'
+        setup += f'"export PYTHONPATH={CUDA}"]'
+        all_words = last_words(*POINT, *REAL, "gpus=2", "cluster.gpus_per_node=2", *words)
+        given = (f"results={results}", setup, "wait=true", "-m", *all_words)
+        if person is None:
+            self.site.launch(results, *given[1:])
+        else:
+            self.site.run_as(person, "launcher", *given)
+        return results
+
     def limits(self, *nodes: str) -> list[float]:
         """The caps of both boards of each node."""
         boards = [SharedBoards(self.folder / node / "boards") for node in nodes]
@@ -87,13 +111,14 @@ def installed(site: Site) -> Iterator[Center]:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "look.py").write_text(_LOOK)
-        for node in ("n1", "n2", "n3", "n4"):
+        for number, node in enumerate(("n1", "n2", "n3", "n4")):
             (folder / node / "vault").mkdir(parents=True, mode=0o700)
             (folder / node).chmod(0o755)
             (folder / node / "vault").chmod(0o700)
             setters = "root" if os.geteuid() == 0 else "all"
             boards = folder / node / "boards"
-            World(folder / node / "world", gpus=2, shared=boards, setters=setters)
+            world = {**WAVE, "gpus": 2, "first_board": 2 * number, "setters": setters}
+            World(folder / node / "world", shared=boards, **world)
             library = build(folder / node, world=folder / node / "world")
             load = f"import ctypes; assert ctypes.CDLL({str(library)!r}).nvmlInit_v2() == 0"
             subprocess.run(["/usr/bin/python3", "-c", load], check=True)
@@ -121,6 +146,67 @@ def installed(site: Site) -> Iterator[Center]:
 @pytest.fixture
 def center(installed: Center, cluster: Site) -> Center:
     return installed
+
+
+def test_without_a_broker_a_point_ends_with_the_administrators_text_and_nothing_is_set(
+    cluster: Site, tmp_path: Path
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="jg-bare-") as name:
+        nodes = CappedNodes.make(Path(name), "n1")
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in nodes.environment().items():
+                patch.setenv(key, value)
+            words = (*POINT, *REAL, nodes.setup, "power=broker", "power_cap_w=350")
+            attempt = cluster.queue(tmp_path / "results", *words)
+        end = cluster.wait_ended(attempt)
+        assert "must be 350 on GPU-" in end["reason"]
+        assert "but reads 500 instead" in end["reason"]
+        assert "no broker is installed on this node, or it refused" in end["reason"]
+        assert "nvidia-smi -pl 350" in end["reason"]
+        assert nodes.stand_as_before("n1")
+        cap = NodePower.read(attempt.host_power("n1")).gpus[0].settings[Knob.POWER_LIMIT]
+        assert (cap.before.value, cap.set_us) == (500, None)
+
+
+def test_a_run_by_the_broker_is_capped_on_record_and_audited_and_one_that_it_refuses_is_not_run(
+    center: Center,
+) -> None:
+    nodes = ("n1", "n2", "n3", "n4")
+    boards = [SharedBoards(center.folder / node / "boards") for node in nodes]
+    for one in boards:
+        for index in (0, 1):
+            one.set_limit(index, STOOD_W)
+    try:
+        results = center.launch("power=broker", "power_cap_w=350,600")
+        asked = {RunSpec.read(run.spec).power_cap_w: run for run in list_runs(results)}
+        refused, met = asked[600.0].attempt(1), asked[350.0].sealed()
+        assert met is not None
+        host = str(read_json(met.started)["host"])
+        record = NodePower.read(met.host_power(host))
+        cap = record.gpus[0].settings[Knob.POWER_LIMIT]
+        assert (record.way, record.fault, len(record.gpus)) == (Way.BROKER, None, 2)
+        assert (cap.asked, cap.enforced.value, cap.set_us) == (350, 350, None)
+        checks = {
+            name: look(asked[350.0], name).outcome
+            for name in ("settings-enforced", "cap-kept", "settings-restored")
+        }
+        assert checks == {
+            "settings-enforced": Outcome.PASSED,
+            "cap-kept": Outcome.PASSED,
+            "settings-restored": Outcome.UNSEEN,
+        }
+        assert center.log(host).count(" restored cap_mw before=350000 asked=500000") == 2
+        # Above what the center keeps them at, which no wish may lift.
+        assert "`power_limit_w` must be 600 on GPU-" in read_json(refused.ended)["reason"]
+        assert "For administrators" in read_json(refused.ended)["reason"]
+        where = str(read_json(refused.started)["host"])
+        assert "`cap_w` must be from 200 to 500, but is 600 instead" in center.log(where)
+        center.site.wait("the old values", lambda: center.limits(*nodes) == [STOOD_W] * 8, 60)
+        assert not any((center.folder / node / "vault" / "state.json").exists() for node in nodes)
+    finally:
+        for one in boards:
+            for index in (0, 1):
+                one.set_limit(index, BEFORE_W)
 
 
 def test_a_user_s_job_has_its_caps_on_every_node_and_cannot_set_them_itself(

@@ -1,6 +1,7 @@
 """A node's GPUs are set as a run asks, all or none, read back, and given back what they had."""
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 
 from telemetry.power.book import Book, Entry, boot_id
+from telemetry.power.leftovers import put_back_leftovers
 from telemetry.power.node import NodeSettings
 from telemetry.power.record import Knob, NodePower, Way
-from telemetry.record.files import write_json
+from telemetry.power.restoring import restore_left
+from telemetry.record.files import read_json, write_json
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
@@ -45,12 +48,13 @@ class Node:
         self.settings = self._fresh()
 
     def _fresh(self) -> NodeSettings:
+        self.cards = [Card(gpu) for gpu in self._gpus]
         return NodeSettings(
             self.attempt,
             self._spec,
             LaunchConfig.read(self.attempt.launch),
             "n1",
-            [Card(gpu) for gpu in self._gpus],
+            self.cards,
             is_permission=is_refusal,
             is_missing=is_missing,
             tell=self.told.append,
@@ -225,6 +229,48 @@ def test_what_a_dead_run_left_is_put_back_before_the_next_one_remembers_anything
     assert shared.settings(0).limit_w == 500
 
 
+def test_what_the_next_run_cannot_put_back_stays_on_the_dead_run_s_record(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    world, shared = boards()
+    dead, following = node(), node({**CAP, "seed": 2}, "others")
+    dead.settings.settle()
+    entry = Book().find(uuid_of(0))
+    assert entry is not None
+    dead.settings.restore()
+    Book().remember(entry)
+    write_json(
+        dead.attempt.host_power("n1"),
+        {**read_json(dead.attempt.host_power("n1")), "ended_us": None},
+    )
+    shared.set_limit(0, 350.0)
+    world.fail("set_limit", 4)
+    time.sleep(_NOTICED_S)
+    with pytest.raises(RuntimeError, match="cannot be set"):
+        following.settings.settle()
+    told = dead.record()
+    assert "must be 500 again, but is 350 instead" in told.unrestored[0]
+    assert "NVML error 4" in str(told.gpus[0].settings[LIMIT].refusal)
+    assert told.ended_us is None
+
+
+def test_a_card_that_was_started_anew_is_told_so_in_the_dead_run_s_record(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards()
+    dead = node()
+    dead.settings.settle()
+    entry = Book().find(uuid_of(0))
+    assert entry is not None
+    dead.settings.restore()
+    shared.set_limit(0, 700.0)
+    Book().remember(dataclasses.replace(entry, boot_id="another"))
+    (line,) = restore_left(dead.cards, Book(), by="restore").lines
+    assert "of an earlier boot" in line
+    assert "must be 500 again, but is 700 instead" in dead.record().unrestored[0]
+    assert dead.record().gpus[0].settings[LIMIT].restored_by == "boot"
+
+
 def test_of_an_earlier_boot_nothing_is_put_back(boards: Boards, node: Callable[..., Node]) -> None:
     _, shared = boards()
     one = node()
@@ -255,6 +301,28 @@ def test_a_book_that_others_may_write_is_no_book(
     (tmp_path / "book").chmod(0o777)
     with pytest.raises(RuntimeError, match="must be a folder of this user alone"):
         one.settings.settle()
+    assert shared.settings(0).limit_w == 500
+
+
+@pytest.mark.parametrize("trap", ["others may write", "a link", "no entry"])
+def test_a_book_that_somebody_else_laid_there_ends_no_run_that_asks_for_nothing(
+    boards: Boards, node: Callable[..., Node], tmp_path: Path, trap: str
+) -> None:
+    _, shared = boards()
+    one = node({"gpu": "h200"})
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    place = tmp_path / "book"
+    if trap == "a link":
+        place.symlink_to(tmp_path / "elsewhere")
+    else:
+        place.mkdir(mode=0o700)
+    (place / f"{uuid_of(0)}.json").write_text("{}")
+    if trap == "others may write":
+        place.chmod(0o777)
+    told: list[str] = []
+    put_back_leftovers(one.attempt, "auto", "n1", one.cards, told.append)
+    (line,) = told
+    assert "must be a folder of this user alone" in line or "must tell what" in line
     assert shared.settings(0).limit_w == 500
 
 

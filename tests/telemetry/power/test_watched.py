@@ -22,6 +22,7 @@ from tests.support.watched_attempts import make_attempt
 
 CAP = {"gpu": "h200", "power_cap_w": 350.0}
 LAUNCH: dict[str, Any] = {"device": "cuda", "telemetry": "nvml", "period_ms": 100}
+CAPPED = Knob.POWER_LIMIT
 Boards = Callable[..., tuple[World, SharedBoards]]
 _OWNER = """
 import sys, time
@@ -66,12 +67,15 @@ def test_a_killed_watcher_s_follower_goes_on_and_gives_back_what_was_there_first
     run, attempt = make_attempt(tmp_path, spec=CAP, launch=LAUNCH)
     with WatcherProcess(tmp_path, run.run_id, 1, "n1") as watch:
         before = watch.wait_ready(60)["pid"]
+        first = _power(attempt).gpus[0].settings[CAPPED]
         os.kill(before, signal.SIGKILL)
         _until(lambda: read_json(attempt.host("n1"))["pid"] != before)
         assert shared.settings(0).limit_w == 350
     assert shared.settings(0).limit_w == 500
     setting = _power(attempt).gpus[0].settings[Knob.POWER_LIMIT]
     assert (setting.before.value, setting.restored.value) == (500, 500)
+    # It was in force since the first, whatever its follower does.
+    assert (setting.set_us, setting.enforced) == (first.set_us, first.enforced)
     assert "gone on with" in _power(attempt).leftovers[-1]
 
 
@@ -138,6 +142,50 @@ def test_by_hand_workload_power_profiles_are_shown_or_why_there_are_none(boards:
     world.set(profiles=f"{1 << 1 | 1 << 6} {1 << 6} 0")
     told = " ".join(_by_hand("show").stdout.split())
     assert "workload power profiles: max_q, llm_inference; asked llm_inference; enforced" in told
+
+
+def test_after_both_were_killed_the_next_run_puts_it_back_and_the_dead_run_s_record_says_so(
+    boards: Boards, tmp_path: Path
+) -> None:
+    _, shared = boards()
+    run, dead = make_attempt(tmp_path, spec={**CAP, "sm_clock_mhz": 1395}, launch=LAUNCH)
+    owner = _owner(tmp_path, run.run_id)
+    os.kill(owner.pid, signal.SIGSTOP)
+    os.kill(int(read_json(dead.host("n1"))["pid"]), signal.SIGKILL)
+    owner.kill()
+    owner.wait()
+    assert len(_power(dead).unrestored) == 2
+    following, attempt = make_attempt(tmp_path, spec={**CAP, "seed": 2}, launch=LAUNCH)
+    with WatcherProcess(tmp_path, following.run_id, 1, "n1") as watch:
+        watch.wait_ready(60)
+        assert shared.settings(0).sm_mhz == 1980
+        cap, lock = (_power(dead).gpus[0].settings[one] for one in (CAPPED, Knob.SM_CLOCK))
+        assert (cap.restored.value, cap.restored_by) == (500, "next run")
+        assert (lock.restored.value, lock.restored_by) == (None, "next run")
+        assert _power(dead).unrestored == ()
+        assert _power(dead).ended_us is not None
+        assert _power(attempt).gpus[0].settings[CAPPED].before.value == 500
+    assert shared.settings(0).limit_w == 500
+
+
+def test_a_run_that_asks_for_nothing_is_not_measured_under_a_dead_run_s_cap(
+    boards: Boards, tmp_path: Path
+) -> None:
+    _, shared = boards()
+    run, dead = make_attempt(tmp_path, spec=CAP, launch=LAUNCH)
+    owner = _owner(tmp_path, run.run_id)
+    os.kill(owner.pid, signal.SIGSTOP)
+    os.kill(int(read_json(dead.host("n1"))["pid"]), signal.SIGKILL)
+    owner.kill()
+    owner.wait()
+    plain, attempt = make_attempt(tmp_path, spec={"gpu": "h200"}, launch=LAUNCH)
+    with WatcherProcess(tmp_path, plain.run_id, 1, "n1") as watch:
+        watch.wait_ready(60)
+        assert shared.settings(0).limit_w == 500
+    assert _power(dead).gpus[0].settings[CAPPED].restored_by == "next run"
+    assert "as before the run in" in _power(attempt).leftovers[0]
+    assert _power(attempt).gpus[0].settings[CAPPED].before.value == 500
+    assert Book().uuids() == ()
 
 
 def test_by_hand_a_gpu_that_a_run_has_at_work_is_left_alone(boards: Boards, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The double's boards answer to limits and clocks by the model that fake_nvml.c states."""
 
-import ctypes
 import itertools
 import re
 import time
@@ -164,7 +163,7 @@ def test_a_board_of_a_lesser_limit_offers_and_starts_with_its_own(
 def test_work_that_follows_the_clock_takes_as_much_longer_as_it_falls(
     built: Path, board: object
 ) -> None:
-    pace = pace_of(ctypes.CDLL(str(built)), 0)
+    pace = pace_of(library.loaded(built), 0)
     assert pace(1.0) == 1.0
     pynvml.nvmlDeviceSetGpuLockedClocks(board, 990, 990)
     settle()
@@ -180,7 +179,7 @@ def test_a_table_three_made_on_the_double_has_the_paper_s_shape(
     still_w = fit_table_three().still_share * 250.0
     world.set(busy_w=250.0, idle_w=50.0, still_w=still_w, least_w=100, most_w=300)
     time.sleep(0.02)
-    pace = pace_of(ctypes.CDLL(str(built)), 0)
+    pace = pace_of(library.loaded(built), 0)
     changes = {}
     for cap_w in (250, 175, 150):
         pynvml.nvmlDeviceSetPowerManagementLimit(board, 1000 * cap_w)
@@ -225,7 +224,7 @@ def test_every_engine_that_is_opened_goes_at_its_own_board_s_clock(
 ) -> None:
     opened = SimpleNamespace(clock=StepClock(torch.device("cpu")))
     registry = SimpleNamespace(open_engine=lambda _: opened)
-    pace_engines(registry, ctypes.CDLL(str(built)))
+    pace_engines(registry, library.loaded(built))
     context = SimpleNamespace(
         rank=SimpleNamespace(local_rank=0), spec=SimpleNamespace(engine="reference")
     )
