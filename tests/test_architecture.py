@@ -61,7 +61,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # What one rank does.
     "workers": {"telemetry.record", "workers.distributed", "workers.session"},
     "workers.models.base": {"telemetry.record"},
-    "workers.models.llama": {"workers.models.base"},
+    "workers.models.llama": {"telemetry.record", "workers.models.base"},
     "workers.planning": {
         *("telemetry", "telemetry.boards", "telemetry.record"),
         *("workers.models.base", "workers.models.llama"),
@@ -294,6 +294,7 @@ HEAVY_MODULES: Final = {
     *("workers.checkpoints.pth", "workers.checkpoints.reader", "workers.models.base.layers"),
     *("workers.models.base.model", "workers.models.base.torch_dtypes"),
     "workers.models.llama.model",
+    "workers.models.llama.rates",
 }
 VAGUE: Final = {"utils", "helpers", "common", "manager", "misc", "types"}
 MOST_LINES: Final = 400

@@ -33,15 +33,35 @@ class LlamaSizes:
     """Width of the feed-forward layer."""
     vocab: int
     """Ids of the vocabulary: rows of the embedding and of the output matrix."""
+    heads: int = 1
+    """Heads of queries."""
+    kv_heads: int | None = None
+    """Heads of keys and values; None in a record from before heads could share them."""
+    tied: bool = False
+    """True when the output head is the embedding table."""
 
     def __post_init__(self) -> None:
-        for name in ("dim", "layers", "ffn", "vocab"):
+        for name in ("dim", "layers", "ffn", "vocab", "heads"):
             require_whole(name, getattr(self, name), 1)
+        if self.kv_heads is not None:
+            require_whole("kv_heads", self.kv_heads, 1)
+            if self.heads % self.kv_heads or self.dim % self.heads:
+                raise ValueError(
+                    f"`kv_heads` must divide the heads, and those the width, but are "
+                    f"{self.kv_heads}, {self.heads} and {self.dim}"
+                )
+        if not isinstance(self.tied, bool):
+            raise ValueError(f"`tied` must be true or false, but is {self.tied!r} instead")
+
+    @property
+    def kv_dim(self) -> int:
+        """Width of a position's keys in a layer, and of its values."""
+        return self.dim if self.kv_heads is None else self.dim // self.heads * self.kv_heads
 
     @property
     def matrix_params(self) -> int:
         """Parameters of all layers' seven matrices."""
-        return self.layers * (4 * self.dim**2 + 3 * self.dim * self.ffn)
+        return self.layers * self.dim * (2 * self.dim + 2 * self.kv_dim + 3 * self.ffn)
 
     @property
     def norm_params(self) -> int:
@@ -61,7 +81,8 @@ def llama_arithmetic(shape: Mapping[str, Any], spec: RunSpec) -> Arithmetic:
         KeyError: the shape lacks a size.
         ValueError: a size is none that a model can have.
     """
-    sizes = LlamaSizes(**{name: shape[name] for name in ("dim", "layers", "ffn", "vocab")})
+    later = {name: shape[name] for name in ("heads", "kv_heads", "tied") if "kv_heads" in shape}
+    sizes = LlamaSizes(**{name: shape[name] for name in ("dim", "layers", "ffn", "vocab")}, **later)
     try:
         read = weight_bytes(
             sizes, dtype=spec.dtype, quantization=spec.quantization, degree=spec.gpus
@@ -70,8 +91,10 @@ def llama_arithmetic(shape: Mapping[str, Any], spec: RunSpec) -> Arithmetic:
         read = None
     return Arithmetic(
         family="llama",
-        # The embedding table is as large as the output head, and not tied to it.
-        parameters=sizes.matrix_params + sizes.norm_params + 2 * sizes.head_params,
+        # The embedding table is as large as the output head, and is it where they are tied.
+        parameters=sizes.matrix_params
+        + sizes.norm_params
+        + (1 if sizes.tied else 2) * sizes.head_params,
         flop_per_token=2 * sizes.matrix_params,
         flop_per_token_and_position=4 * sizes.dim * sizes.layers,
         flop_per_logit_row=2 * sizes.head_params,
@@ -101,7 +124,7 @@ def weight_bytes(sizes: LlamaSizes, *, dtype: str, quantization: str, degree: in
 
 def kv_bytes(sizes: LlamaSizes, dtype: str) -> int:
     """Bytes of the keys and values of one position of one row, over all ranks."""
-    return _KV * sizes.layers * sizes.dim * ITEM_BYTES[dtype]
+    return _KV * sizes.layers * sizes.kv_dim * ITEM_BYTES[dtype]
 
 
 def _scale_bytes(sizes: LlamaSizes, bits: int, item: int, degree: int) -> int:
@@ -111,7 +134,7 @@ def _scale_bytes(sizes: LlamaSizes, bits: int, item: int, degree: int) -> int:
     inputs, so that each rank has scales for all of their outputs.
     """
     dim, ffn = sizes.dim, sizes.ffn
-    whole = 3 * dim + 2 * ffn
+    whole = dim + 2 * sizes.kv_dim + 2 * ffn
     if bits == 8:  # noqa: PLR2004 - the format's name
         return sizes.layers * _INT8_SCALE_BYTES * (whole + degree * 2 * dim)
     of_outputs = whole * (dim // _group(dim))

@@ -77,6 +77,12 @@ class ModelFacts:
         stated = self.number("shape", name)
         return None if stated is None else int(stated)
 
+    @property
+    def window(self) -> int | None:
+        """Positions that a token attends to; None for all, as in each record that names none."""
+        stated = self.number("shape", "window")
+        return None if stated is None else int(stated)
+
     @cached_property
     def weight_bytes(self) -> int | None:
         """Bytes of weights that a step reads, over all ranks: as counted, else by arithmetic."""

@@ -7,7 +7,8 @@ Two sums bound a phase from below, each over what all GPUs can do together:
 
 What a step, a token and a position cost is the model's own (`telemetry.record.arithmetic`):
 weights are read once a step. A decoding step reads the keys and values of each live row's
-positions; prefill writes those of each position once. Communication, sampling, activations and the
+positions, those of its window alone where the model has one; prefill writes those of each position
+once. Communication, sampling, activations and the
 host are free here: the bound can be neared, not met.
 """
 
@@ -32,6 +33,8 @@ class RowWork:
     """1 where an end-of-sequence id cut the answer: one more choice than ids kept."""
     first_step: IntArray
     """Step that chose its first token; the prompt's last tokens were read one a step until then."""
+    window: int | None = None
+    """Positions that a token attends to, its own and those just before; None for all."""
 
     @property
     def read(self) -> IntArray:
@@ -42,6 +45,11 @@ class RowWork:
     def steps(self) -> IntArray:
         """Decoding steps that fed a token of each row: its last token is never fed."""
         return np.asarray(np.maximum(0, self.first_step + self.generated + self.ended - 1))
+
+    def met(self, tokens: IntArray) -> int:
+        """Positions that the first so many tokens of each row attend to, summed."""
+        inside = tokens if self.window is None else np.minimum(tokens, self.window)
+        return int((inside * (inside + 1) // 2 + (tokens - inside) * inside).sum())
 
     def whole(self) -> "RowWork":
         """The same had prefill read every prompt whole."""
@@ -67,7 +75,7 @@ class PhaseWork:
     def prefill(cls, rows: RowWork) -> Self:
         """One pass over the prompts of a batch."""
         read = rows.read
-        tokens, met = int(read.sum()), int((read * (read + 1) // 2).sum())
+        tokens, met = int(read.sum()), rows.met(read)
         return cls(steps=1, tokens=tokens, met=met, touched=tokens, logits=len(read))
 
     @classmethod
@@ -75,7 +83,7 @@ class PhaseWork:
         """Token by token up to the longest answer of a batch; rows that ended cost nothing."""
         read, steps = rows.read, rows.steps
         tokens = int(steps.sum())
-        met = int((steps * read + steps * (steps + 1) // 2).sum())
+        met = rows.met(read + steps) - rows.met(read)
         most = int(steps.max(initial=0))
         return cls(steps=most, tokens=tokens, met=met, touched=met, logits=tokens)
 

@@ -107,8 +107,13 @@ class Performance:
         """The same of both phases; nothing without steps."""
         batches = () if isinstance(self.latency, str) else self.latency.batches
         return {
-            phase: _sum([make(batch.rows) for batch in batches]) for phase, make in _MAKE.items()
+            phase: _sum([make(self._seen(batch.rows)) for batch in batches])
+            for phase, make in _MAKE.items()
         }
+
+    def _seen(self, rows: RowWork) -> RowWork:
+        """What rows look at where the model looks back a window."""
+        return replace(rows, window=self.model.window)
 
     def utilization(self, phase: Phase, kind: str) -> tuple[float | None, float | None]:
         """Share of the peak bandwidth, and of the peak operations, that a phase needed."""
@@ -143,7 +148,7 @@ class Performance:
         """What each batch has to do where prefill reads every prompt whole; none without steps."""
         if isinstance(self.latency, str):
             return {phase: [] for phase in _MAKE}
-        batches = [batch.rows.whole() for batch in self.latency.batches]
+        batches = [self._seen(batch.rows).whole() for batch in self.latency.batches]
         return {phase: [make(rows) for rows in batches] for phase, make in _MAKE.items()}
 
     def least_s(self, phase: Phase, kind: str) -> float | None:

@@ -110,6 +110,7 @@ def expected_rows(spec: RunSpec, rows: int) -> RowWork:
         generated=np.full_like(prompt, spec.max_gen_len),
         ended=np.zeros_like(prompt),
         first_step=np.zeros_like(prompt) if reads_whole else prompt - prompt[0],
+        window=find_shape(spec.model).window,
     )
 
 

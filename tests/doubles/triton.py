@@ -37,6 +37,9 @@ from workers.engines.fast.kernels import (
     attention as kernels_attention,
 )
 from workers.engines.fast.kernels import (
+    grouped_attention as kernels_grouped,
+)
+from workers.engines.fast.kernels import (
     linear as kernels_linear,
 )
 from workers.engines.fast.kernels import (
@@ -51,6 +54,7 @@ from workers.engines.fast.kernels.arguments import (
     Operand,
     Problem,
     Residual,
+    SharedHeads,
     Shares,
     Span,
     Tile,
@@ -73,6 +77,13 @@ POSITIONS: Final = torch.tensor([3, 0, 7, PLACES - 1, 20], dtype=torch.int32)
 EPS: Final = 1e-6
 NOTHING: Final = torch.zeros(1)
 TINY: Final = LlamaShape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
+# As Llama 3.2 and Mistral at once: its one head of keys is 64 wide, as a block of any rule needs.
+SHARED: Final = LlamaShape(
+    name="shared", dim=192, layers=2, heads=3, kv_heads=1, norm_eps=EPS, vocab=128, tied=True,
+    window=4,
+)  # fmt: skip
+# Three heads share one of keys: no power of two.
+KEPT: Final = 2
 # Outputs of a program: large ones, as the interpreter takes 20 ms for any.
 ONE_ROW_TILE, TILE = 32, 64
 
@@ -117,6 +128,7 @@ def _multiply(
         group=group,
         parts=2,
         parts_room=2,
+        queries=DIM,
         head_dim=HEAD_DIM,
         max_len=PLACES,
     )
@@ -194,12 +206,35 @@ def products(
     gates, ups = (normed(x) @ weight.T).chunk(2, 1)
     yield f"swiglu: {label}", apart(out, nnf.silu(gates) * ups)
 
-    matrix, weight = matrix_of(3 * DIM, quantization, kind)
+    yield from kept_products(rows, splits, quantization, kind, left=left)
+
+    if quantization == "none":
+        matrix, weight = matrix_of(72, quantization, kind)
+        logits = torch.zeros(rows, 72)
+        multiply(x, matrix, LOGITS, logits, splits=splits)
+        yield f"logits: {label}", apart(logits, normed(x) @ weight.T)
+
+
+def kept_products(
+    rows: int,
+    splits: int,
+    quantization: str,
+    kind: torch.dtype,
+    *,
+    left: bool = False,
+    kept: int = HEADS,
+) -> Measured:
+    """Queries beside, keys and values into caches of `kept` heads."""
+    side = (" left" if left else "") + ("" if kept == HEADS else " grouped")
+    label = f"{rows} rows, {splits} splits, {quantization}{side}, {str(kind)[6:]}"
+    x = torch.randn(rows, DIM).to(kind)
+    matrix, weight = matrix_of((HEADS + 2 * kept) * HEAD_DIM, quantization, kind)
     queries = torch.zeros(rows, DIM, dtype=kind)
-    room = (rows, HEADS, PLACES, HEAD_DIM)
+    room = (rows, kept, PLACES, HEAD_DIM)
     caches = (torch.zeros(room, dtype=kind), torch.zeros(room, dtype=kind))
-    multiply(x, matrix, QKV, queries, splits=splits, caches=caches)
-    q, k, v = (normed(x) @ weight.T).view(rows, 3, HEADS, HEAD_DIM).unbind(1)
+    _multiply(x, matrix, QKV, queries, splits=splits, caches=caches, left=left)
+    every = (normed(x) @ weight.T).view(rows, -1, HEAD_DIM)
+    q, k, v = every.split((HEADS, kept, kept), dim=1)
     at = POSITIONS[:rows].long()
     turns = torch.complex(*turn())[at][:, None]
     written = (torch.arange(rows), slice(None), at)
@@ -209,12 +244,6 @@ def products(
     for cache in caches:
         cache[written] = 0
     yield f"cache elsewhere: {label}", max(float(cache.abs().max()) for cache in caches)
-
-    if quantization == "none":
-        matrix, weight = matrix_of(72, quantization, kind)
-        logits = torch.zeros(rows, 72)
-        multiply(x, matrix, LOGITS, logits, splits=splits)
-        yield f"logits: {label}", apart(logits, normed(x) @ weight.T)
 
 
 def uneven_inputs() -> Measured:
@@ -231,32 +260,49 @@ def uneven_inputs() -> Measured:
 
 
 def attention() -> Measured:
-    """One token a row over its own past, by one program and by several."""
-    queries = torch.randn(ROWS, HEADS, HEAD_DIM)
-    keys, values = (torch.randn(ROWS, HEADS, PLACES, HEAD_DIM) for _ in range(2))
-    for row, at in enumerate(POSITIONS.tolist()):
-        # What lies behind a row's own position is another batch's.
-        keys[row, :, at + 1 :] = math.nan
-        values[row, :, at + 1 :] = math.nan
-    expected = torch.stack(
-        [
-            nnf.scaled_dot_product_attention(
-                queries[row][:, None], keys[row, :, : at + 1], values[row, :, : at + 1]
-            )[:, 0]
-            for row, at in enumerate(POSITIONS.tolist())
-        ]
-    )
-    for splits in (1, 4):
-        out = torch.zeros(ROWS, HEADS, HEAD_DIM)
-        partials = torch.full((ROWS * HEADS * splits * (HEAD_DIM + 2),), math.nan)
-        arrived = torch.zeros(ROWS * HEADS, dtype=torch.int32)
-        kernels_attention.attend[(ROWS * HEADS, splits)](
-            queries, keys, values, POSITIONS, out, Shares(partials, arrived),
-            1 / math.sqrt(HEAD_DIM), HEADS, HEAD_DIM, PLACES,
-            Span(block=16, splits=splits, stages=2), False,
-        )  # fmt: skip
-        assert not arrived.any(), "counters must be 0 again for the next launch"
-        yield f"attention: {splits} splits", apart(out, expected)
+    """One token a row over its own past, by one program and by several, heads that share or not."""
+    for kept, window in ((HEADS, 0), (HEADS, 6), (KEPT, 0), (KEPT, 6), (1, 0)):
+        queries = torch.randn(ROWS, HEADS, HEAD_DIM)
+        keys, values = (torch.randn(ROWS, kept, PLACES, HEAD_DIM) for _ in range(2))
+        alone = []
+        for row, at in enumerate(POSITIONS.tolist()):
+            # What lies behind a row's own position is another batch's, and before its window gone.
+            first = max(0, at + 1 - window) if window else 0
+            for cache in (keys, values):
+                cache[row, :, at + 1 :] = math.nan
+                cache[row, :, :first] = math.nan
+            every = HEADS // kept
+            alone.append(
+                nnf.scaled_dot_product_attention(
+                    queries[row][:, None],
+                    keys[row, :, first : at + 1].repeat_interleave(every, 0),
+                    values[row, :, first : at + 1].repeat_interleave(every, 0),
+                )[:, 0]
+            )
+        expected = torch.stack(alone)
+        for splits in (1, 4):
+            out = torch.zeros(ROWS, HEADS, HEAD_DIM)
+            partials = torch.full((ROWS * HEADS * splits * (HEAD_DIM + 2),), math.nan)
+            arrived = torch.zeros(ROWS * kept, dtype=torch.int32)
+            shares, scale = Shares(partials, arrived), 1 / math.sqrt(HEAD_DIM)
+            span = Span(block=16, splits=splits, stages=2, window=window)
+            if kept == HEADS:
+                kernels_attention.attend[(ROWS * HEADS, splits)](
+                    queries, keys, values, POSITIONS, out, shares, scale, HEADS, HEAD_DIM, PLACES,
+                    span, False,
+                )  # fmt: skip
+            else:
+                group = HEADS // kept
+                heads = SharedHeads(
+                    kept=kept, group=group, group_room=power_of_two(group), head_dim=HEAD_DIM
+                )
+                kernels_grouped.attend[(ROWS * kept, splits)](
+                    queries, keys, values, POSITIONS, out, shares, scale, heads, PLACES, span,
+                    False,
+                )  # fmt: skip
+            assert not arrived.any(), "counters must be 0 again for the next launch"
+            label = f"{splits} splits, {kept} kept, window {window}"
+            yield f"attention: {label}", apart(out, expected)
 
 
 def rows_between() -> Measured:
@@ -290,14 +336,14 @@ def placing() -> Measured:
         ("steps", 1, torch.arange(ROWS), POSITIONS.long()),
     ):
         # Three heads: as 30B's 13 on 4 ranks, no power of two.
-        heads = 3
-        fused = torch.randn(ROWS, 3 * heads * HEAD_DIM)
+        heads, kept = (3, 3) if name == "packed" else (6, KEPT)
+        fused = torch.randn(ROWS, (heads + 2 * kept) * HEAD_DIM)
         results = []
         for place in (fast_triton.place, fast_plain.place):
             queries = torch.zeros(ROWS, heads, places, HEAD_DIM)
             caches = (
-                torch.zeros(ROWS, heads, PLACES, HEAD_DIM),
-                torch.zeros(ROWS, heads, PLACES, HEAD_DIM),
+                torch.zeros(ROWS, kept, PLACES, HEAD_DIM),
+                torch.zeros(ROWS, kept, PLACES, HEAD_DIM),
             )
             place(fused, queries, caches, rows=rows, positions=positions, turn=turn())
             results.append((queries, *caches))
@@ -394,40 +440,40 @@ def advancing() -> Measured:
 def whole_steps() -> Measured:
     """A step of a whole small model by the fused kernels, beside plain torch on the same caches."""
     prompts = [[3, 1, 4], [1, 5, 9, 2, 6], [5]]
-    cases = ((1, "int4"), (3, "none"), (3, "int8"))
-    for rows, quantization in cases:
+    cases = ((TINY, 1, "int4"), (TINY, 3, "none"), (TINY, 3, "int8"))
+    for shape, rows, quantization in (*cases, (SHARED, 1, "none"), (SHARED, 3, "int4")):
         model = load_model(
-            TINY,
-            RandomWeights(TINY, 1, rank=0, degree=1),
+            shape,
+            RandomWeights(shape, 1, rank=0, degree=1),
             dtype="fp16",
             device=CPU,
             max_batch=0,
             max_len=16,
-            prepare=Fuser(quantization),
+            prepare=Fuser(quantization, tied=shape.tied),
         )
         assert isinstance(model, Llama)
         fused = take_fused(model)
-        fast = FastModel(TINY, fused, model.turns, max_batch=rows, max_len=16)
+        fast = FastModel(shape, fused, model.turns, max_batch=rows, max_len=16)
         plain = fast.prefill(prompts[:rows])
-        if quantization == "none":
+        if quantization == "none" and shape is TINY:
             fast.math = fast_triton
             yield f"prefill: {rows} rows", apart(fast.prefill(prompts[:rows]), plain)
             fast.math = fast_plain
         fault = fast_fused.unfit(fused)
         assert fault is None, fault
         decoder = fast_fused.FusedDecoder(
-            TINY,
+            shape,
             fused,
             caches=fast.caches,
             turn=fast.turn,
-            rank_sum=LibrarySum(rows, TINY.dim, torch.float16, CPU),
+            rank_sum=LibrarySum(rows, shape.dim, torch.float16, CPU),
             rows=rows,
         )
         tokens = torch.tensor([8, 100, 127])[:rows]
         positions = torch.tensor([len(prompt) for prompt in prompts[:rows]], dtype=torch.int32)
         found = decoder.logits(tokens, positions).clone()
         again = decoder.logits(tokens, positions)
-        label = f"{rows} rows, {quantization}"
+        label = f"{rows} rows, {quantization}{'' if shape is TINY else ', shared'}"
         yield f"step: {label}", apart(found, SeparateDecoder(fast, rows).logits(tokens, positions))
         yield f"step again: {label}", float((again != found).sum())
 
@@ -443,6 +489,8 @@ def measure() -> Measured:
     for quantization in ("int8", "int4"):
         # Widened by other means than in fp32. Not bf16, in which the interpreter has no numbers.
         yield from products(ROWS, 1, quantization, torch.float16)
+    yield from kept_products(1, 1, "none", torch.float32, kept=KEPT)
+    yield from kept_products(ROWS, 3, "int4", torch.float32, kept=KEPT)
     for part in (uneven_inputs, attention, rows_between, placing, sampling, advancing, whole_steps):
         yield from part()
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.support.weights import draw_whole, shard
-from workers.models.llama.shape import LlamaShape
+from workers.models.llama.shape import ROPE_THETA, LlamaShape
 
 TINY: Final = LlamaShape(name="tiny", dim=64, layers=2, heads=8, norm_eps=1e-6, vocab=128)
 """Small enough to write dozens of; its head_dim of 8 has four pairs to turn."""
@@ -59,11 +59,9 @@ def write_hugging_face(
     shard_size: str = "5GB",
     **settings: Any,
 ) -> dict[str, Tensor]:
-    """Let transformers save a LLaMA of its own making; its parameters by transformers' names."""
-    from transformers import LlamaForCausalLM  # noqa: PLC0415 (seconds to import)
-
+    """Let transformers save a model of its own making; its parameters by transformers' names."""
     torch.manual_seed(11)
-    model = LlamaForCausalLM(hugging_face_config(shape, positions=64, **settings))
+    model = hugging_face_model(shape, positions=64, **settings)
     model.to(dtype=dtype)  # type: ignore[call-arg]
     for name, weight in model.named_parameters():
         # Wide enough that attention looks at some positions more than at others.
@@ -75,9 +73,19 @@ def write_hugging_face(
 
 def hugging_face_config(shape: LlamaShape, *, positions: int, **settings: Any) -> Any:
     """Transformers' own description of a shape, for so many positions."""
-    from transformers import LlamaConfig  # noqa: PLC0415 (seconds to import)
+    from transformers import LlamaConfig, MistralConfig  # noqa: PLC0415 (seconds to import)
 
-    return LlamaConfig(
+    if shape.kv_heads != shape.heads:
+        settings = {"num_key_value_heads": shape.kv_heads, **settings}
+    if shape.tied:
+        settings = {"tie_word_embeddings": True, **settings}
+    if shape.rope_scaling is not None or shape.rope_theta != ROPE_THETA:
+        settings = {"rope_parameters": _rope(shape), **settings}
+    make: Any = LlamaConfig
+    if shape.published_as == "mistral":
+        make = MistralConfig
+        settings = {"sliding_window": shape.window, **settings}
+    return make(
         vocab_size=shape.vocab,
         hidden_size=shape.dim,
         intermediate_size=shape.ffn,
@@ -87,6 +95,28 @@ def hugging_face_config(shape: LlamaShape, *, positions: int, **settings: Any) -
         max_position_embeddings=positions,
         **settings,
     )
+
+
+def hugging_face_model(shape: LlamaShape, *, positions: int, **settings: Any) -> Any:
+    """Transformers' own model of a shape."""
+    from transformers import LlamaForCausalLM, MistralForCausalLM  # noqa: PLC0415 (seconds)
+
+    make: Any = MistralForCausalLM if shape.published_as == "mistral" else LlamaForCausalLM
+    return make(hugging_face_config(shape, positions=positions, **settings))
+
+
+def _rope(shape: LlamaShape) -> dict[str, Any]:
+    scaling = shape.rope_scaling
+    if scaling is None:
+        return {"rope_type": "default", "rope_theta": shape.rope_theta}
+    return {
+        "rope_type": "llama3",
+        "rope_theta": shape.rope_theta,
+        "factor": scaling.factor,
+        "low_freq_factor": scaling.low_freq_factor,
+        "high_freq_factor": scaling.high_freq_factor,
+        "original_max_position_embeddings": scaling.original_positions,
+    }
 
 
 def random_parameters(shape: LlamaShape, dtype: torch.dtype) -> dict[str, Tensor]:

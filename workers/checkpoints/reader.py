@@ -61,6 +61,8 @@ class Checkpoint:
         self._strip_bytes = strip_bytes
         self._filled: set[str] = set()
         self._parameters = parameters_of(shape)
+        # What a tied model's files hold a second time is not read from there.
+        self._pieces = {name: self._pieces[name] for name in self._parameters}
         self._require_equal_norms()
 
     def fill(self, name: str, weight: Tensor) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from workers.checkpoints.files import CheckpointFiles, Format
-from workers.checkpoints.slices import check_slices
+from workers.checkpoints.slices import check_copies, check_slices
 from workers.checkpoints.stored_tensor import StoredTensor
 from workers.inputs.kinds import one_line
 from workers.models.base.family import CheckpointNames
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
-from workers.planning.families import parameters_of
+from workers.planning.families import family_of, parameters_of
 
 FORMATS: Final = {"F16": "fp16", "BF16": "bf16", "F32": "fp32"}
 """Number formats that weights may be stored in: by their names in safetensors, as here."""
@@ -68,8 +68,12 @@ def check_tensors(
     """
     parts = len(files.weights) if files.format is Format.META else 1
     parameters = parameters_of(shape)
+    copies = family_of(shape).names.copies if shape.tied else {}
     for name, found in pieces.items():
-        if name not in parameters:
+        if name not in parameters and name in copies:
+            if importlib.util.find_spec("torch"):
+                check_copies(files, found, name, pieces.get(copies[name], []), copies[name])
+        elif name not in parameters:
             raise ValueError(
                 f"`weights` must hold the parameters of {shape.name} alone, "
                 f"but {files.folder / found[0].file} holds {name!r}"

@@ -70,7 +70,8 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
     )
     table = shape.vocab * (shape.dim if facts.whole_embedding else work.width)
     norms = shape.dim if facts.folds_norms else shape.norm_params
-    head = shape.vocab * work.width
+    # A tied head is the embedding, but where the last norm is multiplied into it.
+    head = 0 if shape.tied and not facts.folds_norms else shape.vocab * work.width
     weights = shape.layers * layer + (table + head + norms) * item_bytes
     cache = work.batch * work.max_len * shape.kv_numbers // spec.gpus * item_bytes
     on_gpu = spec.gpu != "cpu"
@@ -107,7 +108,9 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     # The last token sampled is never fed back.
     fed = prompt_len + new - 1
     matrices = shape.flop_per_token * fed
-    # Position p meets p + 1 keys and as many values.
-    attention = shape.flop_per_token_and_position * fed * (fed + 1) // 2
+    # Position p meets p + 1 keys and as many values, or those of its window.
+    inside = min(fed, shape.window or fed)
+    met = inside * (inside + 1) // 2 + (fed - inside) * inside
+    attention = shape.flop_per_token_and_position * met
     logits = shape.flop_per_logit_row * new
     return spec.prompts * (matrices + attention + logits)

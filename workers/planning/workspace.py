@@ -58,6 +58,11 @@ class RankWork:
         return self.shape.dim // self.degree
 
     @property
+    def kept(self) -> int:
+        """This rank's part of the width of keys: as many heads as keys and values have."""
+        return self.shape.kv_dim // self.degree
+
+    @property
     def inner(self) -> int:
         """This rank's part of the feed-forward layer's width."""
         return self.shape.ffn // self.degree

@@ -13,6 +13,8 @@ _INNER_TOKENS: Final = 16_384
 # `workers.engines.fast.fused_decoder` leaves steps of more rows to cuBLAS, unless weights are
 # quantized.
 _FUSED_ROWS: Final = 64
+# `workers.engines.fast.attend_windows` looks at so many queries of a row together.
+_WINDOW_QUERIES: Final = 1024
 # `isfinite` of a matrix: its magnitudes, in its own format, and three truths a number.
 _TRUTHS_BYTES: Final = 3
 # Of each weight while a matrix is widened for cuBLAS (`workers.models.quantization.dequantize`):
@@ -28,21 +30,36 @@ def fast_bytes(work: RankWork) -> int:
 def fast_pass_bytes(work: RankWork) -> int:
     """What `fast` holds while it reads all prompts in one pass."""
     item, dim, width = work.item_bytes, work.shape.dim, work.width
+    # Queries, keys and values of a token, as one product gives them.
+    qkv = width + 2 * work.kept
     # Each token's id, row and position, as int64.
     places = 3 * work.tokens * INT64_BYTES
     # In numbers a token. Before the products of a layer: residual, normed, added and queries, and
     # the last layer's fused queries, keys and values with what they mixed to, until replaced.
-    fused = 3 * dim + 8 * width
-    added = 4 * dim + 5 * width
-    joined = 5 * dim + 5 * width if work.tokens > _INNER_TOKENS else 0
+    fused = 3 * dim + 2 * width + 2 * qkv
+    added = 4 * dim + 2 * width + qkv
+    joined = 5 * dim + 2 * width + qkv if work.tokens > _INNER_TOKENS else 0
     # Of the last tokens that go through: gates and ups with their product, or it and what it comes
     # to; beside what the tokens before them came to.
     some = min(work.tokens, _INNER_TOKENS)
     gated = some * max(3 * work.inner, work.inner + dim)
-    held = work.tokens * (3 * dim + 5 * width)
+    held = work.tokens * (3 * dim + 2 * width + qkv)
     inner = held + (work.tokens - some) * dim + gated
-    numbers = max(work.tokens * max(fused, added, joined), inner)
+    numbers = max(work.tokens * max(fused, added, joined), inner, held + _window_numbers(work))
     return places + max(numbers * item, _widening_bytes(work, held * item, some))
+
+
+def _window_numbers(work: RankWork) -> int:
+    """While a row's queries look at their windows: its keys and values for each head, and a mask.
+
+    The mask is there as truths and as what is added to scores. 0 where no window is left.
+    """
+    window = work.shape.window
+    if window is None or work.prefill_len <= window:
+        return 0
+    queries = min(_WINDOW_QUERIES, work.prefill_len)
+    positions = min(queries + window - 1, work.prefill_len)
+    return 2 * positions * work.width + 2 * queries * positions
 
 
 def _widening_bytes(work: RankWork, held_bytes: int, some: int) -> int:
@@ -74,13 +91,20 @@ def fast_loading_bytes(work: RankWork, layer_bytes: int) -> int:
     table = shape.vocab * shape.dim * item
     gates = 2 * shape.dim * work.inner
     down = shape.dim * work.inner * item
-    attention = layer_bytes * 4 * shape.dim * work.width // _layer_numbers(work)
+    if shape.tied:
+        # The head is a copy that is made with the embedding.
+        table += shape.vocab * shape.dim // work.degree * item
+    attention = layer_bytes * _attention_numbers(work) // _layer_numbers(work)
     extra = gates * (item + _TRUTHS_BYTES) if work.quantized else gates * item
     return table + (shape.layers - 1) * layer_bytes + attention + gates * item + down + extra
 
 
 def _layer_numbers(work: RankWork) -> int:
-    return work.shape.dim * (4 * work.width + 3 * work.inner)
+    return _attention_numbers(work) + 3 * work.shape.dim * work.inner
+
+
+def _attention_numbers(work: RankWork) -> int:
+    return 2 * work.shape.dim * (work.width + work.kept)
 
 
 def fast_cublas_workspaces(work: RankWork) -> int:

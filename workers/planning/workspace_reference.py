@@ -31,16 +31,22 @@ def reference_bytes(work: RankWork) -> int:
     norm = tokens * dim * (3 * item + copy + FP32_BYTES)
     # A key is turned: input, normed, query and key; wide, turned, and in the run's format again.
     again = item if copy else 0
-    turn = tokens * (2 * dim * item + work.width * (2 * item + copy + FP32_BYTES + again))
-    # Scores: matmul makes query and keys contiguous; then softmax in fp32 beside the scores.
-    product = tokens * (2 * dim + 3 * work.width) * item + scores * item
+    turned = copy + FP32_BYTES + again
+    turn = tokens * (2 * dim * item + work.kept * (item + turned) + work.width * item)
+    # A query is turned before there is a key, and is wider where heads share those.
+    turn = max(turn, tokens * (2 * dim * item + work.width * (item + turned)))
+    # Scores: matmul makes query and keys contiguous; then softmax in fp32 beside the scores. Where
+    # heads share keys, or values, these are copied for each head before.
+    shared = work.width if work.kept < work.width else 0
+    product = tokens * (2 * dim + 3 * work.width + shared) * item + scores * item
     softmax = tokens * (2 * dim + work.width) * item + scores * (item + copy + FP32_BYTES)
     # Gate, up and their product beside the block's input, what attention added to it, and its norm.
     gated = 3 * tokens * (dim + work.inner) * item
     # The same three and the product, while it is projected down.
     down = tokens * (4 * dim + work.inner) * item
     # A late step copies one layer's keys, later its values, beside a row's scores.
-    late = work.batch * work.max_len * (work.width * item + work.heads * item)
+    looked_at = min(work.max_len, work.shape.window or work.max_len)
+    late = work.batch * looked_at * (work.width + shared + work.heads) * item
     logits = work.batch * work.shape.vocab
     # The gathered parts and their join, in the run's format, then fp32.
     joined = logits * (2 * item if work.degree > 1 else item) + logits * copy

@@ -117,7 +117,7 @@ def test_a_key_below_a_value_is_refused_beside_a_sweep() -> None:
 
 def test_an_experiment_s_unknown_option_is_named_with_all_there_are() -> None:
     message = refused("hydra.sweeper.params={gpus: '1,2', model: 'nano,9b'}")
-    assert message.startswith("`model` must be one of 13b, ")
+    assert message.startswith("`model` must be one of ")
     assert ", but is '9b' instead" in message
 
 

@@ -83,7 +83,7 @@ def test_an_endless_sweep_is_refused_at_once(word: str) -> None:
 
 
 def test_a_glob_picks_a_group_s_options() -> None:
-    points = read_points(["cluster=local", "model=glob([n*,mi*])"])
+    points = read_points(["cluster=local", "model=glob([nan?,mic*])"])
     assert [point.config["model"]["name"] for point in points] == ["micro", "nano"]
     assert "must be a list of values" in refused("gpus=glob(*)")
 

@@ -161,7 +161,7 @@ def test_where_7b_has_no_room_at_all_a_model_that_has_is_named(
 ) -> None:
     point = on_cpu(monkeypatch, 16, tmp_path, "model=7b")
     assert point.verdict is Verdict.TOO_LARGE
-    assert way_out(point) == {"model": "micro"}
+    assert way_out(point) == {"model": "llama-3.2-3b"}
 
 
 def test_the_plan_and_the_record_say_what_was_chosen_and_by_which_rule(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A folder that is no whole checkpoint of the model asked for is refused in one line."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,12 +234,118 @@ def test_any_settings_are_taken_or_refused_in_one_printable_line(
         assert str(error).isprintable()  # noqa: PT017 (no error is as good)
 
 
-@pytest.mark.parametrize("name", list(SHAPES))
+@pytest.mark.parametrize("name", ["nano", "micro", "7b", "13b", "30b", "65b"])
 def test_what_meta_published_of_every_model_is_taken(tmp_path: Path, name: str) -> None:
     shape = SHAPES[name]
     sizes = {"dim": shape.dim, "n_heads": shape.heads, "n_layers": shape.layers}
     meta(tmp_path, norm_eps=shape.norm_eps, **sizes)
     check_model(find_files(tmp_path), shape)
+
+
+@pytest.mark.parametrize(("name", "multiplier"), [("llama-3.2-1b", 1.5), ("llama-3.2-3b", 1.0)])
+def test_what_meta_publishes_of_llama_3_2_is_taken(
+    tmp_path: Path, name: str, multiplier: float
+) -> None:
+    shape = SHAPES[name]
+    sizes = {"dim": shape.dim, "n_heads": shape.heads, "n_layers": shape.layers, "n_kv_heads": 8}
+    rope = {"rope_theta": 500000.0, "use_scaled_rope": True}
+    more = {"norm_eps": 1e-5, "vocab_size": 128_256, "ffn_dim_multiplier": multiplier}
+    check_model(find_files(meta(tmp_path, **sizes, **rope, **more)), shape)
+
+
+LLAMA_3_2_3B: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 3072,
+    "intermediate_size": 8192,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 24,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "rms_norm_eps": 1e-5,
+    "vocab_size": 128_256,
+    "tie_word_embeddings": True,
+    "rope_theta": 500000.0,
+    "rope_scaling": {
+        "rope_type": "llama3",
+        "factor": 32.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    },
+}
+MISTRAL: dict[str, Any] = {
+    "model_type": "mistral",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "rms_norm_eps": 1e-5,
+    "vocab_size": 32_000,
+    "sliding_window": 4096,
+    "rope_theta": 10000.0,
+}
+
+
+def published(folder: Path, config: dict[str, Any], **change: Any) -> Path:
+    """A hub's folder of a later model, its weights a word."""
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "config.json").write_text(json.dumps({**config, **change}))
+    return folder
+
+
+def test_what_the_hub_publishes_of_llama_3_2_and_mistral_is_taken(tmp_path: Path) -> None:
+    check_model(find_files(published(tmp_path, LLAMA_3_2_3B)), SHAPES["llama-3.2-3b"])
+    both = {**LLAMA_3_2_3B["rope_scaling"], "rope_theta": 500000.0}
+    five = {key: value for key, value in LLAMA_3_2_3B.items() if not key.startswith("rope")}
+    check_model(find_files(published(tmp_path, five, rope_parameters=both)), SHAPES["llama-3.2-3b"])
+    check_model(find_files(published(tmp_path, MISTRAL)), SHAPES["mistral-7b-v0.1"])
+    left_out = {key: value for key, value in MISTRAL.items() if key != "sliding_window"}
+    check_model(find_files(published(tmp_path, left_out)), SHAPES["mistral-7b-v0.1"])
+
+
+SCALING = LLAMA_3_2_3B["rope_scaling"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"num_key_value_heads": 24}, "num_key_value_heads is 8"),
+        ({"num_key_value_heads": None}, "num_key_value_heads is 8"),
+        ({"tie_word_embeddings": False}, "tie_word_embeddings is True"),
+        ({"rope_theta": 10000.0}, "rope_theta is 500000.0"),
+        ({"rope_scaling": None}, "rope_scaling is"),
+        ({"rope_scaling": {**SCALING, "factor": 8.0}}, "factor in rope_scaling is 32.0"),
+        ({"rope_scaling": {**SCALING, "rope_type": "yarn"}}, "rope_type in rope_scaling is"),
+        ({"rope_scaling": {**SCALING, "low_freq_factor": 2.0}}, "low_freq_factor in rope_scaling"),
+        (
+            {"rope_scaling": {**SCALING, "original_max_position_embeddings": 4096}},
+            "original_max_position_embeddings in rope_scaling is 8192",
+        ),
+        ({"sliding_window": 4096}, "sliding_window is not given"),
+        ({"model_type": "mistral"}, "model_type is 'llama'"),
+    ],
+)
+def test_another_rotation_sharing_or_tie_is_refused(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        check_model(find_files(published(tmp_path, LLAMA_3_2_3B, **change)), SHAPES["llama-3.2-3b"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sliding_window": None}, "sliding_window is 4096"),
+        ({"sliding_window": 1024}, "sliding_window is 4096"),
+        ({"num_key_value_heads": 32}, "num_key_value_heads is 8"),
+    ],
+)
+def test_a_mistral_of_another_window_is_refused(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        check_model(find_files(published(tmp_path, MISTRAL, **change)), SHAPES["mistral-7b-v0.1"])
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,24 @@ def test_every_number_is_the_audit_s(
     model: str, degree: int, quantization: str, dtype: str
 ) -> None:
     spec = spec_of(model, degree, dtype=dtype, quantization=quantization, engine="fast")
-    shape = SHAPES[model]
-    sizes = {name: getattr(shape, name) for name in ("dim", "layers", "ffn", "vocab")}
-    assert arithmetic_of(spec) == llama_arithmetic(sizes, spec)
+    # As model.json has it.
+    assert arithmetic_of(spec) == llama_arithmetic(SHAPES[model].describe(), spec)
+
+
+def test_a_record_from_before_heads_could_share_keys_is_read_as_it_was() -> None:
+    sizes = {"dim": 4096, "layers": 32, "ffn": 11_008, "vocab": 32_000, "heads": 32}
+    spec = spec_of("7b", 1)
+    assert llama_arithmetic(sizes, spec) == arithmetic_of(spec)
+
+
+def test_shared_keys_are_what_a_step_reads_of_the_cache() -> None:
+    # 8 heads of 128 numbers, keys and values, in each layer; 24 heads ask for them.
+    spec = spec_of("llama-3.2-3b", 1, dtype="fp16")
+    found = arithmetic_of(spec)
+    assert found.kv_bytes_per_position == 2 * 28 * 8 * 128 * 2
+    assert found.flop_per_token_and_position == 4 * 28 * 24 * 128
+    # The tied table is read once, as the output matrix.
+    assert found.weight_bytes_per_step == 2 * found.parameters
 
 
 def test_the_parameters_are_those_of_the_paper_s_7b() -> None:

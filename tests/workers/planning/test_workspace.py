@@ -72,7 +72,7 @@ def fast_fullest_bytes(work: RankWork) -> int:
         return quantize_shape(whole, work.quantization) if work.quantized else whole
 
     layer = FusedLayer(
-        qkv=matrix(3 * work.width, shape.dim),
+        qkv=matrix(work.width + 2 * work.kept, shape.dim),
         wo=matrix(shape.dim, work.width),
         gate_up=matrix(2 * work.inner, shape.dim),
         down=matrix(shape.dim, work.inner),
@@ -103,7 +103,10 @@ def fast_fullest_bytes(work: RankWork) -> int:
 @pytest.mark.parametrize("degree", [1, 8])
 @pytest.mark.parametrize(
     ("model", "batch", "prompt_len"),
-    [("7b", 64, 128), ("7b", 512, 128), ("7b", 1, 2048), ("65b", 64, 512)],
+    [
+        *[("7b", 64, 128), ("7b", 512, 128), ("7b", 1, 2048), ("65b", 64, 512)],
+        *[("llama-3.2-3b", 64, 128), ("mistral-7b-v0.1", 64, 512)],
+    ],
 )
 def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
     model: str, batch: int, prompt_len: int, degree: int
@@ -168,6 +171,9 @@ def held_for_good(model: Llama) -> list[torch.Tensor]:
         ("7b", "fp16", (512, 128, 128)),
         ("7b", "fp32", (64, 128, 128)),
         ("65b", "bf16", (64, 512, 512)),
+        ("llama-3.2-1b", "bf16", (16, 1024, 512)),
+        ("llama-3.2-3b", "fp16", (8, 1024, 1024)),
+        ("mistral-7b-v0.1", "fp16", (64, 128, 128)),
     ],
 )
 def test_the_reference_engine_needs_what_its_model_s_tensors_hold(

@@ -96,7 +96,7 @@ class FastEngine:
             "name": "fast",
             "kernels": "triton" if fast.by_kernels else "torch",
             "prefill": "one pass, prompts packed",
-            "cache": "[rows, heads, positions, head_dim]",
+            "cache": "[rows, heads of keys, positions, head_dim]",
             "sampling": "rejection, no sort",
             "stops_early": not self._decoding.ignore_eos,
             "finite_logits": "every step",
@@ -144,15 +144,16 @@ class FastEngine:
 def open_fast(context: EngineContext) -> FastEngine:
     """The engine with a LLaMA, whose parts are fused while it loads."""
     spec = context.spec
+    shape = find_shape(spec.model)
     model = load_model(
-        find_shape(spec.model),
+        shape,
         context.weights,
         dtype=spec.dtype,
         device=context.device,
         # Keys and values lie in the engine's own caches.
         max_batch=0,
         max_len=context.max_len,
-        prepare=Fuser(spec.quantization),
+        prepare=Fuser(spec.quantization, tied=shape.tied),
     )
     # Its facts refuse every other family.
     assert isinstance(model, Llama)

@@ -1,5 +1,6 @@
 """Fused decoder: a step's logits by one kernel for each matrix, with all else folded into them."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from workers.engines.fast.tiling import (
     QKV,
     RESIDUAL,
     SWIGLU,
+    WHOLE_OUTPUTS,
     Product,
     Tiling,
     launch,
@@ -60,6 +62,13 @@ def unfit(weights: FusedWeights) -> str | None:
                 f"a matrix must have a multiple of {LEAST_INPUTS} inputs in groups of at least "
                 f"{LEAST_GROUP}, but is {outputs} x {inputs} in groups of {group}"
             )
+    queries = layer.wo.shape[1]
+    whole = math.gcd(queries, (layer.qkv.shape[0] - queries) // 2)
+    if whole % WHOLE_OUTPUTS:
+        return (
+            f"queries and keys of a rank must be multiples of {WHOLE_OUTPUTS}, but are {queries} "
+            f"and {(layer.qkv.shape[0] - queries) // 2}"
+        )
     return None
 
 
@@ -83,9 +92,10 @@ class FusedDecoder:
         self._sum, self._rows = rank_sum, rows
         self._tma = self._early = hopper(device)
         self._pdl = (2 if rows > _PREFETCH_ROWS else 1) if self._early else 0
-        heads, max_len, self._head_dim = caches[0][0].shape[1:]
-        self._heads, self._max_len = heads, max_len
-        width, ffn = heads * self._head_dim, weights.layers[0].gate_up.shape[0] // 2
+        kept, self._max_len, self._head_dim = caches[0][0].shape[1:]
+        layer = weights.layers[0]
+        self._width = width = layer.wo.shape[1]
+        heads, ffn = width // self._head_dim, layer.gate_up.shape[0] // 2
         self._x = torch.empty(rows, shape.dim, dtype=kind, device=device)
         self._queries = torch.empty(rows, width, dtype=kind, device=device)
         self._mixed = torch.empty(rows, width, dtype=kind, device=device)
@@ -94,9 +104,9 @@ class FusedDecoder:
         # One sum a program at most of those that leave the residual stream behind.
         self._sums = torch.empty(shape.dim, rows, device=device)
         self._parts = 1
-        splits = attend_splits(rows, heads)
+        splits = attend_splits(rows, kept)
         partials = torch.empty(rows * heads * splits * (self._head_dim + 2), device=device)
-        counters = torch.zeros(rows * heads, dtype=torch.int32, device=device)
+        counters = torch.zeros(rows * kept, dtype=torch.int32, device=device)
         self._attend_space = Shares(partials, counters)
         room, programs = self._linear_room()
         self._shares = Shares(
@@ -131,6 +141,7 @@ class FusedDecoder:
                 self._queries,
                 cache,
                 positions,
+                window=self._shape.window,
                 workspace=self._attend_space,
                 early=self._early,
             )
@@ -177,6 +188,7 @@ class FusedDecoder:
             group=product.group,
             parts=self._parts,
             parts_room=power_of_two(self._parts),
+            queries=self._width,
             head_dim=self._head_dim,
             max_len=self._max_len,
         )
@@ -221,6 +233,7 @@ class FusedDecoder:
             epilogue=epilogue,
             bits=matrix.bits if isinstance(matrix, Quantized) else 8 * matrix.element_size(),
             group=matrix.group if isinstance(matrix, Quantized) else 0,
+            queries=self._width if epilogue == QKV else 0,
         )
         return product, tiling(product)
 

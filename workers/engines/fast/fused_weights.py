@@ -3,7 +3,8 @@
 Queries, keys and values become one matrix, gates and ups another, and a norm's weights are
 multiplied into the matrix behind it: what is left of the norm is one number a row. The embedding is
 whole on every rank, as a gather a step costs more than the memory (65B: 0.5 GB). The parts lose
-their own weights, so that nothing is held twice.
+their own weights, so that nothing is held twice but a tied embedding, whose other copy has the last
+norm in it (Llama-3.2-3B: 0.8 GB).
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class FusedLayer:
     """One rank's matrices of a layer; the norms before them are multiplied in."""
 
     qkv: Matrix
-    """[3 x this rank's heads x head_dim, dim]: queries above keys above values."""
+    """[this rank's (heads + 2 x heads of keys) x head_dim, dim]: queries, keys, then values."""
     wo: Matrix
     """[dim, this rank's heads x head_dim]"""
     gate_up: Matrix
@@ -67,19 +68,28 @@ class FusedWeights:
 class Fuser:
     """Called by `load_model` with each part once it is filled; see `FusedWeights`."""
 
-    def __init__(self, quantization: str) -> None:
-        self._quantization = quantization
+    def __init__(self, quantization: str, *, tied: bool = False) -> None:
+        """`tied`: the output matrix is the embedding, of which the head is then a copy."""
+        self._quantization, self._tied = quantization, tied
         self._norm: Tensor | None = None
+        self._head: Tensor | None = None
 
     def __call__(self, name: str, module: nn.Module) -> None:
         """Fuse a part and leave it without weights of its own."""
         fused: Any
         match name:
             case "tok_embeddings":
-                fused = _whole_table(cast(Any, module).weight.data)
+                weight = cast(Any, module).weight.data
+                if self._tied:
+                    # Of the last norm, which comes at the end, nothing may get into the table.
+                    self._head = weight.clone()
+                fused = _whole_table(weight, rows=self._tied)
             case "norm":
                 # The head comes next and takes it up; the model's number format stays readable.
                 self._norm = cast(RootMeanSquareNorm, module).weight.data
+                if self._head is not None:
+                    setattr(module, _ATTRIBUTE, _fold(self._head, self._norm))
+                    self._head = None
                 return
             case "output":
                 assert self._norm is not None
@@ -113,7 +123,7 @@ def take_fused(model: Llama) -> FusedWeights:
     return FusedWeights(
         table=_take(model.tok_embeddings),
         layers=[_take(block) for block in model.layers],
-        head=_take(model.output),
+        head=_take(model.norm if model.output is None else model.output),
     )
 
 
@@ -139,12 +149,14 @@ def _fold(matrix: Tensor, norm: Tensor) -> Tensor:
     return matrix
 
 
-def _whole_table(slices: Tensor) -> Tensor:
-    """The embedding of all ranks, each of which holds some columns."""
+def _whole_table(slices: Tensor, *, rows: bool) -> Tensor:
+    """The embedding of all ranks, each of which holds some columns, or some `rows`."""
     degree = get_model_parallel_world_size()
     if degree == 1:
         return slices
     vocab, width = slices.shape
     gathered = torch.empty(degree * vocab, width, dtype=slices.dtype, device=slices.device)
     dist.all_gather_into_tensor(gathered, slices.contiguous(), group=get_model_parallel_group())
+    if rows:
+        return gathered
     return gathered.view(degree, vocab, width).transpose(0, 1).reshape(vocab, degree * width)

@@ -21,6 +21,7 @@ from torch import distributed as dist
 
 from workers.engines.fast import ops_torch as fast_plain
 from workers.engines.fast.all_reduce import sum_over_ranks
+from workers.engines.fast.attend_windows import attend_windows
 from workers.engines.fast.fused_weights import FusedLayer, FusedWeights
 from workers.models.llama.shape import LlamaShape
 
@@ -51,7 +52,8 @@ class FastModel:
         self.device, self.kind = table.device, table.dtype
         self.by_kernels = table.is_cuda and self.kind in {torch.float16, torch.bfloat16}
         self.math = _math(self.by_kernels)
-        room = (max_batch, self.heads, max_len, shape.head_dim)
+        self.kv_heads = shape.kv_heads // self.degree
+        room = (max_batch, self.kv_heads, max_len, shape.head_dim)
         self.caches = [
             (
                 torch.zeros(room, dtype=self.kind, device=self.device),
@@ -108,9 +110,16 @@ class FastModel:
         """Every position over those up to its own, [rows, heads, places, head_dim]."""
         rows = len(queries)
         keys, values = (part[:rows, :, :places] for part in cache)
+        if self.shape.window is not None and places > self.shape.window:
+            return attend_windows(queries[:, :, :places], keys, values, self.shape.window)
         scale = 1.0 / math.sqrt(self.shape.head_dim)
         return nnf.scaled_dot_product_attention(
-            queries[:, :, :places], keys, values, is_causal=True, scale=scale
+            queries[:, :, :places],
+            keys,
+            values,
+            is_causal=True,
+            scale=scale,
+            enable_gqa=self.kv_heads != self.heads,
         )
 
     def _inner(self, normed: Tensor, layer: FusedLayer) -> Tensor:
@@ -146,7 +155,8 @@ class SeparateDecoder:
                 fused, queries, cache, rows=self._rows, positions=positions, turn=model.turn
             )
             own = (cache[0][:count], cache[1][:count])
-            mixed = compute.attend(queries.squeeze(2), *own, positions).flatten(1)
+            window = model.shape.window
+            mixed = compute.attend(queries.squeeze(2), *own, positions, window).flatten(1)
             added = sum_over_ranks(compute.product(mixed, layer.wo))
             normed = compute.add_norm(x, added, eps)
             inner = compute.gate(compute.product(normed, layer.gate_up))

@@ -41,12 +41,12 @@ def place(
 ) -> None:
     """Put the tokens' keys and values into the caches and their queries beside, rotated.
 
-    `fused` is [tokens, 3 x heads x head_dim]; token t stands at positions[t] of rows[t]. `queries`
-    is [rows, heads, places, head_dim] and each cache [rows, heads, max_len, head_dim]; where
-    `queries` has one place, it stands for whatever position a row is at.
+    `fused` is [tokens, (heads + 2 x heads of keys) x head_dim]; token t stands at positions[t] of
+    rows[t]. `queries` is [rows, heads, places, head_dim] and each cache [rows, heads of keys,
+    max_len, head_dim]; where `queries` has one place, it stands for whatever position a row is at.
     """
-    heads, head_dim = queries.shape[1], queries.shape[3]
-    q, k, v = fused.view(len(fused), 3, heads, head_dim).unbind(1)
+    heads, kept, head_dim = queries.shape[1], caches[0].shape[1], queries.shape[3]
+    q, k, v = torch.split(fused.view(len(fused), -1, head_dim), (heads, kept, kept), dim=1)
     turns = torch.complex(turn[0][positions], turn[1][positions])[:, None]
     at = positions.new_zeros(()) if queries.shape[2] == 1 else positions
     queries[rows, :, at] = rotate(q, turns)
@@ -55,11 +55,21 @@ def place(
     values[rows, :, positions] = v
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor) -> Tensor:
-    """One token a row over its own past: queries [rows, heads, head_dim], caches as in `place`."""
+def attend(
+    queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor, window: int | None
+) -> Tensor:
+    """One token a row over its own past: queries [rows, heads, head_dim], caches as in `place`.
+
+    Of `window` positions, its own the last; None looks at all.
+    """
     length = int(positions.max()) + 1
-    late = torch.arange(length, device=positions.device) > positions[:, None]
-    scores = (queries[:, :, None] @ keys[:, :, :length].transpose(2, 3)).squeeze(2)
-    scores = scores.float() / math.sqrt(queries.shape[-1])
-    weights = torch.softmax(scores.masked_fill(late[:, None], -math.inf), dim=-1)
-    return (weights.to(values.dtype)[:, :, None] @ values[:, :, :length]).squeeze(2)
+    place = torch.arange(length, device=positions.device)
+    away = place > positions[:, None]
+    if window is not None:
+        away |= place <= positions[:, None] - window
+    rows, heads, head_dim = queries.shape
+    # Neighbouring heads share keys and values.
+    grouped = queries.view(rows, keys.shape[1], -1, head_dim)
+    scores = (grouped @ keys[:, :, :length].transpose(2, 3)).float() / math.sqrt(head_dim)
+    weights = torch.softmax(scores.masked_fill(away[:, None, None], -math.inf), dim=-1)
+    return (weights.to(values.dtype) @ values[:, :, :length]).view(rows, heads, head_dim)

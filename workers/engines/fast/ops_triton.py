@@ -9,8 +9,9 @@ from torch import Tensor
 
 from workers.engines.fast.fused_weights import Matrix
 from workers.engines.fast.kernels import attention as kernels_attention
+from workers.engines.fast.kernels import grouped_attention as kernels_grouped
 from workers.engines.fast.kernels import rows as kernels_rows
-from workers.engines.fast.kernels.arguments import Cache, Shares, Span
+from workers.engines.fast.kernels.arguments import Cache, SharedHeads, Shares, Span
 from workers.engines.fast.ops_torch import product as plain_product
 from workers.engines.fast.tiling import launch, power_of_two
 
@@ -21,6 +22,9 @@ _GATE_BLOCK: Final = 1024
 ATTEND_BLOCK: Final = 16
 ATTEND_STAGES: Final = 3
 ATTEND_WARPS: Final = 2
+# A group's heads hold as many accumulators each: four of 128 numbers in as many registers a thread
+# as one takes of two warps. Not measured.
+GROUPED_WARPS: Final = 4
 # What fills a GPU: with fewer programs each row's positions are split over several.
 _ATTEND_PROGRAMS: Final = 512
 _ATTEND_MOST_SPLITS: Final = 16
@@ -61,6 +65,7 @@ def place(
 ) -> None:
     """As `fast_plain.place`."""
     heads, places, head_dim = queries.shape[1:]
+    kept = caches[0].shape[1]
     kernels_rows.place[(len(fused),)](
         fused,
         queries,
@@ -69,21 +74,25 @@ def place(
         places,
         heads,
         power_of_two(heads),
+        kept,
+        power_of_two(kept),
         head_dim,
         caches[0].shape[2],
         places > 1,
     )
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor) -> Tensor:
+def attend(
+    queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor, window: int | None
+) -> Tensor:
     """As `fast_plain.attend`."""
     out = torch.empty_like(queries)
-    attend_into(out, queries, (keys, values), positions, workspace=None, early=False)
+    attend_into(out, queries, (keys, values), positions, window=window, workspace=None, early=False)
     return out
 
 
 def attend_splits(rows: int, heads: int) -> int:
-    """Over how many programs the positions of one row and head are split."""
+    """Over how many programs the positions of one row and head of keys are split."""
     wanted = triton.cdiv(_ATTEND_PROGRAMS, rows * heads)
     return int(min(_ATTEND_MOST_SPLITS, power_of_two(wanted)))
 
@@ -94,28 +103,47 @@ def attend_into(
     caches: tuple[Tensor, Tensor],
     positions: Tensor,
     *,
+    window: int | None,
     workspace: Shares | None,
     early: bool,
 ) -> None:
     """One token a row over its own past, into `out` [rows, heads x head_dim].
 
-    `workspace` has room for each split's result and a counter for each row and head; None splits
-    nothing. `early` lets the kernel start while the one before it ends.
+    `workspace` has room for each split's result of each head and a counter for each row and head of
+    keys; None splits nothing. `early` lets the kernel start while the one before it ends.
     """
-    rows, heads, max_len, head_dim = caches[0].shape
+    kept, max_len, head_dim = caches[0].shape[1:]
     rows = len(positions)
-    splits = 1 if workspace is None else attend_splits(rows, heads)
-    kernels_attention.attend[(rows * heads, splits)](
+    group = queries.numel() // (rows * kept * head_dim)
+    splits = 1 if workspace is None else attend_splits(rows, kept)
+    span = Span(block=ATTEND_BLOCK, splits=splits, stages=ATTEND_STAGES, window=window or 0)
+    if group > 1:
+        kernels_grouped.attend[(rows * kept, splits)](
+            queries,
+            *caches,
+            positions,
+            out,
+            workspace or Shares(out, out),
+            1.0 / math.sqrt(head_dim),
+            SharedHeads(kept=kept, group=group, group_room=power_of_two(group), head_dim=head_dim),
+            max_len,
+            span,
+            early,
+            num_warps=GROUPED_WARPS,
+            **launch(early=early),
+        )
+        return
+    kernels_attention.attend[(rows * kept, splits)](
         queries,
         *caches,
         positions,
         out,
         workspace or Shares(out, out),
         1.0 / math.sqrt(head_dim),
-        heads,
+        kept,
         head_dim,
         max_len,
-        Span(block=ATTEND_BLOCK, splits=splits, stages=ATTEND_STAGES),
+        span,
         early,
         num_warps=ATTEND_WARPS,
         **launch(early=early),

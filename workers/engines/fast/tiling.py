@@ -3,6 +3,7 @@
 The figures behind the rules stand in `tests/benchmarks/fast.md`.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,6 +43,8 @@ _FEW_ROWS_STAGES: Final = 4
 # its down, 5.63.
 _SHORT_INPUTS: Final = 4096
 _ENOUGH_LEFT_PROGRAMS: Final = 64
+WHOLE_OUTPUTS: Final = 64
+"""What queries and keys of a rank must be a multiple of, so that a block of any rule fits them."""
 # Least inputs that a program of any rule takes: what every matrix must be a multiple of.
 LEAST_INPUTS: Final = 64
 # The matrix unit multiplies 16 inputs at least, and a nibble's half of a group is one product.
@@ -76,6 +79,15 @@ class Product:
     """16, 8 or 4 a weight."""
     group: int
     """Inputs that share a scale, of 4 bits."""
+    queries: int = 0
+    """Of QKV: outputs that are queries; as many of the rest are keys as values."""
+
+    @property
+    def whole(self) -> int:
+        """A block must not straddle a multiple of so many outputs; 0 where it may any."""
+        if self.epilogue != QKV:
+            return 0
+        return math.gcd(self.queries, (self.outputs - self.queries) // 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +167,7 @@ def _plain(product: Product, rows: int) -> Tiling:
 def _outputs(product: Product, *, few: bool) -> int:
     """Outputs of a program."""
     # A block must not straddle queries and keys, or keys and values.
-    whole = product.outputs // 3 if product.epilogue == QKV else 0
-    able = [size for size in _OUTPUTS if whole % size == 0]
+    able = [size for size in _OUTPUTS if product.whole % size == 0]
     enough = [size for size in able if product.outputs // size >= _ENOUGH_PROGRAMS]
     outputs = (enough or able[-1:])[0]
     short = outputs < _LEFT_OUTPUTS and product.inputs <= _SHORT_INPUTS

@@ -8,5 +8,6 @@
 - `torch_dtypes`: torch's number formats by the names that specs use.
 
 Public: `CheckpointNames`, `DecoderModel`, `Family`, `Hold`, `ModelShape`, `Parameter`,
-`TORCH_DTYPES`, `column`, `embedding`, `format_name`, `part_of`, `row`, `unfilled`.
+`TORCH_DTYPES`, `column`, `embedding`, `format_name`, `part_of`, `row`, `unfilled`,
+`vocabulary_embedding`.
 """

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from workers.models.base.parameter import Parameter
@@ -29,6 +29,8 @@ class CheckpointNames:
     halved: Callable[[str], bool]
     """True for a parameter whose rows the hub's files keep, head by head, as the first of all pairs
     and then the second of all, where the model has pairs side by side."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that some files of a tied model hold although they are another's: whose."""
 
 
 @dataclass(frozen=True, kw_only=True)

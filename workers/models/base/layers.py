@@ -13,6 +13,11 @@ def embedding(vocab: int, dim: int) -> Any:
     return fairscale_layers.ParallelEmbedding(vocab, dim)
 
 
+def vocabulary_embedding(vocab: int, dim: int) -> Any:
+    """An embedding whose rows ranks share, as of an output matrix; each gives the whole."""
+    return fairscale_layers.VocabParallelEmbedding(vocab, dim)
+
+
 def column(dim_in: int, dim_out: int, *, gather_output: bool = False) -> Any:
     """A matrix whose outputs ranks share."""
     return fairscale_layers.ColumnParallelLinear(

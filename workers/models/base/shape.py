@@ -67,6 +67,16 @@ class ModelShape(abc.ABC):
         """Outputs and inputs of each matrix of a layer that one of `degree` ranks holds."""
 
     @property
+    def tied(self) -> bool:
+        """True when the output matrix is the embedding, which is then held and published once."""
+        return False
+
+    @property
+    def window(self) -> int | None:
+        """Positions that a token attends to, its own and those just before; None for all."""
+        return None
+
+    @property
     def head_dim(self) -> int:
         """Width of one head."""
         return self.dim // self.heads

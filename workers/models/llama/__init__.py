@@ -1,8 +1,9 @@
 """LLaMA v1 on FairScale's layers.
 
-- `model`: LLaMA v1 on FairScale's tensor-parallel layers (arXiv 2302.13971).
+- `model`: v1 (arXiv 2302.13971), 3.2, and Mistral v0.1.
 - `names`: how published LLaMA checkpoints call its parameters and its sizes.
 - `parameters`: names, sizes, the dimension ranks share, and the spread of random ones.
+- `rates`: how far each pair of a head turns from one position to the next.
 - `shape`: the sizes of a LLaMA model.
 
 Public: `Block`, `Llama`, `LlamaShape`, `NAMES`, `RootMeanSquareNorm`, `SHAPES`, `VOCAB_SIZE`,

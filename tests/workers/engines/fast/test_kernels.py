@@ -86,10 +86,29 @@ def test_inputs_that_are_no_whole_blocks_read_nothing_beyond_their_end(
 
 
 @pytest.mark.parametrize("splits", [1, 4])
-def test_attention_sees_a_row_s_own_past_and_no_more(
-    measured: Mapping[str, float], splits: int
+@pytest.mark.parametrize("window", [0, 6])
+@pytest.mark.parametrize("kept", [6, 2])
+def test_attention_sees_a_row_s_own_past_and_window_and_no_more(
+    measured: Mapping[str, float], splits: int, window: int, kept: int
 ) -> None:
-    assert measured[f"attention: {splits} splits"] <= MOST["float32"]
+    assert measured[f"attention: {splits} splits, {kept} kept, window {window}"] <= MOST["float32"]
+
+
+@pytest.mark.parametrize("splits", [1, 4])
+def test_all_heads_may_share_one_of_keys(measured: Mapping[str, float], splits: int) -> None:
+    assert measured[f"attention: {splits} splits, 1 kept, window 0"] <= MOST["float32"]
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["1 rows, 1 splits, none grouped, float32", "5 rows, 3 splits, int4 grouped, float32"],
+)
+def test_shared_keys_and_values_go_where_their_heads_lie(
+    measured: Mapping[str, float], case: str
+) -> None:
+    for what in ("queries", "keys", "values"):
+        assert measured[f"{what}: {case}"] <= MOST["float32"]
+    assert measured[f"cache elsewhere: {case}"] == 0
 
 
 @pytest.mark.parametrize(
@@ -147,7 +166,16 @@ def test_prefill_of_ragged_prompts_is_plain_torch_s(measured: Mapping[str, float
     assert measured["prefill: 3 rows"] <= MOST_STEP
 
 
-@pytest.mark.parametrize("case", ["1 rows, int4", "3 rows, none", "3 rows, int8"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "1 rows, int4",
+        "3 rows, none",
+        "3 rows, int8",
+        "1 rows, none, shared",
+        "3 rows, int4, shared",
+    ],
+)
 def test_a_whole_step_is_plain_torch_s_and_the_same_again(
     measured: Mapping[str, float], case: str
 ) -> None:

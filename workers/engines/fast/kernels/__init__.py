@@ -3,11 +3,13 @@
 - `arguments`: what the kernels are told, grouped by what it belongs to.
 - `attention`: one new token's attention over each row's own past.
 - `epilogue`: what a decode step does with a product before it leaves the registers.
+- `grouped_attention`: one new token's attention where several heads share keys and values.
 - `linear`: a decode step's matrix products, with what follows each one folded in.
 - `reduce`: the sum over a node's GPUs through their peers' memory, added to the residual.
 - `rows`: what stands between matrix products, one program a row of the residual stream.
 - `sampling`: the next token of each row by nucleus sampling, without sorting the vocabulary.
 
-Public: `BatchState`, `BufferLayout`, `Cache`, `Operand`, `Peers`, `Problem`, `Residual`, `Shares`,
-`Span`, `Tile`, `attention`, `linear`, `reduce`, `rows`, `sampling`.
+Public: `BatchState`, `BufferLayout`, `Cache`, `Operand`, `Peers`, `Problem`, `Residual`,
+`SharedHeads`, `Shares`, `Span`, `Tile`, `attention`, `grouped_attention`, `linear`, `reduce`,
+`rows`, `sampling`.
 """

@@ -109,6 +109,8 @@ class Problem(NamedTuple):
     """Partial sums of squares of a row."""
     parts_room: int
     """The least power of two that holds so many."""
+    queries: int
+    """Of QKV: outputs that are queries; as many of the rest are keys as values."""
     head_dim: int
     """Width of a head."""
     max_len: int
@@ -134,6 +136,19 @@ class Tile(NamedTuple):
     """Hopper's copy unit fetches the blocks, by tensor descriptors."""
 
 
+class SharedHeads(NamedTuple):
+    """SharedHeads that share keys and values, as the compiler knows them."""
+
+    kept: int
+    """SharedHeads of keys and values of a rank."""
+    group: int
+    """SharedHeads of queries that share one of them: neighbours."""
+    group_room: int
+    """The least power of two that holds so many."""
+    head_dim: int
+    """Width of a head."""
+
+
 class Span(NamedTuple):
     """How a row's positions are cut for attention, as the compiler knows it."""
 
@@ -143,3 +158,5 @@ class Span(NamedTuple):
     """Programs that share a row's positions."""
     stages: int
     """Blocks in flight."""
+    window: int
+    """Positions that a row looks back at, its own the last; 0 for all."""

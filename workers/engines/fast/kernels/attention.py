@@ -34,8 +34,12 @@ def attend(
     length = tl.load(positions + row) + 1
     d = tl.arange(0, D)
     q = tl.load(queries + pair * D + d).to(tl.float32) * (scale * 1.4426950408889634)
-    share = tl.cdiv(tl.cdiv(length, SPLIT), BS) * BS
-    begin = split * share
+    if SPAN.window:
+        oldest = tl.maximum(length - SPAN.window, 0)
+    else:
+        oldest = 0
+    share = tl.cdiv(tl.cdiv(length - oldest, SPLIT), BS) * BS
+    begin = oldest + split * share
     end = tl.minimum(begin + share, length)
     base = pair.to(tl.int64) * MAX_LEN * D
     lane = tl.arange(0, BS)

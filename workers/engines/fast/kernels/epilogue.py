@@ -72,20 +72,21 @@ def finish(
         scale = _row_scale(residual.sums_in, rows, fits, eps, ROWS, PROBLEM)
         x = acc * scale[:, None]
         at = tl.load(cache.positions + rows, mask=fits, other=0)
-        # A third of the columns each: queries, keys, values. A tile never straddles two.
-        W: tl.constexpr = N // 3
+        # Queries, then keys, then as many values. A tile never straddles two.
+        W: tl.constexpr = PROBLEM.queries
+        KW: tl.constexpr = (N - W) // 2
         first = tl.min(cols)
-        column = cols % W
-        if first < 2 * W:
+        if first < W + KW:
             x = _turn(x, cols, fits, cache, at, TILE.rows, TILE.outputs, D)
         kept = x.to(out.dtype.element_ty)
         if first < W:
-            tl.store(out + rows[:, None] * W + column[None, :], kept, mask=inside)
+            tl.store(out + rows[:, None] * W + cols[None, :], kept, mask=inside)
         else:
+            column = (cols - W) % KW
             head = column // D
-            row = (rows[:, None] * (W // D) + head[None, :]).to(tl.int64)
+            row = (rows[:, None] * (KW // D) + head[None, :]).to(tl.int64)
             slot = (row * PROBLEM.max_len + at[:, None]) * D + (column % D)[None, :]
-            if first < 2 * W:
+            if first < W + KW:
                 tl.store(cache.past_keys + slot, kept, mask=inside)
             else:
                 tl.store(cache.past_values + slot, kept, mask=inside)

@@ -79,6 +79,8 @@ def place(
     QUERY_STRIDE,
     HEADS: tl.constexpr,
     H2: tl.constexpr,
+    KEPT: tl.constexpr,
+    K2: tl.constexpr,
     D: tl.constexpr,
     MAX_LEN: tl.constexpr,
     PACKED: tl.constexpr,
@@ -86,7 +88,7 @@ def place(
     """Rotate a token's queries and keys; put keys and values into the cache, queries beside.
 
     Token t stands at positions[t] of rows[t]. Queries go to [row, HEADS, QUERY_STRIDE, D] (PACKED,
-    padded for prefill's attention) or [row, HEADS, D].
+    padded for prefill's attention) or [row, HEADS, D]; caches have KEPT heads.
     """
     token = tl.program_id(0)
     at = tl.load(cache.positions + token)
@@ -97,16 +99,18 @@ def place(
     whole = head < HEADS
     c = tl.load(cache.cosine + at * (D // 2) + half)[None, :]
     s = tl.load(cache.sine + at * (D // 2) + half)[None, :]
-    source = fused + token.to(tl.int64) * 3 * HEADS * D + head * D + d
+    source = fused + token.to(tl.int64) * (HEADS + 2 * KEPT) * D
     first = (row * HEADS + head).to(tl.int64)
     if PACKED:
         to = (first * QUERY_STRIDE + at) * D + d
     else:
         to = first * D + d
-    slot = (first * MAX_LEN + at) * D + d
-    q = tl.load(source, mask=whole, other=0.0)
-    k = tl.load(source + HEADS * D, mask=whole, other=0.0)
-    v = tl.load(source + 2 * HEADS * D, mask=whole, other=0.0)
+    q = tl.load(source + head * D + d, mask=whole, other=0.0)
     tl.store(queries + to, _turned(q, c, s, H2, D), mask=whole)
-    tl.store(cache.past_keys + slot, _turned(k, c, s, H2, D), mask=whole)
-    tl.store(cache.past_values + slot, v, mask=whole)
+    kept = tl.arange(0, K2)[:, None]
+    held = kept < KEPT
+    slot = ((row * KEPT + kept).to(tl.int64) * MAX_LEN + at) * D + d
+    k = tl.load(source + (HEADS + kept) * D + d, mask=held, other=0.0)
+    v = tl.load(source + (HEADS + KEPT + kept) * D + d, mask=held, other=0.0)
+    tl.store(cache.past_keys + slot, _turned(k, c, s, K2, D), mask=held)
+    tl.store(cache.past_values + slot, v, mask=held)
