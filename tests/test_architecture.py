@@ -73,7 +73,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     "workers.prompts": {
         *("telemetry", "telemetry.record", "workers.inputs", "workers.planning"),
-        "workers.tokenizers",
+        *("workers.checkpoints", "workers.tokenizers"),
     },
     "workers.distributed": {"telemetry", "telemetry.record"},
     "workers.models": {

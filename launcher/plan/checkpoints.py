@@ -154,9 +154,11 @@ def find_tokenizer(given: Path | None, weights: Weights, model: str) -> Path | N
     if path.is_file() and importlib.util.find_spec("sentencepiece") is not None:
         shape = find_shape(model)
         found = _vocabulary(path, path.stat().st_mtime_ns)
-        if found != shape.vocab:
+        random = weights.folder is None
+        if found > shape.vocab or (found < shape.vocab and not random):
+            at_most = "at most " if random else ""
             raise BadInputError(
-                f"`tokenizer` must have {shape.vocab} ids as {shape.name} has, "
+                f"`tokenizer` must have {at_most}{shape.vocab} ids as {shape.name} has, "
                 f"but {path} has {found} instead"
             )
     return path

@@ -60,6 +60,25 @@ CASES: Final = {
         Case(name="65b-g2", model="65b", gpus=2, batch=64, prompt_len=128, new=128),
         Case(name="65b-g4", model="65b", gpus=4, batch=64, prompt_len=128, new=128),
         Case(name="65b-g8", model="65b", gpus=8, batch=64, prompt_len=128, new=128),
+        # Heads that share keys and values: of 3B three, of Mistral four.
+        *(
+            Case(name=f"{model}-b{batch}", model=name, gpus=1, batch=batch, prompt_len=128, new=128)
+            for model, name, batch in (
+                ("llama-3.2-1b", "llama-3.2-1b", 64),
+                ("llama-3.2-3b", "llama-3.2-3b", 1),
+                ("llama-3.2-3b", "llama-3.2-3b", 64),
+                ("mistral-7b", "mistral-7b-v0.1", 64),
+            )
+        ),
+        # The cache as large as the weights, and rows that leave the window of 4,096 positions.
+        Case(
+            name="mistral-7b-long",
+            model="mistral-7b-v0.1",
+            gpus=1,
+            batch=32,
+            prompt_len=4032,
+            new=128,
+        ),
         # On a CPU, in seconds: whether the benchmark works, not how fast anything is.
         *(
             Case(

@@ -6,9 +6,9 @@
     python -m tests.benchmarks.decode --case smoke
 
 Contenders: `reference`, `fast`, `fast-int8`, `fast-int4` (this project's engines, through its own
-classes), `transformers` (LlamaForCausalLM, static cache and its own compile; one GPU) and
-`llama-v1` (facebookresearch/llama, branch llama_v1, from the clone that --llama-v1 names). All have
-random weights of the true shape, the same prompts of equal length, temperature 0.8 and top-p 0.95,
+classes), `transformers` (its class of the model, static cache and its own compile; one GPU) and `llama-v1`
+(facebookresearch/llama, branch llama_v1, from the clone that --llama-v1 names). All have random
+weights of the true shape, the same prompts of equal length, temperature 0.8 and top-p 0.95,
 and no row stops early. In every round each takes a turn of at least --seconds; those that do not
 fit the GPU together are loaded for each of their turns.
 
@@ -298,8 +298,8 @@ def step_bound_s(case: Case, name: str, speeds: dict[str, Any]) -> float:
     matrix_bytes = {"int8": 1.0, "int4": 0.5 + item_bytes / 128}.get(quantization, item_bytes)
     weights = shape.layers * shape.layer_matrix_params * matrix_bytes
     weights += shape.vocab * shape.dim * item_bytes
-    length = case.prompt_len + case.new / 2
-    caches = 2 * shape.layers * shape.dim * item_bytes * case.batch * length
+    length = min(case.prompt_len + case.new / 2, shape.window or case.prompt_len + case.new)
+    caches = shape.kv_numbers * item_bytes * case.batch * length
     return float((weights + caches) / (speeds["bytes_per_s"] * case.gpus))
 
 

@@ -10,13 +10,13 @@ from tests.benchmarks.cases import TEMPERATURE, TOP_P, Case, prompts_of
 
 
 class Transformers:
-    """LlamaForCausalLM with its static cache, which `generate` compiles by itself on a GPU."""
+    """Transformers' own class with its static cache, which `generate` compiles on a GPU."""
 
     def __init__(self, case: Case) -> None:
         import torch  # noqa: PLC0415
-        from transformers import LlamaForCausalLM, __version__  # noqa: PLC0415
+        from transformers import __version__  # noqa: PLC0415
 
-        from tests.support.checkpoints import hugging_face_config  # noqa: PLC0415
+        from tests.support.checkpoints import hugging_face_class, hugging_face_config  # noqa: PLC0415
         from workers.models.base.torch_dtypes import TORCH_DTYPES  # noqa: PLC0415
         from workers.models.llama.shape import SHAPES  # noqa: PLC0415
 
@@ -24,7 +24,7 @@ class Transformers:
             SHAPES[case.model], positions=case.prompt_len + case.new, pad_token_id=0
         )
         with torch.device(case.device):
-            make: Callable[..., Any] = LlamaForCausalLM._from_config
+            make: Callable[..., Any] = hugging_face_class(SHAPES[case.model])._from_config
             self._model = make(config, dtype=TORCH_DTYPES[case.dtype])
         self._model.train(False)
         # Given as an argument, None would be taken for "as the model's configuration says".

@@ -16,7 +16,10 @@ SPEEDS = {"bytes_per_s": 4.27e12, "flops": 1e15}
 
 @pytest.mark.parametrize(
     ("case", "name", "tokens_per_s"),
-    [("7b-b64", "reference", 13_900), ("7b-b1", "fast", 316), ("65b-g8", "fast", 13_470)],
+    [
+        *[("7b-b64", "reference", 13_900), ("7b-b1", "fast", 316), ("65b-g8", "fast", 13_470)],
+        *[("llama-3.2-3b-b64", "fast", 34_880), ("mistral-7b-b64", "fast", 17_260)],
+    ],
 )
 def test_the_bound_of_a_step_is_its_bytes_over_the_bandwidth(
     case: str, name: str, tokens_per_s: float

@@ -352,7 +352,13 @@ def placing() -> Measured:
 
 
 def sampling() -> Measured:
-    """The nucleus, by enough draws to see a wrong one."""
+    """The nucleus, by enough draws to see a wrong one; a vocabulary at once, and in parts."""
+    yield from _drawing(kernels_sampling.choose, 32, "")
+    # Three parts, of which the last is not whole, and the second has tokens of both ranks.
+    yield from _drawing(kernels_sampling.choose_in_parts, 8, " in parts")
+
+
+def _drawing(kernel: Any, block: int, how: str) -> Measured:
     vocab, draws, few, temperature, top_p = 20, 200, 10, 0.8, 0.9
     # Two ranks' slices, and rows that are all alike: each row is a draw of its own.
     row = 2 * torch.randn(vocab)
@@ -362,8 +368,8 @@ def sampling() -> Measured:
     seed, step = torch.tensor([7]), torch.zeros(1, dtype=torch.int32)
 
     def choose(programs: int, *, greedy: bool = False) -> None:
-        kernels_sampling.choose[(programs,)](
-            logits, chosen, seed, step, 1 / temperature, top_p, draws, vocab, vocab // 2, 32,
+        kernel[(programs,)](
+            logits, chosen, seed, step, 1 / temperature, top_p, draws, vocab, vocab // 2, block,
             greedy, False,
         )  # fmt: skip
 
@@ -373,28 +379,34 @@ def sampling() -> Measured:
     kept = falling * ((falling.cumsum(0) - falling) < top_p)
     wanted = torch.zeros_like(chances).scatter(0, order, kept / kept.sum())
     counts = chosen.bincount(minlength=vocab).double()
-    yield "drawn outside the nucleus", float(counts[wanted == 0].sum())
+    yield f"drawn outside the nucleus{how}", float(counts[wanted == 0].sum())
     there = wanted > 0
     expected = wanted[there] * draws
     freedom = int(there.sum()) - 1
     chi_square = float(((counts[there] - expected) ** 2 / expected).sum())
     # Wilson and Hilferty's cube root makes it nearly a standard normal number.
     spread = 2 / (9 * freedom)
-    yield "draws' standard score", ((chi_square / freedom) ** (1 / 3) - 1 + spread) / spread**0.5
+    yield (
+        f"draws' standard score{how}",
+        ((chi_square / freedom) ** (1 / 3) - 1 + spread) / spread**0.5,
+    )
     first = chosen.clone()
     choose(few)
-    yield "one seed's draws that differ", float((chosen != first).sum())
+    yield f"one seed's draws that differ{how}", float((chosen != first).sum())
     step += 1
     choose(few)
-    yield "next step's draws that differ", float((chosen != first).sum())
+    yield f"next step's draws that differ{how}", float((chosen != first).sum())
     choose(few, greedy=True)
-    yield "greedy's wrong choices", float((chosen[:few] != row.argmax()).sum())
+    yield f"greedy's wrong choices{how}", float((chosen[:few] != row.argmax()).sum())
     for name, odd in (("NaN", math.nan), ("inf", math.inf), ("-inf", -math.inf)):
         logits[1, 2, 3] = odd
         for greedy in (False, True):
             choose(few, greedy=greedy)
             seen = (chosen[:few] < 0).nonzero().flatten().tolist()
-            yield f"{name}, {'greedy' if greedy else 'drawn'}: refused rows", float(seen != [2])
+            yield (
+                f"{name}, {'greedy' if greedy else 'drawn'}: refused rows{how}",
+                float(seen != [2]),
+            )
 
 
 def advancing() -> Measured:

@@ -99,10 +99,14 @@ def hugging_face_config(shape: LlamaShape, *, positions: int, **settings: Any) -
 
 def hugging_face_model(shape: LlamaShape, *, positions: int, **settings: Any) -> Any:
     """Transformers' own model of a shape."""
+    return hugging_face_class(shape)(hugging_face_config(shape, positions=positions, **settings))
+
+
+def hugging_face_class(shape: LlamaShape) -> Any:
+    """The class that transformers has for a shape."""
     from transformers import LlamaForCausalLM, MistralForCausalLM  # noqa: PLC0415 (seconds)
 
-    make: Any = MistralForCausalLM if shape.published_as == "mistral" else LlamaForCausalLM
-    return make(hugging_face_config(shape, positions=positions, **settings))
+    return MistralForCausalLM if shape.published_as == "mistral" else LlamaForCausalLM
 
 
 def _rope(shape: LlamaShape) -> dict[str, Any]:

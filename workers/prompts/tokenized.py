@@ -6,6 +6,7 @@ from pathlib import Path
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import RunPaths
 from telemetry.record.spec import RunSpec
+from workers.checkpoints.digests import RANDOM
 from workers.planning.families import find_shape
 from workers.prompts.prompts_file import read_prompts
 from workers.prompts.synthetic import SYNTHETIC, fixed_prompts
@@ -37,9 +38,12 @@ def tokenize_prompts(spec: RunSpec, launch: LaunchConfig, results: Path) -> Toke
             f"`tokenizer` must be {spec.tokenizer} as in the spec, but is {tokenizer.name} instead"
         )
     vocab = find_shape(spec.model).vocab
-    if tokenizer.vocab_size != vocab:
+    # Random weights know no ids: any that the model has will do.
+    fits = tokenizer.vocab_size <= vocab if spec.weights == RANDOM else False
+    if tokenizer.vocab_size != vocab and not fits:
+        at_most = "at most " if spec.weights == RANDOM else ""
         raise ValueError(
-            f"`tokenizer` must have {vocab} ids as {spec.model} has, "
+            f"`tokenizer` must have {at_most}{vocab} ids as {spec.model} has, "
             f"but {tokenizer.name} has {tokenizer.vocab_size} instead"
         )
     run = RunPaths(results=results, run_id=spec.run_id)

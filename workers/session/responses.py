@@ -45,7 +45,7 @@ class Responses:
             prompt_tokens=[len(prompt) for prompt in prompts],
             answers=answers,
             timing=TokenTimes.of(answers, begun_us),
-            texts=[tokenizer.decode(ids) for ids in answers.ids],
+            texts=[_text(tokenizer, ids) for ids in answers.ids],
         )
 
     @property
@@ -89,3 +89,11 @@ class Responses:
                 "rows": list(self.timing.rows),
             }
         )
+
+
+def _text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """An answer as text; ids that the model has and the tokenizer has not, none at all.
+
+    They come of random weights alone, whose vocabulary may be the larger.
+    """
+    return tokenizer.decode([one for one in ids if one < tokenizer.vocab_size])

@@ -1,5 +1,7 @@
 """The least bytes and operations of a model's work, held against figures worked out by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -83,3 +85,18 @@ def test_a_volta_has_no_peak_of_bf16_and_an_unmeasured_board_no_measured_one() -
 def test_a_board_that_nobody_looked_up_or_a_modelled_one_has_no_peak_but_a_reason() -> None:
     assert peaks_of({"name": "NVIDIA B300"}) == "no peak is on file for NVIDIA B300"
     assert "done on CPU" in str(peaks_of({"name": "NVIDIA H200", "simulated": True}))
+
+
+def test_a_window_bounds_what_later_tokens_attend_to() -> None:
+    rows = RowWork(
+        prompt=np.array([3, 6]),
+        generated=np.array([4, 3]),
+        ended=np.zeros(2, dtype=np.int64),
+        first_step=np.zeros(2, dtype=np.int64),
+        window=4,
+    )
+    assert PhaseWork.prefill(rows).met == (1 + 2 + 3) + (1 + 2 + 3 + 4 + 4 + 4)
+    # Three steps of the first row, at positions 4 to 6, and two of the second.
+    assert PhaseWork.decode(rows).met == PhaseWork.decode(rows).touched == 3 * 4 + 2 * 4
+    every = dataclasses.replace(rows, window=None)
+    assert PhaseWork.decode(every).met == (4 + 5 + 6) + (7 + 8)

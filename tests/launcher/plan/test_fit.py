@@ -229,5 +229,7 @@ def test_where_nothing_has_room_the_next_command_is_the_same_with_a_model_that_h
     assert main([*words, "model=7b", "prompts=4"]) == ExitCode.NOTHING_DONE
     printed = capsys.readouterr().out
     (line,) = [line for line in printed.splitlines() if line.startswith("next: ")]
-    assert line.removeprefix("next: ") == typed("launcher", *words, "prompts=4", "model=micro")
+    assert line.removeprefix("next: ") == typed(
+        "launcher", *words, "prompts=4", "model=llama-3.2-3b"
+    )
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from telemetry.record.spec import RunSpec
+from workers.planning.families import find_shape
 from workers.planning.memory import estimate, flops
 
 
@@ -140,3 +141,31 @@ def test_what_torch_allocates_is_told_apart_from_what_the_gpu_holds(spec: RunSpe
     assert parts.allocated_bytes == parts.total_bytes - parts.context_bytes
     two = estimate(_spec(spec, model="7b", gpus=2))
     assert two.context_bytes > parts.context_bytes
+
+
+def test_a_cache_is_as_wide_as_the_heads_of_keys(spec: RunSpec) -> None:
+    sizes = {"dtype": "fp16", "batch_size": 64, "max_prompt_len": 256, "max_gen_len": 256}
+    mistral = estimate(_spec(spec, model="mistral-7b-v0.1", **sizes))
+    assert 4 * mistral.kv_cache_bytes == estimate(_spec(spec, model="7b", **sizes)).kv_cache_bytes
+    assert mistral.weights_bytes == 2 * 7_241_732_096
+
+
+def test_a_tied_head_is_held_once_where_no_norm_is_multiplied_into_it(spec: RunSpec) -> None:
+    sizes = {"model": "llama-3.2-3b", "dtype": "fp16"}
+    reference, fast = (
+        estimate(_spec(spec, engine=engine, **sizes)).weights_bytes
+        for engine in ("reference", "fast")
+    )
+    assert reference == 2 * 3_212_749_824
+    norms = 2 * 28 * 3072
+    assert fast == reference + 2 * (128_256 * 3072 - norms)
+
+
+def test_a_window_bounds_the_arithmetic(spec: RunSpec) -> None:
+    sizes = {"model": "nano-mistral", "max_prompt_len": 64, "max_gen_len": 10, "prompts": 1}
+    long = _spec(spec, batch_size=1, **sizes)
+    # A window of 7: the first seven of 29 tokens fed meet 28 positions, the others seven each.
+    shape = find_shape("nano-mistral")
+    matrices = shape.flop_per_token * 29 + shape.flop_per_logit_row * 10
+    met = flops(long, prompt_len=20) - matrices
+    assert met == shape.flop_per_token_and_position * (28 + 22 * 7)

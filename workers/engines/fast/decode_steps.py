@@ -18,6 +18,10 @@ from workers.engines.fast.tiling import launch, power_of_two
 # The vocabulary's 32,000 fp32 logits are one program's registers with so many warps (H200: 19 us at
 # 64 rows; 16 warps 20, 32 warps 24).
 _CHOOSE_WARPS: Final = 8
+# More fp32 logits than these are 256 registers a thread, all there are; Llama 3 has 128,256.
+_MOST_WHOLE: Final = 32_768
+# 32 registers a thread, of which a draw needs several such blocks. Not measured.
+_PART_TOKENS: Final = 8192
 
 
 class Steps(Protocol):
@@ -181,7 +185,10 @@ class CapturedSteps:
         early = launch(early=self._early)
         degree, _, width = logits.shape
         vocab = degree * width
-        self._kernels.choose[(rows,)](
+        whole = power_of_two(vocab)
+        in_parts = whole > _MOST_WHOLE
+        choose = self._kernels.choose_in_parts if in_parts else self._kernels.choose
+        choose[(rows,)](
             logits,
             self._chosen,
             self._seed,
@@ -191,7 +198,7 @@ class CapturedSteps:
             rows,
             vocab,
             width,
-            power_of_two(vocab),
+            _PART_TOKENS if in_parts else whole,
             decoding.temperature == 0.0,
             self._early,
             num_warps=_CHOOSE_WARPS,

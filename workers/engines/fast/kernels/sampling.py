@@ -64,6 +64,92 @@ def choose(
 
 
 @triton.jit
+def _part(logits, row, token, ROWS, VOCAB: tl.constexpr, SLICE: tl.constexpr):
+    """Some tokens' logits of a row, -inf beyond the vocabulary."""
+    spot = (token // SLICE) * (ROWS * SLICE) + row * SLICE + token % SLICE
+    return tl.load(logits + spot, mask=token < VOCAB, other=-float("inf"))
+
+
+@triton.jit
+def choose_in_parts(
+    logits,
+    chosen,
+    seed_ptr,
+    step_ptr,
+    inverse_temperature,
+    top_p,
+    ROWS,
+    VOCAB: tl.constexpr,
+    SLICE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    GREEDY: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """`choose` for a vocabulary that no program's registers hold: BLOCK tokens at a time.
+
+    Each look goes through a row once more, by way of L2: twice for maximum and sum, twice a draw.
+    """
+    if PDL:
+        gdc_wait()
+    PARTS: tl.constexpr = (VOCAB + BLOCK - 1) // BLOCK
+    row = tl.program_id(0)
+    lane = tl.arange(0, BLOCK)
+    best = tl.full((BLOCK,), -float("inf"), dtype=tl.float32)
+    best_at = tl.zeros((BLOCK,), dtype=tl.int32)
+    odds = tl.zeros((BLOCK,), dtype=tl.int32)
+    for part in tl.range(0, PARTS):
+        token = part * BLOCK + lane
+        x = _part(logits, row, token, ROWS, VOCAB, SLICE)
+        odds += tl.where((token < VOCAB) & ~(tl.abs(x) < float("inf")), 1, 0)
+        # Of equals a lane keeps its first.
+        higher = x > best
+        best_at = tl.where(higher, token, best_at)
+        best = tl.where(higher, x, best)
+    odd = tl.sum(odds, 0) > 0
+    top = tl.max(best, 0)
+    if GREEDY:
+        likeliest = tl.min(tl.where(best == top, best_at, VOCAB), 0).to(tl.int64)
+        tl.store(chosen + row, tl.where(odd, -1, likeliest))
+    else:
+        total = 0.0
+        for part in tl.range(0, PARTS):
+            x = _part(logits, row, part * BLOCK + lane, ROWS, VOCAB, SLICE)
+            e = tl.exp((x - top) * inverse_temperature)
+            # The last running sum, as a draw has it: the sum of a part may round to another.
+            total = tl.max(total + tl.cumsum(e, 0), 0)
+        seed = tl.load(seed_ptr)
+        draw = tl.load(step_ptr) * ROWS + row
+        taken = 0
+        trial = 0
+        searching = ~odd
+        while searching:
+            mark = tl.rand(seed + trial, draw) * total
+            taken = 0
+            its = 0.0
+            at = total * 0.0
+            for part in tl.range(0, PARTS):
+                x = _part(logits, row, part * BLOCK + lane, ROWS, VOCAB, SLICE)
+                e = tl.exp((x - top) * inverse_temperature)
+                running = at + tl.cumsum(e, 0)
+                passed = tl.sum((running <= mark).to(tl.int32), 0)
+                # No lane of a part before it is so far on, and none after it is asked for.
+                its_lane = tl.where(at > mark, BLOCK, passed)
+                its += tl.sum(tl.where(lane == its_lane, e, 0.0), 0)
+                taken += passed
+                at = tl.max(running, 0)
+            before = 0.0
+            for part in tl.range(0, PARTS):
+                token = part * BLOCK + lane
+                x = _part(logits, row, token, ROWS, VOCAB, SLICE)
+                e = tl.exp((x - top) * inverse_temperature)
+                ahead = (e > its) | ((e == its) & (token < taken))
+                before += tl.sum(tl.where(ahead, e, 0.0), 0)
+            searching = (before >= top_p * total) | (its <= 0.0)
+            trial += 1
+        tl.store(chosen + row, tl.where(odd, -1, taken.to(tl.int64)))
+
+
+@triton.jit
 def advance(
     chosen,
     state,
