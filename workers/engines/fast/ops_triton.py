@@ -22,9 +22,11 @@ _GATE_BLOCK: Final = 1024
 ATTEND_BLOCK: Final = 16
 ATTEND_STAGES: Final = 3
 ATTEND_WARPS: Final = 2
-# A group's heads hold as many accumulators each: four of 128 numbers in as many registers a thread
-# as one takes of two warps. Not measured.
+# Compiled for compute capability 9.0, four heads of 128 numbers in blocks of 8 positions and four
+# warps take 128 registers a thread: four programs a multiprocessor. Blocks of 16 take 255, which
+# leaves two. Not measured on a GPU.
 GROUPED_WARPS: Final = 4
+_GROUPED_NUMBERS: Final = 1024
 # What fills a GPU: with fewer programs each row's positions are split over several.
 _ATTEND_PROGRAMS: Final = 512
 _ATTEND_MOST_SPLITS: Final = 16
@@ -116,7 +118,8 @@ def attend_into(
     rows = len(positions)
     group = queries.numel() // (rows * kept * head_dim)
     splits = 1 if workspace is None else attend_splits(rows, kept)
-    span = Span(block=ATTEND_BLOCK, splits=splits, stages=ATTEND_STAGES, window=window or 0)
+    block = ATTEND_BLOCK if group == 1 else min(ATTEND_BLOCK, _GROUPED_NUMBERS // head_dim)
+    span = Span(block=block, splits=splits, stages=ATTEND_STAGES, window=window or 0)
     if group > 1:
         kernels_grouped.attend[(rows * kept, splits)](
             queries,
