@@ -234,7 +234,7 @@ def kept_products(
     caches = (torch.zeros(room, dtype=kind), torch.zeros(room, dtype=kind))
     _multiply(x, matrix, QKV, queries, splits=splits, caches=caches, left=left)
     every = (normed(x) @ weight.T).view(rows, -1, HEAD_DIM)
-    q, k, v = every.split((HEADS, kept, kept), dim=1)
+    q, k, v = torch.split(every, [HEADS, kept, kept], dim=1)
     at = POSITIONS[:rows].long()
     turns = torch.complex(*turn())[at][:, None]
     written = (torch.arange(rows), slice(None), at)

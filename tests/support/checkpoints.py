@@ -62,7 +62,7 @@ def write_hugging_face(
     """Let transformers save a model of its own making; its parameters by transformers' names."""
     torch.manual_seed(11)
     model = hugging_face_model(shape, positions=64, **settings)
-    model.to(dtype=dtype)  # type: ignore[call-arg]
+    model.to(dtype=dtype)
     for name, weight in model.named_parameters():
         # Wide enough that attention looks at some positions more than at others.
         wide = 1.0 if "embed" in name else weight.shape[-1] ** -0.5

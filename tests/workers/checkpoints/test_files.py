@@ -248,8 +248,9 @@ def test_what_meta_publishes_of_llama_3_2_is_taken(
 ) -> None:
     shape = SHAPES[name]
     sizes = {"dim": shape.dim, "n_heads": shape.heads, "n_layers": shape.layers, "n_kv_heads": 8}
-    rope = {"rope_theta": 500000.0, "use_scaled_rope": True}
-    more = {"norm_eps": 1e-5, "vocab_size": 128_256, "ffn_dim_multiplier": multiplier}
+    rope: dict[str, Any] = {"rope_theta": 500000.0, "use_scaled_rope": True}
+    more: dict[str, Any] = {"norm_eps": 1e-5, "vocab_size": 128_256}
+    more["ffn_dim_multiplier"] = multiplier
     check_model(find_files(meta(tmp_path, **sizes, **rope, **more)), shape)
 
 

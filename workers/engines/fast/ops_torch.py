@@ -46,7 +46,7 @@ def place(
     max_len, head_dim]; where `queries` has one place, it stands for whatever position a row is at.
     """
     heads, kept, head_dim = queries.shape[1], caches[0].shape[1], queries.shape[3]
-    q, k, v = torch.split(fused.view(len(fused), -1, head_dim), (heads, kept, kept), dim=1)
+    q, k, v = torch.split(fused.view(len(fused), -1, head_dim), [heads, kept, kept], dim=1)
     turns = torch.complex(turn[0][positions], turn[1][positions])[:, None]
     at = positions.new_zeros(()) if queries.shape[2] == 1 else positions
     queries[rows, :, at] = rotate(q, turns)
