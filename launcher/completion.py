@@ -140,7 +140,7 @@ def _of_verb(before: Sequence[str], typed: str) -> list[str]:
     if typed.startswith("-"):
         return sorted(flags)
     if verb == "stage":
-        return [name for name, corpus in CORPORA.items() if corpus.columns and name not in given]
+        return [name for name, corpus in CORPORA.items() if corpus.stageable and name not in given]
     return list(SHELLS) if verb == "completion" else [FOLDERS]
 
 

@@ -28,7 +28,7 @@ with needs_extra("stage", "launch"):
     if find_spec("datasets") is None:
         raise ModuleNotFoundError(name="datasets")
     from workers.prompts.corpus import CORPORA
-    from workers.prompts.selection import cache_folder
+    from workers.prompts.source import cache_folder
     from workers.prompts.staging import StagedCopy, stage
 
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module="launcher.stage",
         description="Put datasets where machines without internet find them.",
         epilog="datasets:\n"
-        + "".join(f"  {name:<11}  {CORPORA[name].about}\n" for name in _stageable()),
+        + "".join(f"  {name:<16}  {CORPORA[name].about}\n" for name in _stageable()),
         exits={
             ExitCode.DONE: "all staged",
             ExitCode.FAILED: "the hub cannot be reached",
@@ -101,7 +101,7 @@ def _document(copies: Sequence[StagedCopy], cache: Path) -> dict[str, Any]:
 
 
 def _stageable() -> list[str]:
-    return [name for name, corpus in CORPORA.items() if corpus.columns]
+    return [name for name, corpus in CORPORA.items() if corpus.stageable]
 
 
 def _describe(copy: StagedCopy) -> str:

@@ -71,9 +71,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "workers.checkpoints": {
         *("telemetry.record", "workers.inputs", "workers.models.base", "workers.planning"),
     },
+    # The tasks are data of conf/.
     "workers.prompts": {
         *("telemetry", "telemetry.record", "workers.inputs", "workers.planning"),
-        *("workers.checkpoints", "workers.tokenizers"),
+        *("conf", "workers.checkpoints", "workers.tokenizers"),
     },
     "workers.distributed": {"telemetry", "telemetry.record"},
     "workers.models": {

@@ -49,14 +49,15 @@ from telemetry.record.planned import KEY
 from telemetry.record.schema import EndState
 from telemetry.waiting import waiting
 from workers.prompts import selection as prompts
+from workers.prompts.source import PromptOrigin, PromptSource
 
 _POLL_S: Final = 0.2
 # submitit gives its ranks one second between SIGINT and SIGKILL.
 _CANCEL_S: Final = 10.0
 
-_HUB: Final = prompts.PromptOrigin.HUB
+_HUB: Final = PromptOrigin.HUB
 
-SelectionKey = tuple[prompts.PromptSource, int, int]
+SelectionKey = tuple[PromptSource, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,7 +296,7 @@ def _selection(point: PlannedPoint) -> SelectionKey:
 @waiting("choosing the prompts", aside=False)
 def _select_prompts(points: Sequence[PlannedPoint]) -> dict[SelectionKey, prompts.Selection]:
     """The prompts of all entries, each distinct selection once, before anything is written."""
-    choices: dict[prompts.PromptSource, list[tuple[int, int]]] = {}
+    choices: dict[PromptSource, list[tuple[int, int]]] = {}
     for source, count, seed in sorted({_selection(point) for point in points}, key=repr):
         choices.setdefault(source, []).append((count, seed))
     try:

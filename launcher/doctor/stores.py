@@ -14,7 +14,7 @@ from launcher.doctor.situation import Situation
 from launcher.plan.hub_reach import HubReach
 from telemetry.next_line import typed
 from workers.prompts.corpus import CORPORA
-from workers.prompts.selection import PromptSource, cache_folder, identify
+from workers.prompts.source import PromptSource, cache_folder, identify
 
 _PROMPTS: Final = "Points of a data set that is neither staged nor reachable are not run."
 _DIRTY: Final = "The launcher refuses to start, or with allow_dirty=true the record says so."

@@ -117,8 +117,8 @@ def expected_rows(spec: RunSpec, rows: int) -> RowWork:
 def _prompt_span(dataset: str, most: int, rows: int) -> tuple[float, float]:
     if dataset == SYNTHETIC:
         return float(most), float(most)
-    corpus = next((name for name in PROMPT_TOKENS if dataset.startswith(name)), None)
-    if corpus is None:
+    corpus = dataset.partition("-")[0].removesuffix("_seed")
+    if corpus not in PROMPT_TOKENS:
         return most * OTHER_PROMPT_SHARE, most * OTHER_PROMPT_SHARE
     low, middle, high = PROMPT_TOKENS[corpus]
     # One row is as long as the middle one; the more rows, the nearer their ends to the sample's.

@@ -212,7 +212,7 @@ def _other_prompts(point: PlannedPoint, sha256: str) -> str | None:
         chosen = prompts.select(point.source, prompts=point.spec.prompts, seed=point.spec.seed)
     except (ValueError, RuntimeError, OSError) as error:
         return f"its prompts' file is lost, and they cannot be drawn anew: {error}"
-    found = rows_sha256((one.source_row, one.text) for one in chosen.prompts)
+    found = rows_sha256((one.source_row, one.asked) for one in chosen.prompts)
     if found == sha256:
         return None
     return (

@@ -48,7 +48,7 @@ from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_facts
 from workers.planning.families import find_shape
 from workers.planning.memory import MemoryEstimate, estimate
-from workers.prompts import selection as prompts
+from workers.prompts import source as prompts
 from workers.prompts.availability import prompts_known
 from workers.tokenizers import tokenizer
 
@@ -191,7 +191,8 @@ class _Checker:
         run = RunPaths(results=self._results, run_id=spec.run_id)
         attempts = run.attempts() if spec.run_id in self._tried else []
         launch = _launch_config(spec, cluster, config, tokenizer_path, weights)
-        launch = dataclasses.replace(launch, power_shares=shares)
+        task = None if source.task is None else source.task.to_mapping()
+        launch = dataclasses.replace(launch, power_shares=shares, task=task)
         verdict, reason = self._verdict(
             run=run,
             attempts=attempts,
@@ -272,6 +273,7 @@ class _Checker:
                 dataset=data[RECORDED]["dataset"],
                 path=Path(data[RECORDED]["path"]),
                 cache=prompts.cache_folder(),
+                task=data[RECORDED]["task"],
             )
         if key not in self._sources:
             self._sources[key] = prompts.identify(
@@ -282,6 +284,7 @@ class _Checker:
                 cache=prompts.cache_folder(),
                 local=local,
                 prompt_len=prompt_len,
+                task=data.get("task"),
             )
         return self._sources[key]
 

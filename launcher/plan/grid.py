@@ -13,7 +13,7 @@ from telemetry.record.foreseen import Foreseen
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.planning.memory import MemoryEstimate
-from workers.prompts import selection as prompts
+from workers.prompts import source as prompts
 
 NOT_SELECTED: Final = "0" * 64
 

@@ -15,7 +15,7 @@ from launcher.plan.grid import PlannedPoint, Verdict
 from telemetry.next_line import typed
 from workers.prompts.corpus import find_corpus
 from workers.prompts.hub import staging_command
-from workers.prompts.selection import PromptOrigin, PromptSource
+from workers.prompts.source import PromptOrigin, PromptSource
 
 # A hub that is there takes a connection in a fraction of it; nobody waits longer for a plan.
 _PATIENCE_S: Final = 2.0

@@ -40,7 +40,7 @@ _FROM_LAUNCH: Final = (
 )
 _WATCHED: Final = ("period_ms", "idle_s", "gpu_fields")
 _RANDOM: Final = "random"
-_DRAWN_FROM: Final = ("source", "path", "columns")
+_DRAWN_FROM: Final = ("source", "path", "columns", "task")
 
 
 def given_keys(words: Iterable[str]) -> frozenset[str]:
@@ -125,7 +125,11 @@ def _dataset(original: Original, base: Mapping[str, Any]) -> dict[str, Any]:
     """The prompts' own file; where that is lost, the data set that they were drawn from."""
     name = _corpus(original)
     if not original.prompts_lost:
-        recorded = {"dataset": original.spec.dataset, "path": str(original.prompts)}
+        recorded = {
+            "dataset": original.spec.dataset,
+            "path": str(original.prompts),
+            "task": original.launch.task,
+        }
         source = {"source": "record", "path": None, "columns": None}
         return {"name": name, **source, RECORDED: recorded}
     asked = original.config.get("dataset")

@@ -85,7 +85,7 @@ def _open(array: JobArray) -> bool:
                 for attempt in array.attempts()
             )
     except DamagedError:
-        # Asked about, it is told.
+        # PromptRow about, it is told.
         return True
 
 

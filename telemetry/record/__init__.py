@@ -41,6 +41,8 @@
 - `source_registry`: which sensor sources there are, and where each one's opener lies.
 - `spec`: what a grid point is.
 - `ssh_signature`: who answers for a file, by an SSH key that its holder alone has.
+- `task`: what a data set's rows are asked as, what answers are held to, and how that is
+  scored.
 - `time_limit`: what looks at a foreign record has so much processor time for it, and no more.
 - `validation`: what a number of a spec or a launch must be.
 - `way_on`: what comes next for a results folder, by what was done with it already.
@@ -49,17 +51,17 @@
 Public: `AUDIT`, `Allowed`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BEFORE`, `BUNDLE`,
 `BadSignatureError`, `Basis`, `BoundedParquet`, `Bounds`, `CAP_FIELDS`, `CHECK_SECONDS`,
 `COEFFICIENTS`, `ClosedRun`, `CounterHistory`, `DEVICES`, `DTYPES`, `EVIDENCE_CHARS`, `EXPORT`,
-`EXPORT_SCHEMA`, `EXPORT_VERSION`, `EndState`, `Expected`, `Exported`, `FIELDS`, `FOOTER_BYTES`,
-`Field`, `Foreseen`, `GROUP_ROWS`, `HostOffset`, `ITEM_BYTES`, `JSON_BYTES`, `KEY`, `Kind`,
-`LABELS`, `LATER`, `LEVEL`, `LaunchConfig`, `Limit`, `Line`, `MAX_THREADS`, `MEASUREMENT_FIELDS`,
-`METADATA_KEY`, `MINISIGN`, `MOST_WHOLE`, `NOBODY`, `NVIDIA_SOURCES`, `NotPlainError`,
-`OffsetReading`, `PAGE`, `PAGE_BYTES`, `PLAN`, `Phase`, `Place`, `PlaceKind`, `Planned`, `QUERY`,
-`QUEUED`, `RANKS`, `REPORT`, `RESPONSES`, `RUNNING`, `RecordPlace`, `Reproduces`, `Root`,
-`RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SERIES`, `SETTINGS`,
-`SETTING_FIELDS`, `SPANS`, `SPEC_FIELDS`, `SSH`, `STAMP`, `STEPS`, `STILL_US`, `STREAM_BYTES`,
-`SharedJson`, `SigningError`, `Source`, `Subject`, `TABLES`, `TABLE_BYTES`, `TAKEN_BACK`,
-`TEXTS_BYTES`, `TEXT_BYTES`, `UnknownSignerError`, `WayOn`, `attempt_state`, `audit_digest`,
-`beside`, `bounds_of`, `breaks_counter`, `campaigns_folder`, `check_signature`,
+`EXPORT_SCHEMA`, `EXPORT_VERSION`, `EndState`, `Expected`, `Exported`, `FIELD`, `FIELDS`,
+`FOOTER_BYTES`, `Field`, `Foreseen`, `GROUP_ROWS`, `HostOffset`, `ITEM_BYTES`, `JSON_BYTES`, `KEY`,
+`Kind`, `LABELS`, `LATER`, `LEVEL`, `LaunchConfig`, `Limit`, `Line`, `MAX_THREADS`,
+`MEASUREMENT_FIELDS`, `METADATA_KEY`, `MINISIGN`, `MOST_WHOLE`, `NOBODY`, `NVIDIA_SOURCES`,
+`NotPlainError`, `OffsetReading`, `PAGE`, `PAGE_BYTES`, `PLAN`, `Phase`, `Place`, `PlaceKind`,
+`Planned`, `QUERY`, `QUEUED`, `RANKS`, `REPORT`, `RESPONSES`, `RUNNING`, `RecordPlace`,
+`Reproduces`, `Root`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SERIES`,
+`SETTINGS`, `SETTING_FIELDS`, `SPANS`, `SPEC_FIELDS`, `SSH`, `STAMP`, `STEPS`, `STILL_US`,
+`STREAM_BYTES`, `SharedJson`, `SigningError`, `Source`, `Subject`, `TABLES`, `TABLE_BYTES`,
+`TAKEN_BACK`, `TEXTS_BYTES`, `TEXT_BYTES`, `Task`, `UnknownSignerError`, `WayOn`, `attempt_state`,
+`audit_digest`, `beside`, `bounds_of`, `breaks_counter`, `campaigns_folder`, `check_signature`,
 `checkpoints_folder`, `closed_runs`, `correct_end`, `create_json`, `differing`, `disk_fault`,
 `disk_trouble`, `field_value`, `file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`,
 `impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`, `json_text`, `key_signatures`,

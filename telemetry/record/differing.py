@@ -19,7 +19,7 @@ _NO_MEASUREMENT: Final = frozenset(
     {
         *("device", "prompts_sha256", "tokenizer_path", "dcgm_bindings", "dcgm_address"),
         *("weights_path", "verify_weights", "logit_error", "signing_key"),
-        *("link_s", "lodge_heads", "power_shares"),
+        *("link_s", "lodge_heads", "power_shares", "task"),
     }
 )
 MEASUREMENT_FIELDS: Final = tuple(

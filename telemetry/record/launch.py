@@ -12,6 +12,7 @@ from telemetry.record.fields import FIELDS, Subject
 from telemetry.record.files import read_json
 from telemetry.record.source_registry import has_source, source_names
 from telemetry.record.spec import SETTING_FIELDS
+from telemetry.record.task import Task
 from telemetry.record.validation import require_number, require_whole
 
 DEVICES = ("cpu", "cuda")
@@ -92,6 +93,8 @@ class LaunchConfig:
     """SM clock lock that the site itself keeps, as no driver tells one; None: it keeps none."""
     power_shares: Mapping[str, float] | None = None
     """Per cent of the board's own limit by field of the spec; None: all was asked in units."""
+    task: Mapping[str, Any] | None = None
+    """What the data set's rows are asked as and scored by (`Task`); None: texts as they are."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -121,6 +124,8 @@ class LaunchConfig:
         self._check_dcgm()
         self._check_window()
         self._check_weights()
+        if self.task is not None:
+            Task.from_mapping(self.task)
         if not isinstance(self.idle_s, float) or not 0.0 <= self.idle_s <= MAX_IDLE_S:
             raise ValueError(
                 f"`idle_s` must be a number of seconds from 0 to {MAX_IDLE_S:g}, "

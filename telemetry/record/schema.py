@@ -110,6 +110,9 @@ RESPONSES: Final = pa.schema(
         pa.field("last_token_us", pa.int64()),
         # True when an end-of-sequence id that was not ignored cut the answer.
         pa.field("ended", pa.bool_(), nullable=False),
+        # What the prompt's data set holds for right, and for wrong; null where it has neither.
+        pa.field("references", pa.list_(pa.string())),
+        pa.field("wrong_references", pa.list_(pa.string())),
     ]
 )
 
@@ -132,21 +135,20 @@ LATER: Final = ("steps",)
 """Tables that records from before they were there lack: merged where there are shards of them."""
 
 # Columns were added to these; nothing else about them has changed, so records go by version 1.
+_REFERENCES: Final = ("references", "wrong_references")
+_TIMES: Final = ("first_token_us", "last_token_us", "ended")
+
+
+def _without(schema: pa.Schema, *names: str) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name not in names])
+
+
 _OLDER: Final = {
-    "responses": pa.schema(
-        [
-            field
-            for field in RESPONSES
-            if field.name not in ("first_token_us", "last_token_us", "ended")
-        ]
+    "responses": (
+        _without(RESPONSES, *_REFERENCES),
+        _without(RESPONSES, *_REFERENCES, *_TIMES),
     ),
-    "spans": pa.schema(
-        [
-            field
-            for field in SPANS
-            if field.name not in ("energy_start_late_us", "energy_end_late_us")
-        ]
-    ),
+    "spans": (_without(SPANS, "energy_start_late_us", "energy_end_late_us"),),
 }
 
 
@@ -156,5 +158,5 @@ def schema_of(kind: str, found: pa.Schema) -> pa.Schema | None:
     Metadata are not looked at, and the schema returned has none.
     """
     bare = found.remove_metadata()
-    known = (TABLES[kind], _OLDER.get(kind))
-    return next((schema for schema in known if schema is not None and bare.equals(schema)), None)
+    known = (TABLES[kind], *_OLDER.get(kind, ()))
+    return next((schema for schema in known if bare.equals(schema)), None)

@@ -105,7 +105,7 @@ def measure(work: Work, device: str, *, settle_s: float, seconds: float) -> Draw
         for _ in range(calls):
             work.do()
         if handle is not None:
-            # Asked while the card is at work.
+            # PromptRow while the card is at work.
             clocks.append(int(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)))
         wait()
 

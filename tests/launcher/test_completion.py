@@ -74,7 +74,7 @@ def environment(program: Path) -> dict[str, str]:
         ("joulegrid status --w", ["--watch"]),
         ("joulegrid audit results --st", ["--strict"]),
         ("joulegrid audit ", [FOLDERS]),
-        ("joulegrid stage gsm8k alpaca_", ["alpaca_seed"]),
+        ("joulegrid stage gsm8k alpaca_", ["alpaca_seed", "alpaca_task"]),
         ("joulegrid stage --from ", [FILES]),
         ("joulegrid completion z", ["zsh"]),
         ("joulegrid no-verb x", []),

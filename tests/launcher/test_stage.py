@@ -9,7 +9,8 @@ import pytest
 from launcher.stage import main
 from tests.support.told import complaints
 from workers.prompts.corpus import CORPORA
-from workers.prompts.selection import identify, select
+from workers.prompts.selection import select
+from workers.prompts.source import identify
 from workers.prompts.staging import StagedCopy
 
 
@@ -70,7 +71,7 @@ def test_staging_again_gives_the_same_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["gsm9k"], "`DATASET` must be one of gsm8k, alpaca, alpaca_seed, but is 'gsm9k'"),
+        (["gsm9k"], "`DATASET` must be one of gsm8k, alpaca, alpaca_seed, alpaca_task, boolq, "),
         (["file", "--from", "q.jsonl"], "but is 'file' instead"),
         (["gsm8k", "alpaca", "--from", "q.jsonl"], "`--from` must be given with one dataset"),
         (["gsm8k", "--from", "no.jsonl"], "does not exist"),

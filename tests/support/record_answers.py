@@ -20,7 +20,8 @@ BEFORE_STEPS = pa.schema(
     [
         column
         for column in RESPONSES
-        if column.name not in ("first_token_us", "last_token_us", "ended")
+        if column.name
+        not in ("first_token_us", "last_token_us", "ended", "references", "wrong_references")
     ]
 )
 
@@ -100,6 +101,8 @@ def responses_of(spec: RunSpec, spans: Spans, passes: int, words: str) -> list[d
                     "first_token_us": times_us[0],
                     "last_token_us": times_us[-1],
                     "ended": False,
+                    "references": None,
+                    "wrong_references": None,
                 }
             )
     return rows

@@ -390,7 +390,7 @@ def environment(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     for name in ("id_ed25519", "id_ed25519.pub"):
         shutil.copy(tree.parent / name, home / ".ssh")
     for name, corpus in CORPORA.items():
-        if not corpus.hub:
+        if not corpus.hub or corpus.task is not None:
             continue
         rows = home / f"{name}.jsonl"
         texts = ({column: f"{column} {row}" for column in corpus.columns} for row in range(ROWS))

@@ -5,9 +5,10 @@ No network, no torch and no `datasets`: a plan asks on a login node what the lau
 
 import functools
 
-from workers.prompts.corpus import file_prompts, find_corpus
+from workers.prompts.corpus import file_asked, file_prompts, find_corpus
 from workers.prompts.rows import quoted
-from workers.prompts.selection import PromptOrigin, PromptSource, count_fault
+from workers.prompts.selection import count_fault
+from workers.prompts.source import PromptOrigin, PromptSource
 from workers.prompts.staging import DATA, StagedCopy
 
 
@@ -39,6 +40,8 @@ def _available(source: PromptSource) -> int | str | None:
         if source.source is PromptOrigin.STAGED:
             return _staged(source)
         assert source.path is not None
+        if source.task is not None:
+            return sum(1 for one in file_asked(source.path, source.task) if one.text)
         return sum(1 for text in file_prompts(source.path, source.columns) if text)
     except (ValueError, OSError) as error:
         return " ".join(str(error).split())

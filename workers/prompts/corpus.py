@@ -1,16 +1,22 @@
 """Corpus: a dataset that prompts are taken from, and how its rows become text.
 
-A prompt is the text of the corpus' columns, those that are not empty, joined by a newline. There
-is no other template: what the model reads is what the dataset's authors wrote.
+A prompt is the text of the corpus' columns, those that are not empty, joined by a newline: what
+the model reads is what the dataset's authors wrote. A task has a template instead, and answers
+that it is held to (`task_rows`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from telemetry.nearest import one_of
+from telemetry.record.task import Task
+from workers.prompts.prompt_row import PromptRow
 from workers.prompts.rows import missing_column, quoted, read_rows
+from workers.prompts.task_files import known_tasks
+from workers.prompts.task_rows import row_asked
 
 BUNDLED: Final = Path(__file__).resolve().parent / "bundled"
 
@@ -38,6 +44,29 @@ class Corpus:
     synthetic: bool = False
     """True when its texts are made up on the spot (`workers.prompts.synthetic`) and come from
     nowhere."""
+    task: Task | None = None
+    """What its rows are asked as and held to; None: its columns are the prompt."""
+
+    @property
+    def stageable(self) -> bool:
+        """Whether it is known which columns of it make a prompt."""
+        return bool(self.columns) or self.task is not None
+
+    @classmethod
+    def of_task(cls, name: str, task: Task, about: str) -> "Corpus":
+        """The data set of a task."""
+        sample = BUNDLED / f"{name}_sample.jsonl"
+        return cls(
+            name=name,
+            hub=task.hub,
+            config=task.config,
+            split=task.split,
+            revision=task.revision,
+            columns=(),
+            sample=sample if sample.is_file() else None,
+            about=about,
+            task=task,
+        )
 
 
 _ALL: Final = (
@@ -96,7 +125,30 @@ _ALL: Final = (
     ),
 )
 
-CORPORA: Final = {corpus.name: corpus for corpus in _ALL}
+
+class _Corpora(Mapping[str, Corpus]):
+    """All corpora by name; those of tasks are read when one of them may be meant."""
+
+    def __init__(self) -> None:
+        self._plain = {corpus.name: corpus for corpus in _ALL}
+
+    def __getitem__(self, name: str) -> Corpus:
+        return self._plain[name] if name in self._plain else self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @cached_property
+    def _all(self) -> dict[str, Corpus]:
+        tasks = known_tasks()
+        own = {name: Corpus.of_task(name, *tasks[name]) for name in tasks}
+        return {**self._plain, **own}
+
+
+CORPORA: Final[Mapping[str, Corpus]] = _Corpora()
 """All corpora by name."""
 
 
@@ -138,6 +190,22 @@ def file_prompts(path: Path, columns: Sequence[str]) -> list[str]:
             f"of its {len(prompts)} rows are empty"
         )
     return prompts
+
+
+def file_asked(path: Path, task: Task) -> list[PromptRow]:
+    """What every row of a file asks, empty ones too, so that positions are row numbers.
+
+    Raises:
+        ValueError: as `file_prompts`.
+    """
+    tops = tuple(dict.fromkeys(column.split(".")[0] for column in task.columns))
+    asked = [row_asked(row, task, place) for place, row in read_rows(path, tops)]
+    if not any(one.text for one in asked):
+        raise ValueError(
+            f"{quoted(path)} must hold at least one prompt, but {', '.join(task.asked_columns)} "
+            f"of its {len(asked)} rows are empty"
+        )
+    return asked
 
 
 def _column_text(row: Mapping[str, Any], column: str, place: str) -> str:

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from workers.prompts.corpus import Corpus, row_prompt
+from workers.prompts.prompt_row import PromptRow
 from workers.prompts.rows import quoted
+from workers.prompts.task_rows import row_asked
 
 # A library's reason is quoted up to here: some are paragraphs of advice about other problems.
 _MAX_REASON_CHARS: Final = 240
 
 
-def hub_texts(corpus: Corpus, cache: Path, *, clone: Path | None = None) -> list[str]:
-    """The prompt of every row of the hub's dataset, or of a local clone of its repository.
+def hub_texts(corpus: Corpus, cache: Path, *, clone: Path | None = None) -> list[PromptRow]:
+    """What every row asks of the hub's dataset, or of a local clone of its repository.
 
     Raises:
         ValueError: the corpus is not on the hub, or the clone is not that dataset.
@@ -63,9 +65,15 @@ def hub_texts(corpus: Corpus, cache: Path, *, clone: Path | None = None) -> list
             f"without it `{staging_command(corpus)} --from FILE`"
         ) from error
     return [
-        row_prompt(row, corpus.columns, f"in row {number} of {corpus.hub}")
+        _asked(corpus, row, f"in row {number} of {corpus.hub}")
         for number, row in enumerate(loaded, start=1)
     ]
+
+
+def _asked(corpus: Corpus, row: Any, place: str) -> PromptRow:
+    if corpus.task is not None:
+        return row_asked(row, corpus.task, place)
+    return PromptRow(text=row_prompt(row, corpus.columns, place))
 
 
 def hub_origin(corpus: Corpus) -> dict[str, Any]:
@@ -75,7 +83,13 @@ def hub_origin(corpus: Corpus) -> dict[str, Any]:
         "config": corpus.config,
         "split": corpus.split,
         "revision": corpus.revision,
+        **task_origin(corpus),
     }
+
+
+def task_origin(corpus: Corpus) -> dict[str, Any]:
+    """What its rows are asked as; nothing of a corpus whose texts are taken as they are."""
+    return {} if corpus.task is None else {"task": corpus.task.to_mapping()}
 
 
 def staging_command(corpus: Corpus) -> str:

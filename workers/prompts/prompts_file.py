@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from telemetry.record.files import file_sha256, write_bytes
+from workers.prompts.prompt_row import PromptRow, asked_of
 from workers.prompts.rows import quoted
 from workers.prompts.staging import canonical_lines
 
 
-def write_rows(rows: Iterable[tuple[int, str]], folder: Path) -> tuple[str, Path]:
-    """Write source rows and texts to `folder`/<sha256>.jsonl; the digest and the path.
+def write_rows(rows: Iterable[tuple[int, PromptRow]], folder: Path) -> tuple[str, Path]:
+    """Write source rows and what they ask to `folder`/<sha256>.jsonl; the digest and the path.
 
     Raises:
         OSError: the folder cannot be written.
@@ -25,8 +26,8 @@ def write_rows(rows: Iterable[tuple[int, str]], folder: Path) -> tuple[str, Path
     return sha256, path
 
 
-def rows_sha256(rows: Iterable[tuple[int, str]]) -> str:
-    """What the file of these source rows and texts is named by."""
+def rows_sha256(rows: Iterable[tuple[int, PromptRow]]) -> str:
+    """What the file of these source rows and what they ask is named by."""
     return hashlib.sha256(canonical_lines(rows)).hexdigest()
 
 
@@ -36,18 +37,30 @@ def read_prompts(path: Path, sha256: str) -> list[str]:
     Raises:
         ValueError: the file is missing, or is not the one with that SHA-256.
     """
-    return [json.loads(line)["prompt"] for line in _lines(path, sha256)]
+    return [one.text for one in read_asked(path, sha256)]
 
 
-def read_rows(path: Path, sha256: str) -> list[tuple[int, str]]:
-    """Source row and text of each prompt of a file that can be written again byte by byte.
+def read_asked(path: Path, sha256: str) -> list[PromptRow]:
+    """What each line of a prompts file asks, in order.
+
+    Raises:
+        ValueError: as `read_prompts`, or a line is no prompt.
+    """
+    try:
+        return [asked_of(json.loads(line)) for line in _lines(path, sha256)]
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"{quoted(path)} must hold prompts, but does not: {error}") from error
+
+
+def read_rows(path: Path, sha256: str) -> list[tuple[int, PromptRow]]:
+    """Source row and prompt of each line of a file that can be written again byte by byte.
 
     Raises:
         ValueError: as `read_prompts`, or the file was not written by `write_rows`.
     """
     try:
         parsed = [json.loads(line) for line in _lines(path, sha256)]
-        rows = [(row["source_row"], row["prompt"]) for row in parsed]
+        rows = [(row["source_row"], asked_of(row)) for row in parsed]
     except (LookupError, TypeError) as error:
         raise ValueError(
             f"{quoted(path)} must hold prompts with their rows, but does not"

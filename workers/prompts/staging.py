@@ -2,7 +2,8 @@
 
 <cache>/<corpus>/
   staged.json      what it is and where it came from, with the SHA-256 of its prompts
-  data/            a `datasets` folder of one column, `prompt`, empty rows included
+  data/            a `datasets` folder of a column `prompt`, empty rows included; a task's has
+                   `references` and `wrong_references` beside it
 """
 
 import dataclasses
@@ -17,8 +18,16 @@ from typing import Any, Final, Self
 
 from telemetry.record.files import file_sha256, read_json, write_json
 from telemetry.record.folders import replace_folder
-from workers.prompts.corpus import Corpus, file_prompts
-from workers.prompts.hub import hub_origin, hub_texts, one_line, quiet_datasets, staging_command
+from workers.prompts.corpus import Corpus, file_asked, file_prompts
+from workers.prompts.hub import (
+    hub_origin,
+    hub_texts,
+    one_line,
+    quiet_datasets,
+    staging_command,
+    task_origin,
+)
+from workers.prompts.prompt_row import PromptRow, asked_of
 from workers.prompts.rows import check_file, quoted
 
 _RECORD: Final = "staged.json"
@@ -68,8 +77,8 @@ class StagedCopy:
             )
         return cls(**content)
 
-    def texts(self, cache: Path) -> list[str]:
-        """The prompt of every row, empty ones included.
+    def asked(self, cache: Path) -> list[PromptRow]:
+        """What every row asks, empty ones included.
 
         Raises:
             ValueError: the copy is incomplete or altered.
@@ -77,19 +86,19 @@ class StagedCopy:
         datasets = quiet_datasets(cache)
         folder = cache / self.corpus / DATA
         try:
-            texts = list(datasets.load_from_disk(str(folder))["prompt"])
-        except (OSError, ValueError, KeyError) as error:
+            asked = [asked_of(row) for row in datasets.load_from_disk(str(folder))]
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{quoted(folder)} must be a staged copy of {self.corpus}, but cannot be read: "
                 f"{one_line(error)}"
             ) from error
-        found = hashlib.sha256(canonical_lines(enumerate(texts))).hexdigest()
+        found = hashlib.sha256(canonical_lines(enumerate(asked))).hexdigest()
         if found != self.sha256:
             raise ValueError(
                 f"{quoted(folder)} must hold prompts of SHA-256 {self.sha256}, "
                 f"but they have {found} instead"
             )
-        return texts
+        return asked
 
 
 def stage(corpus: Corpus, cache: Path, *, origins: Sequence[Path] = ()) -> StagedCopy:
@@ -107,7 +116,7 @@ def stage(corpus: Corpus, cache: Path, *, origins: Sequence[Path] = ()) -> Stage
         RuntimeError: the hub cannot be reached.
         OSError: the cache cannot be written.
     """
-    if not corpus.columns:
+    if not corpus.stageable:
         raise ValueError(
             f"`corpus` must have columns of its own to be staged, but {corpus.name!r} has none"
         )
@@ -118,9 +127,9 @@ def stage(corpus: Corpus, cache: Path, *, origins: Sequence[Path] = ()) -> Stage
             "name another cache"
         )
     if origins and not (len(origins) == 1 and origins[0].is_dir()):
-        texts = [text for path in origins for text in file_prompts(path, corpus.columns)]
-        dataset = f"{corpus.name}-{files_digest(origins, corpus.columns)}"
-        origin = files_origin(origins)
+        asked = [one for path in origins for one in rows_asked(path, corpus)]
+        dataset = f"{corpus.name}-{files_digest(origins, named_by(corpus))}"
+        origin = {**files_origin(origins), **task_origin(corpus)}
         digests = [file["sha256"] for file in origin["files"]]
         if len(set(digests)) < len(digests):
             twice = next(at for at, one in enumerate(digests) if one in digests[:at])
@@ -130,20 +139,41 @@ def stage(corpus: Corpus, cache: Path, *, origins: Sequence[Path] = ()) -> Stage
             )
     else:
         clone = origins[0] if origins else None
-        texts = hub_texts(corpus, cache, clone=clone)
-        dataset = corpus.name
+        asked = hub_texts(corpus, cache, clone=clone)
+        dataset = hub_name(corpus)
         origin = hub_origin(corpus) if clone is None else {**hub_origin(corpus), "revision": None}
     copy = StagedCopy(
         corpus=corpus.name,
         dataset=dataset,
-        rows=len(texts),
-        prompts=sum(1 for text in texts if text),
-        sha256=hashlib.sha256(canonical_lines(enumerate(texts))).hexdigest(),
+        rows=len(asked),
+        prompts=sum(1 for one in asked if one.text),
+        sha256=hashlib.sha256(canonical_lines(enumerate(asked))).hexdigest(),
         columns=list(corpus.columns),
         origin=origin,
     )
-    _write(copy, texts, cache)
+    _write(copy, asked, cache)
     return copy
+
+
+def rows_asked(path: Path, corpus: Corpus) -> list[PromptRow]:
+    """What every row of a file asks, by the corpus' task or its columns.
+
+    Raises:
+        ValueError: as `file_prompts`.
+    """
+    if corpus.task is not None:
+        return file_asked(path, corpus.task)
+    return [PromptRow(text=text) for text in file_prompts(path, corpus.columns)]
+
+
+def hub_name(corpus: Corpus) -> str:
+    """What the hub's content is called: a task's with a digest of what it makes of it."""
+    return corpus.name if corpus.task is None else f"{corpus.name}-{corpus.task.digest}"
+
+
+def named_by(corpus: Corpus) -> tuple[str, ...]:
+    """What beside a file's bytes decides its prompts."""
+    return corpus.columns if corpus.task is None else (corpus.task.digest,)
 
 
 def files_origin(paths: Sequence[Path]) -> dict[str, Any]:
@@ -165,18 +195,15 @@ def files_digest(paths: Sequence[Path], columns: Sequence[str]) -> str:
     return digest.hexdigest()[:_DIGEST_DIGITS]
 
 
-def canonical_lines(prompts: Iterable[tuple[int, str]]) -> bytes:
-    """Source rows and texts as JSON lines that are the same bytes everywhere."""
+def canonical_lines(prompts: Iterable[tuple[int, PromptRow]]) -> bytes:
+    """Source rows and what they ask as JSON lines that are the same bytes everywhere."""
     return b"".join(
-        json.dumps(
-            {"prompt": text, "source_row": row}, ensure_ascii=False, separators=(",", ":")
-        ).encode()
-        + b"\n"
-        for row, text in prompts
+        json.dumps(asked.line(row), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        for row, asked in prompts
     )
 
 
-def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
+def _write(copy: StagedCopy, asked: Sequence[PromptRow], cache: Path) -> None:
     # Ranks import this module and need no pyarrow.
     import pyarrow as pa  # noqa: PLC0415
 
@@ -186,7 +213,11 @@ def _write(copy: StagedCopy, texts: Sequence[str], cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     try:
         fresh.mkdir()
-        table = pa.table({"prompt": pa.array(texts, pa.string())})
+        table = pa.table({"prompt": pa.array([one.text for one in asked], pa.string())})
+        for name in ("references", "wrong_references"):
+            answers = [getattr(one, name) for one in asked]
+            if any(one is not None for one in answers):
+                table = table.append_column(name, pa.array(answers, pa.list_(pa.string())))
         # A fingerprint of our own, as in `workers.prompts`.
         dataset = datasets.Dataset(table, fingerprint=f"staged-{copy.corpus}")
         dataset.save_to_disk(str(fresh / DATA))

@@ -8,7 +8,8 @@ from telemetry.record.paths import RunPaths
 from telemetry.record.spec import RunSpec
 from workers.checkpoints.digests import RANDOM
 from workers.planning.families import find_shape
-from workers.prompts.prompts_file import read_prompts
+from workers.prompts.prompt_row import PromptRow
+from workers.prompts.prompts_file import read_asked
 from workers.prompts.synthetic import SYNTHETIC, fixed_prompts
 from workers.tokenizers.tokenizer import Tokenizer, load
 
@@ -21,6 +22,8 @@ class TokenizedPrompts:
     """Token ids of each prompt with its begin-of-sequence, at most `max_prompt_len` of them."""
     cut: int
     """Prompts that were longer."""
+    asked: list[PromptRow]
+    """Each prompt's text, and what its data set holds for right and wrong."""
     tokenizer: Tokenizer
     """Made the ids, and turns those of answers into text."""
 
@@ -47,7 +50,8 @@ def tokenize_prompts(spec: RunSpec, launch: LaunchConfig, results: Path) -> Toke
             f"but {tokenizer.name} has {tokenizer.vocab_size} instead"
         )
     run = RunPaths(results=results, run_id=spec.run_id)
-    texts = read_prompts(run.prompts(launch.prompts_sha256), launch.prompts_sha256)
+    asked = read_asked(run.prompts(launch.prompts_sha256), launch.prompts_sha256)
+    texts = [one.text for one in asked]
     if len(texts) != spec.prompts:
         raise ValueError(
             f"`prompts` must be {spec.prompts} as in the spec, but are {len(texts)} instead"
@@ -69,5 +73,6 @@ def tokenize_prompts(spec: RunSpec, launch: LaunchConfig, results: Path) -> Toke
     return TokenizedPrompts(
         ids=[ids[: spec.max_prompt_len] for ids in whole],
         cut=sum(len(ids) > spec.max_prompt_len for ids in whole),
+        asked=asked,
         tokenizer=tokenizer,
     )

@@ -191,6 +191,7 @@ class Measurement:
                 prompts=prompts,
                 answers=answers,
                 begun_us=begun.t_us,
+                asked=self.prompts.asked[first : first + len(prompts)],
             )
             tokens, words = sum(responses.generated_tokens), sum(responses.words)
             counts = replace(counts, generated_tokens=tokens, words=words)

@@ -6,6 +6,7 @@ from typing import Any
 
 from telemetry.shards.writer import ShardWriter
 from workers.engines.base.generation import Generation
+from workers.prompts.prompt_row import PromptRow
 from workers.session.token_times import TokenTimes
 from workers.tokenizers.tokenizer import Tokenizer
 
@@ -26,6 +27,8 @@ class Responses:
     """When they were made."""
     texts: Sequence[str]
     """Each row's answer as text, without its prompt."""
+    asked: Sequence[PromptRow]
+    """What each row was asked, with what the data set holds for right."""
 
     @classmethod
     def decode(
@@ -37,6 +40,7 @@ class Responses:
         prompts: Sequence[Sequence[int]],
         answers: Generation,
         begun_us: int,
+        asked: Sequence[PromptRow],
     ) -> "Responses":
         """The answers with their texts; the batch was begun at `begun_us`."""
         return cls(
@@ -46,6 +50,7 @@ class Responses:
             answers=answers,
             timing=TokenTimes.of(answers, begun_us),
             texts=[_text(tokenizer, ids) for ids in answers.ids],
+            asked=asked,
         )
 
     @property
@@ -76,6 +81,8 @@ class Responses:
             "first_token_us": self.timing.first_us,
             "last_token_us": self.timing.last_us,
             "ended": self.answers.ended,
+            "references": [one.references for one in self.asked],
+            "wrong_references": [one.wrong_references for one in self.asked],
         }
         responses.write({name: list(column) for name, column in columns.items()})
         if steps is None:

@@ -8,6 +8,7 @@ from analysis.compare.sides import open_sides
 from telemetry.record.paths import prompts_folder
 from tests.analysis.compare.conftest import fill
 from tests.support.records import Plan, build_run
+from workers.prompts.prompt_row import PromptRow
 from workers.prompts.prompts_file import write_rows
 
 REAL = {"launch": {"telemetry": "nvml"}}
@@ -64,7 +65,7 @@ def test_simulated_runs_stand_against_measured_ones_on_request_alone(tmp_path: P
 
 def test_other_prompts_are_other_work(tmp_path: Path) -> None:
     a = fill(tmp_path / "a", (10.0,))
-    digest, _ = write_rows([(0, "What else?")], prompts_folder(tmp_path / "b"))
+    digest, _ = write_rows([(0, PromptRow(text="What else?"))], prompts_folder(tmp_path / "b"))
     b = fill(tmp_path / "b", (10.0,), launch={"prompts_sha256": digest})
     (left,) = compared(a, b).not_compared
     assert left.reason.startswith("other prompts: the SHA-256 of the file begins ")

@@ -94,6 +94,8 @@ def test_every_setting_of_a_launch_is_a_column_unless_it_decides_no_measurement(
         *("link_s", "lodge_heads"),
         # Who sets a cap or a clock, and how it was asked for: what stands is the spec's.
         *("power", "power_lock_before_mhz", "power_shares"),
+        # The data set's name has its digest, and table quality its metrics.
+        "task",
     }
     fields = {field.name for field in dataclasses.fields(LaunchConfig)} - elsewhere
     assert {column.name for column in LAUNCHED} == {*fields, "prompts_digest"}

@@ -21,8 +21,10 @@ from telemetry.record.files import file_sha256
 from telemetry.record.paths import RunPaths, prompts_folder
 from telemetry.record.reproduces import KEY, Reproduces
 from tests.support.records import Plan, build_run
+from workers.prompts.prompt_row import PromptRow
 from workers.prompts.prompts_file import write_rows
-from workers.prompts.selection import identify, select, write_prompts
+from workers.prompts.selection import select, write_prompts
+from workers.prompts.source import identify
 from workers.tokenizers import tokenizer
 
 TEXTS = ((3, "How many?"), (0, "Why?"), (2, "When?"), (1, "Where?"))
@@ -30,7 +32,8 @@ TEXTS = ((3, "How many?"), (0, "Why?"), (2, "When?"), (1, "Where?"))
 
 def make(results: Path, spec: dict[str, Any] | None = None, **changes: Any) -> RunPaths:
     """A sealed run whose prompts are written as the launcher writes them."""
-    sha256, _ = write_rows(TEXTS, prompts_folder(results))
+    rows = [(row, PromptRow(text=text)) for row, text in TEXTS]
+    sha256, _ = write_rows(rows, prompts_folder(results))
     here = {"tokenizer": tokenizer.identify(None), "prompts": len(TEXTS), **(spec or {})}
     launch = {"prompts_sha256": sha256, "threads": 1, **changes.pop("launch", {})}
     return build_run(results, Plan(spec=here, launch=launch, **changes))

@@ -11,7 +11,7 @@ import pytest
 from launcher.config.command_line import read_points
 from launcher.plan.check import check
 from launcher.plan.hub_reach import HubReach, hub_notes
-from workers.prompts.selection import PromptSource, identify
+from workers.prompts.source import PromptSource, identify
 
 
 def source(cache: Path, kind: str = "hub") -> PromptSource:

@@ -54,7 +54,7 @@ def test_a_requeue_is_a_verdict_once_the_count_has_grown() -> None:
 def test_of_an_array_s_elements_the_job_s_own_counts_alone(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    # Asked for an array's number, Slurm tells of all its elements, the number's own among them.
+    # PromptRow for an array's number, Slurm tells of all its elements, the number's own among them.
     other = CANCELLED.replace("JobId=8", "JobId=9")
     write_scontrol(tmp_path, f"printf '%s\\n' '{RUNNING}' '{other}'")
     assert slurm_verdict(environment) is None

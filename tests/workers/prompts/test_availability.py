@@ -9,7 +9,8 @@ import pytest
 
 from workers.prompts.availability import prompts_fault
 from workers.prompts.corpus import CORPORA
-from workers.prompts.selection import PromptSource, identify, select
+from workers.prompts.selection import select
+from workers.prompts.source import PromptSource, identify
 from workers.prompts.staging import stage
 
 
@@ -72,7 +73,7 @@ def test_what_is_made_up_never_runs_out_and_the_hub_is_not_asked(tmp_path: Path)
 
 def test_neither_torch_nor_datasets_is_needed(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from workers.prompts.selection import identify;"
+        "import sys; from pathlib import Path; from workers.prompts.source import identify;"
         "from workers.prompts.availability import prompts_fault;"
         "source = identify('gsm8k', source='auto', path=None, columns=None,"
         " cache=Path(sys.argv[1]), local=True);"

@@ -14,15 +14,8 @@ from telemetry.record.spec import _NAME
 from tests.support.told import complaints
 from workers.prompts.corpus import CORPORA, file_prompts
 from workers.prompts.prompts_file import read_prompts
-from workers.prompts.selection import (
-    PromptOrigin,
-    PromptSource,
-    Selection,
-    cache_folder,
-    identify,
-    select,
-    write_prompts,
-)
+from workers.prompts.selection import Selection, select, write_prompts
+from workers.prompts.source import PromptOrigin, PromptSource, cache_folder, identify
 from workers.prompts.staging import stage
 
 
@@ -266,7 +259,8 @@ def test_a_failed_staging_leaves_the_old_copy(tmp_path: Path) -> None:
 
 def test_the_hub_out_of_reach_is_one_line_with_the_command_to_type(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from workers.prompts.selection import identify, select\n"
+        "from pathlib import Path; from workers.prompts.source import identify\n"
+        "from workers.prompts.selection import select\n"
         "s = identify('gsm8k', source='hub', path=None, columns=None,"
         " cache=Path('cache'), local=False)\n"
         "try: select(s, prompts=1, seed=1)\n"
@@ -364,7 +358,7 @@ def test_ranks_read_prompts_without_the_datasets_library(tmp_path: Path) -> None
     code = (
         "import sys; from pathlib import Path\n"
         "from workers.prompts.prompts_file import read_prompts\n"
-        "from workers.prompts.selection import identify\n"
+        "from workers.prompts.source import identify\n"
         "assert len(read_prompts(Path(sys.argv[1]), sys.argv[2])) == 4\n"
         "identify('gsm8k', source='auto', path=None, columns=None, cache=Path('x'), local=True)\n"
         "print({'datasets', 'pyarrow', 'torch', 'huggingface_hub'} & set(sys.modules))"

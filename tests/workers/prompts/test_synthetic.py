@@ -10,14 +10,15 @@ from telemetry.record.paths import RunPaths, prompts_folder
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 from workers.prompts import selection as prompts
+from workers.prompts import source as sources
 from workers.prompts.synthetic import fixed_prompts
 from workers.prompts.tokenized import tokenize_prompts
 from workers.tokenizers.tokenizer import load
 
 
-def identify(tmp_path: Path, prompt_len: int, **changes: object) -> prompts.PromptSource:
+def identify(tmp_path: Path, prompt_len: int, **changes: object) -> sources.PromptSource:
     given = {"source": "auto", "path": None, "columns": None, "local": True, **changes}
-    return prompts.identify("fixed", cache=tmp_path, prompt_len=prompt_len, **given)  # type: ignore[arg-type]
+    return sources.identify("fixed", cache=tmp_path, prompt_len=prompt_len, **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("prompt_len", [1, 31, 128, 2048])
@@ -83,6 +84,6 @@ def test_what_is_made_up_comes_from_no_file_and_no_hub(
 
 def test_no_other_corpus_is_made_up(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"`dataset\.source` must be one of auto, hub, file"):
-        prompts.identify(
+        sources.identify(
             "gsm8k", source="synthetic", path=None, columns=None, cache=tmp_path, local=True
         )
