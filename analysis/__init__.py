@@ -16,6 +16,8 @@
 - `paper/`: what others published, and what becomes of it here.
 - `performance/`: latency, rates and the share of the bound.
 - `power/`: what clocks, power and temperature do to speed and joules.
+- `quality/`: what answers are worth: scored by what the data set holds for right, from the
+  sealed run alone.
 - `report/`: one page offline.
 - `results/`: the door for people's own tools: a results folder as Arrow, pandas and polars.
 - `runs/`: sealed runs as arrays.

@@ -110,8 +110,8 @@ RESPONSES: Final[Mapping[str, TraceColumn]] = {
     "first_token_us": _time("When the first of them was chosen; null: none was, or not recorded"),
     "last_token_us": _time("When the last of them was chosen; null: none was, or not recorded"),
     "ended": _text("True when an end-of-sequence id that was not ignored cut the answer."),
-    "references": _text("Right answers of the prompt's data set; null: it has none."),
-    "wrong_references": _text("Wrong answers of it; null: it has none."),
+    "references": _text("Right answers in the data set, a JSON array of texts; null: none."),
+    "wrong_references": _text("Wrong answers of it; null: none."),
 }
 STEPS: Final[Mapping[str, TraceColumn]] = {
     "batch": _BATCH,

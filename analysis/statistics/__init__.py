@@ -14,8 +14,8 @@
 - `width`: how uncertain a difference is by its scatter and by what no repeat tells, together.
 
 Public: `Component`, `Effect`, `Interval`, `LEAST_RESAMPLED`, `LEVEL`, `LEVELS`, `MixedModel`,
-`NestedReading`, `POORLY_CONDITIONED`, `Ratio`, `Repeats`, `Term`, `Trend`, `Width`, `components`,
-`holm`, `interval_by_rule`, `intervals_by_rule`, `mean_ratio`, `mixed_model`, `p_told`, `ratio_of`,
-`ratio_of_pairs`, `smallest_effect`, `t_quantile_95`, `told`, `trend_within`, `widened`,
-`width_of_mean`.
+`NestedReading`, `POORLY_CONDITIONED`, `Ratio`, `Repeats`, `Term`, `Trend`, `Width`, `bca_of_mean`,
+`components`, `holm`, `interval_by_rule`, `intervals_by_rule`, `mean_ratio`, `mixed_model`,
+`p_told`, `ratio_of`, `ratio_of_pairs`, `smallest_effect`, `t_quantile_95`, `told`, `trend_within`,
+`widened`, `width_of_mean`.
 """

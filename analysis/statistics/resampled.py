@@ -25,8 +25,9 @@ RESAMPLES: Final = 9_999
 """How often the repeats are drawn again; scipy's own number."""
 # Two-sided 95 %.
 _LEVEL: Final = 0.95
-# Resamples at a time: 20 MB of 256 repeats.
+# Resamples at a time: 20 MB of 256 repeats, and as much of more.
 _BATCH: Final = 10_000
+_BATCH_OF: Final = 256
 # Some thousand times the last digit of a double: no reading is as exact.
 _SAME: Final = 1e-12
 
@@ -118,7 +119,7 @@ def _interval(samples: tuple[Any, ...], statistic: Any) -> Any:
         statistic,
         confidence_level=_LEVEL,
         n_resamples=RESAMPLES,
-        batch=_BATCH,
+        batch=max(1, min(_BATCH, _BATCH * _BATCH_OF // max(one.shape[-1] for one in samples))),
         method="BCa",
         vectorized=True,
         axis=-1,

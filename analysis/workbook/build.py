@@ -32,6 +32,7 @@ from analysis.power.clock_readings import CLOCK_READINGS
 from analysis.power.curves import CAP_CURVES
 from analysis.power.observed import OBSERVED_CLOCK
 from analysis.power.transition import TRANSITIONS
+from analysis.quality.table import QUALITY
 from analysis.runs.labels import RunLabels
 from analysis.runs.possible_values import require_possible_values
 from analysis.runs.sealed_runs import UNREADABLE_STATE, Loaded, NotCounted, Run
@@ -64,6 +65,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(COMPARISONS, MIXED_MODEL, VARIANCE, DRIFT),
     *(PARETO, ENERGY_DELAY, BEST),
     *(SCALING, SCALING_LAWS, GOODPUT),
+    QUALITY,
     *(COMPLEXITY_MODELS, COMPLEXITY),
     *(JOULES, JOULE_COSTS, JOULE_WORK),
     *(OBSERVED_CLOCK, CLOCK_READINGS),

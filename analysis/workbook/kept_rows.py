@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ _SCHEMA: Final = "joulegrid.rows"
 _PACKAGES: Final = ("analysis", "telemetry")
 # What computes.
 _LIBRARIES: Final = ("numpy", "pyarrow")
+# Scores and readability are theirs, where they are installed.
+_MAY_LACK: Final = ("rouge-score", "sacrebleu", "textstat")
 _CELLS: Final = (str, int, float, bool, type(None))
 
 
@@ -95,6 +97,11 @@ def code_digest() -> str:
     digest = hashlib.sha256(f"Python {sys.version}\n".encode())
     for name in _LIBRARIES:
         digest.update(f"{name} {version(name)}\n".encode())
+    for name in _MAY_LACK:
+        try:
+            digest.update(f"{name} {version(name)}\n".encode())
+        except PackageNotFoundError:
+            digest.update(f"{name} -\n".encode())
     root = Path(__file__).resolve().parents[2]
     for package in _PACKAGES:
         for path in sorted((root / package).rglob("*")):

@@ -110,9 +110,10 @@ RESPONSES: Final = pa.schema(
         pa.field("last_token_us", pa.int64()),
         # True when an end-of-sequence id that was not ignored cut the answer.
         pa.field("ended", pa.bool_(), nullable=False),
-        # What the prompt's data set holds for right, and for wrong; null where it has neither.
-        pa.field("references", pa.list_(pa.string())),
-        pa.field("wrong_references", pa.list_(pa.string())),
+        # What the prompt's data set holds for right, and for wrong, each a JSON array of texts, as
+        # no list of texts is read of what anybody may have written; null where it has none.
+        pa.field("references", pa.string()),
+        pa.field("wrong_references", pa.string()),
     ]
 )
 

@@ -1,5 +1,6 @@
 """Responses: what a batch was asked and answered, one row per prompt, and its steps."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +82,8 @@ class Responses:
             "first_token_us": self.timing.first_us,
             "last_token_us": self.timing.last_us,
             "ended": self.answers.ended,
-            "references": [one.references for one in self.asked],
-            "wrong_references": [one.wrong_references for one in self.asked],
+            "references": [_json(one.references) for one in self.asked],
+            "wrong_references": [_json(one.wrong_references) for one in self.asked],
         }
         responses.write({name: list(column) for name, column in columns.items()})
         if steps is None:
@@ -104,3 +105,7 @@ def _text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     They come of random weights alone, whose vocabulary may be the larger.
     """
     return tokenizer.decode([one for one in ids if one < tokenizer.vocab_size])
+
+
+def _json(texts: Sequence[str] | None) -> str | None:
+    return None if texts is None else json.dumps(list(texts), ensure_ascii=False)

@@ -20,7 +20,7 @@ ANSWER: dict[str, Any] = {
     **{"batch": 0, "row": 0, "prompt": 0, "prompt_tokens": 3, "generated_tokens": 2, "words": 1},
     **{"generated_ids": [5, 6], "text": "a", "first_token_us": None, "last_token_us": 7},
     "ended": True,
-    "references": ["a"],
+    "references": '["a"]',
     "wrong_references": None,
 }
 
