@@ -9,6 +9,7 @@
 - `delay`: energy times time, of a token and of a pass, for each grid point.
 - `estimate`: a mean over repeats with its interval, and what two of them say of one another.
 - `goodput`: what a joule gives where only answers in time count.
+- `input_features`: what prompts are like, against the energy that their answers took.
 - `joule_costs`: what a byte and an operation cost, beside what others published.
 - `joule_fit`: what a byte and an operation cost, from all runs of the same boards and engine.
 - `joule_work`: what each phase of a run took, moved and computed: what a ledger is made from.
@@ -22,9 +23,6 @@
 - `settled`: numbers of fits as every machine has them.
 - `works`: grid points that did the same work, and so may be held against each other.
 
-Public: `BEST`, `Best`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `FASTEST`, `GOODPUT`,
-`JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `Ranged`, `SCALING`, `SCALING_LAWS`, `SEVERAL`,
-`SLOWER`, `Scatters`, `Value`, `Work`, `WorkPoint`, `all_points`, `best_of`, `choice_columns`,
-`energy_per_token_j`, `energy_per_token_width_j`, `interval_columns`, `lacking`, `no_width`, `real`,
-`seconds_per_token`, `settled`.
+Public: `BEST`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `GOODPUT`, `INPUT_FEATURES`,
+`JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `SCALING`, `SCALING_LAWS`, `settled`.
 """

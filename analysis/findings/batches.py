@@ -50,6 +50,10 @@ class Batches:
     """Bytes of their prompts' texts, or why these are not known."""
     prompt_bits: FloatArray | str
     """Mean of their prompts' entropies, in bits a byte, or why these are not known."""
+    prompt_words: FloatArray | str
+    """Words of their prompts' texts, or why these are not known."""
+    prompt_readability: FloatArray | str
+    """Mean of their prompts' automated readability indices, or why these are not known."""
 
     def stretches(self) -> Iterator["Stretch"]:
         """Batches one by one, or of like prompt lengths where there are many."""
@@ -192,6 +196,7 @@ def batches_of(one: Measured) -> Batches | None:
     texts = prompt_texts(one.run)
     lines = int_array(responses, "prompt")
     told = _told(texts, lines)
+    readable = told if isinstance(told, str) else told.readability_of
     return Batches(
         of=one,
         numbers=np.asarray(numbers, dtype=np.int64),
@@ -200,6 +205,10 @@ def batches_of(one: Measured) -> Batches | None:
         generated_tokens=summed(int_array(responses, "generated_tokens")).astype(np.int64),
         prompt_bytes=told if isinstance(told, str) else summed(told.bytes_of[lines]),
         prompt_bits=told if isinstance(told, str) else summed(told.bits_of[lines]) / counts,
+        prompt_words=told if isinstance(told, str) else summed(told.words_of[lines]),
+        prompt_readability=readable
+        if isinstance(readable, str)
+        else summed(readable[lines]) / counts,
     )
 
 
@@ -256,7 +265,27 @@ class Stretch:
     @property
     def prompt_bits(self) -> float | None:
         """Mean entropy of the prompts."""
-        found = self.batches.prompt_bits
+        return self._mean(self.batches.prompt_bits)
+
+    @property
+    def prompt_words(self) -> int | None:
+        """Words of the prompts' texts."""
+        found = self.batches.prompt_words
+        return None if isinstance(found, str) else int(found[self.chosen].sum())
+
+    @property
+    def prompt_readability(self) -> float | None:
+        """Mean automated readability index of the prompts."""
+        return self._mean(self.batches.prompt_readability)
+
+    @property
+    def readability_reason(self) -> str | None:
+        """Why it is not known."""
+        found = self.batches.prompt_readability
+        return found if isinstance(found, str) else None
+
+    def _mean(self, found: FloatArray | str) -> float | None:
+        """Over the prompts, of what is a mean over those of each batch."""
         if isinstance(found, str):
             return None
         weights = self.batches.responses[self.chosen]

@@ -77,6 +77,24 @@ _COLUMNS: Final = (
         lambda one: one.prompt_bits,
         reason="text_reason",
     ),
+    _OF.count(
+        "prompt_words",
+        "prompt words",
+        "Of its prompts' texts, cut or not: what white space parts.",
+        lambda one: one.prompt_words,
+        shown=False,
+        reason="text_reason",
+    ),
+    _OF.number(
+        "prompt_readability",
+        "readability",
+        "1",
+        "Automated readability index of a prompt's text (textstat), about the school grade that "
+        "reads it: mean over the prompts.",
+        lambda one: one.prompt_readability,
+        shown=False,
+        reason="readability_reason",
+    ),
     _OF.number(
         "answer_entropy_bits",
         "answer entropy",
@@ -135,6 +153,12 @@ _COLUMNS: Final = (
         lambda one: one.prefill.reason,
     ),
     _OF.why("decode_reason", "decode", "Why it is missing.", lambda one: one.decode.reason),
+    _OF.why(
+        "readability_reason",
+        "readability",
+        "Why it is missing.",
+        lambda one: one.readability_reason,
+    ),
     _OF.why("text_reason", "text", "Why what is of texts is missing.", lambda one: one.text_reason),
 )
 

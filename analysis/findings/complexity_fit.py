@@ -40,6 +40,10 @@ GENERATED: Final = "generated token"
 """Term: tokens of answers."""
 ENTROPY: Final = "bit of prompt entropy"
 """Term: mean entropy of the prompts of a batch, in bits a byte."""
+WORDS: Final = "prompt word"
+"""Term: words of prompts."""
+READABILITY: Final = "grade of readability"
+"""Term: mean automated readability index of the prompts of a batch."""
 TERMS: Final = (BASE, PROMPT, GENERATED, ENTROPY)
 """In the order of the table; `BASE` is always in."""
 DATASETS: Final = "dataset"
@@ -115,6 +119,8 @@ class Fitted:
     """What it is of."""
     outcome: str
     """One of `OUTCOMES`."""
+    terms: tuple[str, ...] = TERMS
+    """What by, `BASE` first."""
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -130,7 +136,7 @@ class Fitted:
     def columns(self) -> dict[str, Floats | None]:
         """Each term a batch; None where a row lacks it."""
         found: dict[str, Floats | None] = {}
-        for term in TERMS[1:]:
+        for term in self.terms[1:]:
             values = [_term(row, term) for row in self.rows]
             known = [value for value in values if value is not None]
             found[term] = np.array(known) if known and len(known) == len(values) else None
@@ -143,23 +149,23 @@ class Fitted:
             reason = next(
                 (str(row[_reason(self.outcome)]) for row in self.family.rows), "no stretch"
             )
-            return _none(reason)
+            return _none(self.terms, reason)
         chosen, reasons, tied = self._chosen()
         if not chosen:
-            return _none("nothing of it varies", reasons)
+            return _none(self.terms, "nothing of it varies", reasons)
         least = len(chosen) + 1 + _LEAST_FREE
         if len(self.rows) < least:
             many = "1 stretch" if len(self.rows) == 1 else f"{len(self.rows)} stretches"
-            return _none(f"{many} of batches are too few: {least} are needed", reasons)
+            return _none(self.terms, f"{many} of batches are too few: {least} are needed", reasons)
         if (distinct := self._distinct(chosen)) < len(chosen) + 1:
-            return _none(f"{distinct} different lengths and texts are too few", reasons)
+            return _none(self.terms, f"{distinct} different lengths and texts are too few", reasons)
         # Heavy, and only whoever has enough data needs it.
         from statsmodels.regression.linear_model import WLS  # noqa: PLC0415
 
         batches = np.array([_number(row, "batches") for row in self.rows])
         energy = np.array([_number(row, self.outcome) for row in self.rows]) / batches
         if _same(energy):
-            return _none("the energy is the same in all", reasons)
+            return _none(self.terms, "the energy is the same in all", reasons)
         design = np.column_stack([np.ones(len(energy)), *(self._of(term) for term in chosen)])
         fit = WLS(energy, design, weights=batches).fit()
         ends = fit.conf_int(LEVEL)
@@ -219,7 +225,7 @@ class Fitted:
         chosen: list[str] = []
         reasons: dict[str, str] = {}
         tied: dict[str, str] = {}
-        for term in TERMS[1:]:
+        for term in self.terms[1:]:
             values = self.columns[term]
             if values is None:
                 reasons[term] = "not known of every stretch"
@@ -243,16 +249,24 @@ class Fitted:
         return float(np.linalg.cond(centred / np.linalg.norm(centred, axis=0)))
 
 
-def _none(reason: str, reasons: dict[str, str] | None = None) -> Model:
-    told = {term: (reasons or {}).get(term, reason) for term in TERMS}
+_MEANS: Final = {ENTROPY: "prompt_entropy_bits", READABILITY: "prompt_readability"}
+_AMOUNTS: Final = {
+    PROMPT: "prompt_tokens",
+    GENERATED: "generated_tokens",
+    WORDS: "prompt_words",
+}
+
+
+def _none(terms: Sequence[str], reason: str, reasons: dict[str, str] | None = None) -> Model:
+    told = {term: (reasons or {}).get(term, reason) for term in terms}
     return Model(slopes={}, reasons=told, r_squared=None)
 
 
 def _term(row: Row, term: str) -> float | None:
-    if term == ENTROPY:
-        return real(row["prompt_entropy_bits"])
-    name = "prompt_tokens" if term == PROMPT else "generated_tokens"
-    return _number(row, name) / _number(row, "batches")
+    if term in _MEANS:
+        return real(row[_MEANS[term]])
+    amount = real(row[_AMOUNTS[term]])
+    return None if amount is None else amount / _number(row, "batches")
 
 
 def _number(row: Row, name: str) -> float:

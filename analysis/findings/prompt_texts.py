@@ -3,11 +3,14 @@
 The record has no ids of prompts, so a text's entropy is of its bytes: Shannon's, of how often each
 byte occurs in that text alone, in bits a byte. A text that was cut to its first tokens counts
 whole. Compressed size is left out: libraries of compression differ from machine to machine, and a
-table must come out the same everywhere.
+table must come out the same everywhere. How readable it is is textstat's automated readability
+index (Smith and Senter 1967, of letters a word and words a sentence): indices of syllables ask a
+dictionary that has no numbers.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,6 +49,11 @@ class PromptTexts:
     """Length of each text in UTF-8; shape (prompts,)."""
     bits_of: FloatArray
     """Entropy of each one's bytes, in bits a byte; shape (prompts,)."""
+    words_of: IntArray
+    """Words of each: what white space parts; shape (prompts,)."""
+    readability_of: FloatArray | str
+    """Automated readability index of each, about the school grade that reads it; shape (prompts,);
+    or why it is not known."""
 
 
 def prompt_texts(run: Run) -> PromptTexts | str:
@@ -59,15 +67,30 @@ def prompt_texts(run: Run) -> PromptTexts | str:
     try:
         source = run.files.source(path)
         data = source.read_bytes() if isinstance(source, Path) else source.to_pybytes()
-        texts = [text.encode() for text in _texts(data)]
+        said = list(_texts(data))
+        texts = [text.encode() for text in said]
     except (OSError, ValueError) as error:
         # What a text is like is no reason to lose the run's energies.
         return f"the prompts file cannot be read: {shortened(error)}"
+    if hashlib.sha256(data).hexdigest() != sha256:
+        return "the prompts file is not the one that launch.json names"
     arrays = [np.frombuffer(text, dtype=np.uint8).astype(np.int64) for text in texts]
     return PromptTexts(
         bytes_of=np.array([len(text) for text in texts], dtype=np.int64),
         bits_of=np.array([entropy_bits(array) for array in arrays], dtype=np.float64),
+        words_of=np.array([len(text.split()) for text in said], dtype=np.int64),
+        readability_of=_readability(said),
     )
+
+
+def _readability(texts: Sequence[str]) -> FloatArray | str:
+    try:
+        # Only a run with prompts on record asks for it.
+        import textstat  # noqa: PLC0415
+    except ImportError:
+        return "textstat is not installed"
+    indices = [float(textstat.automated_readability_index(text)) for text in texts]
+    return np.array([settled(index) for index in indices], dtype=np.float64)
 
 
 def _texts(data: bytes) -> Iterator[str]:

@@ -97,7 +97,7 @@ class Answered:
             return text
         return ""
 
-    def _held(self, name: str) -> list[Sequence[str]] | str:
+    def _held(self, name: str) -> list[list[str]] | str:
         held = [_texts(one) for one in self._column(name)]
         found = [one for one in held if one]
         return found if len(found) == len(held) else f"the record has no {name} of an answer"

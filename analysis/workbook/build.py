@@ -16,6 +16,7 @@ from analysis.findings.complexity import COMPLEXITY
 from analysis.findings.complexity_models import COMPLEXITY_MODELS
 from analysis.findings.delay import ENERGY_DELAY
 from analysis.findings.goodput import GOODPUT
+from analysis.findings.input_features import INPUT_FEATURES
 from analysis.findings.joule_costs import JOULE_COSTS
 from analysis.findings.joule_work import JOULE_WORK
 from analysis.findings.joules import JOULES
@@ -66,7 +67,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(PARETO, ENERGY_DELAY, BEST),
     *(SCALING, SCALING_LAWS, GOODPUT),
     QUALITY,
-    *(COMPLEXITY_MODELS, COMPLEXITY),
+    *(COMPLEXITY_MODELS, INPUT_FEATURES, COMPLEXITY),
     *(JOULES, JOULE_COSTS, JOULE_WORK),
     *(OBSERVED_CLOCK, CLOCK_READINGS),
     *(RUNS, PERFORMANCE, CONDITIONS),

@@ -31,7 +31,7 @@ def repeated(decode_s: float, repeats: int = 3, **spec: Any) -> list[Plan]:
 _NAMES: Final = (
     *("groups", "runs", "performance", "gpus"),
     *("pareto", "energy_delay", "best", "scaling", "scaling_laws", "goodput"),
-    *("complexity_models", "complexity", "joules", "joule_costs", "joule_work"),
+    *("complexity_models", "input_features", "complexity", "joules", "joule_costs", "joule_work"),
 )
 
 
