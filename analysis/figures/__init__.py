@@ -3,6 +3,8 @@
 - `axes`: scales, ticks and names of a panel of a picture.
 - `bars`: figures with one bar a grid point.
 - `batch_size`: the energy of a token against how many prompts are answered together.
+- `bounded`: a chart of no more marks than are told apart, which says what it leaves out and
+  where.
 - `canvas`: how every figure looks, and how it becomes SVG that is the same every time.
 - `caps`: time, energy and their product of a token against cap and against clock, by phase.
 - `chart`: what a figure shows, told once, from which every renderer draws.
@@ -37,6 +39,6 @@
 - `witnesses`: what each reading of a run's energy says, over what an outside meter says.
 
 Public: `COLOURS`, `Chart`, `ChartSeries`, `DrawnFigure`, `Kind`, `Line`, `Mark`, `Panel`,
-`SIMULATED`, `SYMBOLS`, `Series`, `Shade`, `WIDTH_IN`, `draw_all`, `figure_of`, `names_of`, `pdf`,
+`SIMULATED`, `SYMBOLS`, `Shade`, `WIDTH_IN`, `draw_all`, `figure_of`, `names_of`, `pdf`,
 `standalone`, `svg`, `undrawn`, `variables`, `without_variables`.
 """

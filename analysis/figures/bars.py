@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.figures.chart import Chart, Panel, Series, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Panel, undrawn
 from analysis.figures.labels import known, names_of, notes, number_of, plural_s, short, wrapped
 from analysis.figures.marks import axes_among, axes_of, metric_mark
 from analysis.runs.sealed_runs import Loaded
@@ -72,7 +72,7 @@ def _bars(
                 for row, title_of in zip(shown, called, strict=True)
                 if row["dataset"] == dataset
             )
-            series.append(Series(name=dataset, kind="bar", marks=marks, colour=index))
+            series.append(ChartSeries(name=dataset, kind="bar", marks=marks, colour=index))
         panels.append(
             Panel(series=tuple(series), y_label=label, categories=categories, sideways=True)
         )

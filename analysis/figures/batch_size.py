@@ -1,6 +1,6 @@
 """Batch size: the energy of a token against how many prompts are answered together."""
 
-from analysis.figures.chart import SYMBOLS, Chart, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Panel, undrawn
 from analysis.figures.labels import known, names_of, notes, number_of
 from analysis.figures.marks import axes_among, axes_of, metric_mark
 from analysis.runs.sealed_runs import Loaded
@@ -27,7 +27,7 @@ def energy_against_batch(_loaded: Loaded, tables: Tables) -> Chart:
     columns = axes_among(tables)
     drawn = [row for rows in several.values() for row in rows]
     series = tuple(
-        Series(
+        ChartSeries(
             name=name,
             kind="line",
             marks=tuple(

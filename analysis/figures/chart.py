@@ -120,10 +120,6 @@ class ChartSeries:
             yield from labels
 
 
-Series = ChartSeries
-"""Its short name in this room: `analysis.runs` has a class of that name, which is of readings."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """A straight reference line over a whole panel."""
@@ -171,7 +167,7 @@ class Shade:
 class Panel:
     """One pair of axes."""
 
-    series: tuple[Series, ...]
+    series: tuple[ChartSeries, ...]
     """What is drawn, the last on top."""
     x_label: str = ""
     """Name of the argument with its unit in square brackets; empty where categories say it."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analysis.figures.chart import SYMBOLS, Chart, Line, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Line, Panel, undrawn
 from analysis.figures.finding_marks import (
     MOST_BARS,
     axes_by_row,
@@ -30,7 +30,7 @@ def energy_saved(_loaded: Loaded, tables: Tables) -> Chart:
         return undrawn(key, title, "no work was done at two grid points of one board")
     names = brief_works(rows)
     series = tuple(
-        Series(
+        ChartSeries(
             name=f"{names[work]}, {board}",
             kind="line",
             marks=tuple(
@@ -82,7 +82,7 @@ def energy_delay(_loaded: Loaded, tables: Tables) -> Chart:
         for index, (row, axes) in enumerate(zip(chosen, axes_by_row(tables, chosen), strict=True))
     ]
     panel = Panel(
-        series=(Series(name="", kind="points", marks=tuple(marks)),),
+        series=(ChartSeries(name="", kind="points", marks=tuple(marks)),),
         categories=tuple(map(brief, chosen)),
         y_label="over the least of the same work",
         y_scale="log",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.figures.chart import SYMBOLS, Chart, Line, Mark, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Line, Mark, Panel, undrawn
 from analysis.figures.labels import number_of, plural_s
 from analysis.figures.marks import labels_of
 from analysis.runs.sealed_runs import Loaded
@@ -24,7 +24,7 @@ def comparisons(_loaded: Loaded, tables: Tables) -> Chart:
         return undrawn(key, title, "no two grid points differ in one factor alone")
     factors = list(dict.fromkeys(str(row["factor"]) for row in chosen))
     series = tuple(
-        Series(
+        ChartSeries(
             name=factor,
             kind="points",
             marks=tuple(

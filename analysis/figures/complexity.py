@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from analysis.figures.chart import SYMBOLS, Chart, Mark, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Mark, Panel, undrawn
 from analysis.figures.finding_marks import axes_by_row, chosen, evenly
 from analysis.figures.labels import number_of
 from analysis.figures.marks import labels_of
@@ -27,7 +27,7 @@ def complexity(_loaded: Loaded, tables: Tables) -> Chart:
         ("entropy of prompts [bit]", lambda row: row["prompt_entropy_bits"]),
     ):
         series = tuple(
-            Series(
+            ChartSeries(
                 name=name,
                 kind="points",
                 marks=_marks(rows, axes, name, value),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Mark, Panel, undrawn
 from analysis.figures.labels import names_of, notes, number_of, plural_s, short, wrapped
 from analysis.figures.marks import axes_among, axes_of, groups_by_point, metric_mark, point_of
 from analysis.runs.sealed_runs import Loaded
@@ -38,7 +38,7 @@ def engines(_loaded: Loaded, tables: Tables) -> Chart:
     panels = tuple(
         Panel(
             series=tuple(
-                Series(
+                ChartSeries(
                     name=side,
                     kind="bar",
                     marks=_marks(tables, shown, called, side=side, name=name, share=share),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.figures.chart import SYMBOLS, Chart, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Panel, undrawn
 from analysis.figures.labels import names_of, notes, number_of
 from analysis.figures.marks import axes_among, axes_of, half_width_mark
 from analysis.runs.sealed_runs import Loaded
@@ -28,7 +28,7 @@ def formats(_loaded: Loaded, tables: Tables) -> Chart:
         lines.setdefault(subject, []).append(row)
     columns = axes_among(tables)
     series = tuple(
-        Series(
+        ChartSeries(
             name=subject,
             kind="line",
             marks=tuple(

@@ -1,6 +1,6 @@
 """Goodput: tokens of answers in time per joule, under each pair of bounds."""
 
-from analysis.figures.chart import SYMBOLS, Chart, Mark, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Mark, Panel, undrawn
 from analysis.figures.finding_marks import axes_by_row, chosen, evenly
 from analysis.figures.labels import number_of
 from analysis.figures.marks import labels_of
@@ -22,7 +22,7 @@ def goodput(_loaded: Loaded, tables: Tables) -> Chart:
     engines = engines_in_order(str(row["engine"]) for row in rows)
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
     series = tuple(
-        Series(
+        ChartSeries(
             name=f"{model}, {engine}",
             kind="points",
             marks=tuple(

@@ -7,7 +7,7 @@ the page, `@plot-3` or `@ink`, which `chart.js` resolves in light and in dark.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from analysis.figures.chart import COLOURS, Chart, Mark, Panel, Series
+from analysis.figures.chart import COLOURS, Chart, ChartSeries, Mark, Panel
 from analysis.figures.palette import FAINT, name_of
 from analysis.figures.places import bars
 from analysis.figures.plot_axes import lay_out, rounded, rows_of, safe
@@ -104,14 +104,18 @@ def _traces(panel: Panel, number: str) -> list[dict[str, Any]]:
     return traces
 
 
-def _shape(panel: Panel, series: Series) -> str:
+def _shape(panel: Panel, series: ChartSeries) -> str:
     """Tells bars apart for who sees no colours; of a stack those whose colour comes again."""
     colour = series.colour or 0
     return _SHAPES[(colour // COLOURS if panel.stacked else colour) % len(_SHAPES)]
 
 
 def _values(
-    panel: Panel, series: Series, trace: dict[str, Any], at: Sequence[float], base: Sequence[float]
+    panel: Panel,
+    series: ChartSeries,
+    trace: dict[str, Any],
+    at: Sequence[float],
+    base: Sequence[float],
 ) -> dict[str, Any]:
     """A trace of the values with their intervals, texts and what is said of each."""
     marks = series.marks
@@ -158,7 +162,7 @@ def _edge(mark: Mark, base: float) -> float:
     return base + max(value, mark.high if mark.high is not None else value)
 
 
-def _look(series: Series, *, partly: bool) -> dict[str, Any]:
+def _look(series: ChartSeries, *, partly: bool) -> dict[str, Any]:
     colour = f"@{name_of(series.colour)}"
     symbol = series.symbol or ("circle" if series.kind == "points" else None)
     look: dict[str, Any] = {
@@ -179,7 +183,7 @@ def _look(series: Series, *, partly: bool) -> dict[str, Any]:
     return look
 
 
-def _fillings(panel: Panel, series: Series, common: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _fillings(panel: Panel, series: ChartSeries, common: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A band is two lines without ink, and what lies between them."""
     along, across = ("y", "x") if panel.sideways else ("x", "y")
     at = [rounded(mark.x) for mark in series.marks]
@@ -202,7 +206,7 @@ def _fillings(panel: Panel, series: Series, common: Mapping[str, Any]) -> list[d
 
 
 def _whiskers(
-    ends: Sequence[tuple[float | None, float | None, float | None]], series: Series
+    ends: Sequence[tuple[float | None, float | None, float | None]], series: ChartSeries
 ) -> dict[str, Any] | None:
     """Error bars of plotly: how far each end lies from the value; None where none is known."""
     if all(low is None or value is None for value, low, _ in ends):
@@ -237,7 +241,7 @@ def _alike(marks: Sequence[Mark]) -> bool:
     )
 
 
-def _template(panel: Panel, series: Series) -> str:
+def _template(panel: Panel, series: ChartSeries) -> str:
     """What is said of a point of a long line, whose numbers plotly fills in."""
     across, along = ("x", "y") if panel.sideways else ("y", "x")
     first = next(iter(series.marks))

@@ -1,6 +1,6 @@
 """Joules: where the joules of each run went, in shares of its window."""
 
-from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Mark, Panel, undrawn
 from analysis.figures.finding_marks import MOST_BARS, axes_by_row, brief, cut, runs_by_id
 from analysis.figures.labels import number_of
 from analysis.figures.marks import labels_of
@@ -24,7 +24,7 @@ def where_joules_go(_loaded: Loaded, tables: Tables) -> Chart:
     parts = dict.fromkeys(str(row["part"]) for run in chosen for row in by_run[run])
     order = sorted(parts, key=lambda part: (part != "idle", part == "not explained"))
     series = tuple(
-        Series(
+        ChartSeries(
             name=part,
             kind="bar",
             marks=tuple(

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.figures.canvas import INK
-from analysis.figures.chart import Chart, Series
+from analysis.figures.chart import Chart, ChartSeries
 from analysis.figures.look import LINES, MARKERS_OF, hatch_of, wrapped_seen
 from analysis.figures.palette import hex_of
 
@@ -47,7 +47,7 @@ def _entry(name: str, chars: int) -> str:
     return "\n".join(wrapped_seen(name, chars)) or "-"
 
 
-def _handle(series: Series, hatch: str) -> Any:
+def _handle(series: ChartSeries, hatch: str) -> Any:
     colour = hex_of(series.colour, INK)
     if series.kind in {"bar", "band", "area"}:
         if series.kind == "bar":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.figures.chart import SYMBOLS, Chart, Line, Mark, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Line, Mark, Panel, undrawn
 from analysis.figures.finding_marks import runs_by_id
 from analysis.figures.labels import number_of
 from analysis.figures.marks import axes_among, axes_of, labels_of
@@ -55,7 +55,7 @@ def observed_clock(_loaded: Loaded, tables: Tables) -> Chart:
                 if not marks:
                     continue
                 symbol = SYMBOLS[index % len(SYMBOLS)]
-                series = Series(
+                series = ChartSeries(
                     name=engine, kind="points", marks=marks, colour=index, symbol=symbol
                 )
                 panels.append(

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis.figures.axes import set_axes
 from analysis.figures.canvas import INK
-from analysis.figures.chart import Mark, Panel, Series
+from analysis.figures.chart import ChartSeries, Mark, Panel
 from analysis.figures.look import LINES, MARKERS_OF, hatch_of, seen
 from analysis.figures.palette import FAINT, hex_of
 from analysis.figures.places import bars
@@ -90,7 +90,7 @@ def _draw_bars(axes: Axes, panel: Panel, index: int, *, hollow: bool) -> None:
             _print(axes, panel, mark, at=bar.at, base=bar.base)
 
 
-def _join(axes: Axes, panel: Panel, series: Series, *, hollow: bool) -> None:
+def _join(axes: Axes, panel: Panel, series: ChartSeries, *, hollow: bool) -> None:
     colour = hex_of(series.colour, INK)
     symbol = series.symbol or ("circle" if series.kind == "points" else None)
     if series.kind != "points":
@@ -130,7 +130,7 @@ def _turned(
     return (values, arguments) if panel.sideways else (arguments, values)
 
 
-def _fill(axes: Axes, panel: Panel, series: Series) -> None:
+def _fill(axes: Axes, panel: Panel, series: ChartSeries) -> None:
     x = [mark.x for mark in series.marks]
     if series.kind == "band":
         low = [math.nan if mark.low is None else mark.low for mark in series.marks]

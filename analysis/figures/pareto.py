@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Mark, Panel, undrawn
 from analysis.figures.finding_marks import MOST_PANELS, axes_by_row, brief_works, cut, finding_mark
 from analysis.figures.labels import number_of
 from analysis.runs.sealed_runs import Loaded
@@ -42,13 +42,17 @@ def time_against_energy(_loaded: Loaded, tables: Tables) -> Chart:
         if len(front) >= _SEVERAL:
             marks = tuple(Mark(x=x, y=y, labels=labels) for x, y, labels in front)
             series.append(
-                Series(name="front by means", kind="line", marks=marks, colour=None, dash="dot")
+                ChartSeries(
+                    name="front by means", kind="line", marks=marks, colour=None, dash="dot"
+                )
             )
         for verdict, (colour, symbol) in _LOOKS.items():
             marks = tuple(_mark(row, axes) for row, axes in own if row["verdict"] == verdict)
             if marks:
                 series.append(
-                    Series(name=verdict, kind="points", marks=marks, colour=colour, symbol=symbol)
+                    ChartSeries(
+                        name=verdict, kind="points", marks=marks, colour=colour, symbol=symbol
+                    )
                 )
         panels.append(
             Panel(

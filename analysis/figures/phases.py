@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from analysis.energy.phase_energy import NO_RANK, SHORT_PHASES
-from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Mark, Panel, undrawn
 from analysis.figures.labels import number_of, weights_note
 from analysis.figures.marks import BY_SENSOR, axes_among, axes_of, labels_of
 from analysis.runs.sealed_runs import Loaded
@@ -84,7 +84,7 @@ def energy_by_phase(loaded: Loaded, tables: Tables) -> Chart:
     shown = [by_id[each] for each in drawn]
     columns = axes_among(tables)
     series = tuple(
-        Series(
+        ChartSeries(
             name=phase,
             kind="bar",
             marks=tuple(

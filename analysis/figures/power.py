@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.energy.power_trace import unpacked
-from analysis.figures.chart import Chart, Line, Mark, Panel, Series, Shade, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Line, Mark, Panel, Shade, undrawn
 from analysis.figures.labels import weights_note
 from analysis.figures.marks import axes_among, axes_of, labels_of
 from analysis.figures.phases import PHASES
@@ -146,7 +146,7 @@ def _rule(shown: Mapping[str, Sequence[_Power]], kinds: int) -> str:
 
 def _series(
     own: Sequence[_Power], ways: Sequence[str], columns: Sequence[Column[Any]], panels: int
-) -> Iterator[Series]:
+) -> Iterator[ChartSeries]:
     """The lines of one panel."""
     lines = panels * MOST_LINES
     points = max(_LEAST_POINTS, min(_MOST_POINTS, _ALL_POINTS // lines))
@@ -178,7 +178,7 @@ def _drawn(
     points: int,
     axes: Mapping[str, str],
     hover: str,
-) -> Iterator[Series]:
+) -> Iterator[ChartSeries]:
     """One run's line; of several their median, and the band from the least to the greatest."""
     start = min(one.span_s[0] for one in runs)
     end = max(one.span_s[1] for one in runs)
@@ -189,7 +189,7 @@ def _drawn(
     same: dict[str, Any] = {"hover": hover, "axes": axes, "labels": labels}
     middle = [float(np.nanmedian(watts[:, at])) if known[at] else None for at in range(len(times))]
     if len(runs) > 1:
-        yield Series(
+        yield ChartSeries(
             name=name,
             kind="band",
             marks=tuple(
@@ -205,7 +205,7 @@ def _drawn(
             ),
             colour=colour,
         )
-    yield Series(
+    yield ChartSeries(
         name=name,
         kind="line",
         marks=tuple(Mark(x=at, y=y, **same) for at, y in zip(times.tolist(), middle, strict=True)),
@@ -222,7 +222,7 @@ def _alone(run: Run, power: _Power, weights: str) -> Chart:
     boards = told["band"]["boards"]
     known = np.flatnonzero(~np.isnan(mean)).tolist()
     named = f"mean of {boards} GPUs" if boards > 1 else "its GPU"
-    line = Series(
+    line = ChartSeries(
         name=named,
         kind="line",
         marks=tuple(
@@ -230,7 +230,7 @@ def _alone(run: Run, power: _Power, weights: str) -> Chart:
             for at, y in zip(times.tolist(), mean.tolist(), strict=True)
         ),
     )
-    band = Series(
+    band = ChartSeries(
         name="least to greatest reading",
         kind="band",
         marks=tuple(
@@ -274,7 +274,7 @@ def _alone(run: Run, power: _Power, weights: str) -> Chart:
 
 def _held(
     told: Mapping[str, Any], times: FloatArray, mean: FloatArray, labels: tuple[str, ...]
-) -> Iterator[Series]:
+) -> Iterator[ChartSeries]:
     """Where something held a GPU's clock down, on the line of all."""
     half_s = (times[1] - times[0]) / 2 if len(times) > 1 else 0.0
     named: dict[str, Any] = {}
@@ -284,7 +284,7 @@ def _held(
     for names, inside in named.items():
         found = np.flatnonzero(inside & ~np.isnan(mean)).tolist()
         if found:
-            yield Series(
+            yield ChartSeries(
                 name=f"held down: {names}",
                 kind="points",
                 marks=tuple(

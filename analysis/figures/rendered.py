@@ -1,5 +1,6 @@
 """Rendered: a chart as the report takes it, as a picture and as a plot of its page."""
 
+from analysis.figures.bounded import bounded
 from analysis.figures.canvas import DrawnFigure
 from analysis.figures.chart import Chart
 from analysis.figures.interactive import plot
@@ -7,7 +8,8 @@ from analysis.figures.static import svg
 
 
 def figure_of(chart: Chart) -> DrawnFigure:
-    """One figure of the report; one without a drawing says why."""
+    """One figure of the report, of as many marks as it has room for; without a drawing, why."""
+    chart = bounded(chart)
     return DrawnFigure(
         key=chart.key,
         title=f"{chart.number}: {chart.title}" if chart.number else chart.title,

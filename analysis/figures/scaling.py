@@ -1,6 +1,6 @@
 """Scaling: what becomes of speed and energy on more GPUs, a line a family."""
 
-from analysis.figures.chart import SYMBOLS, Chart, Line, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Line, Panel, undrawn
 from analysis.figures.finding_marks import axes_by_row, finding_mark
 from analysis.figures.labels import names_of, number_of
 from analysis.runs.sealed_runs import Loaded
@@ -26,7 +26,7 @@ def scaling(_loaded: Loaded, tables: Tables) -> Chart:
         ("energy_efficiency_share", "energy on the fewest over its own"),
     ):
         series = tuple(
-            Series(
+            ChartSeries(
                 name=name,
                 kind="line",
                 marks=tuple(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import cycle
 from typing import Final
 
-from analysis.figures.chart import SYMBOLS, Chart, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Panel, undrawn
 from analysis.figures.labels import names_of, notes, number_of
 from analysis.figures.marks import axes_among, axes_of, groups_by_point, metric_mark, point_of
 from analysis.runs.sealed_runs import Loaded
@@ -53,7 +53,7 @@ def sharding(_loaded: Loaded, tables: Tables) -> Chart:
                 if row[f"{name}_mean"] is not None
             )
             series.append(
-                Series(
+                ChartSeries(
                     name=", ".join(filter(None, (model, more, engine))),
                     kind="line",
                     marks=marks,

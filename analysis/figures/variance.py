@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Mark, Panel, undrawn
 from analysis.figures.labels import number_of, plural_s
 from analysis.figures.marks import labels_of
 from analysis.runs.sealed_runs import Loaded
@@ -43,7 +43,7 @@ def _panel(rows: list[Row], shapes: list[str], name: str, label: str) -> Panel:
     levels = list(dict.fromkeys(str(row["between"]) for row in rows))
     return Panel(
         series=tuple(
-            Series(
+            ChartSeries(
                 name=level,
                 kind="bar",
                 marks=tuple(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analysis.figures.chart import SYMBOLS, Chart, Line, Mark, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Line, Mark, Panel, undrawn
 from analysis.figures.labels import number_of
 from analysis.figures.marks import axes_among, axes_of, labels_of
 from analysis.meter.witness import WINDOW
@@ -57,7 +57,7 @@ def witnesses(_loaded: Loaded, tables: Tables) -> Chart:
         )
 
     series = [
-        Series(
+        ChartSeries(
             name=_OUTSIDE,
             kind="points",
             marks=tuple(
@@ -80,7 +80,7 @@ def witnesses(_loaded: Loaded, tables: Tables) -> Chart:
             if runs[str(row["run_id"])].get(name) is not None
         )
         series.append(
-            Series(name=label, kind="points", marks=marks, colour=index, symbol=SYMBOLS[index])
+            ChartSeries(name=label, kind="points", marks=marks, colour=index, symbol=SYMBOLS[index])
         )
     more = f" The first {len(shown)} of {len(rows)}." if len(rows) > len(shown) else ""
     return Chart(

@@ -9,10 +9,10 @@ from analysis.figures.chart import (
     SIMULATED,
     SYMBOLS,
     Chart,
+    ChartSeries,
     Kind,
     Mark,
     Panel,
-    Series,
     undrawn,
 )
 from analysis.paper.amount import DIGITISED_SHARE
@@ -295,7 +295,7 @@ def _beside(row: Row) -> _Named:
     )
 
 
-def _series(named: Sequence[_Named], kind: Kind) -> tuple[Series, ...]:
+def _series(named: Sequence[_Named], kind: Kind) -> tuple[ChartSeries, ...]:
     """One series a name, the paper's first; of several marks at one place the first."""
     by_name: dict[str, dict[float, Mark]] = {}
     whose: dict[str, str] = {}
@@ -304,7 +304,7 @@ def _series(named: Sequence[_Named], kind: Kind) -> tuple[Series, ...]:
         whose[one.series] = one.whose
     looks = {"paper": "dot", "ours": "solid"}
     return tuple(
-        Series(
+        ChartSeries(
             name=name,
             kind=kind,
             marks=tuple(marks[x] for x in sorted(marks)),

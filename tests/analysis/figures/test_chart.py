@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
-from analysis.figures.chart import Chart, Mark, Panel, Series, Shade, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Mark, Panel, Shade, undrawn
 
 
 def bars(*labels: tuple[str, ...]) -> Chart:
     marks = tuple(Mark(x=float(at), y=1.0, labels=own) for at, own in enumerate(labels))
-    panel = Panel(series=(Series(name="energy", kind="bar", marks=marks),), y_label="energy [J]")
+    panel = Panel(
+        series=(ChartSeries(name="energy", kind="bar", marks=marks),), y_label="energy [J]"
+    )
     return Chart(key="toy", title="A toy", panels=(panel,))
 
 
@@ -29,12 +31,12 @@ def test_a_mark_without_a_sound_interval_is_refused(wrong: dict[str, Any], said:
 
 def test_a_series_of_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="`kind` must be one of bar, line, points"):
-        Series(name="a", kind="pie", marks=())  # type: ignore[arg-type]
+        ChartSeries(name="a", kind="pie", marks=())  # type: ignore[arg-type]
 
 
 def test_a_band_without_an_interval_is_refused() -> None:
     with pytest.raises(ValueError, match="`marks` of a band must have an interval each"):
-        Series(name="a", kind="band", marks=(Mark(x=0.0, y=1.0),))
+        ChartSeries(name="a", kind="band", marks=(Mark(x=0.0, y=1.0),))
 
 
 def test_a_shade_that_ends_before_it_begins_is_refused() -> None:
@@ -43,7 +45,7 @@ def test_a_shade_that_ends_before_it_begins_is_refused() -> None:
 
 
 def test_a_mark_outside_the_categories_is_refused() -> None:
-    series = Series(name="a", kind="bar", marks=(Mark(x=2.0, y=1.0),))
+    series = ChartSeries(name="a", kind="bar", marks=(Mark(x=2.0, y=1.0),))
     with pytest.raises(ValueError, match="`x` must be the index of one of 2 categories"):
         Panel(series=(series,), categories=("one", "two"))
 
@@ -79,7 +81,7 @@ def test_the_words_for_who_does_not_see_it_hold_values_series_and_labels() -> No
 
 def test_a_line_counts_once_however_many_points_it_has() -> None:
     lines = tuple(
-        Series(
+        ChartSeries(
             name=f"run {at}",
             kind="line",
             marks=tuple(Mark(x=float(x), y=1.0, labels=("throttled",) * at) for x in range(50)),

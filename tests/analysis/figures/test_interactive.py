@@ -2,7 +2,7 @@
 
 import json
 
-from analysis.figures.chart import Chart, Line, Mark, Panel, Series, Shade
+from analysis.figures.chart import Chart, ChartSeries, Line, Mark, Panel, Shade
 from analysis.figures.interactive import plot
 
 MARKS = (
@@ -24,7 +24,7 @@ MARKS = (
 
 def data_of(kind: str, **more: object) -> list[dict[str, object]]:
     panel = Panel(
-        series=(Series(name="energy", kind=kind, marks=MARKS),),  # type: ignore[arg-type]
+        series=(ChartSeries(name="energy", kind=kind, marks=MARKS),),  # type: ignore[arg-type]
         x_label="batch",
         y_label="energy [J]",
         **more,  # type: ignore[arg-type]
@@ -76,7 +76,8 @@ def test_a_value_that_is_missing_is_null_and_never_nought() -> None:
 
 def test_bars_of_one_argument_stand_side_by_side_and_in_a_stack_one_on_the_other() -> None:
     two = tuple(
-        Series(name=name, kind="bar", marks=(Mark(x=0.0, y=3.0),)) for name in ("prefill", "decode")
+        ChartSeries(name=name, kind="bar", marks=(Mark(x=0.0, y=3.0),))
+        for name in ("prefill", "decode")
     )
     beside = plot(Chart(key="a", title="A", panels=(Panel(series=two, categories=("run",)),)))
     stack = Panel(series=two, categories=("run",), stacked=True)
@@ -92,7 +93,7 @@ def test_bars_of_one_argument_stand_side_by_side_and_in_a_stack_one_on_the_other
 
 def test_shades_of_one_name_are_one_shape_and_colours_are_the_pages() -> None:
     shades = tuple(Shade(low=at, high=at + 0.5, name="decode", colour=4) for at in (0.0, 1.0, 2.0))
-    series = Series(name="energy", kind="line", marks=MARKS)
+    series = ChartSeries(name="energy", kind="line", marks=MARKS)
     panel = Panel(series=(series,), shades=shades, lines=(Line(at=3.0, name="cap"),))
     made = plot(Chart(key="toy", title="A toy", panels=(panel,)))
     assert made is not None
@@ -104,7 +105,9 @@ def test_shades_of_one_name_are_one_shape_and_colours_are_the_pages() -> None:
 
 def test_a_long_line_says_its_numbers_by_a_template() -> None:
     marks = tuple(Mark(x=at / 10, y=float(at), labels=("simulated",)) for at in range(500))
-    panel = Panel(series=(Series(name="rank 0", kind="line", marks=marks),), y_label="power [W]")
+    panel = Panel(
+        series=(ChartSeries(name="rank 0", kind="line", marks=marks),), y_label="power [W]"
+    )
     made = plot(Chart(key="toy", title="A toy", panels=(panel,)))
     assert made is not None
     (trace,) = made["data"]
@@ -120,7 +123,7 @@ def test_a_chart_without_panels_has_no_plot() -> None:
 def test_letters_that_are_not_seen_as_they_are_never_reach_the_page() -> None:
     hidden = "7b\u202egnidoc"
     mark = Mark(x=0.0, y=1.0, hover=hidden, text="2\u202f287", axes={"model": hidden})
-    series = Series(name=hidden, kind="bar", marks=(mark,))
+    series = ChartSeries(name=hidden, kind="bar", marks=(mark,))
     made = plot(Chart(key="toy", title="A toy", panels=(Panel(series=(series,)),)))
     assert "\u202e" not in json.dumps(made, ensure_ascii=False)
     assert "2\u202f287" in json.dumps(made, ensure_ascii=False)

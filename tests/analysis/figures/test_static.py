@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from analysis.figures.canvas import standalone, style
-from analysis.figures.chart import KINDS, Chart, Line, Mark, Panel, Series, Shade
+from analysis.figures.chart import KINDS, Chart, ChartSeries, Line, Mark, Panel, Shade
 from analysis.figures.palette import DARK, LIGHT, variables
 from analysis.figures.static import drawn, pdf, svg
 
@@ -28,14 +28,14 @@ def small() -> Chart:
         Mark(x=float(at), y=2.0, low=1.0, high=3.0, labels=("simulated", "random weights"))
         for at in range(2)
     )
-    series = Series(name="energy", kind="bar", marks=marks)
+    series = ChartSeries(name="energy", kind="bar", marks=marks)
     return Chart(key="toy", title="A toy", panels=(Panel(series=(series,), y_label="energy [J]"),))
 
 
 def chart(*, labels: tuple[str, ...] = (), panels: int = 1, sideways: bool = False) -> Chart:
     """Twelve series with long names and intervals."""
     series = tuple(
-        Series(
+        ChartSeries(
             name=name,
             kind="bar" if sideways else "line",
             marks=tuple(
@@ -141,7 +141,7 @@ def test_labels_stand_in_the_picture_itself() -> None:
 
 def test_a_mark_with_a_label_is_told_from_one_without() -> None:
     marks = (Mark(x=0.0, y=1.0), Mark(x=1.0, y=2.0, labels=("partial",)))
-    series = Series(name="a", kind="points", marks=marks)
+    series = ChartSeries(name="a", kind="points", marks=marks)
     with style():
         (axes,) = drawn(Chart(key="toy", title="A", panels=(Panel(series=(series,)),))).axes
     faces = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "o"]
@@ -196,6 +196,6 @@ def test_every_colour_stands_out_from_the_pages_paper_in_its_scheme() -> None:
 def test_every_kind_of_series_is_drawn() -> None:
     for kind in KINDS:
         marks = tuple(Mark(x=float(at), y=1.0 + at, low=0.5, high=3.0) for at in range(3))
-        series = Series(name="a", kind=kind, marks=marks, colour=None)
+        series = ChartSeries(name="a", kind=kind, marks=marks, colour=None)
         one = Chart(key="toy", title="A", panels=(Panel(series=(series,)),))
         assert "<path" in (svg(one) or ""), kind

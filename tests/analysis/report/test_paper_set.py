@@ -11,7 +11,7 @@ from analysis.audit.check import Outcome
 from analysis.audit.page_checks import page_comes_again
 from analysis.audit.trust import Trust
 from analysis.figures import draw_all
-from analysis.figures.chart import Chart, Mark, Panel, Series, undrawn
+from analysis.figures.chart import Chart, ChartSeries, Mark, Panel, undrawn
 from analysis.figures.rendered import figure_of
 from analysis.report import drawn_figures
 from analysis.report.page import write_report
@@ -30,7 +30,7 @@ BARS: Final = Chart(
     panels=(
         Panel(
             series=(
-                Series(
+                ChartSeries(
                     name="a",
                     kind="bar",
                     marks=(

@@ -13,7 +13,7 @@ import pytest
 from analysis.audit.check import Outcome
 from analysis.audit.run import audit_results
 from analysis.figures import draw_all
-from analysis.figures.chart import Chart, Mark, Panel, Series
+from analysis.figures.chart import Chart, ChartSeries, Mark, Panel
 from analysis.report.page import Written, write_report
 from analysis.runs.sealed_runs import Loaded, load
 from analysis.tables.column import ColumnsOf
@@ -54,7 +54,7 @@ ENGINES: Final = ("eager", "fast", "reference")
 
 def toy_figure(_loaded: Loaded, tables: Tables) -> Chart:
     marks = tuple(Mark(x=float(place), y=1.0) for place, _ in enumerate(tables.toy.rows))
-    bars = Series(name="toy bars", kind="bar", marks=marks)
+    bars = ChartSeries(name="toy bars", kind="bar", marks=marks)
     return Chart(key="toy", title="A toy figure", caption="Bars.", panels=(Panel(series=(bars,)),))
 
 
