@@ -9,6 +9,7 @@
 - `caps`: time, energy and their product of a token against cap and against clock, by phase.
 - `chart`: what a figure shows, told once, from which every renderer draws.
 - `choices`: what a bound of time saves, and energy times time.
+- `claims`: what the paper says, claim by claim, beside what was found, on one axis.
 - `comparisons`: what each level of a factor takes over another, one mark a comparison.
 - `complexity`: energy of a response against what was asked and answered.
 - `draw_all`: what the tables say, drawn; a figure without data gives its reason instead.

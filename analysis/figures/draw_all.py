@@ -9,6 +9,7 @@ from analysis.figures.canvas import DrawnFigure
 from analysis.figures.caps import against_cap, against_clock
 from analysis.figures.chart import Chart, undrawn
 from analysis.figures.choices import energy_delay, energy_saved
+from analysis.figures.claims import claims
 from analysis.figures.comparisons import comparisons
 from analysis.figures.complexity import complexity
 from analysis.figures.engines import engines
@@ -38,6 +39,7 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(time_against_energy, energy_delay, energy_saved, scaling),
     *(complexity, where_joules_go, goodput),
     *(observed_clock, witnesses),
+    claims,
 )
 """Every figure, in the report's order: one that stands here is drawn, written and shown."""
 
