@@ -19,6 +19,11 @@ from tests.support import ranks
 # that takes the word back (`told_how_far`).
 os.environ[PROGRESS] = NEVER
 
+# Several workers share the cores, and a product of a toy's size is no faster on two: what torch and
+# BLAS start in a test waits asleep and is one thread, where a test does not ask for more itself.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # A test is never timed: its neighbours run beside it.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
