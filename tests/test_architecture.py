@@ -88,6 +88,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("workers.models", "workers.models.base", "workers.models.llama", "workers.planning"),
     },
     "workers.engines.fast.kernels": set(),
+    "workers.engines.transformers": {
+        *("workers.engines.base", "workers.models", "workers.models.base"),
+        *("workers.models.llama", "workers.planning"),
+    },
     # It opens engines by their names.
     "workers.engines": {"workers.engines.base", "workers.planning"},
     "workers.session": {

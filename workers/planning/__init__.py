@@ -11,6 +11,7 @@
   load.
 - `workspace_reference`: what engine `reference` holds at the fullest moment of the published
   loop.
+- `workspace_transformers`: what engine `transformers` holds at its fullest moment.
 
 Public: `DEFAULT_ENGINE`, `ENGINE_FACTS`, `MemoryEstimate`, `QUANTIZATIONS`, `arithmetic_of`,
 `engine_facts`, `engine_names`, `estimate`, `family_of`, `find_shape`, `flops`, `group_size`,

@@ -22,6 +22,7 @@ from workers.planning.workspace_fast import (
     fast_loading_bytes,
 )
 from workers.planning.workspace_reference import reference_bytes
+from workers.planning.workspace_transformers import transformers_bytes
 
 ENTRY_POINTS: Final = "joulegrid.engines"
 """Entry-point group under which other packages offer engines."""
@@ -97,6 +98,13 @@ class EngineFacts:
         return None if self.limits is None else self.limits(spec)
 
 
+def _on_one_gpu(spec: RunSpec) -> str | None:
+    """Why an engine that does not share its model cannot do a spec; None when it can."""
+    if spec.gpus == 1:
+        return None
+    return f"`gpus` must be 1 with engine {spec.engine}, but is {spec.gpus} instead"
+
+
 ENGINE_FACTS: Final = {
     facts.name: facts
     for facts in (
@@ -127,6 +135,20 @@ ENGINE_FACTS: Final = {
             families=(LlamaShape.family,),
             cublas_workspaces=fast_cublas_workspaces,
             loading=fast_loading_bytes,
+        ),
+        # The library's own layers with its growing cache, eager, as studies of it measure.
+        EngineFacts(
+            name="transformers",
+            opens="workers.engines.transformers.engine:open_transformers",
+            quantizations=("none",),
+            decodes_to_full_length=False,
+            reads_prompts_whole=True,
+            whole_embedding=True,
+            folds_norms=False,
+            gives_logits=True,
+            workspace=transformers_bytes,
+            families=(LlamaShape.family,),
+            limits=_on_one_gpu,
         ),
     )
 }

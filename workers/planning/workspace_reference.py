@@ -20,6 +20,13 @@ _SORTING_FEW_BYTES: Final = (
 _SORTING_MANY_BYTES: Final = 3 * FP32_BYTES + INT64_BYTES + INT64_BYTES + (FP32_BYTES + INT64_BYTES)
 
 
+def choosing_bytes(work: RankWork) -> int:
+    """What choosing a token of every row by a full sort holds, its logits included."""
+    few = work.batch < _SORTED_AT_ONCE
+    sorting = _SORTING_FEW_BYTES if few else _SORTING_MANY_BYTES
+    return work.batch * work.shape.vocab * max(_CHOOSING_BYTES, sorting)
+
+
 def reference_bytes(work: RankWork) -> int:
     """The workspace of engine `reference`."""
     item = work.item_bytes
@@ -50,7 +57,5 @@ def reference_bytes(work: RankWork) -> int:
     logits = work.batch * work.shape.vocab
     # The gathered parts and their join, in the run's format, then fp32.
     joined = logits * (2 * item if work.degree > 1 else item) + logits * copy
-    few = work.batch < _SORTED_AT_ONCE
-    sorting = _SORTING_FEW_BYTES if few else _SORTING_MANY_BYTES
-    chosen = logits * max(_CHOOSING_BYTES, sorting)
+    chosen = choosing_bytes(work)
     return max(norm, turn, product, softmax, gated, down, late, joined, chosen)

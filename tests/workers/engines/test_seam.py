@@ -52,7 +52,7 @@ def answered(toy: EngineFacts, spec: RunSpec, tmp_path: Path) -> AttemptPaths:
 
 
 def test_its_name_is_an_option_and_its_points_are_planned(toy: EngineFacts, tmp_path: Path) -> None:
-    assert group_options("engine") == ["auto", "fast", "reference", "toy"]
+    assert group_options("engine") == ["auto", "fast", "reference", "toy", "transformers"]
     words = (
         f"results={tmp_path / 'results'}",
         "cluster=h200",

@@ -1,0 +1,120 @@
+"""The library's layers on our weights answer as our own, alone or padded."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from telemetry.record.files import read_json
+from telemetry.record.spec import RunSpec
+from tests.support.attempts import make_attempt, make_spec
+from tests.support.engines import logits_of, open_for
+from tests.support.fake_group import pretended_peers
+from tests.support.ranks import make_rank
+from workers.engines.base.engine import PhasedEngine
+from workers.engines.base.generation import Generation
+from workers.planning.arithmetic import arithmetic_of
+from workers.planning.engine_facts import engine_facts
+from workers.run import run_rank
+
+CPU = torch.device("cpu")
+MODELS = ("nano", "nano-llama-3.2", "nano-mistral")
+PROMPTS = ([1, 7, 5, 3], [1, 9], [1, 8, 4, 4, 6, 2, 11])
+
+
+@pytest.fixture
+def one_rank() -> Iterator[None]:
+    """A group of this process alone."""
+    with pretended_peers(1):
+        yield
+
+
+def work(spec: RunSpec, model: str = "nano", **changes: Any) -> RunSpec:
+    """Greedy fp32 work for one rank of engine `transformers`."""
+    told: dict[str, Any] = {
+        "model": model,
+        "engine": "transformers",
+        "dtype": "fp32",
+        "temperature": 0.0,
+    }
+    whole = {**told, "ignore_eos": True, "max_gen_len": 6, "max_prompt_len": 16, **changes}
+    return make_spec(spec, **whole)
+
+
+def answers(spec: RunSpec, prompts: Sequence[list[int]], **changes: Any) -> Generation:
+    return answered(open_for(spec, CPU, **changes), prompts)
+
+
+def answered(engine: PhasedEngine, prompts: Sequence[list[int]]) -> Generation:
+    with torch.inference_mode():
+        engine.prefill(prompts, 3)
+        return engine.decode()
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("model", MODELS)
+def test_logits_are_those_of_reference(spec: RunSpec, model: str) -> None:
+    mine = work(spec, model)
+    theirs = dataclasses.replace(mine, engine="reference")
+    ours, reference = (logits_of(open_for(one, CPU)) for one in (mine, theirs))
+    ids = torch.tensor([PROMPTS[2], PROMPTS[2][::-1]])
+    with torch.inference_mode():
+        for at, end in ((0, 4), (4, 5), (5, 7)):
+            expected = reference(ids[:, at:end], at)
+            torch.testing.assert_close(ours(ids[:, at:end], at), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("model", MODELS)
+def test_a_prompt_is_answered_alike_alone_and_padded(spec: RunSpec, model: str) -> None:
+    engine = open_for(work(spec, model), CPU)
+    together = answered(engine, PROMPTS)
+    assert together.ids == [answered(engine, [prompt]).ids[0] for prompt in PROMPTS]
+    assert together.first_steps == [0, 0, 0]
+    assert together.step_us is not None
+    assert len(together.step_us) == 6
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("model", MODELS)
+def test_the_bytes_that_a_step_reads_are_the_formulas(spec: RunSpec, model: str) -> None:
+    mine = work(spec, model)
+    assert open_for(mine, CPU).weight_bytes == arithmetic_of(mine).weight_bytes_per_step
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_an_answer_is_cut_at_its_end_and_the_batch_with_the_last(spec: RunSpec) -> None:
+    mine = work(spec)
+    whole = answers(mine, PROMPTS[:1]).ids[0]
+    cut = answers(work(spec, ignore_eos=False), PROMPTS[:1], eos_id=whole[2])
+    assert cut.ids == [whole[: whole.index(whole[2])]]
+    assert cut.ended == [True]
+    assert cut.step_us is not None
+    assert len(cut.step_us) == whole.index(whole[2]) + 1
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_one_seed_draws_one_answer(spec: RunSpec) -> None:
+    engine = open_for(work(spec, temperature=0.8, top_p=0.95), CPU)
+    assert answered(engine, PROMPTS).ids == answered(engine, PROMPTS).ids
+
+
+def test_it_does_not_share_a_model(spec: RunSpec) -> None:
+    told = engine_facts("transformers").fault(work(spec, gpus=2, gpus_per_node=2))
+    assert told == "`gpus` must be 1 with engine transformers, but is 2 instead"
+
+
+def test_a_whole_attempt_records_how_it_worked_and_its_logit_error(
+    spec: RunSpec, tmp_path: Path
+) -> None:
+    mine = work(spec, dtype="bf16", batch_size=2, max_gen_len=4)
+    results = tmp_path / "results"
+    attempt, launch = make_attempt(results, mine, idle_s=0.0)
+    run_rank(mine, launch, results, attempt, make_rank(0, 1))
+    record = read_json(attempt.model)
+    assert record["engine"]["name"] == "transformers"
+    assert record["engine"]["phases"] == ["prefill", "decode"]
+    assert 0.0 < record["logit_error"]["relative_rms"] < 0.05

@@ -1,0 +1,186 @@
+"""Engine `transformers`: the library's own layers and growing cache, one eager step a token.
+
+Prompts of a batch are padded at the left, masked, and counted from their own first token: a pass
+reads all of them to their ends, and every row chooses its first token at step 0. A batch ends when
+all rows have. Tokens are chosen by this project's sampler, so that the engines differ in the model
+alone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+
+from workers.engines.base.context import EngineContext
+from workers.engines.base.finite_logits import LogitRanges
+from workers.engines.base.generation import Generation
+from workers.engines.base.sampling import Decoding, sample
+from workers.engines.base.step_clock import StepClock
+from workers.engines.transformers.library_model import build_model, step_bytes
+from workers.models.llama.shape import LlamaShape
+from workers.planning.families import find_shape
+
+# What stands left of a shorter prompt. It is fed and masked, so any id of a vocabulary will do.
+_PAD: int = 0
+
+
+class TransformersEngine:
+    """Answers one batch at a time: `prefill`, then `decode`."""
+
+    def __init__(
+        self,
+        model: Any,
+        decoding: Decoding,
+        *,
+        max_len: int,
+        device: torch.device,
+        weight_bytes: int | None = None,
+    ) -> None:
+        self.clock = StepClock(device)
+        self.weight_bytes = weight_bytes
+        self._library = model
+        self._decoding = decoding
+        self._max_len = max_len
+        self._device = device
+        self._cache: Any = None
+        self._mask = torch.empty(0)
+        self._chosen: list[Tensor] = []
+        self._ended = torch.empty(0)
+        self._most = 0
+        self._generator = torch.Generator(device=device)
+        # On a GPU the host runs ahead of the device.
+        self._ranges = LogitRanges(waits=device.type == "cpu")
+
+    def model(self, ids: Tensor, start: int) -> Tensor:
+        """Logits of the last of `ids` that start at a position, for whoever compares them."""
+        if start == 0:
+            self._begin(torch.ones_like(ids))
+        else:
+            self._mask = self._mask.new_ones(len(ids), start + ids.shape[1])
+        return self._logits(ids)
+
+    def prefill(self, prompts: Sequence[Sequence[int]], seed: int) -> None:
+        """Read all prompts to their ends and choose each row's first token.
+
+        Raises:
+            ValueError: there is no prompt, an empty one, or one that leaves no room to answer.
+            NonFiniteLogitsError: the model's logits are no numbers.
+        """
+        lens = [len(prompt) for prompt in prompts]
+        if not lens or min(lens) < 1 or max(lens) >= self._max_len:
+            raise ValueError(
+                f"`prompts` must each have from 1 to {self._max_len - 1} tokens, "
+                f"but have {lens} instead"
+            )
+        self.clock.start()
+        longest = max(lens)
+        ids = torch.full((len(lens), longest), _PAD, dtype=torch.int64)
+        for row, prompt in enumerate(prompts):
+            ids[row, longest - len(prompt) :] = torch.tensor(prompt, dtype=torch.int64)
+        mask = torch.arange(longest) >= longest - torch.tensor(lens)[:, None]
+        self._begin(mask.long().to(self._device))
+        self._most = min(self._decoding.max_gen_len, self._max_len - longest)
+        self._chosen = []
+        self._ended = torch.zeros(len(lens), dtype=torch.bool, device=self._device)
+        self._generator.manual_seed(seed)
+        self._ranges.begin(self._most, len(lens), self._device)
+        self._choose(ids.to(self._device))
+
+    def decode(self) -> Generation:
+        """Go on token by token until every row has ended; the answers.
+
+        Raises:
+            NonFiniteLogitsError: the model's logits are no numbers.
+        """
+        while len(self._chosen) < self._most and not self._all_ended():
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], dim=1)
+            self._choose(self._chosen[-1][:, None])
+        self._ranges.settle()
+        rows = torch.stack(self._chosen, dim=1).tolist()
+        answers = [_answer(row, self._decoding) for row in rows]
+        return Generation(
+            ids=[ids for ids, _ in answers],
+            ended=[ended for _, ended in answers],
+            first_steps=[0] * len(rows),
+            step_us=self.clock.read_us(),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """How it works, for the record."""
+        return {
+            "name": "transformers",
+            "kernels": "eager",
+            "graph": False,
+            "all_reduce": "none",
+            "cache": "DynamicCache",
+            "attention": self._library.config._attn_implementation,
+            "library": transformers.__version__,
+            "sampling": "full sort",
+            "stops_early": not self._decoding.ignore_eos,
+            "finite_logits": "every step",
+        }
+
+    def close(self) -> None:
+        """Nothing: it holds nothing of the ranks."""
+
+    def _begin(self, mask: Tensor) -> None:
+        self._cache = transformers.DynamicCache(config=self._library.config)
+        self._mask = mask
+
+    def _logits(self, ids: Tensor) -> Tensor:
+        """fp32 [batch, vocab] after `ids`, the last of the tokens that the mask tells of."""
+        # A row's positions count its own tokens; what is left of them is masked, wherever it is.
+        places = (self._mask.cumsum(-1) - 1).clamp_(min=0)[:, -ids.shape[1] :]
+        told = self._library(
+            input_ids=ids,
+            attention_mask=self._mask,
+            position_ids=places,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: Tensor = told.logits[:, -1].float()
+        return logits
+
+    def _choose(self, ids: Tensor) -> None:
+        logits = self._logits(ids)
+        self._ranges.note(logits)
+        decoding = self._decoding
+        chosen = sample(logits, decoding.temperature, decoding.top_p, self._generator)
+        self._chosen.append(chosen)
+        self._ended |= chosen == decoding.eos_id
+        self.clock.mark()
+
+    def _all_ended(self) -> bool:
+        """Whether no row goes on; the library's own loop, too, asks its device at every step."""
+        return not self._decoding.ignore_eos and bool(self._ended.all())
+
+
+def open_transformers(context: EngineContext) -> TransformersEngine:
+    """The engine with the library's model of the spec's shape."""
+    spec, shape = context.spec, find_shape(context.spec.model)
+    assert isinstance(shape, LlamaShape)
+    model = build_model(
+        shape,
+        context.weights,
+        dtype=spec.dtype,
+        device=context.device,
+        max_len=context.max_len,
+    )
+    return TransformersEngine(
+        model,
+        context.decoding,
+        max_len=context.max_len,
+        device=context.device,
+        weight_bytes=step_bytes(model, shape),
+    )
+
+
+def _answer(row: Sequence[int], decoding: Decoding) -> tuple[list[int], bool]:
+    """The ids kept of a row, and whether an end-of-sequence id cut them."""
+    answer = list(row)
+    if not decoding.ignore_eos and decoding.eos_id in answer:
+        return answer[: answer.index(decoding.eos_id)], True
+    return answer, False

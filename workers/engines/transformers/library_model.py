@@ -1,0 +1,101 @@
+"""Library model: a LLaMA shape as the library transformers builds it, filled on its device.
+
+Its parameters are made one by one where they are to be, in the run's format, and filled from the
+run's own source: no checkpoint of the library is read, no code of a hub is run.
+"""
+
+from typing import Any, cast
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from workers.models.base.torch_dtypes import TORCH_DTYPES
+from workers.models.llama.shape import LlamaShape
+from workers.models.random_weights import WeightSource
+from workers.planning.families import family_of
+
+
+def library_config(shape: LlamaShape, max_len: int) -> Any:
+    """The library's configuration of a shape, every size given: its defaults are other models'."""
+    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": shape.rope_theta}
+    if (scaling := shape.rope_scaling) is not None:
+        rope |= {
+            "rope_type": "llama3",
+            "factor": scaling.factor,
+            "low_freq_factor": scaling.low_freq_factor,
+            "high_freq_factor": scaling.high_freq_factor,
+            "original_max_position_embeddings": scaling.original_positions,
+        }
+    sizes: dict[str, Any] = {
+        "vocab_size": shape.vocab,
+        "hidden_size": shape.dim,
+        "intermediate_size": shape.ffn,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head_dim,
+        "rms_norm_eps": shape.norm_eps,
+        "max_position_embeddings": max_len,
+        "tie_word_embeddings": shape.tied,
+        "rope_parameters": rope,
+        "hidden_act": "silu",
+        "pad_token_id": None,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+    if shape.window is not None:
+        # The library's LLaMA has no window, its Mistral is the same layer with one.
+        return transformers.MistralConfig(**sizes, sliding_window=shape.window)
+    return transformers.LlamaConfig(**sizes)
+
+
+def build_model(
+    shape: LlamaShape, source: WeightSource, *, dtype: str, device: torch.device, max_len: int
+) -> Any:
+    """The library's model of a shape on `device`, filled from `source` by our parameters' names.
+
+    Raises:
+        ValueError: the weights do not fit it.
+        RuntimeError: the weights cannot be read, or the library tied no head where one is tied.
+    """
+    config = library_config(shape, max_len)
+    windowed = shape.window is not None
+    make = transformers.MistralForCausalLM if windowed else transformers.LlamaForCausalLM
+    with torch.device("meta"):
+        model = cast(Any, make)(config).eval()
+    names = family_of(shape).names
+    with torch.no_grad():
+        for name, blank in list(model.named_parameters()):
+            if (ours := names.hugging_face_name(name)) is None:
+                raise RuntimeError(
+                    f"the library's {name} must be one of our parameters, but is not"
+                )
+            weight = torch.empty(blank.shape, dtype=TORCH_DTYPES[dtype], device=device)
+            source.fill(ours, weight)
+            if names.halved(ours):
+                weight = _halved(weight, shape.head_dim)
+            part, _, last = name.rpartition(".")
+            kept = nn.Parameter(weight, requires_grad=False)
+            model.get_submodule(part).register_parameter(last, kept)
+    if shape.tied:
+        model.tie_weights()
+        if model.lm_head.weight is not model.model.embed_tokens.weight:
+            raise RuntimeError("the library's head must be its embedding, but is not")
+    # A table of rates is no parameter: on the device `meta` it has no numbers.
+    turns = model.model.rotary_emb
+    model.model.rotary_emb = type(turns)(config).to(device)
+    return model
+
+
+def step_bytes(model: Any, shape: LlamaShape) -> int:
+    """Bytes of weights that a step of decoding reads: all but an embedding that is no head."""
+    held = sum(weight.nbytes for weight in model.parameters())
+    table = 0 if shape.tied else model.model.embed_tokens.weight.nbytes
+    return int(held - table)
+
+
+def _halved(rows: Tensor, head: int) -> Tensor:
+    """Rows of heads with pairs side by side, as the library has them: all firsts, all seconds."""
+    pairs = rows.reshape(rows.shape[0] // head, head // 2, 2, rows.shape[1])
+    return pairs.transpose(1, 2).reshape(rows.shape)

@@ -1,0 +1,26 @@
+"""Workspace transformers: what engine `transformers` holds at its fullest moment.
+
+Read off the library's LLaMA and Mistral (5.23) and `workers.engines.transformers.engine`; attention
+by torch's fused kernels, which keep no scores. Not yet held against a GPU's own reading.
+"""
+
+from workers.planning.workspace import FP32_BYTES, INT64_BYTES, RankWork
+from workers.planning.workspace_reference import choosing_bytes
+
+
+def transformers_bytes(work: RankWork) -> int:
+    """The workspace of engine `transformers`."""
+    item, dim, tokens = work.item_bytes, work.shape.dim, work.tokens
+    kept = work.shape.kv_dim
+    # Mask, places and ids of every row, and the truths of who may look at whom.
+    places = 3 * tokens * INT64_BYTES + work.batch * work.prefill_len**2
+    # Input, what is added and the norm's copies in single precision.
+    norm = tokens * dim * (3 * item + 2 * FP32_BYTES)
+    # Input, normed, queries before and after their turn, what they mixed to; keys and values for
+    # every head of queries, which share them.
+    attention = tokens * (7 * dim + 2 * kept) * item
+    # Input, normed, gates, ups and their product beside the activated gates.
+    gated = tokens * (3 * dim + 3 * work.inner) * item
+    # A layer's keys are copied to grow by one, and spread over the heads that share them.
+    grown = work.batch * work.max_len * (kept + 2 * dim) * item
+    return places + max(norm, attention, gated, grown, choosing_bytes(work))
