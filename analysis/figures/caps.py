@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from analysis.figures.chart import SYMBOLS, Chart, Kind, Line, Mark, Panel, Series, undrawn
+from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Kind, Line, Mark, Panel, undrawn
 from analysis.figures.finding_marks import axes_by_row, brief_work, cut
 from analysis.figures.labels import number_of
 from analysis.figures.marks import labels_of
@@ -98,7 +98,7 @@ def _chart(
                     symbol = SYMBOLS[index % len(SYMBOLS)]
                     name = _name(own[0][0])
                     series.append(
-                        Series(name=name, kind=kind, marks=marks, colour=index, symbol=symbol)
+                        ChartSeries(name=name, kind=kind, marks=marks, colour=index, symbol=symbol)
                     )
             if series:
                 panels.append(

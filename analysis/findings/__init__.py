@@ -23,6 +23,9 @@
 - `settled`: numbers of fits as every machine has them.
 - `works`: grid points that did the same work, and so may be held against each other.
 
-Public: `BEST`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `GOODPUT`, `INPUT_FEATURES`,
-`JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `SCALING`, `SCALING_LAWS`, `settled`.
+Public: `BEST`, `Best`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `FASTEST`, `GOODPUT`,
+`INPUT_FEATURES`, `JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `Ranged`, `SCALING`,
+`SCALING_LAWS`, `SEVERAL`, `SLOWER`, `Scatters`, `Value`, `Work`, `WorkPoint`, `all_points`,
+`best_of`, `choice_columns`, `energy_per_token_j`, `energy_per_token_width_j`, `interval_columns`,
+`lacking`, `no_width`, `real`, `seconds_per_token`, `settled`.
 """

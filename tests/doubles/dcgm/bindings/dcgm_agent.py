@@ -155,4 +155,4 @@ def dcgmConfigGet(
     status_handle: Any,
 ) -> list[Any]:
     assert reqCfgType == 0, "targets alone: what stands now is the driver's to tell"
-    return ENGINE.targets_of(dcgm_handle, group_id)[:count]
+    return list(ENGINE.targets_of(dcgm_handle, group_id)[:count])
