@@ -110,7 +110,7 @@ for line in calls:
 _WITHOUT_SLURM: Final = {verb for module, verb in VERBS.items() if module.startswith("analysis")}
 _BLOCK: Final = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _YAML_BLOCK: Final = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_STATED: Final = "factors.yaml"
+_STATED: Final = ("factors.yaml", "mix.yaml")
 _COMMENT: Final = re.compile(r"\s+#\s.*$")
 
 
@@ -363,9 +363,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key.with_suffix(".pub").rename(folder.parent / "id_ed25519.pub")
     key.write_text(f"jo@center.example {public}")
     # What a user states, as docs/footprint.md has it.
-    stated = _YAML_BLOCK.search((folder / "docs" / "footprint.md").read_text())
-    assert stated is not None
-    (folder / _STATED).write_text(stated[1])
+    stated = _YAML_BLOCK.findall((folder / "docs" / "footprint.md").read_text())
+    for name, text in zip(_STATED, stated, strict=True):
+        (folder / name).write_text(text)
     for archive in RECORDED.glob(f"{PAIR}*{SUFFIX}"):
         unpack(archive, folder / "results")
     for name in "ABC":
@@ -536,11 +536,12 @@ def place_for(folder: Path, tree: Path) -> Path:
     """A working folder for one page: the copy by links, results as its own."""
     folder.mkdir()
     for entry in tree.iterdir():
-        if entry.name not in ("results", _STATED):
+        if entry.name not in ("results", *_STATED):
             (folder / entry.name).symlink_to(entry)
     shutil.copytree(tree / "results", folder / "results")
     # No link is followed to what a user states.
-    shutil.copy(tree / _STATED, folder)
+    for name in _STATED:
+        shutil.copy(tree / name, folder)
     return folder
 
 

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Trace = tuple[NDArray[np.int64], Floats]
 Forge = Callable[[NDArray[np.int64], Floats], Trace]
 # The limit between runs.
-ALIKE = 0.85
+ALIKE = 0.88
 
 
 def values(trace: Trace) -> NDArray[np.float32]:
