@@ -54,6 +54,8 @@
 #define NO_PERMISSION 4
 #define NOT_FOUND 6
 #define FUNCTION_NOT_FOUND 13
+/* What a driver of r580 answers to a structure that was handed on by value. */
+#define VERSION_MISMATCH 25
 #define INSUFFICIENT_SIZE 7
 #define DRIVER_NOT_LOADED 9
 #define TIMEOUT 10
@@ -898,6 +900,7 @@ struct profiles_info {
 int nvmlDeviceWorkloadPowerProfileGetProfilesInfo(Gpu *gpu, struct profiles_info *info) {
     MAY("profiles", gpu);
     if (!world.has_profiles) return FUNCTION_NOT_FOUND;
+    if (info->version >> 24 != 1) return VERSION_MISMATCH;
     info->offered.bits[0] = world.profiles[0];
     return SUCCESS;
 }
@@ -908,6 +911,7 @@ struct profiles_now {
 int nvmlDeviceWorkloadPowerProfileGetCurrentProfiles(Gpu *gpu, struct profiles_now *now) {
     MAY("profiles", gpu);
     if (!world.has_profiles) return FUNCTION_NOT_FOUND;
+    if (now->version >> 24 != 1) return VERSION_MISMATCH;
     now->offered.bits[0] = world.profiles[0];
     now->asked.bits[0] = world.profiles[1];
     now->enforced.bits[0] = world.profiles[2];
