@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,10 @@ from telemetry.power.record import NOT_YET, GpuPower, Knob, ReadValue, Setting
 
 # A limit is kept in whole milliwatts, and a float of watts is one of them to this.
 _SAME: Final = 0.0005
+# A switch between phases waits as long; boards take some tens of milliseconds.
+_IN_FORCE_S: Final = 2.0
+# Some looks in one reading of the driver's own buffer, 20 ms.
+_LOOK_S: Final = 0.004
 
 
 class UnsetError(RuntimeError):
@@ -207,6 +212,8 @@ def put_back(
         if value is not None and stands.value is not None and _same(stands.value, value):
             continue
         refusal = card.unlock(name) if value is None else card.set(name, value)
+        if refusal is None and value is not None:
+            _acts(card, name, value)
         stands = read_back(card, name)
         if refusal is not None:
             faults.append(f"`{name}` must be {_words(value)} again, but: {refusal}")
@@ -244,7 +251,11 @@ def _set_one(card: SettableCard, name: Knob, value: float, one: Setting) -> Sett
     begun_us = wall_us()
     if refusal := card.set(name, value):
         return dataclasses.replace(one, refusal=refusal)
+    acts = _acts(card, name, value)
     enforced = read_back(card, name)
+    if acts is not None and enforced.value is not None and _same(enforced.value, value):
+        # What is told at once may act later, or never.
+        enforced = dataclasses.replace(enforced, value=acts)
     return dataclasses.replace(
         one,
         set_us=begun_us,
@@ -252,6 +263,22 @@ def _set_one(card: SettableCard, name: Knob, value: float, one: Setting) -> Sett
         enforced=enforced,
         restored=NOT_YET,
     )
+
+
+def _acts(card: SettableCard, name: Knob, value: float) -> float | None:
+    """What is in force of a quantity that was set, once it is as set or has had its time.
+
+    None where no driver tells. A sensor that opens before would read what stood.
+    """
+    end_s = time.monotonic() + _IN_FORCE_S
+    while True:
+        acts, _ = card.in_force(name)
+        told, _ = card.read(name)
+        if acts is None or _same(acts, value) or told is None or not _same(told, value):
+            return acts
+        if time.monotonic() >= end_s:
+            return acts
+        time.sleep(_LOOK_S)
 
 
 def _fault(card: SettableCard, name: Knob, one: Setting) -> str | None:

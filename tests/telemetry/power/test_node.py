@@ -113,6 +113,28 @@ def test_every_gpu_is_set_read_back_and_given_back_what_it_had(
     assert Book().uuids() == ()
 
 
+def test_a_cap_counts_as_set_once_it_is_in_force(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    boards(delay_ms=150)
+    one = node()
+    one.settings.settle()
+    setting = one.record().gpus[0].settings[LIMIT]
+    assert setting.enforced.value == 350
+    assert setting.took_us is not None
+    assert setting.took_us >= 140_000
+    assert one.cards[0].in_force(LIMIT) == (350, None)
+
+
+def test_a_cap_that_is_told_and_never_in_force_is_not_taken_for_set(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    boards(delay_ms=60_000)
+    one = node()
+    with pytest.raises(RuntimeError, match="must be 350 on .*, but reads 500 instead"):
+        one.settings.settle()
+
+
 def test_a_clock_lock_is_set_and_taken_off_and_its_reading_is_null_with_the_reason(
     boards: Boards, node: Callable[..., Node]
 ) -> None:
