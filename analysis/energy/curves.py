@@ -4,6 +4,7 @@ As times are exact, energies of windows that tile a span of time sum to the ener
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -90,14 +91,14 @@ class Curve:
     def at(self, t_us: IntArray) -> FloatArray:
         """Energy at each time since the first reading; NaN where that is not known."""
         seconds = (t_us - self.t_us[0]) / US_PER_S
-        knots = (self.t_us - self.t_us[0]) / US_PER_S
+        knots = self._knots_s
         segment = np.clip(np.searchsorted(knots, seconds, side="right") - 1, 0, len(knots) - 2)
         into = seconds - knots[segment]
-        width = np.diff(knots)[segment]
+        width = knots[segment + 1] - knots[segment]
         if self.power_w is None:
-            slope = np.diff(self.energy_j)[segment] / width
+            slope = (self.energy_j[segment + 1] - self.energy_j[segment]) / width
             energy = self.energy_j[segment] + slope * into
-            head, tail = self._outer_slopes()
+            head, tail = self._outer_slopes
         else:
             left = self.power_w[segment]
             rise = (self.power_w[segment + 1] - left) / width
@@ -225,7 +226,7 @@ class Curve:
             looked = high >= low
             high = np.maximum(low, high)
         elif self.power_w is None:
-            levels_w = np.diff(self.energy_j) / (np.diff(self.t_us) / US_PER_S)
+            levels_w = self._slopes_w
             high = high - 1
         else:
             levels_w = self.power_w
@@ -233,7 +234,8 @@ class Curve:
         most_w = _over(np.maximum, levels_w, low, high)
         swing_w = most_w - _over(np.minimum, levels_w, low, high)
         blind = (nearest_us > self.resolution_us) | (~looked if self.seen is not None else False)
-        swing_w = np.where(blind, np.ptp(levels_w), swing_w)
+        if np.any(blind):
+            swing_w = np.where(blind, np.ptp(levels_w), swing_w)
         moved_us = nearest_us if counts else reach_us
         late_w = np.where(looked, most_w, np.maximum(most_w, self.edge_power_w))
         step_j = swing_w * moved_us / US_PER_S
@@ -263,6 +265,16 @@ class Curve:
         off_j = np.maximum(most_j - line_j, line_j - (taken_j - left_j))
         return np.asarray(2.0 * np.where(off_j < 0, taken_j, off_j))
 
+    @cached_property
+    def _knots_s(self) -> FloatArray:
+        """A curve of thousands of readings is asked some dozen times."""
+        return np.asarray((self.t_us - self.t_us[0]) / US_PER_S)
+
+    @cached_property
+    def _slopes_w(self) -> FloatArray:
+        return np.asarray(np.diff(self.energy_j) / (np.diff(self.t_us) / US_PER_S))
+
+    @cached_property
     def _outer_slopes(self) -> tuple[float, float]:
         count = min(_SLOPE_READINGS, len(self.t_us))
         head_s = (self.t_us[count - 1] - self.t_us[0]) / US_PER_S

@@ -6,17 +6,18 @@ rest moves it. What a reading is held against is one second of steps and power a
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.energy.curves import EDGE_PERIODS
 from analysis.energy.gpu_state import POWER_CAP, SM_CLOCK, TEMPERATURE, THROTTLE
 from analysis.energy.run_energy import RunEnergy
-from analysis.runs.series import Series
+from analysis.runs.sealed_runs import Run
+from analysis.runs.series import FloatArray, IntArray, Series
 from analysis.runs.table_arrays import int_array
 from analysis.tables.column import ColumnsOf
 from analysis.tables.labels import label_columns
@@ -44,6 +45,10 @@ class ClockReading:
 
     of: Measured
     """The run."""
+    board: str
+    """Product of its working GPUs."""
+    point: str
+    """Digest of what was done and of the commit that did it."""
     number: int
     """Its place in the run, from 0."""
     batch: int
@@ -84,23 +89,79 @@ class ClockReading:
 
 def clock_readings(one: Measured) -> Iterator[ClockReading]:
     """Those of one run, by time, a second apart at least; none of an engine without steps."""
-    steps = one.run.steps
     energy = one.run_energy
-    if steps is None or not energy.gpus:
+    found = list(_stretches(one)) if one.run.steps is not None and energy.gpus else []
+    if not found:
         return
-    batches = int_array(steps, "batch")
+    gauges = _Gauges(energy)
+    at_us = np.array([stretch.at_us for stretch in found], dtype=np.int64)
+    temperatures, holds = gauges.temperatures(at_us), gauges.held(at_us)
+    powers = gauges.powers([(stretch.begin_us, stretch.stop_us) for stretch in found])
+    board, point = _board(energy), _point(one.run)
+    for number, stretch in enumerate(found):
+        power_w, count = powers[number]
+        yield ClockReading(
+            of=one,
+            board=board,
+            point=point,
+            number=number,
+            batch=stretch.batch,
+            t_s=(stretch.at_us - energy.window_us[0]) / US_PER_S,
+            position=stretch.position,
+            sm_clock_read_mhz=stretch.clock_mhz,
+            gpu_temperature_c=temperatures[number],
+            held_by_power=holds[number],
+            step_s=stretch.seconds / stretch.steps,
+            tokens_per_s=stretch.tokens / stretch.seconds,
+            power_w=power_w,
+            power_readings=count,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stretch:
+    """The steps around a reading of the clocks."""
+
+    batch: int
+    """The batch that was answered."""
+    at_us: int
+    """When the first GPU's clock was read."""
+    begin_us: int
+    """The first step's end."""
+    stop_us: int
+    """The last step's end."""
+    steps: int
+    """Steps after the first."""
+    position: float
+    """Mean place of them all in the answer."""
+    tokens: float
+    """What the steps after the first chose that was kept."""
+    clock_mhz: float
+    """Mean over the working GPUs."""
+
+    @property
+    def seconds(self) -> float:
+        """Between the two steps."""
+        return (self.stop_us - self.begin_us) / US_PER_S
+
+
+def _stretches(one: Measured) -> Iterator[_Stretch]:
+    energy, steps = one.run_energy, one.run.steps
+    assert steps is not None
     clocks = [energy.series(gpu.host, gpu.uuid, SM_CLOCK) for gpu in energy.gpus]
     moments = clocks[0].t_us
-    gauges = _Gauges(energy)
-    number = 0
+    known, clock_mhz = nearest(clocks, moments, _reach_us(energy, SM_CLOCK))
+    all_t_us, all_rows, all_places, batches = (
+        int_array(steps, name) for name in ("t_us", "rows", "step", "batch")
+    )
     for batch, start_us, end_us in _decoded(energy):
         own = np.flatnonzero(batches == batch)
         if len(own) < _LEAST_STEPS:
             continue
-        t_us, rows = int_array(steps, "t_us")[own], int_array(steps, "rows")[own]
-        place = int_array(steps, "step")[own]
+        t_us, rows, place = all_t_us[own], all_rows[own], all_places[own]
         last_us = start_us - _WIDTH_US
-        for at_us in moments[(moments >= start_us) & (moments <= end_us)].tolist():
+        for index in np.flatnonzero((moments >= start_us) & (moments <= end_us)).tolist():
+            at_us = int(moments[index])
             if at_us - last_us < _WIDTH_US:
                 continue
             low, high = max(start_us, at_us - _WIDTH_US // 2), min(end_us, at_us + _WIDTH_US // 2)
@@ -108,102 +169,106 @@ def clock_readings(one: Measured) -> Iterator[ClockReading]:
             if len(inside) < _LEAST_STEPS:
                 continue
             begin_us, stop_us = int(t_us[inside[0]]), int(t_us[inside[-1]])
-            clock = _mean_at(clocks, at_us, gauges.reach_us)
-            if clock is None or stop_us <= begin_us:
+            if not known[index] or stop_us <= begin_us:
                 continue
-            seconds = (stop_us - begin_us) / US_PER_S
-            power_w, count = gauges.power(begin_us, stop_us)
             last_us = at_us
-            yield ClockReading(
-                of=one,
-                number=number,
+            yield _Stretch(
                 batch=batch,
-                t_s=(at_us - energy.window_us[0]) / US_PER_S,
+                at_us=at_us,
+                begin_us=begin_us,
+                stop_us=stop_us,
+                steps=len(inside) - 1,
                 position=float(place[inside].mean()),
-                sm_clock_read_mhz=clock,
-                gpu_temperature_c=gauges.temperature(at_us),
-                held_by_power=gauges.held(at_us),
-                step_s=seconds / (len(inside) - 1),
-                tokens_per_s=float(rows[inside[1:]].sum()) / seconds,
-                power_w=power_w,
-                power_readings=count,
+                tokens=float(rows[inside[1:]].sum()),
+                clock_mhz=float(np.mean(clock_mhz[index])),
             )
-            number += 1
 
 
 class _Gauges:
-    """What the working GPUs of one run showed at a moment."""
+    """What the working GPUs of one run showed: each GPU's readings are gone through once."""
 
     def __init__(self, energy: RunEnergy) -> None:
         self._energy = energy
-        self.reach_us = self._reach_us(SM_CLOCK)
 
-    @cached_property
-    def _powers(self) -> list[Series] | None:
+    def powers(self, windows: Sequence[tuple[int, int]]) -> list[tuple[float | None, int]]:
+        """Of each window the mean power of all of them, and over how many readings of one."""
         found = [self._energy.power_series(gpu.host, gpu.uuid) for gpu in self._energy.gpus]
         if any(field == POWER_AVERAGE or not len(series) for field, series in found):
-            return None
-        return [series for _, series in found]
+            return [(None, 0)] * len(windows)
+        begins_us, stops_us = np.array(windows, dtype=np.int64).T
+        total_w = [0.0] * len(windows)
+        least = np.full(len(windows), np.iinfo(np.int64).max)
+        for _, series in found:
+            first = np.searchsorted(series.t_us, begins_us, side="left")
+            last = np.searchsorted(series.t_us, stops_us, side="right")
+            least = np.minimum(least, last - first)
+            for index, (low, high) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+                if high > low:
+                    # As `mean` has it, which takes four times as long to get there.
+                    total_w[index] += float(np.add.reduce(series.value[low:high])) / (high - low)
+        return [
+            (watts, count) if count > 0 else (None, 0)
+            for watts, count in zip(total_w, least.tolist(), strict=True)
+        ]
 
-    def power(self, begin_us: int, stop_us: int) -> tuple[float | None, int]:
-        """Mean power of all of them together, and over how many readings of one."""
-        if self._powers is None:
-            return None, 0
-        inside = [series.between(begin_us, stop_us).value for series in self._powers]
-        least = min(len(values) for values in inside)
-        if not least:
-            return None, 0
-        return float(sum(values.mean() for values in inside)), least
-
-    @cached_property
-    def _temperatures(self) -> list[Series]:
-        return self._of(TEMPERATURE)
-
-    def temperature(self, at_us: int) -> float | None:
+    def temperatures(self, at_us: IntArray) -> list[float | None]:
         """Between the two readings around, where they are no further apart than two periods."""
-        reach_us = self._reach_us(TEMPERATURE)
-        found = []
-        for series in self._temperatures:
-            after = int(np.searchsorted(series.t_us, at_us))
-            if not 0 < after < len(series):
-                return None
-            before_us, after_us = int(series.t_us[after - 1]), int(series.t_us[after])
-            if after_us - before_us > reach_us:
-                return None
-            found.append(float(np.interp(at_us, series.t_us, series.value)))
-        return float(np.mean(found)) if found else None
+        reach_us = _reach_us(self._energy, TEMPERATURE)
+        known = np.ones(len(at_us), dtype=np.bool_)
+        found_c = np.zeros((len(at_us), len(self._energy.gpus)))
+        for column, series in enumerate(self._of(TEMPERATURE)):
+            if not len(series):
+                return [None] * len(at_us)
+            after = np.searchsorted(series.t_us, at_us)
+            right = np.clip(after, 1, max(1, len(series) - 1))
+            apart_us = series.t_us[right % len(series)] - series.t_us[right - 1]
+            known &= (after > 0) & (after < len(series)) & (apart_us <= reach_us)
+            found_c[:, column] = np.interp(at_us, series.t_us, series.value)
+        return [
+            float(np.mean(row)) if told else None
+            for told, row in zip(known.tolist(), found_c, strict=True)
+        ]
 
-    @cached_property
-    def _holds(self) -> list[Series]:
-        return self._of(THROTTLE)
-
-    def held(self, at_us: int) -> bool | None:
+    def held(self, at_us: IntArray) -> list[bool | None]:
         """Whether the power limit held any of them down, by the readings nearest to the moment."""
-        reach_us = self._reach_us(THROTTLE)
-        bits = [_nearest(series, at_us, reach_us) for series in self._holds]
-        if any(bit is None for bit in bits) or not bits:
-            return None
-        return any(int(bit or 0) & POWER_CAP for bit in bits)
+        reach_us = _reach_us(self._energy, THROTTLE)
+        known, bits = nearest(self._of(THROTTLE), at_us, reach_us)
+        held = (bits.astype(np.int64) & POWER_CAP).any(axis=1)
+        return [
+            bool(yes) if told else None
+            for told, yes in zip(known.tolist(), held.tolist(), strict=True)
+        ]
 
     def _of(self, field: str) -> list[Series]:
         return [self._energy.series(gpu.host, gpu.uuid, field) for gpu in self._energy.gpus]
 
-    def _reach_us(self, field: str) -> int:
-        gpu = self._energy.gpus[0]
-        return int(EDGE_PERIODS * self._energy.sampling_us(gpu.host, gpu.uuid, field))
+
+def _reach_us(energy: RunEnergy, field: str) -> int:
+    gpu = energy.gpus[0]
+    return int(EDGE_PERIODS * energy.sampling_us(gpu.host, gpu.uuid, field))
 
 
-def _nearest(series: Series, at_us: int, reach_us: int) -> float | None:
-    if not len(series):
-        return None
-    at = int(np.argmin(np.abs(series.t_us - at_us)))
-    return float(series.value[at]) if abs(int(series.t_us[at]) - at_us) <= reach_us else None
+def nearest(
+    all_series: Sequence[Series], at_us: IntArray, reach_us: int
+) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Which moments every one of the series has a reading near, and the nearest of each.
 
-
-def _mean_at(clocks: list[Series], at_us: int, reach_us: int) -> float | None:
-    found = [_nearest(series, at_us, reach_us) for series in clocks]
-    known = [value for value in found if value is not None]
-    return float(np.mean(known)) if len(known) == len(found) else None
+    Shapes (n,) and (n, series); of two that are as near the earlier, of several of one moment the
+    first.
+    """
+    known = np.ones(len(at_us), dtype=np.bool_)
+    found = np.zeros((len(at_us), len(all_series)))
+    for column, series in enumerate(all_series):
+        if not len(series):
+            return np.zeros(len(at_us), dtype=np.bool_), found
+        t_us = series.t_us
+        right = np.clip(np.searchsorted(t_us, at_us), 0, len(t_us) - 1)
+        left = np.maximum(right - 1, 0)
+        earlier = np.abs(t_us[left] - at_us) <= np.abs(t_us[right] - at_us)
+        place = np.searchsorted(t_us, t_us[np.where(earlier, left, right)])
+        known &= np.abs(t_us[place] - at_us) <= reach_us
+        found[:, column] = series.value[place]
+    return known, found
 
 
 def _decoded(energy: RunEnergy) -> Iterator[tuple[int, int, int]]:
@@ -220,14 +285,14 @@ def _thinned(one: Measured) -> list[ClockReading]:
     return found[:: -(-len(found) // _MOST)] if found else found
 
 
-def _board(one: ClockReading) -> str:
-    return " and ".join(sorted({gpu.name for gpu in one.of.run_energy.gpus}))
+def _board(energy: RunEnergy) -> str:
+    return " and ".join(sorted({gpu.name for gpu in energy.gpus}))
 
 
-def _point(one: ClockReading) -> str:
-    git = one.of.run.provenance.get("git")
+def _point(run: Run) -> str:
+    git = run.provenance.get("git")
     commit = git.get("commit") if isinstance(git, Mapping) else None
-    told = json.dumps([point_key(one.of.run), None if commit is None else str(commit)])
+    told = json.dumps([point_key(run), None if commit is None else str(commit)])
     return hashlib.sha256(told.encode()).hexdigest()[:_DIGITS]
 
 
@@ -244,11 +309,11 @@ _COLUMNS: Final = (
         "point",
         "Digest of what was done and of the commit that did it: equal for runs whose readings may "
         "be held against each other.",
-        _point,
+        lambda one: one.point,
         shown=False,
     ),
     _OF.count("reading", "reading", "Its place in the run, from 0.", lambda one: one.number),
-    _OF.text("board", "board", "Product of the working GPUs.", _board),
+    _OF.text("board", "board", "Product of the working GPUs.", lambda one: one.board),
     # A run's name says most of it, and the page has its row of runs.
     *(
         replace(_OF.told(POINT_BY_NAME[name], lambda one: one.of.spec), shown=name == "engine")
