@@ -11,6 +11,7 @@ from analysis.figures.marks import labels_of
 from analysis.figures.palette import GREY
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
+from analysis.tables.runs import RUNS
 from analysis.tables.table import Tables
 
 PAPER: Final = "the paper's conditions"
@@ -31,6 +32,10 @@ def claims(_loaded: Loaded, tables: Tables) -> Chart:
     """Every claim by its number in the paper's order, one mark for each set of numbers."""
     key, title = "claims", "What the paper claims, and what was found"
     rows = tables.claims.rows
+    runs = tables.by_name.get(RUNS.name)
+    if runs is not None and not runs.rows:
+        # The paper's numbers held against each other are no picture of a folder's runs.
+        return undrawn(key, title, "no sealed run counts")
     if not rows:
         return undrawn(key, title, "no claim was held against anything")
     by_claim: dict[str, list[Row]] = {}

@@ -233,10 +233,10 @@ class _Gauges:
         """Whether the power limit held any of them down, by the readings nearest to the moment."""
         reach_us = _reach_us(self._energy, THROTTLE)
         known, bits = nearest(self._of(THROTTLE), at_us, reach_us)
-        held = (bits.astype(np.int64) & POWER_CAP).any(axis=1)
+        held = bits.astype(np.int64) & POWER_CAP
         return [
-            bool(yes) if told else None
-            for told, yes in zip(known.tolist(), held.tolist(), strict=True)
+            bool(row.any()) if told else None
+            for told, row in zip(known.tolist(), held, strict=True)
         ]
 
     def _of(self, field: str) -> list[Series]:
