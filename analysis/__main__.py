@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from telemetry.command import CommandError, CommandParser, ExitCode, command, needs_extra
-from telemetry.named_paths import named_path
-from telemetry.record.place import named_place
+from telemetry.record.place import named_out, named_place
 from telemetry.waiting import waiting
 
 _WHO: Final = "analysis"
@@ -52,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with needs_extra(_WHO, "analysis"), waiting("loading what draws"):
             from analysis.report.exhibited import named_exhibit, report_exhibit  # noqa: PLC0415
         one = named_exhibit(exhibit)
-        out = None if given.out is None else _out(given.out)
-        return report_exhibit(named_place(folder, _WHO), one, out)
+        place = named_place(folder, _WHO)
+        return report_exhibit(place, one, named_out(given.out))
     place = named_place(folder, _WHO)
-    out = None if given.out is None else _out(given.out)
+    out = named_out(given.out)
     # A bare installation lacks what it imports.
     with needs_extra(_WHO, "analysis"), waiting("loading what draws"):
         from analysis.report.printed import report  # noqa: PLC0415
@@ -74,13 +73,6 @@ def _asked(words: Sequence[str]) -> tuple[str, Sequence[str]]:
             f"anything, but behind it stands {told!r} instead"
         )
     return first, rest
-
-
-def _out(given: str) -> Path:
-    try:
-        return named_path("--out", given)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
 
 
 if __name__ == "__main__":

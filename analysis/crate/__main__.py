@@ -29,7 +29,7 @@ from telemetry.named_paths import named_path
 from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
-from telemetry.record.place import RecordPlace, named_place, runs_above, shown
+from telemetry.record.place import RecordPlace, named_place, require_no_run_s, shown
 from telemetry.waiting import waiting
 
 if TYPE_CHECKING:
@@ -177,8 +177,8 @@ def _out(given: str, place: RecordPlace) -> Path:
         out = named_path("--out", given, "a new folder or FILE.zip")
     except ValueError as error:
         raise CommandError(str(error)) from error
-    real = Path(os.path.realpath(out))
-    if real.is_relative_to(os.path.realpath(place.results)) or runs_above(real):
+    require_no_run_s(out)
+    if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(place.results)):
         raise CommandError(f"`--out` must lie outside the results folder, but {out} lies in it")
     if out.suffix.lower() == ".zip":
         if out.is_dir():

@@ -34,7 +34,7 @@ from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.files import write_bytes
 from telemetry.record.paths import report_folder
-from telemetry.record.place import RecordPlace, runs_above, shown
+from telemetry.record.place import RecordPlace, shown
 from telemetry.waiting import waiting
 
 _WHO: Final = "analysis"
@@ -67,12 +67,8 @@ def report_exhibit(place: RecordPlace, exhibit: Exhibit, out: Path | None) -> Ex
         above = report_folder(place.results)
         above = above if place.run is None else above / place.run.run_id
         folder = above / _PAPER / exhibit.key
-    elif owners := runs_above(Path(folder).absolute()):
-        owner = owners[0].run_id
-        complain(_WHO, f"`--out` must lie in no run's folder, but {out} lies in that of {owner}")
-        return ExitCode.BAD_INPUT
     if folder.exists() and not folder.is_dir():
-        complain(_WHO, f"`out` must be a folder, but {folder} is a file")
+        complain(_WHO, f"`--out` must be a folder, but {folder} is a file")
         return ExitCode.BAD_INPUT
     try:
         with waiting("report"):

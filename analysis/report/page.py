@@ -105,7 +105,7 @@ def write_report(
         # One that the user names may be a link of his.
         require_no_link(folder)
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"`out` must be a folder, but {folder} is a file")
+        raise ValueError(f"`--out` must be a folder, but {folder} is a file")
     keep = KeptRows(folder / FOLDER, loaded.results) if worth_keeping(loaded) else None
     if keep is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from telemetry.nearest import told_count
 from telemetry.next_line import typed
 from telemetry.output import Output
 from telemetry.record.paths import report_folder
-from telemetry.record.place import RecordPlace, owner_of, shown
+from telemetry.record.place import RecordPlace, shown
 from telemetry.record.way_on import WayOn
 from telemetry.waiting import waiting
 
@@ -59,9 +59,6 @@ def report(place: RecordPlace, out: Path | None, *, pdfs: bool = False) -> ExitC
     if run is not None and out is None:
         out = report_folder(results) / run.run_id
     name = shown(place.folder)
-    if out is not None and (owner := owner_of(out)) is not None:
-        complain(_WHO, f"`--out` must lie in no run's folder, but {out} lies in that of {owner}")
-        return ExitCode.BAD_INPUT
     try:
         with waiting("report"):
             loaded = load(results, only=run)

@@ -163,7 +163,7 @@ def named_place(
 def named_out(given: object) -> Path | None:
     """The folder to write to that `--out` names; None where it was not given.
 
-    It is none in a run, where a file more would break its seal.
+    It is none in a run (`require_no_run_s`).
 
     Raises:
         CommandError: it is a file or lies in a run's folder, or is no path.
@@ -176,9 +176,18 @@ def named_out(given: object) -> Path | None:
         raise CommandError(str(error)) from error
     if out.exists() and not out.is_dir():
         raise CommandError(f"`--out` must be a folder, but {out} is a file")
+    require_no_run_s(out)
+    return out
+
+
+def require_no_run_s(out: Path) -> None:
+    """Refuse what `--out` names in a run's folder: a file more would break the run's seal.
+
+    Raises:
+        CommandError: it lies in one, by what links lead to.
+    """
     if (owner := owner_of(out)) is not None:
         raise CommandError(f"`--out` must lie in no run's folder, but {out} lies in {owner}'s")
-    return out
 
 
 def place_of(folder: Path) -> Place:

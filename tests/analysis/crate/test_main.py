@@ -14,6 +14,8 @@ def place(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")
     (tmp_path / "full" / "theirs.zip").write_text("")
+    (tmp_path / "others" / "run").mkdir(parents=True)
+    (tmp_path / "others" / "run" / "spec.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -27,6 +29,7 @@ def place(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["results", "--license", "ftp://a b"], "`--license` must be words or a URL"),
         (["results", "--published", "soon"], "`--published` must be a date"),
         (["results", "--out", "results/crate.zip"], "must lie outside the results folder"),
+        (["results", "--out", "others/run/c.zip"], "must lie in no run's folder"),
         (["results", "--out", "full"], "must be a new or empty folder"),
         (["results", "--out", "full/theirs.zip"], "must be a new file"),
         (["results", "--verify", "--out", "x"], "must not stand beside --verify"),

@@ -10,7 +10,10 @@ import pytest
 
 from analysis.__main__ import main
 from telemetry.command import ExitCode
+from telemetry.record.paths import list_runs
+from telemetry.record.seal import verify_seal
 from tests.support.records import Plan, build_run
+from tests.support.told import complaints
 
 RUN: dict[str, Any] = {
     **{"model": "65b", "weights": "0123abcd", "dtype": "fp16", "dataset": "gsm8k"},
@@ -64,6 +67,24 @@ def test_a_table_of_words_has_no_picture_and_says_so(
     assert {path.name for path in out.iterdir()} == {"table1.csv", "table1.parquet", "table1.tex"}
     assert "no picture: " in capsys.readouterr().out
     assert not (results / "report").exists()
+
+
+@pytest.mark.parametrize("words", [[], ["table", "1"]])
+def test_neither_report_nor_exhibit_is_written_into_a_run_or_over_a_file(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    (run,) = list_runs(results)
+    (tmp_path / "mine").write_text("mine")
+    for out, why in (
+        (run.folder / "new", f"lies in {run.run_id}'s"),
+        (tmp_path / "mine", "must be a folder"),
+    ):
+        assert main([str(results), *words, "--out", str(out)]) == ExitCode.BAD_INPUT
+        (said,) = complaints(capsys.readouterr().err)
+        assert "`--out`" in said
+        assert why in said
+    assert verify_seal(run, run.attempt(1)) == []
+    assert (tmp_path / "mine").read_text() == "mine"
 
 
 def test_a_figure_of_shards_has_points_beside_it(

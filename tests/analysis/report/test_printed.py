@@ -186,7 +186,7 @@ def test_a_file_in_place_of_the_folder_to_write_to_is_one_line(
     out.write_text("mine")
     assert main([str(results), "--out", str(out)]) == 2
     said = complaints(capsys.readouterr().err)
-    assert said == [f"analysis: `out` must be a folder, but {out} is a file"]
+    assert said == [f"analysis: `--out` must be a folder, but {out} is a file"]
     assert main([str(results), "--out", str(out / "more")]) in (1, 2)
     assert len(complaints(capsys.readouterr().err)) == 1
     assert out.read_text() == "mine"
@@ -198,7 +198,7 @@ def test_no_report_is_written_into_a_run_s_folder(
     run = build_run(tmp_path)
     for folder in (run.folder, run.attempt(1).folder / "report"):
         assert main([str(tmp_path), "--out", str(folder)]) == 2
-        assert f"lies in that of {run.run_id}" in capsys.readouterr().err
+        assert f"lies in {run.run_id}'s" in capsys.readouterr().err
     assert verify_seal(run, run.attempt(1)) == []
 
 
