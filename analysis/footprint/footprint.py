@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.footprint.amount import J_PER_KWH, FootprintAmount
-from analysis.footprint.factors import NOT_STATED, Factors, StatedFactor
+from analysis.footprint.factors import NOT_STATED, Factors
 from analysis.footprint.subject import CAMPAIGN, FootprintOf
 from analysis.runs.labels import Label
 from telemetry.boards.sensor_timing import GAIN_SHARE
@@ -113,14 +113,16 @@ def _footprint(subject: FootprintOf, factors: Factors) -> Footprint:
     kwh = subject.energy_j.times(1 / J_PER_KWH)
     per_token_kwh = subject.energy_per_token_j.times(1 / J_PER_KWH)
     pue = 1.0 if factors.pue is None else factors.pue.value
-    embodied = factors.embodied_g_per_gpu_hour
+    gpu_hours = FootprintAmount(value=_gpu_hours(subject))
     return Footprint(
         subject=subject,
         energy_kwh=kwh,
-        carbon_g=_by(kwh.times(pue), factors.grid_intensity_g_per_kwh),
-        carbon_per_token_g=_by(per_token_kwh.times(pue), factors.grid_intensity_g_per_kwh),
-        embodied_g=_by(FootprintAmount(value=_gpu_hours(subject)), embodied),
-        cost=_by(kwh.times(pue), factors.price_per_kwh),
+        carbon_g=_by(kwh.times(pue), factors, "grid_intensity_g_per_kwh"),
+        carbon_per_token_g=_by(per_token_kwh.times(pue), factors, "grid_intensity_g_per_kwh"),
+        embodied_g=_by(
+            FootprintAmount(value=_gpu_hours(subject)), factors, "embodied_g_per_gpu_hour"
+        ),
+        cost=_by(kwh.times(pue), factors, "price_per_kwh"),
     )
 
 
@@ -129,8 +131,12 @@ def _gpu_hours(subject: FootprintOf) -> float:
     return subject.gpu_hours / (len(subject.runs) if subject.kind == "point" else 1)
 
 
-def _by(amount: FootprintAmount, factor: StatedFactor | None) -> FootprintAmount:
-    return FootprintAmount.none(NOT_STATED) if factor is None else amount.times(factor.value)
+def _by(amount: FootprintAmount, factors: Factors, name: str) -> FootprintAmount:
+    factor = next((one for one in factors.stated if one.name == name), None)
+    if factor is not None:
+        return amount.times(factor.value)
+    # Beside others that are, the one that is not must be named.
+    return FootprintAmount.none(f"{NOT_STATED}: {name}" if factors.stated else NOT_STATED)
 
 
 def totals(found: Footprints) -> tuple[Footprint, ...]:

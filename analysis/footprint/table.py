@@ -114,6 +114,19 @@ _COLUMNS: Final = (
         lambda one: one.carbon_g.reason,
     ),
     *_amount(
+        "embodied_g",
+        "embodied g CO2e",
+        "g",
+        "Of making the hardware: GPU hours x what was stated of one; in no other number.",
+        lambda one: one.embodied_g,
+    ),
+    _OF.text(
+        "embodied_reason",
+        "no embodied part",
+        "Why there is no embodied part.",
+        lambda one: one.embodied_g.reason,
+    ),
+    *_amount(
         "cost_money",
         "cost",
         UNIT_OF_ROW,

@@ -152,6 +152,7 @@ def _one(one: Footprint, found: Footprints) -> dict[str, Any]:
         "energy_per_token_j": subject.energy_per_token_j.to_mapping(),
         "carbon_g": one.carbon_g.to_mapping(),
         "carbon_per_token_g": one.carbon_per_token_g.to_mapping(),
+        "embodied_g": one.embodied_g.to_mapping(),
         "cost": {**one.cost.to_mapping(), "currency": found.currency},
         "sci": sci(one, found),
         # Several models have no computation in common.

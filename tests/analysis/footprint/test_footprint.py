@@ -82,12 +82,28 @@ def test_without_factors_there_is_no_carbon_no_cost_and_a_reason(
     run = of(found, "run")
     none = {"value": None, "low": None, "high": None, "reason": "no factor was stated"}
     assert run["carbon_g"] == none
+    assert run["embodied_g"] == none
     assert run["cost"] == {**none, "currency": None}
     assert run["energy_j"]["value"] == pytest.approx(WINDOW_J)
     assert found["factors"] == {}
     assert found["notes"] == ["no factor was stated: --factors FILE states grid, price and PUE"]
     # What needs no factor is there: operations, hardware, joules.
     assert run["eu_gpai"]["operations_flop"] > 0
+
+
+def test_of_several_factors_the_one_that_is_not_stated_is_named(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    build_run(tmp_path / "r", Plan(spec=H200))
+    pue = {"pue": {"value": 1.5, "source": "own meters", "period": "2025"}}
+    run = of(told(tmp_path / "r", capsys, pue), "run")
+    for name, factor in (
+        ("carbon_g", "grid_intensity_g_per_kwh"),
+        ("embodied_g", "embodied_g_per_gpu_hour"),
+        ("cost", "price_per_kwh"),
+    ):
+        assert run[name]["value"] is None
+        assert run[name]["reason"] == f"no factor was stated: {factor}"
 
 
 def test_a_point_has_the_interval_of_its_repeats(tmp_path: Path, capsys: Captured) -> None:
