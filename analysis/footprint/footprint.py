@@ -119,9 +119,7 @@ def _footprint(subject: FootprintOf, factors: Factors) -> Footprint:
         energy_kwh=kwh,
         carbon_g=_by(kwh.times(pue), factors, "grid_intensity_g_per_kwh"),
         carbon_per_token_g=_by(per_token_kwh.times(pue), factors, "grid_intensity_g_per_kwh"),
-        embodied_g=_by(
-            FootprintAmount(value=_gpu_hours(subject)), factors, "embodied_g_per_gpu_hour"
-        ),
+        embodied_g=_by(gpu_hours, factors, "embodied_g_per_gpu_hour"),
         cost=_by(kwh.times(pue), factors, "price_per_kwh"),
     )
 
