@@ -17,7 +17,7 @@ from analysis.paper.matching import (
     why_none,
 )
 from analysis.paper.point import GridPoint, points
-from analysis.paper.published import Published, paper_conditions
+from analysis.paper.published import Published
 from analysis.tables.groups import GROUPS
 from analysis.tables.table import Results
 
@@ -213,11 +213,9 @@ def found_of(picked: Sequence[GridPoint], amount: Amount) -> Found:
 
 
 def _remarks(number: Published, picked: Sequence[GridPoint], parts: Parts) -> list[str]:
-    conditions = paper_conditions()
     found: dict[str, None] = {}
     for point in picked:
-        if point["prompts"] != conditions["prompts"]:
-            found[f"prompts {point['prompts']}, paper {conditions['prompts']}"] = None
+        found |= dict.fromkeys(point.other_prompts)
         if point["dataset"] not in number.datasets:
             found[f"prompts of {point['dataset']}"] = None
         if point["power_cap_w"] is None:

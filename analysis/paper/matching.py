@@ -163,6 +163,7 @@ def _nearest(
         f"batch {nearest['batch_size']}",
         f"engine {nearest['engine']}",
         *(one for one in nearest.deviations(number) if one != nearest.corpus),
+        *nearest.other_prompts,
     )
     return f"nearest {nearest.runs[0].run_id}{more}: {', '.join(told)}"
 

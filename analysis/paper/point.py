@@ -120,6 +120,12 @@ class GridPoint:
             found.append("answers in full length")
         return tuple(found)
 
+    @property
+    def other_prompts(self) -> tuple[str, ...]:
+        """That it answered another number of prompts than the paper did; nothing where not."""
+        ours, papers = self["prompts"], paper_conditions()["prompts"]
+        return () if ours == papers else (f"prompts {ours}, paper {papers}",)
+
     def _limits(self, number: Published) -> list[str]:
         found = []
         cap = self["power_cap_w"]

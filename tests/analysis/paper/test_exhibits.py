@@ -250,6 +250,7 @@ def test_one_data_set_is_not_the_mean_of_both(made: Tables) -> None:
     one = row(made, "table5", gpus=8, metric="gpu_utilization")
     assert one["our_value"] is None
     assert str(one["reason"]).startswith("no run over gsm8k; nearest 65b-")
+    assert ", prompts 2, paper 4096" in str(one["reason"]).partition("nearest")[2]
 
 
 def test_the_nodes_are_as_their_watchers_told(made: Tables) -> None:
