@@ -42,6 +42,7 @@ _OF_ENGINE: Final[dict[str, dict[str, Any]]] = {
 _STOPPING: Final = "fast"
 _AUTO: Final = "auto"
 _MODEL: Final = "simulated"
+_HOST: Final = "host"
 _RANDOM: Final = "random"
 _CPU: Final = "cpu"
 # Keys whose values are names, which the launcher takes in other letters: model=7B, gpu=RTX-4090.
@@ -133,13 +134,19 @@ def _launch_faults(launch: Mapping[str, Any], config: Mapping[str, Any]) -> list
 
 
 def _source_faults(case: Case, config: Mapping[str, Any]) -> list[str]:
-    """Readings of another source than was asked for; left open, a modelled board has its model."""
+    """Readings of another source than was asked for.
+
+    Left open, a modelled board has its model, and work without a GPU its host's sensors.
+    """
     telemetry = config.get("telemetry")
     asked = telemetry.get("source") if isinstance(telemetry, dict) else None
     told = case.run.launch.get("telemetry")
     if None in (asked, told) or told == asked:
         return []
-    if asked == _AUTO and (told == _MODEL) is case.run.spec.simulated and told in (_AUTO, _MODEL):
+    spec = case.run.spec
+    chosen = _MODEL if spec.simulated else _HOST if spec.gpu == _CPU else _AUTO
+    # Records from before the launcher named the host's sensors leave work without a GPU open, too.
+    if asked == _AUTO and told in (chosen, None if spec.simulated else _AUTO):
         return []
     return [f"`telemetry` is {told} in launch.json, but the launcher was given {asked}"]
 
