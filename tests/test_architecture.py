@@ -61,10 +61,11 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # What one rank does.
     "workers": {"telemetry.record", "workers.distributed", "workers.session"},
     "workers.models.base": {"telemetry.record"},
+    "workers.models.library": {"workers.models.base"},
     "workers.models.llama": {"telemetry.record", "workers.models.base"},
     "workers.planning": {
         *("telemetry", "telemetry.boards", "telemetry.record"),
-        *("workers.models.base", "workers.models.llama"),
+        *("workers.models.base", "workers.models.library", "workers.models.llama"),
     },
     "workers.inputs": set(),
     "workers.tokenizers": {"telemetry.record", "workers.inputs", "workers.models.llama"},
@@ -90,7 +91,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "workers.engines.fast.kernels": set(),
     "workers.engines.transformers": {
         *("workers.engines.base", "workers.models", "workers.models.base"),
-        *("workers.models.llama", "workers.planning"),
+        *("workers.models.library", "workers.models.llama", "workers.planning"),
     },
     # It opens engines by their names.
     "workers.engines": {"workers.engines.base", "workers.planning"},

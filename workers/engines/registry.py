@@ -15,7 +15,7 @@ def open_engine(context: EngineContext) -> PhasedEngine | WholeEngine:
         RuntimeError: the weights cannot be read.
     """
     facts = engine_facts(context.spec.engine)
-    if fault := facts.fault(context.spec):
+    if fault := facts.fault(context.spec) or facts.lacking():
         raise ValueError(fault)
     module, _, function = facts.opens.partition(":")
     engine = getattr(importlib.import_module(module), function)(context)

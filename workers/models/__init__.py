@@ -1,6 +1,7 @@
 """Architectures, and how their weights get onto a device.
 
 - `base/`: what every family of models is and gives.
+- `library/`: families whose layers the library transformers alone has, as planning knows them.
 - `llama/`: LLaMA v1 on FairScale's layers.
 - `loading`: a rank's model comes to be on its device, module by module.
 - `logit_error`: how far the logits that a run computes are from those of its weights in fp32.

@@ -24,7 +24,7 @@ from workers.models.base.model import DecoderModel
 from workers.models.base.shape import ModelShape
 from workers.models.random_weights import WeightSource
 from workers.models.skeleton import skeleton
-from workers.planning.families import find_shape
+from workers.planning.families import family_of, find_shape
 
 # 48 decoded positions x 32,000 logits: the rms of a run's error then varies by a few percent from
 # text to text, and the slowest engine decodes them in about a second at 7B.
@@ -148,6 +148,9 @@ def _unwanted(spec: RunSpec, launch: LaunchConfig) -> str | None:
         return "the order was not to measure it"
     if launch.logit_error is None and spec.dtype == "fp32" and spec.quantization == "none":
         return "the run computes in fp32 itself"
+    shape = find_shape(spec.model)
+    if family_of(shape).model is None:
+        return f"family {shape.family} has no layers of ours to compute it in fp32 with"
     return None
 
 

@@ -14,9 +14,13 @@ def skeleton(shape: ModelShape, dtype: str) -> DecoderModel:
     """A rank's model whose parameters have size and format, but no memory yet: device `meta`.
 
     Raises:
-        ValueError: a size that ranks share does not divide by the degree of model parallelism.
+        ValueError: a size that ranks share does not divide by the degree of model parallelism, or
+            the family has no layers of ours.
     """
-    module, _, name = family_of(shape).model.partition(":")
+    said = family_of(shape).model
+    if said is None:
+        raise ValueError(f"`model` must have layers of ours, but {shape.name} has none")
+    module, _, name = said.partition(":")
     make = getattr(importlib.import_module(module), name)
     with unfilled(TORCH_DTYPES[dtype]):
         model = cast(DecoderModel, make(shape))

@@ -6,14 +6,16 @@ An engine is added by its row here, or by a package of its own whose entry point
 
 import functools
 import importlib.metadata
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from telemetry.command import lacks
 from telemetry.nearest import one_of
 from telemetry.record.spec import RunSpec
 from workers.models.llama.shape import LlamaShape
-from workers.planning.families import FAMILIES, find_shape
+from workers.planning.families import FAMILIES, LIBRARY_FAMILIES, find_shape
 from workers.planning.weight_formats import QUANTIZATIONS
 from workers.planning.workspace import RankWork, one_cublas_workspace
 from workers.planning.workspace_fast import (
@@ -54,11 +56,14 @@ class EngineFacts:
     workspace: Callable[[RankWork], int]
     """Bytes on one GPU beside weights and cache at the fullest moment."""
     families: tuple[str, ...] | None = None
-    """The families of models that it takes; None when it takes all."""
+    """The families of models that it takes; None when it takes all that have layers of ours."""
     cublas_workspaces: Callable[[RankWork], int] = one_cublas_workspace
     """How many of its workspaces cuBLAS keeps on a GPU."""
     loading: Callable[[RankWork, int], int] | None = None
     """The most bytes held while it loads, of a layer's bytes; None when that is never the most."""
+    needs: str | None = None
+    """The package that compute nodes need beside `work`'s, and our extra that brings it; None when
+    there is none. Who plans does not need it."""
     limits: Callable[[RunSpec], str | None] | None = None
     """Any other reason why it cannot do what a spec asks for; None when there is none."""
 
@@ -82,11 +87,19 @@ class EngineFacts:
         Raises:
             ValueError: there is no such model.
         """
-        family = find_shape(spec.model).family
-        if self.families is not None and family not in self.families:
+        shape = find_shape(spec.model)
+        taken = self.families or [name for name, one in FAMILIES.items() if one.model is not None]
+        if shape.family not in taken:
             return (
-                f"`model` must be of family {', '.join(self.families)} with engine {self.name}, "
-                f"but {spec.model} is of {family} instead"
+                f"`model` must be of family {', '.join(taken)} with engine {self.name}, "
+                f"but {spec.model} is of {shape.family} instead"
+            )
+        longest = spec.max_prompt_len + spec.max_gen_len
+        if shape.positions is not None and longest > shape.positions:
+            return (
+                f"`max_prompt_len` + `max_gen_len` must be at most the {shape.positions} positions "
+                f"of {spec.model}, but is {spec.max_prompt_len} + {spec.max_gen_len} = {longest} "
+                "instead"
             )
         if spec.quantization not in self.quantizations:
             known = ", ".join(self.quantizations)
@@ -96,6 +109,12 @@ class EngineFacts:
                 f"but is {spec.quantization} instead"
             )
         return None if self.limits is None else self.limits(spec)
+
+    def lacking(self) -> str | None:
+        """What a node where it is to work lacks, and what brings it; None when nothing is."""
+        if self.needs is None or importlib.util.find_spec(self.needs) is not None:
+            return None
+        return f"engine {self.name}: {lacks(self.needs, self.needs)}"
 
 
 def _on_one_gpu(spec: RunSpec) -> str | None:
@@ -147,8 +166,9 @@ ENGINE_FACTS: Final = {
             folds_norms=False,
             gives_logits=True,
             workspace=transformers_bytes,
-            families=(LlamaShape.family,),
+            families=(LlamaShape.family, *LIBRARY_FAMILIES),
             limits=_on_one_gpu,
+            needs="transformers",
         ),
     )
 }

@@ -10,6 +10,7 @@ from telemetry.nearest import one_of
 from workers.models.base.family import Family
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
+from workers.models.library.gpt2 import GPT2
 from workers.models.llama.names import NAMES
 from workers.models.llama.parameters import parameters
 from workers.models.llama.shape import SHAPES
@@ -24,9 +25,12 @@ FAMILIES: Final = {
             names=NAMES,
             model="workers.models.llama.model:Llama",
         ),
+        GPT2,
     )
 }
 """All families by name."""
+LIBRARY_FAMILIES: Final = tuple(name for name, family in FAMILIES.items() if family.model is None)
+"""Those whose layers the library transformers alone has."""
 
 
 def known_models() -> list[str]:

@@ -72,7 +72,7 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
     norms = shape.dim if facts.folds_norms else shape.norm_params
     # A tied head is the embedding, but where the last norm is multiplied into it.
     head = 0 if shape.tied and not facts.folds_norms else shape.vocab * work.width
-    weights = shape.layers * layer + (table + head + norms) * item_bytes
+    weights = shape.layers * layer + (table + head + norms + shape.position_params) * item_bytes
     cache = work.batch * work.max_len * shape.kv_numbers // spec.gpus * item_bytes
     on_gpu = spec.gpu != "cpu"
     workspace = facts.workspace(work)

@@ -1,9 +1,10 @@
 """Workspace transformers: what engine `transformers` holds at its fullest moment.
 
-Read off the library's LLaMA and Mistral (5.23) and `workers.engines.transformers.engine`; attention
-by torch's fused kernels, which keep no scores. Not yet held against a GPU's own reading.
+Read off the library's LLaMA, Mistral and GPT-2 (5.23) and `workers.engines.transformers.engine`;
+attention by torch's fused kernels, which keep no scores. Not yet held against a GPU's own reading.
 """
 
+from workers.models.library.shape import LibraryShape
 from workers.planning.workspace import FP32_BYTES, INT64_BYTES, RankWork
 from workers.planning.workspace_reference import choosing_bytes
 
@@ -19,8 +20,10 @@ def transformers_bytes(work: RankWork) -> int:
     # Input, normed, queries before and after their turn, what they mixed to; keys and values for
     # every head of queries, which share them.
     attention = tokens * (7 * dim + 2 * kept) * item
-    # Input, normed, gates, ups and their product beside the activated gates.
-    gated = tokens * (3 * dim + 3 * work.inner) * item
+    # Input, normed, gates, ups and their product beside the activated gates; the library's gelu by
+    # tanh holds what goes in, its half, and two of the powers and sums of it.
+    wide = 4 if isinstance(work.shape, LibraryShape) else 3
+    gated = tokens * (3 * dim + wide * work.inner) * item
     # A layer's keys are copied to grow by one, and spread over the heads that share them.
     grown = work.batch * work.max_len * (kept + 2 * dim) * item
     return places + max(norm, attention, gated, grown, choosing_bytes(work))

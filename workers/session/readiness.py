@@ -89,7 +89,8 @@ def make_ready(
     placement, prompts, weights, fault = None, None, None, None
     try:
         shape_fault = find_shape(spec.model).parallel_fault(spec.gpus)
-        spec_fault = shape_fault or engine_facts(spec.engine).fault(spec)
+        facts = engine_facts(spec.engine)
+        spec_fault = shape_fault or facts.fault(spec) or facts.lacking()
         if spec_fault := spec_fault or ranks_fault(spec, launch, rank):
             raise ValueError(spec_fault)
         prompts = tokenize_prompts(spec, launch, results)

@@ -19,7 +19,6 @@ from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding, sample
 from workers.engines.base.step_clock import StepClock
 from workers.engines.transformers.library_model import build_model, step_bytes
-from workers.models.llama.shape import LlamaShape
 from workers.planning.families import find_shape
 
 # What stands left of a shorter prompt. It is fed and masked, so any id of a vocabulary will do.
@@ -40,7 +39,7 @@ class TransformersEngine:
     ) -> None:
         self.clock = StepClock(device)
         self.weight_bytes = weight_bytes
-        self._library = model
+        self.library = model
         self._decoding = decoding
         self._max_len = max_len
         self._device = device
@@ -115,7 +114,7 @@ class TransformersEngine:
             "graph": False,
             "all_reduce": "none",
             "cache": "DynamicCache",
-            "attention": self._library.config._attn_implementation,
+            "attention": self.library.config._attn_implementation,
             "library": transformers.__version__,
             "sampling": "full sort",
             "stops_early": not self._decoding.ignore_eos,
@@ -126,14 +125,14 @@ class TransformersEngine:
         """Nothing: it holds nothing of the ranks."""
 
     def _begin(self, mask: Tensor) -> None:
-        self._cache = transformers.DynamicCache(config=self._library.config)
+        self._cache = transformers.DynamicCache(config=self.library.config)
         self._mask = mask
 
     def _logits(self, ids: Tensor) -> Tensor:
         """fp32 [batch, vocab] after `ids`, the last of the tokens that the mask tells of."""
         # A row's positions count its own tokens; what is left of them is masked, wherever it is.
         places = (self._mask.cumsum(-1) - 1).clamp_(min=0)[:, -ids.shape[1] :]
-        told = self._library(
+        told = self.library(
             input_ids=ids,
             attention_mask=self._mask,
             position_ids=places,
@@ -161,7 +160,6 @@ class TransformersEngine:
 def open_transformers(context: EngineContext) -> TransformersEngine:
     """The engine with the library's model of the spec's shape."""
     spec, shape = context.spec, find_shape(context.spec.model)
-    assert isinstance(shape, LlamaShape)
     model = build_model(
         shape,
         context.weights,

@@ -1,19 +1,24 @@
-"""Library model: a LLaMA shape as the library transformers builds it, filled on its device.
+"""Library model: a shape as the library transformers builds it, filled on its device.
 
 Its parameters are made one by one where they are to be, in the run's format, and filled from the
 run's own source: no checkpoint of the library is read, no code of a hub is run.
 """
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import torch
 import transformers
 from torch import Tensor, nn
 
+from workers.models.base.shape import ModelShape
 from workers.models.base.torch_dtypes import TORCH_DTYPES
+from workers.models.library.shape import LibraryShape
 from workers.models.llama.shape import LlamaShape
 from workers.models.random_weights import WeightSource
 from workers.planning.families import family_of
+
+# Which ids begin, end and pad is the tokenizer's to say, which need not be the library's.
+_NO_IDS: Final = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
 
 
 def library_config(shape: LlamaShape, max_len: int) -> Any:
@@ -40,9 +45,7 @@ def library_config(shape: LlamaShape, max_len: int) -> Any:
         "tie_word_embeddings": shape.tied,
         "rope_parameters": rope,
         "hidden_act": "silu",
-        "pad_token_id": None,
-        "bos_token_id": None,
-        "eos_token_id": None,
+        **_NO_IDS,
     }
     if shape.window is not None:
         # The library's LLaMA has no window, its Mistral is the same layer with one.
@@ -51,7 +54,7 @@ def library_config(shape: LlamaShape, max_len: int) -> Any:
 
 
 def build_model(
-    shape: LlamaShape, source: WeightSource, *, dtype: str, device: torch.device, max_len: int
+    shape: ModelShape, source: WeightSource, *, dtype: str, device: torch.device, max_len: int
 ) -> Any:
     """The library's model of a shape on `device`, filled from `source` by our parameters' names.
 
@@ -59,9 +62,7 @@ def build_model(
         ValueError: the weights do not fit it.
         RuntimeError: the weights cannot be read, or the library tied no head where one is tied.
     """
-    config = library_config(shape, max_len)
-    windowed = shape.window is not None
-    make = transformers.MistralForCausalLM if windowed else transformers.LlamaForCausalLM
+    config, make = _library_classes(shape, max_len)
     with torch.device("meta"):
         model = cast(Any, make)(config).eval()
     names = family_of(shape).names
@@ -73,26 +74,42 @@ def build_model(
                 )
             weight = torch.empty(blank.shape, dtype=TORCH_DTYPES[dtype], device=device)
             source.fill(ours, weight)
-            if names.halved(ours):
+            if isinstance(shape, LlamaShape) and names.halved(ours):
                 weight = _halved(weight, shape.head_dim)
             part, _, last = name.rpartition(".")
             kept = nn.Parameter(weight, requires_grad=False)
             model.get_submodule(part).register_parameter(last, kept)
     if shape.tied:
         model.tie_weights()
-        if model.lm_head.weight is not model.model.embed_tokens.weight:
+        if model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
             raise RuntimeError("the library's head must be its embedding, but is not")
-    # A table of rates is no parameter: on the device `meta` it has no numbers.
-    turns = model.model.rotary_emb
-    model.model.rotary_emb = type(turns)(config).to(device)
+    if isinstance(shape, LlamaShape):
+        # A table of rates is no parameter: on the device `meta` it has no numbers.
+        turns = model.model.rotary_emb
+        model.model.rotary_emb = type(turns)(config).to(device)
+    if blanks := [name for name, table in model.named_buffers() if table.is_meta]:
+        raise RuntimeError(f"the library's {blanks[0]} must have been made, but was not")
     return model
 
 
-def step_bytes(model: Any, shape: LlamaShape) -> int:
-    """Bytes of weights that a step of decoding reads: all but an embedding that is no head."""
+def step_bytes(model: Any, shape: ModelShape) -> int:
+    """Bytes of weights that a step of decoding reads: all but tables of which it reads rows."""
     held = sum(weight.nbytes for weight in model.parameters())
-    table = 0 if shape.tied else model.model.embed_tokens.weight.nbytes
-    return int(held - table)
+    table = model.get_input_embeddings().weight
+    rows = (0 if shape.tied else table.nbytes) + shape.position_params * table.element_size()
+    return int(held - rows)
+
+
+def _library_classes(shape: ModelShape, max_len: int) -> tuple[Any, Any]:
+    """The library's configuration of a shape, and the class of its model."""
+    if isinstance(shape, LibraryShape):
+        made = getattr(transformers, shape.config_class)(**shape.library_settings(), **_NO_IDS)
+        return made, getattr(transformers, shape.model_class)
+    if not isinstance(shape, LlamaShape):
+        raise RuntimeError(f"the library must know family {shape.family}, but does not")
+    windowed = shape.window is not None
+    make = transformers.MistralForCausalLM if windowed else transformers.LlamaForCausalLM
+    return library_config(shape, max_len), make
 
 
 def _halved(rows: Tensor, head: int) -> Tensor:

@@ -45,5 +45,6 @@ class Family:
     """Every parameter of one of its shapes."""
     names: CheckpointNames
     """How published checkpoints call them."""
-    model: str
-    """Its `DecoderModel` as `module:class`, imported when a rank loads: it needs torch."""
+    model: str | None
+    """Its `DecoderModel` as `module:class`, imported when a rank loads: it needs torch. None where
+    an engine's own library alone has its layers."""

@@ -77,6 +77,16 @@ class ModelShape(abc.ABC):
         return None
 
     @property
+    def positions(self) -> int | None:
+        """Positions that a row may have at most; None where no table or rule ends them."""
+        return None
+
+    @property
+    def position_params(self) -> int:
+        """Parameters of a table of positions, of which a step reads one row a token."""
+        return 0
+
+    @property
     def head_dim(self) -> int:
         """Width of one head."""
         return self.dim // self.heads

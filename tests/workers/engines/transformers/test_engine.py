@@ -1,6 +1,7 @@
 """The library's layers on our weights answer as our own, alone or padded."""
 
 import dataclasses
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,21 @@ from tests.support.attempts import make_attempt, make_spec
 from tests.support.engines import logits_of, open_for
 from tests.support.fake_group import pretended_peers
 from tests.support.ranks import make_rank
+from workers.checkpoints.files import find_files
+from workers.checkpoints.reader import Checkpoint
 from workers.engines.base.engine import PhasedEngine
 from workers.engines.base.generation import Generation
+from workers.engines.transformers.engine import TransformersEngine
+from workers.models.random_weights import RandomWeights
 from workers.planning.arithmetic import arithmetic_of
 from workers.planning.engine_facts import engine_facts
+from workers.planning.families import find_shape
 from workers.run import run_rank
 
 CPU = torch.device("cpu")
-MODELS = ("nano", "nano-llama-3.2", "nano-mistral")
+OURS = ("nano", "nano-llama-3.2", "nano-mistral")
+THEIRS = ("nano-gpt2",)
+MODELS = (*OURS, *THEIRS)
 PROMPTS = ([1, 7, 5, 3], [1, 9], [1, 8, 4, 4, 6, 2, 11])
 
 
@@ -55,7 +63,7 @@ def answered(engine: PhasedEngine, prompts: Sequence[list[int]]) -> Generation:
 
 
 @pytest.mark.usefixtures("one_rank")
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", OURS)
 def test_logits_are_those_of_reference(spec: RunSpec, model: str) -> None:
     mine = work(spec, model)
     theirs = dataclasses.replace(mine, engine="reference")
@@ -83,6 +91,69 @@ def test_a_prompt_is_answered_alike_alone_and_padded(spec: RunSpec, model: str) 
 def test_the_bytes_that_a_step_reads_are_the_formulas(spec: RunSpec, model: str) -> None:
     mine = work(spec, model)
     assert open_for(mine, CPU).weight_bytes == arithmetic_of(mine).weight_bytes_per_step
+
+
+class LivelyWeights(RandomWeights):
+    """Biases that are not zero and norms that are not one, all large enough to matter."""
+
+    def fill(self, name: str, weight: torch.Tensor) -> None:
+        """Draw `weight` from its name alone."""
+        super().fill(name, weight)
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        weight.copy_(0.3 * torch.randn(weight.shape, generator=generator))
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("model", THEIRS)
+def test_padded_prompts_are_answered_as_the_library_generates(spec: RunSpec, model: str) -> None:
+    mine = work(spec, model)
+    weights = LivelyWeights(find_shape(model), 1, rank=0, degree=1)
+    engine = open_for(mine, CPU, weights=weights)
+    assert isinstance(engine, TransformersEngine)
+    padded = answered(engine, PROMPTS).ids
+    for prompt, ids in zip(PROMPTS, padded, strict=True):
+        whole = engine.library.generate(
+            torch.tensor([prompt]), do_sample=False, max_new_tokens=6, pad_token_id=0
+        )
+        assert whole[0, len(prompt) :].tolist() == ids
+    assert len(set(map(tuple, padded))) == len(PROMPTS)
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("model", THEIRS)
+def test_a_checkpoint_that_the_library_saved_fills_it(
+    spec: RunSpec, model: str, tmp_path: Path
+) -> None:
+    shape = find_shape(model)
+    lively = LivelyWeights(shape, 1, rank=0, degree=1)
+    saved = open_for(work(spec, model), CPU, weights=lively)
+    assert isinstance(saved, TransformersEngine)
+    saved.library.save_pretrained(tmp_path)
+    read = Checkpoint(find_files(tmp_path), shape, rank=0, degree=1)
+    again = open_for(work(spec, model), CPU, weights=read)
+    assert answered(again, PROMPTS).ids == answered(saved, PROMPTS).ids
+
+
+def test_rows_longer_than_the_table_of_positions_are_refused(spec: RunSpec) -> None:
+    told = engine_facts("transformers").fault(work(spec, "nano-gpt2", max_prompt_len=251))
+    assert told == (
+        "`max_prompt_len` + `max_gen_len` must be at most the 256 positions of nano-gpt2, "
+        "but is 251 + 6 = 257 instead"
+    )
+
+
+def test_a_model_that_the_library_alone_has_is_not_for_reference(spec: RunSpec) -> None:
+    told = engine_facts("reference").fault(work(spec, "gpt2", engine="reference"))
+    assert told is not None
+    assert told.endswith("with engine reference, but gpt2 is of gpt2 instead")
+
+
+def test_a_node_without_the_library_is_told_what_brings_it() -> None:
+    facts = dataclasses.replace(engine_facts("transformers"), needs="no_such_library")
+    assert facts.lacking() == (
+        "engine transformers: the package no_such_library must be installed, but is not; "
+        "pip install 'joulegrid[no_such_library]', or '.[no_such_library]' in a checkout, brings it"
+    )
 
 
 @pytest.mark.usefixtures("one_rank")
