@@ -113,9 +113,7 @@ def test_every_gpu_is_set_read_back_and_given_back_what_it_had(
     assert Book().uuids() == ()
 
 
-def test_a_cap_counts_as_set_once_it_is_in_force(
-    boards: Boards, node: Callable[..., Node]
-) -> None:
+def test_a_cap_counts_as_set_once_it_is_in_force(boards: Boards, node: Callable[..., Node]) -> None:
     boards(delay_ms=150)
     one = node()
     one.settings.settle()
@@ -131,7 +129,7 @@ def test_a_cap_that_is_told_and_never_in_force_is_not_taken_for_set(
 ) -> None:
     boards(delay_ms=60_000)
     one = node()
-    with pytest.raises(RuntimeError, match="must be 350 on .*, but reads 500 instead"):
+    with pytest.raises(RuntimeError, match=r"must be 350 on .*, but reads 500 instead"):
         one.settings.settle()
 
 
