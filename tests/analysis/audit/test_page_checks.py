@@ -121,3 +121,19 @@ def test_a_report_of_a_release_that_knew_fewer_tables_is_to_be_written_again(rep
     assert "without accounting: write it again" in found.evidence
     replaced(report / "tables" / "runs.csv", ",1[.]0,", ",9.0,")
     assert look_at_all(report.parent, "report-tables")[""].outcome is Outcome.FAILED
+
+
+def with_another_column(report: Path) -> None:
+    replaced(report / "tables" / "runs.csv", "run_id,", "id_of_run,")
+
+
+def test_a_table_of_a_release_with_other_columns_is_to_be_written_again(report: Path) -> None:
+    with_another_column(report)
+    assert look_at_all(report.parent, "report-tables")[""].outcome is Outcome.FAILED
+    edit(report / "report.json", lambda told: told.pop("written_by"))
+    found = look_at_all(report.parent, "report-tables")[""]
+    assert found.outcome is Outcome.UNSEEN
+    assert "with other columns in runs: write it again" in found.evidence
+    # Tables whose columns are the same are held to them all the same.
+    replaced(report / "tables" / "groups.csv", ",1[.]0,", ",9.0,")
+    assert look_at_all(report.parent, "report-tables")[""].outcome is Outcome.FAILED
