@@ -47,8 +47,8 @@ def claims(_loaded: Loaded, tables: Tables) -> Chart:
         for row in own:
             if (mark := _mark(row, index)) is not None:
                 drawn.setdefault((_by_what(row), str(row["verdict"])), []).append(mark)
-    if not drawn:
-        return undrawn(key, title, "no claim has a number to be held against")
+    if all(what == OWN for what, _ in drawn):
+        return undrawn(key, title, "no run has a number that a claim can be held against")
     sets = list(dict.fromkeys(what for what, _ in drawn))
     series = tuple(
         ChartSeries(
@@ -110,13 +110,14 @@ def _mark(row: Row, index: int) -> Mark | None:
     assert value is not None
     known = low is not None and high is not None and 0 < low <= value <= high
     what = _by_what(row)
+    who = "paper, " if what == OWN else ""
     return Mark(
         x=float(index),
         y=value,
         low=low if known else None,
         high=high if known else None,
         interval=_interval(row) if known else "no interval",
-        hover=f"{row['claim']} ({row['where']})\n{row['verdict']}, by {what}\n{row['evidence']}",
+        hover=f"{who}{row['claim']} ({row['where']})\n{row['verdict']}, by {what}\n{row['evidence']}",
         axes={"verdict": str(row["verdict"]), "held against": what},
         labels=labels_of(row),
     )

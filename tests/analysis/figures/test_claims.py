@@ -72,7 +72,7 @@ def test_numbers_of_other_boards_are_series_of_their_own() -> None:
 
 
 def test_without_any_number_the_figure_says_so() -> None:
-    assert drawn(open_row()).reason == "no claim has a number to be held against"
+    assert drawn(open_row()).reason == "no run has a number that a claim can be held against"
 
 
 def test_it_is_drawn_on_paper_and_on_the_page() -> None:

@@ -81,10 +81,7 @@ def test_random_weights_stand_in_every_caption(
         for size in (2, 4)
         for gpus in (1, 2)
     ]
-    by_key = drawn(tmp_path, *plans)
-    # It has no number of these runs: it says that simulated ones are no measurement.
-    assert "simulated ones are no measurement" in by_key.pop("claims").caption
-    figures = [figure for figure in by_key.values() if figure.svg]
+    figures = [figure for figure in drawn(tmp_path, *plans).values() if figure.svg]
     assert {figure.key for figure in figures} >= {
         *("energy-per-token", "throughput", "power-over-time", "energy-by-phase"),
         *("energy-against-batch", "sharding"),
