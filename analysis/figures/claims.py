@@ -110,14 +110,14 @@ def _mark(row: Row, index: int) -> Mark | None:
     assert value is not None
     known = low is not None and high is not None and 0 < low <= value <= high
     what = _by_what(row)
-    who = "paper, " if what == OWN else ""
+    name = f"{'paper, ' if what == OWN else ''}{row['claim']} ({row['where']})"
     return Mark(
         x=float(index),
         y=value,
         low=low if known else None,
         high=high if known else None,
         interval=_interval(row) if known else "no interval",
-        hover=f"{who}{row['claim']} ({row['where']})\n{row['verdict']}, by {what}\n{row['evidence']}",
+        hover=f"{name}\n{row['verdict']}, by {what}\n{row['evidence']}",
         axes={"verdict": str(row["verdict"]), "held against": what},
         labels=labels_of(row),
     )
