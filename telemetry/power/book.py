@@ -26,6 +26,8 @@ FOLDER: Final = "JOULEGRID_POWER_BOOK"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 # NVML names GPUs so; nothing else becomes a file's name.
 _UUID: Final = re.compile(r"GPU-[0-9a-fA-F-]{8,64}")
+# As telemetry.record.clock_offset has nodes: one part of a path.
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MOST: Final = 100_000.0
 
@@ -61,6 +63,11 @@ class Entry:
         if not _UUID.fullmatch(self.uuid):
             raise ValueError(f"`uuid` must be a GPU's, but is {self.uuid!r} instead")
         require_whole("t_us", self.t_us, 0)
+        # A record is written by them: from a file that somebody else may have had a hand in.
+        if not isinstance(self.attempt, str) or not self.attempt.startswith("/"):
+            raise ValueError(f"`attempt` must be a whole path, but is {self.attempt!r} instead")
+        if not isinstance(self.host, str) or not _HOST.fullmatch(self.host):
+            raise ValueError(f"`host` must be a node's name, but is {self.host!r} instead")
         for what, values in (("before", self.before), ("asked", self.asked)):
             for name, value in values.items():
                 if value is not None:

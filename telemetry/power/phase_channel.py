@@ -25,12 +25,23 @@ Do = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class PhaseServer:
-    """The watcher's end: a thread that does what it is asked, one at a time."""
+    """The watcher's end: a thread that does what it is asked, one at a time.
+
+    Raises:
+        RuntimeError: somebody else listens under its name.
+    """
 
     def __init__(self, folder: Path, host: str, do: Do) -> None:
         self._do = do
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(_address(folder, host))
+        try:
+            self._listener.bind(_address(folder, host))
+        except OSError as error:
+            self._listener.close()
+            raise RuntimeError(
+                f"the watcher of {host} must be the one that its ranks ask for phases, but "
+                f"another process listens under its name: {error.strerror}"
+            ) from error
         self._listener.listen(1)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="phases", daemon=True)
@@ -101,6 +112,13 @@ class PhaseClient:
                 f"the watcher of {host} must switch its GPUs between phases, but does not listen: "
                 f"{error.strerror}"
             ) from error
+        # Anybody may have taken the name of a watcher that is not there yet or no more.
+        if not _is_own(self._socket):
+            self._socket.close()
+            raise RuntimeError(
+                f"the watcher of {host} must be this user's, but another user's process listens "
+                "under its name"
+            )
 
     def measure(self) -> None:
         """Ask for the delay to be measured; the answer comes when it was."""
@@ -132,8 +150,13 @@ class PhaseClient:
         except OSError as error:
             return f"the watcher of {self._host} must switch its GPUs, but: {error}"
         line, _, self._rest = self._rest.partition(b"\n")
-        told = json.loads(line).get("fault")
-        return None if told is None else str(told)
+        try:
+            told = json.loads(line)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            return f"the watcher of {self._host} must answer with an object, but did with {line!r}"
+        return None if (fault := told.get("fault")) is None else str(fault)
 
     def close(self) -> None:
         """Ask no more."""
@@ -150,7 +173,7 @@ def _address(folder: Path, host: str) -> str:
     return f"\0joulegrid/{place.st_dev}/{place.st_ino}/{host}/phases"
 
 
-def _is_own(asker: socket.socket) -> bool:
+def _is_own(other: socket.socket) -> bool:
     """True of a process of this very user: names of the kernel's have no permissions."""
-    told = asker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    told = other.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid())
