@@ -193,11 +193,12 @@ def test_a_watcher_that_lives_gives_it_back_however_its_run_ends(
 ) -> None:
     assert restored(deaths, death) == (STOOD_W, "watcher", "watcher")
     states = {
-        "owner": EndState.FAILED,
-        "time limit": EndState.TIMEOUT,
-        "scancel": EndState.CANCELLED,
+        "owner": {EndState.FAILED},
+        # Its batch step hears SIGTERM; on a busy machine it is gone before Slurm names the limit.
+        "time limit": {EndState.TIMEOUT, EndState.CANCELLED},
+        "scancel": {EndState.CANCELLED},
     }
-    assert read_json(deaths.dead[death][1].ended)["state"] == states[death]
+    assert read_json(deaths.dead[death][1].ended)["state"] in states[death]
 
 
 def test_after_kill_9_of_a_watcher_its_follower_goes_on_and_gives_it_back(deaths: Deaths) -> None:
