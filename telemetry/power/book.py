@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from telemetry.power.record import Knob
 from telemetry.record.files import read_json, write_json
-from telemetry.record.validation import require_number, require_whole
+from telemetry.record.validation import is_host_name, require_number, require_whole
 
 VERSION: Final = 1
 """Of an entry's form."""
@@ -26,8 +26,6 @@ FOLDER: Final = "JOULEGRID_POWER_BOOK"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 # NVML names GPUs so; nothing else becomes a file's name.
 _UUID: Final = re.compile(r"GPU-[0-9a-fA-F-]{8,64}")
-# As telemetry.record.clock_offset has nodes: one part of a path.
-_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MOST: Final = 100_000.0
 
@@ -66,7 +64,7 @@ class Entry:
         # A record is written by them: from a file that somebody else may have had a hand in.
         if not isinstance(self.attempt, str) or not self.attempt.startswith("/"):
             raise ValueError(f"`attempt` must be a whole path, but is {self.attempt!r} instead")
-        if not isinstance(self.host, str) or not _HOST.fullmatch(self.host):
+        if not is_host_name(self.host):
             raise ValueError(f"`host` must be a node's name, but is {self.host!r} instead")
         for what, values in (("before", self.before), ("asked", self.asked)):
             for name, value in values.items():

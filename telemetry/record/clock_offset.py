@@ -14,18 +14,14 @@ The reference host has a file too, all zeros by definition; a run of one node ha
 """
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import AttemptPaths
-from telemetry.record.validation import require_whole
-
-# A host names a file; one of RFC 1123, whose labels cannot climb out of a folder.
-_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+from telemetry.record.validation import is_host_name, require_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +63,7 @@ class HostOffset:
     def __post_init__(self) -> None:
         for name in ("host", "reference_host"):
             value = getattr(self, name)
-            if not isinstance(value, str) or not _HOST.fullmatch(value):
+            if not is_host_name(value):
                 raise ValueError(f"`{name}` must be a host name, but is {value!r} instead")
         if self.end is not None and self.end.t_us < self.start.t_us:
             raise ValueError(

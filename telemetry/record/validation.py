@@ -1,10 +1,18 @@
 """Validation: what a number of a spec or a launch must be."""
 
 import math
+import re
 from typing import Final
 
 # Signed 64 bit: what a Parquet column, a C program's argument and a generator's seed hold.
 MOST_WHOLE: Final = 2**63 - 1
+# A host names a file; one of RFC 1123, whose labels cannot climb out of a folder.
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+
+
+def is_host_name(value: object) -> bool:
+    """True of a host's name that may name a file."""
+    return isinstance(value, str) and _HOST.fullmatch(value) is not None
 
 
 def require_whole(

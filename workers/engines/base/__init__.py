@@ -9,5 +9,5 @@
   ask.
 
 Public: `Decoding`, `Engine`, `EngineContext`, `Generation`, `LogitRanges`, `Model`,
-`NonFiniteLogitsError`, `PhasedEngine`, `StepClock`, `WholeEngine`, `sample`.
+`NonFiniteLogitsError`, `PhasedEngine`, `StepClock`, `WholeEngine`, `prompt_lens`, `sample`.
 """

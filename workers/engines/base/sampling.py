@@ -1,5 +1,6 @@
 """Sampling: from logits to the next token, alike on all ranks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,27 @@ class Decoding:
     """True keeps the tokens after an end-of-sequence id."""
     eos_id: int
     """Token that ends an answer."""
+
+    def cut(self, ids: Sequence[int]) -> tuple[list[int], bool]:
+        """The ids kept of an answer, and whether an end-of-sequence id cut it."""
+        answer = list(ids)
+        if not self.ignore_eos and self.eos_id in answer:
+            return answer[: answer.index(self.eos_id)], True
+        return answer, False
+
+
+def prompt_lens(prompts: Sequence[Sequence[int]], max_len: int) -> list[int]:
+    """The length of each of a batch's prompts, of which each leaves room to answer.
+
+    Raises:
+        ValueError: there is no prompt, an empty one, or one that leaves no room.
+    """
+    lens = [len(prompt) for prompt in prompts]
+    if not lens or min(lens) < 1 or max(lens) >= max_len:
+        raise ValueError(
+            f"`prompts` must each have from 1 to {max_len - 1} tokens, but have {lens} instead"
+        )
+    return lens
 
 
 def sample(logits: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> Tensor:

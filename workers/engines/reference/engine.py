@@ -16,7 +16,7 @@ from workers.engines.base.context import EngineContext
 from workers.engines.base.engine import Model
 from workers.engines.base.finite_logits import LogitRanges
 from workers.engines.base.generation import Generation
-from workers.engines.base.sampling import Decoding, sample
+from workers.engines.base.sampling import Decoding, prompt_lens, sample
 from workers.engines.base.step_clock import StepClock
 from workers.models.loading import load_model
 from workers.planning.families import find_shape
@@ -59,12 +59,7 @@ class ReferenceEngine:
             ValueError: there is no prompt, an empty one, or one that leaves no room to answer.
             NonFiniteLogitsError: the model's logits are no numbers.
         """
-        lens = [len(prompt) for prompt in prompts]
-        if not lens or min(lens) < 1 or max(lens) >= self._max_len:
-            raise ValueError(
-                f"`prompts` must each have from 1 to {self._max_len - 1} tokens, "
-                f"but have {lens} instead"
-            )
+        lens = prompt_lens(prompts, self._max_len)
         self.clock.start()
         total_len = min(self._max_len, max(lens) + self._decoding.max_gen_len)
         ids = torch.full((len(prompts), total_len), _PAD, dtype=torch.int64)
@@ -92,7 +87,10 @@ class ReferenceEngine:
             self._step_to(self._at + 1)
         self._ranges.settle()
         rows = zip(self._ids.tolist(), self._prompt_lens, strict=True)
-        answers = [_answer(row, prompt_len, self._decoding) for row, prompt_len in rows]
+        most = self._decoding.max_gen_len
+        answers = [
+            self._decoding.cut(row[prompt_len : prompt_len + most]) for row, prompt_len in rows
+        ]
         shortest = min(self._prompt_lens)
         return Generation(
             ids=[ids for ids, _ in answers],
@@ -148,11 +146,3 @@ def open_reference(context: EngineContext) -> ReferenceEngine:
         device=context.device,
         weight_bytes=model.step_bytes(),
     )
-
-
-def _answer(row: Sequence[int], prompt_len: int, decoding: Decoding) -> tuple[list[int], bool]:
-    """The ids kept of a row, and whether an end-of-sequence id cut them."""
-    answer = list(row[prompt_len : prompt_len + decoding.max_gen_len])
-    if not decoding.ignore_eos and decoding.eos_id in answer:
-        return answer[: answer.index(decoding.eos_id)], True
-    return answer, False

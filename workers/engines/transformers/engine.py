@@ -16,7 +16,7 @@ from torch import Tensor
 from workers.engines.base.context import EngineContext
 from workers.engines.base.finite_logits import LogitRanges
 from workers.engines.base.generation import Generation
-from workers.engines.base.sampling import Decoding, sample
+from workers.engines.base.sampling import Decoding, prompt_lens, sample
 from workers.engines.base.step_clock import StepClock
 from workers.engines.transformers.library_model import build_model, step_bytes
 from workers.planning.families import find_shape
@@ -67,12 +67,7 @@ class TransformersEngine:
             ValueError: there is no prompt, an empty one, or one that leaves no room to answer.
             NonFiniteLogitsError: the model's logits are no numbers.
         """
-        lens = [len(prompt) for prompt in prompts]
-        if not lens or min(lens) < 1 or max(lens) >= self._max_len:
-            raise ValueError(
-                f"`prompts` must each have from 1 to {self._max_len - 1} tokens, "
-                f"but have {lens} instead"
-            )
+        lens = prompt_lens(prompts, self._max_len)
         self.clock.start()
         longest = max(lens)
         ids = torch.full((len(lens), longest), _PAD, dtype=torch.int64)
@@ -98,7 +93,7 @@ class TransformersEngine:
             self._choose(self._chosen[-1][:, None])
         self._ranges.settle()
         rows = torch.stack(self._chosen, dim=1).tolist()
-        answers = [_answer(row, self._decoding) for row in rows]
+        answers = [self._decoding.cut(row) for row in rows]
         return Generation(
             ids=[ids for ids, _ in answers],
             ended=[ended for _, ended in answers],
@@ -174,11 +169,3 @@ def open_transformers(context: EngineContext) -> TransformersEngine:
         device=context.device,
         weight_bytes=step_bytes(model, shape),
     )
-
-
-def _answer(row: Sequence[int], decoding: Decoding) -> tuple[list[int], bool]:
-    """The ids kept of a row, and whether an end-of-sequence id cut them."""
-    answer = list(row)
-    if not decoding.ignore_eos and decoding.eos_id in answer:
-        return answer[: answer.index(decoding.eos_id)], True
-    return answer, False
