@@ -139,7 +139,8 @@ class Site:
         return int(datetime.fromisoformat(end).timestamp() * US_PER_S)
 
     def wait_end(self, attempt: AttemptPaths, *states: str) -> str:
-        """Wait until accounting has the job in one of `states`; which one."""
+        """Wait until accounting has the job, once started, in one of `states`; which one."""
+        self.wait("the job's start", attempt.started.is_file)
         self.wait(f"the job to be {' or '.join(states)}", lambda: self.job_state(attempt) in states)
         return self.job_state(attempt)
 
