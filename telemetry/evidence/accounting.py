@@ -20,7 +20,7 @@ FIELDS: Final = ("admincomment", "comment")
 _BETWEEN: Final = "\x1f"
 # What a job's comment begins with that wished for a cap or a clock: docs/power_broker.md.
 _WISH: Final = "joulegrid-power:"
-_JOB: Final = re.compile(r"[0-9]{1,10}")
+_JOB: Final = re.compile(r"[0-9]{1,10}(_[0-9]{1,10})?")
 _CLUSTER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -31,7 +31,10 @@ class BookedJob:
     cluster: str
     """The cluster's name, as Slurm has it."""
     job_id: str
-    """The job's number, digits."""
+    """The job's number, with an element's for an array: `12` or `12_3`.
+
+    The last element of an array has the array's own number: all elements would be written by it.
+    """
 
     def __post_init__(self) -> None:
         # They come from a record and become words of a command.
@@ -51,7 +54,9 @@ class BookedJob:
         slurm = started.get("slurm") if isinstance(started, dict) else None
         if not isinstance(slurm, dict):
             return None
-        return cls(cluster=str(slurm.get("cluster")), job_id=str(slurm.get("job_id")))
+        array_id, element = slurm.get("array_job_id"), slurm.get("array_task_id")
+        job_id = slurm.get("job_id") if None in (array_id, element) else f"{array_id}_{element}"
+        return cls(cluster=str(slurm.get("cluster")), job_id=str(job_id))
 
     def __str__(self) -> str:
         return f"job {self.job_id} of {self.cluster}"
@@ -80,11 +85,11 @@ def comments(job: BookedJob) -> Comments:
         NoAnswerError: there is no sacct, no such job, or it may not be seen.
     """
     words = ["sacct", "-n", "-X", "-P", f"--delimiter={_BETWEEN}", "-M", job.cluster]
-    told = asked([*words, "-j", job.job_id, "-o", "JobIDRaw,AdminComment,Comment"])
+    told = asked([*words, "-j", job.job_id, "-o", "JobID,JobIDRaw,AdminComment,Comment"])
     for line in told.decode(errors="replace").splitlines():
-        number, _, rest = line.partition(_BETWEEN)
-        if number == job.job_id:
-            admin, _, own = rest.partition(_BETWEEN)
+        name, raw, admin, own = line.split(_BETWEEN, maxsplit=3)
+        # Records of before have an element's own number alone.
+        if job.job_id in (name, raw):
             return Comments(admincomment=admin, comment=own)
     raise NoAnswerError(f"sacct knows no {job}, or does not show it")
 

@@ -183,8 +183,14 @@ class Site:
 
 
 def job_id(attempt: AttemptPaths) -> str:
-    """The attempt's job, as its first rank wrote it down."""
-    return str(read_json(attempt.started)["slurm"]["job_id"])
+    """The attempt's job, as its first rank wrote it down, with its element where it is an array's.
+
+    The last element of an array has the array's own number: who cancels that cancels all of them.
+    """
+    slurm = read_json(attempt.started)["slurm"]
+    if "array_job_id" not in slurm:
+        return str(slurm["job_id"])
+    return f"{slurm['array_job_id']}_{slurm['array_task_id']}"
 
 
 def kept(attempt: AttemptPaths, scratch: Path) -> dict[str, Kept]:

@@ -18,38 +18,41 @@ from telemetry.record.roots import Root, list_roots
 from telemetry.sign.__main__ import main
 from tests.support.records import Plan, build_run
 from tests.support.told import complaints
-from tests.system.slurm.site import Site
+from tests.system.slurm.site import Site, job_id
 
 Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
 def booked(cluster: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, RunPaths]:
-    """A sealed run of a job of an array, whose number in the books is not its name."""
+    """A sealed run of an array's last element, whose number in the books is the array's."""
     monkeypatch.setenv("SLURM_CONF", cluster.environment["SLURM_CONF"])
-    cluster.slurm("sbatch", "--array=3-4", "-o", "/dev/null", "--wrap", "true")
-    name = cluster.slurm("sbatch", "--parsable", "--array=5", "-o", "/dev/null", "--wrap", "true")
-    ended = ("sacct", "-n", "-X", "-P", "-j", name, "-o", "JobIDRaw,State,Cluster")
-    cluster.wait("the job's end", lambda: "COMPLETED" in cluster.slurm(*ended))
-    number, _, its_cluster = cluster.slurm(*ended).split("|")
+    name = cluster.slurm("sbatch", "--parsable", "--array=3-5", "-o", "/dev/null", "--wrap", "true")
+    ended = ("sacct", "-n", "-X", "-P", "-j", name, "-o", "State")
+    cluster.wait("the jobs' ends", lambda: cluster.slurm(*ended).split() == ["COMPLETED"] * 3)
+    its_books = ("sacct", "-n", "-X", "-P", "-j", f"{name}_5", "-o", "JobIDRaw,Cluster")
+    number, its_cluster = cluster.slurm(*its_books).split("|")
+    assert number == name
+    array = {"array_job_id": name, "array_task_id": "5"}
     run = build_run(tmp_path / "results", Plan())
     started = run.attempt(1).started
     there = read_json(started) if started.is_file() else {}
-    write_json(started, {**there, "slurm": {"cluster": its_cluster, "job_id": number}})
+    write_json(started, {**there, "slurm": {"cluster": its_cluster, "job_id": number, **array}})
     return cluster, run
 
 
-def comments(booked: tuple[Site, RunPaths]) -> list[str]:
+def comments(booked: tuple[Site, RunPaths], element: str | None = None) -> list[str]:
     """What the books say of the job: an administrator's comment, and its user's."""
     site, run = booked
-    job = read_json(run.attempt(1).started)["slurm"]["job_id"]
+    slurm = read_json(run.attempt(1).started)["slurm"]
+    job = f"{slurm['array_job_id']}_{element or slurm['array_task_id']}"
     words = ("sacct", "-n", "-X", "-P", "-j", job, "-o", "AdminComment,Comment")
     return site.slurm(*words).split("|")
 
 
 def modify(booked: tuple[Site, RunPaths], what: str) -> None:
     site, run = booked
-    job = read_json(run.attempt(1).started)["slurm"]["job_id"]
+    job = job_id(run.attempt(1))
     site.slurm("sacctmgr", "-i", "modify", "job", "where", f"jobid={job}", "set", what)
 
 
@@ -72,6 +75,18 @@ def test_an_administrator_lodges_a_root_in_the_admin_comment(
     (lodging,) = read_lodgings(path)
     assert lodging.kept
     assert lodging.answer.startswith("admincomment of job ")
+
+
+def test_the_other_elements_of_its_array_keep_their_own_comments(
+    booked: tuple[Site, RunPaths],
+) -> None:
+    site, run = booked
+    array = read_json(run.attempt(1).started)["slurm"]["array_job_id"]
+    other = ("sacctmgr", "-i", "modify", "job", "where", f"jobid={array}_3", "set")
+    site.slurm(*other, f"comment={Wish(power_cap_w=250.0).comment}")
+    assert main([str(run.results), "--lodge", "slurm"]) == 0
+    assert comments(booked, element="3") == ["", Wish(power_cap_w=250.0).comment]
+    assert comments(booked, element="4") == ["", ""]
 
 
 def test_a_later_root_stands_beside_the_first(booked: tuple[Site, RunPaths]) -> None:
@@ -139,7 +154,7 @@ def test_a_job_that_the_books_do_not_have_is_told(
     _, run = booked
     started = run.attempt(1).started
     content = read_json(started)
-    content["slurm"]["job_id"] = "999999"
+    content["slurm"] = {"cluster": content["slurm"]["cluster"], "job_id": "999999"}
     write_json(started, content)
     assert main([str(run.results), "--lodge", "slurm"]) == 1
     assert "sacct knows no job 999999" in capsys.readouterr().err

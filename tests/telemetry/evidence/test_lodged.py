@@ -67,6 +67,8 @@ def test_what_is_no_place_is_refused(given: str) -> None:
         ("-M", "1"),
         ("", "1"),
         ("c", "\u0661"),
+        ("c", "1_"),
+        ("c", "1_2_3"),
     ],
 )
 def test_a_job_of_a_record_is_no_word_of_a_command(cluster: str, job_id: str) -> None:
@@ -77,6 +79,13 @@ def test_a_job_of_a_record_is_no_word_of_a_command(cluster: str, job_id: str) ->
 def test_a_run_that_was_no_job_has_none() -> None:
     assert BookedJob.of({"slurm": None}) is None
     assert BookedJob.of({}) is None
+
+
+def test_a_job_of_an_array_goes_by_its_element() -> None:
+    slurm = {"cluster": "c", "job_id": "12", "array_job_id": "12", "array_task_id": "3"}
+    assert BookedJob.of({"slurm": slurm}) == BookedJob(cluster="c", job_id="12_3")
+    alone = {**slurm, "array_job_id": None, "array_task_id": None}
+    assert BookedJob.of({"slurm": alone}) == BookedJob(cluster="c", job_id="12")
 
 
 def test_roots_are_found_in_either_comment() -> None:
