@@ -179,11 +179,15 @@ const joulegridCharts = (() => {
           const lines = Math.max(...names.map((name) => wrapped(name, letters).split("<br>").length));
           return scale * (40 + Math.max(meta.rows[index] * BAR_PX, names.length * (lines * NAME_PX + 8)));
         })));
-    const between = 78 * scale, top = 26 * scale;
-    const inner = heights.reduce((sum, each) => sum + each, 0) + between * (rows - 1);
-    let below = inner;
     const gap = columns > 1 ? 0.32 * meta.between + 0.06 : 0;
     const share = (1 - gap * (columns - 1)) / columns;
+    // What names take beside a panel is not known before it is drawn: a title starts at its edge.
+    const room = Math.max(14, Math.floor((width * share * (columns > 1 ? 1 : 0.7)) / (0.66 * size)));
+    for (const title of layout.annotations) title.text = `<b>${wrapped(title.text.replace(/^<b>|<\/b>$/g, ""), room)}</b>`;
+    const lines = Math.max(1, ...layout.annotations.map((title) => title.text.split("<br>").length)) - 1;
+    const between = (78 + 16 * lines) * scale, top = (26 + 16 * lines) * scale;
+    const inner = heights.reduce((sum, each) => sum + each, 0) + between * (rows - 1);
+    let below = inner;
     heights.forEach((height, row) => {
       for (let column = 0; column < columns && row * columns + column < meta.panels; column += 1) {
         const number = row * columns + column ? row * columns + column + 1 : "";
