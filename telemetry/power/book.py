@@ -28,6 +28,8 @@ _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _UUID: Final = re.compile(r"GPU-[0-9a-fA-F-]{8,64}")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MOST: Final = 100_000.0
+SAME: Final = 0.0005
+"""A limit is kept in whole milliwatts, and a float of watts is one of them to this."""
 
 
 class HeldError(RuntimeError):
@@ -52,6 +54,9 @@ class Entry:
     """By quantity what was there; None for a lock, of which no driver tells: it is taken off."""
     asked: Mapping[Knob, float]
     """By quantity what it was set to."""
+    values: Mapping[Knob, tuple[float | None, ...]] | None = None
+    """By quantity all that the run sets it to over its phases; None where an earlier release wrote
+    the entry, which did not tell."""
     dcgm_address: str | None = None
     """The engine by whose configuration it was set, and is to be put back; None: by the driver."""
     dcgm_bindings: str | None = None
@@ -66,10 +71,14 @@ class Entry:
             raise ValueError(f"`attempt` must be a whole path, but is {self.attempt!r} instead")
         if not is_host_name(self.host):
             raise ValueError(f"`host` must be a node's name, but is {self.host!r} instead")
-        for what, values in (("before", self.before), ("asked", self.asked)):
-            for name, value in values.items():
-                if value is not None:
-                    require_number(f"{what}.{name}", value, low=0.0, low_allowed=False, high=_MOST)
+        every = [("before", name, value) for name, value in self.before.items()]
+        every += [("asked", name, value) for name, value in self.asked.items()]
+        every += [
+            ("values", name, value) for name, own in (self.values or {}).items() for value in own
+        ]
+        for what, name, value in every:
+            if value is not None:
+                require_number(f"{what}.{name}", value, low=0.0, low_allowed=False, high=_MOST)
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Self:
@@ -84,6 +93,9 @@ class Entry:
         try:
             for what in ("before", "asked"):
                 values[what] = {Knob(name): one for name, one in values[what].items()}
+            if values.get("values") is not None:
+                own = values["values"].items()
+                values["values"] = {Knob(name): tuple(one) for name, one in own}
             return cls(**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"an entry must be whole, but is not: {error!r}") from error
@@ -91,7 +103,26 @@ class Entry:
     def to_mapping(self) -> dict[str, Any]:
         """The JSON form."""
         told = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {"version": VERSION, **told, "before": dict(self.before), "asked": dict(self.asked)}
+        values = None if self.values is None else {one: [*own] for one, own in self.values.items()}
+        told |= {"before": dict(self.before), "asked": dict(self.asked), "values": values}
+        return {"version": VERSION, **told}
+
+    def foreign(self, name: Knob, stands: float | None) -> str | None:
+        """Whose a value is that a quantity stands at, where neither the run set it nor found it.
+
+        None where it is the run's own or the one of before, and where nobody can tell: of a lock,
+        of which no driver tells, and of an entry that does not say all that was set.
+        """
+        if stands is None or self.values is None or name not in self.values:
+            return None
+        before = self.before.get(name)
+        known = sorted({one for one in (before, *self.values[name]) if one is not None})
+        if any(abs(one - stands) <= SAME for one in known):
+            return None
+        return (
+            f"`{name}` stands at {stands:g} and was neither found nor set so by this run "
+            f"({', '.join(f'{one:g}' for one in known)}): it is somebody else's, and is left"
+        )
 
     @property
     def forgotten(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 from telemetry.clock import wall_us
 from telemetry.power.book import Entry
 from telemetry.power.card import SettableCard, read_back
+from telemetry.power.giving_back import GivenBack
 from telemetry.power.record import GpuPower, NodePower
 from telemetry.record.files import write_json
 from telemetry.record.paths import AttemptPaths
@@ -22,12 +23,15 @@ BOOT: Final = "boot"
 """The same, where the node was started anew: the card has its default, whatever was there."""
 
 
-def note_put_back(card: SettableCard, entry: Entry, *, by: str, faults: Sequence[str] = ()) -> None:
+def note_put_back(
+    card: SettableCard, entry: Entry, *, by: str, back: GivenBack | None = None
+) -> None:
     """Write into the dead attempt's record what stands on a GPU now, and who saw to it.
 
     What is sealed stays as it is, and a record that is gone or no record is nobody's to mend.
-    `faults` are what did not come back, a line each.
+    `back` is what does not stand as before; None where all does.
     """
+    back = back or GivenBack()
     attempt = AttemptPaths(folder=Path(entry.attempt))
     path = attempt.host_power(entry.host)
     if attempt.seal.exists():
@@ -42,18 +46,19 @@ def note_put_back(card: SettableCard, entry: Entry, *, by: str, faults: Sequence
         for name in entry.before if gpu.uuid == entry.uuid else ():
             if name not in settings:
                 continue
-            told = "; ".join(fault for fault in faults if f"`{name}`" in fault)
+            told, left = back.fault(name), back.left.get(name)
             settings[name] = dataclasses.replace(
                 settings[name],
                 # One that was killed between the change and its note had it set all the same.
                 set_us=settings[name].set_us or entry.t_us,
                 restored=read_back(card, name),
-                restored_by=None if told else by,
-                refusal=settings[name].refusal or told or None,
+                restored_by=None if told or left else by,
+                left=left,
+                refusal=settings[name].refusal or told,
             )
         gpus.append(dataclasses.replace(gpu, settings=settings))
     noted = dataclasses.replace(node, gpus=tuple(gpus))
-    if not faults and not noted.unrestored:
+    if not back.faults and not noted.unrestored:
         noted = dataclasses.replace(noted, ended_us=wall_us())
     # The GPU stands as it does; a disk without room for saying so is no reason to fail.
     with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ from telemetry.power.card import SettableCard, described, read_back
 from telemetry.power.dcgm_card import dcgm_may, engine_address
 from telemetry.power.dead_run import earlier_record, gone_on_with
 from telemetry.power.phase_values import PhaseValues, require_phases, values_by_phase
-from telemetry.power.phases import NodePhases
+from telemetry.power.phases import PHASES, NodePhases
 from telemetry.power.record import GpuPower, Knob, NodePower, Way, requested
 from telemetry.power.setting import SetCards, UnsetError, unlike
 from telemetry.power.slurm_frequency import refusal_of
@@ -147,7 +147,7 @@ class NodeSettings:
             gpus = tuple(self._set.restore(gpus, by=by))
             self._set.let_go()
         ended = dataclasses.replace(record, gpus=gpus, ended_us=wall_us())
-        for line in ended.unrestored:
+        for line in (*ended.unrestored, *ended.left):
             self._tell(line)
         self._record = ended
         # The settings stand again, whatever the disk does.
@@ -194,7 +194,12 @@ class NodeSettings:
             ) from error
 
     def _open_book(self) -> None:
-        held = SetCards(self._cards, Book(), lock_before_mhz=self._launch.power_lock_before_mhz)
+        held = SetCards(
+            self._cards,
+            Book(),
+            wishes=[Wish.of(self._spec, phase).by_quantity for phase in PHASES],
+            lock_before_mhz=self._launch.power_lock_before_mhz,
+        )
         held.hold()
         self._set = held
         lines, continued = held.leftovers(self._attempt.folder)
@@ -367,7 +372,7 @@ class NodeSettings:
             gpus=self._record.gpus if gpus is None else tuple(gpus),
             ended_us=wall_us(),
         )
-        for line in failed.unrestored:
+        for line in (*failed.unrestored, *failed.left):
             self._tell(line)
         self._record = failed
         with contextlib.suppress(OSError):

@@ -9,8 +9,8 @@ from telemetry.power.record import GpuPower, Knob
 from telemetry.power.wish import Wish, switches
 from telemetry.record.spec import RunSpec
 
-# Of what was asked an application clock is the SM clock.
-_AS_ASKED: Final = {Knob.APPLICATION_SM_CLOCK: Knob.SM_CLOCK}
+AS_ASKED: Final = {Knob.APPLICATION_SM_CLOCK: Knob.SM_CLOCK}
+"""Of what was asked an application clock is the SM clock."""
 SWITCHING: Final = ("auto", "watcher")
 """Launch's `power` by which settings change within a run."""
 PhaseValues = Mapping[str, Mapping[Knob, float | None]]
@@ -38,12 +38,12 @@ def values_by_phase(
         asked = Wish.of(spec, phase).by_quantity
         for name in taken:
             values = {gpu.settings[name].before.value for gpu in gpus}
-            if _AS_ASKED.get(name, name) not in asked and len(values) > 1:
+            if AS_ASKED.get(name, name) not in asked and len(values) > 1:
                 raise RuntimeError(
                     f"`{name}` must have been one value on all GPUs for {phase} to have it, but "
                     f"was {' and '.join(sorted(map(str, values)))}"
                 )
-        found[phase] = {name: asked.get(_AS_ASKED.get(name, name), before[name]) for name in taken}
+        found[phase] = {name: asked.get(AS_ASKED.get(name, name), before[name]) for name in taken}
     return found
 
 

@@ -105,6 +105,9 @@ class Setting:
     """What was read back after the old value was put back."""
     restored_by: str | None = None
     """Who put it back: `watcher`, `guard`, `restore`, `next run`, `boot`; None where nobody did."""
+    left: str | None = None
+    """Why it was left as it is: somebody else set it meanwhile, to what `restored` says; None where
+    it was not left."""
 
     def __post_init__(self) -> None:
         if self.asked is not None:
@@ -116,6 +119,12 @@ class Setting:
     def holds(self) -> bool:
         """True where what was read back is what was asked, and where nothing was."""
         return self.asked is None or self.enforced.value == self.asked
+
+    @property
+    def is_left(self) -> bool:
+        """True where it is said to be somebody else's, and stands as this run never had it."""
+        own = {self.before.value, self.asked, self.enforced.value}
+        return self.left is not None and self.restored.value not in {None, *own}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,8 +188,24 @@ class NodePower:
             for gpu in self.gpus
             for name, one in gpu.settings.items()
             if one.set_us is not None
+            and not (one.is_left and one.restored.value not in self._phases_of(name))
             and (one.restored_by is None or one.restored.value != one.before.value)
         )
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What was set and is left as somebody else set it meanwhile, one line each."""
+        return tuple(
+            f"{gpu.uuid}: {one.left}"
+            for gpu in self.gpus
+            for name, one in gpu.settings.items()
+            if one.is_left and one.restored.value not in self._phases_of(name)
+        )
+
+    def _phases_of(self, name: Knob) -> set[float | None]:
+        """What phases ask of a quantity."""
+        asked = {} if self.phases is None else self.phases.asked
+        return {values.get(str(name)) for values in asked.values()}
 
     def to_mapping(self) -> dict[str, Any]:
         """The JSON form."""

@@ -8,7 +8,7 @@ from telemetry.power.book import Book, Entry, HeldError
 from telemetry.power.card import SettableCard
 from telemetry.power.dcgm_card import by_entry
 from telemetry.power.dead_run import BOOT, note_put_back
-from telemetry.power.setting import put_back
+from telemetry.power.giving_back import GivenBack, put_back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def restore_left(
                 if entry.forgotten:
                     lines.append(_drop(by_uuid.get(uuid), entry, book))
                     continue
-                faults = _put_back(by_uuid.get(uuid), entry, book, by)
+                back = _put_back(by_uuid.get(uuid), entry, book, by)
         except HeldError as error:
             lines.append(str(error))
             continue
@@ -65,18 +65,18 @@ def restore_left(
             lines.append(str(error))
             failed += 1
             continue
-        failed += bool(faults)
-        lines.append(f"{uuid}: {'; '.join(faults) or 'as before the run in ' + entry.attempt}")
+        failed += bool(back.faults)
+        lines.append(f"{uuid}: {back.told or 'as before the run in ' + entry.attempt}")
     return Restoring(lines=tuple(lines), failed=failed)
 
 
-def _put_back(card: SettableCard | None, entry: Entry, book: Book, by: str) -> list[str]:
+def _put_back(card: SettableCard | None, entry: Entry, book: Book, by: str) -> GivenBack:
     """Put one GPU back, and say so in the record of the run that had set it."""
     if card is None:
-        return ["it is not there, or not visible here"]
-    faults = put_back(by_entry(card, entry), entry, book)
-    note_put_back(card, entry, by=by, faults=faults)
-    return faults
+        return GivenBack(faults=("it is not there, or not visible here",))
+    back = put_back(by_entry(card, entry), entry, book)
+    note_put_back(card, entry, by=by, back=back)
+    return back
 
 
 def _drop(card: SettableCard | None, entry: Entry, book: Book) -> str:

@@ -2,24 +2,17 @@
 
 import contextlib
 import dataclasses
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from telemetry.clock import wall_us
 from telemetry.power.book import Book, Entry, boot_id
-from telemetry.power.card import SettableCard, bounds_fault, read_back
+from telemetry.power.card import SettableCard, acts_by_now, bounds_fault, read_back, same
 from telemetry.power.dcgm_card import DcgmCard, by_entry
 from telemetry.power.dead_run import BOOT, NEXT_RUN, note_put_back
+from telemetry.power.giving_back import put_back, restored
+from telemetry.power.phase_values import AS_ASKED
 from telemetry.power.record import NOT_YET, GpuPower, Knob, ReadValue, Setting
-
-# A limit is kept in whole milliwatts, and a float of watts is one of them to this.
-_SAME: Final = 0.0005
-# A switch between phases waits as long; boards take some tens of milliseconds.
-_IN_FORCE_S: Final = 2.0
-# Some looks in one reading of the driver's own buffer, 20 ms.
-_LOOK_S: Final = 0.004
 
 
 class UnsetError(RuntimeError):
@@ -43,12 +36,20 @@ class SetCards:
     """Cards that this process sets for one attempt, and puts back."""
 
     def __init__(
-        self, cards: Sequence[SettableCard], book: Book, *, lock_before_mhz: int | None
+        self,
+        cards: Sequence[SettableCard],
+        book: Book,
+        *,
+        wishes: Sequence[Mapping[Knob, float]],
+        lock_before_mhz: int | None,
     ) -> None:
-        """`lock_before_mhz` is the site's own SM clock lock, which no driver tells of."""
+        """`wishes` are what is asked phase by phase; `lock_before_mhz` is the site's own SM clock
+        lock, which no driver tells of.
+        """
         self._cards: tuple[SettableCard, ...] = tuple(cards)
         self._driven = self._cards
         self._book = book
+        self._wishes = tuple(wishes)
         self._lock_before_mhz = lock_before_mhz
         self._dcgm: tuple[str | None, str | None] = None, None
         self._held = contextlib.ExitStack()
@@ -85,9 +86,9 @@ class SetCards:
             elif Path(entry.attempt) == attempt:
                 continued = True
             else:
-                faults = put_back(by_entry(card, entry), entry, self._book)
-                note_put_back(card, entry, by=NEXT_RUN, faults=faults)
-                told = "; ".join(faults) or "put back"
+                back = put_back(by_entry(card, entry), entry, self._book)
+                note_put_back(card, entry, by=NEXT_RUN, back=back)
+                told = back.told or "put back"
                 lines.append(f"{card.uuid}: left by the run in {entry.attempt}: {told}")
         return lines, continued
 
@@ -142,6 +143,8 @@ class SetCards:
             UnsetError: a card refuses or does not hold a value: all stand as before again.
         """
         done: list[GpuPower] = list(gpus)
+        if (other := self._foreign(done)) is not None:
+            raise UnsetError(other, self.restore(done, by="watcher"))
         for place, card in enumerate(self._cards):
             settings = dict(done[place].settings)
             asked = {name: one.asked for name, one in settings.items() if one.asked is not None}
@@ -157,20 +160,36 @@ class SetCards:
                 fault = _fault(card, name, settings[name])
             done[place] = dataclasses.replace(done[place], settings=settings)
             if fault is not None:
-                back = self.restore(done, by="watcher")
+                # What reads otherwise a moment after it was set is this process's own doing.
+                back = self.restore(done, by="watcher", just_set=True)
                 raise UnsetError(fault, back)
         return done
 
-    def restore(self, gpus: Sequence[GpuPower], *, by: str) -> list[GpuPower]:
-        """Put back what stood before on every card that was set; the records with what stands."""
+    def restore(
+        self, gpus: Sequence[GpuPower], *, by: str, just_set: bool = False
+    ) -> list[GpuPower]:
+        """Put back what stood before on every card that was set; the records with what stands.
+
+        What somebody else has set meanwhile is left, but not where all was `just_set`.
+        """
         return [
-            restored(card, gpu, self._book, by=by)
+            restored(card, gpu, self._book, by=by, just_set=just_set)
             for card, gpu in zip(self._cards, gpus, strict=True)
         ]
 
     def let_go(self) -> None:
         """Give the cards to whoever comes next."""
         self._held.close()
+
+    def _foreign(self, gpus: Sequence[GpuPower]) -> str | None:
+        """What somebody else has set since a watcher of this attempt that died had set it."""
+        for card, gpu in zip(self._cards, gpus, strict=True):
+            entry = self._book.find(card.uuid)
+            for name in gpu.settings if entry is not None else ():
+                assert entry is not None
+                if told := entry.foreign(name, read_back(card, name).value):
+                    return f"{card.uuid}: {told}"
+        return None
 
     def _entry(
         self,
@@ -191,58 +210,13 @@ class SetCards:
             t_us=wall_us(),
             before=before,
             asked=asked,
+            values={
+                name: (asked[name], *(one.get(AS_ASKED.get(name, name)) for one in self._wishes))
+                for name in asked
+            },
             dcgm_bindings=self._dcgm[0],
             dcgm_address=self._dcgm[1],
         )
-
-
-def put_back(
-    card: SettableCard, entry: Entry, book: Book, names: Collection[Knob] | None = None
-) -> list[str]:
-    """Put back what an entry says; what did not come back, a line each.
-
-    The entry is dropped when all stands again, and kept while it does not. `names` are the
-    quantities that were set; None, where nobody knows, puts back all that may have been.
-    """
-    faults = []
-    for name, value in entry.before.items():
-        if names is not None and name not in names:
-            continue
-        stands = read_back(card, name)
-        if value is not None and stands.value is not None and _same(stands.value, value):
-            continue
-        refusal = card.unlock(name) if value is None else card.set(name, value)
-        if refusal is None and value is not None:
-            _acts(card, name, value)
-        stands = read_back(card, name)
-        if refusal is not None:
-            faults.append(f"`{name}` must be {_words(value)} again, but: {refusal}")
-        elif value is not None and stands.value is not None and not _same(stands.value, value):
-            faults.append(f"`{name}` must be {value:g} again, but is {stands.value:g} instead")
-    if not faults:
-        book.forget(entry.uuid)
-    return faults
-
-
-def restored(card: SettableCard, gpu: GpuPower, book: Book, *, by: str) -> GpuPower:
-    """The record of a GPU whose old values were put back, as the book has them."""
-    entry = book.find(gpu.uuid)
-    if entry is None:
-        return gpu
-    settings = dict(gpu.settings)
-    names = [name for name in entry.before if settings[name].set_us is not None]
-    faults = put_back(card, entry, book, names)
-    for name in names:
-        one = settings[name]
-        settings[name] = dataclasses.replace(
-            one,
-            restored=read_back(card, name),
-            restored_by=by,
-            refusal=one.refusal
-            or "; ".join(told for told in faults if f"`{name}`" in told)
-            or None,
-        )
-    return dataclasses.replace(gpu, settings=settings)
 
 
 def _set_one(card: SettableCard, name: Knob, value: float, one: Setting) -> Setting:
@@ -251,9 +225,9 @@ def _set_one(card: SettableCard, name: Knob, value: float, one: Setting) -> Sett
     begun_us = wall_us()
     if refusal := card.set(name, value):
         return dataclasses.replace(one, refusal=refusal)
-    acts = _acts(card, name, value)
+    acts = acts_by_now(card, name, value)
     enforced = read_back(card, name)
-    if acts is not None and enforced.value is not None and _same(enforced.value, value):
+    if acts is not None and enforced.value is not None and same(enforced.value, value):
         # What is told at once may act later, or never.
         enforced = dataclasses.replace(enforced, value=acts)
     return dataclasses.replace(
@@ -263,22 +237,6 @@ def _set_one(card: SettableCard, name: Knob, value: float, one: Setting) -> Sett
         enforced=enforced,
         restored=NOT_YET,
     )
-
-
-def _acts(card: SettableCard, name: Knob, value: float) -> float | None:
-    """What is in force of a quantity that was set, once it is as set or has had its time.
-
-    None where no driver tells. A sensor that opens before would read what stood.
-    """
-    end_s = time.monotonic() + _IN_FORCE_S
-    while True:
-        acts, _ = card.in_force(name)
-        told, _ = card.read(name)
-        if acts is None or _same(acts, value) or told is None or not _same(told, value):
-            return acts
-        if time.monotonic() >= end_s:
-            return acts
-        time.sleep(_LOOK_S)
 
 
 def _fault(card: SettableCard, name: Knob, one: Setting) -> str | None:
@@ -292,14 +250,6 @@ def _fault(card: SettableCard, name: Knob, one: Setting) -> str | None:
 
 def unlike(uuid: str, name: Knob, asked: float, stands: ReadValue) -> str | None:
     """Why a value that was read back is not the one asked for; None where it is or is not told."""
-    if stands.value is None or _same(stands.value, asked):
+    if stands.value is None or same(stands.value, asked):
         return None
     return f"`{name}` must be {asked:g} on {uuid}, but reads {stands.value:g} instead"
-
-
-def _same(one: float, other: float) -> bool:
-    return abs(one - other) <= _SAME
-
-
-def _words(value: float | None) -> str:
-    return "unlocked" if value is None else f"{value:g}"

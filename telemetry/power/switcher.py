@@ -81,7 +81,10 @@ class Switcher:
         for card in self._cards:
             for name in self._changing:
                 value = self._asked[phase][name]
-                refusal = card.unlock(name) if value is None else card.set(name, value)
+                stands = card.read(name)[0]
+                if (refusal := self._foreign(name, stands)) is None:
+                    stands = None
+                    refusal = card.unlock(name) if value is None else card.set(name, value)
                 found.append(
                     GpuSwitch(
                         uuid=card.uuid,
@@ -89,7 +92,7 @@ class Switcher:
                         value=value,
                         set_us=self._now_us(),
                         read_us=None,
-                        stands=None,
+                        stands=stands,
                         fault=None if refusal is None else f"{card.uuid}: `{name}`: {refusal}",
                     )
                 )
@@ -123,6 +126,13 @@ class Switcher:
             )
             for (uuid, name, phase), one in seen.items()
         )
+
+    def _foreign(self, name: Knob, stands: float | None) -> str | None:
+        """Why a value is nobody's of this run, and not to be written over; None where it is."""
+        own = {values[name] for values in self._asked.values()}
+        if stands is None or any(one is not None and abs(stands - one) <= _SAME for one in own):
+            return None
+        return f"stands at {stands:g}, as no phase has it: it is somebody else's, and is left"
 
     def _try(self, phase: str, seen: dict[tuple[str, Knob, str], _Tried]) -> None:
         other = next(one for one in PHASES if one != phase)

@@ -523,6 +523,85 @@ def test_a_follower_goes_on_with_application_clocks_and_gives_the_first_value_ba
     assert shared.settings(0).application_sm_mhz == 1590
 
 
+def test_a_limit_that_an_administrator_sets_meanwhile_is_left_and_on_record(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards(gpus=2)
+    one = node()
+    one.settings.settle()
+    shared.set_limit(0, 420.0)
+    one.settings.restore()
+    assert [shared.settings(index).limit_w for index in (0, 1)] == [420, 500]
+    setting = one.record().gpus[0].settings[LIMIT]
+    assert (setting.restored.value, setting.restored_by) == (420, None)
+    assert "stands at 420 and was neither found nor set so by this run (350, 500)" in one.told[-1]
+    assert one.record().unrestored == ()
+    assert one.record().left == (one.told[-1],)
+    assert Book().uuids() == ()
+
+
+def test_an_application_clock_that_an_administrator_sets_meanwhile_is_left(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards(application="open", setters="none")
+    one = node({"gpu": "h200", "sm_clock_mhz": 1395})
+    one.settings.settle()
+    shared.set_application(0, 1200.0)
+    one.settings.restore()
+    assert shared.settings(0).application_sm_mhz == 1200
+    assert one.record().gpus[0].settings[Knob.APPLICATION_SM_CLOCK].is_left
+
+
+@pytest.mark.parametrize("by", ["next run", "restore", "nothing asked"])
+def test_of_a_dead_run_too_an_administrator_s_limit_is_left(
+    boards: Boards, node: Callable[..., Node], by: str
+) -> None:
+    _, shared = boards()
+    dead = node(name="dead")
+    dead.settings.settle()
+    dead.settings._let_go()
+    shared.set_limit(0, 420.0)
+    other = node({**CAP, "power_cap_w": 300.0}, name="other")
+    if by == "next run":
+        other.settings.settle()
+        assert other.record().gpus[0].settings[LIMIT].before.value == 420
+        other.settings.restore()
+    elif by == "restore":
+        done = restore_left(other.cards, Book(), by="restore")
+        assert (done.failed, "somebody else's, and is left" in done.lines[0]) == (0, True)
+    else:
+        put_back_leftovers(other.attempt, "auto", "n1", other.cards, other.told.append)
+        assert "somebody else's, and is left" in other.told[0]
+    assert shared.settings(0).limit_w == 420
+    assert dead.record().left
+    assert dead.record().unrestored == ()
+    assert dead.record().ended_us is not None
+
+
+def test_a_follower_does_not_set_over_an_administrator_s_limit(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards()
+    one = node()
+    one.settings.settle()
+    one.die_and_be_followed()
+    shared.set_limit(0, 420.0)
+    with pytest.raises(RuntimeError, match=r"stands at 420 .* somebody else's, and is left"):
+        one.settings.settle()
+    assert shared.settings(0).limit_w == 420
+    assert Book().uuids() == ()
+
+
+def test_what_an_entry_of_an_earlier_release_says_is_put_back_whatever_stands(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards()
+    _left_by_a_dead_run(shared)
+    shared.set_limit(0, 420.0)
+    assert restore_left(node().cards, Book(), by="restore").failed == 0
+    assert shared.settings(0).limit_w == 500
+
+
 def _left_by_a_dead_run(shared: SharedBoards, boot: str | None = None) -> None:
     shared.set_limit(0, 250.0)
     Book().remember(

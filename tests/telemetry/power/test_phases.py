@@ -259,6 +259,21 @@ def test_a_watcher_that_is_ended_while_it_measures_gives_the_old_value_back(
     del world
 
 
+def test_a_limit_that_an_administrator_sets_within_a_run_is_left_by_its_switches(
+    boards: Boards, switched: Callable[..., Switched]
+) -> None:
+    _, shared = busy(boards)
+    one = switched(CAPS)
+    assert one.measured() is None
+    shared.set_limit(0, 420.0)
+    fault = one.switch("decode")
+    assert fault is not None
+    assert "stands at 420, as no phase has it: it is somebody else's" in fault
+    one.end()
+    assert shared.settings(0).limit_w == 420
+    assert one.record().left
+
+
 @pytest.mark.parametrize("power", ["site", "broker", "slurm"])
 def test_ways_that_set_nothing_within_a_run_are_refused(
     boards: Boards, tmp_path: Path, power: str
