@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
 from analysis.audit.phase_switches import held_in_phases, switched_as_asked
-from telemetry.power.record import NodePower, Setting, Way
+from analysis.audit.setting_records import node_faults, past_faults, untimed_faults
+from telemetry.power.record import Knob, NodePower, Setting, Way
 from telemetry.power.wish import Wish, switches
 
 _POWER: Final = "power_limit_w"
@@ -39,9 +40,9 @@ def enforced_everywhere(case: Case) -> Finding:
     records = _records(case)
     if not records:
         return _without_record(case, asked)
+    faults = list(node_faults(case, records))
     if switches(case.run.spec):
-        return switched_as_asked(case, records)
-    faults = []
+        return switched_as_asked(case, records, faults)
     read = blind = 0
     for host, uuid in _gpus(case):
         settings = _settings(records.get(host), uuid)
@@ -56,6 +57,9 @@ def enforced_everywhere(case: Case) -> Finding:
             read += fault is None and not untold
             if fault is not None:
                 faults.append(f"{uuid} on {host}: `{quantity}` must be {value:g}, but {fault}")
+            if one is not None and fault is None:
+                told = untimed_faults(records[host], one, quantity)
+                faults += [f"{uuid} on {host}: {line}" for line in told]
         for quantity, one in settings.items():
             stands_in = quantity == _APPLICATION and one is _set_for(settings, _CLOCK)
             if quantity not in asked and one.set_us is not None:
@@ -172,7 +176,10 @@ def restored_everywhere(case: Case) -> Finding:
         f"{host}: {uuid}: {line}"
         for host, record in sorted(records.items())
         for uuid, name, one in _each(record)
-        for line in _contradictions(case, host, uuid, name, one)
+        for line in (
+            *_contradictions(case, host, uuid, name, one),
+            *past_faults(case, record, uuid, Knob(name), one),
+        )
     ]
     if any(record.way is Way.WATCHER for record in records.values()) and _asked(case):
         faults += [
@@ -192,6 +199,12 @@ def restored_everywhere(case: Case) -> Finding:
         if any(record.way in _AFTERWARDS for record in records.values()):
             return unseen(f"{ways} puts it back after the job, when nobody of the run reads it")
         return skipped(f"the run set nothing itself: {ways}")
+    left = [line for record in records.values() for line in record.left]
+    if left and not faults:
+        return unseen(
+            f"{len(left)} settings are left, as their node alone says that somebody else had set "
+            f"them meanwhile: {left[0]}"
+        )
     blind = [one for one in changed if one.restored.value is None]
     if blind and not faults:
         return unseen(
@@ -268,8 +281,9 @@ ENFORCEMENT_CHECKS: Final = (
         name="settings-enforced",
         claim="caps and clocks were read back as asked on every GPU",
         severity=Severity.WRONG,
-        rule="each node's record has every GPU of its inventory, and of each of them what the spec "
-        "asks for, read back before the measured window began; a phase's own at each of its edges",
+        rule="each node's record has every GPU of its inventory once and no other, and of each "
+        "what the spec asks for, read back after it was set and before the measured window began; "
+        "a phase's own at each of its edges, once, in order, within it, the delay of each GPU known",
         tolerance="1 W, 15 MHz",
         reason="drivers round limits to whole watts, and clocks come in steps of 15 MHz",
         rules_out="a setting that was asked for and never looked at, or in force on some GPUs",
@@ -293,7 +307,8 @@ ENFORCEMENT_CHECKS: Final = (
         severity=Severity.WEAK,
         rule="of each setting that was changed the value before and the one that was read back "
         "after it was put back are the same, the record says who did it, on every GPU of every "
-        "node, it was after the window began, and no sample that is later reads another",
+        "node, it was after the window began, no sample that is later reads another, and no value "
+        "is beyond the card's limits; what is left as somebody else's could not be seen",
         tolerance="none",
         reason="a site's own limit is lost by a reset to the default: the old value must come back",
         rules_out="a run that left its cap on somebody else's card, killed or not",

@@ -4,16 +4,24 @@ The record of a switch was written by who made it; the samples were read by anot
 held against it from the measured delay on. A switch that is told and that no sample shows is a lie.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from analysis.audit.check import Case, Finding, judged, unseen
+from analysis.audit.switch_rules import (
+    asked_faults,
+    changing,
+    delay_faults,
+    measured_faults,
+    order_faults,
+)
 from analysis.energy.gpu_state import HOLDS, THROTTLE
 from analysis.energy.phase_spans import OwnPhase, own_phases
 from analysis.runs.rank_spans import rank_spans
-from telemetry.power.phases import LEAST_FACTOR, PHASES, GpuSwitch, NodePhases, Switch
+from telemetry.power.phases import PHASES, GpuSwitch, Switch
 from telemetry.power.record import NodePower
 from telemetry.power.wish import Wish
 
@@ -29,19 +37,30 @@ _OVER_CAP: Final = 0.05
 _SHARE: Final = 0.5
 
 
-def switched_as_asked(case: Case, records: Mapping[str, NodePower]) -> Finding:
-    """At each phase's edge all GPUs of its node were set as it asks and read back."""
-    faults: list[str] = []
+def switched_as_asked(
+    case: Case, records: Mapping[str, NodePower], known: Sequence[str] = ()
+) -> Finding:
+    """At each phase's edge all GPUs of its node were set as it asks and read back.
+
+    `known` is what is wrong with the records as a whole.
+    """
+    faults = list(known)
     read = blind = 0
     for host in sorted(case.run.hosts):
         phases = None if host not in records else records[host].phases
         if phases is None:
             faults.append(f"{host}: nothing is on record of its switches between phases")
             continue
-        faults += [f"{host}: {line}" for line in _measured(phases)]
         edges = _edges(case, host)
         by_edge = {(one.phase, one.batch): one for one in phases.switches}
         uuids = {str(gpu["uuid"]) for gpu in case.run.hosts[host].get("gpus", [])}
+        spec = case.run.spec
+        rules = (
+            measured_faults(phases, edges),
+            asked_faults(spec, records[host], phases),
+            delay_faults(spec, phases, uuids),
+        )
+        faults += [f"{host}: {line}" for rule in rules for line in rule]
         for (phase, batch), (start_us, end_us) in sorted(edges.items(), key=lambda one: one[1]):
             one = by_edge.get((phase, batch))
             if one is None:
@@ -50,12 +69,13 @@ def switched_as_asked(case: Case, records: Mapping[str, NodePower]) -> Finding:
             if not start_us <= one.asked_us <= end_us:
                 faults.append(f"{host}: {phase} of batch {batch} was asked for outside of it")
             wish = Wish.of(case.run.spec, phase)
-            told = _told(one, wish, uuids, changing=_changing(phases))
+            told = _told(one, wish, uuids, changing=changing(spec, phases), end_us=end_us)
             faults += [f"{host}: {phase} of batch {batch}: {line}" for line in told]
             read += sum(gpu.read_us is not None for gpu in one.gpus)
             blind += sum(gpu.read_us is None for gpu in one.gpus)
         for phase, batch in sorted(set(by_edge) - set(edges)):
             faults.append(f"{host}: {phase} of batch {batch} was switched to, and never was")
+        faults += [f"{host}: {line}" for line in order_faults(phases)]
     if blind and not faults:
         return unseen(
             f"{read} switches read back as asked, {blind} clock locks set that no driver tells of: "
@@ -89,22 +109,6 @@ def held_in_phases(case: Case) -> Finding:
     )
 
 
-def _measured(phases: NodePhases) -> list[str]:
-    """What the phases' own measurement lacks for them to be switched."""
-    if phases.phases_us is None or not phases.delays:
-        return ["the delay was not measured before the measurement"]
-    delay_us = phases.delay_us
-    if delay_us is None:
-        return ["the delay of a setting is not known"]
-    shortest_us = min(phases.phases_us.values())
-    if shortest_us < LEAST_FACTOR * delay_us:
-        return [
-            f"a phase must last {LEAST_FACTOR} times the delay of {delay_us / 1e3:.1f} ms, but "
-            f"lasted {shortest_us / 1e3:.1f} ms"
-        ]
-    return []
-
-
 def _edges(case: Case, host: str) -> dict[tuple[str, int], tuple[int, int]]:
     """Begin and end of each measured phase of each batch on a host, by its first rank."""
     for rank in rank_spans(case.run):
@@ -121,19 +125,16 @@ def _edges(case: Case, host: str) -> dict[tuple[str, int], tuple[int, int]]:
     return {}
 
 
-def _changing(phases: NodePhases) -> set[str]:
-    """Quantities that a switch sets."""
-    first, other = (phases.asked.get(phase, {}) for phase in PHASES)
-    return {name for name in first if first.get(name) != other.get(name)}
-
-
-def _told(one: Switch, wish: Wish, uuids: set[str], *, changing: set[str]) -> list[str]:
+def _told(
+    one: Switch, wish: Wish, uuids: set[str], *, changing: set[str], end_us: int
+) -> list[str]:
     """What is wrong with what a switch tells of itself."""
     found: list[str] = []
     asked = {name.value: value for name, value in wish.by_quantity.items()}
     if _CLOCK in asked:
         asked[_APPLICATION] = asked[_CLOCK]
     there: dict[tuple[str, str], GpuSwitch] = {(gpu.uuid, gpu.quantity): gpu for gpu in one.gpus}
+    found += _strange(one, uuids)
     for uuid in sorted(uuids):
         for quantity in sorted(changing):
             gpu = there.get((uuid, quantity))
@@ -152,9 +153,29 @@ def _told(one: Switch, wish: Wish, uuids: set[str], *, changing: set[str]) -> li
                     )
             elif gpu.stands is None and quantity == _LIMIT:
                 found.append(f"{uuid}: `{quantity}` was never read back")
-            if not one.asked_us <= gpu.set_us:
-                found.append(f"{uuid}: `{quantity}` was set before it was asked for")
+            found += [f"{uuid}: `{quantity}` {line}" for line in _mistimed(one, gpu, end_us)]
     return found
+
+
+def _strange(one: Switch, uuids: set[str]) -> Iterator[str]:
+    """What a switch tells twice, and of GPUs that are not the job's."""
+    for (uuid, name), count in Counter((gpu.uuid, gpu.quantity) for gpu in one.gpus).items():
+        if count > 1:
+            yield f"{uuid}: `{name}` is told {count} times"
+    for uuid in sorted({gpu.uuid for gpu in one.gpus} - uuids):
+        yield f"{uuid} is none of the job's GPUs, and was set"
+
+
+def _mistimed(one: Switch, gpu: GpuSwitch, end_us: int) -> Iterator[str]:
+    """What a switch tells of its times that cannot be of the phase that ended at `end_us`."""
+    if gpu.set_us < one.asked_us:
+        yield "was set before it was asked for"
+    if gpu.set_us > end_us:
+        yield "was set after the phase had ended"
+    if gpu.read_us is not None and gpu.read_us < gpu.set_us:
+        yield "was read back before it was set"
+    if gpu.read_us is not None and gpu.read_us > end_us:
+        yield "was read back after the phase had ended"
 
 
 def _sampled(case: Case, gpu: object, one: OwnPhase) -> tuple[int, list[str]]:

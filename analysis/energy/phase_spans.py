@@ -9,7 +9,7 @@ from analysis.energy.run_energy import RunEnergy
 from analysis.runs.rank_spans import rank_spans
 from analysis.runs.sealed_runs import Run
 from analysis.runs.series import FloatArray
-from telemetry.power.phases import PHASES
+from telemetry.power.phases import PHASES, NodePhases
 from telemetry.power.record import NodePower
 from telemetry.power.wish import Wish, switches
 
@@ -48,9 +48,12 @@ def own_phases(run_energy: RunEnergy, gpu: Gpu) -> tuple[OwnPhase, ...] | None:
     run = run_energy.run
     if not switches(run.spec):
         return ()
-    delay_us = switch_delay_us(run, gpu.host)
-    if delay_us is None:
+    told = _phases_of(run, gpu.host)
+    delay_us = None if told is None else told.delay_us
+    if told is None or delay_us is None:
         return None
+    # A switch that took longer than any that was tried is left out as long as it took.
+    took_us = {(one.phase, one.batch): one.took_us or 0 for one in told.switches}
     found = []
     for phase in PHASES:
         windows, short = [], 0
@@ -59,8 +62,10 @@ def own_phases(run_energy: RunEnergy, gpu: Gpu) -> tuple[OwnPhase, ...] | None:
                 continue
             for place in rank.measured(phase):
                 start_us, end_us = int(rank.start_us[place]), int(rank.end_us[place])
-                if end_us - delay_us > start_us + delay_us:
-                    windows.append((start_us + delay_us, end_us - delay_us))
+                edge = phase, int(rank.batch[place] or 0)
+                first_us = start_us + max(delay_us, took_us.get(edge, 0))
+                if end_us - delay_us > first_us:
+                    windows.append((first_us, end_us - delay_us))
                 else:
                     short += 1
         wish = Wish.of(run.spec, phase)
@@ -68,14 +73,13 @@ def own_phases(run_energy: RunEnergy, gpu: Gpu) -> tuple[OwnPhase, ...] | None:
     return tuple(found)
 
 
-def switch_delay_us(run: Run, host: str) -> int | None:
-    """How long a host's settings take to act, as it measured; None where it does not tell."""
+def _phases_of(run: Run, host: str) -> NodePhases | None:
+    """How a host says that its phases were switched; None where it does not tell."""
     path = run.attempt.host_power(host)
     if not path.is_file():
         return None
     try:
-        phases = NodePower.read(path).phases
-    except ValueError:
+        return NodePower.read(path).phases
+    except (OSError, ValueError):
         # The audit says what is wrong with it.
         return None
-    return None if phases is None else phases.delay_us

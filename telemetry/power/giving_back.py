@@ -1,4 +1,4 @@
-"""Giving back: what stood on a card stands there again; what somebody else set meanwhile is left."""
+"""Giving back: what stood on a card stands there again; what is somebody else's is left."""
 
 import dataclasses
 from collections.abc import Collection, Mapping

@@ -85,6 +85,16 @@ class GpuSwitch:
     fault: str | None
     """Why it does not stand so; None where it does, or no driver tells."""
 
+    def __post_init__(self) -> None:
+        _require_text("uuid", self.uuid)
+        _require_text("quantity", self.quantity)
+        _require_value("value", self.value)
+        _require_value("stands", self.stands)
+        require_whole("set_us", self.set_us, 0)
+        require_whole("read_us", self.read_us, 0, null_allowed=True)
+        if self.fault is not None:
+            _require_text("fault", self.fault)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
@@ -98,6 +108,18 @@ class Switch:
     """When its edge was, on the host's clock of the run."""
     gpus: tuple[GpuSwitch, ...]
     """What became of each quantity of each GPU."""
+
+    def __post_init__(self) -> None:
+        _require_phase(self.phase)
+        # A switch of the delay's own measurement is of batch -1.
+        require_whole("batch", self.batch, -1)
+        require_whole("asked_us", self.asked_us, 0)
+
+    @property
+    def took_us(self) -> int | None:
+        """From its edge until the last quantity was read back; None where no driver tells."""
+        read = [one.read_us for one in self.gpus if one.read_us is not None]
+        return None if not read else max(0, max(read) - self.asked_us)
 
     @property
     def fault(self) -> str | None:
@@ -121,6 +143,17 @@ class NodePhases:
     """True where they are."""
     switches: tuple[Switch, ...] = ()
     """Every edge of the measurement, in order."""
+
+    def __post_init__(self) -> None:
+        for phase, values in self.asked.items():
+            _require_phase(phase)
+            for name, value in values.items():
+                _require_value(name, value)
+        for phase, length_us in (self.phases_us or {}).items():
+            _require_phase(phase)
+            require_whole(phase, length_us, 0)
+        if not isinstance(self.allowed, bool):
+            raise ValueError(f"`allowed` must be true or false, but is {self.allowed!r} instead")
 
     @property
     def delay_us(self) -> int | None:
@@ -173,6 +206,22 @@ class NodePhases:
         values["delays"] = tuple(_delay(one) for one in values["delays"])
         values["switches"] = tuple(_switch(one) for one in values["switches"])
         return cls(**values)
+
+
+def _require_phase(phase: object) -> None:
+    if phase not in PHASES:
+        raise ValueError(f"`phase` must be {' or '.join(PHASES)}, but is {phase!r} instead")
+
+
+def _require_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"`{name}` must be a text, but is {value!r} instead")
+
+
+def _require_value(name: str, value: object) -> None:
+    """Check a quantity's value; None is a lock that is taken off, or a reading that is not told."""
+    if value is not None:
+        require_number(name, value, low=0.0, low_allowed=True, high=_MOST)
 
 
 def _words(value: float | None) -> str:

@@ -43,7 +43,9 @@ class SetCards:
         wishes: Sequence[Mapping[Knob, float]],
         lock_before_mhz: int | None,
     ) -> None:
-        """`wishes` are what is asked phase by phase; `lock_before_mhz` is the site's own SM clock
+        """Of `cards`, for one attempt.
+
+        `wishes` are what is asked phase by phase; `lock_before_mhz` is the site's own SM clock
         lock, which no driver tells of.
         """
         self._cards: tuple[SettableCard, ...] = tuple(cards)

@@ -236,7 +236,7 @@ def test_a_site_s_own_cap_is_read_back_and_nothing_is_put_back(tmp_path: Path) -
         unset = {"set_us": None, "took_us": None, "restored_by": None}
         return {**one, **unset, "before": one["enforced"]}
 
-    run = run_with(tmp_path, site, sample=low)
+    run = run_with(tmp_path, site, way="site", sample=low)
     assert look(run, "settings-enforced").outcome is Outcome.PASSED
     assert look(run, "settings-restored").outcome is Outcome.SKIPPED
 

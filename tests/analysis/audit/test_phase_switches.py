@@ -18,7 +18,7 @@ from telemetry.power.record import NodePower
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from tests.analysis.audit.forging import close, look
-from tests.analysis.audit.test_enforcement_checks import failed, setting
+from tests.analysis.audit.test_enforcement_checks import failed, setting, told
 from tests.support.record_answers import T0_US
 from tests.support.records import Plan, build_run
 
@@ -102,7 +102,7 @@ def run_with(
     (host,) = attempt.hosts.glob("*.json")
     uuids = [str(gpu["uuid"]) for gpu in read_json(host)["gpus"]]
     switches = change(tuple(switch_of(edge, uuids) for edge in edges_of(run)))
-    told = {
+    by_phase = {
         "asked": {phase: {"power_limit_w": cap_w} for phase, cap_w in CAPS.items()},
         "delays": tuple(
             Delay(uuid=uuid, quantity="power_limit_w", value=cap_w, read_us=(9_000, DELAY_US))
@@ -114,7 +114,13 @@ def run_with(
     }
     record = attempt.host_power(host.stem)
     record.parent.mkdir(exist_ok=True)
-    one = {**setting(), "asked": 600.0, "enforced": {"value": 600.0, "t_us": 4, "reason": None}}
+    least_and_most = {"least": told(200.0), "most": told(700.0)}
+    one = {
+        **setting(),
+        **least_and_most,
+        "asked": 600.0,
+        "enforced": {"value": 600.0, "t_us": 4, "reason": None},
+    }
     node = NodePower.from_mapping(
         {
             **{"version": 1, "host": host.stem, "asked_way": "auto", "way": "watcher"},
@@ -123,7 +129,7 @@ def run_with(
                 {"uuid": uuid, "index": index, "settings": {"power_limit_w": one}}
                 for index, uuid in enumerate(uuids)
             ],
-            "phases": NodePhases(**told).to_mapping(),
+            "phases": NodePhases(**by_phase).to_mapping(),
         }
     )
     write_json(record, node.to_mapping())
