@@ -283,7 +283,7 @@ ENFORCEMENT_CHECKS: Final = (
         severity=Severity.WRONG,
         rule="each node's record has every GPU of its inventory once and no other, and of each "
         "what the spec asks for, read back after it was set and before the measured window began; "
-        "a phase's own at each of its edges, once, in order, within it, the delay of each GPU known",
+        "a phase's own at each of its edges, once, in order, in it, the delay of each GPU known",
         tolerance="1 W, 15 MHz",
         reason="drivers round limits to whole watts, and clocks come in steps of 15 MHz",
         rules_out="a setting that was asked for and never looked at, or in force on some GPUs",

@@ -149,7 +149,7 @@ def _factor(name: str, content: Any) -> StatedFactor:
         value=float(value),
         unit=unit,
         source=_source(name, content.get("source")),
-        when=_when(name, content),
+        when=when_of(content, name),
     )
 
 
@@ -167,28 +167,36 @@ def _source(name: str, given: Any) -> str:
     return str(given.strip())
 
 
-def _when(name: str, content: Mapping[str, Any]) -> str:
+def when_of(content: Mapping[str, Any], where: str = "") -> str:
+    """The one `date` or `period` that `content` states; `where` names what it is of.
+
+    Raises:
+        ValueError: in one line, which field, what it must be and what it is.
+    """
     given = [key for key in ("date", "period") if key in content]
     if len(given) != 1:
+        what = f"`{where}`" if where else "the file"
         raise ValueError(
-            f"`{name}` must have a date or a period, but has {' and '.join(given) or 'neither'}"
+            f"{what} must have a date or a period, but has {' and '.join(given) or 'neither'}"
         )
     (key,) = given
+    name = f"{where}.{key}" if where else key
     # YAML's 2024 is a number, and a year all the same.
     value = content[key]
-    whole = not isinstance(value, bool) and isinstance(value, int | float) and value == int(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    whole = number and math.isfinite(value) and value == int(value)
     text = f"{int(value):04d}" if whole else value
     if key == "date":
         if not isinstance(text, str) or not _is_day(text):
             raise ValueError(
-                f"`{name}.date` must be a day such as 2026-11-27, but is {_short(value)} instead"
+                f"`{name}` must be a day such as 2026-11-27, but is {_short(value)} instead"
             )
         return text
     parts = text.split("/") if isinstance(text, str) else []
     good = len(parts) in (1, 2) and all(map(_is_time, parts)) and parts == sorted(parts)
     if not good or (len(parts) == 1 and _is_day(parts[0])):
         raise ValueError(
-            f"`{name}.period` must be a year (2025), a month (2025-06) or two days "
+            f"`{name}` must be a year (2025), a month (2025-06) or two days "
             f"(2025-01-01/2025-06-30), but is {_short(value)} instead"
         )
     return str(text)

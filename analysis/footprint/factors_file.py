@@ -59,12 +59,14 @@ def _yaml(data: bytes, where: str) -> dict[str, Any]:
             return super().compose_node(parent, index)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            names = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for name in names:
+            names: set[str] = set()
+            for key, _ in node.value:
+                name = self.construct_object(key, deep=True)
                 if not isinstance(name, str):
                     raise ValueError(f"{where} must have words for keys, but has {name!r}")
-                if names.count(name) > 1:
+                if name in names:
                     raise ValueError(f"{where}: the key {name!r} stands twice")
+                names.add(name)
             found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
             return found
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from analysis.findings.best import FASTEST
+from analysis.footprint.factors import when_of
 from analysis.footprint.factors_file import read_mapping
 from analysis.tables.column import Row
 from telemetry.nearest import one_of
@@ -29,6 +30,9 @@ _KEYS: Final = (*_WORDS, "share")
 _TOP: Final = ("source", "date", "period", "slower", "shares")
 # A reference with its address; more is no source but a text.
 _MOST_CHARS: Final = 500
+# No model, data set or board has a longer name, and no run more GPUs, prompts or tokens.
+_MOST_NAME: Final = 200
+_MOST_COUNT: Final = 10**9
 # Of a value in a line of error.
 _MOST_SHOWN: Final = 60
 # Decimal shares do not add to 1 to the last digit.
@@ -93,15 +97,13 @@ class Mix:
         for name in content:
             if name not in _TOP:
                 raise ValueError(one_of("key of the mix", _TOP, name, things="keys"))
-        when = content.get("date", content.get("period"))
-        for name, value in (("source", content.get("source")), ("date or period", when)):
-            if isinstance(value, float) and name != "source":
-                continue
-            if not isinstance(value, str) or not value.strip() or len(value) > _MOST_CHARS:
-                raise ValueError(
-                    f"`{name}` must be a text of at most {_MOST_CHARS} characters, but is "
-                    f"{_short(value)} instead"
-                )
+        source = content.get("source")
+        if not _is_text(source, _MOST_CHARS):
+            raise ValueError(
+                f"`source` must be a text of at most {_MOST_CHARS} characters that are all seen, "
+                f"but is {_short(source)} instead"
+            )
+        when = when_of(content)
         slower = content.get("slower", SLOWER)
         if not _number(slower) or all(abs(slower - bound) > _SAME for bound in bounds):
             told = ", ".join(f"{bound:g}" for bound in bounds)
@@ -115,8 +117,7 @@ class Mix:
         total = math.fsum(one.share for one in shares)
         if total > 1.0 + _ROUNDING:
             raise ValueError(f"`shares` must be at most 1 together, but are {total:g} instead")
-        whenever = f"{when:g}" if isinstance(when, float) else str(when)
-        return cls(shares=shares, source=str(content["source"]), when=whenever, slower=slower)
+        return cls(shares=shares, source=source, when=when, slower=slower)
 
 
 def _share(entry: Any, place: int) -> MixShare:
@@ -140,20 +141,33 @@ def _share(entry: Any, place: int) -> MixShare:
         value = entry.get(name)
         if "int" in kinds[name]:
             if value is not None and not (
-                _number(value) and float(value).is_integer() and value > 0
+                _number(value) and float(value).is_integer() and 0 < value <= _MOST_COUNT
             ):
                 raise ValueError(
-                    f"`{where}.{name}` must be a whole number above 0, but is {_short(value)} "
-                    "instead"
+                    f"`{where}.{name}` must be a whole number above 0 and at most {_MOST_COUNT}, "
+                    f"but is {_short(value)} instead"
                 )
             told[name] = None if value is None else int(value)
-        elif isinstance(value, str) and value.strip():
+        elif _is_text(value, _MOST_NAME):
             told[name] = value
         elif value is None and name not in ("model", "engine"):
             told[name] = None
         else:
-            raise ValueError(f"`{where}.{name}` must be a text, but is {_short(value)} instead")
+            raise ValueError(
+                f"`{where}.{name}` must be a text of at most {_MOST_NAME} characters that are all "
+                f"seen, but is {_short(value)} instead"
+            )
     return MixShare(**told)
+
+
+def _is_text(value: Any, most: int) -> TypeGuard[str]:
+    """True of words that a terminal, a table and a file take as they are."""
+    return (
+        isinstance(value, str)
+        and bool(value.strip())
+        and value.isprintable()
+        and len(value) <= most
+    )
 
 
 def _number(value: Any) -> TypeGuard[float]:

@@ -108,6 +108,7 @@ def test_a_file_that_will_not_do_is_told_in_one_line(
         ("pue: &a {value: 1.2}\nembodied_g_per_gpu_hour: *a", "has an alias"),
         ("pue: {value: 1:30, source: a, date: 2026-01-01}", "but is '1:30' instead"),
         ('pue: {value: "1.2", source: a, date: 2026-01-01}', "but is '1.2' instead"),
+        ("pue: {value: 1.2, source: a, period: 1e999}", "`pue.period` must be a year"),
         ("pue: {value: .inf, source: a, date: 2026-01-01}", "but is '.inf' instead"),
         ("pue: !!python/object:os.system {value: 1.2}", "`pue.source`"),
         ("- 1", "must hold keys, but holds list"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from analysis.footprint.mix import Mix, savings
 from analysis.tables.column import Row
 from tests.analysis.findings.built import H200, REAL, SPREAD_S
 from tests.support.records import Plan, build_run
+from tests.support.told import complaints
 
 STATED: dict[str, Any] = {
     "source": "sreport of the center",
@@ -121,17 +123,57 @@ def test_without_an_interval_there_is_none_and_says_why(tmp_path: Path) -> None:
         ({"shares": [{**STATED["shares"][0], "modle": "7b"}]}, "did you mean model?"),
         ({"slower": 0.07}, "`slower` must be one of 0, 0.05, 0.1, 0.2, 0.5, but is 0.07"),
         ({"source": ""}, "`source` must be a text"),
-        ({"period": None}, "`date or period` must be a text"),
+        ({"period": None}, "`period` must be a year (2025), a month"),
+        ({"period": True}, "`period` must be a year"),
+        ({"date": "2026-10-01"}, "must have a date or a period, but has date and period"),
+        ({"source": "\x1b[2J"}, "characters that are all seen"),
+        ({"shares": [{**STATED["shares"][0], "model": "7b\r"}]}, "characters that are all seen"),
+        ({"shares": [{**STATED["shares"][0], "model": "7" * 300}]}, "at most 200 characters"),
+        ({"shares": [{**STATED["shares"][0], "gpus": 1e300}]}, "at most 1000000000"),
         ({"sauce": "x"}, "did you mean source?"),
     ],
 )
 def test_a_mix_that_will_not_do_is_refused_in_one_line(
     tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(ValueError, match=r"must be") as refused:
+    with pytest.raises(ValueError, match=r"must (be|have)") as refused:
         read(tmp_path, **changes)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("source: a\nperiod: 1e999\nshares: []", "`period` must be a year"),
+        ("source: a\nperiod: -5\nshares: []", "`period` must be a year"),
+        ('source: "\\ud800"\nperiod: 2026\nshares: []', "`source` must be a text"),
+        ("source: &a x\nperiod: 2026\nshares: [*a, *a]", "has an alias"),
+        ("source: a\nperiod: 2026\n<<: {shares: []}", "but is '<<'"),
+        ("".join(f"k{number}: 1\n" for number in range(6000)), "but is 'k0'"),
+        ("{a: " * 15_000, "too deep"),
+        ("source: !!python/object/apply:os.abort []\nperiod: 1\nshares: []", "`source` must be"),
+    ],
+)
+def test_a_hostile_mix_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    build_run(tmp_path / "results")
+    mix = tmp_path / "mix.yaml"
+    mix.write_text(text)
+    assert main([str(tmp_path / "results"), "--mix", str(mix)]) == 2
+    (line,) = complaints(capsys.readouterr().err)
+    assert said in line
+    assert not (tmp_path / "results" / "report").exists()
+
+
+def test_a_mix_that_is_a_pipe_is_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_run(tmp_path / "results")
+    os.mkfifo(tmp_path / "mix.yaml")
+    assert main([str(tmp_path / "results"), "--mix", str(tmp_path / "mix.yaml")]) == 2
+    assert "is a pipe" in capsys.readouterr().err
 
 
 def test_the_command_writes_what_the_runs_would_save(
