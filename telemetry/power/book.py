@@ -57,6 +57,9 @@ class Entry:
     values: Mapping[Knob, tuple[float | None, ...]] | None = None
     """By quantity all that the run sets it to over its phases; None where an earlier release wrote
     the entry, which did not tell."""
+    folder: int | None = None
+    """The number of the attempt's folder (its inode): another one under its name is not it. None
+    where an earlier release wrote the entry, or there was none."""
     dcgm_address: str | None = None
     """The engine by whose configuration it was set, and is to be put back; None: by the driver."""
     dcgm_bindings: str | None = None
@@ -66,6 +69,7 @@ class Entry:
         if not _UUID.fullmatch(self.uuid):
             raise ValueError(f"`uuid` must be a GPU's, but is {self.uuid!r} instead")
         require_whole("t_us", self.t_us, 0)
+        require_whole("folder", self.folder, 0, null_allowed=True)
         # A record is written by them: from a file that somebody else may have had a hand in.
         if not isinstance(self.attempt, str) or not self.attempt.startswith("/"):
             raise ValueError(f"`attempt` must be a whole path, but is {self.attempt!r} instead")

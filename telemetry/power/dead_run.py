@@ -3,8 +3,8 @@
 And a dead watcher, whose follower goes on with what it had set.
 """
 
-import contextlib
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,32 +14,61 @@ from telemetry.power.book import Entry
 from telemetry.power.card import SettableCard, read_back
 from telemetry.power.giving_back import GivenBack
 from telemetry.power.record import GpuPower, NodePower
-from telemetry.record.files import write_json
+from telemetry.record.files import json_bytes, read_at, write_at
+from telemetry.record.json_text import parse_json
+from telemetry.record.limits import JSON_BYTES
 from telemetry.record.paths import AttemptPaths
+from telemetry.record.plain_file import open_folder
 
 NEXT_RUN: Final = "next run"
 """Who put back, where the run that followed on the GPU did."""
 BOOT: Final = "boot"
 """The same, where the node was started anew: the card has its default, whatever was there."""
+# As `AttemptPaths` names them.
+_SEAL: Final = "seal.json"
+_POWER: Final = "power"
 
 
 def note_put_back(
     card: SettableCard, entry: Entry, *, by: str, back: GivenBack | None = None
-) -> None:
+) -> str | None:
     """Write into the dead attempt's record what stands on a GPU now, and who saw to it.
 
-    What is sealed stays as it is, and a record that is gone or no record is nobody's to mend.
+    What is sealed stays as it is, and a record that is gone or no record is nobody's to mend. Its
+    folder may be another user's by now: nothing is read or written but in the very folder that was
+    remembered, in a file of this user alone, and no link is followed.
+
+    Why nothing was written there, in words; None where it was, or there was nothing to mend.
     `back` is what does not stand as before; None where all does.
     """
-    back = back or GivenBack()
-    attempt = AttemptPaths(folder=Path(entry.attempt))
-    path = attempt.host_power(entry.host)
-    if attempt.seal.exists():
-        return
+    name = AttemptPaths(folder=Path(entry.attempt)).host_power(entry.host).name
     try:
-        node = NodePower.read(path)
-    except (OSError, ValueError):
-        return
+        with open_folder(Path(entry.attempt)) as folder:
+            if entry.folder is not None and os.fstat(folder).st_ino != entry.folder:
+                return "its record is not written: another folder is in the place of its own"
+            if _is_there(_SEAL, folder):
+                return None
+            with open_folder(_POWER, folder) as above:
+                if not _is_own(name, above):
+                    return "its record is not written: it is not this user's alone"
+                text = read_at(name, above, most_bytes=JSON_BYTES.most)
+                node = NodePower.from_mapping(parse_json(text, name))
+                noted = _noted(node, card, entry, by=by, back=back or GivenBack())
+                write_at(name, json_bytes(noted.to_mapping()), above)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        # The GPU stands as it does; a disk without room for saying so is no reason to fail.
+        return f"its record is not written: {error.strerror}"
+    except ValueError as error:
+        return f"its record is not written: it is none, {error}"
+    return None
+
+
+def _noted(
+    node: NodePower, card: SettableCard, entry: Entry, *, by: str, back: GivenBack
+) -> NodePower:
+    """A dead run's record with what stands now."""
     gpus = []
     for gpu in node.gpus:
         settings = dict(gpu.settings)
@@ -60,9 +89,21 @@ def note_put_back(
     noted = dataclasses.replace(node, gpus=tuple(gpus))
     if not back.faults and not noted.unrestored:
         noted = dataclasses.replace(noted, ended_us=wall_us())
-    # The GPU stands as it does; a disk without room for saying so is no reason to fail.
-    with contextlib.suppress(OSError):
-        write_json(path, noted.to_mapping())
+    return noted
+
+
+def _is_there(name: str, above: int) -> bool:
+    try:
+        os.stat(name, dir_fd=above, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_own(name: str, above: int) -> bool:
+    """True of a file of this user that nobody has under another name."""
+    about = os.stat(name, dir_fd=above, follow_symlinks=False)
+    return about.st_uid == os.geteuid() and about.st_nlink == 1
 
 
 def earlier_record(path: Path) -> NodePower | None:

@@ -57,7 +57,7 @@ def restore_left(
                 if entry.forgotten:
                     lines.append(_drop(by_uuid.get(uuid), entry, book))
                     continue
-                back = _put_back(by_uuid.get(uuid), entry, book, by)
+                back, unsaid = _put_back(by_uuid.get(uuid), entry, book, by)
         except HeldError as error:
             lines.append(str(error))
             continue
@@ -66,17 +66,19 @@ def restore_left(
             failed += 1
             continue
         failed += bool(back.faults)
-        lines.append(f"{uuid}: {back.told or 'as before the run in ' + entry.attempt}")
+        told = back.told or f"as before the run in {entry.attempt}"
+        lines.append(f"{uuid}: {'; '.join(filter(None, (told, unsaid)))}")
     return Restoring(lines=tuple(lines), failed=failed)
 
 
-def _put_back(card: SettableCard | None, entry: Entry, book: Book, by: str) -> GivenBack:
-    """Put one GPU back, and say so in the record of the run that had set it."""
+def _put_back(
+    card: SettableCard | None, entry: Entry, book: Book, by: str
+) -> tuple[GivenBack, str | None]:
+    """Put one GPU back, and say so in the record of the run that had set it; why that is not."""
     if card is None:
-        return GivenBack(faults=("it is not there, or not visible here",))
+        return GivenBack(faults=("it is not there, or not visible here",)), None
     back = put_back(by_entry(card, entry), entry, book)
-    note_put_back(card, entry, by=by, back=back)
-    return back
+    return back, note_put_back(card, entry, by=by, back=back)
 
 
 def _drop(card: SettableCard | None, entry: Entry, book: Book) -> str:

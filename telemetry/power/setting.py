@@ -89,8 +89,8 @@ class SetCards:
                 continued = True
             else:
                 back = put_back(by_entry(card, entry), entry, self._book)
-                note_put_back(card, entry, by=NEXT_RUN, back=back)
-                told = back.told or "put back"
+                unsaid = note_put_back(card, entry, by=NEXT_RUN, back=back)
+                told = "; ".join(filter(None, (back.told or "put back", unsaid)))
                 lines.append(f"{card.uuid}: left by the run in {entry.attempt}: {told}")
         return lines, continued
 
@@ -210,6 +210,7 @@ class SetCards:
             attempt=str(attempt),
             host=host,
             t_us=wall_us(),
+            folder=attempt.stat().st_ino if attempt.is_dir() else None,
             before=before,
             asked=asked,
             values={

@@ -14,8 +14,10 @@ from typing import Any
 
 from telemetry.record.json_text import parse_json
 from telemetry.record.limits import FILE_BYTES, JSON_BYTES, BeyondLimitError
-from telemetry.record.plain_file import plain_file
+from telemetry.record.plain_file import attempt_way, plain_file, plain_file_at
 
+# A name that is there already is somebody else's, a link too.
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # 1 MiB keeps hashing at disk speed without holding a part in memory.
 _HASH_CHUNK_BYTES = 1 << 20
 
@@ -23,28 +25,48 @@ _HASH_CHUNK_BYTES = 1 << 20
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one.
 
+    Within an attempt no link is followed on the way, as none is to read it.
+
     Raises:
-        OSError: the folder is missing, not writable or full; `path` is then as it was.
+        OSError: the folder is missing, a link, not writable or full; `path` is then as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with attempt_way(path) as (above, name):
+        write_at(name, data, above)
+
+
+def write_at(name: Path | str, data: bytes, above: int | None) -> None:
+    """The same in a folder that is open already, whatever has its name by now.
+
+    Raises:
+        OSError: the folder is not writable or full; the file is then as it was.
+    """
+    whole = Path(name)
+    temporary = whole.with_name(f".{whole.name}.{os.getpid()}.tmp")
     try:
         # Its name can be guessed: what a foreign folder has under it leads elsewhere, or waits.
-        temporary.unlink(missing_ok=True)
-        with temporary.open("xb") as sink:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=above)
+        number = os.open(temporary, _NEW, 0o666, dir_fd=above)
+        with os.fdopen(number, "wb") as sink:
             sink.write(data)
             sink.flush()
             os.fsync(sink.fileno())
-        temporary.replace(path)
+        os.replace(temporary, whole, src_dir_fd=above, dst_dir_fd=above)
     except OSError:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            os.unlink(temporary, dir_fd=above)
         raise
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` as sorted, indented UTF-8 JSON, atomically."""
+    write_bytes(path, json_bytes(content))
+
+
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """The sorted, indented UTF-8 JSON of `content`."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, (text + "\n").encode())
+    return f"{text}\n".encode()
 
 
 def create_json(path: Path, content: Mapping[str, Any]) -> bool:
@@ -98,11 +120,26 @@ def read_plain(path: Path, *, most_bytes: int) -> bytes:
         ValueError: it is no plain file, or larger; the message names it.
     """
     with plain_file(path) as number:
-        size = os.fstat(number).st_size
-        if size > most_bytes:
-            raise BeyondLimitError(
-                f"{path} must have at most {most_bytes} bytes, but has {size} instead"
-            )
-        with open(number, "rb", closefd=False) as source:
-            # A file that grows meanwhile is read no further.
-            return source.read(most_bytes)
+        return _whole(number, path, most_bytes)
+
+
+def read_at(name: str, above: int, *, most_bytes: int) -> bytes:
+    """The same of a file in a folder that is open already.
+
+    Raises:
+        OSError: it cannot be read, or is a link.
+        ValueError: it is no plain file, or larger; the message names it.
+    """
+    with plain_file_at(name, above) as number:
+        return _whole(number, Path(name), most_bytes)
+
+
+def _whole(number: int, path: Path, most_bytes: int) -> bytes:
+    size = os.fstat(number).st_size
+    if size > most_bytes:
+        raise BeyondLimitError(
+            f"{path} must have at most {most_bytes} bytes, but has {size} instead"
+        )
+    with open(number, "rb", closefd=False) as source:
+        # A file that grows meanwhile is read no further.
+        return source.read(most_bytes)

@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +51,58 @@ def plain_file(path: Path, *, follow: bool = False) -> Iterator[int]:
     try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise NotPlainError(f"{path} must be a plain file, but is none")
+        yield number
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def plain_file_at(name: str, above: int) -> Iterator[int]:
+    """The descriptor of a plain file in a folder that is open already.
+
+    Raises:
+        OSError: it cannot be opened, or is a link.
+        NotPlainError: it is no plain file.
+    """
+    number = os.open(name, _FILE | os.O_NOFOLLOW, dir_fd=above)
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise NotPlainError(f"{name} must be a plain file, but is none")
+        yield number
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def attempt_way(path: Path) -> Iterator[tuple[int | None, Path | str]]:
+    """The open folder that a file of an attempt is written to, and its name in it.
+
+    None and the path of a file that is no attempt's: what it lies in may be a link.
+
+    Raises:
+        OSError: a folder on the way is missing, or a link.
+    """
+    if not any(_ATTEMPT_NAME.fullmatch(part) for part in path.parts[-_DEEPEST:-1]):
+        yield None, path
+        return
+    # What the body raises is its own.
+    with ExitStack() as stack:
+        try:
+            way = stack.enter_context(_way(path))
+        except NotPlainError as error:
+            raise OSError(errno.ELOOP, str(error), str(path)) from None
+        yield way
+
+
+@contextmanager
+def open_folder(name: Path | str, above: int | None = None) -> Iterator[int]:
+    """The descriptor of a folder; in one that is open already, no link in its place.
+
+    Raises:
+        OSError: there is none, or it is a link.
+    """
+    number = os.open(name, _FOLDER | (0 if above is None else os.O_NOFOLLOW), dir_fd=above)
+    try:
         yield number
     finally:
         os.close(number)
