@@ -398,7 +398,7 @@ def needs_restore(path: Path) -> bool:
         record = NodePower.read(path)
     except FileNotFoundError:
         return False
-    except ValueError:
+    except (OSError, ValueError):
         # What it says cannot be read: who restores looks into the book.
         return True
     return record.ended_us is None

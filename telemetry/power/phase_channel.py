@@ -20,6 +20,9 @@ from telemetry.power.phases import PHASES
 # A phase's edge must not wait for a watcher that hangs; a switch waits 2 s for its read-back.
 _ANSWER_S: Final = 30.0
 _LINE_BYTES: Final = 4096
+# An answer names a fault, and a rule of two sentences at most.
+_ANSWER_BYTES: Final = 16 * _LINE_BYTES
+_AGAIN_S: Final = 0.02
 _CREDENTIALS: Final = struct.Struct("3i")
 Do = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -61,7 +64,9 @@ class PhaseServer:
             try:
                 asker, _ = self._listener.accept()
             except OSError:
-                return
+                # Of a name that is closed, or of a process that has no descriptor left just now.
+                self._stopping.wait(_AGAIN_S)
+                continue
             with asker, contextlib.suppress(OSError):
                 if _is_own(asker):
                     self._answer(asker)
@@ -89,7 +94,7 @@ class PhaseServer:
             if not isinstance(asked, dict):
                 raise ValueError(f"a wish must be an object, but is {line!r} instead")
             return self._do(asked)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             return {"fault": " ".join(str(error).split()) or repr(error)}
 
 
@@ -104,13 +109,15 @@ class PhaseClient:
         self._host = host
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._rest = b""
+        # A name that a stranger has taken may never be answered to.
+        self._socket.settimeout(_ANSWER_S)
         try:
             self._socket.connect(_address(folder, host))
         except OSError as error:
             self._socket.close()
             raise RuntimeError(
                 f"the watcher of {host} must switch its GPUs between phases, but does not listen: "
-                f"{error.strerror}"
+                f"{error.strerror or error}"
             ) from error
         # Anybody may have taken the name of a watcher that is not there yet or no more.
         if not _is_own(self._socket):
@@ -145,8 +152,10 @@ class PhaseClient:
                 if not (data := self._socket.recv(_LINE_BYTES)):
                     raise ConnectionResetError
                 self._rest += data
+                if len(self._rest) > _ANSWER_BYTES:
+                    return f"the watcher of {self._host} must answer in a line, but does not end it"
         except ConnectionResetError:
-            return f"the watcher of {self._host} must switch its GPUs, but ended instead"
+            return self._gone
         except OSError as error:
             return f"the watcher of {self._host} must switch its GPUs, but: {error}"
         line, _, self._rest = self._rest.partition(b"\n")
@@ -157,6 +166,22 @@ class PhaseClient:
         if not isinstance(told, dict):
             return f"the watcher of {self._host} must answer with an object, but did with {line!r}"
         return None if (fault := told.get("fault")) is None else str(fault)
+
+    def ended(self) -> str | None:
+        """What is wrong where the watcher has died since it last answered; None where it lives.
+
+        One that follows it sets the GPUs anew, and knows of no phase.
+        """
+        if not select.select([self._socket], [], [], 0.0)[0]:
+            return None
+        try:
+            return None if self._socket.recv(1, socket.MSG_PEEK) else self._gone
+        except OSError:
+            return self._gone
+
+    @property
+    def _gone(self) -> str:
+        return f"the watcher of {self._host} must switch its GPUs, but ended instead"
 
     def close(self) -> None:
         """Ask no more."""

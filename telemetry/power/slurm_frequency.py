@@ -1,5 +1,6 @@
 """Slurm frequency: the word of `--gpu-freq` for a wish, and what Slurm says of it on the node."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +9,15 @@ from typing import Final
 from telemetry.power.wish import Wish
 from telemetry.record.files import read_json
 from telemetry.record.paths import AttemptPaths
+from telemetry.record.plain_file import plain_file
 
 _ASKED: Final = "SLURM_GPU_FREQ"
 # Each step of such a job says what became of it in its own output, such as
 # GpuFreq=control_disabled, where Slurm was built without NVIDIA's library or is told not to use it.
 _SAID: Final = re.compile(r"GpuFreq=(\S+)")
 _REFUSALS: Final = ("control_disabled", "invalid", "unsupported")
+# Of a job or of a task of an array: nothing else begins a log's name.
+_JOB: Final = re.compile(r"\d{1,10}(_\d{1,10})?")
 # It is said in the first lines of a step's log.
 _HEAD_BYTES: Final = 1 << 16
 
@@ -46,14 +50,18 @@ def _said(attempt: AttemptPaths) -> str | None:
     """What the steps of the attempt's job say in their logs; None where none says anything."""
     try:
         submitted = read_json(attempt.submitted)
-        logs = sorted(Path(submitted["folder"]).glob(f"{submitted['job_id']}*"))
+        job = str(submitted["job_id"])
+        if not _JOB.fullmatch(job):
+            return None
+        logs = sorted(Path(str(submitted["folder"])).glob(f"{job}*"))
     except (OSError, ValueError, KeyError):
         return None
     for log in logs:
         try:
-            with log.open("rb") as source:
-                text = source.read(_HEAD_BYTES).decode(errors="replace")
-        except OSError:
+            # A pipe among them would be waited for.
+            with plain_file(log) as number:
+                text = os.read(number, _HEAD_BYTES).decode(errors="replace")
+        except (OSError, ValueError):
             continue
         if said := _SAID.search(text):
             return said[1]

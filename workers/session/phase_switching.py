@@ -61,12 +61,14 @@ class PhaseSwitching:
             self._asked = True
 
     def end_batch(self) -> None:
-        """Hear what came of the last switch.
+        """Hear what came of the last switch, and whether who made it is there still.
 
         Raises:
-            RuntimeError: a switch of this batch failed, on any node.
+            RuntimeError: a switch of this batch failed, or a watcher died in it, on any node.
         """
         self._hear()
+        if self._client is not None:
+            self._fault = self._fault or self._client.ended()
         self._require(self._fault)
 
     def _hear(self) -> None:

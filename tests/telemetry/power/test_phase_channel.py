@@ -79,3 +79,14 @@ def test_an_entry_of_the_book_leads_to_no_other_file(wrong: dict[str, str], told
     }
     with pytest.raises(ValueError, match=told):
         Entry.from_mapping(content)
+
+
+def test_an_answer_that_never_ends_is_a_fault(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind("\0" + name_of(tmp_path))
+        listener.listen(1)
+        client = PhaseClient(tmp_path, "n1")
+        with listener.accept()[0] as asker:
+            asker.sendall(b"x" * (1 << 17))
+            assert "must answer in a line" in str(client.fault())
+        client.close()
