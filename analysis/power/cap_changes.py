@@ -6,10 +6,12 @@ their labels; what was achieved stands beside what was asked.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from analysis.power.cap_effects import boards_of, no_effect
+from analysis.runs.sealed_runs import Run
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
 from analysis.tables.conditions import CONDITIONS
 from analysis.tables.contrast import SEVERAL, families, half_width, own_columns, point_columns
@@ -35,6 +37,8 @@ class CapChange:
     """The one without cap and lock, else that of the highest."""
     conditions: tuple[Row, ...]
     """What its runs were measured under."""
+    no_effect: str | None = None
+    """Why what it changes is not its cap's doing; None where it may be."""
 
     @property
     def is_base(self) -> bool:
@@ -84,7 +88,7 @@ class CapChange:
     def saved_kwh(self) -> float | None:
         """Saved by a GPU that does this work a year long, at the base's tokens."""
         power, gpus = _real(self.base["power_w_mean"]), _real(self.base["gpus"])
-        if self.energy is None or power is None or not gpus:
+        if self.energy is None or power is None or not gpus or self.no_effect is not None:
             return None
         return (1.0 - self.energy) * power / gpus * _HOURS_A_YEAR / _W_PER_KW
 
@@ -99,6 +103,8 @@ class CapChange:
         """Why a change or its ± is missing."""
         if self.is_base:
             return "the others are held against it"
+        if self.no_effect is not None:
+            return self.no_effect
         if self.energy is None:
             return "one of the two has no energy per token"
         if self.relative("tokens_per_s") is None:
@@ -219,17 +225,29 @@ _COLUMNS: Final = (
 
 def _changes(results: Results) -> Iterator[CapChange]:
     conditions = {str(row["run_id"]): row for row in results.rows(CONDITIONS)}
-    for family in families(results, SETTINGS):
-        if len(family) < SEVERAL or len({how_far(group) for group in family}) < SEVERAL:
-            continue
-        base = max(family, key=how_far)
-        for group in sorted(family, key=how_far, reverse=True):
-            runs = str(group["runs"]).split()
-            yield CapChange(
-                group=group,
-                base=base,
-                conditions=tuple(conditions[run] for run in runs if run in conditions),
-            )
+    runs = {run.run_id: run for run in results.runs}
+    for alike in families(results, SETTINGS):
+        by_boards: dict[str, list[Row]] = {}
+        for group in alike:
+            by_boards.setdefault(boards_of(group, runs), []).append(group)
+        for family in by_boards.values():
+            yield from _of_family(family, runs, conditions)
+
+
+def _of_family(
+    family: Sequence[Row], runs: Mapping[str, Run], conditions: Mapping[str, Row]
+) -> Iterator[CapChange]:
+    if len(family) < SEVERAL or len({how_far(group) for group in family}) < SEVERAL:
+        return
+    base = max(family, key=how_far)
+    for group in sorted(family, key=how_far, reverse=True):
+        names = str(group["runs"]).split()
+        yield CapChange(
+            group=group,
+            base=base,
+            conditions=tuple(conditions[run] for run in names if run in conditions),
+            no_effect=no_effect(group, base, runs),
+        )
 
 
 def how_far(group: Mapping[str, Cell]) -> tuple[float, ...]:
@@ -247,6 +265,7 @@ CAP_CHANGES: Final = TableKind(
     section="contrasts",
     heading="What a cap or a clock lock changes",
     text="Each point beside the same work by the same engine without cap and lock, or with the "
-    "highest. A cap that never bound and a clock that was not held say so in their labels.",
+    "highest, on the same boards. A cap that never bound and a clock that was not held say so in "
+    "their labels; a cap that never bound, or is no lower than what stood without, saves nothing.",
 )
 """One row a grid point, where points of the same work differ in caps or clocks."""

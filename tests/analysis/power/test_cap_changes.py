@@ -76,3 +76,37 @@ def test_what_was_achieved_stands_beside_what_was_asked(tmp_path: Path) -> None:
 
 def test_points_without_caps_have_no_row(tmp_path: Path) -> None:
     assert rows_of(tmp_path, plan(1.5), plan(1.5, engine="fast")) == []
+
+
+def limited(limit_w: float | None, **spec: object) -> Plan:
+    """A point whose boards stood at a limit before it, which nobody asked for."""
+    gpu = {**H200, "power_limit_w": limit_w}
+    return Plan(spec={**REAL, **spec}, gpu=gpu, decode_s=1.5, overhead_s=0.0, state=True)
+
+
+@pytest.mark.parametrize(
+    ("plans", "told"),
+    [
+        # The board's own default, and a center's own limit: neither is a cap of this run's.
+        ([limited(700.0), plan(2.5, power_cap_w=700.0)], "no lower than the 700 W that stood"),
+        ([limited(350.0), plan(2.5, power_cap_w=400.0)], "no lower than the 350 W that stood"),
+        ([limited(700.0), plan(2.5, power_cap_w=650.0)], "its cap never bound"),
+        (
+            [limited(700.0), limited(350.0, repeat=1), plan(2.5, power_cap_w=200.0)],
+            "the base's repeats had limits of 350 and 700 W",
+        ),
+    ],
+)
+def test_what_is_not_the_cap_s_doing_saves_nothing_and_says_why(
+    tmp_path: Path, plans: list[Plan], told: str
+) -> None:
+    _, capped = rows_of(tmp_path, *plans)
+    assert capped["saved_per_gpu_year_kwh"] is None
+    assert told in str(capped["reason"])
+    assert capped["energy_change_share"] is not None
+
+
+def test_caps_of_unlike_boards_are_not_held_against_each_other(tmp_path: Path) -> None:
+    other = {"name": "NVIDIA H200 NVL", "kind": "h200"}
+    capped = Plan(spec={**REAL, "power_cap_w": 200.0}, gpu=other, decode_s=2.5, state=True)
+    assert rows_of(tmp_path, plan(1.5), capped) == []
