@@ -54,6 +54,8 @@
 - `run_audit`: every check over one sealed run, and what is left of it once its arrays are let
   go.
 - `setting_checks`: are a run's nodes alike, and a point's repeats made with one and the same?.
+- `setting_records`: what a node's own record of its GPUs says that contradicts itself or the
+  boards.
 - `settings`: what each node of a run was, and which code worked there, as far as it is on
   record.
 - `signers`: who vouched for a seal or a root, by whom an auditor allows.
@@ -61,6 +63,7 @@
 - `spec_rules`: what is asked of what was asked for, and what each answer is worth.
 - `stamp_checks`: by which time a seal or a root was there, by the word of a time stamp
   authority.
+- `switch_rules`: what a record of phases must say to be that of this spec and of these spans.
 - `tenure_checks`: did every GPU do one run's work at a time, in one place, since one boot?.
 - `tenures`: which attempt held which GPUs of which host, from when to when, and since which
   boot.

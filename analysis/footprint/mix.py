@@ -15,6 +15,7 @@ from typing import Any, Final, TypeGuard
 from analysis.findings.best import FASTEST
 from analysis.footprint.factors import when_of
 from analysis.footprint.factors_file import read_mapping
+from analysis.runs.labels import Label
 from analysis.tables.column import Row
 from telemetry.nearest import one_of
 
@@ -247,6 +248,9 @@ def _saving(share: MixShare, mix: Mix, best: Sequence[Row]) -> Saving:
             else f"{len(own)} families of runs are of it: more keys must say which ({told})",
         )
     (row,) = own
+    capped = row["power_cap_w"] is not None and row["sm_clock_mhz"] is None
+    if capped and Label.CAP_NEVER_BOUND.word in str(row["labels"] or ""):
+        return _none(share, "the cap of its best setting never bound: it saves nothing by it")
     saved = _real(row, "energy_saved_share")
     energy_j, time_s = _real(row, "energy_per_token_j"), _real(row, "time_per_token_s")
     # The fastest one's power, from what the best takes less and longer.

@@ -137,3 +137,15 @@ def gone_on_with(gpus: Sequence[GpuPower], earlier: NodePower | None) -> list[Gp
                 )
         found.append(dataclasses.replace(gpu, settings=settings))
     return found
+
+
+def needs_restore(path: Path) -> bool:
+    """True of a power record that says that something is set still."""
+    try:
+        record = NodePower.read(path)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        # What it says cannot be read: who restores looks into the book.
+        return True
+    return record.ended_us is None

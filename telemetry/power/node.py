@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from telemetry.clock import wall_us
@@ -390,15 +389,3 @@ class NodeSettings:
     def _write(self, record: NodePower) -> None:
         self._attempt.power.mkdir(exist_ok=True)
         write_json(self._attempt.host_power(self._host), record.to_mapping())
-
-
-def needs_restore(path: Path) -> bool:
-    """True of a power record that says that something is set still."""
-    try:
-        record = NodePower.read(path)
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError):
-        # What it says cannot be read: who restores looks into the book.
-        return True
-    return record.ended_us is None

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from telemetry.clock import wall_us
-from telemetry.power.node import needs_restore
+from telemetry.power.dead_run import needs_restore
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 

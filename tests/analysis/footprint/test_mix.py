@@ -101,6 +101,13 @@ def test_where_the_fastest_is_the_best_nothing_is_saved_for_certain(tmp_path: Pa
     assert (seven.kwh, seven.kwh_half) == (0.0, 0.0)
 
 
+def test_a_cap_that_never_bound_saves_nothing(tmp_path: Path) -> None:
+    rows = [row("7b", saved=0.2, labels="cap never bound"), row("65b", saved=0.1)]
+    seven, _, whole = savings(read(tmp_path), rows)
+    assert (seven.kwh, whole.kwh) == (None, None)
+    assert "never bound" in str(seven.reason)
+
+
 def test_without_an_interval_there_is_none_and_says_why(tmp_path: Path) -> None:
     rows = [row("7b", saved=0.2, half=None), row("65b", saved=0.1)]
     seven, _, whole = savings(read(tmp_path), rows)
