@@ -1,17 +1,11 @@
 """Card: one GPU as whoever sets it sees it, and what is read of it for the record."""
 
-import time
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from telemetry.clock import wall_us
 from telemetry.power.book import SAME
 from telemetry.power.record import NOT_ASKED, GpuPower, Knob, ReadValue, Setting
-
-# A switch between phases waits as long; boards take some tens of milliseconds.
-_IN_FORCE_S: Final = 2.0
-# Some looks in one reading of the driver's own buffer, 20 ms.
-_LOOK_S: Final = 0.004
 
 
 class SettableCard(Protocol):
@@ -68,22 +62,6 @@ def described(card: SettableCard, asked: Mapping[Knob, float]) -> GpuPower:
 def read_back(card: SettableCard, name: Knob) -> ReadValue:
     """What a quantity stands at now."""
     return _told(*card.read(name))
-
-
-def acts_by_now(card: SettableCard, name: Knob, value: float) -> float | None:
-    """What is in force of a quantity that was set, once it is as set or has had its time.
-
-    None where no driver tells. A sensor that opens before would read what stood.
-    """
-    end_s = time.monotonic() + _IN_FORCE_S
-    while True:
-        acts, _ = card.in_force(name)
-        told, _ = card.read(name)
-        if acts is None or same(acts, value) or told is None or not same(told, value):
-            return acts
-        if time.monotonic() >= end_s:
-            return acts
-        time.sleep(_LOOK_S)
 
 
 def same(one: float, other: float) -> bool:

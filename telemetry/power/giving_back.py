@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from telemetry.power.book import Book, Entry
-from telemetry.power.card import SettableCard, acts_by_now, read_back, same
+from telemetry.power.card import SettableCard, read_back, same
+from telemetry.power.in_force import wait_in_force
 from telemetry.power.record import GpuPower, Knob
 
 
@@ -60,7 +61,7 @@ def put_back(
             continue
         refusal = card.unlock(name) if value is None else card.set(name, value)
         if refusal is None and value is not None:
-            acts_by_now(card, name, value)
+            wait_in_force(card, name, value)
         stands = read_back(card, name)
         if refusal is not None:
             faults.append(f"`{name}` must be {_words(value)} again, but: {refusal}")

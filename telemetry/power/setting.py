@@ -7,10 +7,11 @@ from pathlib import Path
 
 from telemetry.clock import wall_us
 from telemetry.power.book import Book, Entry, boot_id
-from telemetry.power.card import SettableCard, acts_by_now, bounds_fault, read_back, same
+from telemetry.power.card import SettableCard, bounds_fault, read_back, same
 from telemetry.power.dcgm_card import DcgmCard, by_entry
 from telemetry.power.dead_run import BOOT, NEXT_RUN, note_put_back
 from telemetry.power.giving_back import put_back, restored
+from telemetry.power.in_force import wait_in_force
 from telemetry.power.phase_values import AS_ASKED
 from telemetry.power.record import NOT_YET, GpuPower, Knob, ReadValue, Setting
 
@@ -228,7 +229,7 @@ def _set_one(card: SettableCard, name: Knob, value: float, one: Setting) -> Sett
     begun_us = wall_us()
     if refusal := card.set(name, value):
         return dataclasses.replace(one, refusal=refusal)
-    acts = acts_by_now(card, name, value)
+    acts = wait_in_force(card, name, value).value
     enforced = read_back(card, name)
     if acts is not None and enforced.value is not None and same(enforced.value, value):
         # What is told at once may act later, or never.

@@ -6,21 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from telemetry.power.card import SettableCard
+from telemetry.clock import US_PER_S
+from telemetry.power.card import SettableCard, same
+from telemetry.power.in_force import IN_FORCE_S, LOOK_S, wait_in_force
 from telemetry.power.phases import PHASES, Delay, GpuSwitch, NodePhases, Switch
 from telemetry.power.record import Knob
 
 # Each direction is tried so often: the longest of five is what a run's edges are held against.
 _TRIES: Final = 5
-# Longest that a setting is waited for. On an H200 a limit acts within tens of milliseconds, and
-# sensors are told anew within 100 ms.
-_WAIT_US: Final = 2_000_000
-_POLL_S: Final = 0.002
+# A clock or a power that has not answered by then does not.
+_WAIT_US: Final = round(IN_FORCE_S * US_PER_S)
 # Clocks come in steps of 15 MHz; by the recorded runs a board holds its limit to 1 % over a second.
 _CLOCK_MHZ: Final = 15.0
 _POWER_SHARE: Final = 0.02
-_SAME: Final = 0.0005
-_US_PER_S: Final = 1_000_000
 
 Values = Mapping[Knob, float | None]
 
@@ -76,7 +74,7 @@ class Switcher:
 
     def switch(self, phase: str, batch: int, asked_us: int) -> Switch:
         """Have all cards stand as a phase asks, read back."""
-        begun_us = self._now_us()
+        until_s = time.monotonic() + IN_FORCE_S
         found = []
         for card in self._cards:
             for name in self._changing:
@@ -97,7 +95,7 @@ class Switcher:
                     )
                 )
         by_uuid = {card.uuid: card for card in self._cards}
-        read = tuple(self._read_back(by_uuid[one.uuid], one, begun_us) for one in found)
+        read = tuple(self._read_back(by_uuid[one.uuid], one, until_s) for one in found)
         return Switch(phase=phase, batch=batch, asked_us=asked_us, gpus=read)
 
     def measure(self, tries: int = _TRIES) -> tuple[Delay, ...]:
@@ -130,7 +128,7 @@ class Switcher:
     def _foreign(self, name: Knob, stands: float | None) -> str | None:
         """Why a value is nobody's of this run, and not to be written over; None where it is."""
         own = {values[name] for values in self._asked.values()}
-        if stands is None or any(one is not None and abs(stands - one) <= _SAME for one in own):
+        if stands is None or any(one is not None and same(stands, one) for one in own):
             return None
         return f"stands at {stands:g}, as no phase has it: it is somebody else's, and is left"
 
@@ -165,31 +163,25 @@ class Switcher:
         for _, tried in waited.values():
             tried.silent += 1
 
-    def _read_back(self, card: SettableCard, one: GpuSwitch, begun_us: int) -> GpuSwitch:
+    def _read_back(self, card: SettableCard, one: GpuSwitch, until_s: float) -> GpuSwitch:
         """Wait until a value is in force, as far as a driver tells."""
         if one.fault is not None or one.value is None:
             return one
-        while True:
-            stands, reason = card.in_force(one.quantity)
-            now_us = self._now_us()
-            if stands is None and one.quantity in {Knob.SM_CLOCK, Knob.MEMORY_CLOCK}:
-                # No driver tells of a lock.
-                return one
-            if stands is not None and abs(stands - one.value) <= _SAME:
-                return dataclasses.replace(one, read_us=now_us, stands=stands)
-            if now_us - begun_us >= _WAIT_US:
-                told = f"reads {stands:g}" if stands is not None else f"is not told: {reason}"
-                fault = (
-                    f"`{one.quantity}` must be {one.value:g} on {one.uuid} within "
-                    f"{_WAIT_US / _US_PER_S:g} s of the switch, but {told} instead"
-                )
-                return dataclasses.replace(one, stands=stands, fault=fault)
-            self._pause()
+        seen = wait_in_force(card, one.quantity, one.value, until_s=until_s, pause=self._pause)
+        if not seen.lacking:
+            read_us = None if seen.value is None else self._now_us()
+            return dataclasses.replace(one, read_us=read_us, stands=seen.value)
+        told = f"reads {seen.value:g}" if seen.value is not None else f"is not told: {seen.reason}"
+        fault = (
+            f"`{one.quantity}` must be {one.value:g} on {one.uuid} within "
+            f"{IN_FORCE_S:g} s of the switch, but {told} instead"
+        )
+        return dataclasses.replace(one, stands=seen.value, fault=fault)
 
     def _pause(self) -> None:
         if self._stopped():
             raise RuntimeError("the watcher is to end: its GPUs are given back")
-        time.sleep(_POLL_S)
+        time.sleep(LOOK_S)
 
 
 def _is_so(name: Knob, now: float, *, old: float | None, new: float | None) -> bool:
