@@ -18,6 +18,8 @@
 - `matching`: which points of ours stand beside a number of the paper, and why none does.
 - `minimum`: table II, the fewest GPUs that a model ran on and its largest batch there.
 - `origin`: the columns that say which runs a number of ours is of, and what these are not.
+- `other_work`: which points of ours stand beside a change of the paper where none did its
+  work.
 - `point`: a grid point of ours as the paper's conditions see it, and in what it is not theirs.
 - `published`: the numbers of arXiv 2310.03003, beside ours where the conditions are the same.
 - `slug`: the column's name of a series of ours, from what people call it.

@@ -2,8 +2,8 @@
 
 The paper's own exhibit asks for the paper's conditions, its engine with them. Here each engine of
 ours stands beside each number: on the paper's board, or with the reason why it does not, and then
-on any other board that ran the same caps, simulated ones too. What differs stands in `differs`, and
-every label of the runs beside it.
+on any other board that ran the same caps, simulated ones too; with the paper's work, else with
+other work under these caps. What differs stands in `differs`, and the runs' labels beside it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,9 @@ from typing import Final
 
 from analysis.paper.amount import Amount
 from analysis.paper.answer import Found, found_of, quantity
-from analysis.paper.matching import chosen, of_its_work, on_gpus, only, value_of, why_none
+from analysis.paper.matching import Parts, chosen, of_its_work, on_gpus, only, value_of, why_none
 from analysis.paper.origin import origin_columns
+from analysis.paper.other_work import other_works, work_differences
 from analysis.paper.point import GridPoint, board_name, points
 from analysis.paper.published import Published, published
 from analysis.tables.column import UNIT_OF_ROW, ColumnsOf
@@ -71,11 +72,8 @@ def cap_cells(told: Sequence[GridPoint]) -> Iterator[CapCell]:
 
 def _cell(number: Published, engine: str, gpu: str, own: Sequence[GridPoint]) -> CapCell:
     on_board = [point for point in own if point["gpu"] == gpu]
-    work = of_its_work(number, on_board)
-    counts = {int(str(point["gpus"])) for found in work for point in found}
     reason = None
-    for gpus in sorted(counts, key=lambda count: (count != number.gpus, count)):
-        parts = on_gpus(work, gpus)
+    for parts in _works(number, on_board):
         picked = chosen(number, only(parts, lambda point: point.capped_at(number.power_cap_w)))
         if picked is None:
             continue
@@ -100,8 +98,17 @@ def _cell(number: Published, engine: str, gpu: str, own: Sequence[GridPoint]) ->
     )
 
 
+def _works(number: Published, on_board: Sequence[GridPoint]) -> Iterator[Parts]:
+    """The paper's work first, on as many GPUs or on others; then other work."""
+    work = of_its_work(number, on_board)
+    counts = {int(str(point["gpus"])) for found in work for point in found}
+    for gpus in sorted(counts, key=lambda count: (count != number.gpus, count)):
+        yield on_gpus(work, gpus)
+    yield from other_works(number, on_board)
+
+
 def _differences(number: Published, picked: Sequence[GridPoint]) -> tuple[str, ...]:
-    told: dict[str, None] = {}
+    told: dict[str, None] = dict.fromkeys(work_differences(number, picked))
     for point in picked:
         if point["gpu"] != number.gpu:
             told[board_name(str(point["gpu"]))] = None
@@ -223,8 +230,9 @@ TABLE_THREE_ENGINES: Final = TableKind(
     section="paper",
     heading="Table III, engine by engine: what a power cap changes",
     text="65B over GSM8K at batch 64: change in per cent against the cap of 250 W, by each engine "
-    "of ours. Whether a cap binds depends on the engine. What is not the paper's stands in its own "
-    "column; a simulated row is of a stated model and no measurement.",
+    "of ours. Whether a cap binds depends on the engine. Where nothing of ours did that work, "
+    "other work under the same caps stands there, if there is any. What is not the paper's stands "
+    "in its own column; a simulated row is of a stated model and no measurement.",
     label="Table III of the paper by engine",
 )
 """One row a number of table III, engine and board of ours."""

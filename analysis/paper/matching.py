@@ -28,9 +28,7 @@ def of_its_work(number: Published, points: Iterable[GridPoint]) -> Parts:
     ]
     return tuple(
         tuple(
-            point
-            for point in told
-            if _kin(point.corpus, dataset) and point["max_gen_len"] == length
+            point for point in told if kin(point.corpus, dataset) and point["max_gen_len"] == length
         )
         for dataset, length in parts_of(number)
     )
@@ -185,6 +183,6 @@ def _distance(
     )
 
 
-def _kin(corpus: str, dataset: str) -> bool:
+def kin(corpus: str, dataset: str) -> bool:
     """Whether prompts are of a data set, or of a part or an ancestor that bears its name."""
     return corpus == dataset or corpus.startswith((f"{dataset}-", f"{dataset}_"))
