@@ -6,34 +6,15 @@ at the edges of its spans it reads that board's counter, as ranks on CUDA do.
 """
 
 import dataclasses
-import importlib.abc
-import importlib.machinery
 import sys
-from collections.abc import Callable, Sequence
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
+# Whoever starts has not put its own folder there yet, and others have a `tests` too.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+from tests.doubles.changed import Changed
 
-class Changed(importlib.abc.MetaPathFinder):
-    """Finds the modules that know of devices, each changed once it is loaded."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """The module where it lies, with what changes it."""
-        if fullname not in _CHANGES:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        assert spec is not None
-        assert spec.origin is not None
-        spec.loader = _Loader(fullname, spec.origin)
-        return spec
-
-
-class _Loader(importlib.machinery.SourceFileLoader):
-    def exec_module(self, module: ModuleType) -> None:
-        super().exec_module(module)
-        _CHANGES[module.__name__](module)
+del sys.path[0]
 
 
 def _compute_on_cpu(placement: Any) -> None:
@@ -55,8 +36,12 @@ def _read_the_board_s_counter(lifecycle: Any) -> None:
     lifecycle._open_spans = open_as_on_cuda
 
 
-_CHANGES: dict[str, Callable[[ModuleType], None]] = {
-    "workers.session.placement": _compute_on_cpu,
-    "workers.session.lifecycle": _read_the_board_s_counter,
-}
-sys.meta_path.insert(0, Changed())
+sys.meta_path.insert(
+    0,
+    Changed(
+        {
+            "workers.session.placement": _compute_on_cpu,
+            "workers.session.lifecycle": _read_the_board_s_counter,
+        }
+    ),
+)

@@ -27,11 +27,15 @@
  *   kept_mhz F      no board keeps more than F at work, whatever is asked (model 1)
  *   still_w W       what of the power at work does not follow the clock (model 1); without it `idle_w`
  *   least_w 200     the least limit that may be set              most_w 700    the highest, and the default
+ *   top_mhz 1980    the highest clock of its SMs                 top_memory_mhz 3201  of its memory
+ *   rests 1         between two waves its clock falls to the least; 0: it keeps it, as within milliseconds boards do
+ *   heeds 1         0: limits and locks are taken, told and read back, and never acted on
  *   delay_ms 20     a setting acts so much later; what is asked for is told at once, what is in force when it is
  *   application WHO application clocks: none (the default, as drivers of r580 on): not supported; open: whoever
  *                   asks may set them; root: whoever may set anything else
  *   profiles OFFERED ASKED ENFORCED  workload power profiles, masks of 32 bits; without it the driver has none
  *   first_board N   UUIDs and serials count from N on: boards of another node are other boards
+ *   uuid GPU        what UUIDs begin with: SIM of boards that say that they are simulated
  *   persistence is `wild persistence 0|1`, a board's minor number is its index or `wild minor N`
  *
  * Every call is counted by its name in this file, over all boards: see fake_count.
@@ -68,10 +72,8 @@
 #define PERIOD_US 20000
 #define BUFFER 120
 #define UPDATE_US 100000
-#define MAX_CLOCK 1980
 #define LEAST_CLOCK 345
 #define CLOCK_STEP 15
-#define MAX_MEMORY_CLOCK 3201
 #define SLOW_MEMORY_CLOCK 1593
 /* Of the limit, what a board that it holds draws over a second of decode: 0.9945 +- 0.0040 (31 seconds on
  * H200 in tests/recorded that drew 98 % or more of it; 0.9986 +- 0.0056 in 8 on H100). How power falls with
@@ -108,12 +110,12 @@ static struct {
     int first_board;
     int gpus, gpm, mig, capability, lost, more_buffers, odd_samples, xid_gpu, xid;
     double idle_w, busy_w, duty;
-    int model;
-    double kept_mhz, still_w, least_w, most_w;
+    int model, rests, heeds;
+    double top_mhz, top_memory_mhz, kept_mhz, still_w, least_w, most_w;
     int64_t t0_us, cycle_us, energy_call_us, reset_us, step_us, step_at_us, delay_us;
     unsigned profiles[3];
     int has_profiles;
-    char product[64], setters[16], application[16], shared[192];
+    char product[64], uuid[8], setters[16], application[16], shared[192];
     Fail fails[MOST_FAILS];
     int fail_count;
     Wild wilds[MOST_FAILS];
@@ -171,7 +173,11 @@ static void read_world(void) {
     world.step_us = 0;
     world.step_at_us = 0;
     world.model = 0;
-    world.kept_mhz = MAX_CLOCK;
+    world.top_mhz = 1980;
+    world.top_memory_mhz = 3201;
+    world.rests = 1;
+    world.heeds = 1;
+    world.kept_mhz = 1e9;
     world.still_w = -1;
     world.least_w = 200;
     world.most_w = 700;
@@ -179,6 +185,7 @@ static void read_world(void) {
     world.fail_count = 0;
     world.wild_count = 0;
     strcpy(world.product, "NVIDIA H200");
+    strcpy(world.uuid, "GPU");
     strcpy(world.setters, "all");
     strcpy(world.application, "none");
     world.has_profiles = 0;
@@ -194,6 +201,10 @@ static void read_world(void) {
         else if (!strcmp(key, "capability")) world.capability = (int)whole;
         else if (!strcmp(key, "mig")) world.mig = (int)whole;
         else if (!strcmp(key, "model")) world.model = (int)whole;
+        else if (!strcmp(key, "top_mhz")) world.top_mhz = number;
+        else if (!strcmp(key, "top_memory_mhz")) world.top_memory_mhz = number;
+        else if (!strcmp(key, "heeds")) world.heeds = (int)whole;
+        else if (!strcmp(key, "rests")) world.rests = (int)whole;
         else if (!strcmp(key, "kept_mhz")) world.kept_mhz = number;
         else if (!strcmp(key, "still_w")) world.still_w = number;
         else if (!strcmp(key, "least_w")) world.least_w = number;
@@ -212,6 +223,7 @@ static void read_world(void) {
         else if (!strcmp(key, "step_us")) world.step_us = whole;
         else if (!strcmp(key, "step_at_us")) world.step_at_us = whole;
         else if (!strcmp(key, "product")) snprintf(world.product, sizeof world.product, "%.63s", rest);
+        else if (!strcmp(key, "uuid")) snprintf(world.uuid, sizeof world.uuid, "%.7s", rest);
         else if (!strcmp(key, "setters")) snprintf(world.setters, sizeof world.setters, "%.15s", rest);
         else if (!strcmp(key, "application"))
             snprintf(world.application, sizeof world.application, "%.15s", rest);
@@ -285,11 +297,12 @@ static double wild_or(const char *call, double known) {
 
 static double upper_w(const Gpu *gpu, double clock) {
     double still_w = world.model && world.still_w >= 0 ? world.still_w : world.idle_w;
-    return still_w + (world.busy_w + 10 * gpu->index - still_w) * clock / MAX_CLOCK;
+    return still_w + (world.busy_w + 10 * gpu->index - still_w) * clock / world.top_mhz;
 }
 
 /* The clock at work under a limit: what is asked for, rounded down to a step, or less where power is. */
 static double work_clock(const Gpu *gpu, double limit_w, double asked) {
+    if (!world.heeds) limit_w = 1e9, asked = world.top_mhz;
     if (!world.model) return asked;
     double most = asked < world.kept_mhz ? asked : world.kept_mhz;
     int steps = (int)((most - LEAST_CLOCK) / CLOCK_STEP);
@@ -323,7 +336,7 @@ static int is_held(const Gpu *gpu, int64_t t_us) {
 double fake_pace(unsigned index, double share) {
     read_world();
     if (index >= MOST_GPUS) return 1;
-    return 1 - share + share * MAX_CLOCK / clock_at(&gpus[index], clock_us());
+    return 1 - share + share * world.top_mhz / clock_at(&gpus[index], clock_us());
 }
 
 static double busy_us(int64_t t_us) {
@@ -336,8 +349,8 @@ static double busy_us(int64_t t_us) {
 static double stretch_j(const Gpu *gpu, double limit_w, double clock, int64_t from_us, int64_t to_us) {
     double busy_s = (busy_us(to_us) - busy_us(from_us)) / 1e6, all_s = (to_us - from_us) / 1e6;
     double low_w = world.idle_w, high_w = upper_w(gpu, work_clock(gpu, limit_w, clock));
-    if (low_w > limit_w) low_w = limit_w;
-    if (high_w > limit_w) high_w = limit_w;
+    if (world.heeds && low_w > limit_w) low_w = limit_w;
+    if (world.heeds && high_w > limit_w) high_w = limit_w;
     return low_w * (all_s - busy_s) + high_w * busy_s;
 }
 
@@ -369,10 +382,10 @@ static void change(Gpu *gpu, double limit_w, double clock) {
 }
 
 static Gpu fresh(int index) {
-    return (Gpu){.index = index, .limit_w = 700, .before_limit_w = 700, .clock = MAX_CLOCK,
-                 .before_clock = MAX_CLOCK, .counted_us = world.t0_us,
-                 .memory_clock = MAX_MEMORY_CLOCK, .application_clock = MAX_CLOCK,
-                 .application_memory = MAX_MEMORY_CLOCK};
+    return (Gpu){.index = index, .limit_w = 700, .before_limit_w = 700, .clock = world.top_mhz,
+                 .before_clock = world.top_mhz, .counted_us = world.t0_us,
+                 .memory_clock = world.top_memory_mhz, .application_clock = world.top_mhz,
+                 .application_memory = world.top_memory_mhz};
 }
 
 /* Maps the boards that all processes share; 1 where they are there already, -1 where they cannot be. */
@@ -449,7 +462,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **gpu) {
 }
 
 static void name_gpu(const Gpu *gpu, char *text, unsigned size) {
-    snprintf(text, size, "GPU-%08x-fa4e-4000-8000-%012x", 0xa0000000u + (unsigned)(world.first_board + gpu->index),
+    snprintf(text, size, "%s-%08x-fa4e-4000-8000-%012x", world.uuid, 0xa0000000u + (unsigned)(world.first_board + gpu->index),
              (unsigned)(world.first_board + gpu->index));
 }
 
@@ -580,24 +593,24 @@ int nvmlDeviceSetPowerManagementLimit(Gpu *gpu, unsigned limit) {
 }
 int nvmlDeviceSetGpuLockedClocks(Gpu *gpu, unsigned least, unsigned most) {
     MAY_SET("set_clock", gpu);
-    if (least > most || most < LEAST_CLOCK || most > MAX_CLOCK) return INVALID_ARGUMENT;
+    if (least > most || most < LEAST_CLOCK || most > world.top_mhz) return INVALID_ARGUMENT;
     change(gpu, gpu->limit_w, most);
     return SUCCESS;
 }
 int nvmlDeviceResetGpuLockedClocks(Gpu *gpu) {
     MAY_SET("set_clock", gpu);
-    change(gpu, gpu->limit_w, MAX_CLOCK);
+    change(gpu, gpu->limit_w, world.top_mhz);
     return SUCCESS;
 }
 int nvmlDeviceSetMemoryLockedClocks(Gpu *gpu, unsigned least, unsigned most) {
     MAY_SET("set_memory_clock", gpu);
-    if (least > most || most > MAX_MEMORY_CLOCK) return INVALID_ARGUMENT;
+    if (least > most || most > world.top_memory_mhz) return INVALID_ARGUMENT;
     gpu->memory_clock = most;
     return SUCCESS;
 }
 int nvmlDeviceResetMemoryLockedClocks(Gpu *gpu) {
     MAY_SET("set_memory_clock", gpu);
-    gpu->memory_clock = MAX_MEMORY_CLOCK;
+    gpu->memory_clock = world.top_memory_mhz;
     return SUCCESS;
 }
 /* What may be locked to: two memory clocks, and every 15 MHz for the SMs whatever the memory has. */
@@ -606,17 +619,17 @@ int nvmlDeviceGetSupportedMemoryClocks(Gpu *gpu, unsigned *room, unsigned *clock
     unsigned given = *room;
     *room = 2;
     if (given < 2) return INSUFFICIENT_SIZE;
-    clocks[0] = MAX_MEMORY_CLOCK;
+    clocks[0] = world.top_memory_mhz;
     clocks[1] = SLOW_MEMORY_CLOCK;
     return SUCCESS;
 }
 int nvmlDeviceGetSupportedGraphicsClocks(Gpu *gpu, unsigned memory, unsigned *room, unsigned *clocks) {
     (void)memory;
     MAY("clocks", gpu);
-    unsigned given = *room, there = (MAX_CLOCK - LEAST_CLOCK) / CLOCK_STEP + 1;
+    unsigned given = *room, there = (unsigned)((world.top_mhz - LEAST_CLOCK) / CLOCK_STEP) + 1;
     *room = there;
     if (given < there) return INSUFFICIENT_SIZE;
-    for (unsigned i = 0; i < there; i++) clocks[i] = MAX_CLOCK - i * CLOCK_STEP;
+    for (unsigned i = 0; i < there; i++) clocks[i] = world.top_mhz - i * CLOCK_STEP;
     return SUCCESS;
 }
 int nvmlDeviceGetMinorNumber(Gpu *gpu, unsigned *minor) {
@@ -663,13 +676,13 @@ int nvmlDeviceGetUtilizationRates(Gpu *gpu, struct utilization *rates) {
 }
 int nvmlDeviceGetClockInfo(Gpu *gpu, unsigned type, unsigned *clock) {
     MAY("clock", gpu);
-    double known = type == 1 ? (is_busy(clock_us()) ? clock_at(gpu, clock_us()) : LEAST_CLOCK) : gpu->memory_clock;
+    double known = type == 1 ? (is_busy(clock_us()) || !world.rests ? clock_at(gpu, clock_us()) : LEAST_CLOCK) : gpu->memory_clock;
     *clock = (unsigned)wild_or(type == 1 ? "clock_1" : "clock_2", known);
     return SUCCESS;
 }
 int nvmlDeviceGetMaxClockInfo(Gpu *gpu, unsigned type, unsigned *clock) {
     MAY("max_clock", gpu);
-    *clock = (unsigned)wild_or("max_clock", type == 1 ? 1980 : 3201);
+    *clock = (unsigned)wild_or("max_clock", type == 1 ? world.top_mhz : world.top_memory_mhz);
     return SUCCESS;
 }
 int nvmlDeviceGetTemperature(Gpu *gpu, unsigned sensor, unsigned *temperature) {
@@ -680,7 +693,7 @@ int nvmlDeviceGetTemperature(Gpu *gpu, unsigned sensor, unsigned *temperature) {
 }
 int nvmlDeviceGetCurrentClocksEventReasons(Gpu *gpu, unsigned long long *reasons) {
     MAY("throttle", gpu);
-    double known = !is_busy(clock_us()) ? 1 : is_held(gpu, clock_us()) ? 4 : 0;
+    double known = world.rests && !is_busy(clock_us()) ? 1 : is_held(gpu, clock_us()) ? 4 : 0;
     *reasons = (unsigned long long)wild_or("throttle", known);
     return SUCCESS;
 }
@@ -862,7 +875,7 @@ int nvmlDeviceGetApplicationsClock(Gpu *gpu, unsigned type, unsigned *clock) {
 int nvmlDeviceGetDefaultApplicationsClock(Gpu *gpu, unsigned type, unsigned *clock) {
     MAY("application_default", gpu);
     if (!has_application()) return NOT_SUPPORTED;
-    *clock = type == 2 ? MAX_MEMORY_CLOCK : MAX_CLOCK;
+    *clock = type == 2 ? world.top_memory_mhz : world.top_mhz;
     return SUCCESS;
 }
 static int set_application(Gpu *gpu, double memory, double clock) {
@@ -876,13 +889,13 @@ static int set_application(Gpu *gpu, double memory, double clock) {
 }
 int nvmlDeviceSetApplicationsClocks(Gpu *gpu, unsigned memory, unsigned clock) {
     MAY("set_application", gpu);
-    if (memory != MAX_MEMORY_CLOCK && memory != SLOW_MEMORY_CLOCK) return INVALID_ARGUMENT;
-    if (clock < LEAST_CLOCK || clock > MAX_CLOCK || (clock - LEAST_CLOCK) % CLOCK_STEP) return INVALID_ARGUMENT;
+    if (memory != world.top_memory_mhz && memory != SLOW_MEMORY_CLOCK) return INVALID_ARGUMENT;
+    if (clock < LEAST_CLOCK || clock > world.top_mhz || (clock - LEAST_CLOCK) % CLOCK_STEP) return INVALID_ARGUMENT;
     return set_application(gpu, memory, clock);
 }
 int nvmlDeviceResetApplicationsClocks(Gpu *gpu) {
     MAY("set_application", gpu);
-    return set_application(gpu, MAX_MEMORY_CLOCK, MAX_CLOCK);
+    return set_application(gpu, world.top_memory_mhz, world.top_mhz);
 }
 
 /* Workload power profiles, as nvml.h has them: a mask of 256 bits each, of which 32 are told here. */

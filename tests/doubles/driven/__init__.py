@@ -1,0 +1,1 @@
+"""Simulated boards that have a driver: see `sitecustomize`."""
