@@ -14,11 +14,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pyarrow.csv
 
-from analysis.tables.column import Row
 from tests.benchmarks.clock_model import fit_table_three
 from tests.conftest import REPOSITORY
 from tests.doubles.nvml.library import SharedBoards, World, build
@@ -127,7 +126,7 @@ class DrivenBoard:
         return self.run("launcher", f"results={results}", "-m", *POINT, *words)
 
 
-def cells(results: Path, **having: object) -> list[Row]:
+def cells(results: Path, **having: object) -> list[dict[str, Any]]:
     """Rows of table III engine by engine, of a report, where ours is known."""
     path = results / "report" / "tables" / "paper_table3_engines.csv"
     rows = pyarrow.csv.read_csv(path).to_pylist()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -18,7 +19,6 @@ from analysis.energy.run_energy import RunEnergy
 from analysis.energy.run_labels import labels_of
 from analysis.runs.labels import Label
 from analysis.runs.sealed_runs import load
-from analysis.tables.column import Row
 from telemetry.power.record import Knob, NodePower, Way
 from telemetry.record.paths import RunPaths, list_runs
 from telemetry.record.spec import RunSpec
@@ -51,9 +51,9 @@ class Campaign:
             found.append((run, RunSpec.read(run.spec), NodePower.read(path)))
         return found
 
-    def table(self, name: str, **having: object) -> list[Row]:
+    def table(self, name: str, **having: object) -> list[dict[str, Any]]:
         """Rows of a table of the report."""
-        rows: list[Row] = pyarrow.csv.read_csv(
+        rows: list[dict[str, Any]] = pyarrow.csv.read_csv(
             self.results / "report" / "tables" / f"{name}.csv"
         ).to_pylist()
         return [row for row in rows if all(row[key] == one for key, one in having.items())]
