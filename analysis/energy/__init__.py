@@ -12,6 +12,7 @@
 - `methods`: the three readings of a GPU's energy, and which is preferred.
 - `phase_energy`: what each rank's GPU took in each phase of the job, and what idle GPUs took.
 - `phase_spans`: when each phase's own settings stood on a GPU, the switch's delay left out.
+- `phase_state`: what each phase asks of a GPU, what was read of it there, and its own labels.
 - `possible_readings`: what a run's readings are without those that no sensor can mean.
 - `power_curve`: energy as the trapezoid under a board's power.
 - `power_trace`: a run's power over time, thinned to what a page can carry.
@@ -23,9 +24,9 @@
 
 Public: `Behaviour`, `Break`, `COVERAGE_FACTOR`, `Covered`, `Curve`, `EDGE_PERIODS`, `GAP_PERIODS`,
 `Gpu`, `GpuState`, `HOLDS`, `METHODS`, `NO_RANK`, `OwnPhase`, `POLLED_COUNTER`, `POWER_CAP`,
-`POWER_INTEGRAL`, `PhaseEnergy`, `PowerTrace`, `RANK_COUNTER`, `RunEnergy`, `SHORT_PHASES`,
-`SM_CLOCK`, `Spent`, `TEMPERATURE`, `THROTTLE`, `TWO_POINTS`, `Uncertain`, `board_limit_w`,
-`board_row`, `cap_bound_share`, `gap_share`, `idle_gpu_energy`, `in_words`, `labels_of`,
-`limit_in_force_w`, `net_energy`, `own_phases`, `packed`, `power_integral_curve`, `power_trace`,
-`spent`, `total`, `unpacked`.
+`POWER_INTEGRAL`, `PhaseEnergy`, `PhaseState`, `PowerTrace`, `RANK_COUNTER`, `RunEnergy`,
+`SHORT_PHASES`, `SM_CLOCK`, `Spent`, `TEMPERATURE`, `THROTTLE`, `TWO_POINTS`, `Uncertain`,
+`board_limit_w`, `board_row`, `cap_bound_share`, `gap_share`, `idle_gpu_energy`, `in_words`,
+`labels_of`, `limit_in_force_w`, `net_energy`, `own_labels`, `own_phases`, `packed`, `phase_state`,
+`power_integral_curve`, `power_trace`, `spent`, `total`, `unpacked`.
 """

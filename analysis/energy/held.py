@@ -58,7 +58,7 @@ def cap_bound(run_energy: RunEnergy) -> bool | None:
     none to miss. None: the record does not tell.
     """
     if switches(run_energy.run.spec):
-        return _in_all_phases(run_energy, _cap_bound_in)
+        return _in_all_phases(run_energy, cap_bound_in)
     cap_w = Wish.of(run_energy.run.spec).power_cap_w
     if cap_w is None:
         return True
@@ -84,7 +84,7 @@ def clock_held(run_energy: RunEnergy) -> bool | None:
     it is True. None: too few readings tell.
     """
     if switches(run_energy.run.spec):
-        return _in_all_phases(run_energy, _clock_held_in)
+        return _in_all_phases(run_energy, clock_held_in)
     asked_mhz = Wish.of(run_energy.run.spec).sm_clock_mhz
     if asked_mhz is None:
         return True
@@ -126,22 +126,27 @@ def _in_all_phases(
     return None if None in said or not said else True
 
 
-def _cap_bound_in(run_energy: RunEnergy, gpu: Gpu, phase: OwnPhase) -> bool | None:
+def cap_bound_in(run_energy: RunEnergy, gpu: Gpu, phase: OwnPhase) -> bool | None:
+    """Whether a phase's own cap was in force and met on a GPU; as `cap_bound`."""
     cap_w = phase.wish.power_cap_w
     if cap_w is None:
         return True
     limits_w = phase.values(run_energy, gpu, _LIMIT)
+    if not switches(run_energy.run.spec):
+        # It is told anew where it changes: within a phase there need be no word of it.
+        limits_w = np.array(_limits_w(run_energy, gpu))
     if (np.abs(limits_w - cap_w) > _SAME_LIMIT_W).any():
         return False
     field, _ = run_energy.power_series(gpu.host, gpu.uuid)
     power_w = phase.values(run_energy, gpu, field)
     if len(power_w) and not (np.abs(power_w - cap_w) <= _NEAR_CAP * cap_w).any():
         return False
-    # The inventory's limit is of before the run: it says nothing of a phase.
+    # The inventory's limit is of before the run: it says nothing of a phase that was switched to.
     return True if len(limits_w) and len(power_w) else None
 
 
-def _clock_held_in(run_energy: RunEnergy, gpu: Gpu, phase: OwnPhase) -> bool | None:
+def clock_held_in(run_energy: RunEnergy, gpu: Gpu, phase: OwnPhase) -> bool | None:
+    """Whether a GPU kept a phase's own clock; as `clock_held`."""
     asked_mhz = phase.wish.sm_clock_mhz
     if asked_mhz is None:
         return True
@@ -149,9 +154,14 @@ def _clock_held_in(run_energy: RunEnergy, gpu: Gpu, phase: OwnPhase) -> bool | N
     off = np.abs(read_mhz - asked_mhz) > _CLOCK_STEP_MHZ
     if len(off) and float(np.mean(off)) > _HELD_SHARE:
         return False
-    period_us = run_energy.sampling_us(gpu.host, gpu.uuid, SM_CLOCK)
+    return True if enough_in(run_energy, gpu, phase, SM_CLOCK) else None
+
+
+def enough_in(run_energy: RunEnergy, gpu: Gpu, phase: OwnPhase, field: str) -> bool:
+    """Whether as many readings of a field lie in a phase as tell of all of it."""
+    period_us = run_energy.sampling_us(gpu.host, gpu.uuid, field)
     due = sum(end_us - start_us for start_us, end_us in phase.windows_us) / period_us
-    return True if len(off) >= max(1.0, _KNOWN_SHARE * due) else None
+    return len(phase.values(run_energy, gpu, field)) >= max(1.0, _KNOWN_SHARE * due)
 
 
 def _inside(run_energy: RunEnergy, gpu: Gpu, field: str) -> tuple[Series, float]:

@@ -1,5 +1,6 @@
 """Phase spans: when each phase's own settings stood on a GPU, the switch's delay left out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,22 @@ def own_phases(run_energy: RunEnergy, gpu: Gpu) -> tuple[OwnPhase, ...] | None:
         return None
     # A switch that took longer than any that was tried is left out as long as it took.
     took_us = {(one.phase, one.batch): one.took_us or 0 for one in told.switches}
+    return _phases(run, gpu, delay_us, took_us)
+
+
+def told_phases(run_energy: RunEnergy, gpu: Gpu) -> tuple[OwnPhase, ...] | None:
+    """Both phases of a GPU, each with what is asked there: where nothing switches, of the run.
+
+    None: nobody knows how long the settings took to act.
+    """
+    if switches(run_energy.run.spec):
+        return own_phases(run_energy, gpu)
+    return _phases(run_energy.run, gpu, 0, {})
+
+
+def _phases(
+    run: Run, gpu: Gpu, delay_us: int, took_us: Mapping[tuple[str, int], int]
+) -> tuple[OwnPhase, ...]:
     found = []
     for phase in PHASES:
         windows, short = [], 0

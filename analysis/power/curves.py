@@ -1,11 +1,13 @@
 """Curves: time, energy and their product of a token at each cap and clock, phase by phase."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from analysis.findings.point_columns import choice_columns, interval_columns
 from analysis.power.family import CurvePoint, curve_points, families
 from analysis.tables.column import ColumnsOf
+from analysis.tables.labels import WORDS
 from analysis.tables.table import Results, TableKind
 
 _OF: Final = ColumnsOf[CurvePoint]()
@@ -18,7 +20,17 @@ _COLUMNS: Final = (
         "`whole`: the measured window; `prefill`: reading prompts; `decode`: choosing tokens.",
         lambda one: one.phase,
     ),
-    *choice_columns(_OF, lambda one: one.family.work, lambda one: one.point),
+    *(
+        column
+        if column.name != WORDS
+        else replace(
+            column,
+            meaning=f"{column.meaning} Of prefill and decode those of cap and clock are the "
+            "phase's own.",
+            value=lambda one: one.labels,
+        )
+        for column in choice_columns(_OF, lambda one: one.family.work, lambda one: one.point)
+    ),
     _OF.flag(
         "base",
         "base",
@@ -26,19 +38,45 @@ _COLUMNS: Final = (
         lambda one: one.point is one.family.base,
     ),
     _OF.number(
+        "power_cap_requested_w",
+        "cap asked",
+        "W",
+        "Cap asked for in the phase: its own, else the run's.",
+        lambda one: one.asked("power_cap_w"),
+        shown_with="power_cap_requested_w",
+    ),
+    _OF.number(
+        "sm_clock_requested_mhz",
+        "clock asked",
+        "MHz",
+        "Clock lock asked for in the phase: its own, else the run's.",
+        lambda one: one.asked("sm_clock_mhz"),
+        shown_with="sm_clock_requested_mhz",
+    ),
+    _OF.number(
         "sm_clock_mean_mhz",
         "clock read",
         "MHz",
-        "Mean clock that was achieved, over the whole window, working GPUs and repeats.",
-        lambda one: one.family.condition(one.point, "sm_clock_mean_mhz"),
+        "Mean clock that was achieved in the phase, over working GPUs and repeats; of `whole` over "
+        "the window.",
+        lambda one: one.condition("sm_clock_mean_mhz"),
         shown_with="sm_clock_mean_mhz",
+        reason="conditions_reason",
     ),
     _OF.share(
         "cap_bound_share",
         "limit bound",
-        "Share of readings at which a power limit held a clock down, mean over repeats.",
-        lambda one: one.family.condition(one.point, "cap_bound_share"),
+        "Share of its readings at which a power limit held a clock down, mean over repeats.",
+        lambda one: one.condition("cap_bound_share"),
         shown_with="sm_clock_mean_mhz",
+        reason="conditions_reason",
+    ),
+    _OF.text(
+        "conditions_reason",
+        "clock: why not",
+        "Why clock or share of a phase is missing.",
+        lambda one: one.condition_reason,
+        shown=False,
     ),
     *interval_columns(
         _OF,
@@ -91,6 +129,6 @@ CAP_CURVES: Final = TableKind(
     section="contrasts",
     heading="Time and energy against cap and clock",
     text="Each phase of each point, where points of one engine, board and work differ in caps or "
-    "clocks. Beside what was asked stands the clock that was read.",
+    "clocks. Beside what was asked in the phase stands the clock that was read there.",
 )
 """One row a grid point and phase."""

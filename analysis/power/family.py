@@ -4,7 +4,7 @@ Time and energy of the whole and of decode are of a generated token, those of pr
 a prompt. Their product is of each run, as a run's time and energy go together.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final
@@ -25,10 +25,13 @@ from analysis.findings.works import (
     seconds_per_token,
 )
 from analysis.power.cap_changes import SETTINGS, how_far
-from analysis.tables.column import Row
+from analysis.tables.column import Cell, Row
 from analysis.tables.conditions import CONDITIONS
+from analysis.tables.labels import WORDS, union
+from analysis.tables.phases import PHASES as PHASE_ROWS
 from analysis.tables.point import point_key
 from analysis.tables.table import Results
+from telemetry.record.spec import RunSpec
 
 WHOLE: Final = "whole"
 """The whole measured window."""
@@ -103,18 +106,44 @@ class SettingsFamily:
     """Its points, from the one that may go furthest up down."""
     conditions: Mapping[str, Row]
     """What each run was measured under, by its name."""
+    phases: Mapping[tuple[str, str], tuple[Row, ...]]
+    """The same of each phase, a row a rank, by run and phase."""
 
     @property
     def base(self) -> WorkPoint:
         """The one without cap and lock, else that of the highest."""
         return self.work.points[0]
 
-    def condition(self, point: WorkPoint, name: str) -> float | None:
-        """A number of the conditions of a point's runs, their mean; None where one lacks it."""
-        rows = [self.conditions.get(run.run_id) for run in point.runs]
-        values = [None if row is None else real(row[name]) for row in rows]
-        known = [value for value in values if value is not None]
-        return sum(known) / len(known) if known and len(known) == len(values) else None
+    def run_condition(self, run_id: str, phase: str, name: str) -> float | None:
+        """A number of what a run was measured under in a phase; None where it, or a rank, lacks it.
+
+        Of a phase it is the mean over ranks, each on its own GPU.
+        """
+        if phase == WHOLE:
+            row = self.conditions.get(run_id)
+            return None if row is None else real(row[name])
+        return _mean([real(row[name]) for row in self.phases.get((run_id, phase), ())])
+
+    def condition(self, point: WorkPoint, phase: str, name: str) -> float | None:
+        """The same of a point, the mean over its runs; None where one lacks it."""
+        return _mean([self.run_condition(run.run_id, phase, name) for run in point.runs])
+
+    def told(self, point: WorkPoint, phase: str, name: str) -> tuple[Cell, ...]:
+        """What the rows of a phase of a point's runs say under a name, rank by rank."""
+        return tuple(
+            row.get(name) for run in point.runs for row in self.phases.get((run.run_id, phase), ())
+        )
+
+
+def has_own_settings(spec: RunSpec) -> bool:
+    """Whether a phase of a run was asked for a cap or clock of its own."""
+    of_phases = (name for name in SETTINGS if name.startswith((PREFILL, DECODE)))
+    return any(getattr(spec, name) is not None for name in of_phases)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def families(results: Results) -> list[SettingsFamily]:
@@ -122,6 +151,9 @@ def families(results: Results) -> list[SettingsFamily]:
     points = all_points(results)
     scatters = Scatters(points)
     conditions = {str(row["run_id"]): row for row in results.rows(CONDITIONS)}
+    phases: dict[tuple[str, str], list[Row]] = {}
+    for row in results.rows(PHASE_ROWS):
+        phases.setdefault((str(row["run_id"]), str(row["phase"])), []).append(row)
     found: dict[tuple[str, str], list[WorkPoint]] = {}
     for point in points:
         key = point_key(point.runs[0], SETTINGS)
@@ -133,6 +165,7 @@ def families(results: Results) -> list[SettingsFamily]:
                 scatters=scatters,
             ),
             conditions=conditions,
+            phases={key: tuple(rows) for key, rows in phases.items()},
         )
         for own in found.values()
         if len({how_far(point.group) for point in own}) >= SEVERAL
@@ -170,6 +203,31 @@ class CurvePoint:
         """Energy times time of a token."""
         of = self.family.work.of
         return of(self.point, self._numbers.product, self._numbers.product_width, energy=True)
+
+    def condition(self, name: str) -> float | None:
+        """What it was measured under, mean over runs and ranks; None where one lacks it."""
+        return self.family.condition(self.point, self.phase, name)
+
+    def asked(self, quantity: str) -> float | None:
+        """The cap or clock that was asked for in it; None for none."""
+        own = None if self.phase == WHOLE else self.point.group.get(f"{self.phase}_{quantity}")
+        return real(self.point.group.get(quantity) if own is None else own)
+
+    @property
+    def labels(self) -> str | None:
+        """Its labels: those of cap and clock are the phase's own, where a rank tells of it."""
+        told = () if self.phase == WHOLE else self.family.told(self.point, self.phase, WORDS)
+        return union(told or (self.point.group.get(WORDS),))
+
+    @property
+    def condition_reason(self) -> str | None:
+        """Why a clock or a share was not had of the phase."""
+        if self.phase == WHOLE:
+            return None
+        told = self.family.told(self.point, self.phase, "conditions_reason")
+        if not told:
+            return f"no rank tells of {self.phase}"
+        return next((str(reason) for reason in told if reason), None)
 
     def missing(self, *, energy: bool) -> str:
         """Why there is no energy, or no time."""

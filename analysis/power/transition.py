@@ -15,8 +15,7 @@ from typing import Final
 
 from analysis.findings.point_columns import choice_columns
 from analysis.findings.settled import settled
-from analysis.findings.works import real
-from analysis.power.family import NUMBERS, PHASES, SettingsFamily, families
+from analysis.power.family import NUMBERS, PHASES, WHOLE, SettingsFamily, families, has_own_settings
 from analysis.statistics.intervals import t_quantile_95
 from analysis.tables.column import ColumnsOf
 from analysis.tables.table import Results, TableKind
@@ -107,8 +106,10 @@ class Transition:
         found = []
         for point in self.family.work.points:
             for run, row in zip(point.runs, point.rows, strict=True):
-                condition = self.family.conditions.get(run.run_id)
-                clock = None if condition is None else real(condition["sm_clock_mean_mhz"])
+                clock = self.family.run_condition(run.run_id, self.phase, "sm_clock_mean_mhz")
+                # A phase that is shorter than its readings has the window's, where none switches.
+                if clock is None and not has_own_settings(run.spec):
+                    clock = self.family.run_condition(run.run_id, WHOLE, "sm_clock_mean_mhz")
                 product = NUMBERS[self.phase].product(row)
                 if clock and product:
                     found.append((clock, product))
@@ -164,7 +165,8 @@ _COLUMNS: Final = (
     _OF.count(
         "clock_runs",
         "runs",
-        "Runs with a clock that was read and an energy of the phase.",
+        "Runs with a clock that was read in the phase and an energy of it; where no phase has "
+        "settings of its own the window's clock stands for one with too few readings.",
         lambda one: len(one.runs),
     ),
     _OF.number(

@@ -1,13 +1,16 @@
 """Phases: the table with one row a rank and phase, and one a GPU that was left idle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from analysis.energy.methods import POLLED_COUNTER
 from analysis.energy.phase_energy import PhaseEnergy
+from analysis.energy.phase_state import PhaseState, own_labels, phase_state
 from analysis.energy.run_energy import RunEnergy
+from analysis.runs.labels import words_of
 from analysis.tables.column import ColumnsOf, Row
-from analysis.tables.labels import label_columns
+from analysis.tables.labels import WORDS, label_columns
 from analysis.tables.measured import Measured
 from analysis.tables.table import TableKind
 
@@ -19,8 +22,34 @@ class _RankPhase:
     phase: PhaseEnergy
     """One phase of one rank, or an idle GPU's whole job."""
 
+    @cached_property
+    def state(self) -> PhaseState | None:
+        """What its GPU was asked and read in it; None outside the window's phases."""
+        run_energy = self.of.run_energy
+        for gpu in run_energy.gpus:
+            if (gpu.host, gpu.uuid) == (self.phase.host, self.phase.gpu_uuid):
+                return phase_state(run_energy, gpu, self.phase.phase)
+        return None
+
+    @property
+    def asked_cap_w(self) -> float | None:
+        return None if self.state is None else self.state.wish.power_cap_w
+
+    @property
+    def asked_clock_mhz(self) -> int | None:
+        return None if self.state is None else self.state.wish.sm_clock_mhz
+
+    @property
+    def clock_mhz(self) -> float | None:
+        return None if self.state is None else self.state.sm_clock_mean.value
+
+    @property
+    def bound_share(self) -> float | None:
+        return None if self.state is None else self.state.cap_bound_share.value
+
 
 _OF: Final = ColumnsOf[_RankPhase]()
+_NO_PHASE: Final = "what is asked of a GPU is looked at in prefill and decode"
 
 _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),
@@ -40,7 +69,17 @@ _COLUMNS: Final = (
         lambda one: one.phase.phase,
     ),
     _OF.simulated(lambda one: one.of.simulated),
-    *label_columns(_OF, lambda one: one.of),
+    *(
+        column
+        if column.name != WORDS
+        else replace(
+            column,
+            meaning=f"{column.meaning} Of prefill and decode those of cap and clock are the "
+            "phase's own, on its GPU, by what the phase asks.",
+            value=lambda one: words_of(own_labels(one.of.labels, one.state)),
+        )
+        for column in label_columns(_OF, lambda one: one.of)
+    ),
     _OF.count("spans", "spans", "How often it did so.", lambda one: one.phase.spans),
     _OF.number("seconds", "time", "s", "Sum of the spans.", lambda one: one.phase.seconds),
     *_OF.uncertain(
@@ -75,6 +114,47 @@ _COLUMNS: Final = (
         lambda one: (
             one.of.run_energy.phase_method_text if one.phase.rank is not None else POLLED_COUNTER
         ),
+    ),
+    _OF.number(
+        "power_cap_w",
+        "cap",
+        "W",
+        "Cap that was asked for in prefill or decode: the phase's own, else the run's.",
+        lambda one: one.asked_cap_w,
+        shown_with="power_cap_w",
+    ),
+    _OF.number(
+        "sm_clock_mhz",
+        "clock",
+        "MHz",
+        "Clock lock that was asked for there.",
+        lambda one: one.asked_clock_mhz,
+        shown_with="sm_clock_mhz",
+    ),
+    _OF.number(
+        "sm_clock_mean_mhz",
+        "clock read",
+        "MHz",
+        "Mean clock over the readings in the phase; a setting's delay is left out at both edges "
+        "where phases have settings of their own.",
+        lambda one: one.clock_mhz,
+        shown=False,
+        reason="conditions_reason",
+    ),
+    _OF.share(
+        "cap_bound_share",
+        "limit bound",
+        "Share of the readings in the phase at which a power limit held the clock down.",
+        lambda one: one.bound_share,
+        shown=False,
+        reason="conditions_reason",
+    ),
+    _OF.text(
+        "conditions_reason",
+        "clock: why not",
+        "Why clock or share is missing.",
+        lambda one: _NO_PHASE if one.state is None else one.state.reason,
+        shown=False,
     ),
     _OF.reason(lambda one: one.phase.energy.reason or one.phase.net.reason),
 )

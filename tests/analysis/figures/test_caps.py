@@ -13,7 +13,7 @@ from tests.analysis.findings.built import H200, REAL, SPREAD_S
 from tests.support.records import Plan, build_run
 
 _NAMES = (
-    *("groups", "runs", "performance", "gpus", "conditions"),
+    *("groups", "runs", "performance", "gpus", "conditions", "phases"),
     *("cap_curves", "transitions"),
 )
 

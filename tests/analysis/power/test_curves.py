@@ -1,15 +1,20 @@
 """Time and energy against caps and clocks, phase by phase, and the best of them."""
 
+from pathlib import Path
+
 import pytest
 
 from analysis.runs.sealed_runs import load
 from analysis.tables.table import Tables
 from analysis.workbook import build
+from telemetry.record.spec import RunSpec
+from tests.analysis.audit.test_phase_switches import run_with
+from tests.analysis.energy.test_phase_state import decode_unbound
 from tests.analysis.findings.built import H200, REAL, SPREAD_S
 from tests.support.records import Plan, build_run
 
 _NAMES = (
-    *("groups", "runs", "performance", "gpus", "conditions"),
+    *("groups", "runs", "performance", "gpus", "conditions", "phases"),
     *("cap_changes", "cap_curves", "transitions", "best_caps"),
 )
 
@@ -86,7 +91,9 @@ def test_runs_at_one_clock_have_no_transition_and_say_why(tables: Tables) -> Non
     rows = tables.transitions.rows
     assert [row["phase"] for row in rows] == ["whole", "prefill", "decode"] * 2
     assert {row["transition_mhz"] for row in rows} == {None}
-    assert all("3 are needed" in str(row["reason"]) for row in rows)
+    assert all("3 are needed" in str(row["reason"]) for row in rows if row["phase"] == "whole")
+    # Within a phase clocks differ by when it was reached: no lowest place is shown among them.
+    assert all(row["reason"] for row in rows)
 
 
 def test_the_best_cap_within_a_bound_is_of_the_same_engine(tables: Tables) -> None:
@@ -94,3 +101,26 @@ def test_the_best_cap_within_a_bound_is_of_the_same_engine(tables: Tables) -> No
     assert [row["engine"] for row in rows] == ["reference"] * 5 + ["fast"] * 5
     # At the same power the slower one takes more, whatever the bound.
     assert {row["power_cap_w"] for row in rows} == {None}
+
+
+def test_a_phase_s_own_cap_stands_with_its_own_label(tmp_path: Path) -> None:
+    # 600 W while prompts are read, and 250 W that no decode comes near.
+    switched = run_with(tmp_path, decode_unbound)
+    spec = RunSpec.read(switched.spec).to_mapping()
+    build_run(tmp_path, Plan(spec={**spec, "decode_power_cap_w": None}, state=True))
+    wanted = tuple(kind for kind in build.TABLES if kind.name in _NAMES)
+    tables = build.build_tables(load(tmp_path), kinds=wanted)
+    rows = {
+        str(row["phase"]): row
+        for row in tables.cap_curves.rows
+        if row["decode_power_cap_w"] is not None
+    }
+    asked = {phase: row["power_cap_requested_w"] for phase, row in rows.items()}
+    assert asked == {"whole": 600.0, "prefill": 600.0, "decode": 250.0}
+    assert "cap never bound" not in str(rows["prefill"]["labels"])
+    assert "cap never bound" in str(rows["decode"]["labels"])
+    # Its window has phases under unlike caps: one of them never met its own.
+    assert "cap never bound" in str(rows["whole"]["labels"])
+    for phase in ("prefill", "decode"):
+        row = rows[phase]
+        assert (row["sm_clock_mean_mhz"] is None) == bool(row["conditions_reason"])
