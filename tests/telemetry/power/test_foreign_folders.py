@@ -31,7 +31,7 @@ class Board:
     def read(self, quantity: str) -> tuple[float | None, str | None]:
         del quantity
         self._read += 1
-        if self._read == 4:
+        if self._read == 3:
             self._then()
         return self.limit_w, None
 
