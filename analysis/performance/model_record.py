@@ -83,6 +83,12 @@ class ModelFacts:
         stated = self.number("shape", "window")
         return None if stated is None else int(stated)
 
+    @property
+    def windowed(self) -> float:
+        """Share of the layers that have that window; all of them where the record names none."""
+        some, all_layers = self.number("shape", "windowed_layers"), self.number("shape", "layers")
+        return some / all_layers if some is not None and all_layers else 1.0
+
     @cached_property
     def weight_bytes(self) -> int | None:
         """Bytes of weights that a step reads, over all ranks: as counted, else by arithmetic."""

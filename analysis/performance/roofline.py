@@ -7,11 +7,12 @@ Two sums bound a phase from below, each over what all GPUs can do together:
 
 What a step, a token and a position cost is the model's own (`telemetry.record.arithmetic`):
 weights are read once a step. A decoding step reads the keys and values of each live row's
-positions, those of its window alone where the model has one; prefill writes those of each position
+positions, those of its window alone in the layers that have one; prefill writes those of each position
 once. Communication, sampling, activations and the
 host are free here: the bound can be neared, not met.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -35,6 +36,8 @@ class RowWork:
     """Step that chose its first token; the prompt's last tokens were read one a step until then."""
     window: int | None = None
     """Positions that a token attends to, its own and those just before; None for all."""
+    windowed: float = 1.0
+    """Share of the layers that have the window; the others attend to all."""
 
     @property
     def read(self) -> IntArray:
@@ -47,9 +50,16 @@ class RowWork:
         return np.asarray(np.maximum(0, self.first_step + self.generated + self.ended - 1))
 
     def met(self, tokens: IntArray) -> int:
-        """Positions that the first so many tokens of each row attend to, summed."""
-        inside = tokens if self.window is None else np.minimum(tokens, self.window)
-        return int((inside * (inside + 1) // 2 + (tokens - inside) * inside).sum())
+        """Positions that the first so many tokens of each row attend to, summed.
+
+        Where some layers have a window and others have none, the mean layer's, rounded down.
+        """
+        whole = int((tokens * (tokens + 1) // 2).sum())
+        if self.window is None:
+            return whole
+        inside = np.minimum(tokens, self.window)
+        seen = int((inside * (inside + 1) // 2 + (tokens - inside) * inside).sum())
+        return whole - math.ceil(self.windowed * (whole - seen))
 
     def whole(self) -> "RowWork":
         """The same had prefill read every prompt whole."""

@@ -113,7 +113,7 @@ class Performance:
 
     def _seen(self, rows: RowWork) -> RowWork:
         """What rows look at where the model looks back a window."""
-        return replace(rows, window=self.model.window)
+        return replace(rows, window=self.model.window, windowed=self.model.windowed)
 
     def utilization(self, phase: Phase, kind: str) -> tuple[float | None, float | None]:
         """Share of the peak bandwidth, and of the peak operations, that a phase needed."""

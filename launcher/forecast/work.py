@@ -105,12 +105,14 @@ def expected_rows(spec: RunSpec, rows: int) -> RowWork:
     standing = 1 if low == high else min(rows, _STANDING)
     prompt = np.maximum(1, np.rint(np.linspace(low, high, standing)).astype(np.int64))
     reads_whole = engine_facts(spec.engine).reads_prompts_whole
+    shape = find_shape(spec.model)
     return RowWork(
         prompt=prompt,
         generated=np.full_like(prompt, spec.max_gen_len),
         ended=np.zeros_like(prompt),
         first_step=np.zeros_like(prompt) if reads_whole else prompt - prompt[0],
-        window=find_shape(spec.model).window,
+        window=shape.window,
+        windowed=shape.windowed_layers / shape.layers,
     )
 
 

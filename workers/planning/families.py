@@ -10,7 +10,12 @@ from telemetry.nearest import one_of
 from workers.models.base.family import Family
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
+from workers.models.library.bloom import BLOOM
+from workers.models.library.falcon import FALCON
 from workers.models.library.gpt2 import GPT2
+from workers.models.library.gpt_neo import GPT_NEO
+from workers.models.library.gptj import GPTJ
+from workers.models.library.opt import OPT
 from workers.models.llama.names import NAMES
 from workers.models.llama.parameters import parameters
 from workers.models.llama.shape import SHAPES
@@ -25,7 +30,7 @@ FAMILIES: Final = {
             names=NAMES,
             model="workers.models.llama.model:Llama",
         ),
-        GPT2,
+        *(GPT2, OPT, BLOOM, GPTJ, GPT_NEO, FALCON),
     )
 }
 """All families by name."""

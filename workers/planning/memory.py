@@ -68,12 +68,13 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
         for outputs, inputs in shape.layer_matrices(spec.gpus)
     )
-    table = shape.vocab * (shape.dim if facts.whole_embedding else work.width)
+    table = shape.vocab * (shape.table_dim if facts.whole_embedding else work.width)
     norms = shape.dim if facts.folds_norms else shape.norm_params
     # A tied head is the embedding, but where the last norm is multiplied into it.
     head = 0 if shape.tied and not facts.folds_norms else shape.vocab * work.width
     weights = shape.layers * layer + (table + head + norms + shape.position_params) * item_bytes
-    cache = work.batch * work.max_len * shape.kv_numbers // spec.gpus * item_bytes
+    kept = 2 * shape.layers * shape.cached_dim
+    cache = work.batch * work.max_len * kept // spec.gpus * item_bytes
     on_gpu = spec.gpu != "cpu"
     workspace = facts.workspace(work)
     if on_gpu:
@@ -111,6 +112,8 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     # Position p meets p + 1 keys and as many values, or those of its window.
     inside = min(fed, shape.window or fed)
     met = inside * (inside + 1) // 2 + (fed - inside) * inside
-    attention = shape.flop_per_token_and_position * met
+    others = shape.layers - shape.windowed_layers
+    everywhere = shape.windowed_layers * met + others * (fed * (fed + 1) // 2)
+    attention = shape.flop_per_token_and_position // shape.layers * everywhere
     logits = shape.flop_per_logit_row * new
     return spec.prompts * (matrices + attention + logits)

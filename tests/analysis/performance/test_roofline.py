@@ -101,3 +101,7 @@ def test_a_window_bounds_what_later_tokens_attend_to() -> None:
     assert PhaseWork.decode(rows).met == PhaseWork.decode(rows).touched == 3 * 4 + 2 * 4
     every = dataclasses.replace(rows, window=None)
     assert PhaseWork.decode(every).met == (4 + 5 + 6) + (7 + 8)
+    # Half of the layers look at all: the mean layer meets the mean of both, rounded down.
+    half = dataclasses.replace(rows, windowed=0.5)
+    assert PhaseWork.prefill(half).met == (6 + 6 + 18 + 21) // 2
+    assert half.met(np.array([6, 0])) == (18 + 21) // 2

@@ -169,3 +169,29 @@ def test_a_window_bounds_the_arithmetic(spec: RunSpec) -> None:
     matrices = shape.flop_per_token * 29 + shape.flop_per_logit_row * 10
     met = flops(long, prompt_len=20) - matrices
     assert met == shape.flop_per_token_and_position * (28 + 22 * 7)
+
+
+def test_layers_without_a_window_do_all_of_attention(spec: RunSpec) -> None:
+    neo = {"model": "gpt-neo-2.7b", "engine": "transformers", "prompts": 1, "max_gen_len": 1}
+    told = flops(_spec(spec, **neo), prompt_len=1000)
+    shape = find_shape("gpt-neo-2.7b")
+    every, local = 1000 * 1001 // 2, 256 * 257 // 2 + 744 * 256
+    attention = 4 * shape.dim * 16 * (every + local)
+    rest = shape.flop_per_token * 1000 + shape.flop_per_logit_row
+    assert told == attention + rest
+
+
+def test_a_library_that_copies_keys_for_each_head_caches_the_copies(spec: RunSpec) -> None:
+    sizes = {"engine": "transformers", "dtype": "fp16", "batch_size": 8}
+    older = estimate(_spec(spec, model="falcon-7b", **sizes))
+    newer = estimate(_spec(spec, model="falcon-40b", **sizes))
+    length = spec.max_prompt_len + spec.max_gen_len
+    assert older.kv_cache_bytes == 8 * length * 2 * 32 * 64 * 2
+    assert newer.kv_cache_bytes == 8 * length * 2 * 60 * 8192 * 2
+    assert older.weights_bytes == 2 * 6_921_720_704
+
+
+@pytest.mark.parametrize("model", ["opt-350m", "gpt-j-6b", "bloom-7b1", "gpt-neo-1.3b"])
+def test_weights_are_all_parameters_whatever_the_layout(spec: RunSpec, model: str) -> None:
+    told = estimate(_spec(spec, model=model, engine="transformers", dtype="bf16"))
+    assert told.weights_bytes == 2 * find_shape(model).params

@@ -18,7 +18,7 @@ from workers.engines.base.finite_logits import LogitRanges
 from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding, prompt_lens, sample
 from workers.engines.base.step_clock import StepClock
-from workers.engines.transformers.library_model import build_model, step_bytes
+from workers.engines.transformers.library_model import build_model, step_bytes, takes_places
 from workers.planning.families import find_shape
 
 # What stands left of a shorter prompt. It is fed and masked, so any id of a vocabulary will do.
@@ -40,6 +40,7 @@ class TransformersEngine:
         self.clock = StepClock(device)
         self.weight_bytes = weight_bytes
         self.library = model
+        self._takes_places = takes_places(model)
         self._decoding = decoding
         self._max_len = max_len
         self._device = device
@@ -125,12 +126,16 @@ class TransformersEngine:
 
     def _logits(self, ids: Tensor) -> Tensor:
         """fp32 [batch, vocab] after `ids`, the last of the tokens that the mask tells of."""
-        # A row's positions count its own tokens; what is left of them is masked, wherever it is.
-        places = (self._mask.cumsum(-1) - 1).clamp_(min=0)[:, -ids.shape[1] :]
+        told_places = {}
+        if self._takes_places:
+            # A row's positions count its own tokens; what is left of them is masked, wherever it
+            # is. A model that is not told counts them by the mask.
+            places = (self._mask.cumsum(-1) - 1).clamp_(min=0)[:, -ids.shape[1] :]
+            told_places["position_ids"] = places
         told = self.library(
             input_ids=ids,
             attention_mask=self._mask,
-            position_ids=places,
+            **told_places,
             past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=1,

@@ -4,6 +4,7 @@ Its parameters are made one by one where they are to be, in the run's format, an
 run's own source: no checkpoint of the library is read, no code of a hub is run.
 """
 
+import inspect
 from typing import Any, Final, cast
 
 import torch
@@ -60,7 +61,8 @@ def build_model(
 
     Raises:
         ValueError: the weights do not fit it.
-        RuntimeError: the weights cannot be read, or the library tied no head where one is tied.
+        RuntimeError: the weights cannot be read, or the library tied no head where one is tied, or
+            has no numbers for a table of its own.
     """
     config, make = _library_classes(shape, max_len)
     with torch.device("meta"):
@@ -83,13 +85,13 @@ def build_model(
         model.tie_weights()
         if model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
             raise RuntimeError("the library's head must be its embedding, but is not")
-    if isinstance(shape, LlamaShape):
-        # A table of rates is no parameter: on the device `meta` it has no numbers.
-        turns = model.model.rotary_emb
-        model.model.rotary_emb = type(turns)(config).to(device)
-    if blanks := [name for name, table in model.named_buffers() if table.is_meta]:
-        raise RuntimeError(f"the library's {blanks[0]} must have been made, but was not")
+    _make_buffers(model, device)
     return model
+
+
+def takes_places(model: Any) -> bool:
+    """Whether the library's model is told at which position each token stands."""
+    return "position_ids" in inspect.signature(model.forward).parameters
 
 
 def step_bytes(model: Any, shape: ModelShape) -> int:
@@ -98,6 +100,33 @@ def step_bytes(model: Any, shape: ModelShape) -> int:
     table = model.get_input_embeddings().weight
     rows = (0 if shape.tied else table.nbytes) + shape.position_params * table.element_size()
     return int(held - rows)
+
+
+def _make_buffers(model: Any, device: torch.device) -> None:
+    """Make what is no parameter, such as rates of turns and masks, as the library fills it itself.
+
+    On the device `meta` it has size and no numbers. The library's own initialization gives a part
+    its numbers; what that left as it was is seen by a filling that no table has.
+
+    Raises:
+        RuntimeError: the library has no numbers for one.
+    """
+    for part_name, part in model.named_modules():
+        blank = {name: one for name, one in part.named_buffers(recurse=False) if one.is_meta}
+        for name, one in blank.items():
+            made = torch.empty_like(one, device=device)
+            if made.is_floating_point():
+                made.fill_(torch.nan)
+            part.register_buffer(name, made, persistent=False)
+        if blank:
+            with torch.no_grad():
+                model._init_weights(part)
+        for name in blank:
+            table = part.get_buffer(name)
+            if table.is_floating_point() and not bool(table.isfinite().all()):
+                raise RuntimeError(
+                    f"the library's {part_name}.{name} must have been made, but was not"
+                )
 
 
 def _library_classes(shape: ModelShape, max_len: int) -> tuple[Any, Any]:

@@ -77,6 +77,11 @@ class ModelShape(abc.ABC):
         return None
 
     @property
+    def windowed_layers(self) -> int:
+        """Layers that have the window where there is one; the others attend to all."""
+        return self.layers
+
+    @property
     def positions(self) -> int | None:
         """Positions that a row may have at most; None where no table or rule ends them."""
         return None
@@ -85,6 +90,16 @@ class ModelShape(abc.ABC):
     def position_params(self) -> int:
         """Parameters of a table of positions, of which a step reads one row a token."""
         return 0
+
+    @property
+    def table_dim(self) -> int:
+        """Width of a row of the embedding and of the output matrix."""
+        return self.dim
+
+    @property
+    def cached_dim(self) -> int:
+        """Numbers of one position's keys as a layer's cache keeps them: no fewer than `kv_dim`."""
+        return self.kv_dim
 
     @property
     def head_dim(self) -> int:
@@ -98,7 +113,7 @@ class ModelShape(abc.ABC):
 
     @property
     def kv_numbers(self) -> int:
-        """Numbers that one position of one row leaves in the cache, over all ranks."""
+        """Numbers of the keys and values of one position of one row, over all ranks."""
         return 2 * self.layers * self.kv_dim
 
     @property
@@ -114,7 +129,7 @@ class ModelShape(abc.ABC):
     @property
     def flop_per_logit_row(self) -> int:
         """Operations of one row of logits."""
-        return 2 * self.vocab * self.dim
+        return 2 * self.vocab * self.table_dim
 
     def arithmetic(self, *, degree: int, item_bytes: int, matrix_bytes: MatrixBytes) -> Arithmetic:
         """What answers cost at least where `degree` ranks share the model.
@@ -130,7 +145,7 @@ class ModelShape(abc.ABC):
             flop_per_token=self.flop_per_token,
             flop_per_token_and_position=self.flop_per_token_and_position,
             flop_per_logit_row=self.flop_per_logit_row,
-            weight_bytes_per_step=whole + self.vocab * self.dim * item_bytes,
+            weight_bytes_per_step=whole + self.vocab * self.table_dim * item_bytes,
             kv_bytes_per_position=self.kv_numbers * item_bytes,
         )
 

@@ -19,6 +19,8 @@ from workers.models.base.shape import ModelShape
 # `initializer_range` of the published config.json files.
 _STD: Final = 0.02
 _HEAD: Final = "lm_head.weight"
+FP32_BYTES: Final = 4
+"""Bytes of a number of a table that the library makes in single precision."""
 _LAYER: Final = re.compile(r"\.\d+\.")
 
 
@@ -56,6 +58,11 @@ class LibraryShape(ModelShape):
         return self.dim
 
     @property
+    def buffer_bytes(self) -> int:
+        """Bytes of tables that the library makes itself and no file holds, whatever the format."""
+        return 0
+
+    @property
     def params(self) -> int:
         """All parameters; a tied table counts once."""
         return sum(math.prod(size) for _, size in self.sizes())
@@ -67,8 +74,8 @@ class LibraryShape(ModelShape):
 
     @property
     def norm_params(self) -> int:
-        """Norms and biases: what is neither a table nor a matrix of a layer."""
-        tables = (1 if self.tied else 2) * self.vocab * self.dim + self.position_params
+        """Norms, biases and projections: what is neither a table nor a matrix of a layer."""
+        tables = (1 if self.tied else 2) * self.vocab * self.table_dim + self.position_params
         return self.params - tables - self.layers * self.layer_matrix_params
 
     @property
@@ -87,6 +94,12 @@ class LibraryShape(ModelShape):
     def describe(self) -> dict[str, Any]:
         """As `ModelShape.describe`, with what tells the model from LLaMA."""
         return {**super().describe(), "tied": self.tied, "positions": self.positions}
+
+
+def vectors(norm: str, width: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and sizes of a norm's weight and bias."""
+    yield f"{norm}.weight", (width,)
+    yield f"{norm}.bias", (width,)
 
 
 def library_family(

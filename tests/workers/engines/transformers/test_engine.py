@@ -1,5 +1,6 @@
 """The library's layers on our weights answer as our own, alone or padded."""
 
+import copy
 import dataclasses
 import zlib
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,10 @@ from workers.run import run_rank
 
 CPU = torch.device("cpu")
 OURS = ("nano", "nano-llama-3.2", "nano-mistral")
-THEIRS = ("nano-gpt2",)
+THEIRS = (
+    *("nano-gpt2", "nano-opt", "nano-opt-350m", "nano-bloom", "nano-gptj", "nano-gptneo"),
+    *("nano-falcon", "nano-falcon-40b"),
+)
 MODELS = (*OURS, *THEIRS)
 PROMPTS = ([1, 7, 5, 3], [1, 9], [1, 8, 4, 4, 6, 2, 11])
 
@@ -100,7 +104,12 @@ class LivelyWeights(RandomWeights):
         """Draw `weight` from its name alone."""
         super().fill(name, weight)
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        weight.copy_(0.3 * torch.randn(weight.shape, generator=generator))
+        drawn = torch.randn(weight.shape, generator=generator)
+        # A last bias as large as its matrix would answer everything alike.
+        norm = weight.dim() == 1 and not name.endswith(".bias")
+        weight.copy_(
+            1.0 + 0.3 * drawn if norm else 0.1 * drawn if weight.dim() == 1 else 0.3 * drawn
+        )
 
 
 @pytest.mark.usefixtures("one_rank")
@@ -117,6 +126,31 @@ def test_padded_prompts_are_answered_as_the_library_generates(spec: RunSpec, mod
         )
         assert whole[0, len(prompt) :].tolist() == ids
     assert len(set(map(tuple, padded))) == len(PROMPTS)
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("model", THEIRS)
+def test_logits_and_tables_are_those_of_a_model_that_the_library_made(
+    spec: RunSpec, model: str
+) -> None:
+    shape = find_shape(model)
+    lively = LivelyWeights(shape, 1, rank=0, degree=1)
+    engine = open_for(work(spec, model), CPU, weights=lively)
+    assert isinstance(engine, TransformersEngine)
+    own = type(engine.library)(copy.deepcopy(engine.library.config)).eval()
+    # Tables that no file holds are the library's own, to the bit.
+    theirs = dict(own.named_buffers())
+    assert theirs.keys() == dict(engine.library.named_buffers()).keys()
+    for name, table in engine.library.named_buffers():
+        assert table.dtype == theirs[name].dtype
+        assert torch.equal(table, theirs[name]), name
+    own.load_state_dict(engine.library.state_dict())
+    ids = torch.tensor([PROMPTS[2], PROMPTS[2][::-1]])
+    with torch.inference_mode():
+        whole = own(ids).logits
+        for at, end in ((0, 4), (4, 5), (5, 7)):
+            mine = logits_of(engine)(ids[:, at:end], at)
+            torch.testing.assert_close(mine, whole[:, end - 1], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.usefixtures("one_rank")
