@@ -7,9 +7,9 @@ Two sums bound a phase from below, each over what all GPUs can do together:
 
 What a step, a token and a position cost is the model's own (`telemetry.record.arithmetic`):
 weights are read once a step. A decoding step reads the keys and values of each live row's
-positions, those of its window alone in the layers that have one; prefill writes those of each position
-once. Communication, sampling, activations and the
-host are free here: the bound can be neared, not met.
+positions, those of its window alone in the layers that have one; prefill writes those of each
+position once. Communication, sampling, activations and the host are free here: the bound can be
+neared, not met.
 """
 
 import math

@@ -9,6 +9,8 @@
 - `workspace`: what engines allocate beside weights and cache is reckoned from.
 - `workspace_fast`: what engine `fast` holds in its pass over all prompts, its steps and its
   load.
+- `workspace_library`: what engine `transformers` holds for the families whose layers it alone
+  has.
 - `workspace_reference`: what engine `reference` holds at the fullest moment of the published
   loop.
 - `workspace_transformers`: what engine `transformers` holds at its fullest moment.

@@ -1,16 +1,20 @@
 """Workspace transformers: what engine `transformers` holds at its fullest moment.
 
-Read off the library's LLaMA, Mistral and GPT-2 (5.23) and `workers.engines.transformers.engine`;
-attention by torch's fused kernels, which keep no scores. Not yet held against a GPU's own reading.
+Read off the library's LLaMA and Mistral (5.23) and `workers.engines.transformers.engine`; attention
+by torch's fused kernels, which keep no scores. Not yet held against a GPU's own reading. Families
+that only the library has are in `workers.planning.workspace_library`.
 """
 
 from workers.models.library.shape import LibraryShape
 from workers.planning.workspace import FP32_BYTES, INT64_BYTES, RankWork
+from workers.planning.workspace_library import LIBRARY_WORKSPACES
 from workers.planning.workspace_reference import choosing_bytes
 
 
 def transformers_bytes(work: RankWork) -> int:
     """The workspace of engine `transformers`."""
+    if (own := LIBRARY_WORKSPACES.get(work.shape.family)) is not None:
+        return own(work)
     item, dim, tokens = work.item_bytes, work.shape.dim, work.tokens
     kept = work.shape.kv_dim
     # Mask, places and ids of every row, and the truths of who may look at whom.
