@@ -61,7 +61,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # What one rank does.
     "workers": {"telemetry.record", "workers.distributed", "workers.session"},
     "workers.models.base": {"telemetry.record"},
-    "workers.models.library": {"workers.models.base"},
+    "workers.models.library": {"telemetry.record", "workers.models.base"},
     "workers.models.llama": {"telemetry.record", "workers.models.base"},
     "workers.planning": {
         *("telemetry", "telemetry.boards", "telemetry.record"),
@@ -173,6 +173,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     # What repeats and grid points say of one another, each a table.
     "analysis.effects": {
+        # How large the models are that are held against one another is in their records.
+        "analysis.performance",
         *("analysis.runs", "analysis.statistics", "analysis.tables"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
     },

@@ -6,9 +6,10 @@
 - `factor`: one thing in which grid points differ on purpose, and how its levels are called.
 - `grid_model`: the table of what each factor of the grid multiplies the joules of a token by.
 - `pairing`: grid points that differ in one factor alone, two by two.
+- `twins`: the table of what a distilled model saves over the one that it was distilled from.
 - `variance`: the table of how much of the scatter is between runs, nodes of a run and their
   GPUs.
 - `wording`: how numbers stand in the sentences of comparisons.
 
-Public: `COMPARISONS`, `DRIFT`, `MIXED_MODEL`, `VARIANCE`.
+Public: `COMPARISONS`, `DISTILLED_TWINS`, `DRIFT`, `MIXED_MODEL`, `VARIANCE`.
 """

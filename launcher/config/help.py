@@ -11,6 +11,7 @@ from telemetry.command import ExitCode, exit_codes
 from telemetry.nearest import one_of
 from telemetry.next_line import typed
 from telemetry.paragraph import columns, wrapped
+from workers.planning.families import family_of, find_shape
 
 # Longer lines are hard to read, whatever a terminal has.
 _MOST_COLUMNS: Final = 100
@@ -33,6 +34,7 @@ _INDENT: Final = 2
 _HANG: Final = 4
 # Before what a flag or an option means are two blanks at least.
 _TERM: Final = re.compile(r" +\S+(?: \S+)* {2,}(?=\S)")
+_MILLION: Final = 1e6
 # Options that are in no file, and where they come from instead.
 _NO_FILE: Final = {"cluster": "Settled by what is here."}
 
@@ -137,11 +139,20 @@ def _of_group(group: Group) -> Iterator[str]:
     options = group_options(group.name)
     width = max(map(len, options))
     for option in options:
-        about = group.options.get(option) or _NO_FILE.get(group.name, "Registered by its package.")
+        about = group.options.get(option) or _unfiled(group.name, option)
         swept = ", ".join(group.sweeps.get(option, ()))
         yield f"  {option:<{width}}  {about}{f' Sweeps {swept}.' if swept else ''}"
     for key in group.keys:
         yield from _of_key(key, group)
+
+
+def _unfiled(group: str, option: str) -> str:
+    """What an option is that no file tells of."""
+    if group != "model":
+        return _NO_FILE.get(group, "Registered by its package.")
+    shape = find_shape(option)
+    title = family_of(shape).names.title
+    return f"{title}, {shape.params / _MILLION:,.0f} million parameters."
 
 
 def _of_key(key: Key, group: Group) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What a built run was asked and answered, when, and with what: responses, steps, model.json."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,8 @@ import pyarrow as pa
 from telemetry.clock import US_PER_S
 from telemetry.record.schema import RESPONSES
 from telemetry.record.spec import RunSpec
-from workers.models.llama.shape import SHAPES
+from workers.planning.arithmetic import arithmetic_of
+from workers.planning.families import find_shape
 
 Spans = Sequence[tuple[str, float, float, int | None]]
 """(phase, start, end, batch) in seconds since `T0_US`."""
@@ -114,9 +116,21 @@ def model_record(
     """What rank 0 says it worked with, of a run that did all it should."""
     # As fast as the same batch is measured, from its first step to its last.
     rate = min(spec.batch_size, spec.prompts) * max(1, spec.max_gen_len - 1) / decode_s
-    shape = SHAPES[spec.model]
+    shape = find_shape(spec.model)
     item = {"fp32": 4, "fp16": 2, "bf16": 2}[spec.dtype]
     read = shape.params - shape.vocab * shape.dim + (spec.gpus - 1) * shape.norm_params
+    arithmetic: dict[str, Any] = {
+        "family": "llama",
+        "parameters": shape.params,
+        "flop_per_token": 2 * shape.layers * shape.layer_matrix_params,
+        "flop_per_token_and_position": 4 * shape.dim * shape.layers,
+        "flop_per_logit_row": 2 * shape.vocab * shape.dim,
+        "weight_bytes_per_step": read * item if spec.quantization == "none" else None,
+        "kv_bytes_per_position": 2 * shape.layers * shape.dim * item,
+    }
+    if shape.family != "llama":
+        arithmetic = dataclasses.asdict(arithmetic_of(spec))
+        read = arithmetic["weight_bytes_per_step"] // item
     return {
         "weights": {"kind": "random"},
         "dtype": spec.dtype,
@@ -131,17 +145,9 @@ def model_record(
             "vocab": shape.vocab,
             "params": shape.params,
             "weight_bytes_per_step": read * item,
-            "kv_bytes_per_position": 2 * shape.layers * shape.dim * item,
+            "kv_bytes_per_position": arithmetic["kv_bytes_per_position"],
         },
-        "arithmetic": {
-            "family": "llama",
-            "parameters": shape.params,
-            "flop_per_token": 2 * shape.layers * shape.layer_matrix_params,
-            "flop_per_token_and_position": 4 * shape.dim * shape.layers,
-            "flop_per_logit_row": 2 * shape.vocab * shape.dim,
-            "weight_bytes_per_step": read * item if spec.quantization == "none" else None,
-            "kv_bytes_per_position": 2 * shape.layers * shape.dim * item,
-        },
+        "arithmetic": arithmetic,
         "logit_error": None,
         "memory": {
             "estimated": {

@@ -37,6 +37,11 @@ def test_every_option_of_a_group_has_a_line(group: str) -> None:
         assert any(line.startswith(f"  {option} ") for line in lines), option
 
 
+def test_a_model_that_no_file_tells_of_is_told_by_its_family_and_size() -> None:
+    assert "opt-6.7b OPT, 6,658 million parameters. " in said("model")
+    assert "Registered by its package" not in said("model")
+
+
 def test_the_keys_of_no_group_stand_under_headings() -> None:
     lines = help_text().splitlines()
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]

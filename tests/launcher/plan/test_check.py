@@ -209,6 +209,8 @@ def test_planning_starts_and_writes_nothing(
         ("sharding_laptop", 8),
         ("caps_and_clocks", 40),
         ("quantization_h200", 18),
+        # Distilled models beside the larger ones: 24 points, three repeats each.
+        ("distilled_twins", 72),
     ],
 )
 def test_every_experiment_is_a_grid_of_its_own(
