@@ -176,6 +176,39 @@ def test_rows_longer_than_the_table_of_positions_are_refused(spec: RunSpec) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "positions"),
+    [
+        *[("gpt2", 1024), ("opt-350m", 2048), ("opt-6.7b", 2048), ("gpt-j-6b", 2048)],
+        *[("gpt-neo-2.7b", 2048), ("bloom-7b1", None), ("falcon-7b", None)],
+    ],
+)
+def test_a_model_has_the_positions_of_its_tables(
+    spec: RunSpec, model: str, positions: int | None
+) -> None:
+    def fault(longest: int) -> str | None:
+        return engine_facts("transformers").fault(work(spec, model, max_prompt_len=longest - 6))
+
+    if positions is None:
+        assert fault(100_000) is None
+        return
+    assert fault(positions) is None
+    assert fault(positions + 1) == (
+        f"`max_prompt_len` + `max_gen_len` must be at most the {positions} positions of {model}, "
+        f"but is {positions - 5} + 6 = {positions + 1} instead"
+    )
+
+
+@pytest.mark.parametrize(("model", "heads"), [("falcon-7b", 71), ("gpt2-xl", 25)])
+@pytest.mark.parametrize("gpus", [2, 4, 8])
+def test_heads_that_do_not_divide_are_said(model: str, heads: int, gpus: int) -> None:
+    told = find_shape(model).parallel_fault(gpus)
+    assert told == (
+        f"`gpus` must divide the {heads} heads of {model}, but is {gpus} instead: "
+        f"{heads} = {heads // gpus} x {gpus} + {heads % gpus}"
+    )
+
+
 def test_a_model_that_the_library_alone_has_is_not_for_reference(spec: RunSpec) -> None:
     told = engine_facts("reference").fault(work(spec, "gpt2", engine="reference"))
     assert told is not None
