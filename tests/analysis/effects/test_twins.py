@@ -10,7 +10,7 @@ import pytest
 
 from analysis.audit.check import Outcome
 from analysis.audit.run import audit_results
-from analysis.effects.twins import TWINS
+from analysis.effects.distilled import TWINS
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
 from analysis.tables.table import Table
