@@ -7,6 +7,7 @@ no formula and no name of one family stands outside its folder in `workers.model
 from typing import Final
 
 from telemetry.nearest import one_of
+from telemetry.next_line import typed
 from workers.models.base.family import Family
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
@@ -52,7 +53,8 @@ def find_shape(model: str) -> ModelShape:
     for family in FAMILIES.values():
         if model in family.shapes:
             return family.shapes[model]
-    raise ValueError(one_of("model", known_models(), model, things="models"))
+    listed = typed("launcher", "--help", "model")
+    raise ValueError(one_of("model", known_models(), model, things="models", ask=listed))
 
 
 def family_of(shape: ModelShape) -> Family:

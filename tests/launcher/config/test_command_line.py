@@ -8,6 +8,7 @@ from launcher.__main__ import main
 from launcher.config.command_line import auto_cluster, read_points
 from launcher.config.errors import BadInputError
 from launcher.config.listing import group_options
+from workers.planning.families import known_models
 
 pytestmark = pytest.mark.grids
 
@@ -203,7 +204,7 @@ def test_a_malformed_word_is_quoted(word: str) -> None:
         ("dataset.path=nowhere.jsonl", "nowhere.jsonl"),
         ("dataset=file", "path"),
         ("prompts=100000", "`prompts` must be at most"),
-        ("model.name=9b", "`model` must be one of nano,"),
+        ("model.name=9b", f"`model` must be one of {len(known_models())} models, but is '9b'"),
         ("model.name=[1]", "`model.name` must be a name, but is [1] instead"),
         ("dataset.name=[1]", "`dataset.name` must be a name, but is [1] instead"),
         ("engine.name=warp", "`engine` must be one of"),

@@ -13,6 +13,7 @@ from telemetry.shards.writer import list_parts, shard_metadata
 from tests.support.attempts import TEXTS, make_attempt, make_spec
 from tests.support.ranks import make_rank, run_gang, values_of
 from workers.distributed.rank import Rank
+from workers.planning.families import known_models
 from workers.run import run_rank
 
 
@@ -270,7 +271,7 @@ def test_a_gpu_that_is_shared_or_missing_stops_all_ranks_before_the_run(
             "but is int8 instead",
         ),
         ({"weights": "abc"}, "`weights` must be random without a checkpoint, but is abc instead"),
-        ({"model": "8b"}, "`model` must be one of nano"),
+        ({"model": "8b"}, f"`model` must be one of {len(known_models())} models"),
         ({"prompts": 6}, "`prompts` must be 6 as in the spec, but are 5 instead"),
         ({"tokenizer": "another"}, "`tokenizer` must be another as in the spec"),
     ],
