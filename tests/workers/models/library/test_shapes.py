@@ -142,3 +142,21 @@ def test_what_falcon_reads_of_a_cache_is_less_than_what_the_newer_layout_keeps()
     assert (newer.kv_dim, newer.cached_dim) == (8 * 64, 8192)
     with pytest.raises(ValueError, match="`kv_heads` must divide the 128 heads"):
         FalconShape(name="odd", dim=8192, layers=60, heads=128, kv_heads=7)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_a_token_costs_two_operations_of_each_weight_of_the_library_s_matrices(
+    shape: LibraryShape,
+) -> None:
+    config = getattr(transformers, shape.config_class)(**shape.library_settings())
+    with torch.device("meta"):
+        model = getattr(transformers, shape.model_class)(config)
+    tables = {shape.embedding, shape.position_table, "lm_head.weight"}
+    matrices = {
+        name: weight.numel()
+        for name, weight in model.named_parameters()
+        if weight.dim() == 2 and name not in tables
+    }
+    out = sum(count for name, count in matrices.items() if "project_out" in name)
+    assert shape.flop_per_token == 2 * (sum(matrices.values()) - out)
+    assert shape.flop_per_logit_row == 2 * (model.get_output_embeddings().weight.numel() + out)
