@@ -41,7 +41,7 @@ def batches_as_asked(case: Case) -> Finding:
         if size != min(spec.batch_size, rest):
             faults.append(f"batch {number} has {size} prompts, not {min(spec.batch_size, rest)}")
     for rank in case.run_energy.ranks:
-        for phase in (Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
+        for phase in (Phase.ENCODE, Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
             own = [rank.batch[index] for index in rank.measured(phase)]
             if own and own != sorted(sizes):
                 faults.append(f"rank {rank.rank} has {len(own)} spans {phase}, not {len(sizes)}")

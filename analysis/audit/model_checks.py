@@ -73,6 +73,8 @@ def arithmetic_repeats(case: Case) -> Finding:
         ours, theirs = getattr(model.formula, name), getattr(stated, name)
         if ours is not None and ours != theirs:
             faults.append(f"{name} is {theirs}, by the formula {ours}")
+    if stated.encoder != model.formula.encoder:
+        faults.append(f"encoder is {stated.encoder}, by the formula {model.formula.encoder}")
     counted = model.part("shape").get("params", stated.parameters)
     if counted != stated.parameters:
         faults.append(f"parameters is {stated.parameters}, the shape's {counted}")
@@ -91,7 +93,7 @@ def bound_not_beaten(case: Case) -> Finding:
     if performance.reason is not None:
         return unseen(performance.reason)
     shares = {}
-    for phase in (Phase.PREFILL, Phase.DECODE):
+    for phase in (Phase.ENCODE, Phase.PREFILL, Phase.DECODE):
         least_s = performance.least_s(phase, STATED)
         seconds = case.run_energy.phase_seconds(phase)
         for name, share in zip(

@@ -115,12 +115,9 @@ def _edges(case: Case, host: str) -> dict[tuple[str, int], tuple[int, int]]:
         if rank.host != host:
             continue
         return {
-            (phase, int(rank.batch[place] or 0)): (
-                int(rank.start_us[place]),
-                int(rank.end_us[place]),
-            )
+            (phase, batch): (start_us, end_us)
             for phase in PHASES
-            for place in rank.measured(phase)
+            for batch, start_us, end_us in rank.setting_spans(phase)
         }
     return {}
 

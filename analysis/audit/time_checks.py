@@ -13,6 +13,7 @@ from analysis.runs.rank_spans import RankSpans
 from analysis.runs.table_arrays import int_array
 from analysis.runs.unreadable import UNREADABLE, shortened
 from telemetry.clock import US_PER_MS, US_PER_S
+from telemetry.record.arithmetic import Arithmetic
 from telemetry.record.clock_offset import HostOffset
 from telemetry.record.files import read_json
 from telemetry.record.schema import Phase
@@ -65,9 +66,16 @@ def phases_lawful(case: Case) -> Finding:
             faults.append(f"{where}: its phases are not those of the first rank")
     told = ModelFacts(case.run).part("engine").get("phases")
     made = {phase for phase, number in first or () if number is not None and number >= 0}
-    made &= {Phase.PREFILL, Phase.DECODE, Phase.ANSWER}
+    made &= {Phase.ENCODE, Phase.PREFILL, Phase.DECODE, Phase.ANSWER}
     if isinstance(told, list) and made and made != set(told):
         faults.append(f"batches have {', '.join(sorted(made))}, the engine {', '.join(told)}")
+    arithmetic = ModelFacts(case.run).arithmetic
+    if made & {Phase.PREFILL} and isinstance(arithmetic, Arithmetic):
+        # An encoder's pass that is told as a prefill would be charged to the decoder.
+        if arithmetic.encoder is not None and Phase.ENCODE not in made:
+            faults.append("the model has an encoder, and no batch an encode of it")
+        elif arithmetic.encoder is None and Phase.ENCODE in made:
+            faults.append("batches have an encode, and the model has no encoder")
     return judged(faults, f"{len(first or ())} phases a rank, from startup to shutdown")
 
 
@@ -87,7 +95,8 @@ def _order_faults(rank: RankSpans) -> Iterator[str]:
     before = Phase.OVERHEAD.value
     for phase in work:
         lawful = {
-            Phase.PREFILL: (Phase.OVERHEAD,),
+            Phase.ENCODE: (Phase.OVERHEAD,),
+            Phase.PREFILL: (Phase.OVERHEAD, Phase.ENCODE),
             Phase.ANSWER: (Phase.OVERHEAD,),
             Phase.DECODE: (Phase.PREFILL,),
             Phase.OVERHEAD: (Phase.DECODE, Phase.ANSWER),
@@ -103,6 +112,9 @@ def _order_faults(rank: RankSpans) -> Iterator[str]:
     ]
     if numbers != list(range(len(numbers))):
         yield "its batches are not numbered from 0 on"
+    encoded = rank.batches(rank.measured(Phase.ENCODE)).tolist()
+    if encoded and encoded != numbers:
+        yield f"{len(encoded)} of its batches have an encode, of {len(numbers)}"
 
 
 def _asked_faults(rank: RankSpans, launch: Mapping[str, Any]) -> Iterator[str]:
@@ -211,6 +223,7 @@ def _progress_faults(case: Case, seconds: float) -> list[str]:
 def _opened_faults(case: Case, rank: RankSpans) -> list[str]:
     """The shard of responses is opened when the first batch is about to begin."""
     starts = [
+        *rank.start_us[rank.measured(Phase.ENCODE)],
         *rank.start_us[rank.measured(Phase.PREFILL)],
         *rank.start_us[rank.measured(Phase.ANSWER)],
     ]
@@ -372,7 +385,7 @@ def _apart_us(one: RankSpans, other: RankSpans) -> int | None:
     Of all phases the least, as not in all of them do ranks wait for each other.
     """
     least: int | None = None
-    for phase in (Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
+    for phase in (Phase.ENCODE, Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
         a, b = one.measured(phase), other.measured(phase)
         if not len(a) or len(a) != len(b):
             continue

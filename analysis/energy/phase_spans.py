@@ -24,8 +24,9 @@ class OwnPhase:
     wish: Wish
     """What it asks of the GPU."""
     windows_us: tuple[tuple[int, int], ...]
-    """A span each, the switch's delay left out at both ends: the first rank of a node asks for the
-    next phase's settings while another may be at its last kernel. None where it was shorter."""
+    """A span each, the prefill's with its encoder's, the switch's delay left out at both ends: the
+    first rank of a node asks for the next phase's settings while another may be at its last kernel.
+    None where it was shorter."""
     short: int
     """Spans of which nothing is left."""
 
@@ -77,10 +78,8 @@ def _phases(
         for rank in rank_spans(run):
             if (rank.host, rank.gpu_uuid) != (gpu.host, gpu.uuid):
                 continue
-            for place in rank.measured(phase):
-                start_us, end_us = int(rank.start_us[place]), int(rank.end_us[place])
-                edge = phase, int(rank.batch[place] or 0)
-                first_us = start_us + max(delay_us, took_us.get(edge, 0))
+            for batch, start_us, end_us in rank.setting_spans(phase):
+                first_us = start_us + max(delay_us, took_us.get((phase, batch), 0))
                 if end_us - delay_us > first_us:
                     windows.append((first_us, end_us - delay_us))
                 else:

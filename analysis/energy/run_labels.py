@@ -29,6 +29,9 @@ def _read_labels(run_energy: RunEnergy) -> Iterator[Label]:
     kept = clock_held(run_energy)
     if kept is not True:
         yield Label.CLOCK_UNKNOWN if kept is None else Label.CLOCK_NOT_HELD
-    reasons = (run_energy.phase_energy(phase).reason for phase in (Phase.PREFILL, Phase.DECODE))
+    phases = [Phase.PREFILL, Phase.DECODE]
+    if any(len(rank.measured(Phase.ENCODE)) for rank in run_energy.ranks):
+        phases.append(Phase.ENCODE)
+    reasons = (run_energy.phase_energy(phase).reason for phase in phases)
     if any(reason is not None and _NOT_ATTRIBUTABLE in reason for reason in reasons):
         yield Label.NOT_ATTRIBUTABLE

@@ -14,10 +14,10 @@ from analysis.tables.column import Row
 from analysis.tables.table import Tables
 from telemetry.record.schema import Phase
 
-# ANSWER came later: the others keep their colours.
+# ANSWER and ENCODE came later: the others keep their colours.
 PHASES: Final = (
-    *(phase.value for phase in Phase if phase is not Phase.ANSWER),
-    *(SHORT_PHASES, NO_RANK, Phase.ANSWER.value),
+    *(phase.value for phase in Phase if phase not in (Phase.ANSWER, Phase.ENCODE)),
+    *(SHORT_PHASES, NO_RANK, Phase.ANSWER.value, Phase.ENCODE.value),
 )
 """Phases in the order of their colours."""
 # As many runs as one looks through by eye; more are drawn by grid point.

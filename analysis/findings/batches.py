@@ -1,8 +1,8 @@
 """Batches: what each measured batch of a run was asked, answered and took, or several together.
 
-A batch's energy is that of all working GPUs from the begin of its prefill to the end of its
-decode. A run of more than `MOST_STRETCHES` batches has so many stretches: batches of like prompt
-lengths, summed.
+A batch's energy is that of all working GPUs from the begin of its prefill, or of its encode before
+that, to the end of its decode. A run of more than `MOST_STRETCHES` batches has so many stretches:
+batches of like prompt lengths, summed.
 """
 
 import math
@@ -27,7 +27,7 @@ from telemetry.record.schema import Phase
 
 MOST_STRETCHES: Final = 16
 """Rows of a run at most: as many as tell a slope, and a campaign of hundreds stays readable."""
-_PHASES: Final = (Phase.PREFILL, Phase.DECODE, Phase.ANSWER)
+_PHASES: Final = (Phase.ENCODE, Phase.PREFILL, Phase.DECODE, Phase.ANSWER)
 # After all that any clock says.
 _NEVER_US: Final = int(np.iinfo(np.int64).max)
 

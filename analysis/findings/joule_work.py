@@ -30,7 +30,7 @@ from telemetry.record.spec import ITEM_BYTES
 
 WINDOW: Final = "window"
 """All of the measured window."""
-PHASES: Final = (Phase.PREFILL, Phase.DECODE)
+PHASES: Final = (Phase.ENCODE, Phase.PREFILL, Phase.DECODE)
 """Phases whose work is known."""
 # Rows of the residual stream that a layer sums over the ranks: after attention, after the FFN.
 _SUMS_A_LAYER: Final = 2
@@ -113,12 +113,14 @@ class Piece:
 
 
 def pieces(one: Measured) -> Iterator[Piece]:
-    """Prefill and decode, where the sensor tells them apart; always the window."""
+    """Every phase of a batch, where the sensor tells them apart; always the window."""
     amounts = {phase: _amounts(one, phase) for phase in PHASES}
     energies = {Phase.PREFILL: one.prefill, Phase.DECODE: one.decode}
+    if one.performance.encodes:
+        energies = {Phase.ENCODE: one.encode, **energies}
     apart = one.phased and all(energy.value is not None for energy in energies.values())
     if apart:
-        for phase in PHASES:
+        for phase in energies:
             yield Piece(
                 of=one,
                 phase=phase.value,
@@ -161,7 +163,7 @@ def _amounts(one: Measured, phase: Phase) -> Amounts | str:
     if isinstance(sent, str):
         return sent
     return Amounts(
-        weight_bytes=float(work.steps * weights),
+        weight_bytes=float(work.weight_bytes(weights, arithmetic.encoder)),
         kv_bytes=float(work.touched * kv),
         flops=float(work.flops(arithmetic)),
         sent_bytes=sent,
@@ -240,8 +242,8 @@ _COLUMNS: Final = (
     _OF.text(
         "phase",
         "phase",
-        "`prefill` and `decode` where the sensor tells them apart; `window` is all of the measured "
-        "window, what lies between batches too.",
+        "`encode` (of a model with an encoder), `prefill` and `decode` where the sensor tells them "
+        "apart; `window` is all of the measured window, what lies between batches too.",
         lambda one: one.phase,
     ),
     _OF.text("board", "board", "Product of the working GPUs.", lambda one: one.board, shown=False),

@@ -21,7 +21,7 @@ def operations_per_token(performance: Performance, tokens: int) -> float | str:
     arithmetic = performance.model.arithmetic
     if isinstance(arithmetic, str):
         return arithmetic
-    works = [performance.work(phase) for phase in (Phase.PREFILL, Phase.DECODE)]
+    works = [performance.work(phase) for phase in (Phase.ENCODE, Phase.PREFILL, Phase.DECODE)]
     known = [work for work in works if work is not None]
     if len(known) < len(works):
         latency = performance.latency

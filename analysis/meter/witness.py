@@ -30,7 +30,7 @@ from telemetry.record.schema import Phase
 
 WINDOW: Final = "window"
 """The measured window, beside the phases in it."""
-_PHASES: Final = (Phase.PREFILL, Phase.DECODE, Phase.ANSWER)
+_PHASES: Final = (Phase.ENCODE, Phase.PREFILL, Phase.DECODE, Phase.ANSWER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Latency: when a run's tokens were chosen, request by request and step by step.
 
 Times are rank 0's: it writes the steps, and all ranks choose a token together. A request begins
-when its batch's prefill does; no queue stands before a batch.
+when its batch's prefill does, or its encode before that; no queue stands before a batch.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Batch:
     number: int
     """Its `batch` in the responses, counted from 0."""
     begun_us: int
-    """Begin of its PREFILL span on rank 0."""
+    """Begin of its first span on rank 0."""
     prompt: IntArray
     """Tokens of each row's prompt; shape (rows,)."""
     generated: IntArray
@@ -154,7 +154,8 @@ def read_latency(run: Run, rank: RankSpans) -> Latency | str:
         return no_steps_reason(rank)
     starts = {
         rank.batch[index]: int(rank.start_us[index])
-        for phase in (Phase.PREFILL, Phase.ANSWER)
+        # What comes before stands last: a batch begins with its encode where it has one.
+        for phase in (Phase.PREFILL, Phase.ANSWER, Phase.ENCODE)
         for index in rank.measured(phase)
     }
     responses = run.responses.sort_by([("batch", "ascending"), ("row", "ascending")])

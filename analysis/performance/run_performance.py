@@ -1,5 +1,6 @@
 """Run performance: how fast a run was, phase by phase, and how near to what its GPUs allow."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -95,16 +96,23 @@ class Performance:
 
     @property
     def prefilled_tokens(self) -> int | None:
-        """Tokens of prompts that PREFILL read; None when no step says."""
-        return self.latency.prefilled_tokens if isinstance(self.latency, Latency) else None
+        """Tokens of prompts that PREFILL read; None when no step says, and where ENCODE did."""
+        if not isinstance(self.latency, Latency) or self.encodes:
+            return None
+        return self.latency.prefilled_tokens
+
+    @property
+    def encodes(self) -> bool:
+        """Whether an encoder read the prompts, which the phases of the batches say."""
+        return any(len(rank.measured(Phase.ENCODE)) for rank in self.run_energy.ranks)
 
     def work(self, phase: Phase) -> PhaseWork | None:
-        """What PREFILL or DECODE had to do, as the run shared prompts out between them."""
+        """What ENCODE, PREFILL or DECODE had to do, as the run shared prompts out between them."""
         return None if isinstance(self.latency, str) else self._works[phase]
 
     @cached_property
     def _works(self) -> dict[Phase, PhaseWork]:
-        """The same of both phases; nothing without steps."""
+        """The same of all phases; nothing without steps."""
         batches = () if isinstance(self.latency, str) else self.latency.batches
         return {
             phase: _sum([make(self._seen(batch.rows)) for batch in batches])
@@ -112,8 +120,10 @@ class Performance:
         }
 
     def _seen(self, rows: RowWork) -> RowWork:
-        """What rows look at where the model looks back a window."""
-        return replace(rows, window=self.model.window, windowed=self.model.windowed)
+        """What rows look at where the model looks back a window, or an encoder read them."""
+        return replace(
+            rows, window=self.model.window, windowed=self.model.windowed, encoded=self.encodes
+        )
 
     def utilization(self, phase: Phase, kind: str) -> tuple[float | None, float | None]:
         """Share of the peak bandwidth, and of the peak operations, that a phase needed."""
@@ -125,7 +135,7 @@ class Performance:
             return None, None
         if weights is None or kv is None:
             return None, None
-        moved, flops = work.bytes(weights, kv), work.flops(arithmetic)
+        moved, flops = work.bytes(weights, kv, arithmetic.encoder), work.flops(arithmetic)
         return (
             None if limits.bytes_per_s is None else moved / seconds / limits.bytes_per_s,
             None if limits.flop_per_s is None else flops / seconds / limits.flop_per_s,
@@ -175,8 +185,8 @@ class Performance:
         return total
 
     def bound_tokens_per_s(self, kind: str) -> float | None:
-        """Generated tokens over the least time of prefill and decode."""
-        parts = [self.least_s(phase, kind) for phase in (Phase.PREFILL, Phase.DECODE)]
+        """Generated tokens over the least time of encode, prefill and decode."""
+        parts = [self.least_s(phase, kind) for phase in _MAKE]
         known = [part for part in parts if part is not None]
         tokens = int(pc.sum(self.run.responses["generated_tokens"]).as_py() or 0)
         return tokens / sum(known) if len(known) == len(parts) and sum(known) > 0 else None
@@ -193,15 +203,15 @@ class Performance:
 def _least_s(
     work: PhaseWork, arithmetic: Arithmetic, limits: Limits, weights: int, kv: int
 ) -> float | None:
-    return limits.least_s(work.bytes(weights, kv), work.flops(arithmetic))
+    return limits.least_s(work.bytes(weights, kv, arithmetic.encoder), work.flops(arithmetic))
 
 
 def _sum(works: Sequence[PhaseWork]) -> PhaseWork:
-    names = ("steps", "tokens", "met", "touched", "logits")
-    return PhaseWork(**{name: sum(getattr(work, name) for work in works) for name in names})
+    return functools.reduce(PhaseWork.plus, works, PhaseWork())
 
 
 _MAKE: Final[dict[Phase, Callable[[RowWork], PhaseWork]]] = {
+    Phase.ENCODE: PhaseWork.encode,
     Phase.PREFILL: PhaseWork.prefill,
     Phase.DECODE: PhaseWork.decode,
 }

@@ -1,7 +1,8 @@
 """Family: grid points that are the same but for caps and clocks, and what each phase of them took.
 
 Time and energy of the whole and of decode are of a generated token, those of prefill of a token of
-a prompt. Their product is of each run, as a run's time and energy go together.
+a prompt, which an encoder may have read before it. Their product is of each run, as a run's time
+and energy go together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ from telemetry.record.spec import RunSpec
 WHOLE: Final = "whole"
 """The whole measured window."""
 PREFILL: Final = "prefill"
-"""Reading prompts."""
+"""Reading prompts, an encoder's pass with it."""
 DECODE: Final = "decode"
 """Choosing tokens, one after the other."""
 PHASES: Final = (WHOLE, PREFILL, DECODE)
@@ -66,8 +67,16 @@ class PhaseNumbers:
 
 
 def _of_prompt(name: str, row: Row) -> float | None:
+    """Of prefill, with an encoder's pass before it: its settings hold in both."""
     value, tokens = real(row[name]), real(row["prompt_tokens"])
-    return None if value is None or not tokens else value / tokens
+    if value is None or not tokens:
+        return None
+    if real(row.get("encode_s")) is not None:
+        encoded = real(row.get(name.replace(PREFILL, "encode")))
+        if encoded is None:
+            return None
+        value += encoded
+    return value / tokens
 
 
 def _decode_seconds(row: Row) -> float | None:

@@ -70,6 +70,7 @@ def missing(tables: Tables) -> list[tuple[str, str, int]]:
     """(column, reason, runs) of every number that runs lack, the commonest first."""
     reasons = {
         "energy_j": "energy_reason",
+        "encode_energy_j": "encode_reason",
         "prefill_energy_j": "prefill_reason",
         "decode_energy_j": "decode_reason",
         "charged_energy_j": "idle_gpus_reason",
@@ -79,12 +80,14 @@ def missing(tables: Tables) -> list[tuple[str, str, int]]:
         "zone_energy_j": "zone_reason",
         "node_energy_j": "node_reason",
     }
+    # A model without an encoder lacks nothing.
+    only_with = {"encode_energy_j": "encode_s"}
     of_speed = {"first_token_s": "latency_reason", "bound_share": "performance_reason"}
     counts: dict[tuple[str, str], int] = {}
     for rows, wanted in ((tables.runs.rows, reasons), (tables.performance.rows, of_speed)):
         for row in rows:
             for names, reason in wanted.items():
-                if row[reason] is not None:
+                if row[reason] is not None and row.get(only_with.get(names, reason)) is not None:
                     key = (names, _common(str(row[reason])))
                     counts[key] = counts.get(key, 0) + 1
     without = sum(row["gpu_utilization"] is None for row in tables.runs.rows)

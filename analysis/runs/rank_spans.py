@@ -76,6 +76,20 @@ class RankSpans:
         found = self.of(phase)
         return np.asarray(found[self._numbers[found] >= 0])
 
+    def setting_spans(self, phase: str) -> Iterator[tuple[int, int, int]]:
+        """Batch, begin and end of each stretch in which a phase's own settings are to stand.
+
+        The prefill's hold from the begin of its batch's ENCODE, where it has one.
+        """
+        encoded = {
+            int(self._numbers[at]): int(self.start_us[at]) for at in self.measured(Phase.ENCODE)
+        }
+        for at in self.measured(phase).tolist():
+            batch, start_us = int(self._numbers[at]), int(self.start_us[at])
+            if phase == Phase.PREFILL:
+                start_us = encoded.get(batch, start_us)
+            yield batch, start_us, int(self.end_us[at])
+
     def batches(self, chosen: IntArray) -> IntArray:
         """Number of each chosen span's batch; negative outside measured batches."""
         return np.asarray(self._numbers[chosen])
@@ -120,7 +134,7 @@ def measured_window_us(ranks: Iterable[RankSpans]) -> tuple[int, int] | None:
     starts: list[int] = []
     ends: list[int] = []
     for rank in ranks:
-        for phase in (Phase.PREFILL, Phase.ANSWER):
+        for phase in (Phase.ENCODE, Phase.PREFILL, Phase.ANSWER):
             starts += rank.start_us[rank.measured(phase)].tolist()
         for phase in (Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
             ends += rank.end_us[rank.measured(phase)].tolist()

@@ -126,6 +126,13 @@ class Measured:
         return self.run_energy.net
 
     @cached_property
+    def encode(self) -> Uncertain:
+        """Energy in ENCODE."""
+        if not self.performance.encodes:
+            return Uncertain.unknown("no batch has an encode: its model has no encoder")
+        return self.run_energy.phase_energy(Phase.ENCODE)
+
+    @cached_property
     def prefill(self) -> Uncertain:
         """Energy in PREFILL."""
         return self.run_energy.phase_energy(Phase.PREFILL)

@@ -15,6 +15,9 @@ from analysis.tables.table import TableKind
 from telemetry.boards.peaks import Peaks
 from telemetry.record.schema import Phase
 
+# Phases whose use of the GPUs is told.
+_USED: Final = (Phase.ENCODE, Phase.PREFILL, Phase.DECODE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Speed:
@@ -49,6 +52,11 @@ class _Speed:
         return None if tokens is None or not prefill_s else tokens / prefill_s
 
     @property
+    def encode_tokens_per_s(self) -> float | None:
+        encode_s = self.of.seconds(Phase.ENCODE)
+        return self.of.prompt_tokens / encode_s if encode_s else None
+
+    @property
     def peak_source(self) -> str | None:
         peaks = self.performance.peaks
         if not isinstance(peaks, Peaks):
@@ -60,7 +68,7 @@ class _Speed:
         """Shares of bandwidth and of operations, by phase and kind of peaks."""
         return {
             (phase, kind): self.performance.utilization(phase, kind)
-            for phase in (Phase.PREFILL, Phase.DECODE)
+            for phase in _USED
             for kind in KINDS
         }
 
@@ -93,7 +101,8 @@ class _Speed:
         ]
         if unknown:
             return f"nobody measured {' and '.join(unknown)} of such a board"
-        uses = (self.utilizations[phase, kind] for phase in (Phase.PREFILL, Phase.DECODE))
+        phases = _USED if self.performance.encodes else (Phase.PREFILL, Phase.DECODE)
+        uses = (self.utilizations[phase, kind] for phase in phases)
         found = (*(use for pair in uses for use in pair), *self._bounds[kind])
         rates = self.of.tokens_per_s, self.of.decode_tokens_per_s
         # A run without a token has a bound of 0, and no share of it.
@@ -143,7 +152,7 @@ def _utilizations(phase: Phase) -> tuple[Column[_Speed], ...]:
             f"{needed} that the model needs of {phase.value.upper()} over its time and the GPUs' "
             f"{peak}, {against}.",
             lambda one: one.utilizations[phase, kind][flop],
-            shown=flop is (phase is Phase.PREFILL),
+            shown=flop is (phase is not Phase.DECODE),
             shown_with=name,
             reason=_WHY[kind],
         )
@@ -231,11 +240,19 @@ _COLUMNS: Final = (
         lambda times, share: times.inter_token_s(share),
     ),
     _OF.number(
+        "encode_tokens_per_s",
+        "encode tokens/s",
+        "1/s",
+        "Tokens of prompts over the time in ENCODE; empty where the model has no encoder.",
+        lambda one: one.encode_tokens_per_s,
+        shown_with="encode_tokens_per_s",
+    ),
+    _OF.number(
         "prefill_tokens_per_s",
         "prefill tokens/s",
         "1/s",
         "Tokens of prompts that PREFILL read over the time in it: under engine `reference` no more "
-        "than each batch's shortest prompt has.",
+        "than each batch's shortest prompt has; empty where an encoder read them.",
         lambda one: one.prefill_tokens_per_s,
         reason="latency_reason",
     ),
@@ -246,6 +263,7 @@ _COLUMNS: Final = (
         "Tokens chosen in DECODE over the time in it; as in the table of runs.",
         lambda one: one.of.decode_tokens_per_s,
     ),
+    *_utilizations(Phase.ENCODE),
     *_utilizations(Phase.PREFILL),
     *_utilizations(Phase.DECODE),
     *_bounds(
@@ -253,8 +271,8 @@ _COLUMNS: Final = (
         "bound",
         "tokens_per_s",
         "Roofline: generated tokens over the least time in which the same answers could be had, "
-        "prefill and decode, batch by batch the longer of moving the bytes and of doing the "
-        "operations (docs/performance.md)",
+        "encode, prefill and decode, batch by batch the longer of moving the bytes and of doing "
+        "the operations (docs/performance.md)",
         rate=lambda one: one.of.tokens_per_s,
         bound=lambda one, kind: one.bound(kind),
     ),

@@ -134,6 +134,16 @@ SPLIT_ENERGY: Final = (
         shown=False,
     ),
     *_OF.uncertain(
+        "encode_energy_j",
+        "encode energy",
+        "J",
+        "Gross energy of all GPUs in ENCODE, an encoder's pass over the prompts; empty where the "
+        "model has no encoder.",
+        lambda one: one.encode,
+        reason="encode_reason",
+        shown_with="encode_energy_j",
+    ),
+    *_OF.uncertain(
         "prefill_energy_j",
         "prefill energy",
         "J",
@@ -282,6 +292,12 @@ WHY_NOT: Final = (
         "energy",
         "Why energy_j, or what a token took of it, is missing.",
         lambda one: one.energy.over(one.tokens).reason,
+    ),
+    _OF.why(
+        "encode_reason",
+        "encode",
+        "Why encode_energy_j is missing.",
+        lambda one: one.encode.reason,
     ),
     _OF.why(
         "prefill_reason",

@@ -101,6 +101,14 @@ _COLUMNS: Final = (
         shown=False,
     ),
     _OF.number(
+        "encode_s",
+        "encode",
+        "s",
+        "Time in ENCODE: sum over batches, mean over ranks; empty where the model has no encoder.",
+        lambda one: one.seconds(Phase.ENCODE) if one.performance.encodes else None,
+        shown=False,
+    ),
+    _OF.number(
         "prefill_s",
         "prefill",
         "s",

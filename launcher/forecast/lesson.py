@@ -14,7 +14,7 @@ from launcher.forecast.workload import Workload
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
 
-_WORKING: Final = (Phase.PREFILL, Phase.DECODE, Phase.ANSWER, Phase.WARMUP)
+_WORKING: Final = (Phase.ENCODE, Phase.PREFILL, Phase.DECODE, Phase.ANSWER, Phase.WARMUP)
 
 
 def lesson(run: Run, host: Host) -> Lesson:
@@ -30,17 +30,21 @@ def lesson(run: Run, host: Host) -> Lesson:
     performance = Performance(run_energy)
     rank = run_energy.ranks[0]
     batches = len({batch for batch in rank.batch if batch is not None and batch >= 0})
-    prefill, decode = performance.work(Phase.PREFILL), performance.work(Phase.DECODE)
-    if prefill is None or decode is None:
+    encode, prefill, decode = (
+        performance.work(phase) for phase in (Phase.ENCODE, Phase.PREFILL, Phase.DECODE)
+    )
+    if encode is None or prefill is None or decode is None:
         work = expected_work(spec, min(spec.prompts, spec.batch_size), host)
     else:
-        work = batch_work(spec, prefill, decode, batches=batches, host=host)
+        work = batch_work(spec, encode.plus(prefill), decode, batches=batches, host=host)
     # What computes on CPU teaches on the host of that name alone, whatever board is simulated.
     place = machine_place(rank.host, None)
     if not (spec.simulated or spec.gpu == "cpu"):
         place = measured_place(run.provenance, rank.host, rank.gpu_uuid)
     job = Workload.of(spec, launch, work, host=place)
     seconds = {phase: run_energy.phase_seconds(phase) for phase in (Phase.PREFILL, Phase.DECODE)}
+    # An encoder's pass is forecast with the prefill: both read the prompts.
+    seconds[Phase.PREFILL] += run_energy.phase_seconds(Phase.ENCODE)
     batch_s = took.window_s / batches
     amounts = {}
     if seconds[Phase.DECODE] > 0 and work.steps >= 1:

@@ -28,6 +28,10 @@ _SUMS_A_LAYER: Final = 2
 # So many rows stand for a batch of any size: what is summed over them is linear in their lengths
 # but for attention's small part.
 _STANDING: Final = 5
+# What of a phase's work is a sum over rows.
+_BY_ROW: Final = (
+    *("tokens", "met", "touched", "logits", "encoded", "encoded_met", "crossed", "crossed_met"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,7 @@ def expected_rows(spec: RunSpec, rows: int) -> RowWork:
         first_step=np.zeros_like(prompt) if reads_whole else prompt - prompt[0],
         window=shape.window,
         windowed=shape.windowed_layers / shape.layers,
+        encoded=shape.encodes,
     )
 
 
@@ -141,7 +146,7 @@ def batch_work(
     steps = decode.steps / batches
     step_s = 0.0
     if decode.steps:
-        moved_s = decode.bytes(weights_bytes, kv_bytes) / bytes_per_s
+        moved_s = decode.bytes(weights_bytes, kv_bytes, arithmetic.encoder) / bytes_per_s
         step_s = max(moved_s, decode.flops(arithmetic) / flop_per_s) / decode.steps
     shape = find_shape(spec.model)
     item = ITEM_BYTES[spec.dtype]
@@ -162,14 +167,12 @@ def expected_work(spec: RunSpec, rows: int, host: Host) -> BatchWork:
     """A batch of so many rows as it is expected."""
     standing = expected_rows(spec, rows)
     times = rows / len(standing.prompt)
+    read = PhaseWork.encode(standing).plus(PhaseWork.prefill(standing))
     prefill, decode = (
         replace(
             phase,
-            tokens=round(phase.tokens * times),
-            met=round(phase.met * times),
-            touched=round(phase.touched * times),
-            logits=round(phase.logits * times),
+            **{name: round(getattr(phase, name) * times) for name in _BY_ROW},
         )
-        for phase in (PhaseWork.prefill(standing), PhaseWork.decode(standing))
+        for phase in (read, PhaseWork.decode(standing))
     )
     return batch_work(spec, prefill, decode, batches=1, host=host)

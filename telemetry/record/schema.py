@@ -23,8 +23,11 @@ class Phase(StrEnum):
     """Building the model and filling its weights."""
     WARMUP = "warmup"
     """A batch whose answers are thrown away."""
+    ENCODE = "encode"
+    """An encoder's pass over a batch's prompts, before PREFILL; models without one have none."""
     PREFILL = "prefill"
-    """The forward pass over a batch's prompts, up to the first sampled token."""
+    """The forward pass over a batch's prompts, up to the first sampled token; after ENCODE that of
+    the decoder's start token, which makes the keys and values of what was encoded."""
     DECODE = "decode"
     """The token-by-token passes of a batch."""
     ANSWER = "answer"

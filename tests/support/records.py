@@ -78,6 +78,8 @@ class Plan:
 
     spec: Mapping[str, Any] = field(default_factory=dict)
     """Changes to `tests.conftest.SPEC`."""
+    encode_s: float = 0.0
+    """Of an encoder's pass before each prefill; 0 for none."""
     prefill_s: float = 0.5
     decode_s: float = 1.5
     overhead_s: float = 0.3
@@ -174,6 +176,7 @@ def timeline(plan: Plan) -> list[tuple[str, float, float, int | None]]:
     steps.append(("idle" if plan.idle else "load", IDLE_S, None))
     steps += [("load", LOAD_S, None), ("warmup", WARMUP_S, -1)]
     for batch in range(plan.passes * batches_of(spec)):
+        steps += [("encode", plan.encode_s, batch)] if plan.encode_s else []
         steps += [
             ("prefill", plan.prefill_s, batch),
             ("decode", plan.decode_s, batch),
@@ -191,7 +194,8 @@ def timeline(plan: Plan) -> list[tuple[str, float, float, int | None]]:
 def window_s(plan: Plan) -> float:
     """Length of the measured window."""
     batches = plan.passes * batches_of(plan.run_spec)
-    return batches * (plan.prefill_s + plan.decode_s) + (batches - 1) * plan.overhead_s
+    a_batch = plan.encode_s + plan.prefill_s + plan.decode_s
+    return batches * a_batch + (batches - 1) * plan.overhead_s
 
 
 def gpu_uuid(plan: Plan, rank: int) -> str:
@@ -455,6 +459,7 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
     responses = [
         plan.response(row) for row in responses_of(spec, timeline(plan), plan.passes, plan.words)
     ]
+    reads = "encode" if plan.encode_s else "prefill"
     rows = []
     for phase, start_s, end_s, batch in timeline(plan):
         answered = [row for row in responses if row["batch"] == batch]
@@ -469,14 +474,13 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
                 "batch": batch,
                 "prompts": len(answered),
                 "prompt_tokens": (
-                    sum(row["prompt_tokens"] for row in answered) if phase == "prefill" else 0
+                    sum(row["prompt_tokens"] for row in answered) if phase == reads else 0
                 ),
                 # The first token of each response is sampled at the end of the prefill.
-                "generated_tokens": (
-                    len(answered)
-                    if phase == "prefill"
-                    else sum(max(0, row["generated_tokens"] - 1) for row in answered)
-                ),
+                "generated_tokens": {
+                    "encode": 0,
+                    "prefill": len(answered),
+                }.get(phase, sum(max(0, row["generated_tokens"] - 1) for row in answered)),
                 "words": sum(row["words"] for row in answered) if phase == "decode" else 0,
                 "energy_start_j": 1000.0 + energy_j(rank, start_s) if plan.rank_counter else None,
                 "energy_end_j": 1000.0 + energy_j(rank, end_s) if plan.rank_counter else None,

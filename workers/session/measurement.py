@@ -20,7 +20,7 @@ from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from workers.distributed.process_group import Mesh
-from workers.engines.base.engine import PhasedEngine, WholeEngine
+from workers.engines.base.engine import EncodingEngine, PhasedEngine, WholeEngine
 from workers.engines.base.generation import Generation
 from workers.prompts.tokenized import TokenizedPrompts
 from workers.session.phase_switching import PhaseSwitching
@@ -136,15 +136,22 @@ class Measurement:
         with torch.inference_mode():
             if isinstance(self.engine, WholeEngine):
                 return self.engine.answer(prompts, seed)
+            if isinstance(self.engine, EncodingEngine):
+                self.engine.encode(prompts)
             self.engine.prefill(prompts, seed)
             return self.engine.decode()
 
     def _timed_phases(self, engine: PhasedEngine) -> dict[str, int]:
-        """Answer a batch of the smallest size that there is; how long each phase lasted, in us."""
+        """Answer a batch of the smallest size that there is; how long each phase lasted, in us.
+
+        The prefill's settings hold from an encoder's begin: both of them read the prompts.
+        """
         ids, size = self.prompts.ids, self.spec.batch_size
         prompts = ids[-(len(ids) % size or min(size, len(ids))) :]
         began = self.spans.edge()
         with torch.inference_mode():
+            if isinstance(engine, EncodingEngine):
+                engine.encode(prompts)
             engine.prefill(prompts, batch_seed(self.spec.seed, WARMUP_BATCH))
             middle = self.spans.edge()
             engine.decode()
@@ -214,11 +221,19 @@ class Measurement:
         tell_begun: Callable[[], None],
         asked: Counts,
     ) -> tuple[Edge, Generation]:
-        """Answer in PREFILL, whose begin is the edge and whose counts are `asked`, and DECODE."""
-        begun = self.spans.enter(Phase.PREFILL, batch=batch)
+        """Answer in PREFILL, whose begin is the edge and whose counts are `asked`, and DECODE.
+
+        An encoder's ENCODE comes before: the edge is its begin then, and the counts are its.
+        """
+        encodes = isinstance(engine, EncodingEngine)
+        begun = self.spans.enter(Phase.ENCODE if encodes else Phase.PREFILL, batch=batch)
         if self.phases is not None:
             self.phases.begin(Phase.PREFILL, batch, begun.t_us)
         with torch.inference_mode():
+            if isinstance(engine, EncodingEngine):
+                engine.encode(prompts)
+                self.spans.enter(Phase.PREFILL, batch=batch, counts=asked)
+                asked = NO_COUNTS
             engine.prefill(prompts, batch_seed(self.spec.seed, batch))
             # Now that the clock counts this batch's steps and no longer those of the last.
             tell_begun()

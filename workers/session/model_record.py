@@ -17,7 +17,7 @@ from telemetry.record.files import write_json
 from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from workers.distributed.rendezvous import Rendezvous
-from workers.engines.base.engine import Engine, PhasedEngine
+from workers.engines.base.engine import EncodingEngine, Engine, PhasedEngine
 from workers.models.random_weights import WeightSource
 from workers.planning.arithmetic import arithmetic_of
 from workers.planning.families import find_shape
@@ -72,8 +72,10 @@ class ModelRecord:
 
     def _phases(self) -> list[str]:
         """The phases that a batch's spans have."""
-        phased = isinstance(self.engine, PhasedEngine)
-        return [Phase.PREFILL, Phase.DECODE] if phased else [Phase.ANSWER]
+        if not isinstance(self.engine, PhasedEngine):
+            return [Phase.ANSWER]
+        encoding = [Phase.ENCODE] if isinstance(self.engine, EncodingEngine) else []
+        return [*encoding, Phase.PREFILL, Phase.DECODE]
 
     def _describe_shape(self, weight_bytes: Sequence[int | None]) -> dict[str, Any]:
         shape = find_shape(self.spec.model)

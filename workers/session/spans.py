@@ -1,8 +1,9 @@
 """Spans: what a rank was doing from when to when, without a hole between.
 
-Counts stand where their work is: `prompts` and `prompt_tokens` on a batch's PREFILL,
-`generated_tokens` and `words` on its DECODE, all of them on an ANSWER. All ranks work on the same
-tokens, so rank 0 alone carries counts: a sum over all spans of a run counts each token once.
+Counts stand where their work is: `prompts` and `prompt_tokens` on a batch's PREFILL, or on its
+ENCODE where it has one, `generated_tokens` and `words` on its DECODE, all of them on an ANSWER. All
+ranks work on the same tokens, so rank 0 alone carries counts: a sum over all spans of a run counts
+each token once.
 
 At an edge the rank reads the clock and goes on. A thread then reads the GPU's counter and writes
 the span that ended: on an H200 a reading takes 3 ms and, rarely, 32 ms, which a phase of 15 ms must
@@ -31,9 +32,9 @@ class Counts:
     """What was worked on in a span; all zero on ranks other than 0."""
 
     prompts: int = 0
-    """Prompts of the batch, on its PREFILL or ANSWER."""
+    """Prompts of the batch, on its PREFILL, ENCODE or ANSWER."""
     prompt_tokens: int = 0
-    """Their tokens, as cut to `max_prompt_len`, on its PREFILL or ANSWER."""
+    """Their tokens, as cut to `max_prompt_len`, on its PREFILL, ENCODE or ANSWER."""
     generated_tokens: int = 0
     """Token ids chosen and kept, on its DECODE or ANSWER."""
     words: int = 0

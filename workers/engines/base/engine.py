@@ -49,6 +49,14 @@ class PhasedEngine(Engine, Protocol):
 
 
 @runtime_checkable
+class EncodingEngine(PhasedEngine, Protocol):
+    """Of an encoder and a decoder: spans ENCODE, PREFILL and DECODE a batch."""
+
+    def encode(self, prompts: Sequence[Sequence[int]]) -> None:
+        """Begin a batch and read its prompts with the encoder; `prefill` of the same follows."""
+
+
+@runtime_checkable
 class WholeEngine(Engine, Protocol):
     """Reads some prompts while others are answered: one span ANSWER a batch."""
 

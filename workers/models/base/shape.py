@@ -102,6 +102,11 @@ class ModelShape(abc.ABC):
         return self.kv_dim
 
     @property
+    def encodes(self) -> bool:
+        """True of an encoder and a decoder, of which `layers` counts those of each."""
+        return False
+
+    @property
     def head_dim(self) -> int:
         """Width of one head."""
         return self.dim // self.heads
