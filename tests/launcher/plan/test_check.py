@@ -208,6 +208,8 @@ def test_planning_starts_and_writes_nothing(
         ("sharding_h200", 24),
         ("sharding_laptop", 8),
         ("caps_and_clocks", 40),
+        ("sequence_lengths", 16),
+        ("dvfs", 18),
         ("quantization_h200", 18),
         # Distilled models beside the larger ones: 24 points, three repeats each.
         ("distilled_twins", 72),
@@ -228,6 +230,17 @@ def test_every_experiment_file_is_tested() -> None:
     # A center's own are tests/launcher/plan/test_center.py's.
     centers = {"center", "proof", "proof_two_nodes"}
     assert tested | centers == set(group_options("experiment"))
+
+
+def test_every_length_of_the_sequence_study_is_exact(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "experiment=sequence_lengths")
+    assert verdicts(grid) == [Verdict.RUN] * 16
+    told = {(point.spec.max_prompt_len, point.spec.max_gen_len) for point in grid.points}
+    lengths = (64, 128, 256, 512)
+    assert told == {(asked, answered) for asked in lengths for answered in lengths}
+    assert {(point.spec.dataset, point.spec.ignore_eos) for point in grid.points} == {
+        ("fixed-synthetic", True)
+    }
 
 
 def test_figure_4_runs_the_cells_that_fit_32_gb(tmp_path: Path) -> None:
