@@ -12,6 +12,8 @@
 - `figures/`: tables drawn.
 - `findings/`: what the data say: the best points, what sets energy, where a joule goes.
 - `footprint/`: carbon, cost and the forms that ask for them, by factors that the user states.
+- `lengths/`: what lengths of prompts and answers take: by token, by phase, and as a formula of
+  both.
 - `meter/`: what an outside meter says of the runs.
 - `paper/`: what others published, and what becomes of it here.
 - `performance/`: latency, rates and the share of the bound.

@@ -182,6 +182,11 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.energy", "analysis.performance", "analysis.runs", "analysis.statistics"),
         *("analysis.tables", "telemetry", "telemetry.boards", "telemetry.record"),
     },
+    # What lengths of prompts and answers take.
+    "analysis.lengths": {
+        *("analysis.energy", "analysis.findings", "analysis.runs", "analysis.tables"),
+        "telemetry.record",
+    },
     # What answers are worth beside what they took.
     "analysis.quality": {
         *("analysis.energy", "analysis.findings", "analysis.runs", "analysis.statistics"),
@@ -207,7 +212,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         # What lies beside the runs decides rows too.
         *("analysis.meter", "telemetry.accounting"),
         *("analysis.paper", "analysis.runs", "analysis.tables", "telemetry", "telemetry.record"),
-        *("analysis.power", "analysis.quality"),
+        *("analysis.lengths", "analysis.power", "analysis.quality"),
     },
     "analysis.figures": {
         *("analysis.energy", "analysis.meter", "analysis.runs", "analysis.tables"),

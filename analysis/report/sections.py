@@ -11,6 +11,7 @@ SECTIONS: Final = ("results", "contrasts", "runs", "speed", "phases", "gpus", "p
 _TITLES: Final = {
     "findings": "What the data say",
     "complexity": "What prompts and answers cost",
+    "sequence": "What lengths of prompts and answers cost",
     "joules": "Where a joule goes",
     "observed": "Clock and power, observed, not set",
     "claims": "Claims",

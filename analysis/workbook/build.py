@@ -23,6 +23,11 @@ from analysis.findings.joule_work import JOULE_WORK
 from analysis.findings.joules import JOULES
 from analysis.findings.pareto import PARETO
 from analysis.findings.scaling_tables import SCALING, SCALING_LAWS
+from analysis.lengths.models import SEQUENCE_MODELS
+from analysis.lengths.point_lengths import SEQUENCE_LENGTHS
+from analysis.lengths.published import SEQUENCE_PUBLISHED
+from analysis.lengths.residuals import SEQUENCE_RESIDUALS
+from analysis.lengths.run_lengths import SEQUENCE_RUNS
 from analysis.paper.beyond import BEYOND
 from analysis.paper.caps import TABLE_THREE_ENGINES
 from analysis.paper.comparison import COMPARISON
@@ -69,6 +74,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(SCALING, SCALING_LAWS, GOODPUT),
     QUALITY,
     *(COMPLEXITY_MODELS, INPUT_FEATURES, COMPLEXITY),
+    *(SEQUENCE_LENGTHS, SEQUENCE_MODELS, SEQUENCE_RESIDUALS, SEQUENCE_PUBLISHED, SEQUENCE_RUNS),
     *(JOULES, JOULE_COSTS, JOULE_WORK),
     *(OBSERVED_CLOCK, CLOCK_READINGS),
     *(RUNS, PERFORMANCE, CONDITIONS),

@@ -110,6 +110,8 @@ class Plan:
     """Changes to launch.json."""
     response: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
     """Changes each row of the responses."""
+    span: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
+    """Changes each row of the spans."""
     state: bool = False
     """True: the GPUs' temperature, clock and what holds it down are read."""
     state_period_us: int = PERIOD_US
@@ -496,7 +498,7 @@ def _write_rank(run: RunPaths, attempt: AttemptPaths, plan: Plan, rank: int) -> 
         _metadata(run, "spans", host, rank, plan),
         binding=binding,
     ) as writer:
-        writer.write(_columns(SPANS.names, rows))
+        writer.write(_columns(SPANS.names, [plan.span(row) for row in rows]))
     if rank == 0:
         schema = RESPONSES if plan.steps else BEFORE_STEPS
         with ShardWriter(
