@@ -16,6 +16,7 @@ from analysis.figures.engines import engines
 from analysis.figures.formats import formats
 from analysis.figures.goodput import goodput
 from analysis.figures.joules import where_joules_go
+from analysis.figures.lengths import lengths
 from analysis.figures.observed_clock import observed_clock
 from analysis.figures.pareto import time_against_energy
 from analysis.figures.phases import energy_by_phase
@@ -37,7 +38,7 @@ FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(against_cap, against_clock),
     *(comparisons, variance),
     *(time_against_energy, energy_delay, energy_saved, scaling),
-    *(complexity, where_joules_go, goodput),
+    *(complexity, lengths, where_joules_go, goodput),
     *(observed_clock, witnesses),
     claims,
 )

@@ -12,6 +12,7 @@ from analysis.lengths.length_fit import BASE, LETTERS, PRODUCT, TERMS, Coefficie
 from analysis.tables.column import Cell, Column, ColumnsOf, Row
 from analysis.tables.contrast import point_columns
 from analysis.tables.labels import pooled_label_columns
+from analysis.tables.point import setting_words
 from analysis.tables.table import Results, TableKind
 
 ALL: Final = "all"
@@ -55,7 +56,10 @@ class LengthTerm:
         """The finding, for people."""
         first = self.family.first
         who = f"{first['model']} by {first['engine']} on {first['gpus']} x {self.family.board}"
-        head = f"{who}, batch {first['batch_size']}, {self.outcome}"
+        quantized = first["quantization"] != "none"
+        formats = f"{first['quantization']} in {first['dtype']}" if quantized else first["dtype"]
+        chosen = (f"batch {first['batch_size']}", str(formats), *setting_words(first))
+        head = f"{who}, {', '.join(chosen)}, {self.outcome}"
         told = self.told
         marks = labels_in_words(first)
         if told is None:
@@ -79,7 +83,8 @@ class LengthTerm:
     def reason(self) -> str | None:
         """Why there is no number, or no interval."""
         if self.term == ALL:
-            return "; ".join(dict.fromkeys(self.fit.reasons.values()))
+            parts = (part for told in self.fit.reasons.values() for part in told.split("; "))
+            return "; ".join(dict.fromkeys(parts))
         return self.fit.reasons.get(self.term)
 
 

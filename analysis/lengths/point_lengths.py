@@ -89,8 +89,8 @@ _COLUMNS: Final = (
     *_ranged(
         "energy_per_input_token_j",
         "J / input token",
-        "prefill_reason",
-        "Energy in PREFILL over the tokens of the prompts: mean over repeats.",
+        "input_reason",
+        "Energy in PREFILL over the tokens of prompts that it read: mean over repeats.",
     ),
     *_ranged(
         "decode_energy_per_output_token_j",

@@ -93,8 +93,14 @@ class RunLengths:
 
     @property
     def per_input(self) -> Uncertain:
-        """Energy of PREFILL a token of a prompt."""
-        return self.of.prefill.over(self.of.prompt_tokens)
+        """Energy of PREFILL a token of a prompt that it read.
+
+        Engine `reference` reads there no more of each prompt than the batch's shortest has.
+        """
+        read = self.of.performance.prefilled_tokens
+        if read is None and self.inexact is not None:
+            return Uncertain.unknown("no step says how many tokens of its prompts PREFILL read")
+        return self.of.prefill.over(self.of.prompt_tokens if read is None else read)
 
     @property
     def per_output(self) -> Uncertain:
@@ -184,9 +190,10 @@ _COLUMNS: Final = (
         "energy_per_input_token_j",
         "J / input token",
         "J",
-        "Energy in PREFILL over the tokens of the prompts.",
+        "Energy in PREFILL over the tokens of prompts that it read; engine `reference` reads the "
+        "rest of what is longer than a batch's shortest prompt in DECODE.",
         lambda one: one.per_input,
-        reason="prefill_reason",
+        reason="input_reason",
     ),
     *_OF.uncertain(
         "decode_energy_per_output_token_j",
@@ -211,7 +218,8 @@ _COLUMNS: Final = (
         lambda one: one.decode_share,
     ),
     _OF.why("energy_reason", "energy", "Why it is missing.", lambda one: one.per_generated.reason),
-    _OF.why("prefill_reason", "prefill", "Why it is missing.", lambda one: one.per_input.reason),
+    _OF.why("prefill_reason", "prefill", "Why it is missing.", lambda one: one.prefill.reason),
+    _OF.why("input_reason", "input token", "Why it is missing.", lambda one: one.per_input.reason),
     _OF.why("decode_reason", "decode", "Why it is missing.", lambda one: one.per_output.reason),
     _OF.why("between_reason", "between", "Why it is missing.", lambda one: one.between.reason),
 )
