@@ -26,6 +26,6 @@
 Public: `BEST`, `Best`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `FASTEST`, `GOODPUT`,
 `INPUT_FEATURES`, `JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `Ranged`, `SCALING`,
 `SCALING_LAWS`, `SEVERAL`, `SLOWER`, `Scatters`, `Value`, `Work`, `WorkPoint`, `all_points`,
-`best_of`, `choice_columns`, `energy_per_token_j`, `energy_per_token_width_j`, `interval_columns`,
-`lacking`, `no_width`, `real`, `seconds_per_token`, `settled`.
+`below`, `best_of`, `choice_columns`, `energy_per_token_j`, `energy_per_token_width_j`,
+`interval_columns`, `lacking`, `no_width`, `ratio`, `real`, `seconds_per_token`, `settled`.
 """

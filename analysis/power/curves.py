@@ -6,6 +6,7 @@ from typing import Final
 
 from analysis.findings.point_columns import choice_columns, interval_columns
 from analysis.power.family import CurvePoint, curve_points, families
+from analysis.power.task import clock_share, task_of
 from analysis.tables.column import ColumnsOf
 from analysis.tables.labels import WORDS
 from analysis.tables.table import Results, TableKind
@@ -19,6 +20,12 @@ _COLUMNS: Final = (
         "phase",
         "`whole`: the measured window; `prefill`: reading prompts; `decode`: choosing tokens.",
         lambda one: one.phase,
+    ),
+    _OF.text(
+        "task",
+        "task",
+        "What was asked: the kind of the data set's task, `generation` of prompts without one.",
+        lambda one: task_of(one.point),
     ),
     *(
         column
@@ -62,6 +69,13 @@ _COLUMNS: Final = (
         lambda one: one.condition("sm_clock_mean_mhz"),
         shown_with="sm_clock_mean_mhz",
         reason="conditions_reason",
+    ),
+    _OF.share(
+        "sm_clock_share",
+        "of the highest clock",
+        "That clock over the highest of the board, as telemetry/boards has it; empty: not known.",
+        lambda one: clock_share(one.point, one.condition("sm_clock_mean_mhz")),
+        shown_with="sm_clock_mean_mhz",
     ),
     _OF.share(
         "cap_bound_share",

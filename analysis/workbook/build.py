@@ -37,6 +37,8 @@ from analysis.power.best_caps import BEST_CAPS
 from analysis.power.cap_changes import CAP_CHANGES
 from analysis.power.clock_readings import CLOCK_READINGS
 from analysis.power.curves import CAP_CURVES
+from analysis.power.dvfs import DVFS
+from analysis.power.dvfs_published import DVFS_PUBLISHED
 from analysis.power.observed import OBSERVED_CLOCK
 from analysis.power.transition import TRANSITIONS
 from analysis.quality.table import QUALITY
@@ -70,6 +72,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(GROUPS, ENGINES, SHARDING, FORMATS, CAP_CHANGES),
     *(CAP_CURVES, TRANSITIONS, BEST_CAPS),
     *(COMPARISONS, DISTILLED_TWINS, MIXED_MODEL, VARIANCE, DRIFT),
+    *(DVFS, DVFS_PUBLISHED),
     *(PARETO, ENERGY_DELAY, BEST),
     *(SCALING, SCALING_LAWS, GOODPUT),
     QUALITY,
