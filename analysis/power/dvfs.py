@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from analysis.findings.estimate import Ranged
 from analysis.findings.point_columns import choice_columns, interval_columns
 from analysis.findings.works import WorkPoint
 from analysis.power.clock_family import Clocked, clock_families, less_one, saved
@@ -63,11 +64,18 @@ def sentence(one: Clocked) -> str | None:
     told = _per_cent(less.value, less.low, less.high)
     after = ""
     if slower is not None:
-        after = f", at {_per_cent(slower.value, slower.low, slower.high)} more time"
+        after = f", {_time(slower)}"
     head = "takes the least energy" if said == SAVES else "takes the least in the mean"
     shown = "" if said == SAVES else ", which is not told from no lock"
     base = one.family.words(one.family.base)
     return f"{who}: {at} {head}, {told} less than {base}{after}{shown}{labels}."
+
+
+def _time(slower: Ranged) -> str:
+    if slower.value < 0:
+        ends = [None if end is None else -end for end in (slower.high, slower.low)]
+        return f"in {_per_cent(-slower.value, *ends)} less time"
+    return f"in {_per_cent(slower.value, slower.low, slower.high)} more time"
 
 
 def _per_cent(value: float, low: float | None, high: float | None) -> str:

@@ -12,10 +12,10 @@ from typing import Final
 
 from analysis.findings.estimate import Ranged, ratio
 from analysis.findings.point_columns import choice_columns
-from analysis.findings.works import real
+from analysis.findings.works import no_width, real
 from analysis.power.clock_family import Clocked, clock_families, less_one, saved
 from analysis.power.family import CurvePoint
-from analysis.tables.column import ColumnsOf
+from analysis.tables.column import ColumnsOf, Row
 from analysis.tables.table import Results, TableKind
 
 REPRODUCED: Final = "reproduced"
@@ -150,15 +150,16 @@ def _at_lowest(
 
 
 def _decode_share(_one: ClockStatement, of: Clocked) -> Ranged | str:
-    shares = []
-    for row in of.family.base.rows:
-        prefill_s, decode_s = real(row["prefill_s"]), real(row["decode_s"])
-        if prefill_s is None or not decode_s:
-            return "a run of it tells no phases apart"
-        shares.append(decode_s / (prefill_s + decode_s))
-    mean = sum(shares) / len(shares)
-    # Read off a clock: its repeats are the interval.
-    return Ranged(value=mean, low=min(shares), high=max(shares), basis="least and most of repeats")
+    found = of.family.family.work.of(of.family.base, decode_share, no_width, energy=False)
+    return "a run of it tells no phases apart" if found is None else found
+
+
+def decode_share(row: Row) -> float | None:
+    """Share of DECODE of the time in both phases of a run."""
+    prefill_s, decode_s = real(row["prefill_s"]), real(row["decode_s"])
+    if prefill_s is None or not decode_s:
+        return None
+    return decode_s / (prefill_s + decode_s)
 
 
 def _no_number(_one: ClockStatement, _of: Clocked) -> str:

@@ -41,6 +41,8 @@ def test_the_clock_of_least_energy_has_its_saving_and_its_slowdown(
     assert row["lowest"] == f"{lowest} MHz"
     assert row["lowest_clock_mhz"] == pytest.approx(lowest)
     assert row["lowest_clock_share"] == pytest.approx(lowest / 1980)
+    assert f"{lowest} MHz takes the least energy" in row["sentence"]
+    assert "more time [random weights]." in row["sentence"]
     built = 1.0 - joules(lowest, phase) / joules(None, phase)
     assert row["energy_saved_share"] == pytest.approx(built, abs=2e-3)
     assert row["energy_saved_share_low"] <= built <= row["energy_saved_share_high"]
