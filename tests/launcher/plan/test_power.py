@@ -126,3 +126,13 @@ def test_caps_and_clocks_are_both_engines_over_both_on_every_board(tmp_path: Pat
         for cap in (None, 490.0, 420.0, 350.0)
         for clock in (None, 1584, 1386, 1188, 990)
     }
+
+
+def test_three_tasks_run_at_six_clocks_of_any_board_s_own(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "experiment=dvfs", *REAL, "power=site")
+    told = {(point.spec.dataset.split("-")[0], point.spec.sm_clock_mhz) for point in grid.points}
+    assert told == {
+        (task, clock)
+        for task in ("alpaca", "squad", "cnn_dailymail")
+        for clock in (None, 1683, 1386, 1089, 792, 495)
+    }
