@@ -107,7 +107,7 @@ def _chart(
                         title=f"{label}, {phase}",
                         x_label=x_label,
                         y_label="over the base's",
-                        y_range=_range([mark for one in series for mark in one.marks]),
+                        y_range=unmagnified([mark for one in series for mark in one.marks]),
                         lines=(Line(at=1.0, dash="dot"),),
                     )
                 )
@@ -122,7 +122,7 @@ def _chart(
     )
 
 
-def _range(marks: Sequence[Mark]) -> tuple[float, float] | None:
+def unmagnified(marks: Sequence[Mark]) -> tuple[float, float] | None:
     """Of what hardly moves, so that its scale is no magnifying glass; None for its own."""
     ends = [end for mark in marks for end in (mark.low, mark.y, mark.high) if end is not None]
     return None if any(abs(end - 1.0) > _HARDLY for end in ends) else (1 - _HARDLY, 1 + _HARDLY)

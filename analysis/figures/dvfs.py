@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from analysis.figures.caps import unmagnified
 from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Line, Mark, Panel, undrawn
 from analysis.figures.finding_marks import axes_by_row, cut
 from analysis.figures.labels import number_of
@@ -54,6 +55,7 @@ def dvfs(_loaded: Loaded, tables: Tables) -> Chart:
                     title=f"{label}, {task}",
                     x_label="SM clock, read [MHz]",
                     y_label="over the base's",
+                    y_range=unmagnified([mark for one in series for mark in one.marks]),
                     lines=(Line(at=1.0, dash="dot"),),
                 )
             )
@@ -97,7 +99,8 @@ def _by_task(tables: Tables) -> dict[str, dict[str, Told]]:
 def _name(row: Row) -> str:
     chosen = f"{row['model']} {row['engine']}, {row['dtype']}"
     quantized = "" if row["quantization"] == "none" else f", {row['quantization']}"
-    return f"{chosen}{quantized}, {row['gpus']} GPUs, batch {row['batch_size']}, {row['phase']}"
+    gpus = f"{row['gpus']} GPU{'s' * (row['gpus'] != 1)}"
+    return f"{chosen}{quantized}, {gpus}, batch {row['batch_size']}, {row['phase']}"
 
 
 def _marks(own: Told, outcome: str) -> tuple[Mark, ...]:

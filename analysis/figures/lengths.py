@@ -1,7 +1,8 @@
 """Lengths: energy of a response against both lengths, the formula's lines, and what is left."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analysis.figures.chart import SYMBOLS, Chart, ChartSeries, Line, Mark, Panel, undrawn
@@ -33,13 +34,9 @@ class _Family:
 
     @property
     def name(self) -> str:
-        """Whose they are."""
+        """Whose they are, as short as a narrow panel wants it; marks say the rest."""
         row = self.rows[0]
-        simulated = ", simulated" if row["simulated"] else ""
-        return (
-            f"{row['model']} {row['engine']}, {row['gpus']} x {row['board']}, "
-            f"batch {row['batch_size']}{simulated}"
-        )
+        return f"{row['model']} {row['engine']}, batch {row['batch_size']}"
 
     def at(self, name: str, length: float, other: float) -> float:
         """Energy of a response by the formula, `name` being so long and the other so."""
@@ -57,11 +54,17 @@ def lengths(_loaded: Loaded, tables: Tables) -> Chart:
         reason = "no runs of exact lengths of one model, board and batch have a fit"
         return undrawn(key, title, reason)
     panels: list[Panel] = []
+    names = Counter(family.name for family in found)
     for family in found[:_MOST_FAMILIES]:
+        row = family.rows[0]
+        board = "" if names[family.name] == 1 else f", {row['gpus']} x {row['board']}"
         panels += [
-            _against(family, "input_tokens", "output_tokens"),
-            _against(family, "output_tokens", "input_tokens"),
-            _residuals(family),
+            replace(panel, title=f"{family.name}{board}")
+            for panel in (
+                _against(family, "input_tokens", "output_tokens"),
+                _against(family, "output_tokens", "input_tokens"),
+                _residuals(family),
+            )
         ]
     several = [row for family in found for row in family.rows]
     return Chart(
@@ -90,9 +93,7 @@ def _against(family: _Family, name: str, other: str) -> Panel:
                 Mark(x=at, y=family.at(name, at, value), labels=labels_of(family.rows[own[0]]))
                 for at in places
             )
-            series.append(
-                ChartSeries(name=f"{told}, formula", kind="line", marks=line, colour=index)
-            )
+            series.append(ChartSeries(name="", kind="line", marks=line, colour=index))
         marks = tuple(_mark(family, place, name, "measured_j") for place in own)
         symbol = SYMBOLS[index % len(SYMBOLS)]
         series.append(
@@ -100,7 +101,6 @@ def _against(family: _Family, name: str, other: str) -> Panel:
         )
     return Panel(
         series=tuple(series),
-        title=family.name,
         x_label=_LENGTHS[name],
         y_label="energy per response [J]",
     )
@@ -111,8 +111,7 @@ def _residuals(family: _Family) -> Panel:
         _mark(family, place, "fitted_j", "residual_share") for place in range(len(family.rows))
     )
     return Panel(
-        series=(ChartSeries(name="runs", kind="points", marks=marks, symbol=SYMBOLS[0]),),
-        title=family.name,
+        series=(ChartSeries(name="", kind="points", marks=marks, symbol=SYMBOLS[0]),),
         x_label="energy by the formula [J]",
         y_label="left over",
         y_percent=True,
@@ -131,7 +130,8 @@ def _mark(family: _Family, place: int, x: str, y: str) -> Mark:
         low=None if width is None else value - width,
         high=None if width is None else value + width,
         interval="" if width is None else BY_SENSOR,
-        hover=f"{row['run_id']}\n{row['input_tokens']:g} + {row['output_tokens']:g} tokens",
+        hover=f"{row['run_id']}\n{row['gpus']} x {row['board']}, "
+        f"{row['input_tokens']:g} + {row['output_tokens']:g} tokens",
         axes=family.axes[place],
         labels=labels_of(row),
     )
