@@ -12,7 +12,7 @@ from analysis.performance.model_record import ModelFacts
 from telemetry.boards.spellings import board_called
 from telemetry.nearest import folded
 from telemetry.record.files import read_json
-from telemetry.record.shares import of_board, own_value, per_cent
+from telemetry.record.shares import of_board, own_value, per_cent, was_of_board
 from telemetry.record.spec import SETTING_FIELDS, RunSpec
 
 # What decides the work and stands under the same name in the launcher's composed configuration.
@@ -116,7 +116,9 @@ def _settings_asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[
         share = per_cent(given) if isinstance(given, str) else None
         own = own_value(spec.gpu, name)
         if share is not None and own is not None:
-            given = of_board(own, share)
+            # Records from before have a clock in whole MHz.
+            old = was_of_board(own, share)
+            given = old if wanted == old else of_board(name, own, share)
         if name in config:
             yield name, wanted, given
 

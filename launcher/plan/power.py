@@ -24,8 +24,8 @@ def settings_asked(
     """A point's caps and clocks in watts and MHz, and which were asked in per cent of the board's.
 
     A cap is taken of the board's default power limit, an SM clock of its highest, both as
-    `telemetry.boards` has them: each node holds its cards to that before it sets anything. Both are
-    rounded to whole watts and MHz.
+    `telemetry.boards` has them: each node holds its cards to that before it sets anything. A cap is
+    rounded to whole watts, a clock to one that boards offer.
 
     Raises:
         BadInputError: a percentage is none, or the board's own value is not known.
@@ -51,7 +51,7 @@ def settings_asked(
                 f"{'limit' if cap else 'clock'} is not known, but is {value!r} instead"
             )
         shares[name] = share
-        values[name] = of_board(own, share)
+        values[name] = of_board(name, own, share)
     return values, shares or None
 
 

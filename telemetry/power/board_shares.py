@@ -19,7 +19,7 @@ def require_shares(spec: RunSpec, launch: LaunchConfig, gpus: Sequence[GpuPower]
         asked = getattr(spec, name)
         for gpu in gpus:
             own = gpu.settings[quantity].default
-            if own.value is not None and of_board(own.value, share) != round(asked):
+            if own.value is not None and of_board(name, own.value, share) != round(asked):
                 raise RuntimeError(
                     f"`{name}` must be {share:g} % of the board's own {own.value:g}, as "
                     f"{gpu.uuid} tells it, but the plan made it {asked:g}"

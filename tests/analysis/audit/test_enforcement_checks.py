@@ -304,3 +304,21 @@ def test_a_cap_that_was_typed_in_per_cent_is_held_against_its_watts(tmp_path: Pa
         recompose(built, power_cap_w=share)
         found = look(close(built), "launch")
         assert found.outcome is outcome, found.evidence
+
+
+@pytest.mark.parametrize(
+    ("clock_mhz", "outcome"),
+    [
+        pytest.param(1380, Outcome.PASSED, id="a clock that boards offer"),
+        pytest.param(1386, Outcome.PASSED, id="whole megahertz, as records from before have it"),
+        pytest.param(1395, Outcome.FAILED, id="another"),
+    ],
+)
+def test_a_clock_that_was_typed_in_per_cent_is_held_against_its_megahertz(
+    tmp_path: Path, clock_mhz: int, outcome: Outcome
+) -> None:
+    spec = {"gpu": "h200", "dtype": "fp16", "sm_clock_mhz": clock_mhz}
+    built = build_run(tmp_path, Plan(spec=spec, merged=False))
+    recompose(built, sm_clock_mhz="70%")
+    found = look(close(built), "launch")
+    assert found.outcome is outcome, found.evidence
