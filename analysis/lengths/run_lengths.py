@@ -52,6 +52,8 @@ class RunLengths:
         for what, (least, most) in (("prompts", self.input_ends), ("answers", self.output_ends)):
             if least < most:
                 return f"{what} of {least} to {most} tokens"
+            if not most:
+                return f"{what} of no token"
         rows = np.unique(int_array(self.of.run.responses, "batch"), return_counts=True)[1]
         if rows.min() < rows.max():
             return f"batches of {rows.min()} to {rows.max()} rows"

@@ -39,7 +39,7 @@ def test_a_simulated_campaign_of_nine_lengths_is_fitted_and_made_again_by_the_au
     runs = rows(tmp_path, "sequence_runs")
     lengths = {(float(row["input_tokens"]), float(row["output_tokens"])) for row in runs}
     assert lengths == {(asked, answered) for asked in (8, 16, 32) for answered in (4, 8, 16)}
-    assert {row["exact"] for row in runs} == {"True"}
+    assert {row["exact"] for row in runs} == {"true"}
     fitted = [row for row in rows(tmp_path, "sequence_models") if row["outcome"] == "whole"]
     assert [(row["term"], row["n"]) for row in fitted] == [
         (term, "9") for term in ("response", "input token", "output token", "input x output token")

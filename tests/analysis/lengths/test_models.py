@@ -131,6 +131,14 @@ def test_a_last_batch_of_fewer_rows_is_no_point_of_a_fit(tmp_path: Path) -> None
     assert row["inexact_reason"] == "batches of 1 to 2 rows"
 
 
+def test_answers_of_no_token_are_no_point_of_a_fit(tmp_path: Path) -> None:
+    def mute(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "generated_tokens": 0, "generated_ids": [], "words": 0, "text": ""}
+
+    row = _one(tmp_path, response=mute)
+    assert row["inexact_reason"] == "answers of no token"
+
+
 def test_runs_at_one_pair_of_lengths_say_that_nothing_can_be_fitted(tmp_path: Path) -> None:
     for repeat in range(2):
         build_run(tmp_path, length_plan(10, 4, spec={"repeat": repeat}))
