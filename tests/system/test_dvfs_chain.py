@@ -39,7 +39,7 @@ def module(name: str, *words: str, more: Mapping[str, str]) -> subprocess.Comple
         capture_output=True,
         text=True,
         check=False,
-        timeout=250,
+        timeout=600,
         env={**os.environ, **more},
     )
 
@@ -76,6 +76,7 @@ def test_a_clock_is_set_read_back_and_told_against_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_tasks_at_three_clocks_are_told_apart_and_made_again_by_the_audit(tmp_path: Path) -> None:
     results = told(tmp_path, ("alpaca", "squad"), "null,70%,50%")
     audited = module("analysis.audit", str(results), more={})

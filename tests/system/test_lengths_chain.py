@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.words import last_words
 
-pytestmark = [pytest.mark.chain, pytest.mark.slow]
+pytestmark = [pytest.mark.chain, pytest.mark.slow, pytest.mark.timeout(900)]
 
 GRID = (
     *("experiment=sequence_lengths", "max_prompt_len=8,16,32", "max_gen_len=4,8,16"),
@@ -33,7 +33,7 @@ def test_a_simulated_campaign_of_nine_lengths_is_fitted_and_made_again_by_the_au
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=600,
     )
     assert launched.returncode == 0, launched.stdout + launched.stderr
     runs = rows(tmp_path, "sequence_runs")
@@ -52,7 +52,7 @@ def test_a_simulated_campaign_of_nine_lengths_is_fitted_and_made_again_by_the_au
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert audited.returncode == 0, audited.stdout + audited.stderr
     found = json.loads((tmp_path / "report" / "audit.json").read_text())
