@@ -22,6 +22,8 @@ from analysis.tables.point import POINT_BY_NAME
 from analysis.tables.table import TableKind
 from telemetry.record.schema import Phase
 
+# What batches are in, and read no prompt.
+_NO_READING: Final = frozenset({Phase.DECODE, Phase.ANSWER, Phase.OVERHEAD})
 _NAMED: Final = ("model", "engine", "dataset", "batch_size", "max_prompt_len", "max_gen_len")
 
 
@@ -73,10 +75,26 @@ class RunLengths:
         """Energy of the window a response."""
         return self.of.energy.over(self.of.responses)
 
+    @cached_property
+    def _reading(self) -> tuple[str, ...]:
+        """Phases in which its batches' prompts are read: PREFILL, and what an encoder does."""
+        found = {
+            phase
+            for rank in self.of.run_energy.ranks
+            for phase, batch in zip(rank.phase, rank.batch, strict=True)
+            if batch is not None and batch >= 0
+        }
+        return tuple(sorted(found - _NO_READING)) or (Phase.PREFILL,)
+
+    @cached_property
+    def _read(self) -> Uncertain:
+        parts = [self.of.run_energy.phase_energy(Phase(phase)) for phase in self._reading]
+        return total(parts, nothing="no such phase")
+
     @property
     def prefill(self) -> Uncertain:
-        """Energy of PREFILL a response."""
-        return self.of.prefill.over(self.of.responses)
+        """Energy of PREFILL, and of an encoder's pass, a response."""
+        return self._read.over(self.of.responses)
 
     @property
     def decode(self) -> Uncertain:
@@ -89,7 +107,7 @@ class RunLengths:
         method = self.of.run_energy.attribution.method
         if method is None:
             return Uncertain.unknown(self.of.run_energy.attribution.reason)
-        less = [_negative(phase) for phase in (self.of.prefill, self.of.decode)]
+        less = [_negative(phase) for phase in (self._read, self.of.decode)]
         window = self.of.run_energy.energy_by(method)
         return total([window, *less], nothing="no energy").over(self.of.responses)
 
@@ -102,7 +120,9 @@ class RunLengths:
         read = self.of.performance.prefilled_tokens
         if read is None and self.inexact is not None:
             return Uncertain.unknown("no step says how many tokens of its prompts PREFILL read")
-        return self.of.prefill.over(self.of.prompt_tokens if read is None else read)
+        # An encoder reads every prompt whole, and its decoder none.
+        whole = read is None or self._reading != (Phase.PREFILL,)
+        return self._read.over(self.of.prompt_tokens if whole or read is None else read)
 
     @property
     def per_output(self) -> Uncertain:
@@ -167,7 +187,7 @@ _COLUMNS: Final = (
         "prefill_energy_per_response_j",
         "prefill J / response",
         "J",
-        "Energy in PREFILL over the responses.",
+        "Energy in PREFILL, and in an encoder's pass, over the responses.",
         lambda one: one.prefill,
         reason="prefill_reason",
     ),
