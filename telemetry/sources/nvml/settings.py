@@ -104,7 +104,13 @@ class Card:
         return _number(ask_nvml(pynvml.nvmlDeviceGetMaxClockInfo, self._handle, clock))
 
     def set(self, quantity: str, value: float) -> str | None:
-        """Set one quantity; why the driver does not, None where it did."""
+        """Set one quantity; why the driver does not, None where it did.
+
+        A board that MIG splits is not set: its caps and clocks are of all who have a part of it.
+        """
+        modes, _ = ask_nvml(pynvml.nvmlDeviceGetMigMode, self._handle)
+        if modes is not None and any(modes):
+            return "the board is split by MIG, or will be: what is set is of all who have a part"
         if quantity == "power_limit_w":
             milliwatts = round(value * MW_PER_W)
             return _tried(pynvml.nvmlDeviceSetPowerManagementLimit, self._handle, milliwatts)

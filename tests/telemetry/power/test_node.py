@@ -195,6 +195,64 @@ def test_where_the_second_gpu_refuses_the_first_stands_as_before(
     assert Book().uuids() == ()
 
 
+def test_a_board_that_is_split_by_mig_is_not_set(boards: Boards, node: Callable[..., Node]) -> None:
+    _, shared = boards(mig=1)
+    one = node()
+    with pytest.raises(RuntimeError, match="split by MIG"):
+        one.settings.settle()
+    assert shared.settings(0).limit_w == 500
+    assert Book().uuids() == ()
+
+
+def test_a_gpu_that_is_lost_between_setting_and_giving_back_stays_remembered(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    world, shared = boards(gpus=2)
+    one = node()
+    one.settings.settle()
+    world.set(lost=1)
+    time.sleep(_NOTICED_S)
+    one.settings.restore()
+    # One of them is gone: the other has its old value, and what is due stays known.
+    assert len(Book().uuids()) == 1
+    (due,) = Book().uuids()
+    assert due in one.told[-1]
+    assert one.record().unrestored
+    world.set(lost=-1)
+    time.sleep(_NOTICED_S)
+    assert restore_left(one.cards, Book(), by="restore").failed == 0
+    assert [shared.settings(index).limit_w for index in (0, 1)] == [500, 500]
+
+
+def test_a_book_of_ten_thousand_entries_is_gone_through_for_the_cards_that_are_there(
+    boards: Boards, node: Callable[..., Node]
+) -> None:
+    _, shared = boards()
+    one = node()
+    _left_by_a_dead_run(shared)
+    text = (Book().folder / f"{uuid_of(0)}.json").read_text()
+    for number in range(10_000):
+        other = f"GPU-{number:08x}-dead-4000-8000-000000000000"
+        (Book().folder / f"{other}.json").write_text(text.replace(uuid_of(0), other))
+    done = restore_left(one.cards, Book(), by="next run", only=[uuid_of(0)])
+    assert (done.failed, len(done.lines)) == (0, 1)
+    assert shared.settings(0).limit_w == 500
+    assert len(Book().uuids()) == 10_000
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", "\0" * 64, '{"version": 1, "uuid": 7}'])
+def test_an_entry_that_is_none_lets_its_gpu_alone_be_set_by_hand(
+    boards: Boards, node: Callable[..., Node], text: str
+) -> None:
+    _, shared = boards(gpus=2)
+    one = node()
+    shared.set_limit(1, 250.0)
+    (Book().folder / f"{uuid_of(0)}.json").write_text(text)
+    with pytest.raises(RuntimeError, match="set the GPU by hand, then remove the file"):
+        one.settings.settle()
+    assert [shared.settings(index).limit_w for index in (0, 1)] == [500, 250]
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
