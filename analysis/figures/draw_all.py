@@ -13,6 +13,7 @@ from analysis.figures.claims import claims
 from analysis.figures.comparisons import comparisons
 from analysis.figures.complexity import complexity
 from analysis.figures.dvfs import dvfs
+from analysis.figures.engine_ladder import engine_ladder
 from analysis.figures.engines import engines
 from analysis.figures.formats import formats
 from analysis.figures.goodput import goodput
@@ -35,7 +36,7 @@ from telemetry.waiting import counted
 FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(energy_per_token, throughput),
     *(power_over_time, energy_by_phase, energy_against_batch),
-    *(engines, sharding, formats),
+    *(engines, engine_ladder, sharding, formats),
     *(against_cap, against_clock, dvfs),
     *(comparisons, variance),
     *(time_against_energy, energy_delay, energy_saved, scaling),

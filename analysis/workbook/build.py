@@ -8,6 +8,7 @@ from analysis.claims.table import CLAIMS
 from analysis.effects.comparisons import COMPARISONS
 from analysis.effects.drift import DRIFT
 from analysis.effects.grid_model import MIXED_MODEL
+from analysis.effects.ladder_table import ENGINE_LADDER
 from analysis.effects.twins import DISTILLED_TWINS
 from analysis.effects.variance import VARIANCE
 from analysis.energy.power_trace import PowerTrace, power_trace
@@ -69,7 +70,7 @@ from telemetry.terminal import printable
 from telemetry.waiting import counted as counted_run
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
-    *(GROUPS, ENGINES, SHARDING, FORMATS, CAP_CHANGES),
+    *(GROUPS, ENGINES, ENGINE_LADDER, SHARDING, FORMATS, CAP_CHANGES),
     *(CAP_CURVES, TRANSITIONS, BEST_CAPS),
     *(COMPARISONS, DISTILLED_TWINS, MIXED_MODEL, VARIANCE, DRIFT),
     *(DVFS, DVFS_PUBLISHED),
