@@ -11,5 +11,7 @@
 - `summary`: how many claims came out how, in a sentence a set of numbers.
 - `table`: one row a claim of the paper and set of numbers that it was held against.
 
-Public: `CLAIMS`, `ClaimAnswer`, `ClaimVerdict`, `PaperClaim`, `Scope`, `answers_of`, `claim_lines`.
+Public: `CLAIMS`, `ClaimAnswer`, `ClaimVerdict`, `Decision`, `Estimate`, `PaperClaim`, `Sample`,
+`Scope`, `answers_of`, `claim_lines`, `family_of`, `ratio_estimate`, `rows_of_runs`,
+`samples_of_runs`.
 """

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from typing import Any, Final
 
-from analysis.claims.claim import PaperClaim, claims
+from analysis.claims.claim import PaperClaim, claims, in_general
 from analysis.claims.decide import ClaimVerdict, Decision, decide
 from analysis.claims.metrics import as_the_paper
 from analysis.claims.own import decide_own
@@ -139,7 +139,8 @@ def _elsewhere(claim: PaperClaim, samples: Sequence[Sample]) -> Iterator[ClaimAn
         return
     sides: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
-        if not sample.simulated and sample.conditions["quantization"] == "none":
+        plain = sample.conditions["quantization"] == "none" and fits(sample, in_general())
+        if not sample.simulated and plain:
             board = str(sample.conditions["gpu"])
             named = board if sample.as_asked else f"{board}{_NOT_AS_NAMED}"
             key = named, str(sample.conditions["engine"])

@@ -201,6 +201,18 @@ class PaperClaim:
 
 
 @cache
+def in_general() -> Mapping[str, Sequence[Any]]:
+    """What a run must have to say something of this paper: values allowed by field of the spec.
+
+    Its architecture in any size, its data sets, texts of exact lengths and of a file: runs of other
+    papers' models and tasks are no proof of it.
+    """
+    text = resources.files("analysis.claims").joinpath("claims.json").read_text(encoding="utf-8")
+    found: Mapping[str, Sequence[Any]] = json.loads(text)["in_general"]
+    return found
+
+
+@cache
 def claims() -> tuple[PaperClaim, ...]:
     """Every claim, in the order of the paper.
 
