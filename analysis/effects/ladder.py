@@ -210,20 +210,21 @@ def _ladder(
                 own = [first]
             # Where an engine was measured in several ways, the one as the first rung's if any.
             alike = [one for one in own if _apart(first.row, one.row) is None]
-            for point in (alike or own) or [None]:
+            chosen: Sequence[PairedPoint | None] = alike or own or (None,)
+            for found in chosen:
                 reason = (
                     _missing(engine, first, others)
-                    if point is None
-                    else faults[id(point)] or _unlike(point, first, done, runs)
+                    if found is None
+                    else faults[id(found)] or _unlike(found, first, done, runs)
                 )
-                kept = point if reason is None else None
+                kept = found if reason is None else None
                 yield Rung(
                     engine=engine,
                     number=number,
                     work=first.row,
                     point=kept,
                     first=first,
-                    done=None if point is None else _done(point, runs),
+                    done=None if found is None else _done(found, runs),
                     repeats=() if kept is None else tuple(_rows(kept, runs)),
                     first_repeats=tuple(_rows(first, runs)),
                     reason=reason,
