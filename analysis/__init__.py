@@ -1,6 +1,8 @@
 """From sealed runs to tables, figures, a report and an audit.
 
 - `__main__`: tables, figures and one page from the sealed runs of a results folder.
+- `abstracts/`: what a paper says of which the abstract alone is known, version by version, and
+  what runs say.
 - `appendix/`: what a paper appends of its measurements, from the record alone.
 - `audit/`: every claim again, from files.
 - `claims/`: what the paper claims, and whether measurements bear it out.

@@ -207,7 +207,13 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("analysis.paper", "analysis.runs", "analysis.statistics", "analysis.tables"),
         *("telemetry", "telemetry.record"),
     },
+    # What an abstract says, where nothing else of the paper is known.
+    "analysis.abstracts": {
+        *("analysis.claims", "analysis.findings", "analysis.quality", "analysis.runs"),
+        *("analysis.statistics", "analysis.tables", "telemetry"),
+    },
     "analysis.workbook": {
+        "analysis.abstracts",
         *("analysis.claims", "analysis.effects", "analysis.energy", "analysis.findings"),
         # What lies beside the runs decides rows too.
         *("analysis.meter", "telemetry.accounting"),
@@ -231,7 +237,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     },
     # A copy is told as the audit tells one, and a verdict's claims in its words.
     "analysis.compare": {
-        "analysis.claims",
+        *("analysis.abstracts", "analysis.claims"),
         *("analysis.audit", "analysis.figures", "analysis.report", "analysis.runs"),
         *("analysis.statistics", "analysis.tables", "telemetry", "telemetry.record"),
         "analysis.workbook",
@@ -240,7 +246,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     "analysis.report": {
         *("analysis.energy", "analysis.figures", "analysis.runs", "analysis.tables"),
         *("telemetry", "telemetry.boards", "telemetry.record"),
-        *("analysis.claims", "analysis.paper", "analysis.workbook"),
+        *("analysis.abstracts", "analysis.claims", "analysis.paper", "analysis.workbook"),
     },
     # What a center or a regulator asks for beside joules, from factors that the user states.
     "analysis.footprint": {
@@ -299,7 +305,8 @@ LIGHT: Final = (
     ),
     *("launcher.slurm", "launcher.jobs", "analysis.runs", "analysis.energy"),
     *("analysis.performance", "analysis.statistics", "analysis.tables", "analysis.figures"),
-    *("analysis.claims", "analysis.effects", "analysis.findings", "analysis.paper"),
+    *("analysis.abstracts", "analysis.claims", "analysis.effects", "analysis.findings"),
+    "analysis.paper",
     *("analysis.footprint", "analysis.workbook"),
     *("analysis.report", "analysis.audit", "analysis.compare", "analysis.results"),
     *("analysis.appendix", "analysis.crate", "analysis.meter"),

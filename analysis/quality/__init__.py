@@ -6,5 +6,5 @@
 - `scoring`: what each answer of a run is worth by the metrics of its task.
 - `table`: what a run's answers are worth, beside what they took.
 
-Public: `QUALITY`.
+Public: `Answered`, `NOT_MEASURED`, `QUALITY`, `answered`, `by_prompt`.
 """

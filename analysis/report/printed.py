@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from analysis.abstracts.table import abstract_lines
 from analysis.claims.summary import claim_lines
 from analysis.report.document import tables_document
 from analysis.report.formatting import cell_text
@@ -110,6 +111,8 @@ def print_report(out: Output, written: Written) -> None:
     for line in _not_counted(written):
         out.say(line.lstrip(" "), indent=len(line) - len(line.lstrip(" ")))
     for line in claim_lines(written.tables.claims.rows):
+        out.say(line)
+    for line in abstract_lines(written.tables.abstract_claims.rows):
         out.say(line)
     out.say(written.verdict.text)
 

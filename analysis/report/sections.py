@@ -15,6 +15,7 @@ _TITLES: Final = {
     "joules": "Where a joule goes",
     "observed": "Clock and power, observed, not set",
     "claims": "Claims",
+    "abstracts": "Against arXiv 2501.08219, version by version",
 }
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from analysis.abstracts.coverage import ABSTRACT_COVERAGE
+from analysis.abstracts.table import ABSTRACT_CLAIMS
 from analysis.claims.table import CLAIMS
 from analysis.effects.comparisons import COMPARISONS
 from analysis.effects.drift import DRIFT
@@ -88,7 +90,8 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     COMPARISON,
     *(exhibit.kind for exhibit in EXHIBITS),
     TABLE_THREE_ENGINES,
-    *(BEYOND, CLAIMS, NOT_COUNTED),
+    *(BEYOND, CLAIMS),
+    *(ABSTRACT_CLAIMS, ABSTRACT_COVERAGE, NOT_COUNTED),
     *(COUNTED,),
 )
 """Every table, in the report's order: one that stands here is written, shown and audited.

@@ -1,0 +1,1 @@
+"""What a paper's abstracts say, version by version, tested."""
