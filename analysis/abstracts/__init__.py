@@ -12,5 +12,6 @@
 - `table`: one row a statement of an abstract, and board and engine that it was held against.
 - `version`: what one version of a paper names, of which no more than its abstract is known.
 
-Public: `ABSTRACT_CLAIMS`, `ABSTRACT_COVERAGE`, `abstract_lines`.
+Public: `ABSTRACT_CLAIMS`, `ABSTRACT_COVERAGE`, `StatementEvidence`, `abstract_lines`,
+`statement_answers`.
 """

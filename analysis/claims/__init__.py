@@ -11,7 +11,6 @@
 - `summary`: how many claims came out how, in a sentence a set of numbers.
 - `table`: one row a claim of the paper and set of numbers that it was held against.
 
-Public: `CLAIMS`, `ClaimAnswer`, `ClaimVerdict`, `Decision`, `Estimate`, `PaperClaim`, `Sample`,
-`Scope`, `answers_of`, `claim_lines`, `family_of`, `ratio_estimate`, `rows_of_runs`,
-`samples_of_runs`.
+Public: `CLAIMS`, `ClaimVerdict`, `Decision`, `Estimate`, `Sample`, `Scope`, `answers_of`,
+`claim_lines`, `family_of`, `ratio_estimate`, `rows_of_runs`, `samples_of_runs`.
 """

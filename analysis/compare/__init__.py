@@ -5,7 +5,7 @@
 - `cells`: points of two sides that are the same work, and why another has no counterpart.
 - `checked`: whether a verdict still holds: its signature, its page, both roots and its
   numbers.
-- `claims`: what the sides say of the paper's claims, one beside the other.
+- `claims`: what the sides say of both papers' claims, one beside the other.
 - `comparison`: sides, their cells, the verdicts, and what is in none of them.
 - `copied`: whether a run of one side is a run of the other under another name.
 - `facts`: what runs were made of and under, and what a reader has to know of two sides of a

@@ -1,12 +1,12 @@
-"""Claims: what the sides say of the paper's claims, one beside the other."""
+"""Claims: what the sides say of both papers' claims, one beside the other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from analysis.claims.answers import ClaimAnswer, Scope, answers_of
-from analysis.claims.claim import PaperClaim
-from analysis.claims.decide import ClaimVerdict
+from analysis.abstracts.answers import StatementEvidence, statement_answers
+from analysis.claims.answers import Scope, answers_of
+from analysis.claims.decide import ClaimVerdict, Decision
 from analysis.compare.sides import Side
 
 _SHORT: Final = {
@@ -18,17 +18,40 @@ _PLACES: Final = {
     Scope.PAPER: "in the paper's conditions",
     Scope.GENERAL: "in general, each on its boards",
 }
+_OF_VERSION: Final = "its version's models and tasks"
+# Of what nobody knows more of than its abstract.
+_WHERE: Final = "abstract"
+# The key of a claim's mapping that names the paper; those of the first one have none.
+_PAPER: Final = "paper"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimTold:
+    """One verdict of a side."""
+
+    board: str
+    """Kind of GPU of it; empty where no run could say anything."""
+    engine: str
+    """Engine of it; empty as well."""
+    decision: Decision
+    """What came of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimRow:
     """One claim by the runs of every side."""
 
-    claim: PaperClaim
-    """What the paper says."""
-    scope: Scope
+    name: str
+    """What it is called."""
+    paper: str | None
+    """Which paper in which version says it; None of arXiv 2310.03003."""
+    where: str
+    """Where the paper says it."""
+    text: str
+    """What it says, in our words."""
+    by_what: str
     """Whether the paper's conditions were asked for, or what holds on any board."""
-    answers: Mapping[str, tuple[ClaimAnswer, ...]]
+    answers: Mapping[str, tuple[ClaimTold, ...]]
     """By the side's letter; in general one a board and engine, and none where no number is had."""
 
     @property
@@ -51,10 +74,11 @@ class ClaimRow:
     def to_mapping(self) -> dict[str, Any]:
         """The JSON form."""
         return {
-            "claim": self.claim.id,
-            "where": self.claim.where,
-            "statement": self.claim.text,
-            "by_what": str(self.scope),
+            **({} if self.paper is None else {_PAPER: self.paper}),
+            "claim": self.name,
+            "where": self.where,
+            "statement": self.text,
+            "by_what": self.by_what,
             "agree": self.agree,
             "sides": {
                 letter: [
@@ -79,28 +103,56 @@ class ClaimRow:
 
 
 def claims_of(sides: Sequence[Side]) -> tuple[ClaimRow, ...]:
-    """Every claim that a side could say something of, in the paper's order."""
-    found: dict[tuple[str, Scope], dict[str, list[ClaimAnswer]]] = {}
-    known: dict[str, PaperClaim] = {}
+    """Every claim that a side could say something of, paper by paper, in each one's order."""
+    return (*_of_first(sides), *_of_second(sides))
+
+
+def _of_first(sides: Sequence[Side]) -> list[ClaimRow]:
+    found: dict[tuple[str, Scope], ClaimRow] = {}
     for side in sides:
         rows = [member.row for member in side.members]
-        for answer in answers_of(rows, (member.run for member in side.members)):
-            if answer.scope is not Scope.OWN:
-                known[answer.claim.id] = answer.claim
-                key = answer.claim.id, answer.scope
-                by_side = found.setdefault(key, {each.letter: [] for each in sides})
-                by_side[side.letter].append(answer)
-    order = list(known)
-    return tuple(
-        ClaimRow(
-            claim=known[name],
-            scope=scope,
-            answers={letter: tuple(each) for letter, each in by_side.items()},
-        )
-        for (name, scope), by_side in sorted(
-            found.items(), key=lambda one: (order.index(one[0][0]), one[0][1] is Scope.GENERAL)
-        )
-    )
+        for one in answers_of(rows, (member.run for member in side.members)):
+            if one.scope is not Scope.OWN:
+                made = ClaimRow(
+                    name=one.claim.id,
+                    paper=None,
+                    where=one.claim.where,
+                    text=one.claim.text,
+                    by_what=str(one.scope),
+                    answers={},
+                )
+                told = ClaimTold(board=one.board, engine=one.engine, decision=one.decision)
+                key = one.claim.id, one.scope
+                found[key] = _with(found.get(key, made), sides, side.letter, told)
+    order = list(dict.fromkeys(name for name, _ in found))
+    keys = sorted(found, key=lambda key: (order.index(key[0]), key[1] is Scope.GENERAL))
+    return [found[key] for key in keys]
+
+
+def _of_second(sides: Sequence[Side]) -> list[ClaimRow]:
+    found: dict[str, ClaimRow] = {}
+    for side in sides:
+        rows = [member.row for member in side.members]
+        runs = [member.run for member in side.members]
+        evidence = StatementEvidence.of(rows, runs, features=side.features)
+        for one in statement_answers(evidence):
+            made = ClaimRow(
+                name=one.statement.id,
+                paper=one.statement.version.paper,
+                where=_WHERE,
+                text=one.statement.says,
+                by_what=_OF_VERSION,
+                answers={},
+            )
+            told = ClaimTold(board=one.board, engine=one.engine, decision=one.decision)
+            key = one.statement.id
+            found[key] = _with(found.get(key, made), sides, side.letter, told)
+    return list(found.values())
+
+
+def _with(row: ClaimRow, sides: Sequence[Side], letter: str, told: ClaimTold) -> ClaimRow:
+    own = {each.letter: row.answers.get(each.letter, ()) for each in sides}
+    return replace(row, answers={**own, letter: (*own[letter], told)})
 
 
 def claim_lines(claims: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -114,6 +166,9 @@ def claim_lines(claims: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         own = [one for one in every if one["by_what"] == scope]
         if own:
             yield f"claims of arXiv 2310.03003 {place}: {_counts(own)}"
+    for paper in dict.fromkeys(one[_PAPER] for one in every if _PAPER in one):
+        own = [one for one in every if one.get(_PAPER) == paper]
+        yield f"claims of {paper}, its abstract alone, each on its boards: {_counts(own)}"
     for one in every:
         verdicts = [each["verdict"] for answers in one["sides"].values() for each in answers]
         if any(each != ClaimVerdict.CANNOT_TELL for each in verdicts):

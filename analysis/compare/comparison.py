@@ -132,7 +132,7 @@ class Comparison:
 
     @cached_property
     def claims(self) -> tuple[ClaimRow, ...]:
-        """What each side says of the paper's claims."""
+        """What each side says of both papers' claims."""
         return claims_of(self.sides)
 
     @property

@@ -62,6 +62,8 @@ class Side:
     """The results folder that it is, or a part of."""
     part: bool
     """True where it is one campaign, one run or some runs of that folder."""
+    features: tuple[Row, ...] = ()
+    """Its table of input features; empty of a part, as families of runs reach beyond it."""
 
     def root(self) -> Root:
         """The root of its seals: of all of the folder, or of its own runs where it is a part.
@@ -176,6 +178,7 @@ def _open(named: _Named) -> Side:
         not_counted=tuple(others),
         results=results,
         part=campaign is not None or only is not None,
+        features=() if campaign is not None else tables.input_features.rows,
     )
 
 

@@ -12,6 +12,7 @@ from telemetry.command import ExitCode
 from telemetry.merge.attempt import merge_attempt
 from telemetry.record.files import write_json
 from telemetry.record.seal import seal_attempt
+from tests.analysis.abstracts.built import V1
 from tests.analysis.claims.conftest import named
 from tests.analysis.compare.conftest import said
 from tests.support.records import Plan, build_run
@@ -129,3 +130,41 @@ def test_two_centers_in_one_folder_are_two_sides_named_by_slurm_s_cluster(
     assert main([str(results), "--by", "center", "--json"]) == ExitCode.DONE
     told = said(capsys.readouterr().out)
     assert [side["name"] for side in told["sides"]] == ["alpha", "gamma"]
+
+
+def later(results: Path, gpu: str, slower: float) -> None:
+    """All models of arXiv 2501.08219 v1 on one task, each slower than the one before by so much."""
+    for place, model in enumerate(V1):
+        for repeat in range(2):
+            spec = {"gpu": gpu, "model": model, "dataset": "squad-00000000", "repeat": repeat}
+            decode_s = round(1.5 + slower * place + 0.01 * repeat, 2)
+            own = {**spec, "engine": "transformers", "dtype": "fp16"}
+            build_run(results, Plan(spec=own, decode_s=decode_s, gpu=named(gpu), steps=False))
+
+
+def test_the_second_paper_s_claims_have_a_verdict_a_side_and_name_their_version(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later(tmp_path / "a", "h200", 0.3)
+    later(tmp_path / "b", "h100", 0.0)
+    found = claims(tmp_path, capsys)
+    one = found["v1-model-moves-speed, its version's models and tasks"]
+    assert (one["paper"], one["where"]) == ("arXiv 2501.08219 v1", "abstract")
+    (a,), (b,) = one["sides"]["A"], one["sides"]["B"]
+    assert (a["gpu"], a["verdict"]) == ("h200", "reproduced")
+    assert (b["gpu"], b["verdict"]) == ("h100", "not reproduced")
+    assert one["agree"] is False
+    told = list(claim_lines(found.values()))
+    assert any(line.startswith("claims of arXiv 2501.08219 v2, its abstract") for line in told)
+    assert (
+        "v1-model-moves-speed: A h200 transformers reproduced; "
+        "B h100 transformers not reproduced: THEY DIFFER"
+    ) in told
+    # None of it is proof of the first paper's.
+    assert not [key for key in found if key.endswith("in general")]
+
+
+def test_sides_without_the_second_paper_s_work_say_nothing_of_it(
+    sides: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not [one for one in claims(sides, capsys).values() if "paper" in one]
