@@ -1,6 +1,6 @@
 """Engine ladder: what software alone is worth, one line a work and one place an engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from analysis.figures.chart import COLOURS, SYMBOLS, Chart, ChartSeries, Line, Mark, Panel, undrawn
@@ -32,8 +32,8 @@ def engine_ladder(_loaded: Loaded, tables: Tables) -> Chart:
     told = [own for own in works.values() if len({row["engine"] for row in own}) >= _SEVERAL]
     if not told:
         return undrawn(key, title, "no work was done by two engines")
-    # Those with the most rungs first, else in the order of the table.
-    shown = sorted(told, key=lambda own: -len({row["engine"] for row in own}))[:_MOST]
+    # Those with the most rungs first, then those on the fewest GPUs, else as the table has them.
+    shown = sorted(told, key=_first_shown)[:_MOST]
     engines = dict(
         sorted(
             {str(row["engine"]): row["rung"] for own in shown for row in own}.items(),
@@ -90,6 +90,10 @@ def engine_ladder(_loaded: Loaded, tables: Tables) -> Chart:
         panels=tuple(panels),
         columns=2,
     )
+
+
+def _first_shown(own: Sequence[Row]) -> tuple[int, float]:
+    return -len({row["engine"] for row in own}), number_of(own[0]["gpus"])
 
 
 def _mark(row: Row, which: str, place: int, name: str, axes: Mapping[str, str]) -> Mark:

@@ -195,3 +195,5 @@ def test_recorded_runs_of_two_engines_make_a_true_ladder(real: Path) -> None:
     chart = engine_ladder(load(real), tables)
     assert chart.reason is None
     assert all(mark.hover and mark.labels for mark in chart.marks())
+    # Of more works than there are colours those on the fewest GPUs, so that each size is drawn.
+    assert {mark.axes["model"] for mark in chart.marks()} == {"7b", "13b", "65b"}
