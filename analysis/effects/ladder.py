@@ -5,7 +5,7 @@ answered the same file of prompts on the same device, and what they record of it
 tokens of prompts and of answers a response. Settings of the measurement may differ and are named.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -14,6 +14,7 @@ from analysis.effects.pairing import PairedPoint, Points
 from analysis.statistics.ratio import Ratio, Repeats, ratio_of
 from analysis.tables.column import Cell, Row
 from analysis.tables.contrast import families
+from analysis.tables.gpus import GPUS
 from analysis.tables.groups import HEADLINE
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.performance import PERFORMANCE
@@ -40,6 +41,9 @@ DRAWN: Final = 0.05
 # No verdict is taken from it: a ladder tells intervals.
 _ANY_MARGIN: Final = 0.05
 _RATE: Final = "tokens_per_s"
+_METHOD: Final = "energy_method"
+# What the drivers call a run's working GPUs, beside the columns of its rows.
+_PRODUCTS: Final = "products"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +160,10 @@ class Rung:
         """Settings of the measurement in which it differs from the first rung, first / own."""
         if self.point is None or self.is_first:
             return None
-        return _apart(self.first.row, self.point.row)
+        settings = _apart(self.first.row, self.point.row)
+        first, own = (_each(one, _METHOD) for one in (self.first_repeats, self.repeats))
+        method = f"energy by {first} / {own}" if first != own else None
+        return ", ".join(filter(None, (settings, method))) or None
 
     @property
     def sentence(self) -> str | None:
@@ -177,6 +184,10 @@ def ladders(results: Results) -> Iterator[Rung]:
     points = {str(one.row["runs"]): one for one in Points(results).all()}
     both = zip(results.rows(PERFORMANCE), results.rows(RUNS), strict=True)
     runs: dict[str, Row] = {str(row["run_id"]): {**speed, **row} for speed, row in both}
+    for row in results.rows(GPUS):
+        if row["rank"] is not None:
+            own = runs[str(row["run_id"])]
+            own[_PRODUCTS] = _each([own, {_PRODUCTS: row["product"]}], _PRODUCTS)
     for family in families(results, ("engine",)):
         works: dict[tuple[Cell, ...], list[Row]] = {}
         for group in family:
@@ -240,6 +251,12 @@ def _rows(point: PairedPoint, runs: Mapping[str, Row]) -> list[Row]:
     return [runs[name] for name in str(point.row["runs"]).split()]
 
 
+def _each(rows: Iterable[Row], name: str) -> str:
+    """Every value that rows have of a column, each once."""
+    found = {str(row[name]) for row in rows if row.get(name) is not None}
+    return " and ".join(sorted({one for each in found for one in each.split(" and ")}))
+
+
 def _rates(repeats: Sequence[Row]) -> tuple[float, ...]:
     found = [row[_RATE] for row in repeats]
     known = tuple(value for value in found if isinstance(value, float) and value > 0)
@@ -289,6 +306,9 @@ def _unlike(
         return None
     own, base = _done(point, runs), first.row["engine"]
     assert own is not None
+    products = [_each(_rows(one, runs), _PRODUCTS) for one in (point, first)]
+    if products[0] != products[1]:
+        return f"other boards: {products[0]}, {base} {products[1]}"
     if own.prompt_tokens != done.prompt_tokens:
         return (
             f"other work: {own.prompt_tokens:.6g} tokens of prompt a response, "

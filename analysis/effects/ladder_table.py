@@ -211,7 +211,8 @@ _COLUMNS: Final = (
     _OF.text(
         "measured_apart",
         "measured apart",
-        "Settings of the measurement in which it differs from the first rung, first / own.",
+        "Settings of the measurement, and the method of the energy, in which it differs from the "
+        "first rung, first / own.",
         lambda one: one.measured_apart,
     ),
     *(

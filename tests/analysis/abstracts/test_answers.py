@@ -102,6 +102,31 @@ def test_models_of_no_version_prove_nothing(model: str, tmp_path: Path) -> None:
     assert only(found, MODEL)["evidence"] == "no sealed run is of a model of v1"
 
 
+@pytest.mark.parametrize(
+    ("version", "model", "dataset"),
+    [
+        ("v2", "mistral-7b-v0.1", SUMMARIES),
+        ("v1", "mistral-7b-v0.1", "hellaswag-00000000"),
+        ("v2", "gpt2", ANSWERS),
+        ("v1", "llama-3.2-1b", ANSWERS),
+    ],
+)
+def test_a_version_s_models_on_another_version_s_tasks_prove_nothing(
+    version: str, model: str, dataset: str, tmp_path: Path
+) -> None:
+    found = answers(tmp_path, list(repeats(spec={"model": model, "dataset": dataset})))
+    own = [row for rows in found.values() for row in rows if str(row["claim"])[:2] == version]
+    assert {(row["gpu"], row["n"]) for row in own} == {(None, 0)}
+
+
+def test_quantized_weights_are_another_model(tmp_path: Path) -> None:
+    spec = {"dataset": ANSWERS, "quantization": "int8"}
+    plans = [one for name in V1 for one in repeats(spec={**spec, "model": name})]
+    row = only(answers(tmp_path, plans), MODEL)
+    assert row["verdict"] == "cannot tell"
+    assert "quantized weights are another model" in str(row["evidence"])
+
+
 def test_runs_of_the_first_paper_bring_no_row(tmp_path: Path) -> None:
     for dataset in ("gsm8k-00000000", "alpaca-00000000", "fixed-synthetic"):
         for plan in repeats(count=1, spec={"model": "7b", "dataset": dataset}):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,18 @@ def test_another_set_of_prompts_is_other_work(tmp_path: Path) -> None:
     assert rows["vllm"]["reason"] == (
         f"its runs of this spec did other work: prompts_digest {sha256[:12]}"
     )
+
+
+def test_boards_that_their_driver_calls_something_else_are_not_the_same(tmp_path: Path) -> None:
+    other = replace(plan("fast"), gpu={"name": "NVIDIA H100 80GB HBM3", "kind": "h100"})
+    row = ladder_of(tmp_path, plan("reference"), other)["fast"]
+    assert row["energy_per_token_j"] is None
+    assert row["reason"] == "other boards: NVIDIA H100 80GB HBM3, reference NVIDIA H200"
+
+
+def test_energies_by_two_methods_are_told(tmp_path: Path) -> None:
+    rows = ladder_of(tmp_path, plan("reference"), plan("fast", counter=False))
+    assert str(rows["fast"]["measured_apart"]).startswith("energy by polled_counter / ")
 
 
 @pytest.mark.parametrize(
