@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 from tests.benchmarks.cases import Case, prompts_of
 from tests.benchmarks.peers import LlamaV1, Transformers
+from workers.planning.engine_facts import ENGINE_FACTS
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 # Compiling a step and capturing it takes transformers a minute or two; 65B is drawn in seconds.
@@ -203,8 +204,8 @@ def _our_engine(seat: _Seat) -> Iterator[Runner]:
     from workers.session.placement import take_device  # noqa: PLC0415
 
     case = seat.case
-    engine, _, quantization = seat.name.partition("-")
-    spec = case.spec(engine, quantization or "none")
+    engine, quantization = _engine_of(seat.name)
+    spec = case.spec(engine, quantization)
     place = make_rank(seat.rank, case.gpus)
     device = take_device(place, case.device)
     with (
@@ -212,6 +213,16 @@ def _our_engine(seat: _Seat) -> Iterator[Runner]:
         open_mesh(rendezvous, degree=case.gpus, device=device),
     ):
         yield _Ours(open_for(spec, device, rank=seat.rank), prompts_of(case))
+
+
+def _engine_of(name: str) -> tuple[str, str]:
+    """The engine and the quantization that a contender's name stands for."""
+    if name == "transformers-eager":
+        return "transformers", "none"
+    if name in ENGINE_FACTS:
+        return name, "none"
+    engine, _, quantization = name.partition("-")
+    return engine, quantization or "none"
 
 
 class _Ours:

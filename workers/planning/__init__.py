@@ -3,6 +3,8 @@
 - `arithmetic`: what its answers cost at least, as its model's own shape says.
 - `engine_facts`: what a login node must know of an engine, without torch; one row an engine.
 - `families`: the architectures that there are, each registered by one row.
+- `library_ways`: which of the library's caches, compiled steps and plans to share a family
+  has.
 - `memory`: what a run takes of a GPU's memory and how much arithmetic it is, known before it
   is sent.
 - `weight_formats`: how quantized weights lie in memory, told without torch.

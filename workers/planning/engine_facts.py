@@ -7,6 +7,8 @@ An engine is added by its row here, or by a package of its own whose entry point
 import functools
 import importlib.metadata
 import importlib.util
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +18,7 @@ from telemetry.nearest import one_of
 from telemetry.record.spec import RunSpec
 from workers.models.llama.shape import LlamaShape
 from workers.planning.families import FAMILIES, LIBRARY_FAMILIES, find_shape
+from workers.planning.library_ways import compiled_fault, static_fault, static_positions
 from workers.planning.weight_formats import QUANTIZATIONS
 from workers.planning.workspace import RankWork, one_cublas_workspace
 from workers.planning.workspace_fast import (
@@ -24,7 +27,7 @@ from workers.planning.workspace_fast import (
     fast_loading_bytes,
 )
 from workers.planning.workspace_reference import reference_bytes
-from workers.planning.workspace_transformers import transformers_bytes
+from workers.planning.workspace_transformers import static_bytes, transformers_bytes
 
 ENTRY_POINTS: Final = "joulegrid.engines"
 """Entry-point group under which other packages offer engines."""
@@ -61,9 +64,13 @@ class EngineFacts:
     """How many of its workspaces cuBLAS keeps on a GPU."""
     loading: Callable[[RankWork, int], int] | None = None
     """The most bytes held while it loads, of a layer's bytes; None when that is never the most."""
+    cached: Callable[[RunSpec], int] | None = None
+    """Positions of all rows that the cache keeps; None: a whole batch's at its longest."""
     needs: str | None = None
     """The package that compute nodes need beside `work`'s, and our extra that brings it; None when
     there is none. Who plans does not need it."""
+    compiles: bool = False
+    """True when compute nodes need a C++ compiler."""
     limits: Callable[[RunSpec], str | None] | None = None
     """Any other reason why it cannot do what a spec asks for; None when there is none."""
 
@@ -112,9 +119,16 @@ class EngineFacts:
 
     def lacking(self) -> str | None:
         """What a node where it is to work lacks, and what brings it; None when nothing is."""
-        if self.needs is None or importlib.util.find_spec(self.needs) is not None:
-            return None
-        return f"engine {self.name}: {lacks(self.needs, self.needs)}"
+        if self.needs is not None and importlib.util.find_spec(self.needs) is None:
+            return f"engine {self.name}: {lacks(self.needs, self.needs)}"
+        # What torch's own compiler starts where nothing else is said.
+        compiler = os.environ.get("CXX", "g++")
+        if self.compiles and shutil.which(compiler) is None:
+            return (
+                f"engine {self.name}: a C++ compiler must be there to compile its steps, but there "
+                f"is no {compiler}; install g++, or name one by CXX"
+            )
+        return None
 
 
 def _on_one_gpu(spec: RunSpec) -> str | None:
@@ -168,6 +182,39 @@ ENGINE_FACTS: Final = {
             workspace=transformers_bytes,
             families=(LlamaShape.family, *LIBRARY_FAMILIES),
             limits=_on_one_gpu,
+            needs="transformers",
+        ),
+        # The same layers with the library's cache of its full size from the start, eager.
+        EngineFacts(
+            name="transformers-static",
+            opens="workers.engines.transformers.static:open_static",
+            quantizations=("none",),
+            decodes_to_full_length=False,
+            reads_prompts_whole=True,
+            whole_embedding=True,
+            folds_norms=False,
+            gives_logits=True,
+            workspace=static_bytes,
+            families=(LlamaShape.family, *LIBRARY_FAMILIES),
+            cached=static_positions,
+            limits=static_fault,
+            needs="transformers",
+        ),
+        # And its decoding step by torch.compile, which a GPU replays as a CUDA graph.
+        EngineFacts(
+            name="transformers-compiled",
+            opens="workers.engines.transformers.static:open_compiled",
+            quantizations=("none",),
+            decodes_to_full_length=False,
+            reads_prompts_whole=True,
+            whole_embedding=True,
+            folds_norms=False,
+            gives_logits=True,
+            workspace=static_bytes,
+            families=(LlamaShape.family, *LIBRARY_FAMILIES),
+            cached=static_positions,
+            compiles=True,
+            limits=compiled_fault,
             needs="transformers",
         ),
     )

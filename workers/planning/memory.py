@@ -73,8 +73,8 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
     # A tied head is the embedding, but where the last norm is multiplied into it.
     head = 0 if shape.tied and not facts.folds_norms else shape.vocab * work.width
     weights = shape.layers * layer + (table + head + norms + shape.position_params) * item_bytes
-    kept = 2 * shape.layers * shape.cached_dim
-    cache = work.batch * work.max_len * kept // spec.gpus * item_bytes
+    cached = work.batch * work.max_len if facts.cached is None else facts.cached(spec)
+    cache = cached * 2 * shape.layers * shape.cached_dim // spec.gpus * item_bytes
     on_gpu = spec.gpu != "cpu"
     workspace = facts.workspace(work)
     if on_gpu:

@@ -31,3 +31,21 @@ def transformers_bytes(work: RankWork) -> int:
     # A layer's keys are copied to grow by one, and spread over the heads that share them.
     grown = work.batch * work.max_len * (kept + 2 * dim) * item
     return places + max(norm, attention, gated, grown, choosing_bytes(work))
+
+
+def static_bytes(work: RankWork) -> int:
+    """The workspace of the engines whose cache has its full size from the start."""
+    item, shape, tokens = work.item_bytes, work.shape, work.tokens
+    kept, width = work.kept, work.width
+    positions = min(work.max_len, shape.window or work.max_len)
+    # Who may look at whom, over all places that the cache has; ids, mask and places of every row.
+    places = 3 * tokens * INT64_BYTES + work.batch * (work.prefill_len + 1) * work.max_len
+    norm = tokens * shape.dim * (3 * item + 2 * FP32_BYTES)
+    # A layer's whole cache is spread over the heads that share it; where a window rolls, it is
+    # copied besides.
+    spread = 2 * work.batch * positions * width * item if kept < width else 0
+    rolled = 2 * work.batch * positions * kept * item if shape.window is not None else 0
+    attention = tokens * (2 * shape.dim + 5 * width + 2 * kept) * item + max(spread, rolled)
+    wide = 4 if isinstance(shape, LibraryShape) else 3
+    gated = tokens * (3 * shape.dim + wide * work.inner) * item
+    return places + max(norm, attention, gated, choosing_bytes(work))

@@ -2,4 +2,5 @@
 
 - `engine`: the library's own layers and growing cache, one eager step a token.
 - `library_model`: a shape as the library transformers builds it, filled on its device.
+- `static`: the library's layers with its cache of full size, and its decoding step compiled.
 """

@@ -90,7 +90,7 @@ class TransformersEngine:
             NonFiniteLogitsError: the model's logits are no numbers.
         """
         while len(self._chosen) < self._most and not self._all_ended():
-            self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], dim=1)
+            self._lengthen()
             self._choose(self._chosen[-1][:, None])
         self._ranges.settle()
         rows = torch.stack(self._chosen, dim=1).tolist()
@@ -123,6 +123,10 @@ class TransformersEngine:
     def _begin(self, mask: Tensor) -> None:
         self._cache = transformers.DynamicCache(config=self.library.config)
         self._mask = mask
+
+    def _lengthen(self) -> None:
+        """Make room for one more token of every row."""
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], dim=1)
 
     def _logits(self, ids: Tensor) -> Tensor:
         """fp32 [batch, vocab] after `ids`, the last of the tokens that the mask tells of."""
@@ -159,6 +163,12 @@ class TransformersEngine:
 
 def open_transformers(context: EngineContext) -> TransformersEngine:
     """The engine with the library's model of the spec's shape."""
+    parts, more = loaded_parts(context)
+    return TransformersEngine(*parts, **more)
+
+
+def loaded_parts(context: EngineContext) -> tuple[tuple[Any, Decoding], dict[str, Any]]:
+    """What an engine of the library's model is made of: its arguments, by place and by name."""
     spec, shape = context.spec, find_shape(context.spec.model)
     model = build_model(
         shape,
@@ -167,10 +177,9 @@ def open_transformers(context: EngineContext) -> TransformersEngine:
         device=context.device,
         max_len=context.max_len,
     )
-    return TransformersEngine(
-        model,
-        context.decoding,
-        max_len=context.max_len,
-        device=context.device,
-        weight_bytes=step_bytes(model, shape),
-    )
+    more = {
+        "max_len": context.max_len,
+        "device": context.device,
+        "weight_bytes": step_bytes(model, shape),
+    }
+    return (model, context.decoding), more
