@@ -31,6 +31,7 @@ with needs_extra("joulegrid", "launch"), waiting("loading", in_log=False):
     from launcher.plan.check import check
     from launcher.plan.grid import Grid, Verdict
     from launcher.plan.hub_reach import HubReach, hub_notes
+    from launcher.plan.own_models import with_own_model
     from launcher.plan.places import results_folder
     from launcher.plan.repeats_asked import rule_of
     from launcher.plan.way_out import way_out
@@ -146,7 +147,7 @@ def _read_grid(original: str | None, words: Sequence[str]) -> _Asked | None:
     # What is wrong with a grid is one line on standard error, however long it took to find.
     with waiting("reading the grid", aside=False):
         if original is None:
-            points = read_points(words, chooser.choose)
+            points = [with_own_model(one) for one in read_points(words, chooser.choose)]
         else:
             again = read_again(original, words, read_points, at, chooser)
             points = list(again.points)

@@ -109,6 +109,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry", "telemetry.power", "telemetry.sources.nvml"),
         *("launcher.config", "launcher.slurm", "telemetry.boards", "telemetry.record"),
         *("workers.checkpoints", "workers.planning", "workers.prompts", "workers.tokenizers"),
+        # A model's own config.json is a user's file.
+        "workers.inputs",
     },
     # What sealed runs took is read where it is measured: by analysis' light rooms.
     "launcher.forecast": {

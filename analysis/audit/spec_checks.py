@@ -41,6 +41,7 @@ _OF_ENGINE: Final[dict[str, dict[str, Any]]] = {
 # The engine that goes on to the end of its batch only where ends are ignored.
 _STOPPING: Final = "fast"
 _AUTO: Final = "auto"
+_ASKED: Final = "asked"
 _MODEL: Final = "simulated"
 _HOST: Final = "host"
 _RANDOM: Final = "random"
@@ -93,6 +94,8 @@ def _asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any,
         if name in config:
             yield name, getattr(spec, name), config[name]
     yield from _settings_asked(spec, config)
+    if isinstance(model := config.get("model"), dict):
+        yield "model_config", spec.model_config, model.get("config")
     for name in ("model", "engine"):
         if isinstance(config.get(name), dict):
             yield name, getattr(spec, name), config[name].get("name")
@@ -214,7 +217,9 @@ def _composed(config: Mapping[str, Any], name: str) -> Any:
     """The composed value of a dotted key, for a group its option; None where there is none."""
     value: Any = config
     for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+        # Of a model that was named by its folder, what was asked stands beside its name.
+        known = _ASKED if part == "name" and isinstance(value, dict) and _ASKED in value else part
+        value = value.get(known) if isinstance(value, dict) else None
     return value.get("name") if isinstance(value, dict) else value
 
 
@@ -229,7 +234,9 @@ def _assignments(words: list[Any]) -> Iterator[tuple[str, str]]:
     for word in words:
         name, equals, value = str(word).partition("=")
         if equals and not name.startswith("-"):
-            yield name.lstrip("+~"), value
+            key = name.lstrip("+~")
+            # A folder, or a model of the hub, is no option of the group.
+            yield "model.name" if key == "model" and "/" in value else key, value
 
 
 def _plain(text: str) -> bool:

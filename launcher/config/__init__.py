@@ -17,7 +17,7 @@
 - `overrides`: the words of the command line one by one and together, before Hydra sees them.
 - `reference`: every key of `conf/` in the words that stand beside it there.
 
-Public: `AUTO`, `BadInputError`, `MAX_POINTS`, `Point`, `SAME_FOR_ALL`, `asked_of`, `group_options`,
-`groups`, `help_text`, `project_folder`, `read_points`, `sections`, `settable`, `told_of`,
-`whole_key`.
+Public: `AUTO`, `BadInputError`, `HUB`, `MAX_POINTS`, `Point`, `SAME_FOR_ALL`, `asked_of`,
+`group_options`, `groups`, `help_text`, `is_own_model`, `project_folder`, `read_points`, `sections`,
+`settable`, `told_of`, `whole_key`.
 """

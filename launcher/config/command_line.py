@@ -20,6 +20,7 @@ from launcher.config.keys import meant_word, settable_names, unknown_key
 from launcher.config.listing import CONF, groups
 from launcher.config.overrides import (
     grids,
+    own_model_word,
     parse,
     quoted_home,
     refuse_rule_without_auto,
@@ -66,7 +67,7 @@ def read_points(arguments: Sequence[str], choose: Choose | None = None) -> list[
     except ValueError as error:
         raise BadInputError(str(error)) from error
     flags, words = _split(arguments)
-    words = [settled_word(quoted_home(word)) for word in words]
+    words = [settled_word(quoted_home(own_model_word(word))) for word in words]
     overrides = parse(words)
     points: list[Point] = []
     for grid in grids(words, overrides):

@@ -23,6 +23,8 @@ from launcher.config.listing import group_options, groups
 from telemetry.nearest import did_you_mean
 from telemetry.next_line import typed
 
+HUB: Final = "hub:"
+"""What a model's name on the hub begins with."""
 EXPERIMENT: Final = "experiment"
 REPEATS: Final = "repeats"
 """The key that says how many repeats of a point there are."""
@@ -49,6 +51,22 @@ _PLACE: Final = re.compile(
 )
 # What somebody may have typed as a key; Hydra's grammar has no dash in it.
 _BARE: Final = re.compile(r"[\w.-]+")
+
+
+def is_own_model(value: str) -> bool:
+    """Whether a value of `model` names a folder or a model of the hub: no option has a / in it."""
+    return value.startswith(HUB) or "/" in value or value in (".", "..", "~")
+
+
+def own_model_word(word: str) -> str:
+    """A word that names a model by its folder or by the hub, as the key below the group has it.
+
+    The group itself takes its options alone.
+    """
+    key, equals, value = word.partition("=")
+    if key != "model" or not any(map(is_own_model, value.strip("'\"").split(","))):
+        return word
+    return f"model.name{equals}{value}"
 
 
 def quoted_home(word: str) -> str:

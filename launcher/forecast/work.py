@@ -20,7 +20,7 @@ from telemetry.boards.table import BOARDS
 from telemetry.record.spec import ITEM_BYTES, RunSpec
 from workers.planning.arithmetic import arithmetic_of
 from workers.planning.engine_facts import engine_facts
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 from workers.prompts.synthetic import SYNTHETIC
 
 # Each half of a layer ends in a sum over all ranks.
@@ -109,7 +109,7 @@ def expected_rows(spec: RunSpec, rows: int) -> RowWork:
     standing = 1 if low == high else min(rows, _STANDING)
     prompt = np.maximum(1, np.rint(np.linspace(low, high, standing)).astype(np.int64))
     reads_whole = engine_facts(spec.engine).reads_prompts_whole
-    shape = find_shape(spec.model)
+    shape = shape_of(spec)
     return RowWork(
         prompt=prompt,
         generated=np.full_like(prompt, spec.max_gen_len),
@@ -148,7 +148,7 @@ def batch_work(
     if decode.steps:
         moved_s = decode.bytes(weights_bytes, kv_bytes, arithmetic.encoder) / bytes_per_s
         step_s = max(moved_s, decode.flops(arithmetic) / flop_per_s) / decode.steps
-    shape = find_shape(spec.model)
+    shape = shape_of(spec)
     item = ITEM_BYTES[spec.dtype]
     sums = prefill.tokens / batches * shape.dim * shape.layers * _SUMS_A_LAYER * item
     return BatchWork(

@@ -10,7 +10,7 @@ from telemetry.boards.table import BOARDS
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import ITEM_BYTES, RunSpec
 from workers.planning.engine_facts import engine_facts
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 
 _GIGA = 1e9
 
@@ -82,7 +82,7 @@ class Workload:
     @functools.cached_property
     def parameters_g(self) -> float:
         """Thousand million parameters."""
-        return find_shape(self.spec.model).params / _GIGA
+        return shape_of(self.spec).params / _GIGA
 
     @property
     def rank_gb(self) -> float:

@@ -18,6 +18,7 @@
 - `limits`: what this version, a cluster and a GPU's memory allow of a point.
 - `offers`: which boards the nodes of a Slurm partition have, by what Slurm calls their GPUs.
 - `originals`: the sealed runs of somebody's campaign, as far as they can be made again.
+- `own_models`: what `model=` names by a folder or by the hub becomes a configuration, once.
 - `pace`: about how long a batch takes, where the plan may choose how much work there is.
 - `places`: what of a point's configuration names a file, a folder or a thing.
 - `power`: caps and clocks as points ask for them, and whether anybody can set them there.
@@ -33,5 +34,5 @@
 Public: `Again`, `AutoRepeats`, `Cluster`, `ClusterChooser`, `Grid`, `HERE`, `HubReach`, `KEY`,
 `Original`, `PlannedPoint`, `RunningOrder`, `SIGNERS`, `Tell`, `Verdict`, `WORD`, `check`,
 `gpus_here`, `hub_notes`, `keep_from_git`, `named_cluster`, `named_original`, `read_again`,
-`results_folder`, `rule_of`, `tell_nobody`, `way_out`.
+`results_folder`, `rule_of`, `tell_nobody`, `way_out`, `with_own_model`.
 """

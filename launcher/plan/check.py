@@ -24,6 +24,7 @@ from launcher.plan.limits import (
     too_large,
     too_long,
 )
+from launcher.plan.own_models import model_config
 from launcher.plan.places import (
     history_folder,
     key_or_none,
@@ -46,8 +47,8 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths, RunPaths
 from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_facts
-from workers.planning.families import find_shape
 from workers.planning.memory import MemoryEstimate, estimate
+from workers.planning.own_configs import shape_of
 from workers.prompts import source as prompts
 from workers.prompts.availability import prompts_known
 from workers.tokenizers import tokenizer
@@ -164,9 +165,11 @@ class _Checker:
         gpu, cluster = self.place(config)
         source = self._source(config, cluster)
         model = name_of("model.name", config["model"]["name"])
-        weights = self._weights.find(config["weights"], config["weights_digest"], model)
+        own = model_config(config)
+        text = own.get("model_config")
+        weights = self._weights.find(config["weights"], config["weights_digest"], model, text)
         given = path_or_none("tokenizer", config["tokenizer"])
-        tokenizer_path = find_tokenizer(given, weights, model)
+        tokenizer_path = find_tokenizer(given, weights, model, text)
         if tokenizer_path not in self._tokenizers:
             self._tokenizers[tokenizer_path] = tokenizer.identify(tokenizer_path)
         per_node, fault = spread(config["gpus"], cluster)
@@ -174,6 +177,7 @@ class _Checker:
         spec = RunSpec.from_mapping(
             {
                 "model": model,
+                **own,
                 "engine": config["engine"]["name"],
                 "weights": weights.digest,
                 "tokenizer": self._tokenizers[tokenizer_path],
@@ -300,7 +304,7 @@ class _Checker:
         launch: LaunchConfig,
         source: prompts.PromptSource,
     ) -> tuple[Verdict, str | None]:
-        fault = fault or find_shape(spec.model).parallel_fault(spec.gpus)
+        fault = fault or shape_of(spec).parallel_fault(spec.gpus)
         if fault := fault or engine_facts(spec.engine).fault(spec) or setting_fault(spec):
             return Verdict.ILLEGAL, fault
         if attempts:

@@ -14,7 +14,8 @@ from telemetry.named_paths import named_path
 from workers.checkpoints.digests import RANDOM, CheckpointRecord, hash_files
 from workers.checkpoints.files import CheckpointFiles, Format, check_model, find_files
 from workers.checkpoints.tensors import check_tensors, open_tensors
-from workers.planning.families import family_of, find_shape
+from workers.planning.families import family_of
+from workers.planning.own_configs import shape_named
 from workers.tokenizers import tokenizer
 
 Tell = Callable[[str], None]
@@ -59,8 +60,10 @@ class WeightFinder:
         self._digests: dict[Path, str] = {}
         self._found: dict[tuple[str, str, str], Weights] = {}
 
-    def find(self, asked: object, digest: object, model: str) -> Weights:
+    def find(self, asked: object, digest: object, model: str, config: str | None = None) -> Weights:
         """The weights that `weights=asked weights_digest=digest` names for `model`.
+
+        `config` is the model's own, where its name is none that there is.
 
         Raises:
             ValueError: there is no such checkpoint, it is not whole, or of another model.
@@ -69,10 +72,10 @@ class WeightFinder:
         # A list or a mapping is refused in words, so it must not be hashed before.
         key = (repr(asked), repr(digest), model)
         if key not in self._found:
-            self._found[key] = self._find(asked, digest, model)
+            self._found[key] = self._find(asked, digest, model, config)
         return self._found[key]
 
-    def _find(self, asked: object, digest: object, model: str) -> Weights:
+    def _find(self, asked: object, digest: object, model: str, config: str | None) -> Weights:
         if not isinstance(asked, str) or not asked:
             raise BadInputError(
                 f"`weights` must be {RANDOM} or a checkpoint's folder, but is {asked!r} instead"
@@ -88,7 +91,7 @@ class WeightFinder:
                     f"`weights_digest` must be null for random weights, but is {digest} instead"
                 )
             return RANDOM_WEIGHTS
-        shape = find_shape(model)
+        shape = shape_named(model, config)
         folder = named_path("weights", asked, f"{RANDOM} or a checkpoint's folder")
         if digest is not None and not folder.exists():
             return Weights(
@@ -130,7 +133,9 @@ class WeightFinder:
         )
 
 
-def find_tokenizer(given: Path | None, weights: Weights, model: str) -> Path | None:
+def find_tokenizer(
+    given: Path | None, weights: Weights, model: str, config: str | None = None
+) -> Path | None:
     """The tokenizer of a point: the one given, else the checkpoint's own, else the bundled one.
 
     A checkpoint's own is the tokenizer.model in its folder or, as Meta published, in the one above.
@@ -152,7 +157,7 @@ def find_tokenizer(given: Path | None, weights: Weights, model: str) -> Path | N
         )
     # A login node may lack SentencePiece; the ranks look again before they load anything.
     if path.is_file() and importlib.util.find_spec("sentencepiece") is not None:
-        shape = find_shape(model)
+        shape = shape_named(model, config)
         found = _vocabulary(path, path.stat().st_mtime_ns)
         random = weights.folder is None
         if found > shape.vocab or (found < shape.vocab and not random):

@@ -28,12 +28,13 @@ from launcher.config.hydra_plugins import Point
 from launcher.config.keys import whole_key
 from launcher.plan.cluster import Cluster
 from launcher.plan.limits import too_large
+from launcher.plan.own_models import model_config
 from launcher.plan.pace import gpu_batch_s, least_cpu_s
 from telemetry.boards.table import BOARDS
 from telemetry.record.spec import SETTING_FIELDS, RunSpec
 from workers.planning.engine_facts import DEFAULT_ENGINE, engine_facts
-from workers.planning.families import find_shape
 from workers.planning.memory import estimate
+from workers.planning.own_configs import shape_of
 from workers.planning.weight_formats import QUANTIZATIONS
 
 AUTO: Final = "auto"
@@ -137,13 +138,14 @@ class _Case:
                 {
                     **{key: self.config[key] for key in _GIVEN},
                     **{**work, "engine": engine, "model": self.config["model"]["name"]},
+                    **model_config(self.config),
                     # Neither memory nor time hangs on these.
                     **{"weights": "random", "tokenizer": "any", "dataset": "any", "repeat": 0},
                     **{"gpu": self.gpu, "gpus_per_node": self.config["gpus"]},
                 }
             )
             known = spec.gpu == "cpu" or spec.gpu_kind in BOARDS
-            if not known or find_shape(spec.model).parallel_fault(spec.gpus) is not None:
+            if not known or shape_of(spec).parallel_fault(spec.gpus) is not None:
                 return None
             return None if engine_facts(spec.engine).fault(spec) else spec
         except (TypeError, ValueError):

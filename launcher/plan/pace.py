@@ -10,8 +10,8 @@ from launcher.plan.cluster import Cluster
 from telemetry.boards.table import BOARDS
 from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_facts
-from workers.planning.families import find_shape
 from workers.planning.memory import estimate, flops
+from workers.planning.own_configs import shape_of
 
 # Engine `reference` starts 54 operators a layer, one by one: 26 ms a step of 32 layers at 7B on an
 # H200 (docs/results.md), whose host is faster than most.
@@ -31,7 +31,7 @@ def gpu_batch_s(spec: RunSpec) -> float:
     Raises:
         ValueError: the model, the engine or the quantization is unknown.
     """
-    shape, facts = find_shape(spec.model), engine_facts(spec.engine)
+    shape, facts = shape_of(spec), engine_facts(spec.engine)
     board = BOARDS.get(spec.gpu_kind)
     rates = [
         form.peaks.stated_bytes_per_s

@@ -98,6 +98,8 @@ def _config(original: Original, base: Mapping[str, Any], given: frozenset[str]) 
     config.update({name: getattr(spec, name) for name in _FROM_SPEC})
     config.update({name: getattr(launch, name) for name in _FROM_LAUNCH})
     config["model"] = {"name": spec.model}
+    if spec.model_config is not None:
+        config["model"]["config"] = spec.model_config
     config["engine"] = {"name": spec.engine}
     config["repeats"] = spec.repeat + 1
     config["experiment"] = original.config.get("experiment")

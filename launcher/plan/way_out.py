@@ -10,6 +10,7 @@ from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import ENGINE_FACTS, engine_facts
 from workers.planning.families import find_shape, known_models
 from workers.planning.memory import estimate
+from workers.planning.own_configs import shape_of
 from workers.planning.weight_formats import QUANTIZATIONS
 
 _NO_ROOM: Final = (Verdict.TOO_LARGE, Verdict.TOO_LONG)
@@ -29,10 +30,10 @@ def way_out(point: PlannedPoint) -> dict[str, str] | None:
                 point, dataclasses.replace(spec, engine=engine, quantization=bits)
             ):
                 return {"engine": engine, "quantization": bits}
-    size = find_shape(spec.model).params
+    size = shape_of(spec).params
     smaller = [name for name in known_models() if find_shape(name).params < size]
     for name in sorted(smaller, key=lambda name: -find_shape(name).params):
-        if _fits(point, dataclasses.replace(spec, model=name)):
+        if _fits(point, dataclasses.replace(spec, model=name, model_config=None)):
             return {"model": name}
     return None
 
@@ -50,7 +51,7 @@ def way_out_notes(points: Sequence[PlannedPoint]) -> tuple[str, ...]:
 
 
 def _fits(point: PlannedPoint, spec: RunSpec) -> bool:
-    if find_shape(spec.model).parallel_fault(spec.gpus) or engine_facts(spec.engine).fault(spec):
+    if shape_of(spec).parallel_fault(spec.gpus) or engine_facts(spec.engine).fault(spec):
         return False
     no_room = too_large(spec, point.cluster, estimate(spec)) or too_long(spec, point.cluster)
     return no_room is None

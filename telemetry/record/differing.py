@@ -11,7 +11,12 @@ from typing import Any, Final
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 
-SPEC_FIELDS: Final = tuple(field.name for field in dataclasses.fields(RunSpec))
+SPEC_FIELDS: Final = tuple(
+    # A configuration's digest is in the name of its model.
+    field.name
+    for field in dataclasses.fields(RunSpec)
+    if field.name != "model_config"
+)
 """All that decides the GPUs' work, in the spec's order."""
 
 # What only says where things lie on the nodes, or is read into the record whatever it is.

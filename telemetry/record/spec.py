@@ -123,6 +123,9 @@ class RunSpec:
     """Power limit while tokens are chosen; None: `power_cap_w` holds there too."""
     decode_sm_clock_mhz: int | None = None
     """SM clock lock while tokens are chosen; None: `sm_clock_mhz` holds there too."""
+    model_config: str | None = None
+    """What of its config.json decides the arithmetic of a model that has no name here, as JSON of
+    sorted keys; None: `model` is the name of one that has."""
 
     def __post_init__(self) -> None:
         for name in ("model", "engine", "quantization", "weights", "tokenizer", "gpu", "dataset"):
@@ -158,6 +161,10 @@ class RunSpec:
         for name in CAP_FIELDS:
             if (cap_w := getattr(self, name)) is not None:
                 require_number(name, cap_w, low=0.0, low_allowed=False, high=100_000.0)
+        if self.model_config is not None and not isinstance(self.model_config, str):
+            raise ValueError(
+                f"`model_config` must be a text or null, but is {self.model_config!r} instead"
+            )
         if not isinstance(self.ignore_eos, bool):
             raise ValueError(
                 f"`ignore_eos` must be true or false, but is {self.ignore_eos!r} instead"

@@ -7,11 +7,11 @@
 
 Contenders: `reference`, `fast`, `fast-int8`, `fast-int4` (this project's engines, through its own
 classes), `transformers-eager`, `transformers-static` and `transformers-compiled` (its engines of
-the library), `transformers` (the library's class of the model, static cache and its own compile; one GPU) and
-`llama-v1` (facebookresearch/llama, branch llama_v1, from the clone that --llama-v1 names). All have
-random weights of the true shape, the same prompts of equal length, temperature 0.8 and top-p 0.95,
-and no row stops early. In every round each takes a turn of at least --seconds; those that do not
-fit the GPU together are loaded for each of their turns.
+the library), `transformers` (the library's class of the model, static cache and its own compile;
+one GPU) and `llama-v1` (facebookresearch/llama, branch llama_v1, from the clone that --llama-v1
+names). All have random weights of the true shape, the same prompts of equal length, temperature 0.8
+and top-p 0.95, and no row stops early. In every round each takes a turn of at least --seconds;
+those that do not fit the GPU together are loaded for each of their turns.
 
 The bound is the least time that the card's memory needs for a step: weights and every row's keys
 and values read once, at the bandwidth of a copy measured in the same run. Prefill's is its

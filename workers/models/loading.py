@@ -22,7 +22,7 @@ from workers.models.base.model import DecoderModel
 from workers.models.base.shape import ModelShape
 from workers.models.random_weights import RandomWeights, WeightSource
 from workers.models.skeleton import skeleton
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 
 Prepare = Callable[[str, nn.Module], None]
 """Fuses or quantizes a filled part of a model, called with its name and the part."""
@@ -36,7 +36,7 @@ def open_weights(spec: RunSpec, launch: LaunchConfig, results: Path, rank: Rank)
         ValueError: they are not there, not whole, or not of the spec's model.
         RuntimeError: they cannot be read.
     """
-    shape = find_shape(spec.model)
+    shape = shape_of(spec)
     if launch.weights_path is None:
         if spec.weights != RANDOM:
             raise ValueError(

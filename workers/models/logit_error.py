@@ -24,7 +24,8 @@ from workers.models.base.model import DecoderModel
 from workers.models.base.shape import ModelShape
 from workers.models.random_weights import WeightSource
 from workers.models.skeleton import skeleton
-from workers.planning.families import family_of, find_shape
+from workers.planning.families import family_of
+from workers.planning.own_configs import shape_of
 
 # 48 decoded positions x 32,000 logits: the rms of a run's error then varies by a few percent from
 # text to text, and the slowest engine decodes them in about a second at 7B.
@@ -104,7 +105,7 @@ def take_probe(
     most = min(PROBE_TOKENS, spec.max_prompt_len + spec.max_gen_len)
     text = list(itertools.islice(itertools.chain.from_iterable(prompts), most))
     ids = torch.tensor(text, dtype=torch.int64, device=device)
-    truth = fp32_logits(find_shape(spec.model), source, ids, _prefilled(len(ids)), device)
+    truth = fp32_logits(shape_of(spec), source, ids, _prefilled(len(ids)), device)
     if device.type == "cuda":
         torch.cuda.synchronize()
     return LogitProbe(
@@ -148,7 +149,7 @@ def _unwanted(spec: RunSpec, launch: LaunchConfig) -> str | None:
         return "the order was not to measure it"
     if launch.logit_error is None and spec.dtype == "fp32" and spec.quantization == "none":
         return "the run computes in fp32 itself"
-    shape = find_shape(spec.model)
+    shape = shape_of(spec)
     if family_of(shape).model is None:
         return f"family {shape.family} has no layers of ours to compute it in fp32 with"
     return None

@@ -7,6 +7,7 @@
   has.
 - `memory`: what a run takes of a GPU's memory and how much arithmetic it is, known before it
   is sent.
+- `own_configs`: a model that is known by its config.json alone, as the hub holds them.
 - `weight_formats`: how quantized weights lie in memory, told without torch.
 - `workspace`: what engines allocate beside weights and cache is reckoned from.
 - `workspace_fast`: what engine `fast` holds in its pass over all prompts, its steps and its
@@ -19,5 +20,5 @@
 
 Public: `DEFAULT_ENGINE`, `ENGINE_FACTS`, `MemoryEstimate`, `QUANTIZATIONS`, `arithmetic_of`,
 `engine_facts`, `engine_names`, `estimate`, `family_of`, `find_shape`, `flops`, `group_size`,
-`known_models`, `parameters_of`.
+`known_models`, `own_model`, `parameters_of`, `shape_named`, `shape_of`.
 """

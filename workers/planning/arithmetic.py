@@ -4,7 +4,7 @@ import functools
 
 from telemetry.record.arithmetic import Arithmetic
 from telemetry.record.spec import ITEM_BYTES, RunSpec
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 from workers.planning.weight_formats import matrix_bytes
 
 
@@ -16,6 +16,4 @@ def arithmetic_of(spec: RunSpec) -> Arithmetic:
     """
     item_bytes = ITEM_BYTES[spec.dtype]
     lies = functools.partial(matrix_bytes, quantization=spec.quantization, item_bytes=item_bytes)
-    return find_shape(spec.model).arithmetic(
-        degree=spec.gpus, item_bytes=item_bytes, matrix_bytes=lies
-    )
+    return shape_of(spec).arithmetic(degree=spec.gpus, item_bytes=item_bytes, matrix_bytes=lies)

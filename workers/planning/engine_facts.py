@@ -17,8 +17,9 @@ from telemetry.command import lacks
 from telemetry.nearest import one_of
 from telemetry.record.spec import RunSpec
 from workers.models.llama.shape import LlamaShape
-from workers.planning.families import FAMILIES, LIBRARY_FAMILIES, find_shape
+from workers.planning.families import FAMILIES, LIBRARY_FAMILIES
 from workers.planning.library_ways import compiled_fault, static_fault, static_positions
+from workers.planning.own_configs import shape_of
 from workers.planning.weight_formats import QUANTIZATIONS
 from workers.planning.workspace import RankWork, one_cublas_workspace
 from workers.planning.workspace_fast import (
@@ -94,7 +95,7 @@ class EngineFacts:
         Raises:
             ValueError: there is no such model.
         """
-        shape = find_shape(spec.model)
+        shape = shape_of(spec)
         taken = self.families or [name for name, one in FAMILIES.items() if one.model is not None]
         if shape.family not in taken:
             return (

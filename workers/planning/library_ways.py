@@ -7,7 +7,7 @@ configuration); a test holds every row against the library that is installed.
 from typing import Final
 
 from telemetry.record.spec import RunSpec
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 
 NO_STATIC: Final = frozenset({"gpt_neo"})
 """Families whose model the library says cannot be used with a cache of fixed size."""
@@ -22,14 +22,14 @@ def static_positions(spec: RunSpec) -> int:
     window bounds a row's.
     """
     longest = spec.max_prompt_len + spec.max_gen_len
-    row = min(longest, find_shape(spec.model).window or longest)
+    row = min(longest, shape_of(spec).window or longest)
     batch = min(spec.batch_size, spec.prompts)
     return (batch + spec.prompts % batch) * row
 
 
 def static_fault(spec: RunSpec) -> str | None:
     """Why there is no cache of fixed size for a spec; None when there is one."""
-    shape = find_shape(spec.model)
+    shape = shape_of(spec)
     if shape.family in NO_STATIC:
         return (
             f"`engine` must be transformers for {spec.model}, as the library has no static cache "
@@ -49,7 +49,7 @@ def compiled_fault(spec: RunSpec) -> str | None:
     """Why the library's decoding step cannot be compiled for a spec; None when it can."""
     if fault := static_fault(spec):
         return fault
-    window, longest = find_shape(spec.model).window, spec.max_prompt_len + spec.max_gen_len
+    window, longest = shape_of(spec).window, spec.max_prompt_len + spec.max_gen_len
     if window is not None and longest > window:
         # Full, the library's cache rolls by other code, which would be compiled when first met.
         return (

@@ -11,7 +11,7 @@ from telemetry.boards.board import ASSUMED_CONTEXT_BYTES, ASSUMED_NCCL_BYTES
 from telemetry.boards.table import BOARDS
 from telemetry.record.spec import ITEM_BYTES, RunSpec
 from workers.planning.engine_facts import engine_facts
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 from workers.planning.weight_formats import matrix_bytes
 from workers.planning.workspace import RankWork, cublas_bytes
 
@@ -50,7 +50,7 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
     Raises:
         ValueError: the model, the engine or the quantization is unknown.
     """
-    shape = find_shape(spec.model)
+    shape = shape_of(spec)
     item_bytes = ITEM_BYTES[spec.dtype]
     facts = engine_facts(spec.engine)
     work = RankWork(
@@ -103,7 +103,7 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     Raises:
         ValueError: the model or the engine is unknown.
     """
-    shape = find_shape(spec.model)
+    shape = shape_of(spec)
     whole = engine_facts(spec.engine).decodes_to_full_length or spec.ignore_eos
     new = spec.max_gen_len if whole else 1
     # The last token sampled is never fed back.

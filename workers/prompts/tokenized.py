@@ -7,7 +7,7 @@ from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import RunPaths
 from telemetry.record.spec import RunSpec
 from workers.checkpoints.digests import RANDOM
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 from workers.prompts.prompt_row import PromptRow
 from workers.prompts.prompts_file import read_asked
 from workers.prompts.synthetic import SYNTHETIC, fixed_prompts
@@ -40,7 +40,7 @@ def tokenize_prompts(spec: RunSpec, launch: LaunchConfig, results: Path) -> Toke
         raise ValueError(
             f"`tokenizer` must be {spec.tokenizer} as in the spec, but is {tokenizer.name} instead"
         )
-    vocab = find_shape(spec.model).vocab
+    vocab = shape_of(spec).vocab
     # Random weights know no ids: any that the model has will do.
     fits = tokenizer.vocab_size <= vocab if spec.weights == RANDOM else False
     if tokenizer.vocab_size != vocab and not fits:

@@ -14,7 +14,7 @@ from workers.distributed.rank import Rank
 from workers.engines.base.engine import Engine
 from workers.planning.arithmetic import arithmetic_of
 from workers.planning.engine_facts import engine_facts
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 
 
 def ranks_fault(spec: RunSpec, launch: LaunchConfig, rank: Rank) -> str | None:
@@ -99,7 +99,7 @@ def loaded_fault(spec: RunSpec, weights: Mapping[str, Any], engine: Engine) -> s
         return None
     expected, rest = divmod(whole, spec.gpus)
     if engine_facts(spec.engine).folds_norms:
-        expected -= find_shape(spec.model).norm_params * ITEM_BYTES[spec.dtype]
+        expected -= shape_of(spec).norm_params * ITEM_BYTES[spec.dtype]
     if rest or engine.weight_bytes != expected:
         return (
             f"a rank of {spec.model} in {spec.dtype}, quantization {spec.quantization}, over "

@@ -20,7 +20,7 @@ from workers.distributed.rendezvous import Rendezvous
 from workers.engines.base.engine import EncodingEngine, Engine, PhasedEngine
 from workers.models.random_weights import WeightSource
 from workers.planning.arithmetic import arithmetic_of
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 from workers.session.memory_usage import describe_footprints, read_footprint
 
 
@@ -78,7 +78,7 @@ class ModelRecord:
         return [*encoding, Phase.PREFILL, Phase.DECODE]
 
     def _describe_shape(self, weight_bytes: Sequence[int | None]) -> dict[str, Any]:
-        shape = find_shape(self.spec.model)
+        shape = shape_of(self.spec)
         counted = [count for count in weight_bytes if count is not None]
         return {
             **shape.describe(),

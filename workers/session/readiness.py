@@ -20,7 +20,7 @@ from workers.distributed.rendezvous import Rendezvous
 from workers.models.loading import open_weights
 from workers.models.random_weights import WeightSource
 from workers.planning.engine_facts import engine_facts
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 from workers.prompts.tokenized import TokenizedPrompts, tokenize_prompts
 from workers.session.agreement import gpus_fault, ranks_fault
 from workers.session.placement import Placement, take_placement
@@ -88,7 +88,7 @@ def make_ready(
     rank = rendezvous.rank
     placement, prompts, weights, fault = None, None, None, None
     try:
-        shape_fault = find_shape(spec.model).parallel_fault(spec.gpus)
+        shape_fault = shape_of(spec).parallel_fault(spec.gpus)
         facts = engine_facts(spec.engine)
         spec_fault = shape_fault or facts.fault(spec) or facts.lacking()
         if spec_fault := spec_fault or ranks_fault(spec, launch, rank):

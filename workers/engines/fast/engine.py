@@ -22,7 +22,7 @@ from workers.engines.fast.fused_weights import Fuser, take_fused
 from workers.engines.fast.model import FastModel
 from workers.models.llama.model import Llama
 from workers.models.loading import load_model
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 
 # Steps that are queued ahead of the look whether any row still goes on: at 0.5 ms a step, the
 # quickest there is, 4 ms of a host's delay. All ranks look at the same step's count, so all stop
@@ -144,7 +144,7 @@ class FastEngine:
 def open_fast(context: EngineContext) -> FastEngine:
     """The engine with a LLaMA, whose parts are fused while it loads."""
     spec = context.spec
-    shape = find_shape(spec.model)
+    shape = shape_of(spec)
     model = load_model(
         shape,
         context.weights,

@@ -19,7 +19,7 @@ from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding, prompt_lens, sample
 from workers.engines.base.step_clock import StepClock
 from workers.models.loading import load_model
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 
 # What stands where neither prompt nor answer does. It is never fed to the model.
 _PAD: int = -1
@@ -132,7 +132,7 @@ def open_reference(context: EngineContext) -> ReferenceEngine:
     """The engine with its model, which keeps keys and values itself."""
     spec = context.spec
     model = load_model(
-        find_shape(spec.model),
+        shape_of(spec),
         context.weights,
         dtype=spec.dtype,
         device=context.device,

@@ -19,7 +19,7 @@ from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding, prompt_lens, sample
 from workers.engines.base.step_clock import StepClock
 from workers.engines.transformers.library_model import build_model, step_bytes, takes_places
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 
 # What stands left of a shorter prompt. It is fed and masked, so any id of a vocabulary will do.
 _PAD: int = 0
@@ -169,7 +169,7 @@ def open_transformers(context: EngineContext) -> TransformersEngine:
 
 def loaded_parts(context: EngineContext) -> tuple[tuple[Any, Decoding], dict[str, Any]]:
     """What an engine of the library's model is made of: its arguments, by place and by name."""
-    spec, shape = context.spec, find_shape(context.spec.model)
+    spec, shape = context.spec, shape_of(context.spec)
     model = build_model(
         shape,
         context.weights,

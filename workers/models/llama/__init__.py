@@ -6,6 +6,6 @@
 - `rates`: how far each pair of a head turns from one position to the next.
 - `shape`: the sizes of a LLaMA model.
 
-Public: `Block`, `Llama`, `LlamaShape`, `NAMES`, `RootMeanSquareNorm`, `SHAPES`, `VOCAB_SIZE`,
-`parameters`, `rotate`.
+Public: `Block`, `Llama`, `LlamaShape`, `NAMES`, `ROPE_THETA`, `RootMeanSquareNorm`, `RopeScaling`,
+`SHAPES`, `VOCAB_SIZE`, `parameters`, `rotate`.
 """

@@ -1,0 +1,106 @@
+"""Own models: what `model=` names by a folder or by the hub becomes a configuration, once.
+
+    model=/a/folder          its config.json; also ./folder and ~/folder
+    model=hub:ORG/NAME       the same of the hub's model, from this machine's cache of the hub
+
+Nothing is fetched and no code of a folder is run: config.json is read as strict JSON. Weights are
+random but where `weights` names a checkpoint; `weights=own` names the model's own folder, whose
+.safetensors are then read.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from launcher.config.errors import BadInputError
+from launcher.config.hydra_plugins import Point
+from launcher.config.overrides import HUB, is_own_model
+from telemetry.named_paths import named_path
+from workers.inputs.strict_json import read_object
+from workers.planning.own_configs import own_model
+
+OWN: Final = "own"
+"""What `weights` holds where the model's own folder is meant."""
+_CONFIG: Final = "config.json"
+# As the hub allows them: https://huggingface.co/docs/hub/repositories-settings
+_HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+
+
+def with_own_model(point: Point) -> Point:
+    """The point with its model read, where that is named by a folder or by the hub.
+
+    Raises:
+        BadInputError: there is no such folder, or its config.json is of no model that there is.
+    """
+    asked = point.config["model"]["name"]
+    weights = point.config["weights"]
+    if not isinstance(asked, str) or not is_own_model(asked):
+        if weights == OWN:
+            raise BadInputError(
+                f"`weights` must be random or a checkpoint's folder where the model is named, but "
+                f"is {OWN} with model={asked} instead"
+            )
+        return point
+    try:
+        folder = _hub_folder(asked) if asked.startswith(HUB) else _folder(asked)
+        path = folder / _CONFIG
+        content = read_object(path)
+        model = own_model(content, str(path))
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
+    told: dict[str, Any] = {
+        "name": model.shape.name,
+        "asked": asked,
+        "config": model.config,
+        # Of the file as it is, whatever of it decides the arithmetic.
+        "config_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    config = {**point.config, "model": told}
+    if weights == OWN:
+        config["weights"] = str(folder)
+    return Point(config, point.overrides, point.chosen, point.repeat)
+
+
+def model_config(config: Mapping[str, Any]) -> dict[str, str]:
+    """What a composed configuration gives a spec of a model that has no name here."""
+    said = config["model"].get("config")
+    return {} if said is None else {"model_config": said}
+
+
+def _folder(asked: str) -> Path:
+    folder = named_path("model", asked, f"a folder with {_CONFIG}")
+    if not (folder / _CONFIG).is_file():
+        what = "has none" if folder.is_dir() else "is no folder"
+        raise ValueError(f"`model` must be a folder with {_CONFIG}, but {folder} {what}")
+    return folder
+
+
+def _hub_folder(asked: str) -> Path:
+    """Where this machine's cache of the hub holds the model."""
+    name = asked.removeprefix(HUB)
+    if not _HUB_NAME.fullmatch(name):
+        raise ValueError(f"`model` must be {HUB}ORG/NAME, but is {asked!r} instead")
+    cache = _hub_cache()
+    held = cache / f"models--{name.replace('/', '--')}"
+    head = held / "refs" / "main"
+    commit = head.read_text(encoding="utf-8").strip() if head.is_file() else ""
+    folder = held / "snapshots" / commit
+    if not _COMMIT.fullmatch(commit) or not (folder / _CONFIG).is_file():
+        raise ValueError(
+            f"`model` must lie in this machine's cache of the hub, but {name} does not lie in "
+            f"{cache}; where there is internet type `hf download {name} {_CONFIG}`, add "
+            "'*.safetensors' for its weights, or name a folder that holds them"
+        )
+    return folder
+
+
+def _hub_cache() -> Path:
+    """Where the hub's own library keeps what it fetched, by its own variables."""
+    if said := os.environ.get("HF_HUB_CACHE"):
+        return Path(said).expanduser()
+    home = os.environ.get("HF_HOME", "~/.cache/huggingface")
+    return Path(home).expanduser() / "hub"
