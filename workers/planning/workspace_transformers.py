@@ -48,4 +48,7 @@ def static_bytes(work: RankWork) -> int:
     attention = tokens * (2 * shape.dim + 5 * width + 2 * kept) * item + max(spread, rolled)
     wide = 4 if isinstance(shape, LibraryShape) else 3
     gated = tokens * (3 * shape.dim + wide * work.inner) * item
-    return places + max(norm, attention, gated, choosing_bytes(work))
+    most = places + max(norm, attention, gated, choosing_bytes(work))
+    # A family of the library alone holds at least what it holds with a growing cache, in its pass.
+    own = LIBRARY_WORKSPACES.get(shape.family)
+    return most if own is None else max(most, own(work))
