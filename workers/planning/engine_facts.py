@@ -18,7 +18,12 @@ from telemetry.nearest import one_of
 from telemetry.record.spec import RunSpec
 from workers.models.llama.shape import LlamaShape
 from workers.planning.families import FAMILIES, LIBRARY_FAMILIES
-from workers.planning.library_ways import compiled_fault, static_fault, static_positions
+from workers.planning.library_ways import (
+    compiled_fault,
+    plan_fault,
+    static_fault,
+    static_positions,
+)
 from workers.planning.own_configs import shape_of
 from workers.planning.weight_formats import QUANTIZATIONS
 from workers.planning.workspace import RankWork, one_cublas_workspace
@@ -132,13 +137,6 @@ class EngineFacts:
         return None
 
 
-def _on_one_gpu(spec: RunSpec) -> str | None:
-    """Why an engine that does not share its model cannot do a spec; None when it can."""
-    if spec.gpus == 1:
-        return None
-    return f"`gpus` must be 1 with engine {spec.engine}, but is {spec.gpus} instead"
-
-
 ENGINE_FACTS: Final = {
     facts.name: facts
     for facts in (
@@ -177,12 +175,12 @@ ENGINE_FACTS: Final = {
             quantizations=("none",),
             decodes_to_full_length=False,
             reads_prompts_whole=True,
-            whole_embedding=True,
+            whole_embedding=False,
             folds_norms=False,
             gives_logits=True,
             workspace=transformers_bytes,
             families=(LlamaShape.family, *LIBRARY_FAMILIES),
-            limits=_on_one_gpu,
+            limits=plan_fault,
             needs="transformers",
         ),
         # The same layers with the library's cache of its full size from the start, eager.

@@ -15,6 +15,21 @@ NO_STATIC: Final = frozenset({"gpt_neo"})
 _ENCODING: Final = frozenset({"t5"})
 
 
+WITH_PLAN: Final = frozenset({"llama"})
+"""Families whose model the library has a plan for to share it: LLaMA and Mistral."""
+
+
+def plan_fault(spec: RunSpec) -> str | None:
+    """Why the library cannot share a spec's model over its GPUs; None when it can."""
+    shape = shape_of(spec)
+    if spec.gpus == 1 or shape.family in WITH_PLAN:
+        return None
+    return (
+        f"`gpus` must be 1 with engine {spec.engine} for {spec.model}, as the library has no plan "
+        f"to share family {shape.family}, but is {spec.gpus} instead"
+    )
+
+
 def static_positions(spec: RunSpec) -> int:
     """Positions of all rows that caches of fixed size have: of a batch, and of a last smaller one.
 

@@ -68,7 +68,7 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
         for outputs, inputs in shape.layer_matrices(spec.gpus)
     )
-    table = shape.vocab * (shape.table_dim if facts.whole_embedding else work.width)
+    table = shape.vocab * (shape.table_dim // (1 if facts.whole_embedding else spec.gpus))
     norms = shape.dim if facts.folds_norms else shape.norm_params
     # A tied head is the embedding, but where the last norm is multiplied into it.
     head = 0 if shape.tied and not facts.folds_norms else shape.vocab * work.width

@@ -166,7 +166,7 @@ def own_model(config: Mapping[str, Any], place: str) -> OwnModel:
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_DIGITS]
     name = f"{config['model_type'].replace('_', '-')}-{_short(shape.params)}-{digest}"
-    return OwnModel(shape=replace(shape, name=name), config=text)  # type: ignore[type-var]
+    return OwnModel(shape=replace(shape, name=name), config=text)
 
 
 # Thousands of points may be of one model.
@@ -202,8 +202,8 @@ def _shape(family: Family, config: Mapping[str, Any]) -> ModelShape:
                 break
     needed = {"dim", "layers", "heads", "vocab"}
     if missing := sorted(needed - set(sizes)):
-        keys = " or ".join(_SIZES[family.name][missing[0]])
-        raise ValueError(f"`{keys}` is missing")
+        said = " or ".join(_SIZES[family.name][missing[0]])
+        raise ValueError(f"`{said}` is missing")
     if more := _MORE.get(family.name):
         sizes |= more(config, sizes)
     make: Any = type(next(iter(family.shapes.values())))

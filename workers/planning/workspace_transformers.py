@@ -16,20 +16,20 @@ def transformers_bytes(work: RankWork) -> int:
     if (own := LIBRARY_WORKSPACES.get(work.shape.family)) is not None:
         return own(work)
     item, dim, tokens = work.item_bytes, work.shape.dim, work.tokens
-    kept = work.shape.kv_dim
+    kept, width = work.kept, work.width
     # Mask, places and ids of every row, and the truths of who may look at whom.
     places = 3 * tokens * INT64_BYTES + work.batch * work.prefill_len**2
     # Input, what is added and the norm's copies in single precision.
     norm = tokens * dim * (3 * item + 2 * FP32_BYTES)
     # Input, normed, queries before and after their turn, what they mixed to; keys and values for
     # every head of queries, which share them.
-    attention = tokens * (7 * dim + 2 * kept) * item
+    attention = tokens * (2 * dim + 5 * width + 2 * kept) * item
     # Input, normed, gates, ups and their product beside the activated gates; the library's gelu by
     # tanh holds what goes in, its half, and two of the powers and sums of it.
     wide = 4 if isinstance(work.shape, LibraryShape) else 3
     gated = tokens * (3 * dim + wide * work.inner) * item
     # A layer's keys are copied to grow by one, and spread over the heads that share them.
-    grown = work.batch * work.max_len * (kept + 2 * dim) * item
+    grown = work.batch * work.max_len * (kept + 2 * width) * item
     return places + max(norm, attention, gated, grown, choosing_bytes(work))
 
 

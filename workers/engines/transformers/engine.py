@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import transformers
 from torch import Tensor
 
@@ -108,7 +109,7 @@ class TransformersEngine:
             "name": "transformers",
             "kernels": "eager",
             "graph": False,
-            "all_reduce": "none",
+            "all_reduce": _sums(),
             "cache": "DynamicCache",
             "attention": self.library.config._attn_implementation,
             "library": transformers.__version__,
@@ -159,6 +160,13 @@ class TransformersEngine:
     def _all_ended(self) -> bool:
         """Whether no row goes on; the library's own loop, too, asks its device at every step."""
         return not self._decoding.ignore_eos and bool(self._ended.all())
+
+
+def _sums() -> str:
+    """How ranks sum what each has a part of."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return "none"
+    return f"the library's plan, {dist.get_backend()}"
 
 
 def open_transformers(context: EngineContext) -> TransformersEngine:

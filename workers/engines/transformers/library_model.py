@@ -8,15 +8,21 @@ import inspect
 from typing import Any, Final, cast
 
 import torch
+import torch.distributed as dist
 import transformers
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, Shard
+from transformers.distributed.configuration_utils import DistributedConfig
+from transformers.distributed.tensor_parallel import apply_tensor_parallelism
 
+from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
 from workers.models.base.torch_dtypes import TORCH_DTYPES
 from workers.models.library.shape import LibraryShape
 from workers.models.llama.shape import LlamaShape
 from workers.models.random_weights import WeightSource
-from workers.planning.families import family_of
+from workers.planning.families import family_of, parameters_of
 
 # Which ids begin, end and pad is the tokenizer's to say, which need not be the library's.
 _NO_IDS: Final = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
@@ -67,18 +73,30 @@ def build_model(
     config, make = _library_classes(shape, max_len)
     with torch.device("meta"):
         model = cast(Any, make)(config).eval()
-    names = family_of(shape).names
+    if dist.is_initialized() and (degree := dist.get_world_size()) > 1:
+        _share(model, degree, device)
+    names, wholes = family_of(shape).names, parameters_of(shape)
     with torch.no_grad():
         for name, blank in list(model.named_parameters()):
             if (ours := names.hugging_face_name(name)) is None:
                 raise RuntimeError(
                     f"the library's {name} must be one of our parameters, but is not"
                 )
-            weight = torch.empty(blank.shape, dtype=TORCH_DTYPES[dtype], device=device)
-            source.fill(ours, weight)
+            size = blank.to_local().shape if isinstance(blank, DTensor) else blank.shape
+            weight = torch.empty(size, dtype=TORCH_DTYPES[dtype], device=device)
+            _fill(weight, ours, blank, source, wholes[ours])
             if isinstance(shape, LlamaShape) and names.halved(ours):
                 weight = _halved(weight, shape.head_dim)
             part, _, last = name.rpartition(".")
+            if isinstance(blank, DTensor):
+                weight = DTensor.from_local(
+                    weight,
+                    blank.device_mesh,
+                    blank.placements,
+                    run_check=False,
+                    shape=blank.shape,
+                    stride=blank.stride(),
+                )
             kept = nn.Parameter(weight, requires_grad=False)
             model.get_submodule(part).register_parameter(last, kept)
     if shape.tied:
@@ -89,15 +107,52 @@ def build_model(
     return model
 
 
+def _share(model: Any, degree: int, device: torch.device) -> None:
+    """Have ranks share the model by the library's own plan, before it has memory."""
+    head = model.get_output_embeddings()
+    if head.weight is model.get_input_embeddings().weight:
+        # The plan cuts both, each by its own name, as where the library loads a model itself.
+        head.weight = nn.Parameter(torch.empty_like(head.weight), requires_grad=False)
+    plan, _, _ = model._resolve_parallel_plans(DistributedConfig(tp_size=degree))
+    apply_tensor_parallelism(model, init_device_mesh(device.type, (degree,)), plan)
+    model.tie_weights()
+
+
+def _fill(weight: Tensor, name: str, blank: Any, source: WeightSource, whole: Parameter) -> None:
+    """Fill this rank's part of a parameter, as the library cuts it."""
+    if not isinstance(blank, DTensor) or whole.split_dim is None:
+        source.fill(name, weight)
+        return
+    degree, placement = blank.device_mesh.size(), blank.placements[0]
+    assert isinstance(placement, Shard)
+    cut = placement.dim % blank.ndim
+    if whole.split_dim == cut:
+        source.fill(name, weight)
+        return
+    # The library gives each rank rows of the embedding, where the weights are cut by columns.
+    mine = torch.empty(whole.part_size(degree), dtype=weight.dtype, device=weight.device)
+    source.fill(name, mine)
+    sent = [part.contiguous() for part in mine.chunk(degree, cut)]
+    got = [torch.empty_like(sent[0]) for _ in sent]
+    for to in range(degree):
+        dist.gather(sent[to], got if dist.get_rank() == to else None, dst=to)
+    torch.cat(got, whole.split_dim, out=weight)
+
+
 def takes_places(model: Any) -> bool:
     """Whether the library's model is told at which position each token stands."""
     return "position_ids" in inspect.signature(model.forward).parameters
 
 
+def _local(weight: Tensor) -> Tensor:
+    """What of a parameter this rank holds."""
+    return weight.to_local() if isinstance(weight, DTensor) else weight
+
+
 def step_bytes(model: Any, shape: ModelShape) -> int:
     """Bytes of weights that a step of decoding reads: all but tables of which it reads rows."""
-    held = sum(weight.nbytes for weight in model.parameters())
-    table = model.get_input_embeddings().weight
+    held = sum(_local(weight).nbytes for weight in model.parameters())
+    table = _local(model.get_input_embeddings().weight)
     rows = (0 if shape.tied else table.nbytes) + shape.position_params * table.element_size()
     return int(held - rows)
 

@@ -88,7 +88,8 @@ class LibraryShape(ModelShape):
         if gpus == 1:
             return None
         return super().parallel_fault(gpus) or (
-            f"`gpus` must be 1 for {self.name}, which no engine shares, but is {gpus} instead"
+            f"`gpus` must be 1 for {self.name}, as the library has no plan to share family "
+            f"{self.family}, but is {gpus} instead"
         )
 
     def describe(self) -> dict[str, Any]:

@@ -240,9 +240,13 @@ def test_one_seed_draws_one_answer(spec: RunSpec) -> None:
     assert answered(engine, PROMPTS).ids == answered(engine, PROMPTS).ids
 
 
-def test_it_does_not_share_a_model(spec: RunSpec) -> None:
-    told = engine_facts("transformers").fault(work(spec, gpus=2, gpus_per_node=2))
-    assert told == "`gpus` must be 1 with engine transformers, but is 2 instead"
+def test_it_shares_what_the_library_has_a_plan_for(spec: RunSpec) -> None:
+    two = {"gpus": 2, "gpus_per_node": 2}
+    assert engine_facts("transformers").fault(work(spec, **two)) is None
+    assert engine_facts("transformers").fault(work(spec, "nano-gpt2", **two)) == (
+        "`gpus` must be 1 with engine transformers for nano-gpt2, as the library has no plan to "
+        "share family gpt2, but is 2 instead"
+    )
 
 
 def test_a_whole_attempt_records_how_it_worked_and_its_logit_error(
