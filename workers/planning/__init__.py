@@ -16,6 +16,7 @@
   has.
 - `workspace_reference`: what engine `reference` holds at the fullest moment of the published
   loop.
+- `workspace_t5`: what an encoder-decoder of the library holds at its fullest moment.
 - `workspace_transformers`: what engine `transformers` holds at its fullest moment.
 
 Public: `DEFAULT_ENGINE`, `ENGINE_FACTS`, `MemoryEstimate`, `QUANTIZATIONS`, `arithmetic_of`,

@@ -64,6 +64,8 @@ class EngineFacts:
     """True when it tells the logits of its weights, so that they can be held against fp32's."""
     workspace: Callable[[RankWork], int]
     """Bytes on one GPU beside weights and cache at the fullest moment."""
+    encodes: bool = False
+    """True when it takes models of an encoder and a decoder, whose two stacks it tells apart."""
     families: tuple[str, ...] | None = None
     """The families of models that it takes; None when it takes all that have layers of ours."""
     cublas_workspaces: Callable[[RankWork], int] = one_cublas_workspace
@@ -101,6 +103,12 @@ class EngineFacts:
             ValueError: there is no such model.
         """
         shape = shape_of(spec)
+        if shape.encodes and not self.encodes:
+            able = [name for name, one in ENGINE_FACTS.items() if one.encodes]
+            return (
+                f"`engine` must be {' or '.join(able)} for {spec.model}, an encoder-decoder, "
+                f"but is {self.name} instead"
+            )
         taken = self.families or [name for name, one in FAMILIES.items() if one.model is not None]
         if shape.family not in taken:
             return (
@@ -179,6 +187,7 @@ ENGINE_FACTS: Final = {
             folds_norms=False,
             gives_logits=True,
             workspace=transformers_bytes,
+            encodes=True,
             families=(LlamaShape.family, *LIBRARY_FAMILIES),
             limits=plan_fault,
             needs="transformers",

@@ -17,6 +17,7 @@ from workers.models.library.gpt2 import GPT2
 from workers.models.library.gpt_neo import GPT_NEO
 from workers.models.library.gptj import GPTJ
 from workers.models.library.opt import OPT
+from workers.models.library.t5 import T5
 from workers.models.llama.names import NAMES
 from workers.models.llama.parameters import parameters
 from workers.models.llama.shape import SHAPES
@@ -31,7 +32,7 @@ FAMILIES: Final = {
             names=NAMES,
             model="workers.models.llama.model:Llama",
         ),
-        *(GPT2, OPT, BLOOM, GPTJ, GPT_NEO, FALCON),
+        *(GPT2, OPT, BLOOM, GPTJ, GPT_NEO, FALCON, T5),
     )
 }
 """All families by name."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from telemetry.boards.board import ASSUMED_CONTEXT_BYTES, ASSUMED_NCCL_BYTES
 from telemetry.boards.table import BOARDS
 from telemetry.record.spec import ITEM_BYTES, RunSpec
+from workers.planning.arithmetic import arithmetic_of
 from workers.planning.engine_facts import engine_facts
 from workers.planning.own_configs import shape_of
 from workers.planning.weight_formats import matrix_bytes
@@ -104,10 +105,12 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
         ValueError: the model or the engine is unknown.
     """
     shape = shape_of(spec)
+    encoder = arithmetic_of(spec).encoder
     whole = engine_facts(spec.engine).decodes_to_full_length or spec.ignore_eos
     new = spec.max_gen_len if whole else 1
-    # The last token sampled is never fed back.
-    fed = prompt_len + new - 1
+    # The last token sampled is never fed back; a decoder of its own begins with one that is no
+    # prompt's.
+    fed = new if encoder is not None else prompt_len + new - 1
     matrices = shape.flop_per_token * fed
     # Position p meets p + 1 keys and as many values, or those of its window.
     inside = min(fed, shape.window or fed)
@@ -116,4 +119,9 @@ def flops(spec: RunSpec, prompt_len: int = 1) -> int:
     everywhere = shape.windowed_layers * met + others * (fed * (fed + 1) // 2)
     attention = shape.flop_per_token_and_position // shape.layers * everywhere
     logits = shape.flop_per_logit_row * new
-    return spec.prompts * (matrices + attention + logits)
+    read = 0
+    if encoder is not None:
+        a_token = encoder.flop_per_token + encoder.flop_per_token_and_position * prompt_len
+        crossed = encoder.flop_per_crossed_token + encoder.flop_per_crossed_position * fed
+        read = prompt_len * (a_token + crossed)
+    return spec.prompts * (read + matrices + attention + logits)

@@ -6,13 +6,17 @@ that only the library has are in `workers.planning.workspace_library`.
 """
 
 from workers.models.library.shape import LibraryShape
+from workers.models.library.t5 import T5Shape
 from workers.planning.workspace import FP32_BYTES, INT64_BYTES, RankWork
 from workers.planning.workspace_library import LIBRARY_WORKSPACES
 from workers.planning.workspace_reference import choosing_bytes
+from workers.planning.workspace_t5 import t5_bytes
 
 
 def transformers_bytes(work: RankWork) -> int:
     """The workspace of engine `transformers`."""
+    if isinstance(work.shape, T5Shape):
+        return t5_bytes(work)
     if (own := LIBRARY_WORKSPACES.get(work.shape.family)) is not None:
         return own(work)
     item, dim, tokens = work.item_bytes, work.shape.dim, work.tokens

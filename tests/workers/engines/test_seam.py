@@ -144,7 +144,8 @@ def test_what_else_an_engine_cannot_do_is_its_own_to_say(toy: EngineFacts, spec:
         ({"quantizations": ("none", "int3")}, "`quantizations` must be of none, int8, int4"),
         (
             {"families": ("llama", "none")},
-            "`families` must be of llama, gpt2, opt, bloom, gptj, gpt_neo, falcon, but have 'none'",
+            "`families` must be of llama, gpt2, opt, bloom, gptj, gpt_neo, falcon, "
+            "t5, but have 'none'",
         ),
     ],
 )

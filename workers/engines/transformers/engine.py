@@ -19,7 +19,9 @@ from workers.engines.base.finite_logits import LogitRanges
 from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding, prompt_lens, sample
 from workers.engines.base.step_clock import StepClock
+from workers.engines.transformers.encoder_decoder import EncoderDecoderEngine, decoder_step_bytes
 from workers.engines.transformers.library_model import build_model, step_bytes, takes_places
+from workers.models.library.t5 import T5Shape
 from workers.planning.own_configs import shape_of
 
 # What stands left of a shorter prompt. It is fed and masked, so any id of a vocabulary will do.
@@ -169,8 +171,11 @@ def _sums() -> str:
     return f"the library's plan, {dist.get_backend()}"
 
 
-def open_transformers(context: EngineContext) -> TransformersEngine:
+def open_transformers(context: EngineContext) -> TransformersEngine | EncoderDecoderEngine:
     """The engine with the library's model of the spec's shape."""
+    shape = shape_of(context.spec)
+    if isinstance(shape, T5Shape):
+        return _open_encoder_decoder(context, shape)
     parts, more = loaded_parts(context)
     return TransformersEngine(*parts, **more)
 
@@ -191,3 +196,21 @@ def loaded_parts(context: EngineContext) -> tuple[tuple[Any, Decoding], dict[str
         "weight_bytes": step_bytes(model, shape),
     }
     return (model, context.decoding), more
+
+
+def _open_encoder_decoder(context: EngineContext, shape: T5Shape) -> EncoderDecoderEngine:
+    model = build_model(
+        shape,
+        context.weights,
+        dtype=context.spec.dtype,
+        device=context.device,
+        max_len=context.max_len,
+    )
+    return EncoderDecoderEngine(
+        model,
+        context.decoding,
+        start_id=shape.start_id,
+        max_prompt_len=context.spec.max_prompt_len,
+        device=context.device,
+        weight_bytes=decoder_step_bytes(model),
+    )

@@ -99,10 +99,18 @@ def build_model(
                 )
             kept = nn.Parameter(weight, requires_grad=False)
             model.get_submodule(part).register_parameter(last, kept)
-    if shape.tied:
+    if shape.tied or shape.encodes:
+        # An encoder and a decoder read one table, whatever the head is.
         model.tie_weights()
-        if model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
-            raise RuntimeError("the library's head must be its embedding, but is not")
+    if shape.encodes and not shape.tied:
+        # The library ties each T5's head, which version 1.1's files hold apart.
+        head = torch.empty(shape.vocab, shape.dim, dtype=TORCH_DTYPES[dtype], device=device)
+        with torch.no_grad():
+            source.fill("lm_head.weight", head)
+        model.get_output_embeddings().weight = nn.Parameter(head, requires_grad=False)
+    head_is_table = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    if shape.tied and not head_is_table:
+        raise RuntimeError("the library's head must be its embedding, but is not")
     _make_buffers(model, device)
     return model
 

@@ -7,7 +7,7 @@
 - `shape`: the sizes of a decoder-only transformer and what follows from them, without torch.
 - `torch_dtypes`: torch's number formats by the names that specs use.
 
-Public: `CheckpointNames`, `DecoderModel`, `Family`, `Hold`, `ModelShape`, `Parameter`,
-`TORCH_DTYPES`, `column`, `embedding`, `format_name`, `part_of`, `row`, `unfilled`,
+Public: `CheckpointNames`, `DecoderModel`, `Family`, `Hold`, `MatrixBytes`, `ModelShape`,
+`Parameter`, `TORCH_DTYPES`, `column`, `embedding`, `format_name`, `part_of`, `row`, `unfilled`,
 `vocabulary_embedding`.
 """

@@ -7,6 +7,8 @@
 - `gptj`: the published 6B and a tiny twin.
 - `opt`: the published sizes from 125m to 66b, and tiny twins of both layouts.
 - `shape`: the sizes of a model whose layers the library transformers alone has, without torch.
+- `t5`: an encoder and a decoder; the five published sizes, those of version 1.1, and tiny
+  twins.
 
-Public: `BLOOM`, `FALCON`, `GPT2`, `GPTJ`, `GPT_NEO`, `GptJShape`, `LibraryShape`, `OPT`.
+Public: `BLOOM`, `FALCON`, `GPT2`, `GPTJ`, `GPT_NEO`, `LibraryShape`, `OPT`, `T5`, `T5Shape`.
 """
