@@ -9,6 +9,7 @@ from analysis.performance.llama import llama_arithmetic
 from analysis.performance.roofline import PhaseWork, RowWork
 from telemetry.boards.lookup import peaks_of
 from telemetry.boards.peaks import Peaks
+from telemetry.record.arithmetic import Arithmetic, EncoderArithmetic
 from telemetry.record.spec import RunSpec
 from tests.conftest import SPEC
 
@@ -105,3 +106,37 @@ def test_a_window_bounds_what_later_tokens_attend_to() -> None:
     half = dataclasses.replace(rows, windowed=0.5)
     assert PhaseWork.prefill(half).met == (6 + 6 + 18 + 21) // 2
     assert half.met(np.array([6, 0])) == (18 + 21) // 2
+
+
+def test_an_encoder_s_work_stands_apart_from_its_decoder_s() -> None:
+    encoder = EncoderArithmetic(
+        flop_per_token=1_000,
+        flop_per_token_and_position=10,
+        weight_bytes=7_000,
+        flop_per_crossed_token=100,
+        flop_per_crossed_position=5,
+        crossing_bytes=300,
+    )
+    both = Arithmetic(
+        family="t5",
+        parameters=1,
+        flop_per_token=2_000,
+        flop_per_token_and_position=20,
+        flop_per_logit_row=50,
+        weight_bytes_per_step=9_000,
+        kv_bytes_per_position=8,
+        encoder=encoder,
+    )
+    work = dataclasses.replace(rows((4, 3), (2, 1)), encoded=True)
+    encode, prefill, decode = (
+        make(work) for make in (PhaseWork.encode, PhaseWork.prefill, PhaseWork.decode)
+    )
+    assert encode.flops(both) == 1_000 * 6 + 10 * (16 + 4)
+    assert encode.bytes(9_000, 8, encoder) == 7_000
+    # Two start tokens, each of which meets itself and its own row's prompt.
+    assert prefill.flops(both) == 2 * 2_000 + 2 * 20 + 2 * 50 + 100 * 6 + 5 * 6
+    assert prefill.bytes(9_000, 8, encoder) == 9_000 + 300 + 8 * (2 + 6)
+    # The first row's second and third token: 2 and 3 of its own positions, 4 encoded each.
+    assert decode.flops(both) == 2 * 2_000 + 20 * (2 + 3) + 2 * 50 + 5 * 2 * 4
+    assert decode.bytes(9_000, 8, encoder) == 2 * 9_000 + 8 * (2 + 3 + 2 * 4)
+    assert PhaseWork.encode(rows((4, 3))) == PhaseWork()

@@ -195,3 +195,15 @@ def test_a_library_that_copies_keys_for_each_head_caches_the_copies(spec: RunSpe
 def test_weights_are_all_parameters_whatever_the_layout(spec: RunSpec, model: str) -> None:
     told = estimate(_spec(spec, model=model, engine="transformers", dtype="bf16"))
     assert told.weights_bytes == 2 * find_shape(model).params
+
+
+def test_an_encoder_decoder_s_operations_are_those_of_its_matrices(spec: RunSpec) -> None:
+    one = {"model": "t5-3b", "engine": "transformers", "prompts": 1, "max_gen_len": 1}
+    wide, inner, dim, layers = 32 * 128, 16_384, 1024, 24
+    attention, feed_forward = 4 * wide * dim, 2 * inner * dim
+    prompt = 100
+    encoded = layers * (attention + feed_forward + 2 * wide * dim) * prompt
+    looked = layers * 2 * wide * (prompt * prompt + prompt + 1)
+    answered = layers * (attention + 2 * wide * dim + feed_forward) + 32_128 * dim
+    told = flops(_spec(spec, **one, ignore_eos=True), prompt)
+    assert told == 2 * (encoded + looked + answered)

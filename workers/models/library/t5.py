@@ -123,6 +123,11 @@ class T5Shape(LibraryShape):
         del degree
         return (*self.encoder_matrices, *self.step_matrices, *self.crossing_matrices)
 
+    @property
+    def flop_per_token(self) -> int:
+        """Operations of a token that goes through the decoder's matrices."""
+        return 2 * self.layers * sum(outputs * inputs for outputs, inputs in self.step_matrices)
+
     def sizes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Every parameter, as the library names them."""
         yield _TABLE, (self.vocab, self.dim)
@@ -186,7 +191,7 @@ class T5Shape(LibraryShape):
         return Arithmetic(
             family=self.family,
             parameters=self.params,
-            flop_per_token=flop(self.step_matrices),
+            flop_per_token=self.flop_per_token,
             flop_per_token_and_position=looks,
             flop_per_logit_row=2 * head,
             weight_bytes_per_step=lie(self.step_matrices) + (decoder_norms + head) * item_bytes,
