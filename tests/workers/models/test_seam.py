@@ -129,6 +129,7 @@ def test_ranks_answer_with_it_and_the_record_has_its_arithmetic(
     values_of(run_gang(2, answer, toy, launch, tmp_path, attempt))
     model = read_json(attempt.model)
     assert model["arithmetic"] == {
+        "encoder": None,
         "family": "toy",
         "parameters": LAYERS * MATRICES + 2 * VOCAB * DIM + DIM,
         "flop_per_token": 2 * LAYERS * MATRICES,
