@@ -23,6 +23,7 @@ from analysis.performance.latency import no_steps_reason
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import Performance
 from analysis.runs.rank_spans import RankSpans
+from analysis.runs.series import IntArray
 from analysis.runs.table_arrays import int_array
 from analysis.tables.conditions import estimated_bytes
 from telemetry.clock import US_PER_S
@@ -85,11 +86,38 @@ def _step_faults(steps: pa.Table, answers: pa.Table) -> list[str]:
     last = np.searchsorted(times, last_us, side="right") - 1
     if (last - first + 1 < int_array(kept, "generated_tokens")).any():
         return ["a response has more tokens than steps between its first and its last"]
-    chosen = np.zeros(steps.num_rows + 1, dtype=np.int64)
-    np.add.at(chosen, first, 1)
-    np.add.at(chosen, first + int_array(kept, "generated_tokens"), -1)
-    wrong = np.flatnonzero(np.cumsum(chosen)[:-1] != int_array(steps, "rows"))
-    return [f"step {wrong[0]} does not count the rows that responses tell"] if len(wrong) else []
+    return _count_faults(int_array(steps, "rows"), first, last, kept)
+
+
+def _count_faults(rows: IntArray, first: IntArray, last: IntArray, kept: pa.Table) -> list[str]:
+    """How what steps count differs from responses of which each has its first and last step."""
+    tokens = int_array(kept, "generated_tokens")
+    # An engine of requests puts one off at times: it has its first and its last token, and others
+    # at steps between that nobody tells.
+    put_off = (last - first + 1 > tokens) & ~_of_a_batch(kept)
+    most = _counted(len(rows), first, np.where(put_off, last + 1, first + tokens))
+    sat_out = _counted(len(rows), first[put_off] + 1, last[put_off])
+    wrong = np.flatnonzero((rows > most) | (rows < most - sat_out))
+    if len(wrong):
+        return [f"step {wrong[0]} does not count the rows that responses tell"]
+    if rows.sum() != tokens.sum():
+        return [f"its steps chose {rows.sum()} tokens, its responses have {tokens.sum()}"]
+    return []
+
+
+def _of_a_batch(responses: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which were no requests of their own."""
+    if "sent_us" not in responses.column_names:
+        return np.ones(responses.num_rows, dtype=np.bool_)
+    return np.asarray(responses["sent_us"].is_null().to_numpy(), dtype=np.bool_)
+
+
+def _counted(steps: int, begins: IntArray, ends: IntArray) -> IntArray:
+    """How many of the ranges from `begins` to before `ends` each step is in."""
+    chosen = np.zeros(steps + 1, dtype=np.int64)
+    np.add.at(chosen, begins, 1)
+    np.add.at(chosen, ends, -1)
+    return np.asarray(np.cumsum(chosen)[:-1], dtype=np.int64)
 
 
 def _time_faults(steps: pa.Table, rank: RankSpans, number: int) -> list[str]:

@@ -112,6 +112,9 @@ RESPONSES: Final[Mapping[str, TraceColumn]] = {
     "ended": _text("True when an end-of-sequence id that was not ignored cut the answer."),
     "references": _text("Right answers in the data set, a JSON array of texts; null: none."),
     "wrong_references": _text("Wrong answers of it; null: none."),
+    "arrived_us": _time("When its request came; null: with its batch"),
+    "sent_us": _time("When the engine was handed it; null: with its batch"),
+    "finished_us": _time("When the engine was done with it; null: at its batch's end"),
 }
 STEPS: Final[Mapping[str, TraceColumn]] = {
     "batch": _BATCH,

@@ -21,7 +21,11 @@ _COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _STAMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "spans": ("t_start_us", "t_end_us"),
-    "responses": ("first_token_us", "last_token_us"),
+    "responses": (
+        *("first_token_us", "last_token_us"),
+        # Records from before these were there lack them.
+        *("arrived_us", "sent_us", "finished_us"),
+    ),
     "steps": ("t_us",),
 }
 
@@ -38,7 +42,7 @@ def require_possible_values(run: Run) -> None:
             continue
         for name in _COUNTS[kind]:
             _require_least(table, kind, name, 0)
-        for name in _STAMPS[kind]:
+        for name in filter(table.column_names.__contains__, _STAMPS[kind]):
             _require_least(table, kind, name, _FIRST_US)
             _require_most(table, kind, name, _LAST_US)
     backwards = pc.less(run.spans["t_end_us"], run.spans["t_start_us"])

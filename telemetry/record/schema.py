@@ -117,6 +117,11 @@ RESPONSES: Final = pa.schema(
         # no list of texts is read of what anybody may have written; null where it has none.
         pa.field("references", pa.string()),
         pa.field("wrong_references", pa.string()),
+        # Of an engine that takes prompts as requests of their own: when each came, was handed to
+        # it and left it. Null where it came, was handed over or left with its batch.
+        pa.field("arrived_us", pa.int64()),
+        pa.field("sent_us", pa.int64()),
+        pa.field("finished_us", pa.int64()),
     ]
 )
 
@@ -141,6 +146,7 @@ LATER: Final = ("steps",)
 # Columns were added to these; nothing else about them has changed, so records go by version 1.
 _REFERENCES: Final = ("references", "wrong_references")
 _TIMES: Final = ("first_token_us", "last_token_us", "ended")
+_REQUESTS: Final = ("arrived_us", "sent_us", "finished_us")
 
 
 def _without(schema: pa.Schema, *names: str) -> pa.Schema:
@@ -149,8 +155,9 @@ def _without(schema: pa.Schema, *names: str) -> pa.Schema:
 
 _OLDER: Final = {
     "responses": (
-        _without(RESPONSES, *_REFERENCES),
-        _without(RESPONSES, *_REFERENCES, *_TIMES),
+        _without(RESPONSES, *_REQUESTS),
+        _without(RESPONSES, *_REQUESTS, *_REFERENCES),
+        _without(RESPONSES, *_REQUESTS, *_REFERENCES, *_TIMES),
     ),
     "spans": (_without(SPANS, "energy_start_late_us", "energy_end_late_us"),),
 }

@@ -23,7 +23,10 @@ BEFORE_STEPS = pa.schema(
         column
         for column in RESPONSES
         if column.name
-        not in ("first_token_us", "last_token_us", "ended", "references", "wrong_references")
+        not in (
+            *("first_token_us", "last_token_us", "ended", "references", "wrong_references"),
+            *("arrived_us", "sent_us", "finished_us"),
+        )
     ]
 )
 
@@ -105,6 +108,9 @@ def responses_of(spec: RunSpec, spans: Spans, passes: int, words: str) -> list[d
                     "ended": False,
                     "references": None,
                     "wrong_references": None,
+                    "arrived_us": None,
+                    "sent_us": None,
+                    "finished_us": None,
                 }
             )
     return rows

@@ -82,6 +82,9 @@ class Responses:
             "first_token_us": self.timing.first_us,
             "last_token_us": self.timing.last_us,
             "ended": self.answers.ended,
+            "arrived_us": self.timing.arrived_us,
+            "sent_us": self.timing.sent_us,
+            "finished_us": self.timing.finished_us,
             "references": [_json(one.references) for one in self.asked],
             "wrong_references": [_json(one.wrong_references) for one in self.asked],
         }

@@ -12,7 +12,8 @@ from telemetry.record.schema import RESPONSES, SPANS, STEPS, TABLES, schema_of
 from telemetry.shards.writer import ShardWriter
 from tests.support.watched_attempts import end_attempt, make_attempt, shard_writer
 
-TIMES = ("first_token_us", "last_token_us", "ended", "references", "wrong_references")
+REQUESTS = ("arrived_us", "sent_us", "finished_us")
+TIMES = ("first_token_us", "last_token_us", "ended", "references", "wrong_references", *REQUESTS)
 BEFORE = pa.schema([field for field in RESPONSES if field.name not in TIMES])
 LATENESS = ("energy_start_late_us", "energy_end_late_us")
 BEFORE_LATENESS = pa.schema([field for field in SPANS if field.name not in LATENESS])
@@ -33,6 +34,7 @@ def response(row: int) -> dict[str, Any]:
         "ended": False,
         "references": None,
         "wrong_references": None,
+        **dict.fromkeys(REQUESTS),
     }
 
 

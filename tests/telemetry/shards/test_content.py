@@ -22,6 +22,7 @@ ANSWER: dict[str, Any] = {
     "ended": True,
     "references": '["a"]',
     "wrong_references": None,
+    **dict.fromkeys(("arrived_us", "sent_us", "finished_us")),
 }
 
 
