@@ -22,7 +22,7 @@ BENCHMARKS ?= merge launch watcher_cost watcher_kill links slurm
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 2 : 8)))
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What needs seconds of its own, or another program: tests/README.md.
-FAST := not gpu and not dcgm and not slow and not ranks and not watcher and not kernels and not grids and not reports
+FAST := not gpu and not dcgm and not slow and not vllm and not ranks and not watcher and not kernels and not grids and not reports
 # A folder named by an outer shell must not reach the tests.
 unexport PYTHONPATH
 # Containers often set it: each of the tests' many processes would compile the project anew, a third

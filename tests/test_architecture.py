@@ -93,6 +93,10 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("workers.engines.base", "workers.models", "workers.models.base"),
         *("workers.models.library", "workers.models.llama", "workers.planning"),
     },
+    "workers.engines.vllm": {
+        *("telemetry.record", "workers.engines.base", "workers.engines.transformers"),
+        *("workers.models", "workers.models.base", "workers.models.llama", "workers.planning"),
+    },
     # It opens engines by their names.
     "workers.engines": {"workers.engines.base", "workers.planning"},
     "workers.session": {

@@ -26,26 +26,26 @@ _MOST_TURNED: Final = 0.5
 def batches_as_asked(case: Case) -> Finding:
     """Each pass asks the prompts in order, `batch_size` at a time, the last batch the rest."""
     spec, responses = case.run.spec, case.run.responses
-    a_pass = -(-spec.prompts // spec.batch_size)
+    a_pass = -(-spec.prompts // spec.batch_prompts)
     batch, row, prompt = (int_array(responses, name) for name in ("batch", "row", "prompt"))
     faults = [
         f"response {batch[at]}/{row[at]} is to prompt {prompt[at]}, in batches of "
-        f"{spec.batch_size} it is to {batch[at] % a_pass * spec.batch_size + row[at]}"
-        for at in np.flatnonzero(prompt != batch % a_pass * spec.batch_size + row)
+        f"{spec.batch_prompts} it is to {batch[at] % a_pass * spec.batch_prompts + row[at]}"
+        for at in np.flatnonzero(prompt != batch % a_pass * spec.batch_prompts + row)
     ]
-    if len(row) and (row.max() >= spec.batch_size or row.min() < 0):
-        faults.append(f"a batch has row {row.max()}, asked for were {spec.batch_size} a batch")
+    if len(row) and (row.max() >= spec.batch_prompts or row.min() < 0):
+        faults.append(f"a batch has row {row.max()}, asked for were {spec.batch_prompts} a batch")
     sizes = Counter(batch.tolist())
     for number, size in sorted(sizes.items()):
-        rest = spec.prompts - number % a_pass * spec.batch_size
-        if size != min(spec.batch_size, rest):
-            faults.append(f"batch {number} has {size} prompts, not {min(spec.batch_size, rest)}")
+        rest = spec.prompts - number % a_pass * spec.batch_prompts
+        if size != min(spec.batch_prompts, rest):
+            faults.append(f"batch {number} has {size} prompts, not {min(spec.batch_prompts, rest)}")
     for rank in case.run_energy.ranks:
         for phase in (Phase.ENCODE, Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
             own = [rank.batch[index] for index in rank.measured(phase)]
             if own and own != sorted(sizes):
                 faults.append(f"rank {rank.rank} has {len(own)} spans {phase}, not {len(sizes)}")
-    return judged(faults, f"{len(sizes)} batches of {spec.batch_size} or the rest")
+    return judged(faults, f"{len(sizes)} batches of {spec.batch_prompts} or the rest")
 
 
 def lengths_as_asked(case: Case) -> Finding:

@@ -18,7 +18,7 @@ from telemetry.record.spec import SETTING_FIELDS, RunSpec
 # What decides the work and stands under the same name in the launcher's composed configuration.
 _SAME_NAME: Final = (
     *("dtype", "quantization", "gpus", "prompts", "batch_size", "max_prompt_len", "max_gen_len"),
-    *("temperature", "top_p", "ignore_eos", "seed"),
+    *("temperature", "top_p", "ignore_eos", "seed", "arrivals_per_s", "arrivals_seed"),
 )
 _LAUNCH_KEYS: Final = (
     *("warmup_batches", "max_warmup_batches", "warmup_spread", "max_warmup_s", "min_window_s"),

@@ -170,14 +170,14 @@ def _pace_faults(case: Case, model: ModelFacts) -> list[str]:
         return []
     if steps is None or not isinstance(rates, list) or not rates:
         return []
-    a_pass = -(-spec.prompts // spec.batch_size)
+    a_pass = -(-spec.prompts // spec.batch_prompts)
     batch, t_us = int_array(steps, "batch"), int_array(steps, "t_us")
     # The warm-up answers the first batch of a pass, and counts from its first step to its last.
     paces = []
     for number in np.unique(batch[batch % a_pass == 0]):
         own = t_us[batch == number]
         if len(own) > 1 and own[-1] > own[0]:
-            rows = min(spec.batch_size, spec.prompts)
+            rows = min(spec.batch_prompts, spec.prompts)
             paces.append(rows * (len(own) - 1) / (own[-1] - own[0]) * US_PER_S)
     if not paces:
         return []

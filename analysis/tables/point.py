@@ -52,6 +52,22 @@ POINT: Final = (
         setting=True,
     ),
     _OF.count("batch_size", "batch", "Prompts answered together.", lambda spec: spec.batch_size),
+    _OF.number(
+        "arrivals_per_s",
+        "arrivals",
+        "1/s",
+        "Rate at which prompts come by themselves, as a Poisson process, at most `batch_size` of "
+        "them in flight; empty: they come as batches.",
+        lambda spec: spec.arrivals_per_s,
+        setting=True,
+    ),
+    _OF.count(
+        "arrivals_seed",
+        "arrivals' seed",
+        "Seed of when they come; empty: `seed`.",
+        lambda spec: spec.arrivals_seed,
+        setting=True,
+    ),
     _OF.count(
         "prompts",
         "prompts",

@@ -41,6 +41,7 @@ _MOST_WORKS: Final = 2
 _DECIDE_WORK: Final = attrgetter(
     *("model", "engine", "dtype", "quantization", "gpu", "gpus", "gpus_per_node", "dataset"),
     *("prompts", "batch_size", "max_prompt_len", "max_gen_len", "ignore_eos", "power_cap_w"),
+    "arrivals_per_s",
 )
 _DECIDE_MEASURING: Final = attrgetter(
     *("idle_s", "warmup_batches", "max_warmup_batches", "max_warmup_s", "min_window_s"),

@@ -57,6 +57,7 @@ _COMPOSE: Final = ("quick", "hydra")
 _SPEC_KEYS: Final = (
     *("dtype", "quantization", "gpu", "gpus", "prompts", "batch_size", "max_prompt_len"),
     *("max_gen_len", "temperature", "top_p", "ignore_eos", "seed"),
+    *("arrivals_per_s", "arrivals_seed"),
 )
 
 

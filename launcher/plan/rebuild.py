@@ -31,7 +31,7 @@ HERE: Final = (
 _MAY_DIFFER: Final = ("gpu", "gpus_per_node")
 _FROM_SPEC: Final = (
     *("dtype", "quantization", "gpus", "prompts", "batch_size", "max_prompt_len", "max_gen_len"),
-    *("temperature", "top_p", "ignore_eos", "seed"),
+    *("temperature", "top_p", "ignore_eos", "seed", "arrivals_per_s", "arrivals_seed"),
     *SETTING_FIELDS,
 )
 _FROM_LAUNCH: Final = (

@@ -2,6 +2,7 @@
 
 - `arithmetic`: what one model moves and computes, as coefficients that no family's formula is
   in.
+- `arrivals`: when the prompts of a served load come, drawn from the spec alone.
 - `attempt_state`: where an attempt stands, from its files and the processes behind them.
 - `beside`: what lies beside a file that somebody vouched for, and is no part of what it
   vouches for.
@@ -60,19 +61,20 @@ Public: `AUDIT`, `Allowed`, `Arithmetic`, `AttemptPaths`, `AttemptState`, `BEFOR
 `Reproduces`, `Root`, `RunPaths`, `RunSpec`, `SAMPLES`, `SCHEMA_VERSION`, `SEALED`, `SERIES`,
 `SETTINGS`, `SETTING_FIELDS`, `SPANS`, `SPEC_FIELDS`, `SSH`, `STAMP`, `STEPS`, `STILL_US`,
 `STREAM_BYTES`, `SharedJson`, `SigningError`, `Source`, `Subject`, `TABLES`, `TABLE_BYTES`,
-`TAKEN_BACK`, `TEXTS_BYTES`, `TEXT_BYTES`, `Task`, `UnknownSignerError`, `WayOn`, `attempt_state`,
-`audit_digest`, `beside`, `bounds_of`, `breaks_counter`, `campaigns_folder`, `check_signature`,
-`checkpoints_folder`, `closed_runs`, `correct_end`, `create_json`, `differing`, `disk_fault`,
-`disk_trouble`, `field_value`, `file_sha256`, `find_runs`, `flush`, `has_source`, `holds_results`,
-`impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`, `is_host_name`, `json_text`,
-`key_signatures`, `list_folder`, `list_roots`, `list_runs`, `load_opener`, `most_power_w`,
-`named_out`, `named_place`, `of_board`, `open_parquet`, `own_value`, `parquet_schema`, `parse_json`,
-`per_cent`, `place_of`, `plain_file`, `plan_sha256`, `plans_before`, `prompts_folder`, `read_json`,
-`read_parquet`, `read_plain`, `read_sealed`, `record_end`, `replace_folder`, `replace_text`,
-`report_folder`, `require_allowed`, `require_no_link`, `require_no_run_s`, `require_number`,
-`require_plain`, `require_public_keys`, `require_rows`, `require_whole`, `roots_folder`,
-`runs_above`, `scaled`, `schema_of`, `seal_attempt`, `seals_digest`, `seals_of`, `short_text`,
-`shown`, `sign`, `sign_as_launched`, `sign_file`, `signature_by`, `signature_of`,
-`signatures_beside`, `signer_name`, `signers_of`, `source_names`, `spelt`, `this_host`, `told`,
-`told_us`, `us_of`, `verify_seal`, `was_of_board`, `within`, `write_bytes`, `write_json`.
+`TAKEN_BACK`, `TEXTS_BYTES`, `TEXT_BYTES`, `Task`, `UnknownSignerError`, `WayOn`, `arrivals_us`,
+`attempt_state`, `audit_digest`, `beside`, `bounds_of`, `breaks_counter`, `campaigns_folder`,
+`check_signature`, `checkpoints_folder`, `closed_runs`, `correct_end`, `create_json`, `differing`,
+`disk_fault`, `disk_trouble`, `field_value`, `file_sha256`, `find_runs`, `flush`, `has_source`,
+`holds_results`, `impossible`, `impossible_setting`, `is_alive`, `is_energy_counter`,
+`is_host_name`, `json_text`, `key_signatures`, `list_folder`, `list_roots`, `list_runs`,
+`load_opener`, `most_power_w`, `named_out`, `named_place`, `of_board`, `open_parquet`, `own_value`,
+`parquet_schema`, `parse_json`, `per_cent`, `place_of`, `plain_file`, `plan_sha256`, `plans_before`,
+`prompts_folder`, `read_json`, `read_parquet`, `read_plain`, `read_sealed`, `record_end`,
+`replace_folder`, `replace_text`, `report_folder`, `require_allowed`, `require_no_link`,
+`require_no_run_s`, `require_number`, `require_plain`, `require_public_keys`, `require_rows`,
+`require_whole`, `roots_folder`, `runs_above`, `scaled`, `schema_of`, `seal_attempt`,
+`seals_digest`, `seals_of`, `short_text`, `shown`, `sign`, `sign_as_launched`, `sign_file`,
+`signature_by`, `signature_of`, `signatures_beside`, `signer_name`, `signers_of`, `source_names`,
+`spelt`, `this_host`, `told`, `told_us`, `us_of`, `verify_seal`, `within`, `write_bytes`,
+`write_json`.
 """

@@ -48,6 +48,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _ATTEMPT = re.compile(r"attempt-(\d{3,})")
 _RUN_ID_DIGITS = 8
 _SIMULATED_PREFIX = "simulated-"
+# A process of one host hands over some thousand requests a second at most.
+_MOST_ARRIVALS_PER_S = 10_000.0
 
 ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of one number, by `RunSpec.dtype`."""
@@ -126,6 +128,11 @@ class RunSpec:
     model_config: str | None = None
     """What of its config.json decides the arithmetic of a model that has no name here, as JSON of
     sorted keys; None: `model` is the name of one that has."""
+    arrivals_per_s: float | None = None
+    """Rate at which prompts come, each by itself, as a Poisson process; None: they come as batches
+    of `batch_size`. Where they come by themselves, at most so many are in flight."""
+    arrivals_seed: int | None = None
+    """Seed of when they come (`telemetry.record.arrivals`); None takes `seed`."""
 
     def __post_init__(self) -> None:
         for name in ("model", "engine", "quantization", "weights", "tokenizer", "gpu", "dataset"):
@@ -165,9 +172,22 @@ class RunSpec:
             raise ValueError(
                 f"`model_config` must be a text or null, but is {self.model_config!r} instead"
             )
+        self._check_arrivals()
         if not isinstance(self.ignore_eos, bool):
             raise ValueError(
                 f"`ignore_eos` must be true or false, but is {self.ignore_eos!r} instead"
+            )
+
+    def _check_arrivals(self) -> None:
+        rate, seed = self.arrivals_per_s, self.arrivals_seed
+        if rate is not None:
+            require_number(
+                "arrivals_per_s", rate, low=0.0, low_allowed=False, high=_MOST_ARRIVALS_PER_S
+            )
+        require_whole("arrivals_seed", seed, 0, null_allowed=True)
+        if rate is None and seed is not None:
+            raise ValueError(
+                f"`arrivals_seed` must be null without `arrivals_per_s`, but is {seed} instead"
             )
 
     @classmethod
@@ -187,7 +207,7 @@ class RunSpec:
         if missing := sorted(needed - set(content)):
             raise ValueError(f"`{missing[0]}` must be given, but is missing")
         values = dict(content)
-        for name in ("temperature", "top_p", *CAP_FIELDS):
+        for name in ("temperature", "top_p", "arrivals_per_s", *CAP_FIELDS):
             value = values.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
                 values[name] = float(value)
@@ -229,6 +249,16 @@ class RunSpec:
         """The caps and clocks that are asked of each GPU, by field; empty where none is."""
         asked = {name: getattr(self, name) for name in SETTING_FIELDS}
         return {name: value for name, value in asked.items() if value is not None}
+
+    @property
+    def arrivals_drawn_by(self) -> int:
+        """The seed that says when prompts come, where each comes by itself."""
+        return self.seed if self.arrivals_seed is None else self.arrivals_seed
+
+    @property
+    def batch_prompts(self) -> int:
+        """Prompts of a batch, less in the last; where each comes by itself it is a whole pass."""
+        return self.batch_size if self.arrivals_per_s is None else self.prompts
 
     @property
     def nodes(self) -> int:

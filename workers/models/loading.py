@@ -22,6 +22,7 @@ from workers.models.base.model import DecoderModel
 from workers.models.base.shape import ModelShape
 from workers.models.random_weights import RandomWeights, WeightSource
 from workers.models.skeleton import skeleton
+from workers.planning.engine_facts import engine_facts
 from workers.planning.own_configs import shape_of
 
 Prepare = Callable[[str, nn.Module], None]
@@ -37,19 +38,21 @@ def open_weights(spec: RunSpec, launch: LaunchConfig, results: Path, rank: Rank)
         RuntimeError: they cannot be read.
     """
     shape = shape_of(spec)
+    whole = engine_facts(spec.engine).takes_whole_weights
+    at, degree = (0, 1) if whole else (rank.rank, rank.world)
     if launch.weights_path is None:
         if spec.weights != RANDOM:
             raise ValueError(
                 f"`weights` must be {RANDOM} without a checkpoint, but is {spec.weights} instead"
             )
-        return RandomWeights(shape, spec.seed, rank=rank.rank, degree=rank.world)
+        return RandomWeights(shape, spec.seed, rank=at, degree=degree)
     files = find_files(Path(launch.weights_path))
     # One rank of each node hashes; what it finds, all hear before any of them begins.
     leads = rank.local_rank == 0
     about = verify(
         files, spec.weights, results, again=launch.verify_weights, leads=leads, tell=_log
     )
-    return Checkpoint(files, shape, rank=rank.rank, degree=rank.world, about=about)
+    return Checkpoint(files, shape, rank=at, degree=degree, about=about)
 
 
 def load_model(

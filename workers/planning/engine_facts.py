@@ -34,6 +34,7 @@ from workers.planning.workspace_fast import (
 )
 from workers.planning.workspace_reference import reference_bytes
 from workers.planning.workspace_transformers import static_bytes, transformers_bytes
+from workers.planning.workspace_vllm import vllm_bytes
 
 ENTRY_POINTS: Final = "joulegrid.engines"
 """Entry-point group under which other packages offer engines."""
@@ -81,6 +82,10 @@ class EngineFacts:
     """True when compute nodes need a C++ compiler."""
     limits: Callable[[RunSpec], str | None] | None = None
     """Any other reason why it cannot do what a spec asks for; None when there is none."""
+    takes_whole_weights: bool = False
+    """True when every rank is handed parameters whole, and the engine itself takes its part."""
+    serves: bool = False
+    """True when it takes prompts one by one as they come (`RunSpec.arrivals_per_s`)."""
 
     def __post_init__(self) -> None:
         module, _, function = self.opens.partition(":")
@@ -128,6 +133,11 @@ class EngineFacts:
             return (
                 f"`quantization` must be {known} with engine {self.name}{as_they_are}, "
                 f"but is {spec.quantization} instead"
+            )
+        if spec.arrivals_per_s is not None and not self.serves:
+            return (
+                f"`arrivals_per_s` must be null with engine {self.name}, which answers batches, "
+                f"but is {spec.arrivals_per_s:g} instead"
             )
         return None if self.limits is None else self.limits(spec)
 
@@ -224,6 +234,22 @@ ENGINE_FACTS: Final = {
             compiles=True,
             limits=compiled_fault,
             needs="transformers",
+        ),
+        # The library that centers serve with: requests come and go, the cache is paged.
+        EngineFacts(
+            name="vllm",
+            opens="workers.engines.vllm.engine:open_vllm",
+            quantizations=("none",),
+            decodes_to_full_length=False,
+            reads_prompts_whole=True,
+            whole_embedding=False,
+            folds_norms=False,
+            gives_logits=False,
+            workspace=vllm_bytes,
+            families=(LlamaShape.family,),
+            needs="vllm",
+            takes_whole_weights=True,
+            serves=True,
         ),
     )
 }

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 
 from telemetry.clock import US_PER_S
+from telemetry.record.arrivals import arrivals_us
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.schema import Phase
 from telemetry.record.spec import RunSpec
 from telemetry.shards.writer import ShardWriter
 from workers.distributed.process_group import Mesh
-from workers.engines.base.engine import EncodingEngine, PhasedEngine, WholeEngine
+from workers.engines.base.engine import EncodingEngine, PhasedEngine, ServingEngine, WholeEngine
 from workers.engines.base.generation import Generation
 from workers.prompts.tokenized import TokenizedPrompts
 from workers.session.phase_switching import PhaseSwitching
@@ -109,7 +110,7 @@ class Measurement:
             RuntimeError: the ranks chose different tokens.
         """
         self.progress.begin_batches()
-        size = self.spec.batch_size
+        size = self.spec.batch_prompts
         batch, passes, seconds = 0, 0, 0.0
         began_us: int | None = None
         goes_on = True
@@ -253,7 +254,14 @@ class Measurement:
         tell_begun()
         begun = self.spans.enter(Phase.ANSWER, batch=batch)
         with torch.inference_mode():
-            return begun, engine.answer(prompts, batch_seed(self.spec.seed, batch))
+            seed, rate = batch_seed(self.spec.seed, batch), self.spec.arrivals_per_s
+            if rate is None:
+                return begun, engine.answer(prompts, seed)
+            if not isinstance(engine, ServingEngine):
+                raise RuntimeError(f"engine={self.spec.engine} must serve, but cannot")
+            come_us = arrivals_us(rate, self.spec.arrivals_drawn_by, batch, len(prompts))
+            said = self.mesh.first_says if self.mesh.rank.world > 1 else _says_itself
+            return begun, engine.serve(prompts, seed, come_us, said)
 
     def _decide(self, mine: bool) -> bool:
         """What rank 0 holds, on every rank."""
@@ -264,6 +272,11 @@ def batch_seed(seed: int, batch: int) -> int:
     """A seed of each batch's own, so that answers do not hang on the batches before."""
     digest = hashlib.sha256(f"{seed}/batch/{batch}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
+
+
+def _says_itself(number: int) -> int:
+    """What one rank alone says."""
+    return number
 
 
 def _digest(generated_ids: list[list[int]]) -> int:

@@ -50,6 +50,8 @@ OTHER: dict[str, Any] = {
     "prefill_sm_clock_mhz": 1300,
     "decode_power_cap_w": 320.0,
     "decode_sm_clock_mhz": 1400,
+    "arrivals_per_s": 4.0,
+    "arrivals_seed": 5,
 }
 LAUNCH: dict[str, Any] = {
     "min_window_s": 2.0,
@@ -72,9 +74,11 @@ def tables_of(results: Path, *plans: Plan) -> Tables:
 
 def pair(field: str) -> tuple[Plan, Plan]:
     """Two plans that differ in one field of the spec alone."""
+    # Some fields mean something beside another alone.
+    base = {**BASE, **({"arrivals_per_s": 2.0} if field == "arrivals_seed" else {})}
     return (
-        Plan(spec=BASE, gpu=H200),
-        Plan(spec={**BASE, field: OTHER[field]}, gpu=H200, decode_s=0.5),
+        Plan(spec=base, gpu=H200),
+        Plan(spec={**base, field: OTHER[field]}, gpu=H200, decode_s=0.5),
     )
 
 

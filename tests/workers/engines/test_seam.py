@@ -53,7 +53,7 @@ def answered(toy: EngineFacts, spec: RunSpec, tmp_path: Path) -> AttemptPaths:
 
 def test_its_name_is_an_option_and_its_points_are_planned(toy: EngineFacts, tmp_path: Path) -> None:
     named = ["transformers", "transformers-compiled", "transformers-static"]
-    assert group_options("engine") == ["auto", "fast", "reference", "toy", *named]
+    assert group_options("engine") == ["auto", "fast", "reference", "toy", *named, "vllm"]
     words = (
         f"results={tmp_path / 'results'}",
         "cluster=h200",

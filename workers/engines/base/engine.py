@@ -62,3 +62,20 @@ class WholeEngine(Engine, Protocol):
 
     def answer(self, prompts: Sequence[Sequence[int]], seed: int) -> Generation:
         """Read the prompts and choose all tokens; returns once the device is done."""
+
+
+@runtime_checkable
+class ServingEngine(WholeEngine, Protocol):
+    """Takes prompts one by one as they come, whatever is in flight: one span ANSWER a pass."""
+
+    def serve(
+        self,
+        prompts: Sequence[Sequence[int]],
+        seed: int,
+        arrivals_us: Sequence[int],
+        first_says: Callable[[int], int],
+    ) -> Generation:
+        """Answer prompts that come so long after now; returns once the device is done.
+
+        `first_says` tells every rank the number that rank 0 has: the ranks' clocks may differ.
+        """
