@@ -3,6 +3,7 @@
 - `__main__`: every claim a sealed run makes, checked from its files again.
 - `accounting_checks`: do the center's own books know the job, and was it this one?.
 - `answer_checks`: were the prompts asked as ordered, and could the model have said that?
+- `arrival_checks`: did a served load come as its spec says, and was it served when it came?.
 - `authorship_checks`: who answers for the record.
 - `board_checks`: are the GPUs those asked for, whole, and each what its node says?
 - `campaign`: what is left of every run once it was audited, and the checks that need all of

@@ -8,6 +8,7 @@ from typing import Final
 
 from analysis.audit.accounting_checks import ACCOUNTING_CHECKS
 from analysis.audit.answer_checks import ANSWER_CHECKS
+from analysis.audit.arrival_checks import ARRIVAL_CHECKS
 from analysis.audit.authorship_checks import AUTHORSHIP_CHECKS
 from analysis.audit.board_checks import BOARD_CHECKS
 from analysis.audit.campaign import FolderCheck
@@ -60,6 +61,7 @@ CHECKS: Final[list[Check]] = [
     *POWER_CHECKS,
     *ENFORCEMENT_CHECKS,
     *WORK_CHECKS,
+    *ARRIVAL_CHECKS,
     *MODEL_CHECKS,
     *ANSWER_CHECKS,
     *TEXT_CHECKS,

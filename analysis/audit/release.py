@@ -27,8 +27,8 @@ _CAME_WITH: Final = {
 _WITH_STEPS: Final = "model.json"
 # Keys of launch.json and of the configuration that no release before chains knew.
 _WITH_CHAINS: Final = ("link_s", "lodge_heads")
-# Both tell the steps of every batch on every device.
-_STEP_TELLERS: Final = ("reference", "fast")
+# All tell the steps of every batch on every device.
+_STEP_TELLERS: Final = ("reference", "fast", "vllm")
 
 
 def knew_of(run: Run, part: str) -> bool:

@@ -18,14 +18,18 @@
 - `point_columns`: the columns that say in every finding which work and which choice it is of.
 - `prompt_texts`: what a run was asked, read again from its prompts file, and how complex that
   is.
+- `request_shares`: what each request of a run is charged of the energy, by a stated
+  convention.
 - `scaling`: one model and work on several numbers of GPUs, and how far each is off a law.
 - `scaling_tables`: the points of each family of GPUs, and the laws that they follow.
+- `served`: one run's requests, what they waited for and what they are charged.
+- `serving`: the tables of requests, run by run and one by one.
 - `settled`: numbers of fits as every machine has them.
 - `works`: grid points that did the same work, and so may be held against each other.
 
 Public: `BEST`, `Best`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `FASTEST`, `GOODPUT`,
-`INPUT_FEATURES`, `JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `Ranged`, `SCALING`,
-`SCALING_LAWS`, `SEVERAL`, `SLOWER`, `Scatters`, `Value`, `Work`, `WorkPoint`, `all_points`,
-`below`, `best_of`, `choice_columns`, `energy_per_token_j`, `energy_per_token_width_j`,
-`interval_columns`, `lacking`, `no_width`, `ratio`, `real`, `seconds_per_token`, `settled`.
+`INPUT_FEATURES`, `JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `REQUESTS`, `Ranged`, `SCALING`,
+`SCALING_LAWS`, `SERVING`, `SEVERAL`, `SLOWER`, `Scatters`, `Value`, `Work`, `WorkPoint`,
+`all_points`, `best_of`, `choice_columns`, `energy_per_token_j`, `energy_per_token_width_j`,
+`interval_columns`, `lacking`, `no_width`, `real`, `seconds_per_token`, `settled`.
 """

@@ -1,8 +1,8 @@
 """Goodput: what a joule gives where only answers in time count.
 
-An answer is in time where its first token came within one bound of its batch's begin, and the mean
-time between its own tokens keeps another. No queue stands before a batch. A rate over a power is
-a count over an energy: tokens/s per watt are tokens per joule.
+An answer is in time where its first token came within one bound of its batch's begin, or of when
+its request came by itself, and the mean time between its own tokens keeps another. A rate over a
+power is a count over an energy: tokens/s per watt are tokens per joule.
 """
 
 from collections.abc import Iterator
@@ -47,6 +47,9 @@ def _answers(one: Measured, latency: Latency) -> _Answers | str:
     begun_us = {batch.number: batch.begun_us for batch in latency.batches}
     batch = responses["batch"].to_numpy()
     begin = np.array([begun_us[int(number)] for number in batch], dtype=np.int64)
+    if "arrived_us" in responses.column_names:
+        came_us = int_array(responses, "arrived_us", otherwise=-1)
+        begin = np.where(came_us < 0, begin, came_us)
     first_us = int_array(responses, "first_token_us", otherwise=-1)
     last_us = int_array(responses, "last_token_us", otherwise=-1)
     tokens = int_array(responses, "generated_tokens")
@@ -156,7 +159,8 @@ _COLUMNS: Final = (
         "first_token_limit_s",
         "first token within",
         "s",
-        "Bound of the time from a batch's begin to an answer's first token.",
+        "Bound of the time from a batch's begin, or from when its request came by itself, to an "
+        "answer's first token.",
         lambda one: one.first_s,
     ),
     _OF.number(

@@ -1,7 +1,8 @@
 """Latency: when a run's tokens were chosen, request by request and step by step.
 
 Times are rank 0's: it writes the steps, and all ranks choose a token together. A request begins
-when its batch's prefill does, or its encode before that; no queue stands before a batch.
+when its batch's prefill does, or its encode before that, as no queue stands before a batch, or when it
+came by itself.
 """
 
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Batch:
     """When each row's first token was chosen; only rows that kept one."""
     kept: IntArray
     """Which rows those are."""
+    came_us: IntArray
+    """When each row's request came; the batch's begin where it came with it; shape (rows,)."""
     step_us: IntArray
     """When each step's tokens were chosen; shape (steps,)."""
     step_rows: IntArray
@@ -61,8 +64,8 @@ class Batch:
 
     @property
     def first_token_s(self) -> FloatArray:
-        """From the batch's begin to the first token of each row that kept one."""
-        return np.asarray((self.first_us - self.begun_us) / US_PER_S)
+        """From when its request came to the first token of each row that kept one."""
+        return np.asarray((self.first_us - self.came_us[self.kept]) / US_PER_S)
 
     @cached_property
     def first_steps(self) -> IntArray:
@@ -163,6 +166,9 @@ def read_latency(run: Run, rank: RankSpans) -> Latency | str:
     columns = {name: int_array(responses, name) for name in ("prompt_tokens", "generated_tokens")}
     columns["ended"] = pc.fill_null(responses["ended"], False).to_numpy().astype(np.int64)
     first_us = int_array(responses, "first_token_us", otherwise=-1)
+    came_us = np.full(len(numbers), -1, dtype=np.int64)
+    if "arrived_us" in responses.column_names:
+        came_us = int_array(responses, "arrived_us", otherwise=-1)
     step_batch = steps["batch"].to_numpy()
     step_us, step_rows = int_array(steps, "t_us"), int_array(steps, "rows")
     batches = []
@@ -181,6 +187,7 @@ def read_latency(run: Run, rank: RankSpans) -> Latency | str:
                 ended=columns["ended"][own],
                 first_us=first_us[own][kept],
                 kept=kept,
+                came_us=np.where(came_us[own] < 0, starts[int(number)], came_us[own]),
                 step_us=step_us[its],
                 step_rows=step_rows[its],
             )

@@ -94,6 +94,18 @@ class RankSpans:
         """Number of each chosen span's batch; negative outside measured batches."""
         return np.asarray(self._numbers[chosen])
 
+    def batch_edges(self) -> dict[int, tuple[int, int]]:
+        """Of each measured batch, by number, when its first span began and its last ended."""
+        edges: dict[int, tuple[int, int]] = {}
+        for phase in (Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
+            for at in self.measured(phase):
+                number, start_us, end_us = (
+                    int(column[at]) for column in (self._numbers, self.start_us, self.end_us)
+                )
+                first, last = edges.get(number, (start_us, end_us))
+                edges[number] = min(first, start_us), max(last, end_us)
+        return edges
+
 
 def rank_spans(run: Run) -> Iterator[RankSpans]:
     """Every rank of a run, by number."""

@@ -57,7 +57,7 @@ POINT: Final = (
         "arrivals",
         "1/s",
         "Rate at which prompts come by themselves, as a Poisson process, at most `batch_size` of "
-        "them in flight; empty: they come as batches.",
+        "them worked on at once; empty: they come as batches.",
         lambda spec: spec.arrivals_per_s,
         setting=True,
     ),

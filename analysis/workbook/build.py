@@ -26,6 +26,7 @@ from analysis.findings.joule_work import JOULE_WORK
 from analysis.findings.joules import JOULES
 from analysis.findings.pareto import PARETO
 from analysis.findings.scaling_tables import SCALING, SCALING_LAWS
+from analysis.findings.serving import REQUESTS, SERVING
 from analysis.lengths.models import SEQUENCE_MODELS
 from analysis.lengths.point_lengths import SEQUENCE_LENGTHS
 from analysis.lengths.published import SEQUENCE_PUBLISHED
@@ -78,6 +79,7 @@ TABLES: Final[tuple[TableKind[Any], ...]] = (
     *(DVFS, DVFS_PUBLISHED),
     *(PARETO, ENERGY_DELAY, BEST),
     *(SCALING, SCALING_LAWS, GOODPUT),
+    *(SERVING, REQUESTS),
     QUALITY,
     *(COMPLEXITY_MODELS, INPUT_FEATURES, COMPLEXITY),
     *(SEQUENCE_LENGTHS, SEQUENCE_MODELS, SEQUENCE_RESIDUALS, SEQUENCE_PUBLISHED, SEQUENCE_RUNS),

@@ -130,7 +130,7 @@ class RunSpec:
     sorted keys; None: `model` is the name of one that has."""
     arrivals_per_s: float | None = None
     """Rate at which prompts come, each by itself, as a Poisson process; None: they come as batches
-    of `batch_size`. Where they come by themselves, at most so many are in flight."""
+    of `batch_size`. Where they come by themselves, at most so many are worked on at once."""
     arrivals_seed: int | None = None
     """Seed of when they come (`telemetry.record.arrivals`); None takes `seed`."""
 

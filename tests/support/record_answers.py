@@ -54,7 +54,7 @@ def us(seconds: float) -> int:
 
 def batches_of(spec: RunSpec) -> int:
     """Batches of one pass over the prompts."""
-    return -(-spec.prompts // spec.batch_size)
+    return -(-spec.prompts // spec.batch_prompts)
 
 
 def step_times_us(spec: RunSpec, spans: Spans, batch: int) -> list[int]:
@@ -75,7 +75,7 @@ def steps_of(spec: RunSpec, spans: Spans, passes: int) -> list[dict[str, Any]]:
             "batch": batch,
             "step": step,
             "t_us": t_us,
-            "rows": min(spec.batch_size, spec.prompts - batch % batches * spec.batch_size),
+            "rows": min(spec.batch_prompts, spec.prompts - batch % batches * spec.batch_prompts),
         }
         for batch in range(passes * batches)
         for step, t_us in enumerate(step_times_us(spec, spans, batch))
@@ -87,12 +87,12 @@ def responses_of(spec: RunSpec, spans: Spans, passes: int, words: str) -> list[d
     rows = []
     for number in range(passes):
         for index in range(spec.prompts):
-            batch = number * batches_of(spec) + index // spec.batch_size
+            batch = number * batches_of(spec) + index // spec.batch_prompts
             times_us = step_times_us(spec, spans, batch)
             rows.append(
                 {
                     "batch": batch,
-                    "row": index % spec.batch_size,
+                    "row": index % spec.batch_prompts,
                     "prompt": index,
                     "prompt_tokens": PROMPT_TOKENS,
                     "generated_tokens": spec.max_gen_len,
@@ -121,7 +121,7 @@ def model_record(
 ) -> dict[str, Any]:
     """What rank 0 says it worked with, of a run that did all it should."""
     # As fast as the same batch is measured, from its first step to its last.
-    rate = min(spec.batch_size, spec.prompts) * max(1, spec.max_gen_len - 1) / decode_s
+    rate = min(spec.batch_prompts, spec.prompts) * max(1, spec.max_gen_len - 1) / decode_s
     shape = find_shape(spec.model)
     item = {"fp32": 4, "fp16": 2, "bf16": 2}[spec.dtype]
     read = shape.params - shape.vocab * shape.dim + (spec.gpus - 1) * shape.norm_params

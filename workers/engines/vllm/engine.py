@@ -72,12 +72,15 @@ class VllmEngine:
 
     model = None
 
-    def __init__(self, library: Library, decoding: Decoding, *, max_len: int) -> None:
+    def __init__(
+        self, library: Library, decoding: Decoding, *, max_len: int, most_in_flight: int
+    ) -> None:
         self.clock = StepClock(torch.device("cpu"))
         self.weight_bytes = library.weight_bytes
         self._library = library
         self._decoding = decoding
         self._max_len = max_len
+        self._most = most_in_flight
         self._batches = 0
 
     def answer(self, prompts: Sequence[Sequence[int]], seed: int) -> Generation:
@@ -91,7 +94,10 @@ class VllmEngine:
         arrivals_us: Sequence[int],
         first_says: Callable[[int], int],
     ) -> Generation:
-        """Answer prompts that come at stated times after the batch began, whatever is in flight."""
+        """Answer prompts that come at stated times after the batch began, whatever is in flight.
+
+        One that comes while as many as may be are in flight waits here, and has come all the same.
+        """
         return self._answer(prompts, seed, arrivals_us, first_says)
 
     def describe(self) -> dict[str, Any]:
@@ -140,7 +146,8 @@ class VllmEngine:
         return self._generation(stream, step_us, told=arrivals_us is not None)
 
     def _send(self, stream: _Stream, prompts: Sequence[Sequence[int]], due: int) -> None:
-        """Hand over those that have come."""
+        """Hand over those that have come, while the library takes them up at once."""
+        due = min(due, len(stream.finished) + self._most)
         for row in range(len(stream.sent_us), due):
             stream.sent_us.append(stream.now_us)
             self._library.add(f"{self._batches}-{row}", prompts[row])
@@ -190,4 +197,9 @@ class VllmEngine:
 
 def open_vllm(context: EngineContext) -> VllmEngine:
     """The engine with the library's model of the spec's shape, filled with the run's weights."""
-    return VllmEngine(open_library(context), context.decoding, max_len=context.max_len)
+    return VllmEngine(
+        open_library(context),
+        context.decoding,
+        max_len=context.max_len,
+        most_in_flight=context.spec.batch_size,
+    )

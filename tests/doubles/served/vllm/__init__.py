@@ -67,13 +67,17 @@ class _Core:
 class _Model:
     """The hub's layers, filled by their names as the library's are."""
 
-    def __init__(self, folder: str, dtype: torch.dtype) -> None:
+    def __init__(self, folder: str, dtype: torch.dtype, degree: int) -> None:
+        self.degree = degree
         config = transformers.AutoConfig.from_pretrained(folder)
         make = getattr(transformers, config.architectures[0])
         self.layers: Any = make(config).to(dtype).eval()
 
     def named_parameters(self) -> Any:
-        return self.layers.named_parameters()
+        # It computes alone, and tells of its matrices the part that a rank of the library has.
+        for name, weight in self.layers.named_parameters():
+            whole = weight.dim() == 1
+            yield name, weight if whole else weight[: len(weight) // self.degree]
 
     def load_weights(self, weights: Any) -> set[str]:
         own = dict(self.layers.named_parameters())
@@ -105,7 +109,9 @@ class LLMEngine:
         del usage_context, stat_loggers, enable_multiprocessing
         torch.manual_seed(engine_args.seed)
         assert Path(engine_args.model, "config.json").is_file()
-        model = _Model(engine_args.model, getattr(torch, engine_args.dtype))
+        model = _Model(
+            engine_args.model, getattr(torch, engine_args.dtype), engine_args.tensor_parallel_size
+        )
         loaders[engine_args.load_format](None).load_weights(model, None)
         return cls(args=engine_args, model=model)
 

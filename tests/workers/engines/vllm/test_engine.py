@@ -76,6 +76,8 @@ def test_rows_beyond_the_batch_wait_and_are_answered_alike(spec: RunSpec) -> Non
     mine = work(spec, batch_size=1)
     answers = opened(mine).answer(PROMPTS, 3)
     assert answers.ids == alike(work(spec))
+    assert answers.requests is not None
+    assert answers.requests.sent_us[1:] >= answers.requests.finished_us[:-1]
     assert answers.row_steps == [list(range(5 * row, 5 * row + 5)) for row in range(3)]
 
 
