@@ -198,7 +198,7 @@ class _Told:
         self.numbers = {
             name
             for name in self.names
-            if all(_is_number(value) for row in rows if (value := row[name]) is not None)
+            if all(_is_number(value) for row in rows if (value := row.get(name)) is not None)
         }
 
     def words(self, point: PlannedPoint) -> tuple[str, ...]:
