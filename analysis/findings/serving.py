@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -45,10 +46,13 @@ def _quantiles(
             f"{label} p{per_cent}",
             "s",
             f"{meaning}; quantile {share:g} over requests.",
-            lambda one, share=share: (
-                float(np.quantile(values(one), share)) if len(values(one)) else None
-            ),
+            partial(_quantile, values, share),
         )
+
+
+def _quantile(values: Callable[[Served], FloatArray], share: float, one: Served) -> float | None:
+    found = values(one)
+    return float(np.quantile(found, share)) if len(found) else None
 
 
 SERVING: Final = TableKind(
