@@ -37,9 +37,7 @@ def test_a_load_that_came_as_drawn_passes(tmp_path: Path) -> None:
         ({"sent_us": None}, "`sent_us` is missing"),
     ],
 )
-def test_a_moment_that_was_moved_fails(
-    tmp_path: Path, changes: dict[str, int | None], told: str
-) -> None:
+def test_a_moment_that_was_moved_fails(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
     found = finding(tmp_path, **changes)
     assert found.outcome is Outcome.FAILED
     assert told in found.evidence

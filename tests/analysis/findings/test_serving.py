@@ -9,7 +9,7 @@ import pytest
 from analysis.energy.curves import Curve
 from analysis.findings.request_shares import Requests, RequestShares, shares_of
 from analysis.runs.sealed_runs import load
-from analysis.tables.table import Row
+from analysis.tables.column import Row
 from analysis.workbook.build import build_tables
 from tests.support.records import Plan, build_run
 from tests.support.served import served_plan

@@ -72,10 +72,14 @@ def tables_of(results: Path, *plans: Plan) -> Tables:
     return build_tables(load(results))
 
 
+def base_of(field: str) -> dict[str, Any]:
+    """What two plans have alike: some fields mean something beside another alone."""
+    return {**BASE, **({"arrivals_per_s": 2.0} if field == "arrivals_seed" else {})}
+
+
 def pair(field: str) -> tuple[Plan, Plan]:
     """Two plans that differ in one field of the spec alone."""
-    # Some fields mean something beside another alone.
-    base = {**BASE, **({"arrivals_per_s": 2.0} if field == "arrivals_seed" else {})}
+    base = base_of(field)
     return (
         Plan(spec=base, gpu=H200),
         Plan(spec={**base, field: OTHER[field]}, gpu=H200, decode_s=0.5),
@@ -151,8 +155,9 @@ def test_repeats_that_were_measured_under_other_settings_are_two_points(
 def test_no_contrast_pairs_what_differs_in_more_than_its_own_field(
     tmp_path: Path, field: str
 ) -> None:
-    one = Plan(spec={**BASE, "engine": "fast"}, gpu=H200)
-    other = Plan(spec={**BASE, field: OTHER[field]}, gpu=H200)
+    base = base_of(field)
+    one = Plan(spec={**base, "engine": "fast"}, gpu=H200)
+    other = Plan(spec={**base, field: OTHER[field]}, gpu=H200)
     loaded_tables = tables_of(tmp_path, one, other)
     assert loaded_tables.engines.rows == ()
     results = Results(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore
 
 from telemetry.record.spec import RunSpec
 from tests.support.attempts import make_spec
@@ -28,7 +29,7 @@ WIDER = {"nano": 8, "nano-llama-3.2": 2}
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert engine_facts("vllm").lacking() is None
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    dist.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
     yield
     # Its own groups stand on ours.
     if dist.is_initialized():
