@@ -13,6 +13,7 @@
 - `comparisons`: what each level of a factor takes over another, one mark a comparison.
 - `complexity`: energy of a response against what was asked and answered.
 - `draw_all`: what the tables say, drawn; a figure without data gives its reason instead.
+- `dvfs`: energy and time of a token against the clock, a pair of panels a task.
 - `engine_ladder`: what software alone is worth, one line a work and one place an engine.
 - `engines`: one grid point under each engine, bar beside bar.
 - `finding_marks`: rows of the findings as marks, with their intervals, sentences and labels.
@@ -22,6 +23,7 @@
 - `joules`: where the joules of each run went, in shares of its window.
 - `labels`: what tells points of a figure apart, and numbers as figures write them.
 - `legend`: what tells the series of a picture apart, whole in its width.
+- `lengths`: energy of a response against both lengths, the formula's lines, and what is left.
 - `look`: how a series is told from others on paper, and words as a picture shows them.
 - `marks`: rows of the tables as marks of a chart, with their intervals, axes and labels.
 - `observed_clock`: time of a step and energy of a token against clocks that nobody set.

@@ -30,6 +30,7 @@
 Public: `BEST`, `Best`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `FASTEST`, `GOODPUT`,
 `INPUT_FEATURES`, `JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `REQUESTS`, `Ranged`, `SCALING`,
 `SCALING_LAWS`, `SERVING`, `SEVERAL`, `SLOWER`, `Scatters`, `Value`, `Work`, `WorkPoint`,
-`all_points`, `best_of`, `choice_columns`, `energy_per_token_j`, `energy_per_token_width_j`,
-`interval_columns`, `lacking`, `no_width`, `real`, `seconds_per_token`, `settled`.
+`all_points`, `below`, `best_of`, `choice_columns`, `energy_per_token_j`,
+`energy_per_token_width_j`, `interval_columns`, `lacking`, `no_width`, `ratio`, `real`,
+`seconds_per_token`, `settled`.
 """

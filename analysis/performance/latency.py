@@ -1,8 +1,8 @@
 """Latency: when a run's tokens were chosen, request by request and step by step.
 
 Times are rank 0's: it writes the steps, and all ranks choose a token together. A request begins
-when its batch's prefill does, or its encode before that, as no queue stands before a batch, or when it
-came by itself.
+when its batch's prefill does, or its encode before that, as no queue stands before a batch, or when
+it came by itself.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 - `best_caps`: the cap or clock of least energy where one may be so much slower, all else
   alike.
 - `cap_changes`: what a cap or a clock lock changes against the same work without one.
+- `cap_effects`: whether what differs between two points can be the doing of a cap at all.
 - `clock_family`: points that differ in a lock of the multiprocessors' clock alone, and held
   it.
 - `clock_readings`: how fast tokens came, and at what power, whenever a clock was read

@@ -12,7 +12,7 @@ from typing import Final
 from analysis.findings.estimate import Ranged, below, ratio
 from analysis.findings.works import SEVERAL, Work, WorkPoint, real
 from analysis.power.cap_changes import SETTINGS
-from analysis.power.family import CurvePoint, SettingsFamily, families
+from analysis.power.family import WHOLE, CurvePoint, SettingsFamily, families
 from analysis.power.task import clock_share, task_of
 from analysis.runs.labels import Label, of_words
 from analysis.tables.column import Row
@@ -52,7 +52,7 @@ class ClockFamily:
 
     def clock_mhz(self, point: WorkPoint) -> float | None:
         """The clock that was achieved, over window, GPUs and repeats; None: not read."""
-        return self.family.condition(point, "sm_clock_mean_mhz")
+        return self.family.condition(point, WHOLE, "sm_clock_mean_mhz")
 
     def share(self, point: WorkPoint) -> float | None:
         """That clock over the board's highest."""

@@ -10,6 +10,7 @@
 - `card`: one GPU as whoever sets it sees it, and what is read of it for the record.
 - `dcgm_card`: a GPU that is read by its driver and set by a host engine that runs as root.
 - `dead_run`: what its record says once somebody else has put back what it left set.
+- `giving_back`: what stood on a card stands there again; what is somebody else's is left.
 - `in_force`: a quantity that was set is waited for until it acts, as far as a driver tells.
 - `leftovers`: what dead runs left set is put back before a run measures that asks for nothing.
 - `node`: how one node's GPUs come to stand as a run asks, by whom, and how they are given
@@ -32,7 +33,7 @@
 - `wish`: which caps and clocks a run wants of its GPUs, and how its job's comment says so.
 
 Public: `GpuSwitch`, `Knob`, `LEAST_FACTOR`, `NodePhases`, `NodePower`, `NodeSettings`, `PHASES`,
-`PhaseClient`, `PhaseSettings`, `Setting`, `Switch`, `Way`, `Wish`, `engine_address`,
+`PhaseClient`, `PhaseSettings`, `ReadValue`, `Setting`, `Switch`, `Way`, `Wish`, `engine_address`,
 `for_administrators`, `gpu_freq`, `needs_restore`, `put_back_leftovers`, `remembered`, `switches`,
 `unswitched`, `wanted`.
 """

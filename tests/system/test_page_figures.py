@@ -45,7 +45,8 @@ _INSIDE: Final = """
 _CUT: Final = """
   return [...document.querySelectorAll('[data-chart]')].flatMap((host) => {
     const frame = host.querySelector('.main-svg').getBoundingClientRect();
-    const texts = '.xtitle, .ytitle, .x2title, .y2title, .xtick text, .ytick text, .textpoint, .annotation';
+    const texts = '.xtitle, .ytitle, .x2title, .y2title, .xtick text, .ytick text, .textpoint, '
+      + '.annotation';
     return [...host.querySelectorAll(texts)].filter((text) => {
       const box = text.getBoundingClientRect();
       return box.left < frame.left - 2 || box.right > frame.right + 2

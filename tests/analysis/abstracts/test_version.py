@@ -47,7 +47,7 @@ def test_every_data_set_that_stands_for_a_task_is_there() -> None:
 
 
 def test_what_is_asked_of_a_task_s_data_sets_is_of_one_kind() -> None:
-    kinds = {
+    kinds: dict[str, set[str | None]] = {
         "question answering": {"qa"},
         "summarization": {"summarization"},
         "commonsense reasoning": {"choice"},

@@ -7,7 +7,8 @@ from analysis.figures.lengths import lengths
 from analysis.figures.rendered import figure_of
 from analysis.runs.sealed_runs import Loaded, load
 from analysis.tables.table import Tables
-from tests.analysis.lengths.built import INPUTS, OUTPUTS, build_run, grid, length_plan, tables_of
+from tests.analysis.lengths.built import INPUTS, OUTPUTS, grid, length_plan, tables_of
+from tests.support.records import build_run
 
 
 @pytest.fixture(scope="module")

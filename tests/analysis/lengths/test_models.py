@@ -9,14 +9,13 @@ from analysis.tables.table import Tables
 from tests.analysis.lengths.built import (
     DECODE,
     PREFILL,
-    build_run,
     coefficients,
     grid,
     length_plan,
     tables_of,
     with_prompt,
 )
-from tests.support.records import work_w
+from tests.support.records import build_run, work_w
 
 # One wait of 0.3 s at 200 W for four responses.
 BETWEEN_J = 15.0

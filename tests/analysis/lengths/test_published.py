@@ -9,7 +9,8 @@ import pytest
 from analysis.lengths.published import statements
 from analysis.tables.column import Row
 from analysis.tables.table import Tables
-from tests.analysis.lengths.built import build_run, grid, length_plan, tables_of
+from tests.analysis.lengths.built import grid, length_plan, tables_of
+from tests.support.records import build_run
 
 
 @pytest.fixture(scope="module")

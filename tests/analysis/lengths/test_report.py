@@ -8,7 +8,8 @@ from analysis.audit.check import Outcome
 from analysis.audit.run import audit_results
 from analysis.report.page import write_report
 from analysis.runs.sealed_runs import load
-from tests.analysis.lengths.built import INPUTS, JITTER_S, OUTPUTS, build_run, length_plan
+from tests.analysis.lengths.built import INPUTS, JITTER_S, OUTPUTS, length_plan
+from tests.support.records import build_run
 
 pytestmark = pytest.mark.reports
 

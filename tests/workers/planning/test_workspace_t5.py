@@ -1,6 +1,7 @@
 """What an encoder-decoder needs beside its weights is what its own tensors hold, on CPU."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,8 @@ def fullest_bytes(shape: T5Shape, work: RankWork, dtype: str) -> tuple[int, int]
     """The most that tensors beside the weights hold: while it encodes, and over a whole batch."""
     config = transformers.T5Config(**shape.library_settings(), pad_token_id=None)
     with torch.device("meta"):
-        model = transformers.T5ForConditionalGeneration(config).eval().to(TORCH_DTYPES[dtype])
+        made: Any = transformers.T5ForConditionalGeneration(config)
+        model = made.eval().to(TORCH_DTYPES[dtype])
     model = model.to_empty(device=CPU)
     model.tie_weights()
     for weight in model.parameters():

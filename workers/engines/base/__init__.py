@@ -8,7 +8,7 @@
 - `step_clock`: when each decoding step's tokens were there, without stopping the device to
   ask.
 
-Public: `Decoding`, `Engine`, `EngineContext`, `Generation`, `LogitRanges`, `Model`,
-`NonFiniteLogitsError`, `PhasedEngine`, `RequestTimes`, `ServingEngine`, `StepClock`, `WholeEngine`,
-`prompt_lens`, `sample`.
+Public: `Decoding`, `EncodingEngine`, `Engine`, `EngineContext`, `Generation`, `LogitRanges`,
+`Model`, `NonFiniteLogitsError`, `PhasedEngine`, `RequestTimes`, `ServingEngine`, `StepClock`,
+`WholeEngine`, `prompt_lens`, `sample`.
 """

@@ -10,5 +10,6 @@
 - `t5`: an encoder and a decoder; the five published sizes, those of version 1.1, and tiny
   twins.
 
-Public: `BLOOM`, `FALCON`, `GPT2`, `GPTJ`, `GPT_NEO`, `LibraryShape`, `OPT`, `T5`, `T5Shape`.
+Public: `BLOOM`, `FALCON`, `GPT2`, `GPTJ`, `GPT_NEO`, `GptJShape`, `LibraryShape`, `OPT`, `T5`,
+`T5Shape`.
 """

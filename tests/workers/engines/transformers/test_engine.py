@@ -241,7 +241,7 @@ def test_one_seed_draws_one_answer(spec: RunSpec) -> None:
 
 
 def test_it_shares_what_the_library_has_a_plan_for(spec: RunSpec) -> None:
-    two = {"gpus": 2, "gpus_per_node": 2}
+    two: dict[str, Any] = {"gpus": 2, "gpus_per_node": 2}
     assert engine_facts("transformers").fault(work(spec, **two)) is None
     assert engine_facts("transformers").fault(work(spec, "nano-gpt2", **two)) == (
         "`gpus` must be 1 with engine transformers for nano-gpt2, as the library has no plan to "
