@@ -109,10 +109,16 @@ class _Speed:
         whole = None not in (*found, *rates) and all(self._bounds[kind])
         return None if whole else "a phase took no time, or chose no token"
 
+    def missing_encode(self, kind: str) -> str | None:
+        """Why the encoder's use by one kind of peaks is missing; None where it is not."""
+        return self.missing(kind) if self.performance.encodes else "the model has no encoder"
+
 
 _OF: Final = ColumnsOf[_Speed]()
 # The column that says why what is held against a kind of peaks is missing.
 _WHY: Final = {STATED: "performance_reason", MEASURED: "performance_measured_reason"}
+# The same of the encoder's uses.
+_WHY_ENCODE: Final = {STATED: "encode_reason", MEASURED: "encode_measured_reason"}
 _AGAINST_MEASURED: Final = "the same against the peaks measured on such a board"
 
 
@@ -154,7 +160,7 @@ def _utilizations(phase: Phase) -> tuple[Column[_Speed], ...]:
             lambda one: one.utilizations[phase, kind][flop],
             shown=flop is (phase is not Phase.DECODE),
             shown_with=name,
-            reason=_WHY[kind],
+            reason=(_WHY_ENCODE if phase is Phase.ENCODE else _WHY)[kind],
         )
 
     return tuple(column(flop, kind) for flop in (True, False) for kind in (STATED, MEASURED))
@@ -358,6 +364,18 @@ _COLUMNS: Final = (
         "bound (measured)",
         "Why uses and bounds by the measured peaks are missing.",
         lambda one: one.missing(MEASURED),
+    ),
+    _OF.why(
+        "encode_reason",
+        "encode use",
+        "Why the encoder's uses of the stated peaks are missing.",
+        lambda one: one.missing_encode(STATED),
+    ),
+    _OF.why(
+        "encode_measured_reason",
+        "encode use (measured)",
+        "Why the encoder's uses of the measured peaks are missing.",
+        lambda one: one.missing_encode(MEASURED),
     ),
 )
 

@@ -64,3 +64,10 @@ def test_every_engine_of_the_ladder_s_grid_is_there_and_a_rung() -> None:
     engines = swept("engine_ladder")["engine"]
     assert set(engines) <= set(ENGINE_FACTS)
     assert engines == list(RUNGS)
+
+
+def test_the_ladder_s_grid_is_three_runs_an_engine(tmp_path: Path) -> None:
+    words = ("experiment=engine_ladder", "cluster=h200")
+    grid = check(read_points([f"results={tmp_path}", *words]))
+    assert len(grid.points) == 18
+    assert Verdict.ILLEGAL not in [point.verdict for point in grid.points]
