@@ -227,7 +227,7 @@ def test_every_experiment_is_a_grid_of_its_own(
 def test_every_experiment_file_is_tested() -> None:
     marks = test_every_experiment_is_a_grid_of_its_own.pytestmark  # type: ignore[attr-defined]
     tested = {name for name, _ in marks[0].args[1]}
-    # A center's own are tests/launcher/plan/test_center.py's, another paper's test_later_paper.py's.
+    # A center's own: test_center.py; another paper's: test_later_paper.py.
     elsewhere = {
         "center",
         "proof",
