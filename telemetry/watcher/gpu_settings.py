@@ -15,6 +15,8 @@ from telemetry.record.spec import RunSpec
 from telemetry.sources.base import Assignment
 
 _NOTHING: Final[Mapping[str, Any]] = {}
+# How many of the node's GPUs Slurm gave the job there (sbatch(1), output environment variables).
+_GIVEN: Final = "SLURM_GPUS_ON_NODE"
 
 
 class GpuSettings:
@@ -44,6 +46,7 @@ class GpuSettings:
             visible = read_visible_gpus(
                 driver, environment, incomplete=assignment.before is not None
             )
+            require_given(environment, len(visible.gpus))
             cards = [Card(gpu) for gpu in visible.gpus]
             if not asks:
                 way = assignment.launch.power
@@ -114,3 +117,20 @@ def on_real_gpus(spec: RunSpec) -> bool:
 
 def _nothing() -> None:
     """No driver is open."""
+
+
+def require_given(environment: Mapping[str, str], seen: int) -> None:
+    """That the GPUs a watcher sees are no more than Slurm gave its job.
+
+    Where neither cgroups nor CUDA_VISIBLE_DEVICES hide them, a neighbour's are among them.
+
+    Raises:
+        RuntimeError: they are more, and nobody knows which are the job's.
+    """
+    given = environment.get(_GIVEN, "")
+    if given.isdecimal() and seen > int(given):
+        raise RuntimeError(
+            f"GPUs that are seen must be at most the {given} that Slurm gave the job on this node, "
+            f"but are {seen} instead: nothing of them is set; let cgroups confine jobs "
+            "(ConstrainDevices), or name the job's GPUs by CUDA_VISIBLE_DEVICES"
+        )

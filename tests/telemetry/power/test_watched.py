@@ -211,6 +211,20 @@ def test_a_run_whose_gpus_may_not_be_set_ends_before_it_is_ready_in_one_line(
     assert not attempt.host("n1").exists()
 
 
+def test_a_neighbour_s_gpu_that_nothing_hides_is_not_set(
+    boards: Boards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, shared = boards(gpus=2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("SLURM_GPUS_ON_NODE", "1")
+    run, attempt = make_attempt(tmp_path, spec=CAP, launch=LAUNCH)
+    more = pytest.raises(RuntimeError, match=r"at most the 1 that Slurm gave .* but are 2")
+    with WatcherProcess(tmp_path, run.run_id, 1, "n1") as watch, more:
+        watch.wait_ready(60)
+    assert [shared.settings(index).limit_w for index in range(2)] == [500, 500]
+    assert not attempt.host("n1").exists()
+
+
 def _owner(results: Path, run_id: str) -> subprocess.Popen[str]:
     owner = subprocess.Popen(
         [sys.executable, "-c", _OWNER, str(results), run_id],
