@@ -151,6 +151,11 @@ EXEMPTIONS: Final = (
         reason="the tests run the tests; that the files are there is tests/test_docs.py's",
     ),
     Exemption(
+        lines=r"^python -m tests\.benchmarks\.",
+        how=How.NOT,
+        reason="minutes, by hand, in a clone: the tests are no part of what is installed",
+    ),
+    Exemption(
         lines=r"\b(DIR|RUN|ROOT|HOST|PATH)\b",
         how=How.NOT,
         reason="a word in capitals stands for something of the reader's own",
@@ -193,6 +198,12 @@ EXEMPTIONS: Final = (
         how=How.ENDS,
         codes=(ExitCode.BAD_INPUT,),
         reason="the checkpoint that it names is not here, which it must say",
+    ),
+    Exemption(
+        lines=r" model=(/models/|\S*hub:)",
+        how=How.ENDS,
+        codes=(ExitCode.BAD_INPUT,),
+        reason="the folder or the hub's model that it names is not here, which it must say",
     ),
     Exemption(
         lines=r" history=/scratch/",
