@@ -16,6 +16,7 @@ from telemetry.evidence.program import NoAnswerError, asked
 
 FIELDS: Final = ("admincomment", "comment")
 """Of a job's record, the one that its user cannot write first."""
+_ASKED: Final = ("JobID", "JobIDRaw", "AdminComment", "Comment")
 # Comments may hold any sign that is printed: not this one.
 _BETWEEN: Final = "\x1f"
 # What a job's comment begins with that wished for a cap or a clock: docs/power_broker.md.
@@ -85,12 +86,12 @@ def comments(job: BookedJob) -> Comments:
         NoAnswerError: there is no sacct, no such job, or it may not be seen.
     """
     words = ["sacct", "-n", "-X", "-P", f"--delimiter={_BETWEEN}", "-M", job.cluster]
-    told = asked([*words, "-j", job.job_id, "-o", "JobID,JobIDRaw,AdminComment,Comment"])
+    told = asked([*words, "-j", job.job_id, "-o", ",".join(_ASKED)])
     for line in told.decode(errors="replace").splitlines():
-        name, raw, admin, own = line.split(_BETWEEN, maxsplit=3)
-        # Records of before have an element's own number alone.
-        if job.job_id in (name, raw):
-            return Comments(admincomment=admin, comment=own)
+        fields = line.split(_BETWEEN, maxsplit=len(_ASKED) - 1)
+        # Comments may hold the ends of lines, too. Records of before have an element's own number.
+        if len(fields) == len(_ASKED) and job.job_id in fields[:2]:
+            return Comments(admincomment=fields[2], comment=fields[3])
     raise NoAnswerError(f"sacct knows no {job}, or does not show it")
 
 

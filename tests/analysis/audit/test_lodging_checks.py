@@ -189,7 +189,7 @@ def test_a_root_of_the_job_s_own_that_the_folder_lacks_is_no_pass(
 
     def say(*roots: str) -> None:
         words = " ".join(f"joulegrid-root:{each}" for each in roots)
-        sacct.write_text(f"#!/bin/sh\nprintf '12\\037{words}\\037\\n'\n")
+        sacct.write_text(f"#!/bin/sh\nprintf '12\\03712\\037{words}\\037\\n'\n")
         sacct.chmod(0o755)
 
     say(root.sha256)

@@ -49,7 +49,7 @@ def edit_table(run: RunPaths, kind: str, change: Callable[[Columns], None]) -> N
 TOO_PLAIN = (
     *("sm-clock", "copies", "near-copies", "repeats-alike", "digits", "held", "readers", "texts"),
     *("signature", "seal-stamp", "roots", "root-stamp", "lodged", "export", "allocation"),
-    *("accounting", "handed-over", "outside-meter", "outside-meter-own"),
+    *("accounting", "handed-over", "outside-meter", "outside-meter-own", "arrivals"),
 )
 UNTOLD = ("settings-enforced", "settings-restored")
 
@@ -66,7 +66,7 @@ def test_a_record_without_a_fault_fails_no_check(tmp_path: Path) -> None:
     assert {name for name, outcome in found.items() if outcome is not Outcome.PASSED} == {
         # What the two built runs are too plain for: no clock asked for, no trace that varies, no
         # second repeat, no driver's digits, no board held by its cap, no second field of power, no
-        # tokenizer's file, nobody who vouches for them, no batch system, no meter.
+        # tokenizer's file, nobody who vouches for them, no batch system, no meter, no served load.
         *TOO_PLAIN,
         # Caps that no node of theirs tells of.
         *UNTOLD,

@@ -25,7 +25,7 @@ TASK: Final = {
     **{"no_answer": None, "stop": ["\n"], "metrics": ["exact_match"]},
 }
 _NAMES: Final = (
-    *("groups", "runs", "performance", "gpus", "conditions"),
+    *("groups", "runs", "performance", "gpus", "conditions", "phases"),
     *("cap_curves", "transitions", "dvfs", "dvfs_published"),
 )
 
