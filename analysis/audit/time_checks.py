@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from analysis.audit.check import Case, Finding, judged, skipped, unseen
 from analysis.audit.release import missing_model
 from analysis.performance.model_record import ModelFacts
-from analysis.runs.rank_spans import RankSpans
+from analysis.runs.rank_spans import RankSpans, measured_window_us
 from analysis.runs.table_arrays import int_array
 from analysis.runs.unreadable import UNREADABLE, shortened
 from telemetry.clock import US_PER_MS, US_PER_S
@@ -137,8 +137,12 @@ def lengths_agree(case: Case) -> Finding:
     faults = []
     told_s = model.number("window", "seconds")
     seconds = run_energy.duration_s
-    if told_s is not None and abs(told_s - seconds) > WINDOW_SLACK_S:
-        faults.append(f"the window is {seconds:.3f} s in spans, {told_s:.3f} s in model.json")
+    # Rank 0 tells of its own; ranks of a busy machine leave their last batch apart.
+    begun_us, ended_us = measured_window_us((rank,)) or (0, 0)
+    own_s = (ended_us - begun_us) / US_PER_S
+    for length_s, slack_s in ((own_s, WINDOW_SLACK_S), (seconds, LENGTH_SLACK_S)):
+        if told_s is not None and abs(told_s - length_s) > slack_s:
+            faults = [f"the window is {length_s:.3f} s in spans, {told_s:.3f} s in model.json"]
     batches = model.number("window", "batches")
     counted = len(rank.measured(Phase.PREFILL)) + len(rank.measured(Phase.ANSWER))
     if batches is not None and batches != counted:

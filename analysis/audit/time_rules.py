@@ -45,8 +45,8 @@ TIME_CHECKS: Final = (
             " as model.json, progress.json, steps and ended.json say"
         ),
         tolerance=(
-            f"{WINDOW_SLACK_S:g} s of the window, {LENGTH_SLACK_S:g} s of the "
-            f"warm-up, {PACE_TOLERANCE:.0%} of the pace of a steady warm-up, "
+            f"{WINDOW_SLACK_S:g} s of rank 0's window, {LENGTH_SLACK_S:g} s of all ranks' and of "
+            f"the warm-up, {PACE_TOLERANCE:.0%} of the pace of a steady warm-up, "
             f"{END_SLACK_S:g} s to the end"
         ),
         reason=(

@@ -136,6 +136,6 @@ class ServedRequest:
 def served(one: Measured) -> Served | None:
     """A run's requests; None where it has none."""
     found = requests_and_shares(one)
-    if isinstance(found, str):
+    if isinstance(found, str) or not len(found[0].sent_us):
         return None
     return Served(of=one, requests=found[0], shares=found[1])

@@ -97,7 +97,7 @@ class RankSpans:
     def batch_edges(self) -> dict[int, tuple[int, int]]:
         """Of each measured batch, by number, when its first span began and its last ended."""
         edges: dict[int, tuple[int, int]] = {}
-        for phase in (Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
+        for phase in (Phase.ENCODE, Phase.PREFILL, Phase.DECODE, Phase.ANSWER):
             for at in self.measured(phase):
                 number, start_us, end_us = (
                     int(column[at]) for column in (self._numbers, self.start_us, self.end_us)

@@ -155,7 +155,9 @@ def _in_place(make: Callable[[Path, random.Random], None], ending: str = "") -> 
         path = _one_file(results, chance, ending)
         if path is None:
             return
-        kept = path.read_bytes() if path.is_file() and path.stat().st_size < (1 << 22) else b""
+        # A link that lies there already may lead to what nobody can read.
+        plain = path.is_file() and not path.is_symlink() and path.stat().st_size < (1 << 22)
+        kept = path.read_bytes() if plain else b""
         path.unlink()
         _KEPT[path] = kept
         make(path, chance)

@@ -46,7 +46,8 @@ def test_the_keys_of_no_group_stand_under_headings() -> None:
     lines = help_text().splitlines()
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == [
-        *("Hardware:", "Model:", "Work:", "Sampling:", "Measuring:", "Record:", "exit codes:")
+        *("Hardware:", "Model:", "Work:", "Arrivals:", "Sampling:", "Measuring:", "Record:"),
+        "exit codes:",
     ]
     hardware = "\n".join(lines).partition("Hardware:")[2].partition("Model:")[0]
     assert "power_cap_w=" in hardware

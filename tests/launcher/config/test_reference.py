@@ -1,5 +1,6 @@
 """docs/configuration.md says of every key what `conf/` says, and what the launcher says of it."""
 
+import re
 import shutil
 from copy import deepcopy
 from functools import cache
@@ -94,6 +95,8 @@ def test_every_key_and_option_of_conf_is_on_the_page() -> None:
 def test_what_a_key_allows_is_what_the_launcher_says(group: Group, key: Key) -> None:
     allowed = key.allowed.removesuffix(" or null")
     said = [refusal(group, key, value) or "" for value in NONSENSE]
+    # How many there are is the launcher's to count.
+    said = [re.sub(r"\bone of \d+ ", "one of N ", message) for message in said]
     assert any(f"must be {allowed}" in message for message in said), said
 
 
