@@ -264,7 +264,7 @@ def test_a_gpu_that_is_shared_or_missing_stops_all_ranks_before_the_run(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"engine": "warp"}, "`engine` must be one of fast, reference, transformers, but"),
+        ({"engine": "warp"}, "`engine` must be one of fast, reference, transformers, "),
         (
             {"quantization": "int8"},
             "`quantization` must be none with engine reference, which takes weights as they are, "

@@ -162,7 +162,8 @@ def test_what_falcon_reads_of_a_cache_is_less_than_what_the_newer_layout_keeps()
         FalconShape(name="odd", dim=8192, layers=60, heads=128, kv_heads=7)
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+# What of T5's matrices a prompt's token meets, and what an answer's, test_roofline.py sums by hand.
+@pytest.mark.parametrize("shape", CAUSAL, ids=lambda shape: shape.name)
 def test_a_token_costs_two_operations_of_each_weight_of_the_library_s_matrices(
     shape: LibraryShape,
 ) -> None:
