@@ -13,10 +13,10 @@ import transformers
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from workers.engines.base.finite_logits import LogitRanges
 from workers.engines.base.generation import Generation
-from workers.engines.base.sampling import Decoding, prompt_lens, sample
+from workers.engines.base.sampling import Decoding, prompt_lens
 from workers.engines.base.step_clock import StepClock
+from workers.engines.transformers.chosen_tokens import ChosenTokens
 
 # Of the decoder's weights what no step after the first reads: keys and values of what was encoded.
 _CROSSING: Final = (".EncDecAttention.k.", ".EncDecAttention.v.")
@@ -46,11 +46,7 @@ class EncoderDecoderEngine:
         self._cache: Any = None
         self._encoded: Any = None
         self._mask = torch.empty(0)
-        self._chosen: list[Tensor] = []
-        self._ended = torch.empty(0)
-        self._generator = torch.Generator(device=device)
-        # On a GPU the host runs ahead of the device.
-        self._ranges = LogitRanges(waits=device.type == "cpu")
+        self._tokens = ChosenTokens(decoding, device, self.clock)
 
     def model(self, ids: Tensor, start: int) -> Tensor:
         """Logits after the decoder's start token where `ids` are what the encoder reads, from 0.
@@ -87,11 +83,8 @@ class EncoderDecoderEngine:
         rows = len(prompts)
         if self._encoded is None or len(self._mask) != rows:
             raise RuntimeError(f"{rows} prompts must be encoded before their first tokens")
-        self._chosen = []
-        self._ended = torch.zeros(rows, dtype=torch.bool, device=self._device)
-        self._generator.manual_seed(seed)
-        self._ranges.begin(self._decoding.max_gen_len, rows, self._device)
-        self._choose(self._starts(rows))
+        self._tokens.begin(rows, self._decoding.max_gen_len, seed)
+        self._tokens.choose(self._logits(self._starts(rows)))
 
     def decode(self) -> Generation:
         """Go on token by token until every row has ended; the answers.
@@ -99,17 +92,9 @@ class EncoderDecoderEngine:
         Raises:
             NonFiniteLogitsError: the model's logits are no numbers.
         """
-        while len(self._chosen) < self._decoding.max_gen_len and not self._all_ended():
-            self._choose(self._chosen[-1][:, None])
-        self._ranges.settle()
-        rows = torch.stack(self._chosen, dim=1).tolist()
-        answers = [self._decoding.cut(row) for row in rows]
-        return Generation(
-            ids=[ids for ids, _ in answers],
-            ended=[ended for _, ended in answers],
-            first_steps=[0] * len(rows),
-            step_us=self.clock.read_us(),
-        )
+        while self._tokens.go_on:
+            self._tokens.choose(self._logits(self._tokens.last))
+        return self._tokens.answers()
 
     def describe(self) -> dict[str, Any]:
         """How it works, for the record."""
@@ -155,19 +140,6 @@ class EncoderDecoderEngine:
         )
         logits: Tensor = told.logits[:, -1].float()
         return logits
-
-    def _choose(self, ids: Tensor) -> None:
-        logits = self._logits(ids)
-        self._ranges.note(logits)
-        decoding = self._decoding
-        chosen = sample(logits, decoding.temperature, decoding.top_p, self._generator)
-        self._chosen.append(chosen)
-        self._ended |= chosen == decoding.eos_id
-        self.clock.mark()
-
-    def _all_ended(self) -> bool:
-        """Whether no row goes on; the library's own loop, too, asks its device at every step."""
-        return not self._decoding.ignore_eos and bool(self._ended.all())
 
 
 def decoder_step_bytes(model: Any) -> int:

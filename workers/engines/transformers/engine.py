@@ -15,10 +15,10 @@ import transformers
 from torch import Tensor
 
 from workers.engines.base.context import EngineContext
-from workers.engines.base.finite_logits import LogitRanges
 from workers.engines.base.generation import Generation
-from workers.engines.base.sampling import Decoding, prompt_lens, sample
+from workers.engines.base.sampling import Decoding, prompt_lens
 from workers.engines.base.step_clock import StepClock
+from workers.engines.transformers.chosen_tokens import ChosenTokens
 from workers.engines.transformers.encoder_decoder import EncoderDecoderEngine, decoder_step_bytes
 from workers.engines.transformers.library_model import build_model, step_bytes, takes_places
 from workers.models.library.t5 import T5Shape
@@ -49,12 +49,7 @@ class TransformersEngine:
         self._device = device
         self._cache: Any = None
         self._mask = torch.empty(0)
-        self._chosen: list[Tensor] = []
-        self._ended = torch.empty(0)
-        self._most = 0
-        self._generator = torch.Generator(device=device)
-        # On a GPU the host runs ahead of the device.
-        self._ranges = LogitRanges(waits=device.type == "cpu")
+        self._tokens = ChosenTokens(decoding, device, self.clock)
 
     def model(self, ids: Tensor, start: int) -> Tensor:
         """Logits of the last of `ids` that start at a position, for whoever compares them."""
@@ -79,12 +74,9 @@ class TransformersEngine:
             ids[row, longest - len(prompt) :] = torch.tensor(prompt, dtype=torch.int64)
         mask = torch.arange(longest) >= longest - torch.tensor(lens)[:, None]
         self._begin(mask.long().to(self._device))
-        self._most = min(self._decoding.max_gen_len, self._max_len - longest)
-        self._chosen = []
-        self._ended = torch.zeros(len(lens), dtype=torch.bool, device=self._device)
-        self._generator.manual_seed(seed)
-        self._ranges.begin(self._most, len(lens), self._device)
-        self._choose(ids.to(self._device))
+        most = min(self._decoding.max_gen_len, self._max_len - longest)
+        self._tokens.begin(len(lens), most, seed)
+        self._tokens.choose(self._logits(ids.to(self._device)))
 
     def decode(self) -> Generation:
         """Go on token by token until every row has ended; the answers.
@@ -92,18 +84,10 @@ class TransformersEngine:
         Raises:
             NonFiniteLogitsError: the model's logits are no numbers.
         """
-        while len(self._chosen) < self._most and not self._all_ended():
+        while self._tokens.go_on:
             self._lengthen()
-            self._choose(self._chosen[-1][:, None])
-        self._ranges.settle()
-        rows = torch.stack(self._chosen, dim=1).tolist()
-        answers = [self._decoding.cut(row) for row in rows]
-        return Generation(
-            ids=[ids for ids, _ in answers],
-            ended=[ended for _, ended in answers],
-            first_steps=[0] * len(rows),
-            step_us=self.clock.read_us(),
-        )
+            self._tokens.choose(self._logits(self._tokens.last))
+        return self._tokens.answers()
 
     def describe(self) -> dict[str, Any]:
         """How it works, for the record."""
@@ -149,19 +133,6 @@ class TransformersEngine:
         )
         logits: Tensor = told.logits[:, -1].float()
         return logits
-
-    def _choose(self, ids: Tensor) -> None:
-        logits = self._logits(ids)
-        self._ranges.note(logits)
-        decoding = self._decoding
-        chosen = sample(logits, decoding.temperature, decoding.top_p, self._generator)
-        self._chosen.append(chosen)
-        self._ended |= chosen == decoding.eos_id
-        self.clock.mark()
-
-    def _all_ended(self) -> bool:
-        """Whether no row goes on; the library's own loop, too, asks its device at every step."""
-        return not self._decoding.ignore_eos and bool(self._ended.all())
 
 
 def _sums() -> str:
