@@ -9,6 +9,7 @@ from analysis.audit.check import Case, Finding, failed, judged, unseen
 from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILY_BEFORE
 from analysis.performance.model_record import ModelFacts
+from analysis.tables.point import RANDOM
 from telemetry.boards.spellings import board_called
 from telemetry.nearest import folded
 from telemetry.record.files import read_json
@@ -375,7 +376,10 @@ def _room_faults(case: Case, model: ModelFacts) -> list[str]:
 
 
 def tokenizer_as_asked(case: Case) -> Finding:
-    """The tokenizer that made the ids is the one of the spec, with as many ids as the model."""
+    """The tokenizer that made the ids is the one of the spec, with as many ids as the model.
+
+    Random weights know no ids, and their answers no language: a tokenizer of fewer ids will do.
+    """
     wanted, told = case.run.spec.tokenizer, case.run.manifest.get("tokenizer")
     if not isinstance(told, dict):
         return unseen("not recorded: the responses do not say which tokenizer made them")
@@ -386,6 +390,10 @@ def tokenizer_as_asked(case: Case) -> Finding:
     if isinstance(sha256, str) and not str(name).endswith(sha256[:_DIGEST_DIGITS]):
         faults.append(f"{name} is not named by its SHA-256, {sha256[:12]}…")
     ids = ModelFacts(case.run).number("shape", "vocab")
+    known = f"{name} of {vocab} ids"
     if ids is not None and vocab != ids:
-        faults.append(f"{name} has {vocab} ids, the model {ids:.0f}")
-    return judged(faults, f"{name} of {vocab} ids")
+        fewer = isinstance(vocab, int) and vocab < ids
+        if not (fewer and case.run.spec.weights == RANDOM):
+            faults.append(f"{name} has {vocab} ids, the model {ids:.0f}")
+        known += f", of the model's {ids:.0f}: its weights are random"
+    return judged(faults, known)

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from analysis.audit.check import Case, Check, Finding, Severity, judged, skipped, unseen
 from analysis.audit.pieces import Pieces
+from analysis.performance.model_record import ModelFacts
 from analysis.runs.unreadable import UNREADABLE
+from analysis.tables.point import RANDOM
 from telemetry.record.files import read_plain
 
 # A published model of 256,000 pieces takes about 5 MB.
@@ -24,7 +26,10 @@ _BUNDLED: Final = ("workers.tokenizers", "bundled", "tokenizer.model")
 
 
 def texts_are_the_ids(case: Case) -> Finding:
-    """Every id lies in the vocabulary, and every text is what its ids read as."""
+    """Every id lies in the vocabulary, and every text is what its ids read as.
+
+    A model of random weights may have more ids than its tokenizer: those give no text.
+    """
     told = case.run.manifest.get("tokenizer")
     told = told if isinstance(told, dict) else {}
     sha256 = told.get("sha256")
@@ -42,21 +47,31 @@ def texts_are_the_ids(case: Case) -> Finding:
     if isinstance(size := told.get("vocab_size"), int) and size != count:
         faults.append(f"the record tells of {size} pieces, its tokenizer has {count}")
     ids = pc.list_flatten(responses["generated_ids"])
+    most = _ids_of_the_model(case, count)
     if len(ids):
         low, high = pc.min_max(ids).as_py().values()
-        if low < 0 or high >= count:
-            faults.append(f"ids run from {low} to {high}, the vocabulary from 0 to {count - 1}")
+        if low < 0 or high >= most:
+            faults.append(f"ids run from {low} to {high}, the vocabulary from 0 to {most - 1}")
             return judged(faults, "")
     read: dict[tuple[int, ...], str] = {}
     for row in responses.to_pylist():
         key = tuple(row["generated_ids"])
         if key not in read:
-            read[key] = pieces.text(key)
+            read[key] = pieces.text([one for one in key if one < count])
         if row["text"] != read[key]:
             faults.append(f"response {row['batch']}/{row['row']} is not the text of its ids")
-    return judged(
-        faults, f"{responses.num_rows} texts of {len(ids)} ids by tokenizer {sha256[:12]}…"
-    )
+    told_of = f"{responses.num_rows} texts of {len(ids)} ids by tokenizer {sha256[:12]}…"
+    if silent := pc.sum(pc.greater_equal(ids, count)).as_py():
+        told_of += f", {silent} of which it has not: the weights are random"
+    return judged(faults, told_of)
+
+
+def _ids_of_the_model(case: Case, count: int) -> int:
+    """How many ids answers may have: a tokenizer's `count`, or those of a random model's shape."""
+    ids = ModelFacts(case.run).number("shape", "vocab")
+    if case.run.spec.weights != RANDOM or ids is None:
+        return count
+    return max(count, int(ids))
 
 
 def _at_hand(case: Case) -> Iterator[Path]:
