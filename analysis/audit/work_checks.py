@@ -25,7 +25,7 @@ from analysis.performance.run_performance import Performance
 from analysis.runs.rank_spans import RankSpans
 from analysis.runs.series import IntArray
 from analysis.runs.table_arrays import int_array
-from analysis.tables.conditions import estimated_bytes
+from analysis.tables.conditions import estimated_bytes, expected_bytes
 from telemetry.clock import US_PER_S
 from telemetry.record.schema import Phase
 
@@ -230,8 +230,12 @@ def memory_planned(case: Case) -> Finding:
         return unseen(performance.model.reason("memory") or "memory is not on record")
     if faults := _memory_faults(performance.model):
         return judged(faults, "")
-    off = allocated / estimated - 1.0
-    told = f"{allocated / 1e9:.3f} GB taken, {estimated / 1e9:.3f} GB planned: {off:+.1%}"
+    expected = expected_bytes(performance) or estimated
+    off = allocated / expected - 1.0
+    planned = f"{estimated / 1e9:.3f} GB planned"
+    if expected != estimated:
+        planned = f"{expected / 1e9:.3f} GB expected of prompts as they are, {planned}"
+    told = f"{allocated / 1e9:.3f} GB taken, {planned}: {off:+.1%}"
     within = abs(off) <= MEMORY_TOLERANCE
     return passed(told if within else f"the plan was off: {told}", strain=abs(off))
 

@@ -45,14 +45,27 @@ class _Conditions:
 
     @property
     def allocated_over_estimated(self) -> float | None:
-        allocated, estimated = self.allocated_bytes, estimated_bytes(self.of.performance)
+        allocated, estimated = self.allocated_bytes, expected_bytes(self.of.performance)
         return allocated / estimated - 1.0 if allocated is not None and estimated else None
 
 
 def estimated_bytes(performance: Performance) -> float | None:
     """What torch was to allocate at most on a GPU: the estimate without the context."""
-    total = performance.model.number("memory", "estimated", "total_bytes")
-    context = performance.model.number("memory", "estimated", "context_bytes")
+    return _without_context(performance, "estimated")
+
+
+def expected_bytes(performance: Performance) -> float | None:
+    """The same for prompts as long as they are, where the engine takes room as it needs it.
+
+    Of other engines, and where no record tells of it, the plan's own.
+    """
+    at_lengths = _without_context(performance, "at_lengths")
+    return estimated_bytes(performance) if at_lengths is None else at_lengths
+
+
+def _without_context(performance: Performance, part: str) -> float | None:
+    total = performance.model.number("memory", part, "total_bytes")
+    context = performance.model.number("memory", part, "context_bytes")
     return None if total is None or context is None else total - context
 
 
@@ -147,6 +160,16 @@ _COLUMNS: Final = (
         reason="memory_reason",
     ),
     _OF.number(
+        "memory_expected_bytes",
+        "memory, expected",
+        "B",
+        "The same estimate for prompts as long as they are, of an engine that takes room as it "
+        "needs it; of others, and where the record does not tell, memory_estimated_bytes.",
+        lambda one: expected_bytes(one.of.performance),
+        reason="memory_reason",
+        shown=False,
+    ),
+    _OF.number(
         "memory_allocated_bytes",
         "memory, taken",
         "B",
@@ -157,7 +180,7 @@ _COLUMNS: Final = (
     _OF.share(
         "memory_allocated_over_estimated",
         "taken vs planned",
-        "memory_allocated_bytes / memory_estimated_bytes - 1.",
+        "memory_allocated_bytes / memory_expected_bytes - 1.",
         lambda one: one.allocated_over_estimated,
         reason="memory_reason",
     ),

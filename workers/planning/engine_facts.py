@@ -73,6 +73,8 @@ class EngineFacts:
     """How many of its workspaces cuBLAS keeps on a GPU."""
     loading: Callable[[RankWork, int], int] | None = None
     """The most bytes held while it loads, of a layer's bytes; None when that is never the most."""
+    grows: bool = False
+    """True when its cache grows with what a batch holds, not made for the lengths asked for."""
     cached: Callable[[RunSpec], int] | None = None
     """Positions of all rows that the cache keeps; None: a whole batch's at its longest."""
     needs: str | None = None
@@ -199,6 +201,7 @@ ENGINE_FACTS: Final = {
             workspace=transformers_bytes,
             encodes=True,
             families=(LlamaShape.family, *LIBRARY_FAMILIES),
+            grows=True,
             limits=plan_fault,
             needs="transformers",
         ),

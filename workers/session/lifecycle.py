@@ -92,6 +92,7 @@ def run_session(
             engine=loaded.engine,
             device=mesh.device,
             logit_error=loaded.logit_error,
+            longest_prompt=max(len(ids) for ids in session.prompts.ids),
         )
         warmup = measurement.warm_up()
         measurement.prove_phases()

@@ -19,6 +19,7 @@ from workers.distributed.out_of_memory import (
     is_of_host,
 )
 from workers.distributed.rank import Rank
+from workers.planning.engine_facts import ENGINE_FACTS
 from workers.planning.memory import estimate
 
 _READINGS: Final = (
@@ -57,8 +58,14 @@ def read_footprint(device: torch.device) -> dict[str, int | None]:
     )
 
 
-def describe_footprints(spec: RunSpec, ranks: Sequence[dict[str, int | None]]) -> dict[str, Any]:
-    """The ranks' footprints for the record: the largest of each reading, and all by rank."""
+def describe_footprints(
+    spec: RunSpec, ranks: Sequence[dict[str, int | None]], *, longest_prompt: int
+) -> dict[str, Any]:
+    """The ranks' footprints for the record: the largest of each reading, and all by rank.
+
+    Beside the plan's estimate stands, of an engine whose cache grows, the same estimate for the
+    `longest_prompt` that came, in tokens: the plan knows what a prompt may have at most alone.
+    """
     highest: dict[str, int | None] = {}
     for name in _READINGS:
         readings = [reading for rank in ranks if (reading := rank[name]) is not None]
@@ -66,10 +73,19 @@ def describe_footprints(spec: RunSpec, ranks: Sequence[dict[str, int | None]]) -
     on_gpu = highest["allocated_bytes"] is not None
     return {
         "estimated": describe_estimate(spec),
+        "at_lengths": _describe_at(spec, longest_prompt),
         **highest,
         "reason": None if on_gpu else _ON_CPU,
         "ranks": [{"rank": number, **rank} for number, rank in enumerate(ranks)] if on_gpu else [],
     }
+
+
+def _describe_at(spec: RunSpec, longest_prompt: int) -> dict[str, int] | None:
+    """The estimate for prompts as they are; None of an engine that makes room beforehand."""
+    if not ENGINE_FACTS[spec.engine].grows:
+        return None
+    asked = dataclasses.replace(spec, max_prompt_len=longest_prompt)
+    return {"longest_prompt": longest_prompt, **describe_estimate(asked)}
 
 
 def describe_estimate(spec: RunSpec) -> dict[str, int]:

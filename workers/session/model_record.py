@@ -42,6 +42,8 @@ class ModelRecord:
     """Where this rank computes and whose memory is told of."""
     logit_error: dict[str, Any]
     """What `LogitProbe.compare` found."""
+    longest_prompt: int
+    """Tokens of the longest prompt that is asked."""
 
     def write(self, moment: str, *, warmup: dict[str, Any], window: dict[str, Any] | None) -> None:
         """Gather every rank's memory and write; each `moment` is written once.
@@ -64,7 +66,11 @@ class ModelRecord:
                 "quantization": self.spec.quantization,
                 "engine": {**self.engine.describe(), "phases": self._phases()},
                 "logit_error": self.logit_error,
-                "memory": describe_footprints(self.spec, [rank["memory"] for rank in ranks]),
+                "memory": describe_footprints(
+                    self.spec,
+                    [rank["memory"] for rank in ranks],
+                    longest_prompt=self.longest_prompt,
+                ),
                 "warmup": warmup,
                 "window": window,
             },

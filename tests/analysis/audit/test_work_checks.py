@@ -142,6 +142,15 @@ def test_memory_off_the_plan_is_told_with_numbers_and_not_failed(tmp_path: Path)
     assert finding.evidence == "the plan was off: 1.200 GB taken, 1.000 GB planned: +20.0%"
 
 
+def test_memory_is_held_to_what_prompts_as_they_are_were_to_take(tmp_path: Path) -> None:
+    shorter = {"longest_prompt": 9, "total_bytes": 2_250_000_000, "context_bytes": 1_310_000_000}
+    less = part("memory", peak_allocated_bytes=950_000_000, at_lengths=shorter)
+    finding = findings(tmp_path, real(model=less))["memory"]
+    assert finding.evidence == (
+        "0.950 GB taken, 0.940 GB expected of prompts as they are, 1.000 GB planned: +1.1%"
+    )
+
+
 RANKS = [
     {"rank": 0, "allocated_bytes": 900_000_000, "device_used_bytes": 2_000_000_000},
     {"rank": 1, "allocated_bytes": 900_040_000, "device_used_bytes": 2_002_000_000},

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -27,7 +29,9 @@ def fail_to_clean_up() -> None:
 
 
 def test_the_record_has_the_largest_of_each_reading_and_all_by_rank(spec: RunSpec) -> None:
-    said = describe_footprints(spec, [footprint(10), footprint(12), footprint(11)])
+    said = describe_footprints(
+        spec, [footprint(10), footprint(12), footprint(11)], longest_prompt=9
+    )
     assert said["allocated_bytes"] == 12
     assert said["device_used_bytes"] == 60
     assert [rank["peak_allocated_bytes"] for rank in said["ranks"]] == [20, 24, 22]
@@ -36,13 +40,28 @@ def test_the_record_has_the_largest_of_each_reading_and_all_by_rank(spec: RunSpe
 
 
 def test_the_estimate_stands_beside_as_the_plan_had_it(spec: RunSpec) -> None:
-    said = describe_footprints(spec, [footprint(1)])["estimated"]
+    said = describe_footprints(spec, [footprint(1)], longest_prompt=9)["estimated"]
     assert said["total_bytes"] == estimate(spec).total_bytes
     assert said["context_bytes"] == estimate(spec).context_bytes
 
 
+def test_of_an_engine_whose_cache_grows_the_prompts_that_came_are_estimated_too(
+    spec: RunSpec,
+) -> None:
+    grows = dataclasses.replace(spec, engine="transformers")
+    said = describe_footprints(grows, [footprint(1)], longest_prompt=9)
+    assert grows.max_prompt_len > said["at_lengths"]["longest_prompt"] == 9
+    as_they_are = estimate(dataclasses.replace(grows, max_prompt_len=9))
+    assert said["at_lengths"]["total_bytes"] == as_they_are.total_bytes
+    assert said["at_lengths"]["total_bytes"] < said["estimated"]["total_bytes"]
+
+
+def test_an_engine_that_makes_room_beforehand_has_the_plan_alone(spec: RunSpec) -> None:
+    assert describe_footprints(spec, [footprint(1)], longest_prompt=9)["at_lengths"] is None
+
+
 def test_without_a_gpu_every_reading_is_null_with_the_reason(spec: RunSpec) -> None:
-    said = describe_footprints(spec, [read_footprint(CPU)])
+    said = describe_footprints(spec, [read_footprint(CPU)], longest_prompt=9)
     assert {said[name] for name in footprint(1)} == {None}
     assert said["reason"] == "the work was done on CPU"
     assert said["ranks"] == []
