@@ -213,6 +213,8 @@ def test_planning_starts_and_writes_nothing(
         ("quantization_h200", 18),
         # Distilled models beside the larger ones: 24 points, three repeats each.
         ("distilled_twins", 72),
+        # What docs/transformers.md shows, on one card.
+        ("second_paper_h200", 54),
     ],
 )
 def test_every_experiment_is_a_grid_of_its_own(
