@@ -211,6 +211,7 @@ def test_planning_starts_and_writes_nothing(
         ("sequence_lengths", 16),
         ("dvfs", 18),
         ("quantization_h200", 18),
+        ("format_curve", 60),
         # Distilled models beside the larger ones: 24 points, three repeats each.
         ("distilled_twins", 72),
         # What docs/transformers.md shows, on one card.
@@ -250,6 +251,19 @@ def test_every_length_of_the_sequence_study_is_exact(tmp_path: Path) -> None:
     assert {(point.spec.dataset, point.spec.ignore_eos) for point in grid.points} == {
         ("fixed-synthetic", True)
     }
+
+
+def test_every_point_of_the_format_curve_answers_one_batch_as_wide_as_it_is_named(
+    tmp_path: Path,
+) -> None:
+    grid = grid_of(tmp_path, "experiment=format_curve")
+    assert {(point.spec.prompts, point.spec.batch_size) for point in grid.points} == {
+        (2**power, 2**power) for power in range(10)
+    }
+    assert {point.spec.dataset for point in grid.points} == {"fixed-synthetic"}
+    (wide,) = (point for point in grid.points if point.verdict is not Verdict.RUN)
+    # Its keys and values alone are 107 GB.
+    assert (wide.spec.model, wide.spec.quantization, wide.spec.batch_size) == ("13b", "none", 512)
 
 
 def test_figure_4_runs_the_cells_that_fit_32_gb(tmp_path: Path) -> None:
