@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.tables.column import Row
-from analysis.tables.point import engine_order, format_order
-
-# What quantization is called where weights are as the format has them.
-_UNQUANTIZED: Final = "none"
+from analysis.tables.point import UNQUANTIZED, engine_order, format_order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +42,7 @@ def _limit(row: Row, name: str, unit: str, what: str) -> str:
 
 def _format(row: Row) -> str:
     numbers, quantized = str(row["dtype"]), row["quantization"]
-    return numbers if quantized == _UNQUANTIZED else f"{numbers} with {quantized} weights"
+    return numbers if quantized == UNQUANTIZED else f"{numbers} with {quantized} weights"
 
 
 def _number(row: Row, name: str) -> tuple[bool, float]:

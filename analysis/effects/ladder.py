@@ -13,7 +13,7 @@ from typing import Final
 from analysis.effects.pairing import PairedPoint, Points
 from analysis.statistics.ratio import Ratio, Repeats, ratio_of
 from analysis.tables.column import Cell, Row
-from analysis.tables.contrast import families
+from analysis.tables.contrast import DRAWN, families
 from analysis.tables.gpus import GPUS
 from analysis.tables.groups import HEADLINE
 from analysis.tables.launched import LAUNCH_SETTINGS
@@ -34,10 +34,6 @@ _SEVERAL: Final = 2
 _WORK: Final = ("prompts_digest", "device")
 MEASURED: Final = tuple(name for name in LAUNCH_SETTINGS if name not in _WORK)
 """Settings of the launch in which rungs of one ladder may differ."""
-# Where answers end by themselves two draws of the same model differ in length: 64 answers whose
-# lengths scatter by a fifth differ by 5 % in one case of twenty.
-DRAWN: Final = 0.05
-"""Share by which the lengths of answers that end by themselves may differ on one ladder."""
 # No verdict is taken from it: a ladder tells intervals.
 _ANY_MARGIN: Final = 0.05
 _RATE: Final = "tokens_per_s"

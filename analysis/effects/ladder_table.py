@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from analysis.effects.ladder import DRAWN, MEASURED, Rung, ladders
+from analysis.effects.ladder import MEASURED, Rung, ladders
 from analysis.tables.column import ColumnsOf, Row
-from analysis.tables.contrast import HALF_WIDTH, half_width, point_columns, ratio
+from analysis.tables.contrast import DRAWN, HALF_WIDTH, half_width, point_columns, ratio
 from analysis.tables.labels import LABELS
 from analysis.tables.launched import LAUNCHED
 from analysis.tables.table import TableKind

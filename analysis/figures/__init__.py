@@ -17,6 +17,7 @@
 - `engine_ladder`: what software alone is worth, one line a work and one place an engine.
 - `engines`: one grid point under each engine, bar beside bar.
 - `finding_marks`: rows of the findings as marks, with their intervals, sentences and labels.
+- `format_curve`: joules, speed and what is saved against rows, one line a format.
 - `formats`: what fewer bits save, and what they cost the logits.
 - `goodput`: tokens of answers in time per joule, under each pair of bounds.
 - `interactive`: a chart as the data and layout of plotly, which the page draws.

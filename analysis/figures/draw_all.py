@@ -15,6 +15,7 @@ from analysis.figures.complexity import complexity
 from analysis.figures.dvfs import dvfs
 from analysis.figures.engine_ladder import engine_ladder
 from analysis.figures.engines import engines
+from analysis.figures.format_curve import format_curve
 from analysis.figures.formats import formats
 from analysis.figures.goodput import goodput
 from analysis.figures.joules import where_joules_go
@@ -36,7 +37,7 @@ from telemetry.waiting import counted
 FIGURES: Final[tuple[Callable[[Loaded, Tables], Chart], ...]] = (
     *(energy_per_token, throughput),
     *(power_over_time, energy_by_phase, energy_against_batch),
-    *(engines, engine_ladder, sharding, formats),
+    *(engines, engine_ladder, sharding, formats, format_curve),
     *(against_cap, against_clock, dvfs),
     *(comparisons, variance),
     *(time_against_energy, energy_delay, energy_saved, scaling),

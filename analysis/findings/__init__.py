@@ -8,6 +8,12 @@
 - `complexity_models`: what a token of a prompt, a token of an answer and entropy each cost.
 - `delay`: energy times time, of a token and of a pass, for each grid point.
 - `estimate`: a mean over repeats with its interval, and what two of them say of one another.
+- `format_causes`: why fewer bits of weight save what they do, or nothing.
+- `format_crossovers`: at how many rows side by side a format of weights stops saving.
+- `format_curve`: joules and tokens a second of each format of weights, against rows.
+- `format_points`: grid points with what tells why a format of weights saves, or does not.
+- `format_savings`: each quantized point against its unquantized twin: what is saved, and why.
+- `format_twins`: each quantized point beside the unquantized one that did the same otherwise.
 - `goodput`: what a joule gives where only answers in time count.
 - `input_features`: what prompts are like, against the energy that their answers took.
 - `joule_costs`: what a byte and an operation cost, beside what others published.
@@ -27,10 +33,10 @@
 - `settled`: numbers of fits as every machine has them.
 - `works`: grid points that did the same work, and so may be held against each other.
 
-Public: `BEST`, `Best`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `FASTEST`, `GOODPUT`,
-`INPUT_FEATURES`, `JOULES`, `JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `REQUESTS`, `Ranged`, `SCALING`,
-`SCALING_LAWS`, `SERVING`, `SEVERAL`, `SLOWER`, `Scatters`, `Value`, `Work`, `WorkPoint`,
-`all_points`, `below`, `best_of`, `choice_columns`, `energy_per_token_j`,
-`energy_per_token_width_j`, `interval_columns`, `lacking`, `no_width`, `ratio`, `real`,
-`seconds_per_token`, `settled`.
+Public: `BEST`, `Best`, `COMPLEXITY`, `COMPLEXITY_MODELS`, `ENERGY_DELAY`, `FASTEST`,
+`FORMAT_CROSSOVERS`, `FORMAT_CURVE`, `FORMAT_SAVINGS`, `GOODPUT`, `INPUT_FEATURES`, `JOULES`,
+`JOULE_COSTS`, `JOULE_WORK`, `PARETO`, `REQUESTS`, `Ranged`, `SCALING`, `SCALING_LAWS`, `SERVING`,
+`SEVERAL`, `SLOWER`, `Scatters`, `Value`, `Work`, `WorkPoint`, `all_points`, `below`, `best_of`,
+`choice_columns`, `energy_per_token_j`, `energy_per_token_width_j`, `interval_columns`, `lacking`,
+`no_width`, `ratio`, `real`, `seconds_per_token`, `settled`.
 """

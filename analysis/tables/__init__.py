@@ -28,14 +28,14 @@
 - `table`: a kind of table, and its rows once they are made.
 - `token_counts`: what else than ids kept may be called a run's tokens, or why nobody can tell.
 
-Public: `ACCOUNTING`, `CONDITIONS`, `Cell`, `Column`, `ColumnsOf`, `ENGINES`, `FORECASTS`,
+Public: `ACCOUNTING`, `CONDITIONS`, `Cell`, `Column`, `ColumnsOf`, `DRAWN`, `ENGINES`, `FORECASTS`,
 `FORMATS`, `GPUS`, `GROUPS`, `HALF_WIDTH`, `HEADLINE`, `LABELS`, `LAUNCHED`, `LAUNCH_SETTINGS`,
 `LOCKS`, `Measured`, `NOT_COUNTED`, `OUTSIDE_METERS`, `PAPER_ENGINE`, `PERFORMANCE`, `PHASES`,
 `POINT`, `POINT_BY_NAME`, `RANDOM`, `RUNS`, `Results`, `Row`, `SENSORS`, `SEVERAL`, `SHARDING`,
-`Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `WORDS`, `about`, `alike`, `arrow_metadata`,
-`differing`, `engine_order`, `engines_in_order`, `estimated_bytes`, `families`, `field_metadata`,
-`format_order`, `gpu_rows`, `half_width`, `label_columns`, `launch_key`, `launch_of`, `model_order`,
-`own_columns`, `pandas_attrs`, `phase_rows`, `point_columns`, `point_key`, `pooled_label_columns`,
-`ratio`, `run_order`, `run_row`, `same_meanings`, `setting_words`, `table_metadata`, `union`,
-`visible`, `with_pandas_attrs`.
+`Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `UNQUANTIZED`, `WORDS`, `about`, `alike`,
+`arrow_metadata`, `differing`, `engine_order`, `engines_in_order`, `estimated_bytes`, `families`,
+`field_metadata`, `format_order`, `gpu_rows`, `half_width`, `label_columns`, `launch_key`,
+`launch_of`, `model_order`, `own_columns`, `pandas_attrs`, `phase_rows`, `point_columns`,
+`point_key`, `pooled_label_columns`, `ratio`, `run_order`, `run_row`, `same_meanings`,
+`setting_words`, `table_metadata`, `union`, `visible`, `with_pandas_attrs`.
 """

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.performance.model_record import ModelFacts
+from analysis.performance.logit_error import LogitError
 from analysis.tables.column import ColumnsOf, Row
 from analysis.tables.contrast import SEVERAL, families, own_columns, point_columns
 from analysis.tables.point import format_order
@@ -17,24 +17,12 @@ _FORMATS: Final = ("dtype", "quantization")
 class _Formatted:
     group: Row
     """The point, as the groups have it."""
-    members: tuple[ModelFacts, ...]
-    """What each of its runs says of its model."""
-
-    def error(self, name: str) -> float | None:
-        """One number of the logit error: the same weights and probe give it in every repeat."""
-        numbers = (member.number("logit_error", name) for member in self.members)
-        return next((number for number in numbers if number is not None), None)
-
-    @property
-    def error_reason(self) -> str | None:
-        if self.error("relative_rms") is not None:
-            return None
-        reasons = (member.reason("logit_error") for member in self.members)
-        return next(filter(None, reasons), None) or "not compared with fp32"
+    logits: LogitError
+    """What its runs say of their logits."""
 
     @property
     def weight_bytes_per_step(self) -> float | None:
-        counts = (member.weight_bytes for member in self.members)
+        counts = (member.weight_bytes for member in self.logits.members)
         return next((float(count) for count in counts if count is not None), None)
 
 
@@ -56,7 +44,7 @@ _COLUMNS: Final = (
         "logit error",
         "Root mean square of the logits' difference from fp32 over that of fp32's logits, same "
         "weights, over the probe's tokens.",
-        lambda one: one.error("relative_rms"),
+        lambda one: one.logits.number("relative_rms"),
         reason="logit_reason",
     ),
     _OF.number(
@@ -64,21 +52,21 @@ _COLUMNS: Final = (
         "largest",
         "1",
         "Largest difference of a logit from fp32's.",
-        lambda one: one.error("max_abs"),
+        lambda one: one.logits.number("max_abs"),
         reason="logit_reason",
     ),
     _OF.share(
         "logit_argmax_agreement",
         "same choice",
         "Share of the probe's tokens after which the likeliest token is fp32's.",
-        lambda one: one.error("argmax_agreement"),
+        lambda one: one.logits.number("argmax_agreement"),
         reason="logit_reason",
     ),
     _OF.count(
         "logit_probe_tokens",
         "probed",
         "Tokens compared.",
-        lambda one: _whole(one.error("probe_tokens")),
+        lambda one: _whole(one.logits.number("probe_tokens")),
         shown=False,
     ),
     _OF.number(
@@ -93,7 +81,7 @@ _COLUMNS: Final = (
         "logit_reason",
         "logit error: why not",
         "Why it is missing.",
-        lambda one: one.error_reason,
+        lambda one: one.logits.reason,
         shown=False,
     ),
 )
@@ -108,8 +96,8 @@ def _formatted(results: Results) -> Iterator[_Formatted]:
             family, key=lambda group: format_order(str(group["quantization"]), str(group["dtype"]))
         )
         for group in order:
-            members = [ModelFacts(runs[run_id]) for run_id in str(group["runs"]).split()]
-            yield _Formatted(group=group, members=tuple(members))
+            own = [runs[run_id] for run_id in str(group["runs"]).split()]
+            yield _Formatted(group=group, logits=LogitError.of(own))
 
 
 FORMATS: Final = TableKind(

@@ -202,7 +202,9 @@ PAPER_ENGINE: Final = "reference"
 """The engine that works as the software of arXiv 2310.03003 did: its numbers are held to this."""
 RANDOM: Final = "random"
 """The weights of a model that nobody trained."""
-QUANTIZATIONS: Final = ("none", "int8", "int4")
+UNQUANTIZED: Final = "none"
+"""What quantization is called where weights are as the format of numbers has them."""
+QUANTIZATIONS: Final = (UNQUANTIZED, "int8", "int4")
 """Quantizations in the order of every table: the more bits first."""
 # Made-up models have no number of parameters in their names; the smaller stands first.
 _MADE_UP: Final = ("nano", "micro")

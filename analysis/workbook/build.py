@@ -19,6 +19,9 @@ from analysis.findings.best import BEST
 from analysis.findings.complexity import COMPLEXITY
 from analysis.findings.complexity_models import COMPLEXITY_MODELS
 from analysis.findings.delay import ENERGY_DELAY
+from analysis.findings.format_crossovers import FORMAT_CROSSOVERS
+from analysis.findings.format_curve import FORMAT_CURVE
+from analysis.findings.format_savings import FORMAT_SAVINGS
 from analysis.findings.goodput import GOODPUT
 from analysis.findings.input_features import INPUT_FEATURES
 from analysis.findings.joule_costs import JOULE_COSTS
@@ -73,7 +76,8 @@ from telemetry.terminal import printable
 from telemetry.waiting import counted as counted_run
 
 TABLES: Final[tuple[TableKind[Any], ...]] = (
-    *(GROUPS, ENGINES, ENGINE_LADDER, SHARDING, FORMATS, CAP_CHANGES),
+    *(GROUPS, ENGINES, ENGINE_LADDER, SHARDING, FORMATS),
+    *(FORMAT_CURVE, FORMAT_SAVINGS, FORMAT_CROSSOVERS, CAP_CHANGES),
     *(CAP_CURVES, TRANSITIONS, BEST_CAPS),
     *(COMPARISONS, DISTILLED_TWINS, MIXED_MODEL, VARIANCE, DRIFT),
     *(DVFS, DVFS_PUBLISHED),

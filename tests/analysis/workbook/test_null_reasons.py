@@ -16,6 +16,7 @@ from tests.support.records import Plan, build_run
 
 _H200: Final = {"name": "NVIDIA H200", "kind": "h200"}
 _TWO: Final = {"gpus": 2, "gpus_per_node": 2}
+_FAST: Final = {"engine": "fast"}
 _MOST_W: Final = 350.0
 
 
@@ -53,6 +54,12 @@ CASES: Final[Mapping[str, tuple[Plan, ...]]] = {
     "one token": (real({"max_gen_len": 1}),),
     "old records": (real(steps=False, idle=False), real({"engine": "fast"}, steps=False)),
     "two numbers of GPUs": (real(), real(_TWO)),
+    "two formats of weights": (real(_FAST), real({**_FAST, "quantization": "int8"})),
+    "a format of weights alone": (real({**_FAST, "quantization": "int8"}),),
+    "formats of old records": (
+        real(_FAST, steps=False, idle=False),
+        real({**_FAST, "quantization": "int4"}, steps=False, **read(lambda _: None)),
+    ),
     "two repeats": (real(), real({"repeat": 1}, decode_s=1.6)),
 }
 
