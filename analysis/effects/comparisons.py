@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 
 from analysis.effects.factor import FACTORS, Factor
 from analysis.effects.pairing import Pair, PairedPoint, Points
@@ -13,9 +13,11 @@ from analysis.statistics.design import LEVEL
 from analysis.statistics.intervals import width_of_mean
 from analysis.statistics.ratio import Ratio, Repeats, holm, ratio_of, ratio_of_pairs
 from analysis.statistics.trend import p_told
-from analysis.tables.column import ColumnsOf
+from analysis.tables.column import Column, ColumnsOf
 from analysis.tables.labels import pooled_label_columns
 from analysis.tables.table import Results, TableKind
+
+T = TypeVar("T")
 
 # Sides within 5 % of one another count as the same where that is asked.
 _MARGIN: Final = 0.05
@@ -190,6 +192,29 @@ def _corrected(found: Sequence[Compared]) -> list[Compared]:
     ]
 
 
+def pair_columns(of: ColumnsOf[T], compared: Callable[[T], Compared]) -> tuple[Column[T], ...]:
+    """Columns of how the pairs of a row were measured, why it says no more, and their runs."""
+    return (
+        of.text(
+            "apart",
+            "measured apart",
+            "Settings of the launch in which sides differ, where no pair has the same.",
+            lambda one: compared(one).apart,
+        ),
+        of.reason(lambda one: compared(one).reason),
+        of.text(
+            "runs",
+            "runs",
+            "The runs of each pair: those of base / those of level; pairs apart by semicolons.",
+            lambda one: "; ".join(
+                f"{pair.base.row['runs']} / {pair.other.row['runs']}"
+                for pair in compared(one).pairs
+            ),
+            shown=False,
+        ),
+    )
+
+
 _OF: Final = ColumnsOf[Compared]()
 
 _COLUMNS: Final = (
@@ -303,22 +328,7 @@ _COLUMNS: Final = (
         lambda one: None if one.ratio.low is None else f"{one.ratio.test}; {one.ratio.interval}",
         shown=False,
     ),
-    _OF.text(
-        "apart",
-        "measured apart",
-        "Settings of the launch in which sides differ, where no pair has the same.",
-        lambda one: one.apart,
-    ),
-    _OF.reason(lambda one: one.reason),
-    _OF.text(
-        "runs",
-        "runs",
-        "The runs of each pair: those of base / those of level; pairs apart by semicolons.",
-        lambda one: "; ".join(
-            f"{pair.base.row['runs']} / {pair.other.row['runs']}" for pair in one.pairs
-        ),
-        shown=False,
-    ),
+    *pair_columns(_OF, lambda one: one),
 )
 
 COMPARISONS: Final = TableKind(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from analysis.effects.comparisons import pair_columns
 from analysis.effects.distilled import Twins, twins
 from analysis.effects.pairing import Pair, PairedPoint
 from analysis.tables.column import Column, ColumnsOf
@@ -171,22 +172,7 @@ _COLUMNS: Final = (
         shown_with="time_ratio_low",
     ),
     _OF.count("tests", "tests", "How many tests that correction is over.", lambda one: one.tests),
-    _OF.text(
-        "apart",
-        "measured apart",
-        "Settings of the launch in which sides differ, where no pair has the same.",
-        lambda one: one.compared.apart,
-    ),
-    _OF.reason(lambda one: one.compared.reason),
-    _OF.text(
-        "runs",
-        "runs",
-        "The runs of each pair: those of base / those of level; pairs apart by semicolons.",
-        lambda one: "; ".join(
-            f"{pair.base.row['runs']} / {pair.other.row['runs']}" for pair in one.pairs
-        ),
-        shown=False,
-    ),
+    *pair_columns(_OF, lambda one: one.compared),
 )
 
 DISTILLED_TWINS: Final = TableKind(
