@@ -74,6 +74,11 @@ class Batches:
         return self._windows(_PHASES)
 
     @cached_property
+    def encode(self) -> tuple["RankWindows", ...]:
+        """Of each, its batches' ENCODE; begun nowhere where the model has no encoder."""
+        return self._windows((Phase.ENCODE,))
+
+    @cached_property
     def prefill(self) -> tuple["RankWindows", ...]:
         """Of each, its batches' PREFILL."""
         return self._windows((Phase.PREFILL,))
@@ -315,6 +320,13 @@ class Stretch:
     def energy(self) -> Uncertain:
         """Of all working GPUs from begin to end of each batch."""
         return self._energy(self.batches.whole)
+
+    @cached_property
+    def encode(self) -> Uncertain:
+        """Of all working GPUs in ENCODE of these batches."""
+        if not self.of.performance.encodes:
+            return self.of.encode
+        return self._energy(self.batches.encode)
 
     @cached_property
     def prefill(self) -> Uncertain:

@@ -108,7 +108,8 @@ _COLUMNS: Final = (
         "seconds",
         "time",
         "s",
-        "From begin of prefill to end of decode, summed over batches, mean over ranks.",
+        "From begin of prefill, or of encode before it, to end of decode, summed over batches, "
+        "mean over ranks.",
         lambda one: one.seconds,
     ),
     *_OF.uncertain(
@@ -126,6 +127,15 @@ _COLUMNS: Final = (
         "energy_j / responses: the rows of a batch share every step, so nothing finer is told.",
         lambda one: one.energy.over(one.responses),
         reason="energy_reason",
+    ),
+    *_OF.uncertain(
+        "encode_energy_j",
+        "encode",
+        "J",
+        "Gross energy in ENCODE of these batches; empty where the model has no encoder.",
+        lambda one: one.encode,
+        reason="encode_reason",
+        shown=False,
     ),
     *_OF.uncertain(
         "prefill_energy_j",
@@ -146,6 +156,7 @@ _COLUMNS: Final = (
         shown=False,
     ),
     _OF.why("energy_reason", "energy", "Why it is missing.", lambda one: one.energy.reason),
+    _OF.why("encode_reason", "encode", "Why it is missing.", lambda one: one.encode.reason),
     _OF.why(
         "prefill_reason",
         "prefill",

@@ -30,6 +30,7 @@ METRICS: Final = (
     "duration_s",
     "tokens_per_s",
     "decode_tokens_per_s",
+    "encode_tokens_per_s",
     "prefill_tokens_per_s",
     "first_token_mean_s",
     "first_token_p50_s",
@@ -38,6 +39,8 @@ METRICS: Final = (
     "inter_token_p50_s",
     "inter_token_p95_s",
     "inter_token_p99_s",
+    "encode_flop_utilization",
+    "encode_bandwidth_utilization",
     "prefill_flop_utilization",
     "prefill_bandwidth_utilization",
     "decode_flop_utilization",
@@ -62,10 +65,14 @@ _BASES: Final[dict[str, Column[Any]]] = {
 _SENSED: Final = tuple(
     name for name in METRICS if _BASES[name].plus_minus or _BASES[name].uncertainty
 )
+# What no run of a model without an encoder has, and what none of one with an encoder has: its lack
+# is no fault of the repeats.
+_OF_ENCODERS: Final = tuple(name for name in METRICS if name.startswith("encode_"))
+_OF_OTHERS: Final = ("prefill_tokens_per_s",)
 # What the page's first table leaves to the others: the files have all.
 _LEFT_OUT: Final = frozenset(
     {
-        *METRICS[METRICS.index("prefill_tokens_per_s") : METRICS.index("gpu_utilization")],
+        *METRICS[METRICS.index("encode_tokens_per_s") : METRICS.index("gpu_utilization")],
         "memory_copy_utilization_max",
         *DEFINED_METRICS,
     }
@@ -139,8 +146,12 @@ class _Group:
     @property
     def interval_reason(self) -> str | None:
         """The first reason why a metric has no interval."""
+        encoded = any(row["encode_s"] is not None for row in self.rows)
+        absent = _OF_OTHERS if encoded else _OF_ENCODERS
         reasons = (
-            each.reason if isinstance(each, Interval) else each for each in self._intervals.values()
+            each.reason if isinstance(each, Interval) else each
+            for name, each in self._intervals.items()
+            if name not in absent
         )
         return next(filter(None, reasons), None)
 

@@ -11,9 +11,10 @@ from analysis.audit.run import audit_results
 from analysis.energy.run_energy import RunEnergy
 from analysis.power.family import NUMBERS, PREFILL
 from analysis.runs.rank_spans import rank_spans
-from analysis.runs.sealed_runs import Run, open_run
+from analysis.runs.sealed_runs import Run, load, open_run
 from analysis.tables.measured import Measured
 from analysis.tables.runs import RUNS
+from analysis.workbook.build import build_tables
 from telemetry.clock import US_PER_S
 from telemetry.record.paths import RunPaths
 from tests.support.record_answers import PROMPT_TOKENS, model_record
@@ -84,6 +85,35 @@ def test_an_encoder_s_time_and_energy_stand_apart_and_in_the_window(tmp_path: Pa
     read = NUMBERS[PREFILL].joules(row)
     assert read == pytest.approx(0.9 * work_w(0) * batches / one.prompt_tokens, rel=0.05)
     assert one.prompt_tokens == PROMPT_TOKENS * one.responses
+
+
+def test_a_grid_point_and_its_batches_tell_the_encoder_apart(tmp_path: Path) -> None:
+    for repeat in range(2):
+        build_run(tmp_path, encoded(spec={"repeat": repeat}))
+    tables = build_tables(load(tmp_path))
+    (group,) = tables.groups.rows
+    seconds = 0.4 * 2
+    tokens = tables.runs.rows[0]["prompt_tokens"]
+    assert isinstance(tokens, int)
+    assert group["encode_tokens_per_s_mean"] == pytest.approx(tokens / seconds)
+    assert group["prefill_tokens_per_s_mean"] is None
+    # That an encoder read the prompts is no lack of a repeat's.
+    assert "prefill_tokens_per_s" not in str(group["interval_reason"])
+    for row in tables.complexity.rows:
+        parts = [row[f"{phase}_energy_j"] for phase in PHASES]
+        assert parts[0] == pytest.approx(0.4 * work_w(0), rel=0.05)
+        assert row["energy_j"] == pytest.approx(sum(map(float, map(str, parts))), rel=0.01)
+
+
+def test_a_point_without_an_encoder_lacks_nothing_by_that(tmp_path: Path) -> None:
+    for repeat in range(2):
+        build_run(tmp_path, Plan(spec={"repeat": repeat}))
+    tables = build_tables(load(tmp_path))
+    (group,) = tables.groups.rows
+    assert group["encode_tokens_per_s_mean"] is None
+    assert "encode" not in str(group["interval_reason"])
+    reasons = {str(row["encode_reason"]) for row in tables.complexity.rows}
+    assert reasons == {"no batch has an encode: its model has no encoder"}
 
 
 def test_the_prefill_s_settings_hold_from_the_encoder_s_begin(tmp_path: Path) -> None:
