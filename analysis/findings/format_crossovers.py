@@ -37,6 +37,11 @@ class FormatCrossover:
     @cached_property
     def bracket(self) -> tuple[FormatTwins, FormatTwins] | str:
         """The last that saves and the first after it that does not, or why there is no such."""
+        rows = [one.of.rows for one in self.points]
+        twice = next((each for each in rows if rows.count(each) > 1), None)
+        if twice is not None:
+            prompts = [str(one.of.group["prompts"]) for one in self.points if one.of.rows == twice]
+            return f"several points answer {twice} rows: of {' and of '.join(prompts)} prompts"
         told = self.told
         if not told:
             reason = next(filter(None, (one.reason for one in self.points)), "no point is told")

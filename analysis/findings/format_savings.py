@@ -173,8 +173,8 @@ _COLUMNS: Final = (
     _OF.text(
         "measured_apart",
         "measured apart",
-        "Settings of the measurement in which both differ, twin / own; and where no power limit is "
-        "on record, so that nobody can say that it was the same.",
+        "Settings of the measurement in which both differ, twin / own; and what nobody can say is "
+        "the same: a power limit that is not on record.",
         lambda one: one.twins.measured_apart,
     ),
     _OF.why("ratio_reason", "ratio", "Why it is missing.", lambda one: one.twins.lacking),

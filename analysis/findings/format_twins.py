@@ -14,7 +14,7 @@ from typing import Final
 from analysis.findings.estimate import Ranged, ratio
 from analysis.findings.format_points import FormatPoint
 from analysis.findings.works import lacking, real
-from analysis.tables.column import Row
+from analysis.tables.column import Cell, Row
 from analysis.tables.contrast import DRAWN
 from analysis.tables.launched import LAUNCH_SETTINGS
 from analysis.tables.point import POINT_BY_NAME
@@ -108,7 +108,7 @@ class FormatTwins:
 
     @property
     def measured_apart(self) -> str | None:
-        """Settings of the measurement in which they differ, and limits that are not on record."""
+        """Settings of the measurement in which they differ, and what nobody can say is the same."""
         if self.base is None:
             return None
         own, base = self.of.group, self.base.group
@@ -124,16 +124,27 @@ class FormatTwins:
 
 def format_twins(points: Sequence[FormatPoint]) -> Iterator[FormatTwins]:
     """Every quantized point with its twin, or the reason why it has none, in their order."""
-    plain: dict[tuple[object, ...], list[FormatPoint]] = {}
+    plain: dict[tuple[Cell, ...], list[FormatPoint]] = {}
+    of_model: dict[tuple[Cell, ...], list[FormatPoint]] = {}
     for one in points:
         if not one.quantized:
-            plain.setdefault((one.group["model"], one.point.simulated), []).append(one)
+            plain.setdefault(_work(one), []).append(one)
+            of_model.setdefault(_model(one), []).append(one)
     for one in points:
         if one.quantized:
-            yield _twins(one, plain.get((one.group["model"], one.point.simulated), []))
+            yield _twins(one, plain.get(_work(one)) or of_model.get(_model(one)) or ())
+
+
+def _work(one: FormatPoint) -> tuple[Cell, ...]:
+    return (one.point.simulated, *(one.group[name] for name in _SAME))
+
+
+def _model(one: FormatPoint) -> tuple[Cell, ...]:
+    return one.point.simulated, one.group["model"]
 
 
 def _twins(one: FormatPoint, plain: Sequence[FormatPoint]) -> FormatTwins:
+    """`plain` are the unquantized points of the same spec, else all of the same model."""
     if not plain:
         return FormatTwins(of=one, base=None, unpaired="no unquantized run of the model")
     told = [(_differences(one, base), base) for base in plain]

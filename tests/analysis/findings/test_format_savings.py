@@ -277,6 +277,14 @@ def test_a_format_without_one_crossover_says_why(
     assert row["reason"] == reason
 
 
+def test_two_points_of_as_many_rows_make_no_crossover(tmp_path: Path) -> None:
+    wide = {"batch_size": 4, "prompts": 8}
+    more = [run for bits in ("none", "int8") for run in repeats(plan(bits, spec=wide))]
+    (row,) = tables_of(tmp_path, *curve({1: 0.5, 4: 2.0}), *more).format_crossovers.rows
+    assert row["crossover_rows"] is None
+    assert row["reason"] == "several points answer 4 rows: of 4 and of 8 prompts"
+
+
 def test_a_curve_is_of_formats_beside_one_another_and_in_order(tmp_path: Path) -> None:
     alone = plan("none", rows=4, spec={"model": "micro"})
     wanted = [plan(bits, rows=rows) for bits in ("int4", "none", "int8") for rows in (4, 1)]
