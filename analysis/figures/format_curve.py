@@ -34,7 +34,7 @@ def format_curve(_loaded: Loaded, tables: Tables) -> Chart:
     rows = [row for row in tables.format_curve.rows if row["energy_per_token_j"] is not None]
     rows = [row for row in rows if not row["simulated"]] or rows
     curves = _by_curve(rows)
-    told = [own for own in curves.values() if len({row[_ROWS] for row in own}) >= _SEVERAL]
+    told = [own for own in curves.values() if _several(own)]
     if not told:
         return undrawn(key, title, "no format of weights was run beside another at several rows")
     shown = told[:_MOST]
@@ -76,6 +76,14 @@ def format_curve(_loaded: Loaded, tables: Tables) -> Chart:
         panels=tuple(panels),
         columns=3,
     )
+
+
+def _several(own: Sequence[Row]) -> bool:
+    """Whether a format was run at several numbers of rows."""
+    rows: dict[str, set[Cell]] = {}
+    for row in own:
+        rows.setdefault(_format(row), set()).add(row[_ROWS])
+    return any(len(each) >= _SEVERAL for each in rows.values())
 
 
 def _series(

@@ -81,6 +81,8 @@ def test_without_two_numbers_of_rows_or_two_formats_there_is_nothing_to_draw(
     assert chart.reason == "no format of weights was run beside another at several rows"
     pair = chart_of(tmp_path / "one", plan("none", 1), plan("int8", 1))
     assert pair.reason == chart.reason
+    apart = chart_of(tmp_path / "apart", plan("none", 1), plan("int8", 2))
+    assert apart.reason == chart.reason
 
 
 @pytest.mark.parametrize("count", [1, 4])
