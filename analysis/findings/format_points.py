@@ -28,6 +28,7 @@ from analysis.performance.logit_error import LogitError
 from analysis.statistics.intervals import width_of_mean
 from analysis.tables.column import Row
 from analysis.tables.conditions import CONDITIONS
+from analysis.tables.groups import GROUPS
 from analysis.tables.performance import PERFORMANCE
 from analysis.tables.point import POINT_BY_NAME, UNQUANTIZED, format_order
 from analysis.tables.runs import RUNS
@@ -173,7 +174,13 @@ def curve_points(results: Results) -> list[FormatPoint]:
 
 
 def points_by_curve(results: Results) -> list[FormatPoint]:
-    """Every grid point: the curves in the order of the groups, in each the formats by rows."""
+    """Every grid point: the curves in the order of the groups, in each the formats by rows.
+
+    Nothing where no point is quantized: there is no format to tell of.
+    """
+    # Most campaigns are unquantized, and the largest have thousands of points.
+    if all(row["quantization"] == UNQUANTIZED for row in results.rows(GROUPS)):
+        return []
     found: dict[tuple[object, ...], list[FormatPoint]] = {}
     for one in _all_points(results):
         found.setdefault(one.curve, []).append(one)
