@@ -90,3 +90,58 @@ def finish(
                 tl.store(cache.past_keys + slot, kept, mask=inside)
             else:
                 tl.store(cache.past_values + slot, kept, mask=inside)
+
+
+@triton.jit
+def finish_shares(
+    acc,
+    acc2,
+    tile,
+    split,
+    above,
+    rows,
+    cols,
+    out,
+    residual,
+    cache,
+    shares,
+    eps,
+    ROWS,
+    PROBLEM: tl.constexpr,
+    TILE: tl.constexpr,
+):
+    """`finish` a block [BM, BN] that SPLIT programs have shares of.
+
+    The last of them to arrive adds all shares in their order.
+    """
+    N: tl.constexpr = PROBLEM.outputs
+    EPILOGUE: tl.constexpr = PROBLEM.epilogue
+    BM: tl.constexpr = TILE.rows
+    BN: tl.constexpr = TILE.outputs
+    SPLIT: tl.constexpr = TILE.splits
+    TILES: tl.constexpr = (N + BN - 1) // BN
+    fits = rows < ROWS
+    if SPLIT > 1:
+        WAYS: tl.constexpr = 2 if EPILOGUE == 3 else 1
+        cell = tl.arange(0, BM)[:, None] * BN + tl.arange(0, BN)[None, :]
+        spot = above * TILES + tile
+        mine = shares.partials + ((spot * SPLIT + split) * WAYS) * BM * BN
+        tl.store(mine + cell, acc)
+        if EPILOGUE == 3:
+            tl.store(mine + BM * BN + cell, acc2)
+        tl.debug_barrier()
+        before = tl.atomic_add(shares.arrived + spot, 1, sem="acq_rel", scope="gpu")
+        if before == SPLIT - 1:
+            acc = tl.zeros((BM, BN), dtype=tl.float32)
+            acc2 = acc
+            for share in tl.static_range(SPLIT):
+                from_share = shares.partials + ((spot * SPLIT + share) * WAYS) * BM * BN
+                acc += tl.load(from_share + cell, cache_modifier=".cg")
+                if EPILOGUE == 3:
+                    acc2 += tl.load(from_share + BM * BN + cell, cache_modifier=".cg")
+            tl.store(shares.arrived + spot, 0)
+            finish(
+                acc, acc2, tile, rows, cols, fits, out, residual, cache, eps, ROWS, PROBLEM, TILE
+            )
+    else:
+        finish(acc, acc2, tile, rows, cols, fits, out, residual, cache, eps, ROWS, PROBLEM, TILE)

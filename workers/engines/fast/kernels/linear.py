@@ -10,11 +10,12 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from workers.engines.fast.kernels.epilogue import finish
+from workers.engines.fast.kernels.epilogue import finish, finish_shares
 
 
 @triton.jit
-def _prefetch(address):
+def prefetch(address):
+    """Ask L2 for what lies at addresses."""
     tl.inline_asm_elementwise(
         "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
         "=r,l",
@@ -26,10 +27,18 @@ def _prefetch(address):
 
 
 @triton.jit
-def _inputs(
-    x, row, k, ROWS, K: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr, TMA: tl.constexpr
+def inputs_block(
+    x,
+    row,
+    k,
+    ROWS,
+    K: tl.constexpr,
+    BM: tl.constexpr,
+    BK: tl.constexpr,
+    STEP: tl.constexpr,
+    TMA: tl.constexpr,
 ):
-    """A block of inputs, [BM, BK]."""
+    """A block of inputs, [BM, BK], of as many as STEP that are asked for together; 0 beyond K."""
     if TMA:
         block = x.load([row, k])
     else:
@@ -37,14 +46,14 @@ def _inputs(
         columns = k + tl.arange(0, BK)
         place = rows[:, None] * K + columns[None, :]
         fits = (rows < ROWS)[:, None]
-        if K % BK:
+        if K % STEP:
             fits = fits & (columns < K)[None, :]
         block = tl.load(x + place, mask=fits, other=0.0)
     return block
 
 
 @triton.jit
-def _weights(
+def weights_block(
     w,
     row,
     k,
@@ -134,7 +143,6 @@ def linear(
     split = tl.program_id(0) // TILES
     above = tl.program_id(1)
     rows = above * BM + tl.arange(0, BM)
-    fits = rows < ROWS
     cols = tile * BN + tl.arange(0, BN)
     if N % BN == 0:
         safe = cols
@@ -150,11 +158,11 @@ def linear(
         if PDL == 2 and BITS == 16:
             near = tl.arange(0, BK * 2 // 128) * 64
             for block in tl.range(begin, tl.minimum(begin + STAGES - 1, end)):
-                _prefetch(
+                prefetch(
                     weights.packed + safe.to(tl.int64)[:, None] * K + block * BK + near[None, :]
                 )
                 if EPILOGUE == 3:
-                    _prefetch(
+                    prefetch(
                         weights.packed
                         + (N + safe).to(tl.int64)[:, None] * K
                         + block * BK
@@ -164,10 +172,10 @@ def linear(
     kind: tl.constexpr = out.dtype.element_ty if EPILOGUE != 4 else residual.stream.dtype.element_ty
     if BITS == 16 and not TILE.left:
         for block in tl.range(begin, end, num_stages=STAGES):
-            x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
-            acc = tl.dot(x, _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA).T, acc)
+            x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
+            acc = tl.dot(x, weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA).T, acc)
             if EPILOGUE == 3:
-                w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
                 acc2 = tl.dot(x, w.T, acc2)
     else:
         # Weights are the left operand: the matrix unit takes that one from registers, where they
@@ -178,19 +186,19 @@ def linear(
             turned2 = tl.zeros((BN, BM), dtype=tl.float32)
         if BITS == 16:
             for block in tl.range(begin, end, num_stages=STAGES):
-                x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
-                w = _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
+                x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
+                w = weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
                 turned = tl.dot(w, x.T, turned)
                 if EPILOGUE == 3:
-                    w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                    w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
                     turned2 = tl.dot(w, x.T, turned2)
         elif BITS == 8:
             for block in tl.range(begin, end, num_stages=STAGES):
-                x = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, TMA)
-                w = _weights(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
+                x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
+                w = weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
                 turned = tl.dot(_from_int8(w, kind), x.T, turned)
                 if EPILOGUE == 3:
-                    w = _weights(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                    w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
                     turned2 = tl.dot(_from_int8(w, kind), x.T, turned2)
             turned *= tl.load(weights.scale + safe)[:, None]
             if EPILOGUE == 3:
@@ -198,15 +206,19 @@ def linear(
         else:
             HALF: tl.constexpr = BK // 2
             for block in tl.range(begin, end, num_stages=STAGES):
-                low = _inputs(x_ptr, above * BM, block * BK, ROWS, K, BM, HALF, TMA)
-                high = _inputs(x_ptr, above * BM, block * BK + HALF, ROWS, K, BM, HALF, TMA)
-                w = _weights(w_ptr, tile * BN, block * HALF, N, K // 2, BN, HALF, TMA)
+                low = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, HALF, HALF, TMA)
+                high = inputs_block(
+                    x_ptr, above * BM, block * BK + HALF, ROWS, K, BM, HALF, HALF, TMA
+                )
+                w = weights_block(w_ptr, tile * BN, block * HALF, N, K // 2, BN, HALF, TMA)
                 part = tl.dot(_from_nibble(w & 15, kind), low.T)
                 part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
                 scale = tl.load(weights.scale + safe * (K // BK) + block).to(tl.float32)
                 turned += part * scale[:, None]
                 if EPILOGUE == 3:
-                    w = _weights(w_ptr, N + tile * BN, block * HALF, 2 * N, K // 2, BN, HALF, TMA)
+                    w = weights_block(
+                        w_ptr, N + tile * BN, block * HALF, 2 * N, K // 2, BN, HALF, TMA
+                    )
                     part = tl.dot(_from_nibble(w & 15, kind), low.T)
                     part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
                     scale = tl.load(weights.scale + (N + safe) * (K // BK) + block).to(tl.float32)
@@ -216,30 +228,10 @@ def linear(
             acc2 = tl.trans(turned2)
     if PDL:
         gdc_launch_dependents()
-    if SPLIT > 1:
-        WAYS: tl.constexpr = 2 if EPILOGUE == 3 else 1
-        cell = tl.arange(0, BM)[:, None] * BN + tl.arange(0, BN)[None, :]
-        spot = above * TILES + tile
-        mine = shares.partials + ((spot * SPLIT + split) * WAYS) * BM * BN
-        tl.store(mine + cell, acc)
-        if EPILOGUE == 3:
-            tl.store(mine + BM * BN + cell, acc2)
-        tl.debug_barrier()
-        before = tl.atomic_add(shares.arrived + spot, 1, sem="acq_rel", scope="gpu")
-        if before == SPLIT - 1:
-            acc = tl.zeros((BM, BN), dtype=tl.float32)
-            acc2 = acc
-            for share in tl.static_range(SPLIT):
-                from_share = shares.partials + ((spot * SPLIT + share) * WAYS) * BM * BN
-                acc += tl.load(from_share + cell, cache_modifier=".cg")
-                if EPILOGUE == 3:
-                    acc2 += tl.load(from_share + BM * BN + cell, cache_modifier=".cg")
-            tl.store(shares.arrived + spot, 0)
-            finish(
-                acc, acc2, tile, rows, cols, fits, out, residual, cache, eps, ROWS, PROBLEM, TILE
-            )
-    else:
-        finish(acc, acc2, tile, rows, cols, fits, out, residual, cache, eps, ROWS, PROBLEM, TILE)
+    finish_shares(
+        acc, acc2, tile, split, above, rows, cols, out, residual, cache, shares, eps, ROWS,
+        PROBLEM, TILE,
+    )  # fmt: skip
 
 
 @triton.jit
