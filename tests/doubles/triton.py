@@ -26,6 +26,9 @@ from workers.engines.fast import (
     fused_decoder as fast_fused,
 )
 from workers.engines.fast import (
+    ops_quantized,
+)
+from workers.engines.fast import (
     ops_torch as fast_plain,
 )
 from workers.engines.fast import (
@@ -47,6 +50,9 @@ from workers.engines.fast.kernels import (
 )
 from workers.engines.fast.kernels import (
     sampling as kernels_sampling,
+)
+from workers.engines.fast.kernels import (
+    widening as kernels_widening,
 )
 from workers.engines.fast.kernels.arguments import (
     BatchState,
@@ -74,6 +80,8 @@ CPU: Final = torch.device("cpu")
 ROWS, DIM, HEADS, HEAD_DIM, PLACES = 5, 192, 6, 32, 40
 # First and last position, and a row alone at the beginning.
 POSITIONS: Final = torch.tensor([3, 0, 7, PLACES - 1, 20], dtype=torch.int32)
+# 704 inputs are three blocks of 4 bits, the last not whole, and groups of 64.
+WIDE: Final = 704
 EPS: Final = 1e-6
 NOTHING: Final = torch.zeros(1)
 TINY: Final = LlamaShape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
@@ -117,7 +125,7 @@ def _multiply(
     outputs = matrix.shape[0] // 2 if epilogue == SWIGLU else matrix.shape[0]
     weights, bits, group = Operand(matrix, NOTHING), 16, 0
     if isinstance(matrix, Quantized):
-        weights, bits, group = Operand(matrix.packed, matrix.scale), matrix.bits, matrix.group
+        weights, bits, group = ops_quantized.operand(matrix), matrix.bits, matrix.group
     stream = Residual(x if epilogue == LOGITS else residual, sums, sums_out)
     cache = Cache(*caches, POSITIONS, *turn())
     problem = Problem(
@@ -132,11 +140,11 @@ def _multiply(
         head_dim=HEAD_DIM,
         max_len=PLACES,
     )
-    one = rows == 1
+    one = rows == 1 and bits == 16
     tile = Tile(
         rows=1 if one else 16,
         outputs=ONE_ROW_TILE if one else TILE,
-        inputs=64 if one else group if bits == 4 else block_inputs,
+        inputs=64 if one else block_inputs,
         splits=splits,
         stages=2,
         left=left,
@@ -148,10 +156,14 @@ def _multiply(
         return
     partials = torch.full((tiles * splits * 2 * 16 * TILE,), math.nan)
     arrived = torch.zeros(tiles, dtype=torch.int32)
-    kernels_linear.linear[(tiles * splits, 1)](
-        x, weights.packed, weights, out, stream, cache, Shares(partials, arrived), EPS,
-        rows, problem, tile, 0,
+    told = (
+        x, weights.packed, weights, out, stream, cache, Shares(partials, arrived), EPS, rows,
+        problem, tile, 0,
     )  # fmt: skip
+    if bits == 16:
+        kernels_linear.linear[(tiles * splits, 1)](*told)
+    else:
+        kernels_widening.widening[(1, tiles * splits)](*told, False)
     assert not arrived.any(), "counters must be 0 again for the next launch"
 
 
@@ -167,11 +179,16 @@ def normed(x: Tensor) -> Tensor:
     return x.float() * torch.rsqrt(x.float().square().mean(1, keepdim=True) + EPS)
 
 
-def matrix_of(outputs: int, quantization: str, kind: torch.dtype) -> tuple[Any, Tensor]:
+def matrix_of(
+    outputs: int, quantization: str, kind: torch.dtype, inputs: int
+) -> tuple[Any, Tensor]:
     """A matrix as a kernel takes it, and in fp32 what it stands for."""
-    weight = (torch.randn(outputs, DIM) / math.sqrt(DIM)).to(kind)
+    weight = (torch.randn(outputs, inputs) / math.sqrt(inputs)).to(kind)
     if quantization == "none":
         return weight, weight.float()
+    if quantization == "int4":
+        # Scales of groups have 16 bits in every run that has kernels.
+        weight = weight.half()
     quantized = quantize(weight, quantization)
     return quantized, dequantize(quantized, torch.float32)
 
@@ -183,24 +200,26 @@ def products(
     side = " left" if left else ""
     label = f"{rows} rows, {splits} splits, {quantization}{side}, {str(kind)[6:]}"
     multiply = partial(_multiply, left=left)
-    x = torch.randn(rows, DIM).to(kind)
+    inputs = DIM if quantization == "none" else WIDE
+    x = torch.randn(rows, inputs).to(kind)
 
     # 72 outputs: the last block is not whole.
-    matrix, weight = matrix_of(72, quantization, kind)
+    matrix, weight = matrix_of(72, quantization, kind, inputs)
     out = torch.zeros(rows, 72, dtype=kind)
     multiply(x, matrix, PLAIN, out, splits=splits)
     yield f"plain: {label}", apart(out, x.float() @ weight.T)
 
-    matrix, weight = matrix_of(DIM, quantization, kind)
+    matrix, weight = matrix_of(DIM, quantization, kind, inputs)
     residual = torch.randn(rows, DIM).to(kind)
     expected = residual.float() + x.float() @ weight.T
     # In place, as the residual stream is.
-    sums = torch.zeros(DIM // (ONE_ROW_TILE if rows == 1 else TILE), rows)
+    wide = ONE_ROW_TILE if rows == 1 and quantization == "none" else TILE
+    sums = torch.zeros(DIM // wide, rows)
     multiply(x, matrix, RESIDUAL, residual, splits=splits, residual=residual, sums_out=sums)
     yield f"residual: {label}", apart(residual, expected)
     yield f"sums of squares: {label}", apart(sums.sum(0), residual.float().square().sum(1))
 
-    matrix, weight = matrix_of(2 * 96, quantization, kind)
+    matrix, weight = matrix_of(2 * 96, quantization, kind, inputs)
     out = torch.zeros(rows, 96, dtype=kind)
     multiply(x, matrix, SWIGLU, out, splits=splits)
     gates, ups = (normed(x) @ weight.T).chunk(2, 1)
@@ -209,7 +228,7 @@ def products(
     yield from kept_products(rows, splits, quantization, kind, left=left)
 
     if quantization == "none":
-        matrix, weight = matrix_of(72, quantization, kind)
+        matrix, weight = matrix_of(72, quantization, kind, inputs)
         logits = torch.zeros(rows, 72)
         multiply(x, matrix, LOGITS, logits, splits=splits)
         yield f"logits: {label}", apart(logits, normed(x) @ weight.T)
@@ -227,8 +246,9 @@ def kept_products(
     """Queries beside, keys and values into caches of `kept` heads."""
     side = (" left" if left else "") + ("" if kept == HEADS else " grouped")
     label = f"{rows} rows, {splits} splits, {quantization}{side}, {str(kind)[6:]}"
-    x = torch.randn(rows, DIM).to(kind)
-    matrix, weight = matrix_of((HEADS + 2 * kept) * HEAD_DIM, quantization, kind)
+    inputs = DIM if quantization == "none" else WIDE
+    x = torch.randn(rows, inputs).to(kind)
+    matrix, weight = matrix_of((HEADS + 2 * kept) * HEAD_DIM, quantization, kind, inputs)
     queries = torch.zeros(rows, DIM, dtype=kind)
     room = (rows, kept, PLACES, HEAD_DIM)
     caches = (torch.zeros(room, dtype=kind), torch.zeros(room, dtype=kind))
@@ -257,6 +277,31 @@ def uneven_inputs() -> Measured:
         out = torch.zeros(rows, 72)
         _multiply(x, weight, PLAIN, out, block_inputs=64)
         yield f"uneven inputs: {rows} rows", apart(out, x @ weight.T)
+
+
+def groups() -> Measured:
+    """Groups of every size that the kernels take, and a row whose last block is not whole."""
+    for inputs, group in ((352, 32), (320, 64), (640, 128)):
+        room = torch.full((ROWS + 1, inputs), math.inf).half()
+        room[:ROWS] = torch.randn(ROWS, inputs)
+        x = room[:ROWS]
+        quantized, weight = matrix_of(72, "int4", torch.float16, inputs)
+        assert quantized.group == group
+        out = torch.zeros(ROWS, 72).half()
+        _multiply(x, quantized, PLAIN, out)
+        yield f"groups of {group}", apart(out, x.float() @ weight.T)
+
+
+def many_rows() -> Measured:
+    """Quantized weights as prefill multiplies them: widened on the way, and unpacked."""
+    for quantization, inputs in (("int8", 192), ("int8", 320), ("int4", 704), ("int4", 80)):
+        # 80 inputs are groups of 16, which no widening product takes.
+        quantized, weight = matrix_of(72, quantization, torch.float16, inputs)
+        label = f"{quantization}, {inputs} inputs"
+        unpacked = ops_quantized.unpacked(quantized, torch.float16)
+        yield f"unpacked: {label}", float((unpacked != weight.half()).sum())
+        x = torch.randn(ROWS, inputs).half()
+        yield f"product: {label}", apart(ops_quantized.product(x, quantized), x.float() @ weight.T)
 
 
 def attention() -> Measured:
@@ -503,7 +548,19 @@ def measure() -> Measured:
         yield from products(ROWS, 1, quantization, torch.float16)
     yield from kept_products(1, 1, "none", torch.float32, kept=KEPT)
     yield from kept_products(ROWS, 3, "int4", torch.float32, kept=KEPT)
-    for part in (uneven_inputs, attention, rows_between, placing, sampling, advancing, whole_steps):
+    for part in (
+        uneven_inputs,
+        groups,
+        many_rows,
+        attention,
+        rows_between,
+        placing,
+        sampling,
+        advancing,
+        whole_steps,
+    ):
+        # What one part draws hangs on no other's.
+        torch.manual_seed(0)
         yield from part()
 
 

@@ -15,27 +15,10 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-BLOCK_WORDS: Final = 64
-_WORD_BITS: Final = 16
+from workers.planning.weight_formats import BLOCK_WORDS, INT4_BITS, block_inputs, scale_pairs
+
 # 4 bits hold -8 to 7 as 0 to 15.
-_FOUR_BITS: Final = 4
 _FOUR_BITS_ZERO: Final = 8
-
-
-def block_inputs(bits: int) -> int:
-    """Inputs that a block of words holds."""
-    return BLOCK_WORDS * _WORD_BITS // bits
-
-
-def words(inputs: int, bits: int) -> int:
-    """Words of a row."""
-    return -(-inputs // block_inputs(bits)) * BLOCK_WORDS
-
-
-def pairs(inputs: int, group: int) -> int:
-    """Pairs of groups of a row of 4 bits, those of its last block counted whole."""
-    whole = -(-inputs // block_inputs(_FOUR_BITS)) * block_inputs(_FOUR_BITS)
-    return -(-whole // (2 * group))
 
 
 def pack(steps: Tensor, bits: int) -> Tensor:
@@ -43,11 +26,11 @@ def pack(steps: Tensor, bits: int) -> Tensor:
     outputs, inputs = steps.shape
     block = block_inputs(bits)
     padded = nnf.pad(steps.to(torch.int32), (0, -inputs % block))
-    if bits == _FOUR_BITS:
+    if bits == INT4_BITS:
         padded += _FOUR_BITS_ZERO
     planes = padded.view(outputs, -1, block // BLOCK_WORDS, BLOCK_WORDS) & ((1 << bits) - 1)
     packed = planes[:, :, 0].clone()
-    for plane in range(1, planes.shape[2]):
+    for plane in range(1, block // BLOCK_WORDS):
         packed |= planes[:, :, plane] << plane * bits
     return packed.view(outputs, -1).to(torch.int16)
 
@@ -56,17 +39,17 @@ def unpack(packed: Tensor, bits: int, inputs: int) -> Tensor:
     """The whole numbers, int8 [outputs, inputs], that `pack` took."""
     outputs = packed.shape[0]
     blocks = packed.view(outputs, -1, 1, BLOCK_WORDS)
-    if bits == _FOUR_BITS:
+    if bits == INT4_BITS:
         planes = [((blocks >> at) & 15).to(torch.int8) - _FOUR_BITS_ZERO for at in (0, 4, 8, 12)]
     else:
         planes = [(blocks << 8 >> 8).to(torch.int8), (blocks >> 8).to(torch.int8)]
-    return torch.cat(planes, dim=2).view(outputs, -1)[:, :inputs]
+    return torch.cat(planes, dim=2).view(outputs, -1)[:, :inputs].contiguous()
 
 
 def pair_scales(scale: Tensor, inputs: int) -> Tensor:
     """[pairs, outputs, 2] of scales [outputs, groups]; 1 beyond the last group."""
     outputs, groups = scale.shape
-    missing = 2 * pairs(inputs, inputs // groups) - groups
+    missing = 2 * scale_pairs(inputs, inputs // groups) - groups
     return nnf.pad(scale, (0, missing), value=1.0).view(outputs, -1, 2).transpose(0, 1).contiguous()
 
 

@@ -11,8 +11,7 @@ left to choose is the scale:
   larger d clips m for finer steps (the code of GPTQ, arXiv 2210.17323, searches a grid of clips).
   So a scale may be negative.
 
-`int4` packs a group of G as G / 2 bytes: byte j holds element j in its low nibble and element
-j + G / 2 in its high one, each as value + 8.
+How the rounded weights lie in memory is told by `workers.models.packing`.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,14 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from workers.planning.weight_formats import group_size
+from workers.models.packing import pack, pair_scales, unpack, unpair_scales
+from workers.planning.weight_formats import (
+    INT4_BITS,
+    INT8_BITS,
+    group_size,
+    row_words,
+    scale_pairs,
+)
 
 _INT8_MOST: Final = 127
 _INT4_LEAST: Final = -8
@@ -33,8 +39,6 @@ _INT4_MOST: Final = 7
 _INT4_DIVISORS: Final = (8.0, 8.5, 9.0, 9.5, 10.0)
 # Rows are rounded a strip of so many weights at a time: five fp32 copies of it, 170 MB, at once.
 _STRIP: Final = 1 << 23
-_INT8_BITS: Final = 8
-_INT4_BITS: Final = 4
 _MATRIX: Final = 2
 
 
@@ -44,30 +48,32 @@ class Quantized:
 
     bits: int
     """8 or 4."""
+    inputs: int
+    """Of the matrix; a row of `packed` may hold more."""
     packed: Tensor
-    """int8 [outputs, inputs], or uint8 [outputs, inputs / 2] with two weights a byte."""
+    """int16 [outputs, words of a row], each of two or four weights."""
     scale: Tensor
-    """fp32 [outputs], or [outputs, inputs / group] in the run's number format; never 0."""
+    """fp32 [outputs], or [pairs of groups, outputs, 2] in the run's number format; never 0."""
     group: int
     """Neighbours in a row that share a scale; all `inputs` for 8 bits."""
 
     def __post_init__(self) -> None:
-        if self.bits not in {_INT8_BITS, _INT4_BITS}:
+        if self.bits not in {INT8_BITS, INT4_BITS}:
             raise ValueError(f"`bits` must be 8 or 4, but is {self.bits!r} instead")
-        by_row = self.bits == _INT8_BITS
-        packed_as = torch.int8 if by_row else torch.uint8
-        if self.packed.dtype != packed_as or self.packed.dim() != _MATRIX:
-            raise ValueError(
-                f"`packed` must be a matrix of {packed_as} for {self.bits} bits, "
-                f"but is {self.packed.dtype} {list(self.packed.shape)} instead"
-            )
+        by_row = self.bits == INT8_BITS
         outputs, inputs = self.shape
+        words = row_words(inputs, self.bits)
+        if self.packed.dtype != torch.int16 or tuple(self.packed.shape) != (outputs, words):
+            raise ValueError(
+                f"`packed` must be torch.int16 [{outputs}, {words}] for {inputs} inputs of "
+                f"{self.bits} bits, but is {self.packed.dtype} {list(self.packed.shape)} instead"
+            )
         if self.group < 1 or inputs % self.group or (by_row and self.group != inputs):
             raise ValueError(
                 f"`group` must divide the {inputs} inputs and be all of them for 8 bits, "
                 f"but is {self.group} instead"
             )
-        scales = (outputs,) if by_row else (outputs, inputs // self.group)
+        scales = (outputs,) if by_row else (scale_pairs(inputs, self.group), outputs, 2)
         if tuple(self.scale.shape) != scales:
             raise ValueError(
                 f"`scale` must have the shape {list(scales)}, "
@@ -77,13 +83,19 @@ class Quantized:
     @property
     def shape(self) -> tuple[int, int]:
         """Outputs and inputs of the matrix."""
-        outputs, columns = self.packed.shape
-        return outputs, columns * _INT8_BITS // self.bits
+        return len(self.packed), self.inputs
 
     @property
     def nbytes(self) -> int:
-        """Bytes of packed weights and scales."""
+        """Bytes of packed weights and scales as they lie in memory."""
         return self.packed.nbytes + self.scale.nbytes
+
+    @property
+    def number_bytes(self) -> int:
+        """Bytes of the weights and scales themselves, without what fills a row's last block."""
+        outputs, inputs = self.shape
+        scales = outputs * (inputs // self.group) * self.scale.element_size()
+        return outputs * inputs * self.bits // 8 + scales
 
 
 def quantize(weight: Tensor, name: str) -> Quantized:
@@ -112,11 +124,18 @@ def quantize(weight: Tensor, name: str) -> Quantized:
         )
     rounded = _round_int8 if name == "int8" else _round_int4
     rows = max(1, _STRIP // inputs)
-    parts = [rounded(weight[at : at + rows], group) for at in range(0, len(weight), rows)]
+    bits = INT8_BITS if name == "int8" else INT4_BITS
+    packed, scales = [], []
+    for at in range(0, len(weight), rows):
+        steps, scale = rounded(weight[at : at + rows], group)
+        packed.append(pack(steps, bits))
+        scales.append(scale)
+    scale = torch.cat(scales)
     return Quantized(
-        bits=_INT8_BITS if name == "int8" else _INT4_BITS,
-        packed=torch.cat([packed for packed, _ in parts]),
-        scale=torch.cat([scale for _, scale in parts]),
+        bits=bits,
+        inputs=inputs,
+        packed=torch.cat(packed),
+        scale=scale if name == "int8" else pair_scales(scale, inputs),
         group=group,
     )
 
@@ -124,12 +143,12 @@ def quantize(weight: Tensor, name: str) -> Quantized:
 def dequantize(quantized: Quantized, dtype: torch.dtype) -> Tensor:
     """The matrix [outputs, inputs] that the rounded weights stand for, rounded to `dtype`."""
     outputs, inputs = quantized.shape
-    if quantized.bits == _INT8_BITS:
-        values = quantized.packed.float() * quantized.scale[:, None]
-        return values.to(dtype)
-    steps = unpack(quantized.packed, quantized.group).view(outputs, -1, quantized.group)
-    values = steps.float() * quantized.scale.float()[..., None]
-    return values.view(outputs, inputs).to(dtype)
+    steps = unpack(quantized.packed, quantized.bits, inputs)
+    if quantized.bits == INT8_BITS:
+        return (steps.float() * quantized.scale[:, None]).to(dtype)
+    scale = unpair_scales(quantized.scale, inputs // quantized.group)
+    grouped = steps.view(outputs, -1, quantized.group)
+    return (grouped.float() * scale.float()[..., None]).to(dtype).view(outputs, inputs)
 
 
 def linear(x: Tensor, quantized: Quantized) -> Tensor:
@@ -139,21 +158,6 @@ def linear(x: Tensor, quantized: Quantized) -> Tensor:
     scaled only after, would leave its range.
     """
     return nnf.linear(x, dequantize(quantized, x.dtype))
-
-
-def pack(steps: Tensor, group: int) -> Tensor:
-    """uint8 [outputs, inputs / 2] from whole numbers -8 to 7 [outputs, inputs]."""
-    outputs, inputs = steps.shape
-    low, high = (steps - _INT4_LEAST).to(torch.uint8).view(outputs, -1, 2, group // 2).unbind(2)
-    return (low | high << 4).view(outputs, inputs // 2)
-
-
-def unpack(packed: Tensor, group: int) -> Tensor:
-    """The int8 numbers -8 to 7 [outputs, inputs] that `pack` took."""
-    outputs = packed.shape[0]
-    halves = packed.view(outputs, -1, 1, group // 2)
-    nibbles = torch.cat((halves & 15, halves >> 4), dim=2).to(torch.int8)
-    return (nibbles + _INT4_LEAST).view(outputs, -1)
 
 
 def _round_int8(weight: Tensor, _: int) -> tuple[Tensor, Tensor]:
@@ -177,8 +181,8 @@ def _round_int4(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
         else:
             best = torch.where(error < best_error, scale, best)
             best_error = torch.minimum(error, best_error)
-    steps = _steps(wide, best).view(weight.shape)
-    return pack(steps, group), best.squeeze(-1).to(weight.dtype)
+    steps = _steps(wide, best).view(weight.shape).to(torch.int8)
+    return steps, best.squeeze(-1).to(weight.dtype)
 
 
 def _steps(wide: Tensor, scale: Tensor) -> Tensor:

@@ -20,8 +20,8 @@
 - `workspace_transformers`: what engine `transformers` holds at its fullest moment.
 - `workspace_vllm`: what engine `vllm` holds beside its weights at its fullest moment.
 
-Public: `BLOCK`, `DEFAULT_ENGINE`, `ENGINE_FACTS`, `MemoryEstimate`, `QUANTIZATIONS`, `STEP_TOKENS`,
-`arithmetic_of`, `engine_facts`, `engine_names`, `estimate`, `family_of`, `find_shape`, `flops`,
-`group_size`, `known_models`, `own_model`, `paged_bytes`, `parameters_of`, `shape_named`,
-`shape_of`.
+Public: `BLOCK`, `BLOCK_WORDS`, `DEFAULT_ENGINE`, `ENGINE_FACTS`, `INT4_BITS`, `INT8_BITS`,
+`MemoryEstimate`, `QUANTIZATIONS`, `STEP_TOKENS`, `arithmetic_of`, `block_inputs`, `engine_facts`,
+`engine_names`, `estimate`, `family_of`, `find_shape`, `flops`, `group_size`, `known_models`,
+`own_model`, `paged_bytes`, `parameters_of`, `row_words`, `scale_pairs`, `shape_named`, `shape_of`.
 """

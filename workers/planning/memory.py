@@ -13,7 +13,7 @@ from telemetry.record.spec import ITEM_BYTES, RunSpec
 from workers.planning.arithmetic import arithmetic_of
 from workers.planning.engine_facts import engine_facts
 from workers.planning.own_configs import shape_of
-from workers.planning.weight_formats import matrix_bytes
+from workers.planning.weight_formats import held_bytes
 from workers.planning.workspace import RankWork, cublas_bytes
 
 
@@ -66,7 +66,7 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         quantization=spec.quantization,
     )
     layer = sum(
-        matrix_bytes(outputs, inputs, spec.quantization, item_bytes)
+        held_bytes(outputs, inputs, spec.quantization, item_bytes)
         for outputs, inputs in shape.layer_matrices(spec.gpus)
     )
     table = shape.vocab * (shape.table_dim // (1 if facts.whole_embedding else spec.gpus))

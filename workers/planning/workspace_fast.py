@@ -17,9 +17,8 @@ _FUSED_ROWS: Final = 64
 _WINDOW_QUERIES: Final = 1024
 # `isfinite` of a matrix: its magnitudes, in its own format, and three truths a number.
 _TRUTHS_BYTES: Final = 3
-# Of each weight while a matrix is widened for cuBLAS (`workers.models.quantization.dequantize`):
-# fp32 before and after its scale, and for 4 bits the whole numbers that were unpacked.
-_WIDENING_BYTES: Final = {"int8": 2 * FP32_BYTES, "int4": 2 * FP32_BYTES + 1}
+# `workers.engines.fast.ops_quantized` unpacks a matrix for more rows than these.
+_WIDENED_ROWS: Final = 256
 
 
 def fast_bytes(work: RankWork) -> int:
@@ -63,14 +62,13 @@ def _window_numbers(work: RankWork) -> int:
 
 
 def _widening_bytes(work: RankWork, held_bytes: int, some: int) -> int:
-    """While gates and ups, the largest matrix, are widened, or are there and multiply; else 0."""
-    if not work.quantized:
+    """While gates and ups, the largest matrix, are unpacked and multiply; else 0."""
+    if not work.quantized or some <= _WIDENED_ROWS:
         return 0
     item, gates = work.item_bytes, 2 * work.shape.dim * work.inner
-    widening = gates * _WIDENING_BYTES[work.quantization]
     # What the tokens before the last part came to.
     before = (work.tokens - some) * work.shape.dim * item
-    return held_bytes + before + max(widening, gates * item + 2 * some * work.inner * item)
+    return held_bytes + before + gates * item + 2 * some * work.inner * item
 
 
 def _step_bytes(work: RankWork) -> int:

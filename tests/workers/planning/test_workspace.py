@@ -16,11 +16,18 @@ from tests.support.weights import build
 from workers.engines.fast import ops_torch as fast_plain
 from workers.engines.fast.fused_weights import FusedLayer, FusedWeights, Matrix
 from workers.engines.fast.model import FastModel
+from workers.engines.fast.ops_quantized import MOST_WIDENED_ROWS
 from workers.models.llama.model import Llama
 from workers.models.llama.shape import SHAPES, LlamaShape
 from workers.models.quantization import Quantized
 from workers.planning import workspace_fast
-from workers.planning.weight_formats import group_size
+from workers.planning.weight_formats import (
+    INT4_BITS,
+    INT8_BITS,
+    group_size,
+    row_words,
+    scale_pairs,
+)
 from workers.planning.workspace import RankWork, cublas_bytes
 from workers.planning.workspace_fast import fast_pass_bytes
 from workers.planning.workspace_reference import reference_bytes
@@ -45,7 +52,13 @@ def fullest_bytes(work: RankWork, dtype: str) -> int:
 class KernelShapes:
     """In the place of the Triton kernels, which need a GPU: results of their sizes, no more."""
 
-    product = staticmethod(fast_plain.product)
+    @staticmethod
+    def product(x: torch.Tensor, matrix: Matrix) -> torch.Tensor:
+        if not isinstance(matrix, Quantized):
+            return fast_plain.product(x, matrix)
+        if len(x) <= MOST_WIDENED_ROWS:
+            return torch.empty(len(x), matrix.shape[0], dtype=x.dtype, device=META)
+        return fast_plain.product(x, torch.empty(matrix.shape, dtype=x.dtype, device=META))
 
     @staticmethod
     def add_norm(x: torch.Tensor, *_: object) -> torch.Tensor:
@@ -125,15 +138,14 @@ def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
 def quantize_shape(whole: torch.Tensor, name: str) -> Quantized:
     """A quantized matrix of its size; `meta` has no numbers to round."""
     outputs, inputs = whole.shape
-    if name == "int8":
-        packed = torch.empty(outputs, inputs, dtype=torch.int8, device=META)
-        return Quantized(
-            bits=8, packed=packed, scale=torch.empty(outputs, device=META), group=inputs
-        )
-    group = group_size(inputs)
-    packed = torch.empty(outputs, inputs // 2, dtype=torch.uint8, device=META)
-    scale = torch.empty(outputs, inputs // group, dtype=torch.float16, device=META)
-    return Quantized(bits=4, packed=packed, scale=scale, group=group)
+    bits = INT8_BITS if name == "int8" else INT4_BITS
+    packed = torch.empty(outputs, row_words(inputs, bits), dtype=torch.int16, device=META)
+    group = inputs if name == "int8" else group_size(inputs)
+    scale = torch.empty(outputs, device=META)
+    if name == "int4":
+        room = (scale_pairs(inputs, group), outputs, 2)
+        scale = torch.empty(room, dtype=torch.float16, device=META)
+    return Quantized(bits=bits, inputs=inputs, packed=packed, scale=scale, group=group)
 
 
 @pytest.mark.parametrize("quantization", ["int8", "int4"])

@@ -11,6 +11,7 @@
 - `kernels/`: Triton's kernels of the fast engine.
 - `model`: a rank's fused weights with its caches; prefill of ragged prompts in one pass.
 - `nucleus`: draw from all tokens, draw again until one is in the nucleus.
+- `ops_quantized`: quantized weights widened on the way, or once for cuBLAS.
 - `ops_torch`: for CPUs, for fp32, and to hold the kernels to.
 - `ops_triton`: 16 bits on GPUs.
 - `tiling`: how a decode step's product is cut into programs, by rules measured on an H200.

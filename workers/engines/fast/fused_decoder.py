@@ -12,6 +12,7 @@ from workers.engines.fast.all_reduce import RankSum, hopper
 from workers.engines.fast.fused_weights import FusedWeights, Matrix
 from workers.engines.fast.kernels import linear as kernels_linear
 from workers.engines.fast.kernels import rows as kernels_rows
+from workers.engines.fast.kernels import widening as kernels_widening
 from workers.engines.fast.kernels.arguments import (
     Cache,
     Operand,
@@ -20,6 +21,7 @@ from workers.engines.fast.kernels.arguments import (
     Shares,
     Tile,
 )
+from workers.engines.fast.ops_quantized import operand
 from workers.engines.fast.ops_triton import attend_into, attend_splits
 from workers.engines.fast.tiling import (
     LEAST_GROUP,
@@ -38,11 +40,11 @@ from workers.engines.fast.tiling import (
 )
 from workers.models.llama.shape import LlamaShape
 from workers.models.quantization import Quantized
+from workers.planning.weight_formats import BLOCK_WORDS, INT4_BITS
 
 # Rows beyond which cuBLAS and separate kernels win for 16-bit weights: products are bound by
 # arithmetic there, no longer by reading weights.
 MOST_ROWS: Final = 64
-_FOUR_BITS: Final = 4
 # Rows beyond which a product asks L2 for its first weights while the kernel before it ends: at 64
 # rows a step of 7B takes 5.44 ms without an early start, 5.48 with one, 5.34 with one and weights
 # asked for; at 16 rows 4.30, 4.23 and 4.30.
@@ -55,7 +57,7 @@ def unfit(weights: FusedWeights) -> str | None:
     for matrix in (layer.qkv, layer.wo, layer.gate_up, layer.down):
         outputs, inputs = matrix.shape
         group = LEAST_INPUTS
-        if isinstance(matrix, Quantized) and matrix.bits == _FOUR_BITS:
+        if isinstance(matrix, Quantized) and matrix.bits == INT4_BITS:
             group = matrix.group
         if inputs % LEAST_INPUTS or group < LEAST_GROUP:
             return (
@@ -91,6 +93,7 @@ class FusedDecoder:
         self._shape, self._weights, self._caches, self._turn = shape, weights, caches, turn
         self._sum, self._rows = rank_sum, rows
         self._tma = self._early = hopper(device)
+        self._compiled = device.type == "cuda"
         self._pdl = (2 if rows > _PREFETCH_ROWS else 1) if self._early else 0
         kept, self._max_len, self._head_dim = caches[0][0].shape[1:]
         layer = weights.layers[0]
@@ -174,11 +177,8 @@ class FusedDecoder:
         """
         product, plan = self._planned(matrix, epilogue)
         tiles, above = plan.programs(product)
-        weights = (
-            Operand(matrix.packed, matrix.scale)
-            if isinstance(matrix, Quantized)
-            else Operand(matrix, self._sums)
-        )
+        quantized = isinstance(matrix, Quantized)
+        weights = operand(matrix) if isinstance(matrix, Quantized) else Operand(matrix, self._sums)
         residual = Residual(self._x, self._sums, self._sums)
         problem = Problem(
             outputs=product.outputs,
@@ -204,7 +204,7 @@ class FusedDecoder:
         # What an epilogue does not touch still needs a pointer.
         cache = Cache(*(into or (out, out, out)), *self._turn)
         eps = self._shape.norm_eps
-        if self._rows == 1:
+        if self._rows == 1 and not quantized:
             kernels_linear.vector[(tiles,)](
                 inputs, weights, out, residual, cache, eps, problem, tile, self._early,
                 num_warps=plan.warps, **launch(early=self._early),
@@ -213,10 +213,16 @@ class FusedDecoder:
         inputs_at: Any = inputs
         weights_at: Any = weights.packed
         if self._tma:
-            # Two weights a byte, whose inputs are fetched half a group at a time.
-            columns = plan.inputs // 2 if product.bits == _FOUR_BITS else plan.inputs
+            columns = BLOCK_WORDS if quantized else plan.inputs
             inputs_at = self._block(inputs, plan.rows, columns)
             weights_at = self._block(weights.packed, plan.outputs, columns)
+        if quantized:
+            kernels_widening.widening[(above, tiles * plan.splits)](
+                inputs_at, weights_at, weights, out, residual, cache, self._shares, eps,
+                self._rows, problem, tile, self._pdl, self._compiled,
+                num_warps=plan.warps, num_stages=plan.stages, **launch(early=self._early),
+            )  # fmt: skip
+            return tiles
         kernels_linear.linear[(tiles * plan.splits, above)](
             inputs_at, weights_at, weights, out, residual, cache, self._shares, eps,
             self._rows, problem, tile, self._pdl,
@@ -247,8 +253,6 @@ class FusedDecoder:
     def _linear_room(self) -> tuple[int, int]:
         """fp32 numbers and counters that split products need at most."""
         room, programs = 1, 1
-        if self._rows == 1:
-            return room, programs
         for matrix, epilogue in self._kinds():
             product, plan = self._planned(matrix, epilogue)
             tiles, above = plan.programs(product)

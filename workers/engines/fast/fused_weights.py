@@ -56,13 +56,19 @@ class FusedWeights:
 
     @property
     def step_bytes(self) -> int:
-        """Bytes of weights that one step of decoding reads on this rank."""
+        """Bytes of weights that one step of decoding reads on this rank.
+
+        Of quantized ones those of the numbers themselves, as `workers.planning.arithmetic` has it.
+        """
         matrices = [
             matrix
             for layer in self.layers
             for matrix in (layer.qkv, layer.wo, layer.gate_up, layer.down)
         ]
-        return self.head.nbytes + sum(matrix.nbytes for matrix in matrices)
+        return self.head.nbytes + sum(
+            matrix.number_bytes if isinstance(matrix, Quantized) else matrix.nbytes
+            for matrix in matrices
+        )
 
 
 class Fuser:

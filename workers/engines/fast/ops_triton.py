@@ -7,6 +7,7 @@ import torch
 import triton
 from torch import Tensor
 
+from workers.engines.fast import ops_quantized
 from workers.engines.fast.fused_weights import Matrix
 from workers.engines.fast.kernels import attention as kernels_attention
 from workers.engines.fast.kernels import grouped_attention as kernels_grouped
@@ -14,6 +15,7 @@ from workers.engines.fast.kernels import rows as kernels_rows
 from workers.engines.fast.kernels.arguments import Cache, SharedHeads, Shares, Span
 from workers.engines.fast.ops_torch import product as plain_product
 from workers.engines.fast.tiling import launch, power_of_two
+from workers.models.quantization import Quantized
 
 # Columns of SwiGLU that one program takes: any multiple of a warp's 256 bytes does.
 _GATE_BLOCK: Final = 1024
@@ -34,6 +36,8 @@ _ATTEND_MOST_SPLITS: Final = 16
 
 def product(x: Tensor, matrix: Matrix) -> Tensor:
     """[rows, inputs] by a matrix: [rows, outputs]; cuBLAS, as nothing beats it at many rows."""
+    if isinstance(matrix, Quantized):
+        return ops_quantized.product(x, matrix)
     return plain_product(x, matrix)
 
 

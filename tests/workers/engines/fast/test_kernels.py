@@ -85,6 +85,21 @@ def test_inputs_that_are_no_whole_blocks_read_nothing_beyond_their_end(
     assert measured[f"uneven inputs: {rows} rows"] <= MOST["float32"]
 
 
+@pytest.mark.parametrize("group", [32, 64, 128])
+def test_every_group_meets_its_own_scale(measured: Mapping[str, float], group: int) -> None:
+    assert measured[f"groups of {group}"] <= MOST["float16"]
+
+
+@pytest.mark.parametrize(
+    "case", ["int8, 192 inputs", "int8, 320 inputs", "int4, 704 inputs", "int4, 80 inputs"]
+)
+def test_prefill_s_products_of_quantized_weights_are_right(
+    measured: Mapping[str, float], case: str
+) -> None:
+    assert measured[f"unpacked: {case}"] == 0
+    assert measured[f"product: {case}"] <= MOST["float16"]
+
+
 @pytest.mark.parametrize("splits", [1, 4])
 @pytest.mark.parametrize("window", [0, 6])
 @pytest.mark.parametrize("kept", [6, 2])

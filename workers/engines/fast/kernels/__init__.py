@@ -8,9 +8,10 @@
 - `reduce`: the sum over a node's GPUs through their peers' memory, added to the residual.
 - `rows`: what stands between matrix products, one program a row of the residual stream.
 - `sampling`: the next token of each row by nucleus sampling, without sorting the vocabulary.
+- `unpacking`: a quantized matrix made 16 bits wide in memory, for products that cuBLAS does.
 - `widening`: `linear` for weights of 8 and 4 bits, widened in the registers they multiply from.
 
 Public: `BatchState`, `BufferLayout`, `Cache`, `Operand`, `Peers`, `Problem`, `Residual`,
 `SharedHeads`, `Shares`, `Span`, `Tile`, `attention`, `grouped_attention`, `linear`, `reduce`,
-`rows`, `sampling`.
+`rows`, `sampling`, `unpacking`, `widening`.
 """

@@ -15,9 +15,10 @@ class Operand(NamedTuple):
     """A matrix as it lies in memory."""
 
     packed: Any
-    """[outputs, inputs], of 4 bits two inputs a byte."""
+    """[outputs, inputs], of fewer than 16 bits in words (`workers.models.packing`)."""
     scale: Any
-    """What 8 bits multiply an output by, 4 bits a group of its inputs; else never read."""
+    """What 8 bits multiply an output by, fp32 [outputs]; of 4 bits two groups' scales a word, int32
+    [pairs, outputs]; else never read."""
 
 
 class Residual(NamedTuple):
@@ -125,7 +126,7 @@ class Tile(NamedTuple):
     outputs: int
     """Outputs of a block."""
     inputs: int
-    """Inputs of a block; with one row of 4 bits a weight, bytes of two inputs each."""
+    """Inputs of a block."""
     splits: int
     """Programs that share a block's inputs."""
     stages: int

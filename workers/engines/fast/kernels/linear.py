@@ -1,7 +1,8 @@
 """Linear: a decode step's matrix products, with what follows each one folded in.
 
-At a few dozen rows a product costs what reading its weights costs, so each kernel reads them once
-and does the rest (norm's scale, rotation, cache write, SwiGLU, residual sum) on its way out.
+Weights have 16 bits here; `widening` takes fewer. At a few dozen rows a product costs what reading
+its weights costs, so each kernel reads them once and does the rest (norm's scale, rotation, cache
+write, SwiGLU, residual sum) on its way out.
 RMSNorm's weights are folded into the matrix beforehand; its scale is one number a row, applied at
 the end, from sums of squares that the kernel before left behind.
 """
@@ -79,33 +80,6 @@ def weights_block(
 
 
 @triton.jit
-def _from_int8(w, kind: tl.constexpr):
-    if kind == tl.float16:
-        # 0x6400 is 1024 in fp16, whose next 1024 numbers are whole: an "or" in place of a
-        # conversion.
-        near = ((w.to(tl.uint8, bitcast=True) ^ 0x80).to(tl.uint16) | 0x6400).to(
-            tl.float16, bitcast=True
-        )
-        wide = near - 1152.0
-    else:
-        wide = w.to(kind)
-    return wide
-
-
-@triton.jit
-def _from_nibble(w, kind: tl.constexpr):
-    """Numbers -8 to 7 from nibbles 0 to 15."""
-    if kind == tl.float16:
-        wide = (w.to(tl.uint16) | 0x6400).to(tl.float16, bitcast=True) - 1032.0
-    elif kind == tl.bfloat16:
-        # 0x4300 is 128 in bf16, whose next 128 numbers are whole.
-        wide = (w.to(tl.uint16) | 0x4300).to(tl.bfloat16, bitcast=True) - 136.0
-    else:
-        wide = w.to(kind) - 8.0
-    return wide
-
-
-@triton.jit
 def linear(
     x_ptr,
     w_ptr,
@@ -130,7 +104,6 @@ def linear(
     N: tl.constexpr = PROBLEM.outputs
     K: tl.constexpr = PROBLEM.inputs
     EPILOGUE: tl.constexpr = PROBLEM.epilogue
-    BITS: tl.constexpr = PROBLEM.bits
     BM: tl.constexpr = TILE.rows
     BN: tl.constexpr = TILE.outputs
     BK: tl.constexpr = TILE.inputs
@@ -155,7 +128,7 @@ def linear(
     begin = split * BLOCKS // SPLIT
     end = (split + 1) * BLOCKS // SPLIT
     if PDL:
-        if PDL == 2 and BITS == 16:
+        if PDL == 2:
             near = tl.arange(0, BK * 2 // 128) * 64
             for block in tl.range(begin, tl.minimum(begin + STAGES - 1, end)):
                 prefetch(
@@ -169,8 +142,7 @@ def linear(
                         + near[None, :]
                     )
         gdc_wait()
-    kind: tl.constexpr = out.dtype.element_ty if EPILOGUE != 4 else residual.stream.dtype.element_ty
-    if BITS == 16 and not TILE.left:
+    if not TILE.left:
         for block in tl.range(begin, end, num_stages=STAGES):
             x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
             acc = tl.dot(x, weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA).T, acc)
@@ -178,51 +150,17 @@ def linear(
                 w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
                 acc2 = tl.dot(x, w.T, acc2)
     else:
-        # Weights are the left operand: the matrix unit takes that one from registers, where they
-        # are widened, and needs no way back through shared memory.
         turned = tl.zeros((BN, BM), dtype=tl.float32)
         turned2 = turned
         if EPILOGUE == 3:
             turned2 = tl.zeros((BN, BM), dtype=tl.float32)
-        if BITS == 16:
-            for block in tl.range(begin, end, num_stages=STAGES):
-                x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
-                w = weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
-                turned = tl.dot(w, x.T, turned)
-                if EPILOGUE == 3:
-                    w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
-                    turned2 = tl.dot(w, x.T, turned2)
-        elif BITS == 8:
-            for block in tl.range(begin, end, num_stages=STAGES):
-                x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
-                w = weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
-                turned = tl.dot(_from_int8(w, kind), x.T, turned)
-                if EPILOGUE == 3:
-                    w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
-                    turned2 = tl.dot(_from_int8(w, kind), x.T, turned2)
-            turned *= tl.load(weights.scale + safe)[:, None]
+        for block in tl.range(begin, end, num_stages=STAGES):
+            x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
+            w = weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
+            turned = tl.dot(w, x.T, turned)
             if EPILOGUE == 3:
-                turned2 *= tl.load(weights.scale + N + safe)[:, None]
-        else:
-            HALF: tl.constexpr = BK // 2
-            for block in tl.range(begin, end, num_stages=STAGES):
-                low = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, HALF, HALF, TMA)
-                high = inputs_block(
-                    x_ptr, above * BM, block * BK + HALF, ROWS, K, BM, HALF, HALF, TMA
-                )
-                w = weights_block(w_ptr, tile * BN, block * HALF, N, K // 2, BN, HALF, TMA)
-                part = tl.dot(_from_nibble(w & 15, kind), low.T)
-                part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
-                scale = tl.load(weights.scale + safe * (K // BK) + block).to(tl.float32)
-                turned += part * scale[:, None]
-                if EPILOGUE == 3:
-                    w = weights_block(
-                        w_ptr, N + tile * BN, block * HALF, 2 * N, K // 2, BN, HALF, TMA
-                    )
-                    part = tl.dot(_from_nibble(w & 15, kind), low.T)
-                    part = tl.dot(_from_nibble(w >> 4, kind), high.T, part)
-                    scale = tl.load(weights.scale + (N + safe) * (K // BK) + block).to(tl.float32)
-                    turned2 += part * scale[:, None]
+                w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
+                turned2 = tl.dot(w, x.T, turned2)
         acc = tl.trans(turned)
         if EPILOGUE == 3:
             acc2 = tl.trans(turned2)
@@ -232,14 +170,6 @@ def linear(
         acc, acc2, tile, split, above, rows, cols, out, residual, cache, shares, eps, ROWS,
         PROBLEM, TILE,
     )  # fmt: skip
-
-
-@triton.jit
-def _group_sums(w, low, high, BN: tl.constexpr, GROUPS: tl.constexpr, HALF: tl.constexpr):
-    """Products of packed weights [BN, GROUPS x HALF bytes] and inputs, summed by group."""
-    a = ((w & 15).to(tl.int8) - 8).to(tl.float32)
-    b = ((w >> 4).to(tl.int8) - 8).to(tl.float32)
-    return tl.sum(tl.reshape(a * low + b * high, (BN, GROUPS, HALF)), 2)
 
 
 @triton.jit
@@ -258,8 +188,6 @@ def vector(
     N: tl.constexpr = PROBLEM.outputs
     K: tl.constexpr = PROBLEM.inputs
     EPILOGUE: tl.constexpr = PROBLEM.epilogue
-    BITS: tl.constexpr = PROBLEM.bits
-    GROUP: tl.constexpr = PROBLEM.group
     BN: tl.constexpr = TILE.outputs
     BK: tl.constexpr = TILE.inputs
     STAGES: tl.constexpr = TILE.stages
@@ -276,52 +204,22 @@ def vector(
         gdc_wait()
     acc = tl.zeros((BN, BK), dtype=tl.float32)
     acc2 = acc
-    if BITS == 4:
-        # A block of BK bytes is 2 BK inputs; its groups are summed before they meet their scales.
-        HALF: tl.constexpr = GROUP // 2
-        GROUPS: tl.constexpr = BK // HALF
-        sums = tl.zeros((BN, GROUPS), dtype=tl.float32)
-        sums2 = sums
-        for block in tl.range(0, (K // 2 + BK - 1) // BK, num_stages=STAGES):
-            byte = block * BK + lane
-            whole = byte < K // 2
-            k = byte // HALF * GROUP + byte % HALF
-            low = tl.load(x_ptr + k, mask=whole, other=0.0).to(tl.float32)[None, :]
-            high = tl.load(x_ptr + k + HALF, mask=whole, other=0.0).to(tl.float32)[None, :]
-            group = block * GROUPS + tl.arange(0, GROUPS)
-            there = (group < K // GROUP)[None, :]
-            spot = safe[:, None] * (K // 2) + byte[None, :]
-            scale_spot = safe[:, None] * (K // GROUP) + group[None, :]
-            w = tl.load(weights.packed + spot, mask=whole[None, :], other=0)
-            s = tl.load(weights.scale + scale_spot, mask=there, other=0.0).to(tl.float32)
-            sums += _group_sums(w, low, high, BN, GROUPS, HALF) * s
-            if EPILOGUE == 3:
-                w = tl.load(weights.packed + N * (K // 2) + spot, mask=whole[None, :], other=0)
-                s = tl.load(weights.scale + N * (K // GROUP) + scale_spot, mask=there, other=0.0)
-                sums2 += _group_sums(w, low, high, BN, GROUPS, HALF) * s.to(tl.float32)
-        total = tl.sum(sums, 1)
-        total2 = tl.sum(sums2, 1)
-    else:
-        for block in tl.range(0, (K + BK - 1) // BK, num_stages=STAGES):
-            k = block * BK + lane
-            whole = k < K
-            x = tl.load(x_ptr + k, mask=whole, other=0.0).to(tl.float32)
-            spot = safe[:, None] * K + k[None, :]
-            w = tl.load(weights.packed + spot, mask=whole[None, :], other=0.0)
-            acc += w.to(tl.float32) * x[None, :]
-            if EPILOGUE == 3:
-                w2 = tl.load(weights.packed + N * K + spot, mask=whole[None, :], other=0.0)
-                acc2 += w2.to(tl.float32) * x[None, :]
-        total = tl.sum(acc, 1)
-        total2 = total
+    for block in tl.range(0, (K + BK - 1) // BK, num_stages=STAGES):
+        k = block * BK + lane
+        whole = k < K
+        x = tl.load(x_ptr + k, mask=whole, other=0.0).to(tl.float32)
+        spot = safe[:, None] * K + k[None, :]
+        w = tl.load(weights.packed + spot, mask=whole[None, :], other=0.0)
+        acc += w.to(tl.float32) * x[None, :]
         if EPILOGUE == 3:
-            total2 = tl.sum(acc2, 1)
+            w2 = tl.load(weights.packed + N * K + spot, mask=whole[None, :], other=0.0)
+            acc2 += w2.to(tl.float32) * x[None, :]
+    total = tl.sum(acc, 1)
+    total2 = total
+    if EPILOGUE == 3:
+        total2 = tl.sum(acc2, 1)
     if PDL:
         gdc_launch_dependents()
-    if BITS == 8:
-        total *= tl.load(weights.scale + safe)
-        if EPILOGUE == 3:
-            total2 *= tl.load(weights.scale + N + safe)
     finish(
         total[None, :], total2[None, :], tile, rows, cols, fits, out, residual, cache,
         eps, 1, PROBLEM, TILE,
