@@ -36,7 +36,12 @@ def unpack(
             by = tl.load(scale + rows, mask=rows < N, other=0.0)[:, None]
         else:
             steps = ((words >> (4 * plane)) & 15) - 8
-            group = (k // GROUP)[None, :]
-            by = tl.load(scale + (group // 2 * N + row) * 2 + group % 2, mask=inside, other=0.0)
+            if GROUP >= 64:
+                group = (block * BK + plane * 64) // GROUP
+                at = (group // 2 * N + rows) * 2 + group % 2
+                by = tl.load(scale + at, mask=rows < N, other=0.0)[:, None]
+            else:
+                group = (k // GROUP)[None, :]
+                by = tl.load(scale + (group // 2 * N + row) * 2 + group % 2, mask=inside, other=0.0)
         value = steps.to(tl.float32) * by.to(tl.float32)
         tl.store(out + row * K + k[None, :], value.to(out.dtype.element_ty), mask=inside)
