@@ -51,7 +51,7 @@ _WIDE_BLOCKS: Final = ((64, 4), (128, 8))
 _LEAST_STAGES: Final = 2
 _MOST_STAGES: Final = 6
 _MOST_SPLITS: Final = 8
-_MOST_BESIDE: Final = 6
+_MOST_BESIDE: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def candidates(
             tile = tiling(product_of(name, shapes, rows, bits))
             yield Candidate(name=name, rows=rows, bits=bits, tile=tile)
         return
-    heights = [16] if rows <= 16 else [64] if rows <= 64 else [64, 128, 256]
+    heights = [16] if rows <= 16 else [64] if rows <= 64 else [64, 128]
     for height in heights:
         for wide, warps in _WIDE_BLOCKS if height > 64 else _BLOCKS[height]:
             if matrices * wide * height > 32_768 * warps // 4 and height > 64:
@@ -321,8 +321,8 @@ def product_of(name: str, shapes: dict[str, tuple[int, int]], rows: int, bits: i
 
 
 def _splits(tiles: int, blocks: int) -> list[int]:
-    """Programs that share a tile, so that a multiprocessor has one, two or four of them."""
-    wanted = (beside * _MULTIPROCESSORS // tiles for beside in (1, 2, 4))
+    """Programs that share a tile, so that a multiprocessor has one, two, four or six of them."""
+    wanted = (beside * _MULTIPROCESSORS // tiles for beside in (1, 2, 4, 6))
     return sorted({max(1, min(_MOST_SPLITS, blocks // 2, splits)) for splits in wanted})
 
 
