@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.widening import Lab
+from tests.benchmarks.widening_work import SMALL
+
 pytestmark = pytest.mark.kernels
 
 
@@ -34,6 +37,15 @@ def test_every_kind_of_weight_is_multiplied_as_in_fp32(tmp_path: Path) -> None:
         # Rounding to fp16, 2^-11 of a number up to four times the root mean square.
         assert told["error"] < 5e-3, told
         assert told["us"] is None
+
+
+def test_chains_that_were_timed_are_no_tilings_to_choose_from() -> None:
+    lab = Lab(SMALL, on_gpu=False, bytes_per_s=1e12)
+    timed = {"name": "wo", "rows": 16, "bits": 4, "error": 0.0}
+    lab.found += [{**timed, "us": 9.0}, {"chain": "4 bits", "rows": 16, "us_a_layer": 72.4}]
+    lab.found += [{**timed, "us": 8.0}, {**timed, "us": None}, {**timed, "us": 1.0, "error": 3.0}]
+    assert lab.best("wo", 16, 4) == {**timed, "us": 8.0}
+    assert lab.best("wo", 64, 4) is None
 
 
 def test_it_refuses_a_machine_that_can_run_no_kernel() -> None:

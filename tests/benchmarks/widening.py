@@ -148,7 +148,8 @@ class Lab:
         able = [
             told
             for told in self.found
-            if (told["name"], told["rows"], told["bits"]) == (name, rows, bits)
+            if "chain" not in told
+            and (told["name"], told["rows"], told["bits"]) == (name, rows, bits)
             and told["us"] is not None
             and told["error"] < 0.02
         ]

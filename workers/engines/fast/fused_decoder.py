@@ -219,7 +219,7 @@ class FusedDecoder:
         if quantized:
             kernels_widening.widening[(above, tiles * plan.splits)](
                 inputs_at, weights_at, weights, out, residual, cache, self._shares, eps,
-                self._rows, problem, tile, self._pdl, self._compiled,
+                self._rows, problem, tile, self._early, self._compiled,
                 num_warps=plan.warps, num_stages=plan.stages, **launch(early=self._early),
             )  # fmt: skip
             return tiles

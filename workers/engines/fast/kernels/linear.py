@@ -15,8 +15,7 @@ from workers.engines.fast.kernels.epilogue import finish, finish_shares
 
 
 @triton.jit
-def prefetch(address):
-    """Ask L2 for what lies at addresses."""
+def _prefetch(address):
     tl.inline_asm_elementwise(
         "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
         "=r,l",
@@ -131,11 +130,11 @@ def linear(
         if PDL == 2:
             near = tl.arange(0, BK * 2 // 128) * 64
             for block in tl.range(begin, tl.minimum(begin + STAGES - 1, end)):
-                prefetch(
+                _prefetch(
                     weights.packed + safe.to(tl.int64)[:, None] * K + block * BK + near[None, :]
                 )
                 if EPILOGUE == 3:
-                    prefetch(
+                    _prefetch(
                         weights.packed
                         + (N + safe).to(tl.int64)[:, None] * K
                         + block * BK

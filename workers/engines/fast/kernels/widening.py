@@ -10,7 +10,7 @@ import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from workers.engines.fast.kernels.epilogue import finish_shares
-from workers.engines.fast.kernels.linear import inputs_block, prefetch, weights_block
+from workers.engines.fast.kernels.linear import inputs_block, weights_block
 
 
 @triton.jit
@@ -285,11 +285,6 @@ def widening(
     if EPILOGUE == 3:
         acc2 = tl.zeros((BN, BM), dtype=tl.float32)
     if PDL:
-        if PDL == 2:
-            for block in tl.range(begin, tl.minimum(begin + STAGES - 1, end)):
-                prefetch(weights.packed + safe.to(tl.int64) * WORDS + block * 64)
-                if EPILOGUE == 3:
-                    prefetch(weights.packed + (N + safe).to(tl.int64) * WORDS + block * 64)
         gdc_wait()
     row = above * BM
     if BITS == 8:
