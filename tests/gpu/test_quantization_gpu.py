@@ -246,6 +246,28 @@ def test_plain_linear_on_a_gpu_is_the_product_in_fp64(gpu: torch.device, name: s
     assert float(error.norm() / expected.norm()) <= 1e-3
 
 
+@pytest.mark.parametrize("dtype", list(DTYPES))
+@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("inputs", [4096, 2752, 1376])
+def test_prefill_s_products_are_those_of_the_dequantized_matrix(
+    gpu: torch.device, inputs: int, name: str, dtype: str
+) -> None:
+    # Triton comes with torch's CUDA builds alone.
+    from workers.engines.fast import ops_quantized  # noqa: PLC0415
+
+    kind = DTYPES[dtype]
+    generator = torch.Generator(gpu).manual_seed(1)
+    weight = torch.randn(1024, inputs, generator=generator, device=gpu).div_(64).to(kind)
+    quantized = quantize(weight, name)
+    assert torch.equal(ops_quantized.unpacked(quantized, kind), dequantize(quantized, kind))
+    for rows in (1, 17, 64, 200, ops_quantized.MOST_WIDENED_ROWS + 1):
+        x = torch.randn(rows, inputs, generator=generator, device=gpu).to(kind)
+        expected = x.double() @ dequantize(quantized, torch.float64).T
+        error = ops_quantized.product(x, quantized).double() - expected
+        # One rounding of each weight and one of the result.
+        assert float(error.norm() / expected.norm()) <= KERNEL_TOLERANCE[dtype], rows
+
+
 def cost_of_truth(rank: Rank, folder: Path, model: str) -> dict[str, float]:
     """Seconds and memory of a probe, of a load and of its quantized loads, on an empty GPU."""
     device = take_device(rank, "cuda")
