@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, Protocol
 
 from telemetry.damage import DamagedError
 from telemetry.document import JSON_WORD, Document, due, owed
+from telemetry.lasting import lasting, leave_at_once
 from telemetry.next_line import VERBS, spoken, typed
 from telemetry.terminal import printable, replace_unencodable
 
@@ -121,6 +122,7 @@ def command(who: str) -> Callable[[Main], Main]:
     def wrap(main: Main) -> Main:
         @functools.wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
+            leave_at_once()
             replace_unencodable()
             _silence_matplotlib()
             with owed(sys.argv[1:] if arguments is None else arguments) as document:
@@ -329,7 +331,8 @@ def own_version() -> str:
 def needs_extra(who: str, extra: str) -> Iterator[None]:
     """Within it a package that is not installed ends the command with the line that installs it."""
     try:
-        yield
+        with lasting():
+            yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not missing or missing in _OWN_PACKAGES:

@@ -59,7 +59,7 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
     # A door of its own: it signs what others sealed.
     "telemetry.sign": {"telemetry", "telemetry.evidence", "telemetry.record"},
     # What one rank does.
-    "workers": {"telemetry.record", "workers.distributed", "workers.session"},
+    "workers": {"telemetry", "telemetry.record", "workers.distributed", "workers.session"},
     "workers.models.base": {"telemetry.record"},
     "workers.models.library": {"telemetry.record", "workers.models.base"},
     "workers.models.llama": {"telemetry.record", "workers.models.base"},

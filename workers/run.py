@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from telemetry.lasting import lasting
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.paths import AttemptPaths
 from telemetry.record.spec import RunSpec
@@ -28,6 +29,7 @@ def run_rank(
         RuntimeError: a watcher, a GPU, a prompt file or another rank is missing or fails.
     """
     # Torch and FairScale are on compute nodes alone, and their import is part of STARTUP.
-    from workers.session.lifecycle import run_session  # noqa: PLC0415
+    with lasting():
+        from workers.session.lifecycle import run_session  # noqa: PLC0415
 
     run_session(spec, launch, results, attempt, rank, read_energy_j=read_energy_j)
