@@ -23,6 +23,7 @@ from telemetry.record.schema import EndState
 from telemetry.record.seal import verify_seal
 from telemetry.record.spec import RunSpec
 from tests.analysis.audit.forging import look_at_all
+from tests.support.resting import resting
 from tests.support.told import complaints
 from tests.support.words import last_words
 
@@ -290,16 +291,17 @@ def test_a_launcher_killed_9_leaves_its_job_and_the_next_call_does_not_run_it_tw
     tmp_path: Path, background: Callable[..., subprocess.Popen[str]]
 ) -> None:
     results = tmp_path / "results"
-    # Long enough for a launcher to plan on a busy machine while the job still answers.
-    point = (*POINT, "min_window_s=20")
+    point = (*POINT, "min_window_s=7")
     launcher = background(*point)
     wait_for("the first prompts", lambda: decoding(results))
-    launcher.kill()
-    # Not communicate(): the job holds the launcher's pipes open.
-    launcher.wait()
-    meanwhile = launch(results, *point)
-    assert "1 running" in meanwhile.stdout
     run = only_run(results)
+    # However long a launcher plans on a busy machine: the job still answers.
+    with resting(run.attempt(1), 7.0):
+        launcher.kill()
+        # Not communicate(): the job holds the launcher's pipes open.
+        launcher.wait()
+        meanwhile = launch(results, *point)
+        assert "1 running" in meanwhile.stdout
     wait_for("the job's end", lambda: run.attempt(1).ended.is_file() and not processes_of(results))
     after = launch(results, *point)
     assert after.returncode == 0, after.stdout + after.stderr
@@ -309,6 +311,7 @@ def test_a_launcher_killed_9_leaves_its_job_and_the_next_call_does_not_run_it_tw
 
 FULL_DISK = """
 import pathlib, subprocess, sys
+from tests.support.resting import resting
 from tests.support.told import complaints
 results, words = pathlib.Path(sys.argv[1]), sys.argv[2:]
 results.mkdir()

@@ -37,7 +37,8 @@ POINT = (
     "allow_dirty=true",
 )
 """A point of seconds."""
-STEADY_POINT = (*POINT, "min_window_s=7")
+STEADY_S = 7
+STEADY_POINT = (*POINT, f"min_window_s={STEADY_S}")
 """A point that answers for seven seconds however quick the machine is, and then ends."""
 LONG_POINT = (*POINT, "batch_size=1", "max_gen_len=128", "min_window_s=600")
 """A point of ten minutes: it is stopped in the middle."""

@@ -10,9 +10,11 @@ import pytest
 
 from telemetry.record.files import read_json
 from telemetry.record.schema import EndState
+from tests.support.resting import resting
 from tests.system.slurm.site import (
     LONG_POINT,
     STEADY_POINT,
+    STEADY_S,
     TWO_NODES,
     Site,
     seconds_since,
@@ -49,11 +51,12 @@ def test_a_crashed_node_is_named_whatever_a_rank_said_and_the_same_command_goes_
 def test_a_controller_that_crashes_does_not_touch_running_jobs(
     cluster: Site, tmp_path: Path
 ) -> None:
-    attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES, "min_window_s=12")
-    # A job that started after the last save is no job to the next controller, which kills it.
-    started_us = int(read_json(attempt.started)["t_us"])
-    cluster.wait("slurmctld to save its jobs", lambda: seconds_since(started_us) > SAVING_S)
-    cluster.control("restart-controller")
+    attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES)
+    with resting(attempt, STEADY_S):
+        # A job that started after the last save is no job to the next controller, which kills it.
+        started_us = int(read_json(attempt.started)["t_us"])
+        cluster.wait("slurmctld to save its jobs", lambda: seconds_since(started_us) > SAVING_S)
+        cluster.control("restart-controller")
     assert cluster.wait_ended(attempt)["state"] == EndState.COMPLETED
     assert cluster.wait_end(attempt, "COMPLETED") == "COMPLETED"
     cluster.wait("the seal", attempt.seal.is_file)
@@ -61,9 +64,10 @@ def test_a_controller_that_crashes_does_not_touch_running_jobs(
 
 def test_a_drained_node_lets_its_job_end(cluster: Site, tmp_path: Path) -> None:
     attempt = cluster.start(tmp_path / "results", *STEADY_POINT, *TWO_NODES)
-    cluster.slurm("scontrol", "update", "nodename=n2", "state=drain", "reason=test")
-    # Slurm says draining while a job is on the node, drained from then on.
-    assert cluster.slurm("sinfo", "-h", "-n", "n2", "-o", "%T") == "draining"
+    with resting(attempt, STEADY_S):
+        cluster.slurm("scontrol", "update", "nodename=n2", "state=drain", "reason=test")
+        # Slurm says draining while a job is on the node, drained from then on.
+        assert cluster.slurm("sinfo", "-h", "-n", "n2", "-o", "%T") == "draining"
     assert cluster.wait_ended(attempt)["state"] == EndState.COMPLETED
     assert cluster.wait_end(attempt, "COMPLETED") == "COMPLETED"
     cluster.wait("the seal", attempt.seal.is_file)
