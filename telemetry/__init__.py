@@ -12,7 +12,7 @@
 - `evidence/`: what others vouch for: time stamp authorities, sigstore, the center's books, a
   repository.
 - `export/`: a results folder without names, for who may not see them.
-- `lasting`: what a process loads stays to its end, so nobody looks through it for garbage.
+- `lasting`: what a process loads stays to its end, so it loads no more than it needs.
 - `listing`: rows as a table where the width has room for it, else as a paragraph each.
 - `merge/`: shards of an ended attempt become sorted tables and a manifest.
 - `named_paths`: how every command reads a path that somebody typed.
@@ -36,6 +36,6 @@ Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`
 `VERBS`, `at`, `columns`, `command`, `complain`, `counted`, `damage_told`, `did_you_mean`, `due`,
 `exit_codes`, `folded`, `lacks`, `lasting`, `leave_at_once`, `line_pause_s`, `monotonic_us`,
 `named_path`, `nearest`, `needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`,
-`settled`, `strict`, `takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`,
-`zone_of`.
+`settled`, `spare_pandas`, `strict`, `takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`,
+`wrapped`, `zone_of`.
 """

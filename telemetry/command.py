@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn, Protocol
 
 from telemetry.damage import DamagedError
 from telemetry.document import JSON_WORD, Document, due, owed
-from telemetry.lasting import lasting, leave_at_once
+from telemetry.lasting import is_own, lasting, leave_at_once, spare_pandas
 from telemetry.next_line import VERBS, spoken, typed
 from telemetry.terminal import printable, replace_unencodable
 
@@ -122,7 +122,10 @@ def command(who: str) -> Callable[[Main], Main]:
     def wrap(main: Main) -> Main:
         @functools.wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
-            leave_at_once()
+            if arguments is None:
+                leave_at_once()
+            if is_own():
+                spare_pandas()
             replace_unencodable()
             _silence_matplotlib()
             with owed(sys.argv[1:] if arguments is None else arguments) as document:

@@ -323,7 +323,7 @@ DOORS: Final = {"analysis": ("analysis.results.opened", "open_results")}
 # the model itself is read by login nodes.
 HEAVY_MODULES: Final = {
     *("workers.checkpoints.pth", "workers.checkpoints.reader", "workers.models.base.layers"),
-    *("workers.models.base.model", "workers.models.base.torch_dtypes"),
+    *("workers.models.base.model", "workers.models.base.room", "workers.models.base.torch_dtypes"),
     "workers.models.llama.model",
     "workers.models.llama.rates",
 }

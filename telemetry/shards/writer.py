@@ -64,8 +64,9 @@ class ShardWriter:
         self._schema = schema.with_metadata({METADATA_KEY: json.dumps(told)})
         self._part_rows = part_rows
         self._part_us = int(part_seconds * US_PER_S)
-        # At its first list Arrow imports pandas, where there is one: a quarter of a second of CPU
-        # that must not fall into the rest or the work in which the first row is written.
+        # At its first list Arrow imports pandas, where there is one that `spare_pandas` has not
+        # hidden: a quarter of a second of CPU that must not fall into the rest or the work in which
+        # the first row is written.
         pa.array([])
         folder.mkdir(parents=True, exist_ok=True)
         self._number = max(_parts(folder), default=-1) + 1

@@ -34,6 +34,7 @@ POINT = (
     "dataset.source=sample",
     "prompts=4",
     "batch_size=2",
+    "max_prompt_len=8",
     "max_gen_len=4",
     "telemetry.idle_s=0.3",
     "allow_dirty=true",

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,38 @@ def test_a_process_ends_by_a_look_through_all_that_it_holds() -> None:
 def test_one_that_leaves_at_once_does_what_it_owes_without_that_look() -> None:
     left = words_at_its_end(f"{ENDING}\nleave_at_once()\n")
     assert sorted(left) == ["folder removed", "told"]
+
+
+ARROW = """
+import sys
+import pyarrow as pa
+from telemetry.lasting import spare_pandas
+{spared}
+pa.array([1])
+print("pandas" in sys.modules, pa.table({{"a": [1]}}).to_pandas()["a"].sum())
+"""
+
+
+@pytest.mark.parametrize(("spared", "loads"), [("", True), ("spare_pandas()", False)])
+def test_arrow_s_first_list_loads_pandas_unless_it_is_spared_and_a_table_still_becomes_one_of_its(
+    spared: str, loads: bool
+) -> None:
+    assert words_at_its_end(ARROW.format(spared=spared)) == [f"{loads} 1"]
+
+
+CALLED = """
+import sys
+from telemetry.lasting import is_own
+from telemetry.merge.__main__ import main
+for arguments in (["."], None):
+    sys.argv = ["merge", "."]
+    main(arguments)
+    print(is_own(), file=sys.stderr)
+"""
+
+
+def test_a_command_that_another_program_calls_leaves_that_program_as_it_is(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CALLED], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert [word for word in done.stderr.split() if word in ("True", "False")] == ["False", "True"]

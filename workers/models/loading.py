@@ -19,6 +19,7 @@ from workers.checkpoints.files import find_files
 from workers.checkpoints.reader import Checkpoint
 from workers.distributed.rank import Rank
 from workers.models.base.model import DecoderModel
+from workers.models.base.room import make_room
 from workers.models.base.shape import ModelShape
 from workers.models.random_weights import RandomWeights, WeightSource
 from workers.models.skeleton import skeleton
@@ -77,7 +78,7 @@ def load_model(
     model = skeleton(shape, dtype)
     with torch.no_grad():
         for name, module in model.parts():
-            module.to_empty(device=device)
+            make_room(module, device)
             for parameter, weight in module.named_parameters(prefix=name):
                 source.fill(parameter, weight)
             if prepare is not None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.models.base.model import DecoderModel
+from workers.models.base.room import make_room
 from workers.models.base.shape import ModelShape
 from workers.models.random_weights import WeightSource
 from workers.models.skeleton import skeleton
@@ -164,13 +165,13 @@ def _filled(
     model: DecoderModel, name: str, source: WeightSource, device: torch.device
 ) -> Iterator[nn.Module]:
     """A module of the model with its weights, for as long as it is used."""
-    module = model.get_submodule(name).to_empty(device=device)
+    module = make_room(model.get_submodule(name), device)
     for parameter, weight in module.named_parameters(prefix=name):
         source.fill(parameter, weight)
     try:
         yield module
     finally:
-        module.to_empty(device="meta")
+        make_room(module, "meta")
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from fairscale.nn.model_parallel.initialize import (
 from torch import Tensor, nn
 from torch import distributed as dist
 
+from workers.models.base.room import make_room
 from workers.models.llama.model import Block, Llama, RootMeanSquareNorm
 from workers.models.quantization import Quantized, quantize
 
@@ -102,7 +103,7 @@ class Fuser:
                 fused = _fold(cast(Any, module).weight.data, self._norm)
             case _:
                 fused = self._fuse_layer(cast(Block, module))
-        module.to_empty(device="meta")
+        make_room(module, "meta")
         # Found by `take_fused`: the loader hands on the model alone.
         setattr(module, _ATTRIBUTE, fused)
 
@@ -144,7 +145,7 @@ def _taken(*linears: Any) -> Tensor:
     weights = [linear.weight.data for linear in linears]
     joined = weights[0] if len(weights) == 1 else torch.cat(weights)
     for linear in linears:
-        linear.to_empty(device="meta")
+        make_room(linear, "meta")
     return joined
 
 
