@@ -66,9 +66,9 @@ def source_state(folder: Path) -> dict[str, Any]:
 
 def packages() -> dict[str, str]:
     """Every installed distribution and its version."""
-    found = {
-        distribution.metadata["Name"]: distribution.version for distribution in distributions()
-    }
+    # Each is parsed once: a hundred of them, with all that they tell of themselves, take a while.
+    told = [distribution.metadata for distribution in distributions()]
+    found = {one["Name"]: one["Version"] for one in told}
     return {name: found[name] for name in sorted(found, key=str.lower)}
 
 

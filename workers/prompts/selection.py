@@ -1,9 +1,9 @@
 """Selection: which texts a run answers, from a named source, in an order that a seed decides.
 
-All sources meet in one `datasets.Dataset` of non-empty prompts, so that equal content gives equal
-prompts wherever it came from. The order is `Dataset.shuffle(seed)`: the permutation of NumPy's
-PCG64 (`numpy.random.default_rng(seed).permutation`). The chosen texts lie in a file that is named
-by its SHA-256; ranks read that file alone and need neither network nor `datasets`.
+Of all sources the non-empty prompts are chosen from, so that equal content gives equal prompts
+wherever it came from. The order is that of `datasets.Dataset.shuffle(seed)`: the permutation of
+NumPy's PCG64 (`numpy.random.default_rng(seed).permutation`). The chosen texts lie in a file that is
+named by its SHA-256; ranks read that file alone and need neither network nor `datasets`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from telemetry.record.validation import require_whole
 from workers.prompts.corpus import Corpus, file_asked, file_prompts, find_corpus
 from workers.prompts.hub import (
     hub_origin,
     hub_texts,
-    quiet_datasets,
     task_origin,
 )
 from workers.prompts.prompt_row import PromptRow
@@ -89,17 +90,16 @@ def select_each(source: PromptSource, choices: Iterable[tuple[int, int]]) -> Ite
             continue
         if loaded is None:
             loaded = _load(source)
-        available = len(loaded.dataset)
+        available = len(loaded.kept)
         if fault := count_fault(source, prompts, available=available):
             raise ValueError(fault)
-        # A fingerprint of our own: hashing the content for one costs more than the shuffle.
-        chosen = loaded.dataset.shuffle(seed=seed, new_fingerprint=f"seed-{seed}")[:prompts]
+        # Which is what the library's shuffle does; to load it takes 0.4 s.
+        order = np.random.default_rng(seed).permutation(available)[:prompts]
+        rows = [loaded.kept[place] for place in order]
         yield Selection(
             source=source,
             seed=seed,
-            prompts=tuple(
-                Prompt(source_row=row, asked=loaded.asked[row]) for row in chosen["source_row"]
-            ),
+            prompts=tuple(Prompt(source_row=row, asked=loaded.asked[row]) for row in rows),
             available=available,
             empty=loaded.empty,
             origin=loaded.origin,
@@ -117,8 +117,8 @@ def count_fault(source: PromptSource, prompts: int, *, available: int) -> str | 
 class _Loaded:
     """A source's prompts in memory."""
 
-    dataset: Any
-    """A `datasets.Dataset` of `source_row`, not shuffled, without empty rows."""
+    kept: Sequence[int]
+    """Rows that hold a text, not shuffled."""
     asked: Sequence[PromptRow]
     """What each row asks, empty ones too."""
     empty: int
@@ -128,16 +128,9 @@ class _Loaded:
 
 
 def _load(source: PromptSource) -> _Loaded:
-    # Ranks read prompts without it.
-    import pyarrow as pa  # noqa: PLC0415
-
     asked, origin = _asked(source)
     kept = [row for row, one in enumerate(asked) if one.text]
-    table = pa.table({"source_row": pa.array(kept, pa.int64())})
-    # A fingerprint of our own: the library's pickles pyarrow whole, and fails, where it is on
-    # PYTHONPATH rather than in site-packages.
-    dataset = quiet_datasets(source.cache).Dataset(table, fingerprint=source.dataset)
-    return _Loaded(dataset=dataset, asked=asked, empty=len(asked) - len(kept), origin=origin)
+    return _Loaded(kept=kept, asked=asked, empty=len(asked) - len(kept), origin=origin)
 
 
 def write_prompts(selection: Selection, folder: Path) -> tuple[str, Path]:

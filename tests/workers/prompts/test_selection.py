@@ -353,6 +353,33 @@ def test_a_hostile_file_name_changes_nothing(tmp_path: Path, name: str) -> None:
     assert choose(resolve(cache), 2).prompts == hostile.prompts
 
 
+@pytest.mark.parametrize(("seed", "count"), [(0, 1), (1, 7), (4_294_967_295, 64)])
+def test_the_order_is_that_of_the_datasets_library_s_shuffle(
+    tmp_path: Path, seed: int, count: int
+) -> None:
+    texts = [f"question {row}" if row % 5 else "" for row in range(80)]
+    path = write_questions(tmp_path, *texts)
+    chosen = select(resolve(tmp_path, path=path), prompts=count, seed=seed)
+    table = datasets.Dataset.from_dict({"row": [row for row in range(80) if row % 5]})
+    theirs = table.shuffle(seed=seed)["row"][:count]
+    assert [prompt.source_row for prompt in chosen.prompts] == list(theirs)
+
+
+def test_choosing_prompts_that_lie_here_needs_no_datasets_library(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from workers.prompts.selection import select\n"
+        "from workers.prompts.source import identify\n"
+        "source = identify('gsm8k', source='sample', path=None, columns=None,\n"
+        "    cache=Path(sys.argv[1]), local=True)\n"
+        "print(len(select(source, prompts=4, seed=1).prompts), 'datasets' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "4 False\n"
+
+
 def test_ranks_read_prompts_without_the_datasets_library(tmp_path: Path) -> None:
     sha256, path = write_prompts(choose(resolve(tmp_path), 4), tmp_path)
     code = (
