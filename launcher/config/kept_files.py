@@ -6,7 +6,9 @@ its size and its time, is read again; what is no file of `conf/` or Hydra's is n
 """
 
 import copy
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, Self
 
 from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_search_path import ConfigSearchPath
@@ -26,6 +28,14 @@ class KeptFiles(ConfigRepository):
         super().__init__(config_search_path)
         self._keeps = True
 
+    def __deepcopy__(self, _: Mapping[int, object]) -> Self:
+        """Another one of the same sources, which are written to by nobody.
+
+        Hydra takes one for each composition, and a copy of all that sources hold is a seventh of
+        what that takes.
+        """
+        return copy.copy(self)
+
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
         """Look where a search path says; of one that a line brings nothing is kept."""
         super().initialize_sources(config_search_path)
@@ -41,7 +51,9 @@ class KeptFiles(ConfigRepository):
             if loaded is None:
                 return None
             _KEPT[config_path] = (stamp, loaded)
-        return copy.deepcopy(_KEPT[config_path][1])
+        kept = _KEPT[config_path][1]
+        # Hydra copies a file's list of defaults itself before it writes to it.
+        return replace(kept, header=dict(kept.header), config=copy.deepcopy(kept.config))
 
     def _stamp(self, config_path: str) -> tuple[int, int] | None:
         """What tells a file's content from another that it had; None where nothing is kept."""
