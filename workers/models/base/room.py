@@ -14,4 +14,6 @@ def make_room(module: nn.Module, device: torch.device | str) -> nn.Module:
     def empty(one: Tensor) -> Tensor:
         return torch.empty_strided(one.size(), one.stride(), dtype=one.dtype, device=device)
 
-    return module._apply(empty)
+    # torch's own way to change all of a module's tensors, without types.
+    made: nn.Module = module._apply(empty)  # type: ignore[no-untyped-call]
+    return made
