@@ -12,10 +12,10 @@ import math
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,6 @@ MOST_PEAK_BYTES: Final = 1 << 30
 _MOST_CPU_S: Final = 60
 # A process that waits takes none: a pipe without a writer is found by the clock.
 _MOST_WALL_S: Final = 300.0
-_POLL_S: Final = 0.005
 _CODES: Final = frozenset({0, 1, 2, 3})
 _FORMULA: Final = re.compile(r"[=+\-@\t\r]")
 
@@ -118,7 +117,7 @@ def _read(results: Path, work: Path, commands: Sequence[str]) -> Reading:
     faults += [f"{name} ends with {code}" for name, code in codes.items() if code not in _CODES]
     if "Traceback (most recent call last)" in output:
         faults.append(f"traceback: {output[output.index('Traceback') :][-1500:]}")
-    if odd := {each for each in output if not each.isprintable() and each != "\n"}:
+    if odd := {each for each in set(output) if not each.isprintable() and each != "\n"}:
         faults.append(f"output holds {sorted(odd)!r}")
     if any(len(line) > _LONGEST_LINE for line in output.splitlines()):
         faults.append(f"a line of {max(map(len, output.splitlines()))} characters")
@@ -170,16 +169,16 @@ def _in_child(results: Path, work: Path, commands: Sequence[str]) -> None:
 
 
 def _wait(process: int) -> tuple[int, resource.struct_rusage, bool]:
-    until = time.monotonic() + _MOST_WALL_S
-    late = False
-    while True:
-        done, status, used = os.wait4(process, os.WNOHANG)
-        if done:
-            return status, used, late
-        if time.monotonic() > until and not late:
-            late = True
-            os.kill(process, signal.SIGKILL)
-        time.sleep(_POLL_S)
+    # A sleep in the kernel until it has ended: to look every few milliseconds takes seconds.
+    ended = os.pidfd_open(process)
+    try:
+        late = not select.select([ended], [], [], _MOST_WALL_S)[0]
+    finally:
+        os.close(ended)
+    if late:
+        os.kill(process, signal.SIGKILL)
+    _, status, used = os.wait4(process, 0)
+    return status, used, late
 
 
 def _unsound(sound: Path, results: Path, damage: Damage) -> Iterator[str]:
@@ -250,7 +249,7 @@ def _page_faults(text: str) -> Iterator[str]:
     yield from (f"the page has {found}" for found in page.found)
     # The page groups digits by it, and sets per cent apart.
     told = re.sub(r"(?<=\d)\N{NARROW NO-BREAK SPACE}(?=[\d%])", "", text)
-    if odd := {each for each in told if not each.isprintable() and each not in "\n\t"}:
+    if odd := {each for each in set(told) if not each.isprintable() and each not in "\n\t"}:
         yield f"the page holds {sorted(odd)!r}"
 
 
