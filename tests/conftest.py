@@ -47,8 +47,15 @@ LANES = {
     ),
     "slurm 3": ("first_day", "reproduction", "shortage", "nodes", "repeats", "capped_deaths"),
 }
+# Files that look at one report in one browser: both are made once, by one worker.
+PAGES = ("page_access", "page_runs", "page_tables", "page", "verdict_page")
 LANE_OF = {
-    f"tests/system/slurm/test_{name}.py": lane for lane, names in LANES.items() for name in names
+    **{
+        f"tests/system/slurm/test_{name}.py": lane
+        for lane, names in LANES.items()
+        for name in names
+    },
+    **{f"tests/system/test_{name}.py": "pages" for name in PAGES},
 }
 # The files that take longest, so that no worker is left alone with one at the end.
 FIRST = (
