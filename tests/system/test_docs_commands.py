@@ -62,6 +62,9 @@ from telemetry.next_line import VERBS
 for module in VERBS:
     if importlib.util.find_spec(module):
         importlib.import_module(program_of(module))
+# What they load when they come to it, a second and more: here once, and not in every child.
+for module in ("pandas", "scipy.stats", "textstat", "analysis.report.page"):
+    importlib.import_module(module)
 # No child looks through what all of them have.
 gc.collect()
 gc.freeze()
