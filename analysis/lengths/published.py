@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from analysis.findings.settled import settled
 from analysis.lengths.family import WHOLE, LengthFamily, length_families
-from analysis.lengths.length_fit import PRODUCT, LengthFit
+from analysis.lengths.length_fit import INPUT, LETTERS, OUTPUT, PRODUCT, LengthFit
 from analysis.lengths.models import labels_in_words
 from analysis.tables.column import Cell, Column, ColumnsOf
 from analysis.tables.labels import pooled_label_columns
@@ -49,13 +49,37 @@ class LengthStatement:
     """Lengths that it is of, from; 0: any."""
     longest: int = 0
     """To; 0: any."""
+    model: str | None = None
+    """Our name of the shape that it is of; None: it is of no one model."""
+    term: str | None = None
+    """The term of the formula that its number belongs to; None: it is no coefficient."""
 
 
 @cache
 def statements() -> tuple[LengthStatement, ...]:
     """All of them, in the order of the file."""
     text = resources.files("analysis.lengths").joinpath("published.json").read_text("utf-8")
-    return tuple(LengthStatement(**one) for one in json.loads(text)["statements"])
+    told = json.loads(text)
+    fitted = told["coefficients"]
+    return (
+        *(LengthStatement(**one) for one in told["statements"]),
+        *(
+            LengthStatement(
+                key=f"coefficient-{fit['model']}-{LETTERS[term]}",
+                source=fitted["source"],
+                statement=f"{LETTERS[term]} of {fit['printed_of']} is {fit[term]:g} J a batch of "
+                f"{fitted['batch']}: J a response beside.",
+                number=settled(fit[term] / fitted["batch"]),
+                unit="J",
+                rule="coefficient",
+                note=fitted["note"],
+                model=fit["model"],
+                term=term,
+            )
+            for fit in fitted["fits"]
+            for term in (INPUT, OUTPUT, PRODUCT)
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +112,9 @@ class Held:
     def outcome(self) -> Bearing:
         """What the rule says, whatever the boards."""
         if self.fit is None or self.family is None:
-            return Bearing(value=None, bears_out=None, reason="no runs of exact lengths have a fit")
+            whose = "" if self.published.model is None else f" of {self.published.model}"
+            reason = f"no runs{whose} of exact lengths have a fit"
+            return Bearing(value=None, bears_out=None, reason=reason)
         return _RULES[self.published.rule](self.published, self.fit)
 
     @property
@@ -159,6 +185,16 @@ def _worst_corner(_one: LengthStatement, fit: LengthFit) -> Bearing:
     return Bearing(value=settled(per_token[worst]), bears_out=worst == corner)
 
 
+def _coefficient(one: LengthStatement, fit: LengthFit) -> Bearing:
+    assert one.term is not None
+    told = fit.coefficients.get(one.term)
+    if told is None:
+        return Bearing(value=None, bears_out=None, reason=fit.reasons.get(one.term, "no fit"))
+    # Nothing here works without a cache: numbers stand side by side, and neither is right.
+    reason = "theirs was fitted without a cache of keys and values and without a constant"
+    return Bearing(value=told.value, bears_out=None, reason=reason)
+
+
 def _no_number(_one: LengthStatement, _fit: LengthFit) -> Bearing:
     return Bearing(value=None, bears_out=None, reason="it prints no number to hold ours against")
 
@@ -178,6 +214,7 @@ _RULES: Final[Mapping[str, Callable[[LengthStatement, LengthFit], Bearing]]] = {
     "not_linear": _not_linear,
     "worst_over_best": _worst_over_best,
     "worst_corner": _worst_corner,
+    "coefficient": _coefficient,
     "no_number": _no_number,
 }
 
@@ -202,7 +239,7 @@ _COLUMNS: Final = (
         "published",
         "published",
         "1",
-        "The number in it; empty: it has none.",
+        "The number in it, of a coefficient J a response; empty: it has none.",
         lambda one: one.published.number,
     ),
     *(
@@ -226,7 +263,7 @@ _COLUMNS: Final = (
         "ours",
         "ours",
         "1",
-        "What stands against it here, by the note; J for d and for an output token.",
+        "What stands against it here, by the note; J for b, c, d and for an output token.",
         lambda one: one.outcome.value,
         reason="reason",
     ),
@@ -248,8 +285,10 @@ def _rows(results: Results) -> Iterator[Held]:
     if not any(family.exact for family in families):
         return
     fitted = [family for family in families if family.fits[WHOLE].terms]
-    held: list[LengthFamily | None] = [*fitted] or [None]
     for published in statements():
+        model = published.model
+        own = [family for family in fitted if model in {None, family.first["model"]}]
+        held: list[LengthFamily | None] = [*own] or [None]
         for against in held:
             yield Held(published=published, family=against)
 
