@@ -19,6 +19,23 @@ from workers.prompts.task_rows import row_asked
 TASKS = sorted(known_tasks())
 
 
+# dataset_path, dataset_name and the split it scores, of lm-eval 0.4.13's tasks; of what the hub has
+# one configuration, it names none.
+AS_LM_EVAL_HAS_IT = {
+    "mbpp": ("google-research-datasets/mbpp", "full", "test"),
+    "humaneval": ("openai/openai_humaneval", None, "test"),
+    "hellaswag": ("Rowan/hellaswag", None, "validation"),
+    "truthfulqa": ("truthfulqa/truthful_qa", "generation", "validation"),
+    "gsm8k_task": ("openai/gsm8k", "main", "test"),
+    "cnn_dailymail": ("abisee/cnn_dailymail", "3.0.0", "test"),
+}
+# The features of the data sets' cards on the hub.
+ON_THEIR_CARDS = {
+    "mbpp": "task_id text code test_list test_setup_code challenge_test_list",
+    "humaneval": "task_id prompt canonical_solution test entry_point",
+}
+
+
 def task_of(name: str) -> Task:
     return known_tasks()[name][0]
 
@@ -45,6 +62,18 @@ def test_the_bundled_rows_of_a_task_are_asked_with_their_answers(name: str) -> N
     assert len({one.text for one in asked}) == len(asked) == 6
     assert all(one.references and all(one.references) for one in asked)
     assert all("{" not in one.text for one in asked)
+
+
+@pytest.mark.parametrize("name", AS_LM_EVAL_HAS_IT)
+def test_a_data_set_is_named_as_lm_eval_names_it(name: str) -> None:
+    task = task_of(name)
+    assert (task.hub, task.config, task.split) == AS_LM_EVAL_HAS_IT[name]
+
+
+@pytest.mark.parametrize("name", ON_THEIR_CARDS)
+def test_bundled_rows_of_code_have_the_columns_of_the_card(name: str) -> None:
+    for row in rows_of(CORPORA[name]):
+        assert [*row] == ON_THEIR_CARDS[name].split()
 
 
 @pytest.mark.parametrize("name", TASKS)
