@@ -16,8 +16,10 @@ _RANDOM: Final = "random"
 _SYNTHETIC: Final = "fixed-synthetic"
 # From here on a random model's next token is as good as drawn: nearly all of 32,000 ids are equally
 # likely, so that two answers of so many tokens are not the same by chance.
-_TELLING_TEMPERATURE: Final = 0.5
-_TELLING_TOP_P: Final = 0.5
+TELLING_TEMPERATURE: Final = 0.5
+"""From here on up an answer shows that it was drawn."""
+TELLING_TOP_P: Final = 0.5
+"""The same of nucleus sampling."""
 _TELLING_TOKENS: Final = 8
 # A greedy choice can turn at a tie that rounding decides, not at every other prompt's first token.
 _MOST_TURNED: Final = 0.5
@@ -150,7 +152,7 @@ def _sampling_faults(
         if again and turned > _MOST_TURNED * len(again):
             return [f"{turned} of {len(again)} prompts were answered otherwise at temperature 0"]
         return []
-    drawn = spec.temperature >= _TELLING_TEMPERATURE and spec.top_p >= _TELLING_TOP_P
+    drawn = spec.temperature >= TELLING_TEMPERATURE and spec.top_p >= TELLING_TOP_P
     if (
         spec.weights == _RANDOM
         and drawn

@@ -7,15 +7,19 @@ and type, field 3 the normaliser's settings. Nothing of SentencePiece is needed 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self
 
 # Types of a piece in sentencepiece_model.proto.
-_NORMAL, _UNKNOWN, _CONTROL, _BYTE = 1, 2, 3, 6
+_NORMAL, _UNKNOWN, _CONTROL, _USER, _BYTE = 1, 2, 3, 4, 6
 # Wire types of a protocol buffer.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # What Python makes of a byte that is no part of a character.
 _ESCAPED: Final = re.compile("[\udc80-\udcff]")
+_BROKEN: Final = "\ufffd"
 _SPACE: Final = "\u2581"
+# How LLaMA's and T5's models, and the bundled one, call the piece that ends an answer.
+_END: Final = "</s>"
 # What SentencePiece shows for a piece that it does not know, by default.
 _UNKNOWN_TEXT: Final = " \u2047 "
 # Numbers of fields in sentencepiece_model.proto: of the model, of a piece, of the normaliser.
@@ -71,6 +75,41 @@ class Pieces:
             parts.append(_utf8(bytes(raw)))
         return "".join(parts)
 
+    @property
+    def end(self) -> int | None:
+        """The id that ends an answer; None where no piece is called so."""
+        known = [at for at, kind in enumerate(self.types) if kind == _CONTROL]
+        return next((at for at in known if self.texts[at] == _END), None)
+
+    def is_silent(self, token: int) -> bool:
+        """Whether an id reads as nothing wherever it stands: a control piece."""
+        return 0 <= token < len(self.types) and self.types[token] == _CONTROL
+
+    def fewest(self, text: str) -> int:
+        """The fewest ids that read as `text`, one for each byte of what no piece has."""
+        shown = text.replace(" ", _SPACE)
+        # The first piece may hold a space that is not shown.
+        begun = [shown, _SPACE + shown] if self.strips else [shown]
+        return min(self._fewest(one) for one in begun)
+
+    def _fewest(self, shown: str) -> int:
+        words, longest = self._words
+        least = [0, *(len(shown.encode()) + 1 for _ in shown)]
+        for at, char in enumerate(shown):
+            alone = 1 if char == _BROKEN else len(char.encode())
+            least[at + 1] = min(least[at + 1], least[at] + alone)
+            for end in range(at + 1, min(len(shown), at + longest) + 1):
+                if least[at] + 1 < least[end] and shown[at:end] in words:
+                    least[end] = least[at] + 1
+        return least[-1]
+
+    @cached_property
+    def _words(self) -> tuple[frozenset[str], int]:
+        """Every piece that is shown as it stands, and the length of the longest."""
+        shown = (_NORMAL, _USER)
+        words = {text for text, kind in zip(self.texts, self.types, strict=True) if kind in shown}
+        return frozenset(words), max((len(word) for word in words), default=0)
+
     @classmethod
     def parse(cls, model: bytes) -> Self:
         """The vocabulary of a model's file.
@@ -107,7 +146,7 @@ class Pieces:
 
 def _utf8(raw: bytes) -> str:
     """Bytes as text, one U+FFFD for each byte that is no part of a character."""
-    return _ESCAPED.sub("\ufffd", raw.decode(errors="surrogateescape"))
+    return _ESCAPED.sub(_BROKEN, raw.decode(errors="surrogateescape"))
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -17,7 +17,14 @@ from workers.engines.base.context import EngineContext
 from workers.engines.base.generation import Generation, RequestTimes
 from workers.engines.base.sampling import Decoding, prompt_lens
 from workers.engines.base.step_clock import StepClock
-from workers.engines.vllm.library import LIBRARY, Library, open_library
+from workers.engines.vllm.library import (
+    FULL,
+    LIBRARY,
+    STOPPED,
+    Library,
+    StepOutput,
+    open_library,
+)
 
 _NS_PER_US: Final = 1000
 
@@ -170,11 +177,36 @@ class VllmEngine:
                     f"a step of {LIBRARY} must choose one token a request, but chose "
                     f"{len(output.ids)} of request {output.name} instead"
                 )
+            if row in stream.finished:
+                raise RuntimeError(
+                    f"request {output.name} must end once, but {LIBRARY} gave a token behind its "
+                    "end instead"
+                )
             stream.ids[row].extend(output.ids)
             stream.steps[row].extend([step] * len(output.ids))
             if output.finished:
                 stream.finished[row] = step
+            if output.finished or len(stream.ids[row]) > self._decoding.max_gen_len:
+                self._hold_end(output, stream.ids[row])
         return True
+
+    def _hold_end(self, output: StepOutput, ids: Sequence[int]) -> None:
+        """A request ended as it was asked to: at its last token, or at the id that ends one.
+
+        Raises:
+            RuntimeError: it did not, so that its tokens are not what was asked for.
+        """
+        asked = self._decoding
+        ends = () if asked.ignore_eos else (asked.eos_id,)
+        ended = bool(ids) and ids[-1] in ends
+        fits = len(ids) <= asked.max_gen_len if ended else len(ids) == asked.max_gen_len
+        wanted = STOPPED if ended else FULL
+        if not fits or output.reason != wanted or any(one in ends for one in ids[:-1]):
+            raise RuntimeError(
+                f"request {output.name} must end at the id that ends one or at "
+                f"{asked.max_gen_len} tokens, but {LIBRARY} ended it by {output.reason} at "
+                f"{len(ids)} instead"
+            )
 
     def _generation(self, stream: _Stream, step_us: list[int], *, told: bool) -> Generation:
         cut = [self._decoding.cut(ids) for ids in stream.ids]

@@ -22,6 +22,10 @@ from workers.planning.workspace_vllm import BLOCK, STEP_TOKENS, paged_bytes
 
 LIBRARY: Final = "vllm"
 """The package."""
+STOPPED: Final = "stop"
+"""Its word for a request that ended by an id that ends one (`vllm.v1.engine`)."""
+FULL: Final = "length"
+"""Its word for one that has as many tokens as it may have."""
 _DTYPES: Final = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 # It seeds NumPy's generator too, which takes no more.
 _SEEDS: Final = 1 << 32
@@ -43,6 +47,8 @@ class StepOutput:
     """Tokens chosen in this step."""
     finished: bool
     """Whether the library is done with it."""
+    reason: str | None
+    """Why it is done, in the library's word; None while it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +79,7 @@ class Library:
                 name=output.request_id,
                 ids=list(output.outputs[0].token_ids),
                 finished=bool(output.finished),
+                reason=output.outputs[0].finish_reason,
             )
             for output in self.engine.step()
         ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from analysis.audit.pieces import Pieces
 from telemetry.record.files import read_json, write_json
 from telemetry.record.paths import RunPaths
 from telemetry.record.schema import METADATA_KEY
@@ -23,6 +24,7 @@ from tests.analysis.audit.forging import (
     with_columns,
     with_gpus,
 )
+from workers.tokenizers.tokenizer import BUNDLED_MODEL
 
 
 def one(column: str, value: Any) -> Callable[[Columns], object]:
@@ -45,6 +47,17 @@ def steps_at(share: Callable[[float], float]) -> Callable[[Columns], object]:
 def idle_end_lowered(columns: Columns) -> None:
     at = columns["phase"].index("idle")
     columns["energy_end_j"][at] = round(columns["energy_end_j"][at] - 100.0, 3)
+
+
+def half_unsaid(columns: Columns) -> None:
+    """The second half of every answer is ends, the text what is left, and words recounted."""
+    pieces = Pieces.parse(BUNDLED_MODEL.read_bytes())
+    end = pieces.texts.index("</s>")
+    for at, ids in enumerate(columns["generated_ids"]):
+        kept = [*ids[: len(ids) // 2], *[end] * (len(ids) - len(ids) // 2)]
+        columns["generated_ids"][at] = kept
+        columns["text"][at] = pieces.text(kept)
+        columns["words"][at] = len(columns["text"][at].split())
 
 
 def ends_not_ignored(run: RunPaths) -> RunPaths:
@@ -113,6 +126,7 @@ CONTRADICTED: dict[str, tuple[Forge, str]] = {
         with_columns("steps", steps_at(lambda share: float(share > 0))),
         "steps",
     ),
+    "half of all tokens without a text": (with_columns("responses", half_unsaid), "recount"),
     "ends not ignored, in step": (ends_not_ignored, "model"),
     "model 13b throughout": (of_13b, "model"),
     "an error of the logits that was not measured": (

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,66 @@ def test_requests_wait_for_their_time_and_not_for_one_another(spec: RunSpec) -> 
     assert answers.ids == alike(work(spec))
     # Nobody is in flight before the third comes, so that it is sent at its time.
     assert times.finished_us[1] < times.sent_us[2] < 600_000
+
+
+def one_more(engine: Any, _outputs: list[Any]) -> None:
+    """Whoever asks for five tokens gets six."""
+    for request in engine.running:
+        request.params = dataclasses.replace(request.params, max_tokens=6)
+
+
+def no_end(engine: Any, _outputs: list[Any]) -> None:
+    """Whoever asks for five tokens gets them for ever."""
+    for request in engine.running:
+        request.params = dataclasses.replace(request.params, max_tokens=1_000_000)
+
+
+def too_early(_engine: Any, outputs: list[Any]) -> None:
+    """Done at the first token, by its length."""
+    for output in outputs:
+        output.finished, output.outputs[0].finish_reason = True, "length"
+
+
+def given_up(_engine: Any, outputs: list[Any]) -> None:
+    """Done as it should be, for another reason."""
+    for output in outputs:
+        if output.finished:
+            output.outputs[0].finish_reason = "abort"
+
+
+def told_again(engine: Any, outputs: list[Any]) -> None:
+    """Who is done goes on in the steps of the others."""
+    done = vars(engine).setdefault("told", [])
+    outputs.extend(done)
+    done.extend(output for output in outputs if output.finished)
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize(
+    ("lie", "told"),
+    [
+        (one_more, "but vllm ended it by length at 6 instead"),
+        (no_end, "but vllm ended it by None at 6 instead"),
+        (too_early, "but vllm ended it by length at 1 instead"),
+        (given_up, "but vllm ended it by abort at 5 instead"),
+        (told_again, "but vllm gave a token behind its end instead"),
+    ],
+)
+def test_tokens_that_were_not_asked_for_end_the_run(
+    spec: RunSpec, lie: Callable[[Any, list[Any]], None], told: str
+) -> None:
+    engine = opened(work(spec, batch_size=1))
+    library: Any = engine._library.engine
+    step = library.step
+
+    def lying() -> list[Any]:
+        outputs: list[Any] = step()
+        lie(library, outputs)
+        return outputs
+
+    library.step = lying
+    with pytest.raises(RuntimeError, match=told):
+        engine.answer(PROMPTS, 3)
 
 
 def test_its_record_has_each_requests_times_and_how_it_worked(
