@@ -11,6 +11,7 @@
 - `lesson`: what one sealed run took, measured as the tables measure it.
 - `place`: what names a host, so that runs of it teach how long its processors take.
 - `quantity`: one thing of a job that a formula tells and sealed runs correct.
+- `served`: how long a pass of a served load takes, and how much of it any request is in flight.
 - `totals`: what a grid costs in all, and how that and a point's part of it are said.
 - `work`: what a batch of a point moves and computes, in seconds at its GPUs' peaks.
 - `workload`: all of a point, or of a sealed run, that its time and energy are expected from.

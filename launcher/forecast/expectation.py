@@ -32,6 +32,7 @@ from launcher.forecast.quantity import (
     WARMUP,
     WATTS,
 )
+from launcher.forecast.served import served_pass
 from launcher.forecast.workload import Workload
 from telemetry.record.foreseen import LEVEL, Expected
 from telemetry.record.launch import LaunchConfig
@@ -108,6 +109,11 @@ def put_together(
         # A rank warms up for the smaller batch too, unless there is no other.
         extra_s = rest_s if full_batches else extra_s
         batch_s = batch_s if full_batches else rest_s
+    busy_share = np.ones(_DRAWS)
+    if spec.arrivals_per_s is not None:
+        served = served_pass(spec, batch_s)
+        pass_s = served.seconds + BETWEEN_BATCHES_S
+        busy_share = served.busy_s / served.seconds
     passes = np.maximum(1.0, np.ceil(launch.min_window_s / pass_s))
     # The last batch's end is the window's.
     window_s = passes * pass_s - BETWEEN_BATCHES_S
@@ -125,11 +131,13 @@ def put_together(
     window_w = np.minimum(window_w, job.limit_w)
     resting_s = WATCHED_START_SHARE * start_s + launch.idle_s + load_s + beyond_s
     rest_w = np.minimum(_drawn(REST.name, beliefs.full), window_w)
+    # While nobody is in flight, the board rests.
+    window_j = spec.gpus * window_s * (busy_share * window_w + (1 - busy_share) * rest_w)
     return Parts(
         time_s=time_s,
-        energy_j=spec.gpus * (window_w * (window_s + warm_s) + rest_w * resting_s),
+        energy_j=window_j + spec.gpus * (window_w * warm_s + rest_w * resting_s),
         window_s=window_s,
-        window_energy_j=spec.gpus * window_w * window_s,
+        window_energy_j=window_j,
     )
 
 

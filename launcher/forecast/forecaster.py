@@ -86,8 +86,9 @@ class Forecaster:
 
     def foresee(self, spec: RunSpec, launch: LaunchConfig, *, node: str | None) -> Foreseen:
         """What a job of that spec is expected to take; `node` is its place where that is known."""
-        # Seed, repeat and temperature change no expectation.
-        key = (*_DECIDE_WORK(spec), *_DECIDE_MEASURING(launch), node)
+        # Seed, repeat and temperature change no expectation, but when a served load's prompts come.
+        drawn_by = None if spec.arrivals_per_s is None else spec.arrivals_drawn_by
+        key = (*_DECIDE_WORK(spec), drawn_by, *_DECIDE_MEASURING(launch), node)
         if key not in self._known:
             self._known[key] = self._foresee(spec, launch, node)
         return self._known[key]

@@ -46,23 +46,26 @@ def lesson(run: Run, host: Host) -> Lesson:
     # An encoder's pass is forecast with the prefill: both read the prompts.
     seconds[Phase.PREFILL] += run_energy.phase_seconds(Phase.ENCODE)
     batch_s = took.window_s / batches
+    # What a served load takes is when its prompts come, and no batch's time nor watts.
+    served = spec.arrivals_per_s is not None
+    steps = 0.0 if served else work.steps
     amounts = {}
-    if seconds[Phase.DECODE] > 0 and work.steps >= 1:
+    if steps >= 1 and seconds[Phase.DECODE] > 0:
         amounts["prefill_s"] = seconds[Phase.PREFILL] / batches
-        amounts["step_s"] = seconds[Phase.DECODE] / batches / work.steps
-    elif work.steps >= 1:
+        amounts["step_s"] = seconds[Phase.DECODE] / batches / steps
+    elif steps >= 1:
         # An engine that answers as a whole tells no prefill: each step has its part of it.
-        amounts["step_s"] = batch_s / work.steps
+        amounts["step_s"] = batch_s / steps
     of = {phase: float(rank.seconds(rank.of(phase)).sum()) for phase in set(rank.phase)}
     warmup = run.model.get("warmup") or {}
-    if batches_before := warmup.get("batches"):
+    if (batches_before := warmup.get("batches")) and not served:
         beyond_s = of.get(Phase.WARMUP, 0.0) - batches_before * batch_s
         amounts["warmup_s"] = max(LEAST_S, beyond_s)
     amounts["load_s"] = of.get(Phase.LOAD, 0.0)
     if took.time_s is not None:
         known = (Phase.IDLE, Phase.LOAD, Phase.WARMUP)
         amounts["start_s"] = took.time_s - took.window_s - sum(of.get(one, 0.0) for one in known)
-    if took.window_energy.value is not None:
+    if took.window_energy.value is not None and not served:
         amounts["window_w"] = took.window_energy.value / took.window_s / spec.gpus
     if (rest_w := _rest_w(run_energy)) is not None:
         amounts["rest_w"] = rest_w
