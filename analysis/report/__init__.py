@@ -1,6 +1,7 @@
 """One page offline.
 
 - `assembled`: the page's style and script from their parts, one noun each.
+- `chosen_rows`: of a table with thousands of rows a run, those that the page carries.
 - `document`: the tables of a report as a program reads them, each column with what it means.
 - `drawn_figures`: every figure of a report, the paper's own last and by their numbers.
 - `exhibited`: one figure or table of the paper, printed, written and drawn.

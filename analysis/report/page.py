@@ -4,8 +4,9 @@ The page loads nothing, escapes everything, and is the same to the byte for the 
 and the same audit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from analysis.energy.power_trace import packed
 from analysis.figures.canvas import DrawnFigure, standalone
 from analysis.report.assembled import PAGE as PAGE_TEMPLATE
 from analysis.report.assembled import environment, script, style
+from analysis.report.chosen_rows import chosen_rows
 from analysis.report.drawn_figures import drawn_figures
 from analysis.report.formatting import (
     cell_text,
@@ -159,6 +161,8 @@ def render(
     at("the page")
     known = {str(row["run_id"]) for row in tables.runs.rows}
     runs = [run for run in sorted(loaded.runs, key=run_order) if run.run_id in known]
+    chosen = chosen_rows(tables)
+    tables = chosen.tables
     of_runs = RunPages(tables)
 
     def kept(most: int | None = None) -> Carried:
@@ -169,12 +173,15 @@ def render(
     heads = {run.run_id: of_runs.head(run) for run in runs}
     sheets = {run.run_id: of_runs.sheets(run.run_id) for run in runs}
     given = kept()
-    page = _laid_out(loaded, tables, figures, verdict, of_runs=of_runs, kept=given)
+    laid_out = partial(
+        _laid_out, loaded, tables, figures, verdict, of_runs=of_runs, chosen=chosen.left_out
+    )
+    page = laid_out(kept=given)
     beyond = len(page.encode()) - PAGE_BYTES
     if beyond > 0:
         # What stands in the page beside single runs leaves them less.
         given = kept(max(0, given.letters - beyond - _SENTENCES))
-        page = _laid_out(loaded, tables, figures, verdict, of_runs=of_runs, kept=given)
+        page = laid_out(kept=given)
     return page
 
 
@@ -185,6 +192,7 @@ def _laid_out(
     verdict: AuditVerdict,
     *,
     of_runs: RunPages,
+    chosen: Mapping[str, str],
     kept: Carried,
 ) -> str:
     """The page with what it carries of single runs."""
@@ -204,6 +212,7 @@ def _laid_out(
         alike=alike,
         most_rows=MOST_ROWS,
         whole_of=lambda table: whole.get(table.name, ""),
+        chosen_of=lambda table: chosen.get(table.name, ""),
     )
     drawn_by = library()
     index = {

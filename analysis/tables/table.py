@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 # A spreadsheet cuts a longer cell (Microsoft, Excel specifications), other readers refuse it.
 _MOST_CHARS: Final = 32_767
+_FIRST_AND_LAST: Final = 2
 # What a spreadsheet takes a cell's words for a formula by; tabs and returns are escaped already.
 _FORMULAS: Final = ("=", "+", "-", "@")
 _ARROW: Final = {
@@ -61,12 +62,20 @@ class TableKind(Generic[T]):
     """Sentence above the table; empty: none."""
     label: str = ""
     """What a screen reader calls the table; empty: its title."""
+    page_rows_a_run: int | None = None
+    """Rows of one run that the page carries at most, its files having all; None: all of them."""
 
     def __post_init__(self) -> None:
         if (self.of_run is None) == (self.of_results is None):
             raise ValueError(
                 "`of_run` or `of_results` must be given, and not both, "
                 f"but they are {self.of_run!r} and {self.of_results!r} instead"
+            )
+        # Its first and its last row are among those that are chosen.
+        if self.page_rows_a_run is not None and self.page_rows_a_run < _FIRST_AND_LAST:
+            raise ValueError(
+                f"`page_rows_a_run` must be {_FIRST_AND_LAST} or more, "
+                f"but is {self.page_rows_a_run} instead"
             )
 
     def rows(self, subjects: Iterable[T]) -> list[Row]:
