@@ -33,6 +33,7 @@
 - `pace_checks`: are times and tokens each batch's own, or another's told again?.
 - `paces`: the digests by which the times and the tokens of a batch are known again.
 - `page_checks`: are the report's page, drawings and LaTeX what the sealed runs give?.
+- `paging_checks`: did an engine of pages have as many as its requests need?.
 - `phase_switches`: did the settings of each phase stand in it, by the record and by the
   samples?.
 - `pieces`: the vocabulary of a SentencePiece model, read from its file, and the text that ids
@@ -68,8 +69,7 @@
 - `tenure_checks`: did every GPU do one run's work at a time, in one place, since one boot?.
 - `tenures`: which attempt held which GPUs of which host, from when to when, and since which
   boot.
-- `text_checks`: is every answer's text that of its ids, by the tokenizer that the record
-  names?.
+- `text_checks`: are texts those of their ids, and their tokens, by the tokenizer on record?.
 - `time_checks`: do independent writers agree on what was done when, and for how long?
 - `time_rules`: what is asked of times, and what each answer is worth.
 - `traces`: the digests by which a trace of readings is known again, whatever it is called.

@@ -26,6 +26,7 @@ from analysis.audit.model_checks import MODEL_CHECKS
 from analysis.audit.near_copies import NEAR_COPY_CHECKS
 from analysis.audit.pace_checks import PACE_CHECKS
 from analysis.audit.page_checks import PAGE_CHECKS
+from analysis.audit.paging_checks import PAGING_CHECKS
 from analysis.audit.plan_checks import PLAN_CHECKS
 from analysis.audit.power_checks import POWER_CHECKS
 from analysis.audit.reach_checks import REACH_CHECKS
@@ -62,6 +63,7 @@ CHECKS: Final[list[Check]] = [
     *ENFORCEMENT_CHECKS,
     *WORK_CHECKS,
     *ARRIVAL_CHECKS,
+    *PAGING_CHECKS,
     *MODEL_CHECKS,
     *ANSWER_CHECKS,
     *TEXT_CHECKS,

@@ -18,7 +18,13 @@ DOUBLE = Path(__file__).parents[1] / "doubles" / "served"
 def served_double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The double stands for the library in the block, which changes no variable for good."""
     monkeypatch.syspath_prepend(DOUBLE)
-    for name in ("RANK", "LOCAL_RANK", "VLLM_ENABLE_V1_MULTIPROCESSING", "HF_HUB_OFFLINE"):
+    for name in (
+        "RANK",
+        "LOCAL_RANK",
+        "VLLM_ENABLE_V1_MULTIPROCESSING",
+        "HF_HUB_OFFLINE",
+        "VLLM_HOST_IP",
+    ):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("VLLM_NO_USAGE_STATS", "1")
     try:

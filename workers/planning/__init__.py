@@ -23,5 +23,6 @@
 Public: `BLOCK`, `BLOCK_WORDS`, `DEFAULT_ENGINE`, `ENGINE_FACTS`, `INT4_BITS`, `INT8_BITS`,
 `MemoryEstimate`, `QUANTIZATIONS`, `STEP_TOKENS`, `arithmetic_of`, `block_inputs`, `engine_facts`,
 `engine_names`, `estimate`, `family_of`, `find_shape`, `flops`, `group_size`, `known_models`,
-`own_model`, `paged_bytes`, `parameters_of`, `row_words`, `scale_pairs`, `shape_named`, `shape_of`.
+`own_model`, `paged_bytes`, `parameters_of`, `planned_pages`, `row_words`, `scale_pairs`,
+`shape_named`, `shape_of`.
 """

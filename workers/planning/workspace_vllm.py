@@ -21,10 +21,14 @@ takes by itself for an H100, on every board, so that boards differ in speed alon
 _SPARE: Final = 1
 
 
+def planned_pages(rows: int, max_len: int) -> int:
+    """Pages of a cache that holds `rows` of `max_len` positions, each its own, and the spare."""
+    return rows * -(-max_len // BLOCK) + _SPARE
+
+
 def paged_bytes(shape: ModelShape, *, rows: int, max_len: int, degree: int, item_bytes: int) -> int:
     """Bytes of a rank's cache that holds `rows` of `max_len` positions in whole pages."""
-    pages = rows * -(-max_len // BLOCK) + _SPARE
-    return pages * BLOCK * shape.kv_numbers // degree * item_bytes
+    return planned_pages(rows, max_len) * BLOCK * shape.kv_numbers // degree * item_bytes
 
 
 def vllm_bytes(work: RankWork) -> int:

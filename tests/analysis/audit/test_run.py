@@ -48,7 +48,7 @@ def edit_table(run: RunPaths, kind: str, change: Callable[[Columns], None]) -> N
 
 TOO_PLAIN = (
     *("sm-clock", "copies", "near-copies", "repeats-alike", "digits", "held", "readers", "texts"),
-    "recount",
+    *("recount", "pages"),
     *("signature", "seal-stamp", "roots", "root-stamp", "lodged", "export", "allocation"),
     *("accounting", "handed-over", "outside-meter", "outside-meter-own", "arrivals"),
 )

@@ -116,6 +116,7 @@ class VllmEngine:
             "sampling": "the library's, drawn on from batch to batch",
             "times": "of the host, once a step's tokens were handed over",
             **self._library.settings,
+            "cache": self._library.cache.describe(),
         }
 
     def close(self) -> None:

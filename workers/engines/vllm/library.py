@@ -9,19 +9,22 @@ import importlib
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from telemetry.record.spec import ITEM_BYTES
 from workers.engines.base.context import EngineContext
+from workers.engines.base.node_address import node_address
 from workers.engines.base.sampling import Decoding
 from workers.engines.vllm.weights import FORMAT, WeightsHanded, hand_over
 from workers.models.llama.shape import LlamaShape
 from workers.planning.families import find_shape
-from workers.planning.workspace_vllm import BLOCK, STEP_TOKENS, paged_bytes
+from workers.planning.workspace_vllm import BLOCK, STEP_TOKENS, paged_bytes, planned_pages
 
 LIBRARY: Final = "vllm"
 """The package."""
+ADDRESS: Final = "VLLM_HOST_IP"
+"""Where it reads its node's address from (`vllm.utils.network_utils.get_ip`)."""
 STOPPED: Final = "stop"
 """Its word for a request that ended by an id that ends one (`vllm.v1.engine`)."""
 FULL: Final = "length"
@@ -52,6 +55,45 @@ class StepOutput:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PagedCache:
+    """What the library says of its cache once it stands, beside what was planned."""
+
+    pages: int
+    """Pages that it allocated on each rank (`CacheConfig.num_gpu_blocks`)."""
+    page_positions: int
+    """Positions of a page."""
+    planned_pages: int
+    """Pages that every request of a batch at its longest needs, and the spare."""
+    gpu_memory_utilization: float
+    """Share of the GPU that must be free when it begins; what it allocates follows the pages."""
+
+    @classmethod
+    def of(cls, engine: Any, *, rows: int, max_len: int) -> "PagedCache":
+        """That of a running engine.
+
+        Raises:
+            RuntimeError: it has fewer positions than planned, so that requests would be put off.
+        """
+        told = engine.vllm_config.cache_config
+        found = cls(
+            pages=int(told.num_gpu_blocks),
+            page_positions=int(told.block_size),
+            planned_pages=planned_pages(rows, max_len),
+            gpu_memory_utilization=float(told.gpu_memory_utilization),
+        )
+        if found.page_positions != BLOCK or found.pages < found.planned_pages:
+            raise RuntimeError(
+                f"the cache of {LIBRARY} must have {found.planned_pages} pages of {BLOCK} "
+                f"positions, but has {found.pages} of {found.page_positions} instead"
+            )
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """For the record."""
+        return {**asdict(self), "more_than_planned": self.pages / self.planned_pages - 1.0}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Library:
     """A running engine of the library."""
 
@@ -63,6 +105,8 @@ class Library:
     """As the package tells it."""
     settings: dict[str, Any]
     """What it was asked for, for the record."""
+    cache: PagedCache
+    """Where it keeps keys and values."""
     weight_bytes: int | None
     """Bytes of this rank's weights that a step reads."""
     end: Callable[[], None]
@@ -101,6 +145,10 @@ def open_library(context: EngineContext) -> Library:
     os.environ |= {"RANK": str(context.rank.rank), "LOCAL_RANK": str(context.rank.local_rank)}
     if context.device.type == "cuda":
         os.environ["LOCAL_RANK"] = str(context.device.index or 0)
+    # By itself it binds a socket to the address of the way to the internet, and to 0.0.0.0 where a
+    # compute node has none. Whoever set it knows the nodes' networks.
+    if not os.environ.get(ADDRESS):
+        os.environ[ADDRESS] = node_address(context.rank, ADDRESS)
     library = importlib.import_module(LIBRARY)
     shape = find_shape(context.spec.model)
     assert isinstance(shape, LlamaShape)
@@ -123,6 +171,7 @@ def open_library(context: EngineContext) -> Library:
         sampling=_sampling(library, context.decoding),
         version=str(library.__version__),
         settings={**settings, "kernels": LIBRARY, "graph": not settings["enforce_eager"]},
+        cache=PagedCache.of(engine, rows=context.spec.batch_size, max_len=context.max_len),
         weight_bytes=handed.weight_bytes,
         end=importlib.import_module(f"{LIBRARY}.distributed.parallel_state").destroy_model_parallel,
     )

@@ -42,6 +42,23 @@ class EngineArgs:
 
 
 @dataclass(kw_only=True)
+class CacheConfig:
+    """What became of the cache; the library counts pages by what it was given for them."""
+
+    block_size: int
+    gpu_memory_utilization: float
+    kv_cache_memory_bytes: int
+    num_gpu_blocks: int
+
+
+@dataclass(kw_only=True)
+class VllmConfig:
+    """Of the library's, the part that is read."""
+
+    cache_config: CacheConfig
+
+
+@dataclass(kw_only=True)
 class _Request:
     name: str
     ids: list[int]
@@ -88,12 +105,29 @@ class _Model:
         return names
 
 
+def _cache(args: EngineArgs, model: _Model) -> CacheConfig:
+    """As many whole pages as the bytes that were given hold."""
+    config = model.layers.config
+    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = config.num_key_value_heads // model.degree
+    block, given = args.block_size or 16, args.kv_cache_memory_bytes or 0
+    item = next(model.layers.parameters()).element_size()
+    page_bytes = 2 * config.num_hidden_layers * heads * dim * item * block
+    return CacheConfig(
+        block_size=block,
+        gpu_memory_utilization=0.92,
+        kv_cache_memory_bytes=given,
+        num_gpu_blocks=given // page_bytes,
+    )
+
+
 @dataclass(kw_only=True)
 class LLMEngine:
     """Requests in flight and those that wait."""
 
     args: EngineArgs
     model: _Model
+    vllm_config: VllmConfig
     engine_core: _Core = field(default_factory=_Core)
     running: list[_Request] = field(default_factory=list)
     waiting: list[_Request] = field(default_factory=list)
@@ -113,7 +147,8 @@ class LLMEngine:
             engine_args.model, getattr(torch, engine_args.dtype), engine_args.tensor_parallel_size
         )
         loaders[engine_args.load_format](None).load_weights(model, None)
-        return cls(args=engine_args, model=model)
+        cache = _cache(engine_args, model)
+        return cls(args=engine_args, model=model, vllm_config=VllmConfig(cache_config=cache))
 
     def add_request(
         self,

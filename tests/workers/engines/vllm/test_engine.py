@@ -1,6 +1,7 @@
 """Engine `vllm` on the double: the work of the other engines, as requests that come and go."""
 
 import dataclasses
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,6 +108,35 @@ def test_requests_wait_for_their_time_and_not_for_one_another(spec: RunSpec) -> 
     assert answers.ids == alike(work(spec))
     # Nobody is in flight before the third comes, so that it is sent at its time.
     assert times.finished_us[1] < times.sent_us[2] < 600_000
+
+
+@pytest.mark.usefixtures("one_rank")
+@pytest.mark.parametrize("model", ["nano", "nano-llama-3.2"])
+def test_what_the_library_says_of_its_cache_stands_beside_the_plan(
+    spec: RunSpec, model: str
+) -> None:
+    told = opened(work(spec, model=model)).describe()["cache"]
+    # 16 + 5 positions of three rows, a page of 32 each, and the library's spare.
+    assert told == {
+        "pages": 4,
+        "page_positions": 32,
+        "planned_pages": 4,
+        "gpu_memory_utilization": 0.92,
+        "more_than_planned": 0.0,
+    }
+
+
+@pytest.mark.usefixtures("one_rank")
+def test_a_cache_that_would_put_requests_off_ends_the_run(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double = importlib.import_module("vllm")
+    made = double._cache
+    monkeypatch.setattr(
+        double, "_cache", lambda *given: dataclasses.replace(made(*given), num_gpu_blocks=3)
+    )
+    with pytest.raises(RuntimeError, match="must have 4 pages of 32 positions, but has 3 of 32"):
+        opened(work(spec))
 
 
 def one_more(engine: Any, _outputs: list[Any]) -> None:

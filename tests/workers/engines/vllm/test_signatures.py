@@ -27,6 +27,7 @@ MODULES = {
     "register_model_loader": "vllm.model_executor.model_loader",
     "destroy_model_parallel": "vllm.distributed.parallel_state",
     "InprocClient": "vllm.v1.engine.core_client",
+    "CacheConfig": "vllm.config.cache",
 }
 CALLED = (
     *("LLMEngine.from_engine_args", "LLMEngine.add_request", "LLMEngine.step"),
@@ -72,6 +73,17 @@ def test_what_a_step_gives_has_its_names_in_the_library(release: str) -> None:
     assert "shutdown" in vars(importlib.import_module("vllm")._Core)
 
 
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("release", SEEN)
+def test_what_is_read_of_the_cache_has_its_names_in_the_library(release: str) -> None:
+    own = importlib.import_module("vllm").CacheConfig
+    names = {field.name for field in dataclasses.fields(own)}
+    assert names == {*SEEN[release]["CacheConfig"]}
+    text = inspect.getsource(library.PagedCache.of)
+    read = {name for name in names if f"told.{name}" in text}
+    assert read == names - {"kv_cache_memory_bytes"}
+
+
 @pytest.mark.parametrize("release", SEEN)
 def test_every_setting_that_it_is_asked_for_is_one_of_the_librarys(release: str) -> None:
     text = inspect.getsource(library)
@@ -94,7 +106,7 @@ def test_the_library_that_is_installed_is_as_it_was_seen() -> None:
         if name in {"RequestOutput.__init__", "BaseModelLoader.__init__"}:
             continue
         real = taken(name)
-        if name in {"EngineArgs", "SamplingParams"}:
+        if name in {"EngineArgs", "SamplingParams", "CacheConfig"}:
             assert set(parameters) <= set(real), name
         else:
             assert [one for one in real if one in parameters] == parameters, name
