@@ -5,6 +5,7 @@ already (`external_launcher`): one node or several, started by whoever starts ou
 this project's own, handed over by the names of the hub, so that its work is that of the others.
 """
 
+import functools
 import importlib
 import os
 import tempfile
@@ -149,6 +150,10 @@ def open_library(context: EngineContext) -> Library:
     # compute node has none. Whoever set it knows the nodes' networks.
     if not os.environ.get(ADDRESS):
         os.environ[ADDRESS] = node_address(context.rank, ADDRESS)
+    state: Any = importlib.import_module(f"{LIBRARY}.distributed.parallel_state")
+    # When its engine goes, by a call or as garbage, it ends torch's default group, which is ours:
+    # ranks meet by it once more at the end.
+    state.destroy_distributed_environment = functools.partial(_leave_ours, state)
     library = importlib.import_module(LIBRARY)
     shape = find_shape(context.spec.model)
     assert isinstance(shape, LlamaShape)
@@ -173,8 +178,16 @@ def open_library(context: EngineContext) -> Library:
         settings={**settings, "kernels": LIBRARY, "graph": not settings["enforce_eager"]},
         cache=PagedCache.of(engine, rows=context.spec.batch_size, max_len=context.max_len),
         weight_bytes=handed.weight_bytes,
-        end=importlib.import_module(f"{LIBRARY}.distributed.parallel_state").destroy_model_parallel,
+        end=state.destroy_model_parallel,
     )
+
+
+def _leave_ours(state: Any) -> None:
+    """End the library's group of all ranks, and not torch's own."""
+    if state._WORLD is not None:
+        state._WORLD.destroy()
+    state._WORLD = None
+    state._NODE_COUNT = None
 
 
 def _settings(context: EngineContext) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import transformers
 
+from .distributed import parallel_state
 from .model_executor.model_loader import loaders
 from .outputs import CompletionOutput, RequestOutput
 from .sampling_params import RequestOutputKind, SamplingParams
@@ -79,6 +80,7 @@ class _Core:
 
     def shutdown(self) -> None:
         self.shutdowns += 1
+        parallel_state.destroy_distributed_environment()
 
 
 class _Model:

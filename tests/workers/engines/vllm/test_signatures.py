@@ -25,6 +25,7 @@ MODULES = {
     "CompletionOutput": "vllm.outputs",
     "BaseModelLoader": "vllm.model_executor.model_loader.base_loader",
     "register_model_loader": "vllm.model_executor.model_loader",
+    "destroy_distributed_environment": "vllm.distributed.parallel_state",
     "destroy_model_parallel": "vllm.distributed.parallel_state",
     "InprocClient": "vllm.v1.engine.core_client",
     "CacheConfig": "vllm.config.cache",
@@ -33,6 +34,7 @@ CALLED = (
     *("LLMEngine.from_engine_args", "LLMEngine.add_request", "LLMEngine.step"),
     *("BaseModelLoader.download_model", "BaseModelLoader.load_weights"),
     *("register_model_loader", "destroy_model_parallel"),
+    "destroy_distributed_environment",
 )
 
 
