@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from analysis.findings.works import WorkPoint
-from telemetry.boards.table import board_of
+from telemetry.boards.table import BOARDS, board_of
 
 GENERATION: Final = "generation"
 """Task of prompts that nothing is held against: text is to go on."""
@@ -21,7 +21,10 @@ def task_of(point: WorkPoint) -> str:
 
 def clock_share(point: WorkPoint, clock_mhz: float | None) -> float | None:
     """A clock over the highest of the point's boards; None without one, or of several boards."""
-    board = board_of(point.board.removeprefix(_MODELLED))
+    name = point.board.removeprefix(_MODELLED)
+    # The simulated source calls a board by its name for people, drivers by theirs.
+    modelled = (board for board in BOARDS.values() if board.product == name)
+    board = board_of(name) or next(modelled, None)
     if clock_mhz is None or board is None or not board.max_sm_clock_mhz:
         return None
     return clock_mhz / board.max_sm_clock_mhz

@@ -16,6 +16,8 @@ FREE_MHZ = 1980.0
 """Of SMs that nobody locks."""
 CUDA = REPOSITORY / "tests" / "doubles" / "cuda"
 """What PYTHONPATH has to name for ranks to compute on CPU in place of a board."""
+DRIVEN = REPOSITORY / "tests" / "doubles" / "driven"
+"""What PYTHONPATH has to name for boards `simulated-...` to have a driver."""
 # Within a period of the samples' 20 ms the power changes, and the 100 ms of clocks are no multiple.
 WAVE = {"cycle_ms": 33, "duty": 0.9, "idle_w": 120.0, "model": 1}
 _TOUCH = "import ctypes, sys; assert ctypes.CDLL(sys.argv[1]).nvmlInit_v2() == 0"
@@ -27,12 +29,17 @@ class CappedNodes:
 
     folder: Path
     """A folder a node below it, and the library."""
+    step_s: float | None = None
+    """What a step takes at the highest clock where records say that the boards are simulated; None
+    where they are taken for cards."""
 
     @classmethod
-    def make(cls, folder: Path, *nodes: str, **world: object) -> Self:
+    def make(cls, folder: Path, *nodes: str, step_s: float | None = None, **world: object) -> Self:
         """Boards that stand at `STOOD_W` on every node, two each."""
         library = build(folder)
-        made = cls(folder=folder)
+        made = cls(folder=folder, step_s=step_s)
+        if step_s is not None:
+            world = {"uuid": "SIM", **world}
         for number, node in enumerate(nodes):
             (folder / node).mkdir()
             one = World(
@@ -62,15 +69,17 @@ class CappedNodes:
         """Whether nothing that a run set is left on a node, and nothing is remembered there."""
         told = [self.boards(node).settings(board) for board in (0, 1)]
         return all(one.limit_w == STOOD_W and one.sm_mhz == FREE_MHZ for one in told) and not list(
-            (self.folder / node / "book").glob("GPU-*.json")
+            (self.folder / node / "book").glob("*-*.json")
         )
 
     def environment(self, node: str | None = None) -> Mapping[str, str]:
         """Of a launcher; with `node` of what runs there without Slurm, too."""
         shared = {
             "LD_LIBRARY_PATH": str(self.folder),
-            "PYTHONPATH": str(CUDA),
+            "PYTHONPATH": str(CUDA if self.step_s is None else DRIVEN),
         }
+        if self.step_s is not None:
+            shared["JOULEGRID_DOUBLE_STEP_S"] = str(self.step_s)
         if node is None:
             return shared
         return {**shared, **dict(self._own(str(self.folder / node)))}

@@ -1,8 +1,8 @@
 """The DVFS study from grid to audit, on boards of NVIDIA's simulated library.
 
-Launcher, watcher, rank, merge, seal, report and audit are the real ones. The board is the double of
-`tests/doubles/nvml`, whose power and clock answer to a lock by a stated model: what comes out is
-simulated, measures nothing, and proves the chain alone. Its record cannot know that.
+Launcher, watcher, rank, merge, seal, report and audit are the real ones. The board is simulated and
+has a driver (`tests/doubles/driven`): power, clock and the pace of steps answer to a lock by a
+stated model. It measures nothing and proves the chain alone, and each record and row says so.
 """
 
 import csv
@@ -21,11 +21,13 @@ from tests.support.words import last_words
 pytestmark = pytest.mark.chain
 
 POINT = (
-    *("experiment=dvfs", "cluster=local", "gpu=h200", "gpus=1", "power=watcher"),
-    *("telemetry=nvml", "telemetry.idle_s=0.3", "engine=reference", "dtype=fp32"),
+    *("experiment=dvfs", "cluster=local", "gpu=simulated-h200", "gpus=1", "power=watcher"),
+    *("telemetry.idle_s=0.3", "engine=reference", "dtype=fp32"),
     *("logit_error=false", "max_prompt_len=32", "max_gen_len=16", "warmup_batches=0"),
     *("max_warmup_batches=null", "min_window_s=0.5", "allow_dirty=true"),
 )
+# A step of `nano` works a few ms on one core, and longer on a busy machine.
+STEP_S = 0.03
 
 
 def rows(results: Path, name: str) -> list[dict[str, str]]:
@@ -46,7 +48,7 @@ def module(name: str, *words: str, more: Mapping[str, str]) -> subprocess.Comple
 
 def told(tmp_path: Path, tasks: tuple[str, ...], clocks: str) -> Path:
     """The results of such a grid, whose tables hold what was built to come out."""
-    nodes = CappedNodes.make(tmp_path, "node", setters="all")
+    nodes = CappedNodes.make(tmp_path, "node", setters="all", step_s=STEP_S)
     results = tmp_path / "results"
     words = last_words(*POINT, f"dataset={','.join(tasks)}", f"sm_clock_mhz={clocks}")
     launched = module(
@@ -58,11 +60,12 @@ def told(tmp_path: Path, tasks: tuple[str, ...], clocks: str) -> Path:
     kinds = {"alpaca": "generation", "squad": "qa"}
     assert [row["task"] for row in whole] == [kinds[task] for task in tasks]
     for row in whole:
+        assert row["simulated"] == "true"
         assert (row["lowest"], row["not_counted"]) == ("990 MHz", "")
         # The clock that was sampled, and not the one that was asked.
         assert float(row["lowest_clock_mhz"]) == pytest.approx(990.0, abs=15.0)
         assert float(row["lowest_clock_share"]) == pytest.approx(0.5, abs=0.01)
-        # By the double's model; nothing was repeated, so that nothing is told apart.
+        # By the model; nothing was repeated, so that nothing is told apart.
         assert 0.2 < float(row["energy_saved_share"]) < 0.6
         assert row["verdict"] == "not shown"
     curves = rows(results, "cap_curves")
