@@ -2,9 +2,10 @@
 
 Energy is measured, of all working GPUs. Bytes and operations are what the model needs at least
 (`analysis.performance.roofline`), as the run counted its own tensors. What ranks send each other is
-a formula: each token's row of the residual stream twice a layer, each time to all other ranks and
-back (a ring's all-reduce: 2 x (ranks - 1) rows in all). Embeddings, logits and sampling are left
-out. Where DCGM read the memory's and the links' activity, that stands beside.
+a formula: each token's row of the residual stream as often as the engine says that it sums one,
+else twice a layer, each time to all other ranks and back (a ring's all-reduce: 2 x (ranks - 1) rows
+in all). What is gathered, padding and sampling are left out. Where DCGM read the memory's and the
+links' activity, that stands beside.
 """
 
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ WINDOW: Final = "window"
 """All of the measured window."""
 PHASES: Final = (Phase.ENCODE, Phase.PREFILL, Phase.DECODE)
 """Phases whose work is known."""
-# Rows of the residual stream that a layer sums over the ranks: after attention, after the FFN.
+# Rows of the residual stream that a layer sums over the ranks where the engine says no number:
+# after attention, after the FFN.
 _SUMS_A_LAYER: Final = 2
 # Fewer readings in a window than this say nothing of it.
 _LEAST_READINGS: Final = 2.0
@@ -177,8 +179,9 @@ def _sent_bytes(one: Measured, work: PhaseWork) -> float | str:
     dim, layers = (one.performance.model.number("shape", name) for name in ("dim", "layers"))
     if dim is None or layers is None:
         return "model.json has no width and layers: what ranks send is not known"
-    row_bytes = dim * ITEM_BYTES[one.spec.dtype]
-    return work.tokens * layers * _SUMS_A_LAYER * 2 * (ranks - 1) * row_bytes
+    said = one.performance.model.number("engine", "sums_per_token")
+    sums = layers * _SUMS_A_LAYER if said is None else said
+    return work.tokens * sums * 2 * (ranks - 1) * dim * ITEM_BYTES[one.spec.dtype]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -159,6 +159,15 @@ def test_what_a_phase_moves_and_computes_is_the_models_own_arithmetic(tmp_path: 
         assert sum(map(float, map(str, parts))) == window[name]
 
 
+def test_ranks_send_as_many_rows_for_a_token_as_the_engine_says_that_it_sums(
+    tmp_path: Path,
+) -> None:
+    own = Plan(spec={**REAL, "gpus": 2}, gpu=H200, model={"engine": {"sums_per_token": 3}})
+    rows = {row["phase"]: row for row in tables_of(tmp_path, own).joule_work.rows}
+    fed, shape = 4 * 7, SHAPES[own.run_spec.model]
+    assert rows["decode"]["sent_bytes"] == fed * 3 * 2 * (2 - 1) * shape.dim * 2
+
+
 def test_a_run_without_an_idle_phase_has_no_ledger_and_says_why(tmp_path: Path) -> None:
     tables = tables_of(tmp_path, Plan(spec=REAL, gpu=H200, idle=False))
     assert {row["part"] for row in tables.joules.rows} == {None}

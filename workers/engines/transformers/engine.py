@@ -20,7 +20,12 @@ from workers.engines.base.sampling import Decoding, prompt_lens
 from workers.engines.base.step_clock import StepClock
 from workers.engines.transformers.chosen_tokens import ChosenTokens
 from workers.engines.transformers.encoder_decoder import EncoderDecoderEngine, decoder_step_bytes
-from workers.engines.transformers.library_model import build_model, step_bytes, takes_places
+from workers.engines.transformers.library_model import (
+    build_model,
+    step_bytes,
+    sums_per_token,
+    takes_places,
+)
 from workers.models.library.t5 import T5Shape
 from workers.planning.own_configs import shape_of
 
@@ -96,6 +101,7 @@ class TransformersEngine:
             "kernels": "eager",
             "graph": False,
             "all_reduce": _sums(),
+            "sums_per_token": sums_per_token(self.library),
             "cache": "DynamicCache",
             "attention": self.library.config._attn_implementation,
             "library": transformers.__version__,

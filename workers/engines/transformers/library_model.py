@@ -27,6 +27,9 @@ from workers.planning.families import family_of, parameters_of
 # Which ids begin, end and pad is the tokenizer's to say, which need not be the library's.
 _NO_IDS: Final = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
 
+# Styles of the library's plan whose outputs are parts that ranks sum (its tensor_parallel.py).
+_SUMMED: Final = frozenset({"rowwise", "embedding_rowwise"})
+
 
 def library_config(shape: LlamaShape, max_len: int) -> Any:
     """The library's configuration of a shape, every size given: its defaults are other models'."""
@@ -121,9 +124,28 @@ def _share(model: Any, degree: int, device: torch.device) -> None:
     if head.weight is model.get_input_embeddings().weight:
         # The plan cuts both, each by its own name, as where the library loads a model itself.
         head.weight = nn.Parameter(torch.empty_like(head.weight), requires_grad=False)
-    plan, _, _ = model._resolve_parallel_plans(DistributedConfig(tp_size=degree))
+    plan = _plan(model, degree)
     apply_tensor_parallelism(model, init_device_mesh(device.type, (degree,)), plan)
     model.tie_weights()
+
+
+def _plan(model: Any, degree: int) -> dict[str, str]:
+    """How the library shares each part of a model, by the part's name."""
+    plan, _, _ = model._resolve_parallel_plans(DistributedConfig(tp_size=degree))
+    return cast(dict[str, str], plan)
+
+
+def sums_per_token(model: Any) -> int:
+    """Rows of the residual stream that ranks sum for each token; 0 on one rank.
+
+    By the library's plan they are one after attention and one after the feed-forward layer, and
+    one of the embedding, of which each rank has rows.
+    """
+    if not dist.is_initialized() or (degree := dist.get_world_size()) == 1:
+        return 0
+    # The plan names a part's parameters beside the part itself, which is what sums.
+    plan = _plan(model, degree)
+    return sum(plan.get(name) in _SUMMED for name, _ in model.named_modules())
 
 
 def _fill(weight: Tensor, name: str, blank: Any, source: WeightSource, whole: Parameter) -> None:
