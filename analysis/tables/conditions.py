@@ -10,6 +10,12 @@ from analysis.energy.held import cap_bound_share
 from analysis.energy.uncertain import Uncertain
 from analysis.performance.model_record import ModelFacts
 from analysis.performance.run_performance import Performance
+from analysis.performance.warmup import (
+    compile_energy,
+    compile_seconds,
+    warmup_energy,
+    warmup_seconds,
+)
 from analysis.tables.column import ColumnsOf
 from analysis.tables.labels import label_columns
 from analysis.tables.measured import Measured
@@ -33,6 +39,22 @@ class _Conditions:
     def warmup(self) -> str | None:
         steady = self.model.flag("warmup", "steady")
         return None if steady is None else ("steady" if steady else "not steady")
+
+    @cached_property
+    def warmup_s(self) -> Uncertain:
+        return warmup_seconds(self.of.run_energy)
+
+    @cached_property
+    def warmup_energy(self) -> Uncertain:
+        return warmup_energy(self.of.run_energy)
+
+    @cached_property
+    def compile_s(self) -> Uncertain:
+        return compile_seconds(self.model)
+
+    @cached_property
+    def compile_energy(self) -> Uncertain:
+        return compile_energy(self.of.run_energy, self.model)
 
     @property
     def held_share(self) -> float | None:
@@ -95,6 +117,45 @@ _COLUMNS: Final = (
         "warm-up",
         "`steady`, `not steady`, or empty: not recorded or not asked for.",
         lambda one: one.warmup,
+    ),
+    _OF.number(
+        "warmup_s",
+        "warm-up time",
+        "s",
+        "Time in spans of warm-up, compiling included; mean over ranks. In no other figure.",
+        lambda one: one.warmup_s.value,
+        shown=False,
+        reason="warmup_reason",
+    ),
+    *_OF.uncertain(
+        "warmup_energy_j",
+        "warm-up energy",
+        "J",
+        "Gross energy of all working GPUs in the same, by the method that tells phases apart. In "
+        "no other figure.",
+        lambda one: one.warmup_energy,
+        shown=False,
+        told=False,
+        reason="warmup_reason",
+    ),
+    _OF.number(
+        "compile_s",
+        "compiling",
+        "s",
+        "Time of the steps in which the engine compiled its next ones: part of warm-up, or of "
+        "loading where logits were compared.",
+        lambda one: one.compile_s.value,
+        shown_with="compile_s",
+        reason="compile_reason",
+    ),
+    *_OF.uncertain(
+        "compile_energy_j",
+        "compiling",
+        "J",
+        "Gross energy of all working GPUs in the same, by the method that tells phases apart.",
+        lambda one: one.compile_energy,
+        shown_with="compile_s",
+        reason="compile_reason",
     ),
     _OF.count(
         "passes",
@@ -192,6 +253,18 @@ _COLUMNS: Final = (
         lambda one: one.model.number("memory", "device_used_bytes"),
         shown=False,
         reason="memory_reason",
+    ),
+    _OF.why(
+        "warmup_reason",
+        "warm-up",
+        "Why warmup_s, warmup_energy_j or both are missing.",
+        lambda one: one.warmup_energy.reason,
+    ),
+    _OF.why(
+        "compile_reason",
+        "compiling",
+        "Why compile_s, compile_energy_j or both are missing.",
+        lambda one: one.compile_energy.reason,
     ),
     _OF.text(
         "conditions_reason",

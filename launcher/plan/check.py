@@ -306,7 +306,7 @@ class _Checker:
         source: prompts.PromptSource,
     ) -> tuple[Verdict, str | None]:
         fault = fault or shape_of(spec).parallel_fault(spec.gpus)
-        if fault := fault or engine_facts(spec.engine).fault(spec) or setting_fault(spec):
+        if fault := fault or engine_facts(spec.engine).fault(spec, launch) or setting_fault(spec):
             return Verdict.ILLEGAL, fault
         if attempts:
             if sealed := run.sealed():

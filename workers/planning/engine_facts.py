@@ -15,6 +15,7 @@ from typing import Final
 
 from telemetry.command import lacks
 from telemetry.nearest import one_of
+from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.models.llama.shape import LlamaShape
 from workers.planning.families import FAMILIES, LIBRARY_FAMILIES
@@ -81,7 +82,7 @@ class EngineFacts:
     """The package that compute nodes need beside `work`'s, and our extra that brings it; None when
     there is none. Who plans does not need it."""
     compiles: bool = False
-    """True when compute nodes need a C++ compiler."""
+    """True when its steps are compiled: nodes need a C++ compiler, and runs a warm-up."""
     limits: Callable[[RunSpec], str | None] | None = None
     """Any other reason why it cannot do what a spec asks for; None when there is none."""
     takes_whole_weights: bool = False
@@ -103,8 +104,8 @@ class EngineFacts:
                 f"`families` must be of {', '.join(FAMILIES)}, but have {strangers[0]!r} instead"
             )
 
-    def fault(self, spec: RunSpec) -> str | None:
-        """Why it cannot do what a spec asks for; None when it can.
+    def fault(self, spec: RunSpec, launch: LaunchConfig | None = None) -> str | None:
+        """Why it cannot do what a spec asks for, and so launched, if that is given; None: it can.
 
         Raises:
             ValueError: there is no such model.
@@ -140,6 +141,11 @@ class EngineFacts:
             return (
                 f"`arrivals_per_s` must be null with engine {self.name}, which answers batches, "
                 f"but is {spec.arrivals_per_s:g} instead"
+            )
+        if self.compiles and launch is not None and launch.warmup_batches == 0:
+            return (
+                f"`warmup_batches` must be at least 1 with engine {self.name}, which would compile "
+                "its steps in the measured window, but is 0 instead"
             )
         return None if self.limits is None else self.limits(spec)
 

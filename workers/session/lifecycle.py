@@ -202,6 +202,7 @@ def _context(session: Session) -> EngineContext:
         device=session.placement.device,
         weights=session.weights,
         eos_id=session.prompts.tokenizer.eos_id,
+        now_us=session.placement.clock.now_us,
     )
 
 

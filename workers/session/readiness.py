@@ -90,7 +90,7 @@ def make_ready(
     try:
         shape_fault = shape_of(spec).parallel_fault(spec.gpus)
         facts = engine_facts(spec.engine)
-        spec_fault = shape_fault or facts.fault(spec) or facts.lacking()
+        spec_fault = shape_fault or facts.fault(spec, launch) or facts.lacking()
         if spec_fault := spec_fault or ranks_fault(spec, launch, rank):
             raise ValueError(spec_fault)
         prompts = tokenize_prompts(spec, launch, results)

@@ -29,7 +29,7 @@ def repeated(decode_s: float, repeats: int = 3, **spec: Any) -> list[Plan]:
 
 # What findings are made from, and they: all tables would take several times as long.
 _NAMES: Final = (
-    *("groups", "runs", "performance", "gpus"),
+    *("groups", "runs", "performance", "conditions", "gpus"),
     *("pareto", "energy_delay", "best", "scaling", "scaling_laws", "goodput"),
     *("complexity_models", "input_features", "complexity", "joules", "joule_costs", "joule_work"),
 )

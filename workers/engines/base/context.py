@@ -1,9 +1,11 @@
 """Context: all that an engine is opened with, whatever loads its weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from telemetry.clock import monotonic_us
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
 from workers.distributed.rank import Rank
@@ -27,6 +29,8 @@ class EngineContext:
     """This rank's slices of the parameters; who reads the checkpoint otherwise leaves it be."""
     eos_id: int
     """Token that ends an answer, of the tokenizer that made the prompts."""
+    now_us: Callable[[], int] = monotonic_us
+    """The clock of the record's spans, for an engine that tells when it did something."""
 
     @property
     def decoding(self) -> Decoding:

@@ -4,7 +4,7 @@ Prompts are read eagerly, as the library's own loop reads them. A cache is made 
 of batch and emptied for the next: what was compiled, and captured on a GPU, stands on its address.
 """
 
-import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 from transformers.masking_utils import create_masks_for_generate
 
+from telemetry.clock import US_PER_S, monotonic_us
 from workers.engines.base.context import EngineContext
 from workers.engines.transformers.engine import TransformersEngine, loaded_parts
 
@@ -24,8 +25,11 @@ _BACKEND: Final = "inductor"
 class StaticEngine(TransformersEngine):
     """Answers one batch at a time, as `TransformersEngine`; `compiles` compiles its steps."""
 
-    def __init__(self, *parts: Any, compiles: bool, **more: Any) -> None:
+    def __init__(
+        self, *parts: Any, compiles: bool, now_us: Callable[[], int] = monotonic_us, **more: Any
+    ) -> None:
         super().__init__(*parts, **more)
+        self._now_us = now_us
         self._caches: dict[int, Any] = {}
         self._fed = 0
         self._first = torch.empty(0)
@@ -47,8 +51,8 @@ class StaticEngine(TransformersEngine):
     def describe(self) -> dict[str, Any]:
         """How it works, for the record; each compilation with the batch's rows and its seconds.
 
-        `seconds` are of the whole step that compiled, which is of warm-up or loading where
-        `rows` were warmed up with.
+        `seconds`, from `began_us` to `ended_us` of the record's clock, are of the whole step that
+        compiled, which is of warm-up or loading where `rows` were warmed up with.
         """
         told = {**super().describe(), "cache": "StaticCache", "cache_positions": self._max_len}
         if self._step is None:
@@ -121,14 +125,16 @@ class StaticEngine(TransformersEngine):
 
     def _stepped(self, told: dict[str, Any]) -> Any:
         """A step of decoding, compiled; what it compiles is noted."""
-        before, began_s = counters["stats"]["unique_graphs"], time.monotonic()
+        before, began_us = counters["stats"]["unique_graphs"], self._now_us()
         output = self._step(**told)
         if (made := counters["stats"]["unique_graphs"] - before) > 0:
             self._compiled.append(
                 {
                     "rows": len(told["input_ids"]),
                     "graphs": made,
-                    "seconds": time.monotonic() - began_s,
+                    "began_us": began_us,
+                    "ended_us": (ended_us := self._now_us()),
+                    "seconds": (ended_us - began_us) / US_PER_S,
                 }
             )
         return output
@@ -143,4 +149,4 @@ def open_static(context: EngineContext) -> StaticEngine:
 def open_compiled(context: EngineContext) -> StaticEngine:
     """The engine with the library's cache of full size and its step compiled."""
     parts, more = loaded_parts(context)
-    return StaticEngine(*parts, **more, compiles=True)
+    return StaticEngine(*parts, **more, compiles=True, now_us=context.now_us)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 import transformers
 
+from telemetry.clock import US_PER_S, monotonic_us
 from telemetry.record.spec import RunSpec
-from tests.support.engines import open_for
+from tests.support.engines import LAUNCH, open_for
 from tests.support.fake_group import pretended_peers
 from tests.workers.engines.transformers.test_engine import CPU, MODELS, PROMPTS, answered, work
 from workers.engines.transformers.static import StaticEngine
@@ -46,12 +47,15 @@ def test_the_compiled_step_answers_as_the_eager_one(
     model = "nano-llama-3.2"
     monkeypatch.setitem(SHAPES, model, dataclasses.replace(SHAPES[model], layers=1))
     eager, compiled = (open_for(work(spec, model, engine=WAYS[at]), CPU) for at in (0, 2))
+    began_us = monotonic_us()
     for _ in range(2):
         assert answered(compiled, PROMPTS).ids == answered(eager, PROMPTS).ids
     told = compiled.describe()
     # Once, in the batch that is thrown away to warm up.
     assert [one["rows"] for one in told["compile"]["compilations"]] == [len(PROMPTS)]
-    assert told["compile"]["compilations"][0]["seconds"] > 0.0
+    (made,) = told["compile"]["compilations"]
+    assert began_us <= made["began_us"] < made["ended_us"] <= monotonic_us()
+    assert made["seconds"] == (made["ended_us"] - made["began_us"]) / US_PER_S
     assert (told["name"], told["compile"]["mode"]) == (WAYS[2], "reduce-overhead")
 
 
@@ -74,6 +78,17 @@ def test_a_step_that_would_be_compiled_again_is_refused(spec: RunSpec) -> None:
         "nano-mistral with engine transformers-compiled, whose step would be compiled again where "
         "it is left, but is 16 + 6 = 22 instead"
     )
+
+
+def test_a_launch_without_warm_up_is_refused_where_steps_are_compiled(spec: RunSpec) -> None:
+    cold, warm = (dataclasses.replace(LAUNCH, warmup_batches=count) for count in (0, 1))
+    mine = work(spec, "nano", engine=WAYS[2])
+    assert engine_facts(WAYS[2]).fault(mine, cold) == (
+        "`warmup_batches` must be at least 1 with engine transformers-compiled, which would "
+        "compile its steps in the measured window, but is 0 instead"
+    )
+    assert engine_facts(WAYS[2]).fault(mine, warm) is None
+    assert engine_facts(WAYS[1]).fault(work(spec, "nano", engine=WAYS[1]), cold) is None
 
 
 def test_a_node_without_a_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
