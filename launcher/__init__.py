@@ -13,13 +13,14 @@
 - `doctor/`: what a machine can measure, asked before any job.
 - `forecast/`: what points are expected to take in time and energy, before they are queued.
 - `jobs/`: attempts become jobs; what a job runs on every rank.
+- `model_staging`: a hub's model is fetched once, where there is internet, for nodes without.
 - `plan/`: points become specs, each with a verdict, before anything starts.
 - `repeats/`: how many repeats a point gets, what they can show, and whether the room drifted
   meanwhile.
 - `reproduce`: `python -m launcher.reproduce PATH`: a sealed campaign is made again here.
 - `rounds`: a checked grid is run; with repeats=auto round after round, until no point goes on.
 - `slurm/`: what Slurm knows and how it is asked.
-- `stage`: `python -m launcher.stage gsm8k alpaca`, once, where there is internet.
+- `stage`: `python -m launcher.stage gsm8k alpaca hub:ORG/NAME`, once, where there is internet.
 - `status`: `python -m launcher.status RESULTS`: where a campaign stands, from any shell, any
   day.
 """

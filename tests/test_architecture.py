@@ -160,6 +160,8 @@ MAY_IMPORT: Final[Mapping[str, Set[str]]] = {
         *("telemetry", "telemetry.boards", "telemetry.record"),
         "workers.planning",
         "workers.prompts",
+        # What a hub's model brings is strict JSON.
+        "workers.inputs",
     },
     # A laptop: no torch, no Hydra, no Slurm.
     "analysis.runs": {"telemetry", "telemetry.boards", "telemetry.record"},

@@ -26,13 +26,15 @@
   cluster.
 - `repeats_asked`: how many repeats of a point a line asks for, or by which rule.
 - `running_order`: in which order the points of a campaign run, so that drift hits no axis.
+- `staged_models`: a hub's model in the cache of staged copies, read where there is no network.
 - `twice`: points of a grid that are the same run: kept once, told, and refused where they
   differ.
 - `way_out`: what of a point that this machine has no room for would run on it.
 - `whole_node`: `gpus=auto` is all GPUs of one node, once it is known how many those are.
 
-Public: `Again`, `AutoRepeats`, `Cluster`, `ClusterChooser`, `Grid`, `HERE`, `HubReach`, `KEY`,
-`Original`, `PlannedPoint`, `RunningOrder`, `SIGNERS`, `Tell`, `Verdict`, `WORD`, `check`,
-`gpus_here`, `hub_notes`, `keep_from_git`, `named_cluster`, `named_original`, `read_again`,
-`results_folder`, `rule_of`, `tell_nobody`, `way_out`, `with_own_model`.
+Public: `Again`, `AutoRepeats`, `COMMIT`, `CONFIG`, `Cluster`, `ClusterChooser`, `FILES`, `Grid`,
+`HERE`, `HUB_NAME`, `HubReach`, `KEY`, `Original`, `PlannedPoint`, `RECORD`, `RunningOrder`,
+`SIGNERS`, `StagedFile`, `StagedModel`, `Tell`, `Verdict`, `WORD`, `check`, `find_staged`,
+`gpus_here`, `hub_notes`, `keep_from_git`, `model_folder`, `named_cluster`, `named_original`,
+`read_again`, `results_folder`, `rule_of`, `tell_nobody`, `way_out`, `with_own_model`.
 """

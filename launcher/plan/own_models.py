@@ -1,7 +1,8 @@
 """Own models: what `model=` names by a folder or by the hub becomes a configuration, once.
 
     model=/a/folder          its config.json; also ./folder and ~/folder
-    model=hub:ORG/NAME       the same of the hub's model, from this machine's cache of the hub
+    model=hub:ORG/NAME       the same of the hub's model: of its staged copy, else of this machine's
+                             cache of the hub
 
 Nothing is fetched and no code of a folder is run: config.json is read as strict JSON. Weights are
 random but where `weights` names a checkpoint; `weights=own` names the model's own folder, whose
@@ -10,7 +11,6 @@ random but where `weights` names a checkpoint; `weights=own` names the model's o
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,16 +18,15 @@ from typing import Any, Final
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point
 from launcher.config.overrides import HUB, is_own_model
+from launcher.plan.staged_models import COMMIT, CONFIG, HUB_NAME, find_staged
 from telemetry.named_paths import named_path
+from telemetry.next_line import typed
 from workers.inputs.strict_json import read_object
 from workers.planning.own_configs import own_model
+from workers.prompts.source import cache_folder
 
 OWN: Final = "own"
 """What `weights` holds where the model's own folder is meant."""
-_CONFIG: Final = "config.json"
-# As the hub allows them: https://huggingface.co/docs/hub/repositories-settings
-_HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def with_own_model(point: Point) -> Point:
@@ -46,8 +45,11 @@ def with_own_model(point: Point) -> Point:
             )
         return point
     try:
-        folder = _hub_folder(asked) if asked.startswith(HUB) else _folder(asked)
-        path = folder / _CONFIG
+        if asked.startswith(HUB):
+            folder, commit = _hub_folder(asked)
+        else:
+            folder, commit = _folder(asked), None
+        path = folder / CONFIG
         content = read_object(path)
         model = own_model(content, str(path))
     except ValueError as error:
@@ -58,6 +60,8 @@ def with_own_model(point: Point) -> Point:
         "config": model.config,
         # Of the file as it is, whatever of it decides the arithmetic.
         "config_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        # Which of the hub's it is; a folder has none.
+        "hub_commit": commit,
     }
     config = {**point.config, "model": told}
     if weights == OWN:
@@ -72,30 +76,33 @@ def model_config(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _folder(asked: str) -> Path:
-    folder = named_path("model", asked, f"a folder with {_CONFIG}")
-    if not (folder / _CONFIG).is_file():
+    folder = named_path("model", asked, f"a folder with {CONFIG}")
+    if not (folder / CONFIG).is_file():
         what = "has none" if folder.is_dir() else "is no folder"
-        raise ValueError(f"`model` must be a folder with {_CONFIG}, but {folder} {what}")
+        raise ValueError(f"`model` must be a folder with {CONFIG}, but {folder} {what}")
     return folder
 
 
-def _hub_folder(asked: str) -> Path:
-    """Where this machine's cache of the hub holds the model."""
+def _hub_folder(asked: str) -> tuple[Path, str]:
+    """Where the model is staged, else where the hub's own library keeps it; its commit."""
     name = asked.removeprefix(HUB)
-    if not _HUB_NAME.fullmatch(name):
+    if not HUB_NAME.fullmatch(name):
         raise ValueError(f"`model` must be {HUB}ORG/NAME, but is {asked!r} instead")
+    if (found := find_staged(cache_folder(), name)) is not None:
+        staged, files = found
+        return files, staged.commit
     cache = _hub_cache()
     held = cache / f"models--{name.replace('/', '--')}"
     head = held / "refs" / "main"
     commit = head.read_text(encoding="utf-8").strip() if head.is_file() else ""
     folder = held / "snapshots" / commit
-    if not _COMMIT.fullmatch(commit) or not (folder / _CONFIG).is_file():
+    if not COMMIT.fullmatch(commit) or not (folder / CONFIG).is_file():
         raise ValueError(
-            f"`model` must lie in this machine's cache of the hub, but {name} does not lie in "
-            f"{cache}; where there is internet type `hf download {name} {_CONFIG}`, add "
-            "'*.safetensors' for its weights, or name a folder that holds them"
+            f"`model` must be staged or lie in this machine's cache of the hub, but {name} is "
+            f"neither staged nor in {cache}; where there is internet type "
+            f"`{typed('launcher.stage', asked)}`, or name a folder that holds it"
         )
-    return folder
+    return folder, commit
 
 
 def _hub_cache() -> Path:

@@ -17,6 +17,7 @@
 - `tokenized`: the run's prompts as token ids, cut to length and counted.
 
 Public: `CORPORA`, `PromptOrigin`, `PromptRow`, `PromptSource`, `SYNTHETIC`, `StagedCopy`,
-`TokenizedPrompts`, `cache_folder`, `find_corpus`, `identify`, `prompts_fault`, `prompts_known`,
-`rows_sha256`, `selection`, `source`, `stage`, `staging_command`, `tokenize_prompts`.
+`TokenizedPrompts`, `cache_folder`, `find_corpus`, `identify`, `one_line`, `prompts_fault`,
+`prompts_known`, `rows_sha256`, `selection`, `source`, `stage`, `staging_command`,
+`tokenize_prompts`.
 """

@@ -55,18 +55,21 @@ def test_a_model_of_the_hub_is_taken_from_its_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("JOULEGRID_CACHE", str(tmp_path / "staged"))
     held = tmp_path / "models--some--model"
     commit = "0123456789" * 4
     written(held / "snapshots" / commit)
     (held / "refs").mkdir()
     (held / "refs" / "main").write_text(commit)
-    assert read("hub:some/model")["model"]["name"].startswith("gpt2-2m-")
+    told_of = read("hub:some/model")["model"]
+    assert told_of["name"].startswith("gpt2-2m-")
+    assert told_of["hub_commit"] == commit
     with pytest.raises(BadInputError) as told:
         read("hub:some/other")
     assert str(told.value) == (
-        "`model` must lie in this machine's cache of the hub, but some/other does not lie in "
-        f"{tmp_path}; where there is internet type `hf download some/other config.json`, add "
-        "'*.safetensors' for its weights, or name a folder that holds them"
+        "`model` must be staged or lie in this machine's cache of the hub, but some/other is "
+        f"neither staged nor in {tmp_path}; where there is internet type "
+        "`python -m launcher.stage hub:some/other`, or name a folder that holds it"
     )
 
 

@@ -1,0 +1,1 @@
+"""A hub of models on this machine: see `server`."""
