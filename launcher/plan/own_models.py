@@ -9,8 +9,13 @@ random but where `weights` names a checkpoint; `weights=own` names the model's o
 .safetensors are then read.
 """
 
+import functools
 import hashlib
+import importlib.util
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,14 +24,17 @@ from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point
 from launcher.config.overrides import HUB, is_own_model
 from launcher.plan.staged_models import COMMIT, CONFIG, HUB_NAME, find_staged
+from telemetry.command import lacks
 from telemetry.named_paths import named_path
 from telemetry.next_line import typed
-from workers.inputs.strict_json import read_object
-from workers.planning.own_configs import own_model
+from workers.inputs.strict_json import parse_json, read_object
+from workers.planning.own_configs import OwnModel, counted_model, has_row, own_model
 from workers.prompts.source import cache_folder
 
 OWN: Final = "own"
 """What `weights` holds where the model's own folder is meant."""
+_LIBRARY: Final = "transformers"
+_COUNTING: Final = "workers.engines.transformers.counting"
 
 
 def with_own_model(point: Point) -> Point:
@@ -51,7 +59,7 @@ def with_own_model(point: Point) -> Point:
             folder, commit = _folder(asked), None
         path = folder / CONFIG
         content = read_object(path)
-        model = own_model(content, str(path))
+        model = own_model(content, str(path)) if has_row(content) else _counted(content, path)
     except ValueError as error:
         raise BadInputError(str(error)) from error
     told: dict[str, Any] = {
@@ -73,6 +81,44 @@ def model_config(config: Mapping[str, Any]) -> dict[str, str]:
     """What a composed configuration gives a spec of a model that has no name here."""
     said = config["model"].get("config")
     return {} if said is None else {"model_config": said}
+
+
+def _counted(content: Mapping[str, Any], path: Path) -> OwnModel:
+    """The model of an architecture without a row here, as the library counts it."""
+    said = content.get("model_type")
+    if not isinstance(said, str):
+        return own_model(content, str(path))
+    lacking = [name for name in ("torch", _LIBRARY) if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise ValueError(
+            f"{path}: architecture {said} has no row here and is counted by the library, which "
+            f"must be where it is planned, but: {lacks(lacking[0], _LIBRARY)}"
+        )
+    counted = _count(json.dumps(content, sort_keys=True))
+    if (fault := counted.get("fault")) is not None:
+        raise ValueError(
+            f"{path} must be of an architecture that can be counted, but {said} cannot: {fault}"
+        )
+    return counted_model(content, counted, str(path))
+
+
+@functools.lru_cache(maxsize=64)
+def _count(text: str) -> dict[str, Any]:
+    """What the library counts, in a process of its own: a plan loads no torch."""
+    done = subprocess.run(
+        [sys.executable, "-m", _COUNTING],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    lines = done.stdout.splitlines()
+    told = parse_json(lines[-1].encode(), "of what was counted") if lines else None
+    if done.returncode != 0 or not isinstance(told, dict):
+        said = " ".join(done.stderr.split())[-200:]
+        raise ValueError(f"the library must count the model, but: {said}")
+    return told
 
 
 def _folder(asked: str) -> Path:

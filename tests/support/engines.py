@@ -11,7 +11,7 @@ from workers.engines.base.context import EngineContext
 from workers.engines.base.engine import Engine, Model, PhasedEngine
 from workers.engines.registry import open_engine
 from workers.models.random_weights import RandomWeights, WeightSource
-from workers.planning.families import find_shape
+from workers.planning.own_configs import shape_of
 
 LAUNCH = LaunchConfig(
     device="cpu",
@@ -39,8 +39,7 @@ def open_context(
         launch=LAUNCH,
         rank=make_rank(rank, spec.gpus),
         device=device,
-        weights=weights
-        or RandomWeights(find_shape(spec.model), spec.seed, rank=rank, degree=spec.gpus),
+        weights=weights or RandomWeights(shape_of(spec), spec.seed, rank=rank, degree=spec.gpus),
         eos_id=eos_id,
     )
 

@@ -17,6 +17,7 @@ from telemetry.command import lacks
 from telemetry.nearest import one_of
 from telemetry.record.launch import LaunchConfig
 from telemetry.record.spec import RunSpec
+from workers.models.library.counted import COUNTED
 from workers.models.llama.shape import LlamaShape
 from workers.planning.families import FAMILIES, LIBRARY_FAMILIES
 from workers.planning.library_ways import (
@@ -41,6 +42,8 @@ ENTRY_POINTS: Final = "joulegrid.engines"
 """Entry-point group under which other packages offer engines."""
 DEFAULT_ENGINE: Final = "reference"
 """What `conf/config.yaml` takes; tables of it alone need no word of the engine."""
+
+_TAKEN: Final = frozenset({*FAMILIES, COUNTED.name})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,7 @@ class EngineFacts:
                 f"`quantizations` must be of {', '.join(QUANTIZATIONS)}, "
                 f"but have {strangers[0]!r} instead"
             )
-        if strangers := [name for name in self.families or () if name not in FAMILIES]:
+        if strangers := [name for name in self.families or () if name not in _TAKEN]:
             raise ValueError(
                 f"`families` must be of {', '.join(FAMILIES)}, but have {strangers[0]!r} instead"
             )
@@ -206,7 +209,7 @@ ENGINE_FACTS: Final = {
             gives_logits=True,
             workspace=transformers_bytes,
             encodes=True,
-            families=(LlamaShape.family, *LIBRARY_FAMILIES),
+            families=(LlamaShape.family, *LIBRARY_FAMILIES, COUNTED.name),
             grows=True,
             limits=plan_fault,
             needs="transformers",

@@ -12,6 +12,7 @@ from workers.models.base.family import Family
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
 from workers.models.library.bloom import BLOOM
+from workers.models.library.counted import COUNTED
 from workers.models.library.falcon import FALCON
 from workers.models.library.gpt2 import GPT2
 from workers.models.library.gpt_neo import GPT_NEO
@@ -60,7 +61,7 @@ def find_shape(model: str) -> ModelShape:
 
 def family_of(shape: ModelShape) -> Family:
     """The family of a shape, registered by name or not itself."""
-    return FAMILIES[shape.family]
+    return COUNTED if shape.family == COUNTED.name else FAMILIES[shape.family]
 
 
 def parameters_of(shape: ModelShape) -> dict[str, Parameter]:

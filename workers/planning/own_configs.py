@@ -20,6 +20,7 @@ from workers.models.base.family import Family
 from workers.models.base.shape import ModelShape
 from workers.models.library.shape import LibraryShape
 from workers.models.llama.shape import ROPE_THETA, LlamaShape, RopeScaling
+from workers.planning.counted_models import COUNTED_KEY, counted_shape, counted_text
 from workers.planning.families import FAMILIES, find_shape
 
 # Said by files and of no matter to what inference computes: who made them, ids that the tokenizer
@@ -169,13 +170,36 @@ def own_model(config: Mapping[str, Any], place: str) -> OwnModel:
     return OwnModel(shape=replace(shape, name=name), config=text)
 
 
+def has_row(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json's architecture is one of those that are known here."""
+    return config.get("model_type") in (*_SIZES, "mistral")
+
+
+def counted_model(config: Mapping[str, Any], counted: Mapping[str, Any], place: str) -> OwnModel:
+    """The model of an architecture without a row, by what the library counted of it.
+
+    Raises:
+        ValueError: it is quantized, or was not counted as a shape needs it.
+    """
+    if config.get("quantization_config") is not None:
+        raise ValueError(f"{place} must be of a model that is not quantized, but is of one")
+    return _counted(json.loads(counted_text(config, counted, _NO_MATTER)))
+
+
+def _counted(content: Mapping[str, Any]) -> OwnModel:
+    shape = counted_shape(content)
+    shape = counted_shape(content, f"{_short(shape.params)}-")
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return OwnModel(shape=shape, config=text)
+
+
 # Thousands of points may be of one model.
 @functools.lru_cache(maxsize=256)
 def _of_text(text: str) -> OwnModel:
     content = json.loads(text)
     if not isinstance(content, dict):
         raise ValueError(f"`model_config` must be an object, but is {text[:60]!r} instead")
-    own = own_model(content, "`model_config`")
+    own = _counted(content) if COUNTED_KEY in content else own_model(content, "`model_config`")
     if own.config is not None and own.config != text:
         raise ValueError("`model_config` must be in its canonical form, but is not")
     return own

@@ -6,9 +6,11 @@ Mistral-7B lie within 0.3 % (bf16, tests/system/test_recorded_second_paper.py). 
 the library has are in `workers.planning.workspace_library`.
 """
 
+from workers.models.library.counted import CountedShape
 from workers.models.library.shape import LibraryShape
 from workers.models.library.t5 import T5Shape
 from workers.planning.workspace import FP32_BYTES, INT64_BYTES, RankWork
+from workers.planning.workspace_counted import counted_bytes
 from workers.planning.workspace_library import LIBRARY_WORKSPACES
 from workers.planning.workspace_reference import choosing_bytes
 from workers.planning.workspace_t5 import t5_bytes
@@ -18,6 +20,8 @@ def transformers_bytes(work: RankWork) -> int:
     """The workspace of engine `transformers`."""
     if isinstance(work.shape, T5Shape):
         return t5_bytes(work)
+    if isinstance(work.shape, CountedShape):
+        return counted_bytes(work, work.shape)
     if (own := LIBRARY_WORKSPACES.get(work.shape.family)) is not None:
         return own(work)
     item, dim, tokens = work.item_bytes, work.shape.dim, work.tokens

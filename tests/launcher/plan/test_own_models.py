@@ -79,7 +79,7 @@ def test_a_model_of_the_hub_is_taken_from_its_cache(
         ("{", "must be a JSON object, but: "),
         ('{"n_embd": 1, "n_embd": 2}', "is given twice"),
         ("[]", "but is a list instead"),
-        ({**CONFIG, "model_type": "mamba"}, "but is 'mamba' instead"),
+        ({**CONFIG, "model_type": "mamba"}, "mamba cannot: "),
         ({**CONFIG, "n_embd": "64"}, "`dim` must be a whole number"),
     ],
 )
@@ -99,3 +99,44 @@ def test_a_word_that_names_one_sets_the_key_below_the_group() -> None:
     assert own_model_word("model=/a/b,gpt2") == "model.name=/a/b,gpt2"
     assert own_model_word("model=hub:a/b") == "model.name=hub:a/b"
     assert own_model_word("model=7b,13b") == "model=7b,13b"
+
+
+QWEN = {
+    **{"model_type": "qwen2", "hidden_size": 64, "intermediate_size": 160, "vocab_size": 32_000},
+    **{"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2},
+}
+
+
+def test_an_architecture_without_a_row_is_counted_by_the_library(tmp_path: Path) -> None:
+    told = read(str(written(tmp_path / "a", QWEN)))["model"]
+    assert told["name"].startswith("qwen2-4m-")
+    content = json.loads(told["config"])
+    assert content["config"]["num_key_value_heads"] == 2
+    # Two heads of keys, each 16 wide.
+    assert (content["counted"]["kept"], content["counted"]["local"]) == (32, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({**QWEN, "model_type": "mixtral"}, "but mixtral cannot: mixtral has 8 experts"),
+        ({**QWEN, "model_type": "nosuch"}, "knows no architecture 'nosuch'"),
+        ({**QWEN, "num_attention_heads": "four"}, "the library does not take it"),
+        ({**QWEN, "quantization_config": {"bits": 4}}, "must be of a model that is not quantized"),
+    ],
+)
+def test_what_the_library_cannot_count_is_one_line(
+    tmp_path: Path, content: object, told: str
+) -> None:
+    with pytest.raises(BadInputError) as error:
+        read(str(written(tmp_path / "a", content)))
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_plan_without_the_library_says_what_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(BadInputError, match=r"has no row here and is counted by the library"):
+        read(str(written(tmp_path / "a", QWEN)))

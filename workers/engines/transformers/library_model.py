@@ -19,6 +19,7 @@ from transformers.distributed.tensor_parallel import apply_tensor_parallelism
 from workers.models.base.parameter import Parameter
 from workers.models.base.shape import ModelShape
 from workers.models.base.torch_dtypes import TORCH_DTYPES
+from workers.models.library.counted import CountedShape
 from workers.models.library.shape import LibraryShape
 from workers.models.llama.shape import LlamaShape
 from workers.models.random_weights import WeightSource
@@ -216,6 +217,10 @@ def _make_buffers(model: Any, device: torch.device) -> None:
 
 def _library_classes(shape: ModelShape, max_len: int) -> tuple[Any, Any]:
     """The library's configuration of a shape, and the class of its model."""
+    if isinstance(shape, CountedShape):
+        settings = {**shape.library_settings(), **_NO_IDS}
+        made = transformers.AutoConfig.for_model(shape.model_type, **settings)
+        return made, transformers.AutoModelForCausalLM.from_config
     if isinstance(shape, LibraryShape):
         made = getattr(transformers, shape.config_class)(**shape.library_settings(), **_NO_IDS)
         return made, getattr(transformers, shape.model_class)

@@ -124,7 +124,7 @@ def library_family(
     return Family(
         name=name,
         shapes=shapes,
-        parameters=_parameters,
+        parameters=parameters_by_name,
         names=CheckpointNames(
             title=title,
             no_parameter=re.compile(no_parameter),
@@ -153,7 +153,8 @@ def _never(_: str) -> bool:
     return False
 
 
-def _parameters(shape: LibraryShape) -> Iterator[Parameter]:
+def parameters_by_name(shape: LibraryShape) -> Iterator[Parameter]:
+    """Every parameter by the library's own name, with the spread that it is drawn with."""
     for name, size in shape.sizes():
         vector, bias = len(size) == 1, name.endswith(".bias")
         # Norms begin at one and biases at zero, as the library has them.
