@@ -26,8 +26,8 @@ POINT = (
     *("logit_error=false", "max_prompt_len=32", "max_gen_len=16", "warmup_batches=0"),
     *("max_warmup_batches=null", "min_window_s=0.5", "allow_dirty=true"),
 )
-# A step of `nano` works a few ms on one core, and longer on a busy machine.
-STEP_S = 0.03
+# A step of `nano` works some 10 ms on one core, and several times that on a busy machine.
+STEP_S = 0.1
 
 
 def rows(results: Path, name: str) -> list[dict[str, str]]:
