@@ -51,6 +51,7 @@ _CPU: Final = "cpu"
 _NAMES: Final = frozenset(
     {
         *("model", "engine", "dataset", "telemetry", "cluster", "dtype", "quantization"),
+        "kv_dtype",
         *("model.name", "engine.name", "dataset.name", "telemetry.source"),
     }
 )
@@ -95,6 +96,8 @@ def _asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any,
         if name in config:
             yield name, getattr(spec, name), config[name]
     yield from _settings_asked(spec, config)
+    kept = config.get("kv_dtype", _AUTO)
+    yield "kv_dtype", spec.cached_dtype, spec.dtype if kept == _AUTO else kept
     if isinstance(model := config.get("model"), dict):
         yield "model_config", spec.model_config, model.get("config")
     for name in ("model", "engine"):
@@ -293,6 +296,12 @@ def model_as_asked(case: Case) -> Finding:
     for name, wanted in _OF_ENGINE.get(spec.engine, {}).items():
         if name not in engine or (wanted is not None and engine[name] != wanted):
             faults.append(f"the engine {spec.engine} does not have {name} {engine.get(name)!r}")
+    kept = engine.get("kv_dtype")
+    if kept != spec.cached_dtype and not (kept is None and spec.kv_dtype is None):
+        faults.append(
+            f"`kv_dtype` must be {spec.cached_dtype} by the spec, but is {kept} in model.json"
+            " instead"
+        )
     stops = engine.get("stops_early")
     if spec.engine == _STOPPING and isinstance(stops, bool) and stops is spec.ignore_eos:
         faults.append(f"`ignore_eos` is {spec.ignore_eos} in the spec, but `stops_early` {stops}")

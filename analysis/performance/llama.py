@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from telemetry.record.arithmetic import Arithmetic
-from telemetry.record.spec import ITEM_BYTES, RunSpec
+from telemetry.record.spec import ITEM_BYTES, KV_ITEM_BYTES, RunSpec
 from telemetry.record.validation import require_whole
 
 # Keys and values.
@@ -99,7 +99,7 @@ def llama_arithmetic(shape: Mapping[str, Any], spec: RunSpec) -> Arithmetic:
         flop_per_token_and_position=4 * sizes.dim * sizes.layers,
         flop_per_logit_row=2 * sizes.head_params,
         weight_bytes_per_step=read,
-        kv_bytes_per_position=kv_bytes(sizes, spec.dtype),
+        kv_bytes_per_position=kv_bytes(sizes, spec.cached_dtype),
     )
 
 
@@ -123,8 +123,8 @@ def weight_bytes(sizes: LlamaSizes, *, dtype: str, quantization: str, degree: in
 
 
 def kv_bytes(sizes: LlamaSizes, dtype: str) -> int:
-    """Bytes of the keys and values of one position of one row, over all ranks."""
-    return _KV * sizes.layers * sizes.kv_dim * ITEM_BYTES[dtype]
+    """Bytes of the keys and values of one position of one row in a format, over all ranks."""
+    return _KV * sizes.layers * sizes.kv_dim * KV_ITEM_BYTES[dtype]
 
 
 def _scale_bytes(sizes: LlamaSizes, bits: int, item: int, degree: int) -> int:

@@ -35,6 +35,13 @@ POINT: Final = (
         "Weight-only quantization of the layers' matrices.",
         lambda spec: spec.quantization,
     ),
+    _OF.text(
+        "kv_dtype",
+        "keys",
+        "Format of cached keys and values; empty: that of weights and activations.",
+        lambda spec: spec.kv_dtype,
+        setting=True,
+    ),
     _OF.count("gpus", "GPUs", "Model-parallel ranks, one GPU each.", lambda spec: spec.gpus),
     _OF.count(
         "gpus_per_node",

@@ -41,7 +41,7 @@ _MOST_WORKS: Final = 2
 _DECIDE_WORK: Final = attrgetter(
     *("model", "engine", "dtype", "quantization", "gpu", "gpus", "gpus_per_node", "dataset"),
     *("prompts", "batch_size", "max_prompt_len", "max_gen_len", "ignore_eos", "power_cap_w"),
-    "arrivals_per_s",
+    *("arrivals_per_s", "kv_dtype"),
 )
 _DECIDE_MEASURING: Final = attrgetter(
     *("idle_s", "warmup_batches", "max_warmup_batches", "max_warmup_s", "min_window_s"),
@@ -50,7 +50,7 @@ _DECIDE_MEASURING: Final = attrgetter(
 
 _DECIDE_REST: Final = attrgetter(
     *("model", "engine", "dtype", "quantization", "gpus", "gpus_per_node", "batch_size"),
-    "power_cap_w",
+    *("power_cap_w", "kv_dtype"),
 )
 
 
@@ -164,6 +164,7 @@ class Forecaster:
 def _work_name(spec: RunSpec) -> str:
     """Model and engine, with the bits where there are fewer."""
     bits = "" if spec.quantization == "none" else f" {spec.quantization}"
+    bits += "" if spec.kv_dtype is None else f" keys {spec.kv_dtype}"
     return f"{spec.model} {spec.engine}{bits}"
 
 

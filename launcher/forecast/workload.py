@@ -37,8 +37,8 @@ class Workload:
         cls, spec: RunSpec, launch: LaunchConfig, work: BatchWork, *, host: str | None
     ) -> "Workload":
         """That of a spec that is launched so."""
-        unquantized = spec.dtype == "fp32" and spec.quantization == "none"
-        looks = launch.logit_error if launch.logit_error is not None else not unquantized
+        whole = (spec.dtype, spec.cached_dtype, spec.quantization) == ("fp32", "fp32", "none")
+        looks = launch.logit_error if launch.logit_error is not None else not whole
         return cls(
             spec=spec,
             work=work,
@@ -105,7 +105,7 @@ class Workload:
     def likeness(self) -> dict[str, Hashable]:
         """Names under which two jobs may share what no formula tells."""
         spec = self.spec
-        form = (spec.engine, spec.quantization, spec.dtype)
+        form = (spec.engine, spec.quantization, spec.dtype, spec.kv_dtype)
         shape = (*form, spec.model, spec.gpus, spec.gpus_per_node)
         lengths = (spec.dataset, spec.max_prompt_len, spec.max_gen_len, spec.ignore_eos)
         return {

@@ -15,6 +15,7 @@
 - `git_silence`: a results folder in the project's own checkout is no uncommitted change of it.
 - `grid`: planned points, each with its verdict and what it takes.
 - `hub_reach`: whether prompts that only the hub has can be had from this machine now.
+- `kept_format`: in which numbers a point keeps keys and values, and which boards can.
 - `limits`: what this version, a cluster and a GPU's memory allow of a point.
 - `offers`: which boards the nodes of a Slurm partition have, by what Slurm calls their GPUs.
 - `originals`: the sealed runs of somebody's campaign, as far as they can be made again.

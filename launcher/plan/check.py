@@ -15,11 +15,11 @@ from launcher.plan.earlier import open_verdict, sealed_verdict
 from launcher.plan.fit import or_auto, settle_open
 from launcher.plan.grid import NOT_SELECTED, Grid, PlannedPoint, Retry, Verdict
 from launcher.plan.hub_reach import HubReach
+from launcher.plan.kept_format import board_fault, kv_dtype_asked
 from launcher.plan.limits import (
     check_gpu,
     check_period,
     check_work,
-    setting_fault,
     telemetry_source,
     too_large,
     too_long,
@@ -186,7 +186,7 @@ class _Checker:
                 "gpus_per_node": per_node,
                 "repeat": repeat,
                 **{key: config[key] for key in _SPEC_KEYS},
-                **settings,
+                **{**settings, "kv_dtype": kv_dtype_asked(config)},
                 "gpu": gpu,
             }
         )
@@ -306,7 +306,7 @@ class _Checker:
         source: prompts.PromptSource,
     ) -> tuple[Verdict, str | None]:
         fault = fault or shape_of(spec).parallel_fault(spec.gpus)
-        if fault := fault or engine_facts(spec.engine).fault(spec, launch) or setting_fault(spec):
+        if fault := fault or engine_facts(spec.engine).fault(spec, launch) or board_fault(spec):
             return Verdict.ILLEGAL, fault
         if attempts:
             if sealed := run.sealed():

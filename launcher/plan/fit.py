@@ -3,7 +3,7 @@
     dtype         fp16 on a GPU, fp32 on one that has none (before compute capability 5.3)
     quantization  none; on this machine's own GPUs int8, else int4, where no point fits unrounded
                   and dtype is left open too
-    engine        reference; fast where weights are rounded to fewer bits
+    engine        reference; fast where weights, keys or values are rounded to fewer bits
     batch_size    64, 32, 16, ... 1: the first that all points which fit at all can hold, on this
                   machine in 0.92 of the room, as it may have a screen
     max_gen_len   128, 64, 32: the first of which a batch takes 20 s at most
@@ -27,6 +27,7 @@ from typing import Any, Final
 from launcher.config.hydra_plugins import Point
 from launcher.config.keys import whole_key
 from launcher.plan.cluster import Cluster
+from launcher.plan.kept_format import kv_dtype_asked
 from launcher.plan.limits import too_large
 from launcher.plan.own_models import model_config
 from launcher.plan.pace import gpu_batch_s, least_cpu_s
@@ -74,7 +75,7 @@ _GIVEN: Final = (
     *SETTING_FIELDS,
 )
 # Beside what may be open: what memory and time hang on.
-_DECIDING: Final = ("model.name", "gpus", "max_prompt_len", "warmup_batches")
+_DECIDING: Final = ("model.name", "gpus", "max_prompt_len", "warmup_batches", "kv_dtype")
 # What is no choice where nothing else is left open.
 _PLAIN: Final = {"engine": [DEFAULT_ENGINE], "quantization": ["none"]}
 # What a person types for a key.
@@ -83,7 +84,7 @@ _WORDS: Final = {"engine.name": "engine"}
 _TAKEN: Final = frozenset(
     {
         *(*_WORK, "gpus", "engine", "max_warmup_batches", "min_window_s"),
-        *("telemetry.idle_s", "cluster.gpus_per_node"),
+        *("telemetry.idle_s", "cluster.gpus_per_node", "kv_dtype"),
     }
 )
 
@@ -122,7 +123,8 @@ class _Case:
             found["quantization"] = "none"
         engine = found.get("engine.name") or read_key(self.config, "engine.name")
         bits = found.get("quantization") or read_key(self.config, "quantization")
-        if bits != "none" and "engine.name" in found:
+        kept = kv_dtype_asked({**self.config, "dtype": found.get("dtype", self.config["dtype"])})
+        if (bits != "none" or kept is not None) and "engine.name" in found:
             found["engine.name"] = _ROUNDING_ENGINE
         elif bits != "none" and "quantization" in found and not _rounds(engine, bits):
             found["quantization"] = "none"
@@ -139,6 +141,7 @@ class _Case:
                     **{key: self.config[key] for key in _GIVEN},
                     **{**work, "engine": engine, "model": self.config["model"]["name"]},
                     **model_config(self.config),
+                    "kv_dtype": kv_dtype_asked({**self.config, "dtype": work["dtype"]}),
                     # Neither memory nor time hangs on these.
                     **{"weights": "random", "tokenizer": "any", "dataset": "any", "repeat": 0},
                     **{"gpu": self.gpu, "gpus_per_node": self.config["gpus"]},

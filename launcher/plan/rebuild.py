@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from launcher.config.errors import BadInputError
 from launcher.config.hydra_plugins import Point
+from launcher.plan.fit import AUTO
 from launcher.plan.originals import LeftOut, Original
 from telemetry.nearest import did_you_mean
 from telemetry.record.differing import SPEC_FIELDS, differing, told
@@ -96,6 +97,7 @@ def _config(original: Original, base: Mapping[str, Any], given: frozenset[str]) 
     spec, launch = original.spec, original.launch
     config = copy.deepcopy(dict(base))
     config.update({name: getattr(spec, name) for name in _FROM_SPEC})
+    config["kv_dtype"] = spec.kv_dtype or AUTO
     config.update({name: getattr(launch, name) for name in _FROM_LAUNCH})
     config["model"] = {"name": spec.model}
     if spec.model_config is not None:

@@ -42,7 +42,7 @@ LABELS: Final[Mapping[str, str]] = {
     **{"memory_clock_mhz": "memory MHz", "prefill_power_cap_w": "prefill cap W"},
     **{"prefill_sm_clock_mhz": "prefill MHz", "decode_power_cap_w": "decode cap W"},
     **{"decode_sm_clock_mhz": "decode MHz", "arrivals_per_s": "arrivals/s"},
-    **{"arrivals_seed": "arrivals' seed"},
+    **{"arrivals_seed": "arrivals' seed", "kv_dtype": "keys"},
     **{"power": "power way", "power_lock_before_mhz": "site lock MHz"},
     **{"threads": "threads", "telemetry": "telemetry", "period_ms": "period ms"},
     **{"idle_s": "idle s", "warmup_batches": "warm-up", "max_warmup_batches": "most warm-up"},

@@ -54,6 +54,10 @@ _MOST_ARRIVALS_PER_S = 10_000.0
 ITEM_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of one number, by `RunSpec.dtype`."""
 DTYPES = tuple(ITEM_BYTES)
+# fp8 is e4m3: four bits of exponent, three of fraction.
+KV_ITEM_BYTES: Final = {**ITEM_BYTES, "fp8": 1}
+"""Bytes of one cached number, by `RunSpec.cached_dtype`."""
+KV_DTYPES: Final = tuple(KV_ITEM_BYTES)
 CAP_FIELDS: Final = ("power_cap_w", "prefill_power_cap_w", "decode_power_cap_w")
 """Power limits that a spec may ask for; the last two in one phase alone."""
 CLOCK_FIELDS: Final = (
@@ -133,6 +137,9 @@ class RunSpec:
     of `batch_size`. Where they come by themselves, at most so many are worked on at once."""
     arrivals_seed: int | None = None
     """Seed of when they come (`telemetry.record.arrivals`); None takes `seed`."""
+    kv_dtype: str | None = None
+    """Number format of cached keys and values, one of `KV_DTYPES`; None: `dtype`, which is never
+    named here, so that the same work has one name."""
 
     def __post_init__(self) -> None:
         for name in ("model", "engine", "quantization", "weights", "tokenizer", "gpu", "dataset"):
@@ -144,6 +151,7 @@ class RunSpec:
                 )
         if self.dtype not in DTYPES:
             raise ValueError(one_of("dtype", DTYPES, self.dtype, things="formats"))
+        self._check_kv_dtype()
         for name, least in (
             ("gpus", 1),
             ("gpus_per_node", 1),
@@ -176,6 +184,16 @@ class RunSpec:
         if not isinstance(self.ignore_eos, bool):
             raise ValueError(
                 f"`ignore_eos` must be true or false, but is {self.ignore_eos!r} instead"
+            )
+
+    def _check_kv_dtype(self) -> None:
+        if self.kv_dtype is None:
+            return
+        if self.kv_dtype not in KV_DTYPES:
+            raise ValueError(one_of("kv_dtype", KV_DTYPES, self.kv_dtype, things="formats"))
+        if self.kv_dtype == self.dtype:
+            raise ValueError(
+                f"`kv_dtype` must be null where it is `dtype`, but is {self.kv_dtype} instead"
             )
 
     def _check_arrivals(self) -> None:
@@ -249,6 +267,11 @@ class RunSpec:
         """The caps and clocks that are asked of each GPU, by field; empty where none is."""
         asked = {name: getattr(self, name) for name in SETTING_FIELDS}
         return {name: value for name, value in asked.items() if value is not None}
+
+    @property
+    def cached_dtype(self) -> str:
+        """Number format of cached keys and values, one of `KV_DTYPES`."""
+        return self.kv_dtype or self.dtype
 
     @property
     def arrivals_drawn_by(self) -> int:

@@ -5,6 +5,7 @@ whether a kernel is compiled or interpreted, so this has a process of its own. N
 over peers, whose flags are PTX, and all that only Hopper does (`pytest -m gpu` has both).
 """
 
+import itertools
 import json
 import math
 import os
@@ -35,6 +36,7 @@ from workers.engines.fast import (
     ops_triton as fast_triton,
 )
 from workers.engines.fast.all_reduce import LibrarySum
+from workers.engines.fast.cached_numbers import narrow
 from workers.engines.fast.fused_weights import Fuser, take_fused
 from workers.engines.fast.kernels import (
     attention as kernels_attention,
@@ -84,6 +86,9 @@ POSITIONS: Final = torch.tensor([3, 0, 7, PLACES - 1, 20], dtype=torch.int32)
 WIDE: Final = 704
 EPS: Final = 1e-6
 NOTHING: Final = torch.zeros(1)
+FP8: Final = torch.float8_e4m3fn
+# Its highest bit.
+SIGN: Final = 0x80
 TINY: Final = LlamaShape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
 # As Llama 3.2 and Mistral at once: its one head of keys is 64 wide, as a block of any rule needs.
 SHARED: Final = LlamaShape(
@@ -174,6 +179,13 @@ def apart(found: Tensor, expected: Tensor) -> float:
     return float(error)
 
 
+def steps_apart(found: Tensor, expected: Tensor) -> float:
+    """Most numbers of fp8 that lie between two of the same sign; of two signs, those below both."""
+    one, other = (part.contiguous().view(torch.uint8).int() for part in (found, expected))
+    apart_by = (one & 0x7F) - (other & 0x7F)
+    return float(torch.where((one ^ other) >= SIGN, (one + other) & 0x7F, apart_by.abs()).max())
+
+
 def normed(x: Tensor) -> Tensor:
     """X at unit root mean square, in fp32."""
     return x.float() * torch.rsqrt(x.float().square().mean(1, keepdim=True) + EPS)
@@ -242,16 +254,21 @@ def kept_products(
     *,
     left: bool = False,
     kept: int = HEADS,
+    kept_as: torch.dtype | None = None,
 ) -> Measured:
-    """Queries beside, keys and values into caches of `kept` heads."""
+    """Queries beside, keys and values into caches of `kept` heads, as `kept_as` or as `kind`."""
     side = (" left" if left else "") + ("" if kept == HEADS else " grouped")
+    side += "" if kept_as is None else " as fp8"
     label = f"{rows} rows, {splits} splits, {quantization}{side}, {str(kind)[6:]}"
     inputs = DIM if quantization == "none" else WIDE
     x = torch.randn(rows, inputs).to(kind)
     matrix, weight = matrix_of((HEADS + 2 * kept) * HEAD_DIM, quantization, kind, inputs)
     queries = torch.zeros(rows, DIM, dtype=kind)
     room = (rows, kept, PLACES, HEAD_DIM)
-    caches = (torch.zeros(room, dtype=kind), torch.zeros(room, dtype=kind))
+    caches = (
+        torch.zeros(room, dtype=kept_as or kind),
+        torch.zeros(room, dtype=kept_as or kind),
+    )
     _multiply(x, matrix, QKV, queries, splits=splits, caches=caches, left=left)
     every = (normed(x) @ weight.T).view(rows, -1, HEAD_DIM)
     q, k, v = torch.split(every, [HEADS, kept, kept], dim=1)
@@ -259,11 +276,14 @@ def kept_products(
     turns = torch.complex(*turn())[at][:, None]
     written = (torch.arange(rows), slice(None), at)
     yield f"queries: {label}", apart(queries, rotate(q, turns).flatten(1))
-    yield f"keys: {label}", apart(caches[0][written], rotate(k, turns))
-    yield f"values: {label}", apart(caches[1][written], v)
-    for cache in caches:
+    for what, cache, expected in (("keys", caches[0], rotate(k, turns)), ("values", caches[1], v)):
+        if kept_as is None:
+            yield f"{what}: {label}", apart(cache[written], expected)
+        else:
+            # A sum in another order may fall on the other side of a boundary.
+            yield f"{what}: {label}", steps_apart(cache[written], narrow(expected, kept_as))
         cache[written] = 0
-    yield f"cache elsewhere: {label}", max(float(cache.abs().max()) for cache in caches)
+    yield f"cache elsewhere: {label}", max(float(cache.float().abs().max()) for cache in caches)
 
 
 def uneven_inputs() -> Measured:
@@ -306,14 +326,17 @@ def many_rows() -> Measured:
 
 def attention() -> Measured:
     """One token a row over its own past, by one program and by several, heads that share or not."""
-    for kept, window in ((HEADS, 0), (HEADS, 6), (KEPT, 0), (KEPT, 6), (1, 0)):
+    cases = ((HEADS, 0), (HEADS, 6), (KEPT, 0), (KEPT, 6), (1, 0))
+    for (kept, window), kept_as in itertools.product(cases, (torch.float32, FP8)):
         queries = torch.randn(ROWS, HEADS, HEAD_DIM)
-        keys, values = (torch.randn(ROWS, kept, PLACES, HEAD_DIM) for _ in range(2))
+        caches = [narrow(torch.randn(ROWS, kept, PLACES, HEAD_DIM), kept_as) for _ in range(2)]
+        # What the kernels read, and what it stands for.
+        (keys, values), read = (cache.float() for cache in caches), caches
         alone = []
         for row, at in enumerate(POSITIONS.tolist()):
             # What lies behind a row's own position is another batch's, and before its window gone.
             first = max(0, at + 1 - window) if window else 0
-            for cache in (keys, values):
+            for cache in read:
                 cache[row, :, at + 1 :] = math.nan
                 cache[row, :, :first] = math.nan
             every = HEADS // kept
@@ -333,8 +356,8 @@ def attention() -> Measured:
             span = Span(block=16, splits=splits, stages=2, window=window)
             if kept == HEADS:
                 kernels_attention.attend[(ROWS * HEADS, splits)](
-                    queries, keys, values, POSITIONS, out, shares, scale, HEADS, HEAD_DIM, PLACES,
-                    span, False,
+                    queries, *read, POSITIONS, out, shares, scale, HEADS, HEAD_DIM, PLACES, span,
+                    False,
                 )  # fmt: skip
             else:
                 group = HEADS // kept
@@ -342,11 +365,11 @@ def attention() -> Measured:
                     kept=kept, group=group, group_room=power_of_two(group), head_dim=HEAD_DIM
                 )
                 kernels_grouped.attend[(ROWS * kept, splits)](
-                    queries, keys, values, POSITIONS, out, shares, scale, heads, PLACES, span,
-                    False,
+                    queries, *read, POSITIONS, out, shares, scale, heads, PLACES, span, False,
                 )  # fmt: skip
             assert not arrived.any(), "counters must be 0 again for the next launch"
             label = f"{splits} splits, {kept} kept, window {window}"
+            label += ", fp8" if kept_as is FP8 else ""
             yield f"attention: {label}", apart(out, expected)
 
 
@@ -383,17 +406,43 @@ def placing() -> Measured:
         # Three heads: as 30B's 13 on 4 ranks, no power of two.
         heads, kept = (3, 3) if name == "packed" else (6, KEPT)
         fused = torch.randn(ROWS, (heads + 2 * kept) * HEAD_DIM)
-        results = []
-        for place in (fast_triton.place, fast_plain.place):
-            queries = torch.zeros(ROWS, heads, places, HEAD_DIM)
-            caches = (
-                torch.zeros(ROWS, kept, PLACES, HEAD_DIM),
-                torch.zeros(ROWS, kept, PLACES, HEAD_DIM),
-            )
-            place(fused, queries, caches, rows=rows, positions=positions, turn=turn())
-            results.append((queries, *caches))
-        for what, found, expected in zip(("queries", "keys", "values"), *results, strict=True):
-            yield f"place {name}: {what}", apart(found, expected)
+        for kept_as in (torch.float32, FP8):
+            results = []
+            for place in (fast_triton.place, fast_plain.place):
+                queries = torch.zeros(ROWS, heads, places, HEAD_DIM)
+                caches = (
+                    torch.zeros(ROWS, kept, PLACES, HEAD_DIM, dtype=kept_as),
+                    torch.zeros(ROWS, kept, PLACES, HEAD_DIM, dtype=kept_as),
+                )
+                place(fused, queries, caches, rows=rows, positions=positions, turn=turn())
+                results.append((queries, *caches))
+            for what, found, expected in zip(("queries", "keys", "values"), *results, strict=True):
+                if kept_as is FP8 and what != "queries":
+                    yield f"place {name}: {what} as fp8", steps_apart(found, expected)
+                elif kept_as is not FP8:
+                    yield f"place {name}: {what}", apart(found, expected)
+
+
+def narrowing() -> Measured:
+    """All numbers of 16 bits as values of fp8: which are kept otherwise than by plain torch."""
+    heads, tokens = 32, 64
+    numbers = torch.arange(1 << 16, dtype=torch.int32).to(torch.int16).view(torch.float16)
+    fused = torch.zeros(tokens, 3, heads, HEAD_DIM, dtype=torch.float16)
+    fused[:, 2] = numbers.view(tokens, heads, HEAD_DIM)
+    caches = [torch.zeros(tokens, heads, PLACES, HEAD_DIM, dtype=FP8) for _ in range(2)]
+    fast_triton.place(
+        fused.view(tokens, -1),
+        torch.zeros(tokens, heads, 1, HEAD_DIM, dtype=torch.float16),
+        (caches[0], caches[1]),
+        rows=torch.arange(tokens),
+        positions=torch.zeros(tokens, dtype=torch.int64),
+        turn=turn(),
+    )
+    found, expected = caches[1][:, :, 0].flatten(), narrow(numbers, FP8)
+    real = numbers.isfinite()
+    wrong = (found.view(torch.uint8) != expected.view(torch.uint8))[real]
+    yield "fp8: numbers kept otherwise", float(wrong.sum())
+    yield "fp8: no numbers that became some", float((~found.float().isnan())[~real].sum())
 
 
 def sampling() -> Measured:
@@ -497,8 +546,12 @@ def advancing() -> Measured:
 def whole_steps() -> Measured:
     """A step of a whole small model by the fused kernels, beside plain torch on the same caches."""
     prompts = [[3, 1, 4], [1, 5, 9, 2, 6], [5]]
-    cases = ((TINY, 1, "int4"), (TINY, 3, "none"), (TINY, 3, "int8"))
-    for shape, rows, quantization in (*cases, (SHARED, 1, "none"), (SHARED, 3, "int4")):
+    cases = (
+        *((TINY, 1, "int4", None), (TINY, 3, "none", None), (TINY, 3, "int8", None)),
+        *((SHARED, 1, "none", None), (SHARED, 3, "int4", None)),
+        *((TINY, 3, "none", FP8), (SHARED, 3, "none", FP8)),
+    )
+    for shape, rows, quantization, kept_as in cases:
         model = load_model(
             shape,
             RandomWeights(shape, 1, rank=0, degree=1),
@@ -510,11 +563,13 @@ def whole_steps() -> Measured:
         )
         assert isinstance(model, Llama)
         fused = take_fused(model)
-        fast = FastModel(shape, fused, model.turns, max_batch=rows, max_len=16)
+        fast = FastModel(shape, fused, model.turns, max_batch=rows, max_len=16, kept_as=kept_as)
         plain = fast.prefill(prompts[:rows])
-        if quantization == "none" and shape is TINY:
+        said = "" if shape is TINY else ", shared"
+        said += "" if kept_as is None else ", fp8 keys"
+        if quantization == "none" and rows > 1:
             fast.math = fast_triton
-            yield f"prefill: {rows} rows", apart(fast.prefill(prompts[:rows]), plain)
+            yield f"prefill: {rows} rows{said}", apart(fast.prefill(prompts[:rows]), plain)
             fast.math = fast_plain
         fault = fast_fused.unfit(fused)
         assert fault is None, fault
@@ -530,7 +585,7 @@ def whole_steps() -> Measured:
         positions = torch.tensor([len(prompt) for prompt in prompts[:rows]], dtype=torch.int32)
         found = decoder.logits(tokens, positions).clone()
         again = decoder.logits(tokens, positions)
-        label = f"{rows} rows, {quantization}{'' if shape is TINY else ', shared'}"
+        label = f"{rows} rows, {quantization}{said}"
         yield f"step: {label}", apart(found, SeparateDecoder(fast, rows).logits(tokens, positions))
         yield f"step again: {label}", float((again != found).sum())
 
@@ -548,6 +603,9 @@ def measure() -> Measured:
         yield from products(ROWS, 1, quantization, torch.float16)
     yield from kept_products(1, 1, "none", torch.float32, kept=KEPT)
     yield from kept_products(ROWS, 3, "int4", torch.float32, kept=KEPT)
+    yield from kept_products(1, 1, "none", torch.float16, kept_as=FP8)
+    yield from kept_products(ROWS, 3, "none", torch.float16, kept=KEPT, kept_as=FP8)
+    yield from narrowing()
     for part in (
         uneven_inputs,
         groups,

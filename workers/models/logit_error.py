@@ -148,7 +148,8 @@ def _unwanted(spec: RunSpec, launch: LaunchConfig) -> str | None:
     """Why the error is not measured; None when it is."""
     if launch.logit_error is False:
         return "the order was not to measure it"
-    if launch.logit_error is None and spec.dtype == "fp32" and spec.quantization == "none":
+    whole = (spec.dtype, spec.cached_dtype, spec.quantization) == ("fp32", "fp32", "none")
+    if launch.logit_error is None and whole:
         return "the run computes in fp32 itself"
     shape = shape_of(spec)
     if family_of(shape).model is None:

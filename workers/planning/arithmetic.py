@@ -1,9 +1,10 @@
 """Arithmetic of a spec: what its answers cost at least, as its model's own shape says."""
 
+import dataclasses
 import functools
 
 from telemetry.record.arithmetic import Arithmetic
-from telemetry.record.spec import ITEM_BYTES, RunSpec
+from telemetry.record.spec import ITEM_BYTES, KV_ITEM_BYTES, RunSpec
 from workers.planning.own_configs import shape_of
 from workers.planning.weight_formats import matrix_bytes
 
@@ -16,4 +17,9 @@ def arithmetic_of(spec: RunSpec) -> Arithmetic:
     """
     item_bytes = ITEM_BYTES[spec.dtype]
     lies = functools.partial(matrix_bytes, quantization=spec.quantization, item_bytes=item_bytes)
-    return shape_of(spec).arithmetic(degree=spec.gpus, item_bytes=item_bytes, matrix_bytes=lies)
+    shape = shape_of(spec)
+    whole = shape.arithmetic(degree=spec.gpus, item_bytes=item_bytes, matrix_bytes=lies)
+    if spec.kv_dtype is None:
+        return whole
+    kept_bytes = shape.kv_numbers * KV_ITEM_BYTES[spec.kv_dtype]
+    return dataclasses.replace(whole, kv_bytes_per_position=kept_bytes)

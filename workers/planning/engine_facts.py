@@ -9,8 +9,8 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from telemetry.command import lacks
@@ -90,6 +90,8 @@ class EngineFacts:
     """Any other reason why it cannot do what a spec asks for; None when there is none."""
     takes_whole_weights: bool = False
     """True when every rank is handed parameters whole, and the engine itself takes its part."""
+    kv_dtypes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Formats that it keeps keys and values in beside that of the run, by `RunSpec.dtype`."""
     serves: bool = False
     """True when it takes prompts one by one as they come (`RunSpec.arrivals_per_s`)."""
 
@@ -140,6 +142,12 @@ class EngineFacts:
                 f"`quantization` must be {known} with engine {self.name}{as_they_are}, "
                 f"but is {spec.quantization} instead"
             )
+        if spec.kv_dtype is not None and spec.kv_dtype not in self.kv_dtypes.get(spec.dtype, ()):
+            known = ", ".join((spec.dtype, *self.kv_dtypes.get(spec.dtype, ())))
+            return (
+                f"`kv_dtype` must be {known} with engine {self.name} in {spec.dtype}, "
+                f"but is {spec.kv_dtype} instead"
+            )
         if spec.arrivals_per_s is not None and not self.serves:
             return (
                 f"`arrivals_per_s` must be null with engine {self.name}, which answers batches, "
@@ -187,6 +195,8 @@ ENGINE_FACTS: Final = {
             name="fast",
             opens="workers.engines.fast.engine:open_fast",
             quantizations=QUANTIZATIONS,
+            # Each holds every number of those: what is widened is what was kept.
+            kv_dtypes={"fp32": ("fp16", "bf16", "fp8"), "fp16": ("fp8",), "bf16": ("fp8",)},
             decodes_to_full_length=False,
             reads_prompts_whole=True,
             whole_embedding=True,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from telemetry.boards.board import ASSUMED_CONTEXT_BYTES, ASSUMED_NCCL_BYTES
 from telemetry.boards.table import BOARDS
-from telemetry.record.spec import ITEM_BYTES, RunSpec
+from telemetry.record.spec import ITEM_BYTES, KV_ITEM_BYTES, RunSpec
 from workers.planning.arithmetic import arithmetic_of
 from workers.planning.engine_facts import engine_facts
 from workers.planning.own_configs import shape_of
@@ -64,6 +64,7 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
         max_len=spec.max_prompt_len + spec.max_gen_len,
         item_bytes=item_bytes,
         quantization=spec.quantization,
+        kv_item_bytes=KV_ITEM_BYTES[spec.cached_dtype],
     )
     layer = sum(
         held_bytes(outputs, inputs, spec.quantization, item_bytes)
@@ -75,7 +76,8 @@ def estimate(spec: RunSpec, *, prefill_len: int | None = None) -> MemoryEstimate
     head = 0 if shape.tied and not facts.folds_norms else shape.vocab * work.width
     weights = shape.layers * layer + (table + head + norms + shape.position_params) * item_bytes
     cached = work.batch * work.max_len if facts.cached is None else facts.cached(spec)
-    cache = cached * 2 * shape.layers * shape.cached_dim // spec.gpus * item_bytes
+    kept_bytes = KV_ITEM_BYTES[spec.cached_dtype]
+    cache = cached * 2 * shape.layers * shape.cached_dim // spec.gpus * kept_bytes
     on_gpu = spec.gpu != "cpu"
     workspace = facts.workspace(work)
     if on_gpu:

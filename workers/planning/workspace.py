@@ -36,11 +36,18 @@ class RankWork:
     """Bytes of a number in the run's format."""
     quantization: str = "none"
     """How the layers' matrices are rounded while the model loads."""
+    kv_item_bytes: int | None = None
+    """Bytes of a cached number; None: `item_bytes`."""
 
     @property
     def quantized(self) -> bool:
         """True when the layers' matrices are rounded."""
         return self.quantization != "none"
+
+    @property
+    def widens_keys(self) -> bool:
+        """True when keys and values are cached in fewer bytes than they are multiplied in."""
+        return self.kv_item_bytes not in (None, self.item_bytes)
 
     @property
     def tokens(self) -> int:

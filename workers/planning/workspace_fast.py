@@ -44,7 +44,11 @@ def fast_pass_bytes(work: RankWork) -> int:
     gated = some * max(3 * work.inner, work.inner + dim)
     held = work.tokens * (3 * dim + 2 * width + qkv)
     inner = held + (work.tokens - some) * dim + gated
-    numbers = max(work.tokens * max(fused, added, joined), inner, held + _window_numbers(work))
+    # Keys and values of a layer as its queries meet them, where the cache has them in fewer bytes;
+    # with what they mix to.
+    widened = 2 * work.tokens * work.kept if work.widens_keys else 0
+    met = held + widened + max(work.tokens * width if widened else 0, _window_numbers(work))
+    numbers = max(work.tokens * max(fused, added, joined), inner, met)
     return places + max(numbers * item, _widening_bytes(work, held * item, some))
 
 

@@ -52,6 +52,7 @@ OTHER: dict[str, Any] = {
     "decode_sm_clock_mhz": 1400,
     "arrivals_per_s": 4.0,
     "arrivals_seed": 5,
+    "kv_dtype": "fp8",
 }
 LAUNCH: dict[str, Any] = {
     "min_window_s": 2.0,

@@ -23,7 +23,7 @@ _OTHER = {
     **{"ignore_eos": True, "seed": 99, "power_cap_w": 200.0, "sm_clock_mhz": 900, "repeat": 6},
     **{"memory_clock_mhz": 1593, "prefill_power_cap_w": 210.0, "prefill_sm_clock_mhz": 910},
     **{"decode_power_cap_w": 190.0, "decode_sm_clock_mhz": 890},
-    **{"arrivals_per_s": 2.0, "arrivals_seed": 9},
+    **{"arrivals_per_s": 2.0, "arrivals_seed": 9, "kv_dtype": "fp8"},
 }
 
 

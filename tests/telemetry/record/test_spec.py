@@ -48,6 +48,14 @@ def test_run_id_is_the_same_everywhere(spec: RunSpec) -> None:
     assert spec.run_id == "nano-gsm8k-sample-simulated-a100-g1-b2-l8-r0-47690816"
 
 
+def test_a_format_of_keys_moves_the_run_id_and_its_absence_does_not(spec: RunSpec) -> None:
+    kept = dataclasses.replace(spec, kv_dtype="fp8")
+    assert kept.run_id != spec.run_id
+    assert (kept.cached_dtype, spec.cached_dtype) == ("fp8", spec.dtype)
+    assert "kv_dtype" not in spec.to_mapping()
+    assert RunSpec.from_mapping(kept.to_mapping()) == kept
+
+
 @pytest.mark.parametrize("name", sorted(SPEC))
 def test_every_field_moves_the_run_id(spec: RunSpec, name: str) -> None:
     changes = {name: OTHER[name]}

@@ -29,6 +29,16 @@ def test_every_number_is_the_audit_s(
     assert arithmetic_of(spec) == llama_arithmetic(SHAPES[model].describe(), spec)
 
 
+@pytest.mark.parametrize("model", ["7b", "llama-3.2-3b"])
+def test_keys_of_fp8_are_half_of_what_a_step_reads_of_the_cache(model: str) -> None:
+    spec = spec_of(model, 1, dtype="fp16", kv_dtype="fp8", engine="fast")
+    whole = arithmetic_of(spec_of(model, 1, dtype="fp16", engine="fast"))
+    found = arithmetic_of(spec)
+    assert 2 * found.kv_bytes_per_position == whole.kv_bytes_per_position
+    assert found.weight_bytes_per_step == whole.weight_bytes_per_step
+    assert found == llama_arithmetic(SHAPES[model].describe(), spec)
+
+
 def test_a_record_from_before_heads_could_share_keys_is_read_as_it_was() -> None:
     sizes = {"dim": 4096, "layers": 32, "ffn": 11_008, "vocab": 32_000, "heads": 32}
     spec = spec_of("7b", 1)

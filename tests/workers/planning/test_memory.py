@@ -122,6 +122,13 @@ def test_quantized_layers_weigh_their_bits_and_scales(
     assert rest_bytes == pytest.approx(layers * bits / 8, rel=1e-3)
 
 
+def test_keys_and_values_of_fp8_take_a_byte_each(spec: RunSpec) -> None:
+    point = _spec(spec, model="7b", dtype="fp16", engine="fast", batch_size=64)
+    whole, half = estimate(point), estimate(_spec(point, kv_dtype="fp8"))
+    assert 2 * half.kv_cache_bytes == whole.kv_cache_bytes
+    assert half.weights_bytes == whole.weights_bytes
+
+
 def test_prompts_that_are_known_to_be_short_need_less_of_the_reference_engine(
     spec: RunSpec,
 ) -> None:

@@ -73,7 +73,7 @@ class KernelShapes:
         return None
 
 
-def fast_fullest_bytes(work: RankWork) -> int:
+def fast_fullest_bytes(work: RankWork, patch: pytest.MonkeyPatch) -> int:
     """The most that tensors beside weights and caches hold while `fast` reads its prompts."""
     shape = work.shape
 
@@ -98,11 +98,23 @@ def fast_fullest_bytes(work: RankWork) -> int:
     assert isinstance(shape, LlamaShape)
     turns = torch.empty(work.max_len, shape.head_dim // 2, dtype=torch.complex64, device=META)
     with pretended_peers(work.degree), torch.no_grad():
-        model = FastModel(shape, weights, turns, max_batch=work.batch, max_len=work.max_len)
+        model = FastModel(
+            shape,
+            weights,
+            turns,
+            max_batch=work.batch,
+            max_len=work.max_len,
+            kept_as=torch.float8_e4m3fn if work.widens_keys else None,
+        )
         model.math = KernelShapes  # type: ignore[assignment]
         # Flash attention's result, as CUDA lays it out; on `meta` torch would spell out scores.
         room = (work.batch, work.prefill_len, work.heads, shape.head_dim)
-        model._attend_all = lambda *_: half(*room).transpose(1, 2)  # type: ignore[method-assign]
+
+        def flash(_: torch.Tensor, keys: torch.Tensor, *__: object, **___: object) -> torch.Tensor:
+            assert keys.dtype == torch.float16
+            return half(*room).transpose(1, 2)
+
+        patch.setattr(torch.nn.functional, "scaled_dot_product_attention", flash)
         matrices: list[torch.Tensor] = [weights.table, weights.head]
         for one in (layer.qkv, layer.wo, layer.gate_up, layer.down):
             matrices += [one.packed, one.scale] if isinstance(one, Quantized) else [one]
@@ -122,7 +134,7 @@ def fast_fullest_bytes(work: RankWork) -> int:
     ],
 )
 def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
-    model: str, batch: int, prompt_len: int, degree: int
+    model: str, batch: int, prompt_len: int, degree: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = RankWork(
         shape=SHAPES[model],
@@ -132,7 +144,24 @@ def test_the_fast_engine_s_pass_needs_what_its_tensors_hold(
         max_len=prompt_len + 128,
         item_bytes=2,
     )
-    assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
+    assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work, monkeypatch), rel=0.02)
+
+
+@pytest.mark.parametrize("degree", [1, 8])
+@pytest.mark.parametrize("model", ["7b", "llama-3.2-3b"])
+def test_keys_of_fewer_bytes_are_widened_a_layer_at_a_time(
+    model: str, degree: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = RankWork(
+        shape=SHAPES[model],
+        degree=degree,
+        batch=64,
+        prefill_len=512,
+        max_len=640,
+        item_bytes=2,
+        kv_item_bytes=1,
+    )
+    assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work, monkeypatch), rel=0.02)
 
 
 def quantize_shape(whole: torch.Tensor, name: str) -> Quantized:
@@ -151,7 +180,7 @@ def quantize_shape(whole: torch.Tensor, name: str) -> Quantized:
 @pytest.mark.parametrize("quantization", ["int8", "int4"])
 @pytest.mark.parametrize(("batch", "prompt_len"), [(1, 128), (64, 128), (512, 128)])
 def test_quantized_weights_need_room_to_be_widened_for_many_rows(
-    quantization: str, batch: int, prompt_len: int
+    quantization: str, batch: int, prompt_len: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = RankWork(
         shape=SHAPES["7b"],
@@ -162,7 +191,7 @@ def test_quantized_weights_need_room_to_be_widened_for_many_rows(
         item_bytes=2,
         quantization=quantization,
     )
-    assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work), rel=0.02)
+    assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work, monkeypatch), rel=0.02)
 
 
 def held_for_good(model: Llama) -> list[torch.Tensor]:

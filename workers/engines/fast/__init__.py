@@ -3,6 +3,8 @@
 - `all_reduce`: the sum over the ranks that ends each half of a layer, added to the residual
   stream.
 - `attend_windows`: prefill's attention where a token looks back at its window alone.
+- `cached_numbers`: the formats that keys and values are kept in, and how they are rounded to
+  them.
 - `decode_steps`: a batch's state on its device and the step that moves it on.
 - `engine`: the same FairScale-sharded weights, close to what memory allows.
 - `fused_decoder`: a step's logits by one kernel for each matrix, with all else folded into

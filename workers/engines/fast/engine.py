@@ -17,6 +17,7 @@ from workers.engines.base.engine import Model
 from workers.engines.base.generation import Generation
 from workers.engines.base.sampling import Decoding
 from workers.engines.base.step_clock import StepClock
+from workers.engines.fast.cached_numbers import KINDS
 from workers.engines.fast.decode_steps import Steps, make_steps
 from workers.engines.fast.fused_weights import Fuser, take_fused
 from workers.engines.fast.model import FastModel
@@ -31,6 +32,7 @@ _LATE_STEPS: Final = 8
 # Where no row ends early, the look is for logits that are no numbers alone: seldom, as each costs
 # the stream a copy and an event, some 3 us.
 _SELDOM_STEPS: Final = 16
+_NAMES: Final = {kind: name for name, kind in KINDS.items()}
 
 
 class FastEngine:
@@ -97,6 +99,7 @@ class FastEngine:
             "kernels": "triton" if fast.by_kernels else "torch",
             "prefill": "one pass, prompts packed",
             "cache": "[rows, heads of keys, positions, head_dim]",
+            "kv_dtype": _NAMES[fast.kept_as],
             "sampling": "rejection, no sort",
             "stops_early": not self._decoding.ignore_eos,
             "finite_logits": "every step",
@@ -163,5 +166,6 @@ def open_fast(context: EngineContext) -> FastEngine:
         model.turns,
         max_batch=spec.batch_size,
         max_len=context.max_len,
+        kept_as=KINDS[spec.cached_dtype],
     )
     return FastEngine(fast, context.decoding, nodes=spec.nodes)

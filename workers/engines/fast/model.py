@@ -40,8 +40,12 @@ class FastModel:
         *,
         max_batch: int,
         max_len: int,
+        kept_as: torch.dtype | None = None,
     ) -> None:
-        """`turns` are `Llama.turns`: cosine and sine by position."""
+        """`turns` are `Llama.turns`: cosine and sine by position.
+
+        Keys and values are kept as `kept_as`, of `cached_numbers.KINDS`; None: as the weights.
+        """
         self.shape, self.weights = shape, weights
         # Apart, as kernels take them: fp32 [max_len, head_dim / 2] each.
         self.turn = (turns.real.contiguous(), turns.imag.contiguous())
@@ -53,11 +57,12 @@ class FastModel:
         self.by_kernels = table.is_cuda and self.kind in {torch.float16, torch.bfloat16}
         self.math = _math(self.by_kernels)
         self.kv_heads = shape.kv_heads // self.degree
+        self.kept_as = kept_as or self.kind
         room = (max_batch, self.kv_heads, max_len, shape.head_dim)
         self.caches = [
             (
-                torch.zeros(room, dtype=self.kind, device=self.device),
-                torch.zeros(room, dtype=self.kind, device=self.device),
+                torch.zeros(room, dtype=self.kept_as, device=self.device),
+                torch.zeros(room, dtype=self.kept_as, device=self.device),
             )
             for _ in weights.layers
         ]
@@ -109,7 +114,8 @@ class FastModel:
     def _attend_all(self, queries: Tensor, cache: tuple[Tensor, Tensor], places: int) -> Tensor:
         """Every position over those up to its own, [rows, heads, places, head_dim]."""
         rows = len(queries)
-        keys, values = (part[:rows, :, :places] for part in cache)
+        # As the steps will see them: what the cache rounded is what prefill looks at, too.
+        keys, values = (part[:rows, :, :places].to(self.kind) for part in cache)
         if self.shape.window is not None and places > self.shape.window:
             return attend_windows(queries[:, :, :places], keys, values, self.shape.window)
         scale = 1.0 / math.sqrt(self.shape.head_dim)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from workers.engines.fast.cached_numbers import narrow
 from workers.engines.fast.fused_weights import Matrix
 from workers.models.llama.model import rotate
 from workers.models.quantization import Quantized, linear
@@ -43,7 +44,8 @@ def place(
 
     `fused` is [tokens, (heads + 2 x heads of keys) x head_dim]; token t stands at positions[t] of
     rows[t]. `queries` is [rows, heads, places, head_dim] and each cache [rows, heads of keys,
-    max_len, head_dim]; where `queries` has one place, it stands for whatever position a row is at.
+    max_len, head_dim], in a number format of its own; where `queries` has one place, it stands for
+    whatever position a row is at.
     """
     heads, kept, head_dim = queries.shape[1], caches[0].shape[1], queries.shape[3]
     q, k, v = torch.split(fused.view(len(fused), -1, head_dim), [heads, kept, kept], dim=1)
@@ -51,8 +53,8 @@ def place(
     at = positions.new_zeros(()) if queries.shape[2] == 1 else positions
     queries[rows, :, at] = rotate(q, turns)
     keys, values = caches
-    keys[rows, :, positions] = rotate(k, turns)
-    values[rows, :, positions] = v
+    keys[rows, :, positions] = narrow(rotate(k, turns), keys.dtype)
+    values[rows, :, positions] = narrow(v, values.dtype)
 
 
 def attend(
@@ -70,6 +72,7 @@ def attend(
     rows, heads, head_dim = queries.shape
     # Neighbouring heads share keys and values.
     grouped = queries.view(rows, keys.shape[1], -1, head_dim)
-    scores = (grouped @ keys[:, :, :length].transpose(2, 3)).float() / math.sqrt(head_dim)
+    past_keys, past_values = (part[:, :, :length].to(queries.dtype) for part in (keys, values))
+    scores = (grouped @ past_keys.transpose(2, 3)).float() / math.sqrt(head_dim)
     weights = torch.softmax(scores.masked_fill(away[:, None, None], -math.inf), dim=-1)
-    return (weights.to(values.dtype) @ values[:, :, :length]).view(rows, heads, head_dim)
+    return (weights.to(queries.dtype) @ past_values).view(rows, heads, head_dim)

@@ -1,6 +1,7 @@
 """The `fast` engine's arithmetic by Triton kernels, as `fast_plain` has it: 16 bits on GPUs."""
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -17,17 +18,28 @@ from workers.engines.fast.ops_torch import product as plain_product
 from workers.engines.fast.tiling import launch, power_of_two
 from workers.models.quantization import Quantized
 
+
+@dataclass(frozen=True, kw_only=True)
+class AttendTiling:
+    """How attention is cut into programs."""
+
+    block: int
+    """Positions that a program looks at together; of shared keys fewer where heads are wide."""
+    stages: int
+    """Blocks in flight."""
+    warps: int
+    """Warps of a program."""
+
+
 # Columns of SwiGLU that one program takes: any multiple of a warp's 256 bytes does.
 _GATE_BLOCK: Final = 1024
 # Measured on an H200 as the time of 64 rows x 32 heads x 192 positions, bound 44 us: blocks of 16
 # positions, two warps, three loads in flight 50.7 us; of 32, four warps, four loads 53.9; of 64 61.
-ATTEND_BLOCK: Final = 16
-ATTEND_STAGES: Final = 3
-ATTEND_WARPS: Final = 2
+ATTEND: Final = AttendTiling(block=16, stages=3, warps=2)
 # Compiled for compute capability 9.0, four heads of 128 numbers in blocks of 8 positions and four
 # warps take 128 registers a thread: four programs a multiprocessor. Blocks of 16 take 255, which
 # leaves two. Not measured on a GPU.
-GROUPED_WARPS: Final = 4
+GROUPED: Final = AttendTiling(block=16, stages=3, warps=4)
 _GROUPED_NUMBERS: Final = 1024
 # What fills a GPU: with fewer programs each row's positions are split over several.
 _ATTEND_PROGRAMS: Final = 512
@@ -112,18 +124,21 @@ def attend_into(
     window: int | None,
     workspace: Shares | None,
     early: bool,
+    tiling: AttendTiling | None = None,
 ) -> None:
     """One token a row over its own past, into `out` [rows, heads x head_dim].
 
     `workspace` has room for each split's result of each head and a counter for each row and head of
-    keys; None splits nothing. `early` lets the kernel start while the one before it ends.
+    keys; None splits nothing. `early` lets the kernel start while the one before it ends. `tiling`
+    None: as measured to be best.
     """
     kept, max_len, head_dim = caches[0].shape[1:]
     rows = len(positions)
     group = queries.numel() // (rows * kept * head_dim)
     splits = 1 if workspace is None else attend_splits(rows, kept)
-    block = ATTEND_BLOCK if group == 1 else min(ATTEND_BLOCK, _GROUPED_NUMBERS // head_dim)
-    span = Span(block=block, splits=splits, stages=ATTEND_STAGES, window=window or 0)
+    tiling = tiling or (ATTEND if group == 1 else GROUPED)
+    block = tiling.block if group == 1 else min(tiling.block, _GROUPED_NUMBERS // head_dim)
+    span = Span(block=block, splits=splits, stages=tiling.stages, window=window or 0)
     if group > 1:
         kernels_grouped.attend[(rows * kept, splits)](
             queries,
@@ -136,7 +151,7 @@ def attend_into(
             max_len,
             span,
             early,
-            num_warps=GROUPED_WARPS,
+            num_warps=tiling.warps,
             **launch(early=early),
         )
         return
@@ -152,6 +167,6 @@ def attend_into(
         max_len,
         span,
         early,
-        num_warps=ATTEND_WARPS,
+        num_warps=tiling.warps,
         **launch(early=early),
     )

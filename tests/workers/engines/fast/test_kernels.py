@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.kernels, pytest.mark.timeout(_PATIENCE_S + 60)]
 # several such products 2.3e-3 measured.
 MOST = {"float32": 2e-5, "float16": 5e-3}
 MOST_STEP = 1e-2
+# And a key of fp8 may be rounded to the neighbour, a sixteenth away: 1.2e-2 measured.
+MOST_FP8_STEP = 3e-2
 
 PRODUCTS = [
     *("1 rows, 1 splits, none, float32", "5 rows, 1 splits, none, float32"),
@@ -126,6 +128,43 @@ def test_shared_keys_and_values_go_where_their_heads_lie(
     assert measured[f"cache elsewhere: {case}"] == 0
 
 
+@pytest.mark.parametrize("splits", [1, 4])
+@pytest.mark.parametrize("window", [0, 6])
+@pytest.mark.parametrize("kept", [6, 2])
+def test_attention_over_fp8_reads_the_numbers_that_it_stands_for(
+    measured: Mapping[str, float], splits: int, window: int, kept: int
+) -> None:
+    case = f"{splits} splits, {kept} kept, window {window}, fp8"
+    assert measured[f"attention: {case}"] <= MOST["float32"]
+
+
+def test_every_number_of_16_bits_is_rounded_to_fp8_as_plain_torch_does(
+    measured: Mapping[str, float],
+) -> None:
+    assert measured["fp8: numbers kept otherwise"] == 0
+    assert measured["fp8: no numbers that became some"] == 0
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["1 rows, 1 splits, none as fp8, float16", "5 rows, 3 splits, none grouped as fp8, float16"],
+)
+def test_keys_and_values_that_leave_a_product_as_fp8_are_the_nearest_or_beside_it(
+    measured: Mapping[str, float], case: str
+) -> None:
+    for what in ("keys", "values"):
+        assert measured[f"{what}: {case}"] <= 1
+    assert measured[f"cache elsewhere: {case}"] == 0
+
+
+@pytest.mark.parametrize("name", ["packed", "steps"])
+def test_tokens_are_placed_as_the_fp8_that_plain_torch_places(
+    measured: Mapping[str, float], name: str
+) -> None:
+    assert measured[f"place {name}: keys as fp8"] <= 1
+    assert measured[f"place {name}: values as fp8"] == 0
+
+
 @pytest.mark.parametrize(
     "what",
     [
@@ -185,8 +224,11 @@ def test_rows_that_ended_stay_where_they_are(measured: Mapping[str, float], how:
     assert measured[f"advance, {how} the end"] == 0
 
 
-def test_prefill_of_ragged_prompts_is_plain_torch_s(measured: Mapping[str, float]) -> None:
-    assert measured["prefill: 3 rows"] <= MOST_STEP
+@pytest.mark.parametrize("how", ["", ", fp8 keys", ", shared, fp8 keys"])
+def test_prefill_of_ragged_prompts_is_plain_torch_s(
+    measured: Mapping[str, float], how: str
+) -> None:
+    assert measured[f"prefill: 3 rows{how}"] <= (MOST_FP8_STEP if how else MOST_STEP)
 
 
 @pytest.mark.parametrize(
@@ -197,10 +239,12 @@ def test_prefill_of_ragged_prompts_is_plain_torch_s(measured: Mapping[str, float
         "3 rows, int8",
         "1 rows, none, shared",
         "3 rows, int4, shared",
+        "3 rows, none, fp8 keys",
+        "3 rows, none, shared, fp8 keys",
     ],
 )
 def test_a_whole_step_is_plain_torch_s_and_the_same_again(
     measured: Mapping[str, float], case: str
 ) -> None:
-    assert measured[f"step: {case}"] <= MOST_STEP
+    assert measured[f"step: {case}"] <= (MOST_FP8_STEP if "fp8" in case else MOST_STEP)
     assert measured[f"step again: {case}"] == 0

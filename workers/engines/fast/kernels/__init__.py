@@ -2,6 +2,7 @@
 
 - `arguments`: what the kernels are told, grouped by what it belongs to.
 - `attention`: one new token's attention over each row's own past.
+- `cached`: how a number is rounded into the format that a cache keeps it in.
 - `epilogue`: what a decode step does with a product before it leaves the registers.
 - `grouped_attention`: one new token's attention where several heads share keys and values.
 - `linear`: a decode step's matrix products, with what follows each one folded in.

@@ -3,6 +3,8 @@
 import triton
 import triton.language as tl
 
+from workers.engines.fast.kernels.cached import narrow
+
 
 @triton.jit
 def _row_scale(sums, rows, fits, eps, ROWS, PROBLEM: tl.constexpr):
@@ -87,9 +89,9 @@ def finish(
             row = (rows[:, None] * (KW // D) + head[None, :]).to(tl.int64)
             slot = (row * PROBLEM.max_len + at[:, None]) * D + (column % D)[None, :]
             if first < W + KW:
-                tl.store(cache.past_keys + slot, kept, mask=inside)
+                tl.store(cache.past_keys + slot, narrow(kept, cache.past_keys), mask=inside)
             else:
-                tl.store(cache.past_values + slot, kept, mask=inside)
+                tl.store(cache.past_values + slot, narrow(kept, cache.past_values), mask=inside)
 
 
 @triton.jit

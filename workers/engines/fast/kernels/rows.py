@@ -4,6 +4,8 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_wait
 
+from workers.engines.fast.kernels.cached import narrow
+
 
 @triton.jit
 def embed(ids, table, out, sums, ROWS, DIM: tl.constexpr, BLOCK: tl.constexpr, PDL: tl.constexpr):
@@ -112,5 +114,6 @@ def place(
     slot = ((row * KEPT + kept).to(tl.int64) * MAX_LEN + at) * D + d
     k = tl.load(source + (HEADS + kept) * D + d, mask=held, other=0.0)
     v = tl.load(source + (HEADS + KEPT + kept) * D + d, mask=held, other=0.0)
-    tl.store(cache.past_keys + slot, _turned(k, c, s, K2, D), mask=held)
-    tl.store(cache.past_values + slot, v, mask=held)
+    turned = _turned(k, c, s, K2, D)
+    tl.store(cache.past_keys + slot, narrow(turned, cache.past_keys), mask=held)
+    tl.store(cache.past_values + slot, narrow(v, cache.past_values), mask=held)

@@ -1,0 +1,40 @@
+"""Kept format: in which numbers a point keeps keys and values, and which boards can."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from launcher.plan.limits import setting_fault
+from telemetry.boards.table import BOARDS
+from telemetry.record.spec import RunSpec
+
+_AUTO: Final = "auto"
+_FP8: Final = "fp8"
+# Triton, as CUDA's own headers do, converts e4m3 by an instruction that PTX has from compute
+# capability 8.9 on (PTX ISA, cvt: .e4m3x2).
+_CONVERTS_FP8: Final = (8, 9)
+
+
+def kv_dtype_asked(config: Mapping[str, Any]) -> Any:
+    """What a spec says of a composed configuration's `kv_dtype`; None where it is the run's own."""
+    asked = config["kv_dtype"]
+    return None if asked in (_AUTO, config["dtype"]) else asked
+
+
+def board_fault(spec: RunSpec) -> str | None:
+    """Why a board can neither keep numbers nor be set as a point asks; None when it can both."""
+    return kept_fault(spec) or setting_fault(spec)
+
+
+def kept_fault(spec: RunSpec) -> str | None:
+    """Why a board, or the one that is simulated, cannot keep keys so; None when it can."""
+    if spec.kv_dtype != _FP8 or spec.gpu == "cpu":
+        return None
+    board = BOARDS[spec.gpu_kind]
+    told = board.compute_capability
+    if told is not None and tuple(map(int, told.split("."))) >= _CONVERTS_FP8:
+        return None
+    has = "nobody told its own" if told is None else f"it has {told}"
+    return (
+        f"`kv_dtype` must be auto on {board.product}, as e4m3 is converted from compute capability "
+        f"{'.'.join(map(str, _CONVERTS_FP8))} on and {has}, but is {_FP8} instead"
+    )
