@@ -21,13 +21,14 @@ class Case:
     device: str = "cuda"
     dtype: str = "fp16"
 
-    def spec(self, engine: str, quantization: str = "none") -> RunSpec:
+    def spec(self, engine: str, quantization: str = "none", kv_dtype: str | None = None) -> RunSpec:
         """The case as a run of this project."""
         return RunSpec(
             model=self.model,
             engine=engine,
             dtype=self.dtype,
             quantization=quantization,
+            kv_dtype=kv_dtype,
             weights="random",
             tokenizer="none",
             gpu="h200" if self.device == "cuda" else "cpu",

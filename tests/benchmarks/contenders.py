@@ -204,8 +204,7 @@ def _our_engine(seat: _Seat) -> Iterator[Runner]:
     from workers.session.placement import take_device  # noqa: PLC0415
 
     case = seat.case
-    engine, quantization = _engine_of(seat.name)
-    spec = case.spec(engine, quantization)
+    spec = case.spec(*engine_of(seat.name))
     place = make_rank(seat.rank, case.gpus)
     device = take_device(place, case.device)
     with (
@@ -215,14 +214,15 @@ def _our_engine(seat: _Seat) -> Iterator[Runner]:
         yield _Ours(open_for(spec, device, rank=seat.rank), prompts_of(case))
 
 
-def _engine_of(name: str) -> tuple[str, str]:
-    """The engine and the quantization that a contender's name stands for."""
+def engine_of(name: str) -> tuple[str, str, str | None]:
+    """The engine, quantization and format of keys that a contender of this project's stands for."""
     if name == "transformers-eager":
-        return "transformers", "none"
+        return "transformers", "none", None
     if name in ENGINE_FACTS:
-        return name, "none"
-    engine, _, quantization = name.partition("-")
-    return engine, quantization or "none"
+        return name, "none", None
+    engine, *parts = name.split("-")
+    kv_dtype = "fp8" if "kv8" in parts else None
+    return engine, next((part for part in parts if part != "kv8"), "none"), kv_dtype
 
 
 class _Ours:

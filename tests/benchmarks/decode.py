@@ -6,12 +6,13 @@
     python -m tests.benchmarks.decode --case smoke
 
 Contenders: `reference`, `fast`, `fast-int8`, `fast-int4` (this project's engines, through its own
-classes), `transformers-eager`, `transformers-static` and `transformers-compiled` (its engines of
-the library), `transformers` (the library's class of the model, static cache and its own compile;
-one GPU) and `llama-v1` (facebookresearch/llama, branch llama_v1, from the clone that --llama-v1
-names). All have random weights of the true shape, the same prompts of equal length, temperature 0.8
-and top-p 0.95, and no row stops early. In every round each takes a turn of at least --seconds;
-those that do not fit the GPU together are loaded for each of their turns.
+classes; `-kv8` behind any of `fast` keeps keys and values in fp8, `fast-kv8`, `fast-int4-kv8`),
+`transformers-eager`, `transformers-static` and `transformers-compiled` (its engines of the
+library), `transformers` (the library's class of the model, static cache and its own compile; one
+GPU) and `llama-v1` (facebookresearch/llama, branch llama_v1, from the clone that --llama-v1 names).
+All have random weights of the true shape, the same prompts of equal length, temperature 0.8 and
+top-p 0.95, and no row stops early. In every round each takes a turn of at least --seconds; those
+that do not fit the GPU together are loaded for each of their turns.
 
 The bound is the least time that the card's memory needs for a step: weights and every row's keys
 and values read once, at the bandwidth of a copy measured in the same run. Prefill's is its
@@ -31,10 +32,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from telemetry.record.spec import ITEM_BYTES
+from telemetry.record.spec import ITEM_BYTES, KV_ITEM_BYTES
 from telemetry.watcher.process import WatcherProcess
 from tests.benchmarks.cases import CASES, Case
-from tests.benchmarks.contenders import Answered, Contender
+from tests.benchmarks.contenders import Answered, Contender, engine_of
 from tests.benchmarks.meter import Meter
 from tests.support.watched_attempts import make_attempt
 from workers.planning.families import find_shape
@@ -293,14 +294,14 @@ def _summary(case: Case, name: str, turns: Sequence[dict[str, Any]], speeds: dic
 def step_bound_s(case: Case, name: str, speeds: dict[str, Any]) -> float:
     """Least seconds of one decoding step: all weights and all caches read once, mean length."""
     shape = find_shape(case.model)
-    _, _, quantization = name.partition("-")
+    _, quantization, kv_dtype = engine_of(name)
     item_bytes = ITEM_BYTES[case.dtype]
     # 8 bits with a scale a row, or 4 with a 16-bit scale for each 128; the tables stay as they are.
     matrix_bytes = {"int8": 1.0, "int4": 0.5 + item_bytes / 128}.get(quantization, item_bytes)
     weights = shape.layers * shape.layer_matrix_params * matrix_bytes
     weights += shape.vocab * shape.dim * item_bytes
     length = min(case.prompt_len + case.new / 2, shape.window or case.prompt_len + case.new)
-    caches = shape.kv_numbers * item_bytes * case.batch * length
+    caches = shape.kv_numbers * KV_ITEM_BYTES[kv_dtype or case.dtype] * case.batch * length
     return float((weights + caches) / (speeds["bytes_per_s"] * case.gpus))
 
 
@@ -315,11 +316,9 @@ def _prefill_flops(case: Case) -> float:
 
 def _needs_bytes(case: Case, name: str) -> int:
     """What a contender takes of each GPU, by the project's estimate; peers as the reference."""
-    engine, _, quantization = name.partition("-")
+    engine, quantization, kv_dtype = engine_of(name)
     ours = engine in {"reference", "fast"}
-    spec = case.spec(
-        engine if ours else "reference", quantization if ours and quantization else "none"
-    )
+    spec = case.spec(engine, quantization, kv_dtype) if ours else case.spec("reference")
     return estimate(spec).total_bytes
 
 
