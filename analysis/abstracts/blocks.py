@@ -9,6 +9,7 @@ from analysis.abstracts.statement import TASK, AbstractStatement, Need
 from analysis.abstracts.version import FIXED, PaperVersion
 from analysis.claims.sample import Sample, family_of
 from analysis.runs.labels import Label
+from analysis.tables.point import kept_words
 
 # What goes with what is varied: nobody can hold it while that one changes.
 _FOLLOWS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -57,6 +58,8 @@ def usable(statement: AbstractStatement, sample: Sample) -> str | None:
         return "prompts of exact lengths ask nothing: they are no task"
     if sample.conditions["quantization"] != "none":
         return "quantized weights are another model"
+    if kept_words(sample.conditions):
+        return "keys and values of fewer bits are another model"
     faults = (*_LOCK_FAULTS, *_ENERGY_FAULTS) if _locked(sample) else _ENERGY_FAULTS
     return next((fault.word for fault in faults if fault.word in sample.labels), None)
 

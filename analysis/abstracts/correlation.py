@@ -12,6 +12,7 @@ from analysis.claims.decide import ClaimVerdict, Decision
 from analysis.statistics.design import LEVEL
 from analysis.tables.column import Row
 from analysis.tables.labels import WORDS
+from analysis.tables.point import kept_words
 
 OUTCOME: Final = "energy_j"
 """What is explained, in the table of input features: all energy of a batch."""
@@ -68,6 +69,7 @@ def of_its_work(statement: AbstractStatement, row: Row) -> bool:
     return (
         not row["simulated"]
         and row["quantization"] == "none"
+        and not kept_words(row)
         and _model(statement, row) is not None
         and all(statement.version.task_of(one) is not None for one in datasets)
     )

@@ -16,7 +16,14 @@ from analysis.claims.sample import Sample, samples_of_paper, samples_of_runs
 from analysis.paper.published import paper_conditions
 from analysis.runs.sealed_runs import Run
 from analysis.tables.column import Row
-from analysis.tables.point import LOCKS, PAPER_ENGINE, RANDOM, engine_order, setting_words
+from analysis.tables.point import (
+    LOCKS,
+    PAPER_ENGINE,
+    RANDOM,
+    engine_order,
+    kept_words,
+    setting_words,
+)
 
 # The format of the released checkpoints and of the code that the paper ran.
 _PAPER_DTYPE: Final = "fp16"
@@ -139,7 +146,8 @@ def _elsewhere(claim: PaperClaim, samples: Sequence[Sample]) -> Iterator[ClaimAn
         return
     sides: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
-        plain = sample.conditions["quantization"] == "none" and fits(sample, in_general())
+        plain = sample.conditions["quantization"] == "none" and not kept_words(sample.conditions)
+        plain = plain and fits(sample, in_general())
         if not sample.simulated and plain:
             board = str(sample.conditions["gpu"])
             named = board if sample.as_asked else f"{board}{_NOT_AS_NAMED}"
@@ -169,6 +177,7 @@ def _differences(sample: Sample, claim: PaperClaim) -> list[str]:
         found.append(f"engine {had['engine']} (paper the public eager code)")
     if had["quantization"] != "none" or had["dtype"] != _PAPER_DTYPE:
         found.append(f"numbers in {had['dtype']} and {had['quantization']} (paper fp16)")
+    found += [f"{words} (paper fp16)" for words in kept_words(had)]
     if had["weights"] == RANDOM:
         found.append("random weights (paper the released ones)")
     if not sample.as_asked:

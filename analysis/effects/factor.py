@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.tables.column import Row
-from analysis.tables.point import UNQUANTIZED, engine_order, format_order
+from analysis.tables.point import UNQUANTIZED, engine_order, format_order, kept_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,8 @@ def _limit(row: Row, name: str, unit: str, what: str) -> str:
 
 def _format(row: Row) -> str:
     numbers, quantized = str(row["dtype"]), row["quantization"]
-    return numbers if quantized == UNQUANTIZED else f"{numbers} with {quantized} weights"
+    whole = numbers if quantized == UNQUANTIZED else f"{numbers} with {quantized} weights"
+    return ", ".join((whole, *kept_words(row)))
 
 
 def _number(row: Row, name: str) -> tuple[bool, float]:
@@ -85,9 +86,12 @@ FACTORS: Final = (
     ),
     Factor(
         name="format",
-        fields=("dtype", "quantization"),
+        fields=("dtype", "quantization", "kv_dtype"),
         level=_format,
-        order=lambda row: format_order(str(row["quantization"]), str(row["dtype"])),
+        order=lambda row: (
+            *format_order(str(row["quantization"]), str(row["dtype"])),
+            *kept_words(row),
+        ),
     ),
     Factor(
         name="dataset",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from analysis.tables.column import Row
-from analysis.tables.point import setting_words
+from analysis.tables.point import kept_words, setting_words
 
 # No comparison of joules is as exact.
 _MOST_DIGITS: Final = 4
@@ -56,5 +56,6 @@ def point_name(row: Row) -> str:
     parts += [f"b{row['batch_size']}", f"l{row['max_gen_len']}", row["dtype"]]
     if row["quantization"] != "none":
         parts.append(row["quantization"])
+    parts += kept_words(row)
     parts += setting_words(row)
     return " ".join(map(str, parts))

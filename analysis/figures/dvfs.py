@@ -10,7 +10,7 @@ from analysis.figures.labels import number_of
 from analysis.figures.marks import labels_of
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
-from analysis.tables.point import LOCKS, setting_words
+from analysis.tables.point import LOCKS, kept_words, setting_words
 from analysis.tables.table import Tables
 
 # Pairs of panels that are read on paper; the table has all.
@@ -99,6 +99,7 @@ def _by_task(tables: Tables) -> dict[str, dict[str, Told]]:
 def _name(row: Row) -> str:
     chosen = f"{row['model']} {row['engine']}, {row['dtype']}"
     quantized = "" if row["quantization"] == "none" else f", {row['quantization']}"
+    quantized += "".join(f", {words}" for words in kept_words(row))
     gpus = f"{row['gpus']} GPU{'s' * (row['gpus'] != 1)}"
     return f"{chosen}{quantized}, {gpus}, batch {row['batch_size']}, {row['phase']}"
 

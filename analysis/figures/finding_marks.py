@@ -8,7 +8,7 @@ from analysis.figures.chart import Mark
 from analysis.figures.labels import number_of
 from analysis.figures.marks import axes_among, axes_of, labels_of
 from analysis.tables.column import Row
-from analysis.tables.point import setting_words
+from analysis.tables.point import kept_words, setting_words
 from analysis.tables.table import Tables
 
 MOST_PANELS: Final = 9
@@ -79,6 +79,7 @@ def brief(row: Row) -> str:
         f"{row['gpus']} x {row['gpu']}",
         f"batch {row['batch_size']}",
         *((str(row["quantization"]),) if row["quantization"] != "none" else ()),
+        *kept_words(row),
         *setting_words(row),
     )
     return f"{', '.join(chosen)}\n{brief_work(row)}"

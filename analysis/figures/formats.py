@@ -8,6 +8,7 @@ from analysis.figures.labels import names_of, notes, number_of
 from analysis.figures.marks import axes_among, axes_of, half_width_mark
 from analysis.runs.sealed_runs import Loaded
 from analysis.tables.column import Row
+from analysis.tables.point import kept_words
 from analysis.tables.table import Tables
 
 _PERCENT: Final = 100.0
@@ -68,7 +69,7 @@ def formats(_loaded: Loaded, tables: Tables) -> Chart:
 
 def _subjects(rows: Sequence[Row]) -> list[str]:
     """What the line of each row is about: all but the format."""
-    said = ("model", "gpu", "gpus", "engine", "dtype", "quantization")
+    said = ("model", "gpu", "gpus", "engine", "dtype", "quantization", "kv_dtype")
     return [
         ", ".join(
             filter(None, (f"{row['model']}, {row['gpus']} x {row['gpu']}, {row['engine']}", more))
@@ -80,4 +81,5 @@ def _subjects(rows: Sequence[Row]) -> list[str]:
 def _format(row: Row) -> str:
     """A format's short name: the quantization where there is one, and what it is made of."""
     quantized = row["quantization"] != "none"
-    return f"{row['quantization']} of {row['dtype']}" if quantized else str(row["dtype"])
+    whole = f"{row['quantization']} of {row['dtype']}" if quantized else str(row["dtype"])
+    return ", ".join((whole, *kept_words(row)))

@@ -16,6 +16,7 @@ _TEXTS: Final = {
     "engine": "{}",
     "dtype": "{}",
     "quantization": "{}",
+    "kv_dtype": "keys in {}",
     "weights": "weights {}",
     "gpus": "{} GPUs",
     "nodes": "{} nodes",
@@ -30,8 +31,11 @@ _TEXTS: Final = {
 _PLURALS: Final = ("{} GPUs", "{} nodes", "{} prompts", "{} tokens")
 # A quarter of a figure's width in letters of 9 points.
 _LINE_CHARS: Final = 36
-# Text where there is no value: the GPU's own power limit, and weights that are not quantized.
-_WITHOUT: Final = {"power_cap_w": "no cap", "sm_clock_mhz": "no clock lock"}
+# Text where there is no value: the GPU's own power limit, and the format of all numbers.
+_WITHOUT: Final = {
+    **{"power_cap_w": "no cap", "sm_clock_mhz": "no clock lock"},
+    "kv_dtype": "keys not rounded",
+}
 
 
 def names_of(rows: Sequence[Row], but: Iterable[str] = (), per: Iterable[str] = ()) -> list[str]:

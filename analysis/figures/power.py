@@ -18,6 +18,7 @@ from analysis.figures.phases import PHASES
 from analysis.runs.sealed_runs import Loaded, Run
 from analysis.runs.series import FloatArray
 from analysis.tables.column import Column, Row
+from analysis.tables.point import kept_words
 from analysis.tables.table import Tables
 from telemetry.clock import US_PER_MS, US_PER_S
 
@@ -58,7 +59,8 @@ class _Power:
     def way(self) -> str:
         """What tells it from others of its kind: its colour."""
         bits = self.row["quantization"]
-        return str(self.row["engine"]) + ("" if bits in {None, "none"} else f", {bits}")
+        quantized = () if bits in {None, "none"} else (str(bits),)
+        return ", ".join((str(self.row["engine"]), *quantized, *kept_words(self.row)))
 
     @property
     def span_s(self) -> tuple[float, float]:

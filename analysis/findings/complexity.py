@@ -32,6 +32,7 @@ def _board(one: Stretch) -> str:
 _OF: Final = ColumnsOf[Stretch]()
 _NAMED: Final = (
     *("model", "engine", "dtype", "quantization", "gpus", "gpus_per_node", "batch_size"),
+    "kv_dtype",
     *SETTING_FIELDS,
     *("dataset", "max_prompt_len", "max_gen_len"),
 )

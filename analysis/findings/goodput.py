@@ -144,7 +144,9 @@ def _rows(one: Measured) -> Iterator[Goodput]:
 
 
 _OF: Final = ColumnsOf[Goodput]()
-_NAMED: Final = ("model", "engine", "gpu", "gpus", "batch_size", "quantization", "power_cap_w")
+_NAMED: Final = (
+    *("model", "engine", "gpu", "gpus", "batch_size", "quantization", "kv_dtype", "power_cap_w"),
+)
 
 _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),

@@ -238,7 +238,10 @@ class _Recorded:
 
 
 _OF: Final = ColumnsOf[Piece]()
-_NAMED: Final = ("model", "engine", "dtype", "quantization", "gpus", "batch_size", "power_cap_w")
+_NAMED: Final = (
+    *("model", "engine", "dtype", "quantization", "kv_dtype", "gpus", "batch_size"),
+    "power_cap_w",
+)
 
 _COLUMNS: Final = (
     _OF.run_id(lambda one: one.of.run_id),

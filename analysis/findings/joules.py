@@ -31,7 +31,9 @@ NOT_EXPLAINED: Final = "not explained"
 """Part: what no cost reaches."""
 BEYOND_REST: Final = "beyond rest"
 """Part: all that is not at rest, where there are no costs."""
-ALIKE: Final = ("board", "engine", "dtype", "quantization", "power_cap_w", "simulated")
+ALIKE: Final = (
+    *("board", "engine", "dtype", "quantization", "kv_dtype", "power_cap_w", "simulated"),
+)
 """What runs must have in common to tell costs together."""
 
 

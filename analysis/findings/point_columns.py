@@ -14,7 +14,7 @@ T = TypeVar("T")
 # What stands first in every table of findings.
 _FIRST: Final = (
     *("model", "dataset", "max_gen_len", "engine", "gpus", "nodes", "batch_size"),
-    *("dtype", "quantization", "power_cap_w"),
+    *("dtype", "quantization", "kv_dtype", "power_cap_w"),
 )
 
 

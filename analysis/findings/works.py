@@ -18,7 +18,7 @@ from analysis.runs.sealed_runs import Run
 from analysis.tables.column import Row
 from analysis.tables.gpus import GPUS
 from analysis.tables.groups import GROUPS
-from analysis.tables.point import setting_words
+from analysis.tables.point import kept_words, setting_words
 from analysis.tables.runs import RUNS
 from analysis.tables.table import Results
 from telemetry.record.spec import SETTING_FIELDS
@@ -30,6 +30,7 @@ SAME_WORK: Final = (
 """What points of one work agree in, beside being measured or simulated."""
 CHOICES: Final = (
     *("gpu", "engine", "gpus", "gpus_per_node", "batch_size", "dtype", "quantization"),
+    "kv_dtype",
     *SETTING_FIELDS,
 )
 """What may be chosen for one work."""
@@ -99,6 +100,7 @@ class WorkPoint:
                 *((f"{nodes} nodes",) if nodes > 1 else ()),
                 f"batch {row['batch_size']}",
                 f"{row['quantization']} in {row['dtype']}" if quantized else str(row["dtype"]),
+                *kept_words(row),
                 *setting_words(row),
             )
         )

@@ -11,7 +11,7 @@ from analysis.paper.point import PAPER_DTYPE, GridPoint, points
 from analysis.paper.published import Published, paper_conditions, published
 from analysis.tables.column import UNIT_OF_ROW, ColumnsOf, Row
 from analysis.tables.labels import pooled_label_columns
-from analysis.tables.point import PAPER_ENGINE, RANDOM
+from analysis.tables.point import PAPER_ENGINE, RANDOM, kept_words
 from analysis.tables.table import Results, TableKind
 
 # What the paper says of all its runs and a spec says too.
@@ -200,6 +200,7 @@ def _differences(number: Published, picked: Sequence[GridPoint]) -> list[str]:
             found[f"weights in {point['quantization']}, paper fp16"] = None
         elif point["dtype"] != PAPER_DTYPE:
             found[f"numbers in {point['dtype']}, paper {PAPER_DTYPE}"] = None
+        found.update((f"{words}, paper {PAPER_DTYPE}", None) for words in kept_words(point.row))
         if point["weights"] == RANDOM:
             found["random weights, paper the released ones"] = None
     return list(found)

@@ -126,7 +126,11 @@ def _conditions(
     yield "no trained weights", lambda point: point["weights"] != RANDOM
     yield (
         f"no run in {PAPER_DTYPE}",
-        lambda point: point["quantization"] == "none" and point["dtype"] == PAPER_DTYPE,
+        lambda point: (
+            point["quantization"] == "none"
+            and point["dtype"] == PAPER_DTYPE
+            and point["kv_dtype"] is None
+        ),
     )
     cap = number.power_cap_w
     yield f"no power cap of {cap:g} W", lambda point: point.capped_at(cap)
@@ -168,7 +172,7 @@ def _nearest(
 
 def _distance(
     number: Published, point: GridPoint
-) -> tuple[bool, bool, bool, bool, float, bool, int]:
+) -> tuple[bool, bool, bool, bool, bool, float, bool, int]:
     """How like the paper's a point is: its software, its cap, its other conditions."""
     cap = point["power_cap_w"]
     conditions = paper_conditions()
@@ -176,6 +180,7 @@ def _distance(
         point["engine"] != PAPER_ENGINE,
         point["quantization"] != "none",
         point["dtype"] != PAPER_DTYPE,
+        point["kv_dtype"] is not None,
         cap is None,
         abs(float(cap or 0.0) - number.power_cap_w),
         point["weights"] == RANDOM,

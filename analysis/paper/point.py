@@ -13,7 +13,14 @@ from analysis.tables.column import Cell, Row
 from analysis.tables.groups import GROUPS
 from analysis.tables.labels import LABELS
 from analysis.tables.launched import LAUNCH_SETTINGS
-from analysis.tables.point import LOCKS, PAPER_ENGINE, POINT_BY_NAME, RANDOM, setting_words
+from analysis.tables.point import (
+    LOCKS,
+    PAPER_ENGINE,
+    POINT_BY_NAME,
+    RANDOM,
+    kept_words,
+    setting_words,
+)
 from analysis.tables.table import Results
 from telemetry.boards.agreement import board_fault
 
@@ -107,6 +114,7 @@ class GridPoint:
             found.append(str(self["quantization"]))
         elif self["dtype"] != PAPER_DTYPE:
             found.append(str(self["dtype"]))
+        found += kept_words(self.row)
         if self.corpus not in number.datasets:
             found.append(self.corpus)
         found += self._limits(number)

@@ -102,6 +102,7 @@ def _scored(one: Measured) -> Iterator[Scored]:
 _OF: Final = ColumnsOf[Scored]()
 _NAMED: Final = (
     *("model", "engine", "dtype", "quantization", "gpus", "gpus_per_node", "batch_size"),
+    "kv_dtype",
     *SETTING_FIELDS,
     *("dataset", "max_prompt_len", "max_gen_len"),
 )

@@ -35,7 +35,8 @@ Public: `ACCOUNTING`, `CONDITIONS`, `Cell`, `Column`, `ColumnsOf`, `DRAWN`, `ENG
 `Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `UNQUANTIZED`, `WORDS`, `about`, `alike`,
 `arrow_metadata`, `differing`, `engine_order`, `engines_in_order`, `estimated_bytes`,
 `expected_bytes`, `families`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`,
-`label_columns`, `launch_key`, `launch_of`, `model_order`, `own_columns`, `pandas_attrs`,
-`phase_rows`, `point_columns`, `point_key`, `pooled_label_columns`, `ratio`, `run_order`, `run_row`,
-`same_meanings`, `setting_words`, `table_metadata`, `union`, `visible`, `with_pandas_attrs`.
+`kept_words`, `label_columns`, `launch_key`, `launch_of`, `model_order`, `own_columns`,
+`pandas_attrs`, `phase_rows`, `point_columns`, `point_key`, `pooled_label_columns`, `ratio`,
+`run_order`, `run_row`, `same_meanings`, `setting_words`, `table_metadata`, `union`, `visible`,
+`with_pandas_attrs`.
 """

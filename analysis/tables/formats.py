@@ -7,10 +7,10 @@ from typing import Final
 from analysis.performance.logit_error import LogitError
 from analysis.tables.column import ColumnsOf, Row
 from analysis.tables.contrast import SEVERAL, families, own_columns, point_columns
-from analysis.tables.point import format_order
+from analysis.tables.point import format_order, kept_words
 from analysis.tables.table import Results, TableKind
 
-_FORMATS: Final = ("dtype", "quantization")
+_FORMATS: Final = ("dtype", "quantization", "kv_dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ _COLUMNS: Final = (
     *point_columns(
         _OF,
         lambda one: one.group,
-        ("model", "dtype", "quantization", "engine", "gpus", "nodes", "gpu", "dataset"),
+        ("model", "dtype", "quantization", "kv_dtype", "engine", "gpus", "nodes", "gpu", "dataset"),
     ),
     *own_columns(_OF, lambda one: one.group),
     _OF.share(
@@ -93,7 +93,11 @@ def _formatted(results: Results) -> Iterator[_Formatted]:
         if len(family) < SEVERAL:
             continue
         order = sorted(
-            family, key=lambda group: format_order(str(group["quantization"]), str(group["dtype"]))
+            family,
+            key=lambda group: (
+                *format_order(str(group["quantization"]), str(group["dtype"])),
+                *kept_words(group),
+            ),
         )
         for group in order:
             own = [runs[run_id] for run_id in str(group["runs"]).split()]

@@ -226,6 +226,11 @@ def setting_words(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def kept_words(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The format of cached keys and values where it is one of its own; a row may lack columns."""
+    return () if row.get("kv_dtype") is None else (f"keys in {row['kv_dtype']}",)
+
+
 def model_order(model: str) -> tuple[float, str]:
     """Sorts models by size: those made up for CPUs, then by billions of parameters."""
     if model in _MADE_UP:

@@ -1,7 +1,7 @@
 """Attention of one decoding step by itself: microseconds and bytes, by format and how it is cut.
 
     python -m tests.benchmarks.attend [--rows 64] [--positions 192] [--heads 32] [--kept 32]
-        [--tilings 16x3x2,32x3x4]
+        [--formats fp16,fp8] [--tilings 16x3x2,32x3x4]
 
 A tiling is positions of a block x blocks in flight x warps. Each time is the median of graphs of 32
 launches, each on caches of its own, as a step's layers have; beside it what those bytes take at the
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--positions", type=int, default=192)
     parser.add_argument("--heads", type=int, default=32)
     parser.add_argument("--kept", type=int, default=32, help="heads of keys and values")
+    parser.add_argument("--formats", default="fp16,fp8")
     parser.add_argument("--tilings", default="16x3x2")
     given = parser.parse_args(arguments)
     if not torch.cuda.is_available():
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     source = torch.empty(_COPY_BYTES // 2, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
     bytes_per_s = _COPY_BYTES / _seconds(functools.partial(target.copy_, source))
-    for name in ("fp16", "fp8"):
+    for name in given.formats.split(","):
         for tiling in given.tilings.split(","):
             block, stages, warps = map(int, tiling.split("x"))
             cut = AttendTiling(block=block, stages=stages, warps=warps)

@@ -36,8 +36,9 @@ CASES = [
     *((SHARED.name, "fp16", 64), (SLIM.name, "bf16", 3)),
 ]
 # Relative rms between kernels and plain torch in fp32 on the same fp8: the roundings of the
-# format, and keys that they bring to a neighbour. Keys that are not rounded err by 1 %.
-MOST = {"fp16": 4e-3, "bf16": 2e-2}
+# format, and keys that they bring to a neighbour: 2.7e-3 and 7.3e-3 measured on an H200. Keys that
+# are not rounded are 7.9e-3 away.
+MOST = {"fp16": 4e-3, "bf16": 1e-2}
 Found = dict[str, dict[tuple[str, str, int], float]]
 
 

@@ -87,6 +87,12 @@ def test_formats_stand_beside_each_other_with_their_logit_error(tmp_path: Path) 
     assert quantized["energy_per_token_j"] is not None
 
 
+def test_keys_of_fewer_bits_are_a_format_beside_the_run_s_own(tmp_path: Path) -> None:
+    plans = [point(engine="fast", kv_dtype="fp8"), point(engine="fast")]
+    plain, kept = tables_of(tmp_path, *plans).formats.rows
+    assert (plain["kv_dtype"], kept["kv_dtype"]) == (None, "fp8")
+
+
 def test_why_a_logit_error_is_missing_is_said_in_the_runs_own_words(tmp_path: Path) -> None:
     off = {"logit_error": {"relative_rms": None, "reason": "switched off by logit_error=false"}}
     rows = tables_of(tmp_path, point(dtype="bf16", record=off), point()).formats.rows
