@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from launcher.plan.limits import setting_fault
 from telemetry.boards.table import BOARDS
-from telemetry.record.spec import RunSpec
+from telemetry.nearest import one_of
+from telemetry.record.spec import KV_DTYPES, RunSpec
 
 _AUTO: Final = "auto"
 _FP8: Final = "fp8"
@@ -15,8 +16,14 @@ _CONVERTS_FP8: Final = (8, 9)
 
 
 def kv_dtype_asked(config: Mapping[str, Any]) -> Any:
-    """What a spec says of a composed configuration's `kv_dtype`; None where it is the run's own."""
+    """What a spec says of a composed configuration's `kv_dtype`; None where it is the run's own.
+
+    Raises:
+        ValueError: it is null, which a spec alone may say.
+    """
     asked = config["kv_dtype"]
+    if asked is None:
+        raise ValueError(one_of("kv_dtype", KV_DTYPES, asked, things="formats"))
     return None if asked in (_AUTO, config["dtype"]) else asked
 
 
