@@ -22,6 +22,7 @@
 - `job_checks`: had the job its GPUs and nodes to itself, and is every one that it had
   watched?.
 - `junit`: the audit as build servers and test viewers read it.
+- `kept_format`: was what a spec says of cached keys and values asked for, and done?.
 - `lodging_checks`: what was put elsewhere than in the folder, and whether the folder is still
   as it says.
 - `merged_again`: do the shards give the tables and the manifest that lie beside them?.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from analysis.audit.check import Case, Finding, failed, judged, unseen
+from analysis.audit.kept_format import kept_asked, kept_faults
 from analysis.audit.release import missing_model
 from analysis.performance.families import FAMILY_BEFORE
 from analysis.performance.model_record import ModelFacts
@@ -51,8 +52,7 @@ _CPU: Final = "cpu"
 _NAMES: Final = frozenset(
     {
         *("model", "engine", "dataset", "telemetry", "cluster", "dtype", "quantization"),
-        "kv_dtype",
-        *("model.name", "engine.name", "dataset.name", "telemetry.source"),
+        *("model.name", "engine.name", "dataset.name", "telemetry.source", "kv_dtype"),
     }
 )
 _BOARDS: Final = frozenset({"gpu", "cluster.gpu"})
@@ -95,9 +95,7 @@ def _asked(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[tuple[str, Any,
     for name in _SAME_NAME:
         if name in config:
             yield name, getattr(spec, name), config[name]
-    yield from _settings_asked(spec, config)
-    kept = config.get("kv_dtype", _AUTO)
-    yield "kv_dtype", spec.cached_dtype, spec.dtype if kept == _AUTO else kept
+    yield from (*_settings_asked(spec, config), kept_asked(spec, config))
     if isinstance(model := config.get("model"), dict):
         yield "model_config", spec.model_config, model.get("config")
     for name in ("model", "engine"):
@@ -296,16 +294,10 @@ def model_as_asked(case: Case) -> Finding:
     for name, wanted in _OF_ENGINE.get(spec.engine, {}).items():
         if name not in engine or (wanted is not None and engine[name] != wanted):
             faults.append(f"the engine {spec.engine} does not have {name} {engine.get(name)!r}")
-    kept = engine.get("kv_dtype")
-    if kept != spec.cached_dtype and not (kept is None and spec.kv_dtype is None):
-        faults.append(
-            f"`kv_dtype` must be {spec.cached_dtype} by the spec, but is {kept} in model.json"
-            " instead"
-        )
     stops = engine.get("stops_early")
     if spec.engine == _STOPPING and isinstance(stops, bool) and stops is spec.ignore_eos:
         faults.append(f"`ignore_eos` is {spec.ignore_eos} in the spec, but `stops_early` {stops}")
-    faults += _error_faults(case)
+    faults += [*kept_faults(spec, engine), *_error_faults(case)]
     faults += _size_faults(spec, model)
     faults += _weight_faults(spec, weights, case.run.launch)
     faults += _room_faults(case, model)
