@@ -70,7 +70,7 @@ def told(config: Mapping[str, Any]) -> tuple[Any, ...]:
         ("nvidia-geforce-rtx-4080", ("fp16", "reference", "none", 2, 4, 64)),
         ("nvidia-geforce-rtx-3060", ("fp16", "fast", "int8", 8, 56, 128)),
         # Up to 256 tokens at once need no room to be unpacked in: a few more bits fit.
-            ("nvidia-geforce-rtx-3070", ("fp16", "fast", "int8", 1, 7, 128)),
+        ("nvidia-geforce-rtx-3070", ("fp16", "fast", "int8", 1, 7, 128)),
     ],
 )
 def test_7b_gets_what_a_card_can_hold(gpu: str, expected: tuple[Any, ...]) -> None:

@@ -80,7 +80,5 @@ def test_every_board_in_the_table_is_decided_by_its_compute_capability(spec: Run
 
 
 def test_an_unknown_format_stops_the_command(tmp_path: Path) -> None:
-    with pytest.raises(
-        BadInputError, match="`kv_dtype` must be one of fp32, fp16, bf16, fp8"
-    ):
+    with pytest.raises(BadInputError, match="`kv_dtype` must be one of fp32, fp16, bf16, fp8"):
         grid_of(tmp_path, "kv_dtype=fp7")
