@@ -38,6 +38,8 @@ ASSUMED_NCCL_BYTES: Final = 900_000_000
 CUBLAS_WORKSPACE_BYTES: Final = 32 << 20
 _OLDER_CUBLAS_WORKSPACE_BYTES: Final = 8_519_680
 _HOPPER_MAJOR: Final = 9
+# PTX ISA, mma: operands of e4m3 need a target of sm_89 or later, Ada's.
+_FP8_CAPABILITY: Final = (8, 9)
 
 
 def bare_name(driver_name: str) -> str:
@@ -198,6 +200,14 @@ class Board:
     def sensor_window_ms(self) -> int:
         """Time that one instantaneous power reading averages over."""
         return self.timings()[POWER_INSTANT].window_us // US_PER_MS
+
+    @property
+    def has_fp8_units(self) -> bool | None:
+        """Whether its matrix units take e4m3; None where its compute capability is not known."""
+        if self.compute_capability is None:
+            return None
+        major, _, minor = self.compute_capability.partition(".")
+        return (int(major), int(minor)) >= _FP8_CAPABILITY
 
     @property
     def cublas_workspace_bytes(self) -> int:

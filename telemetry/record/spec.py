@@ -48,6 +48,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _ATTEMPT = re.compile(r"attempt-(\d{3,})")
 _RUN_ID_DIGITS = 8
 _SIMULATED_PREFIX = "simulated-"
+_FP8 = "fp8"
 # A process of one host hands over some thousand requests a second at most.
 _MOST_ARRIVALS_PER_S = 10_000.0
 
@@ -84,7 +85,7 @@ class RunSpec:
     dtype: str
     """Number format of weights and activations, one of `DTYPES`."""
     quantization: str
-    """Weight-only quantization, `none` for none."""
+    """How the layers' matrices are rounded, `none` for not; `fp8` rounds their inputs too."""
     weights: str
     """`random`, or the digest of a checkpoint."""
     tokenizer: str
@@ -287,6 +288,11 @@ class RunSpec:
     def nodes(self) -> int:
         """Nodes the ranks are spread over."""
         return self.gpus // self.gpus_per_node
+
+    @property
+    def product_format(self) -> str:
+        """What matrices multiply by, as `Peaks.stated_flop_per_s` names it: `dtype` or `fp8`."""
+        return _FP8 if self.quantization == _FP8 else self.dtype
 
     @property
     def simulated(self) -> bool:

@@ -161,7 +161,7 @@ class Work:
         """The kernel, what it is told for the copy `at`, and its launch options."""
         candidate, product, tile = self._candidate, self._product, self._candidate.tile
         packed = self._matrix.packed[at]
-        weights = Operand(packed, self._matrix.scale)
+        weights = Operand(packed, self._matrix.scale, self._sums)
         problem = Problem(
             outputs=product.outputs, inputs=product.inputs, epilogue=product.epilogue,
             bits=candidate.bits, group=self._matrix.group, parts=1, parts_room=1, queries=0,

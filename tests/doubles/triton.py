@@ -72,7 +72,7 @@ from workers.engines.fast.tiling import LOGITS, PLAIN, QKV, RESIDUAL, SWIGLU, po
 from workers.models.llama.model import Llama, rotate
 from workers.models.llama.shape import LlamaShape
 from workers.models.loading import load_model
-from workers.models.quantization import Quantized, dequantize, quantize
+from workers.models.quantization import E4M3, Quantized, dequantize, quantize, round_rows
 from workers.models.random_weights import RandomWeights
 
 Measured = Iterator[tuple[str, float]]
@@ -86,7 +86,7 @@ POSITIONS: Final = torch.tensor([3, 0, 7, PLACES - 1, 20], dtype=torch.int32)
 WIDE: Final = 704
 EPS: Final = 1e-6
 NOTHING: Final = torch.zeros(1)
-FP8: Final = torch.float8_e4m3fn
+FP8: Final = E4M3
 # Its highest bit.
 SIGN: Final = 0x80
 TINY: Final = LlamaShape(name="tiny", dim=64, layers=2, heads=2, norm_eps=EPS, vocab=128)
@@ -128,9 +128,16 @@ def _multiply(
     half = inputs // 2
     sums = torch.stack([part.float().square().sum(1) for part in (x[:, :half], x[:, half:])])
     outputs = matrix.shape[0] // 2 if epilogue == SWIGLU else matrix.shape[0]
-    weights, bits, group = Operand(matrix, NOTHING), 16, 0
+    weights, bits, group = Operand(matrix, NOTHING, NOTHING), 16, 0
+    widened = isinstance(matrix, Quantized) and not matrix.rounds_inputs
     if isinstance(matrix, Quantized):
-        weights, bits, group = ops_quantized.operand(matrix), matrix.bits, matrix.group
+        bits, group = matrix.bits, matrix.group
+        if matrix.rounds_inputs:
+            scale = torch.zeros(rows)
+            weights = Operand(matrix.packed, matrix.scale, scale)
+            x = fast_triton.round_rows_into(torch.empty_like(x, dtype=E4M3), scale, x, early=False)
+        else:
+            weights = ops_quantized.operand(matrix)
     stream = Residual(x if epilogue == LOGITS else residual, sums, sums_out)
     cache = Cache(*caches, POSITIONS, *turn())
     problem = Problem(
@@ -145,7 +152,7 @@ def _multiply(
         head_dim=HEAD_DIM,
         max_len=PLACES,
     )
-    one = rows == 1 and bits == 16
+    one = rows == 1 and not widened
     tile = Tile(
         rows=1 if one else 16,
         outputs=ONE_ROW_TILE if one else TILE,
@@ -165,10 +172,10 @@ def _multiply(
         x, weights.packed, weights, out, stream, cache, Shares(partials, arrived), EPS, rows,
         problem, tile, 0,
     )  # fmt: skip
-    if bits == 16:
-        kernels_linear.linear[(tiles * splits, 1)](*told)
-    else:
+    if widened:
         kernels_widening.widening[(1, tiles * splits)](*told, False)
+    else:
+        kernels_linear.linear[(tiles * splits, 1)](*told)
     assert not arrived.any(), "counters must be 0 again for the next launch"
 
 
@@ -205,6 +212,15 @@ def matrix_of(
     return quantized, dequantize(quantized, torch.float32)
 
 
+def inputs_of(rows: int, quantization: str, kind: torch.dtype) -> Tensor:
+    """Normal inputs; for fp8 such that rounding leaves them as they are."""
+    x = torch.randn(rows, WIDE if quantization in {"int8", "int4"} else DIM)
+    if quantization == "fp8":
+        rounded, scale = round_rows(x)
+        x = rounded.float() * scale
+    return x.to(kind)
+
+
 def products(
     rows: int, splits: int, quantization: str, kind: torch.dtype, *, left: bool = False
 ) -> Measured:
@@ -212,8 +228,8 @@ def products(
     side = " left" if left else ""
     label = f"{rows} rows, {splits} splits, {quantization}{side}, {str(kind)[6:]}"
     multiply = partial(_multiply, left=left)
-    inputs = DIM if quantization == "none" else WIDE
-    x = torch.randn(rows, inputs).to(kind)
+    x = inputs_of(rows, quantization, kind)
+    inputs = x.shape[1]
 
     # 72 outputs: the last block is not whole.
     matrix, weight = matrix_of(72, quantization, kind, inputs)
@@ -225,7 +241,7 @@ def products(
     residual = torch.randn(rows, DIM).to(kind)
     expected = residual.float() + x.float() @ weight.T
     # In place, as the residual stream is.
-    wide = ONE_ROW_TILE if rows == 1 and quantization == "none" else TILE
+    wide = ONE_ROW_TILE if rows == 1 and quantization in {"none", "fp8"} else TILE
     sums = torch.zeros(DIM // wide, rows)
     multiply(x, matrix, RESIDUAL, residual, splits=splits, residual=residual, sums_out=sums)
     yield f"residual: {label}", apart(residual, expected)
@@ -260,9 +276,8 @@ def kept_products(
     side = (" left" if left else "") + ("" if kept == HEADS else " grouped")
     side += "" if kept_as is None else " as fp8"
     label = f"{rows} rows, {splits} splits, {quantization}{side}, {str(kind)[6:]}"
-    inputs = DIM if quantization == "none" else WIDE
-    x = torch.randn(rows, inputs).to(kind)
-    matrix, weight = matrix_of((HEADS + 2 * kept) * HEAD_DIM, quantization, kind, inputs)
+    x = inputs_of(rows, quantization, kind)
+    matrix, weight = matrix_of((HEADS + 2 * kept) * HEAD_DIM, quantization, kind, x.shape[1])
     queries = torch.zeros(rows, DIM, dtype=kind)
     room = (rows, kept, PLACES, HEAD_DIM)
     caches = (
@@ -284,6 +299,25 @@ def kept_products(
             yield f"{what}: {label}", steps_apart(cache[written], narrow(expected, kept_as))
         cache[written] = 0
     yield f"cache elsewhere: {label}", max(float(cache.float().abs().max()) for cache in caches)
+
+
+def rounding() -> Measured:
+    """Rows rounded to e4m3 by the kernel and by torch: all that lies on, between and beside."""
+    grid = torch.arange(127, dtype=torch.uint8).view(E4M3).float()
+    between = (grid[1:] + grid[:-1]) / 2
+    every = torch.cat([grid, between, between.nextafter(grid[1:]), between.nextafter(grid[:-1])])
+    # Each row's largest is 448 times a scale, so that a scale is a power of two and exact.
+    sides = torch.stack([every, -every])
+    x = torch.cat([sides, sides * 2.0**-12, sides * 2.0**5, torch.zeros(1, every.numel())])
+    for name, numbers in (("edges", x), ("normal", torch.randn(ROWS, 688) * 3)):
+        rounded = torch.empty_like(numbers, dtype=E4M3)
+        scale = torch.full((len(numbers),), math.nan)
+        fast_triton.round_rows_into(rounded, scale, numbers, early=False)
+        expected, expected_scale = round_rows(numbers)
+        # As numbers: a zero may have either sign.
+        differ = rounded.float() != expected.float()
+        yield f"e4m3, {name}: numbers that differ", float(differ.sum())
+        yield f"e4m3, {name}: scales that differ", float((scale != expected_scale[:, 0]).sum())
 
 
 def uneven_inputs() -> Measured:
@@ -543,6 +577,24 @@ def advancing() -> Measured:
         yield f"odd, {'ignoring' if ignore_eos else 'heeding'} the end", float(sum(wrong))
 
 
+def small_model(
+    shape: LlamaShape, quantization: str, rows: int, kept_as: torch.dtype | None
+) -> FastModel:
+    """Random weights in fp16 for a batch of so many rows."""
+    model = load_model(
+        shape,
+        RandomWeights(shape, 1, rank=0, degree=1),
+        dtype="fp16",
+        device=CPU,
+        max_batch=0,
+        max_len=16,
+        prepare=Fuser(quantization, tied=shape.tied),
+    )
+    assert isinstance(model, Llama)
+    fused = take_fused(model)
+    return FastModel(shape, fused, model.turns, max_batch=rows, max_len=16, kept_as=kept_as)
+
+
 def whole_steps() -> Measured:
     """A step of a whole small model by the fused kernels, beside plain torch on the same caches."""
     prompts = [[3, 1, 4], [1, 5, 9, 2, 6], [5]]
@@ -550,20 +602,11 @@ def whole_steps() -> Measured:
         *((TINY, 1, "int4", None), (TINY, 3, "none", None), (TINY, 3, "int8", None)),
         *((SHARED, 1, "none", None), (SHARED, 3, "int4", None)),
         *((TINY, 3, "none", FP8), (SHARED, 3, "none", FP8)),
+        *((TINY, 1, "fp8", None), (TINY, 3, "fp8", None), (SHARED, 3, "fp8", None)),
     )
     for shape, rows, quantization, kept_as in cases:
-        model = load_model(
-            shape,
-            RandomWeights(shape, 1, rank=0, degree=1),
-            dtype="fp16",
-            device=CPU,
-            max_batch=0,
-            max_len=16,
-            prepare=Fuser(quantization, tied=shape.tied),
-        )
-        assert isinstance(model, Llama)
-        fused = take_fused(model)
-        fast = FastModel(shape, fused, model.turns, max_batch=rows, max_len=16, kept_as=kept_as)
+        fast = small_model(shape, quantization, rows, kept_as)
+        fused = fast.weights
         plain = fast.prefill(prompts[:rows])
         said = "" if shape is TINY else ", shared"
         said += "" if kept_as is None else ", fp8 keys"
@@ -586,18 +629,26 @@ def whole_steps() -> Measured:
         found = decoder.logits(tokens, positions).clone()
         again = decoder.logits(tokens, positions)
         label = f"{rows} rows, {quantization}{said}"
-        yield f"step: {label}", apart(found, SeparateDecoder(fast, rows).logits(tokens, positions))
+        expected = SeparateDecoder(fast, rows).logits(tokens, positions)
+        yield f"step: {label}", apart(found, expected)
+        yield f"step's rms: {label}", float((found - expected).norm() / expected.norm())
         yield f"step again: {label}", float((again != found).sum())
+        if quantization == "fp8":
+            whole = small_model(shape, "none", rows, None)
+            whole.prefill(prompts[:rows])
+            truth = SeparateDecoder(whole, rows).logits(tokens, positions)
+            yield f"fp8's own error: {label}", float((expected - truth).norm() / truth.norm())
 
 
 def measure() -> Measured:
     """All of it."""
-    for quantization in ("none", "int8", "int4"):
+    for quantization in ("none", "int8", "fp8", "int4"):
         yield from products(1, 1, quantization, torch.float32)
         yield from products(ROWS, 3, quantization, torch.float32)
     yield from products(ROWS, 1, "none", torch.float32)
     yield from products(ROWS, 3, "none", torch.float32, left=True)
     yield from products(ROWS, 1, "none", torch.float16, left=True)
+    yield from products(ROWS, 3, "fp8", torch.float16, left=True)
     for quantization in ("int8", "int4"):
         # Widened by other means than in fp32. Not bf16, in which the interpreter has no numbers.
         yield from products(ROWS, 1, quantization, torch.float16)
@@ -607,6 +658,7 @@ def measure() -> Measured:
     yield from kept_products(ROWS, 3, "none", torch.float16, kept=KEPT, kept_as=FP8)
     yield from narrowing()
     for part in (
+        rounding,
         uneven_inputs,
         groups,
         many_rows,

@@ -1,4 +1,4 @@
-"""Quantization: weights rounded to 8 or 4 bits with scales beside them; activations stay.
+"""Quantization: weights rounded to 8 or 4 bits with scales beside them.
 
 Every weight is rounded to the nearest multiple of its scale; no data calibrate anything. What is
 left to choose is the scale:
@@ -10,8 +10,11 @@ left to choose is the scale:
   at -8, the end that has one step more (the rule of llama.cpp's Q4_0, which is d = 8 alone); a
   larger d clips m for finer steps (the code of GPTQ, arXiv 2210.17323, searches a grid of clips).
   So a scale may be negative.
+- `fp8`, one a row: the largest magnitude / 448, e4m3's largest number, in fp32. Its products are of
+  activations rounded likewise when they come, one scale a row of them, summed in fp32; `int8` and
+  `int4` leave activations as they are.
 
-How the rounded weights lie in memory is told by `workers.models.packing`.
+How `int8` and `int4` lie in memory is told by `workers.models.packing`; `fp8` is a plain matrix.
 """
 
 from dataclasses import dataclass
@@ -23,12 +26,18 @@ from torch import Tensor
 
 from workers.models.packing import pack, pair_scales, unpack, unpair_scales
 from workers.planning.weight_formats import (
+    FP8,
     INT4_BITS,
     INT8_BITS,
     group_size,
     row_words,
     scale_pairs,
 )
+
+E4M3: Final = torch.float8_e4m3fn
+"""Four bits of exponent and three of mantissa, without infinities (arXiv 2209.05433)."""
+E4M3_MOST: Final = torch.finfo(E4M3).max
+"""448: beyond it lies NaN."""
 
 _INT8_MOST: Final = 127
 _INT4_LEAST: Final = -8
@@ -51,7 +60,7 @@ class Quantized:
     inputs: int
     """Of the matrix; a row of `packed` may hold more."""
     packed: Tensor
-    """int16 [outputs, words of a row], each of two or four weights."""
+    """int16 [outputs, words of a row] of two or four weights each, or e4m3 [outputs, inputs]."""
     scale: Tensor
     """fp32 [outputs], or [pairs of groups, outputs, 2] in the run's number format; never 0."""
     group: int
@@ -62,10 +71,12 @@ class Quantized:
             raise ValueError(f"`bits` must be 8 or 4, but is {self.bits!r} instead")
         by_row = self.bits == INT8_BITS
         outputs, inputs = self.shape
-        words = row_words(inputs, self.bits)
-        if self.packed.dtype != torch.int16 or tuple(self.packed.shape) != (outputs, words):
+        as_stored = by_row and self.rounds_inputs
+        kind = E4M3 if as_stored else torch.int16
+        columns = inputs if as_stored else row_words(inputs, self.bits)
+        if self.packed.dtype != kind or tuple(self.packed.shape) != (outputs, columns):
             raise ValueError(
-                f"`packed` must be torch.int16 [{outputs}, {words}] for {inputs} inputs of "
+                f"`packed` must be {kind} [{outputs}, {columns}] for {inputs} inputs of "
                 f"{self.bits} bits, but is {self.packed.dtype} {list(self.packed.shape)} instead"
             )
         if self.group < 1 or inputs % self.group or (by_row and self.group != inputs):
@@ -86,6 +97,11 @@ class Quantized:
         return len(self.packed), self.inputs
 
     @property
+    def rounds_inputs(self) -> bool:
+        """True of fp8: what the matrix is multiplied by is rounded to e4m3 too."""
+        return self.packed.dtype == E4M3
+
+    @property
     def nbytes(self) -> int:
         """Bytes of packed weights and scales as they lie in memory."""
         return self.packed.nbytes + self.scale.nbytes
@@ -99,21 +115,21 @@ class Quantized:
 
 
 def quantize(weight: Tensor, name: str) -> Quantized:
-    """Round `weight` [outputs, inputs] on its own device; `name` is `int8` or `int4`.
+    """Round `weight` [outputs, inputs] on its own device; `name` is `int8`, `fp8` or `int4`.
 
     Raises:
         ValueError: there is no such quantization, the weights are no matrix or not all finite, or
             their inputs cannot be grouped.
     """
-    if name not in {"int8", "int4"}:
-        raise ValueError(f"`name` must be int8 or int4, but is {name!r} instead")
+    if name not in _ROUNDED:
+        raise ValueError(f"`name` must be {', '.join(_ROUNDED)}, but is {name!r} instead")
     if weight.dim() != _MATRIX or not weight.is_floating_point() or 0 in weight.shape:
         raise ValueError(
             f"`weight` must be a matrix of real numbers, "
             f"but is {weight.dtype} {list(weight.shape)} instead"
         )
     inputs = weight.shape[1]
-    group = inputs if name == "int8" else group_size(inputs)
+    group = group_size(inputs) if name == "int4" else inputs
     weight = weight.detach()
     # A number that is not finite would turn its whole row or group into garbage without a word.
     finite = int(torch.isfinite(weight).sum())
@@ -122,20 +138,20 @@ def quantize(weight: Tensor, name: str) -> Quantized:
             f"`weight` must be finite to be quantized, but {weight.numel() - finite} of its "
             f"{weight.numel()} numbers are inf or nan instead"
         )
-    rounded = _round_int8 if name == "int8" else _round_int4
+    rounded = _ROUNDED[name]
     rows = max(1, _STRIP // inputs)
-    bits = INT8_BITS if name == "int8" else INT4_BITS
+    bits = INT4_BITS if name == "int4" else INT8_BITS
     packed, scales = [], []
     for at in range(0, len(weight), rows):
         steps, scale = rounded(weight[at : at + rows], group)
-        packed.append(pack(steps, bits))
+        packed.append(steps if name == FP8 else pack(steps, bits))
         scales.append(scale)
     scale = torch.cat(scales)
     return Quantized(
         bits=bits,
         inputs=inputs,
         packed=torch.cat(packed),
-        scale=scale if name == "int8" else pair_scales(scale, inputs),
+        scale=pair_scales(scale, inputs) if name == "int4" else scale,
         group=group,
     )
 
@@ -143,6 +159,8 @@ def quantize(weight: Tensor, name: str) -> Quantized:
 def dequantize(quantized: Quantized, dtype: torch.dtype) -> Tensor:
     """The matrix [outputs, inputs] that the rounded weights stand for, rounded to `dtype`."""
     outputs, inputs = quantized.shape
+    if quantized.rounds_inputs:
+        return (quantized.packed.float() * quantized.scale[:, None]).to(dtype)
     steps = unpack(quantized.packed, quantized.bits, inputs)
     if quantized.bits == INT8_BITS:
         return (steps.float() * quantized.scale[:, None]).to(dtype)
@@ -155,9 +173,27 @@ def linear(x: Tensor, quantized: Quantized) -> Tensor:
     """[..., inputs] to [..., outputs] in `x`'s number format; what every kernel is held to.
 
     The weights are widened to that format first: products of fp16 with whole numbers up to 127,
-    scaled only after, would leave its range.
+    scaled only after, would leave its range. Of fp8 both sides are widened to fp32, which holds
+    every product of theirs: what units for e4m3 compute, without them.
     """
+    if quantized.rounds_inputs:
+        rounded, scale = round_rows(x)
+        sums = nnf.linear(rounded.float(), quantized.packed.float())
+        return (sums * scale * quantized.scale).to(x.dtype)
     return nnf.linear(x, dequantize(quantized, x.dtype))
+
+
+def round_rows(x: Tensor) -> tuple[Tensor, Tensor]:
+    """E4m3 numbers of `x` [..., inputs], and the fp32 scales [..., 1] that give them back.
+
+    A row's largest magnitude becomes 448. A row that is not finite becomes NaN, never a number.
+    """
+    wide = x.float()
+    scale = wide.abs().amax(dim=-1, keepdim=True) / E4M3_MOST
+    # Below fp32's least normal number a reciprocal would be inf.
+    scale = torch.where(scale < torch.finfo(torch.float32).tiny, 1.0, scale)
+    # A product a rounding above 448 is 448; `clamp` leaves NaN alone, as inf x 0 comes to be.
+    return (wide * scale.reciprocal()).clamp_(-E4M3_MOST, E4M3_MOST).to(E4M3), scale
 
 
 def _round_int8(weight: Tensor, _: int) -> tuple[Tensor, Tensor]:
@@ -165,6 +201,11 @@ def _round_int8(weight: Tensor, _: int) -> tuple[Tensor, Tensor]:
     scale = _above_zero(wide.abs().amax(dim=1) / _INT8_MOST)
     steps = (wide / scale[:, None]).round_().clamp_(-_INT8_MOST, _INT8_MOST)
     return steps.to(torch.int8), scale
+
+
+def _round_fp8(weight: Tensor, _: int) -> tuple[Tensor, Tensor]:
+    packed, scale = round_rows(weight)
+    return packed, scale[:, 0]
 
 
 def _round_int4(weight: Tensor, group: int) -> tuple[Tensor, Tensor]:
@@ -192,3 +233,6 @@ def _steps(wide: Tensor, scale: Tensor) -> Tensor:
 def _above_zero(scale: Tensor) -> Tensor:
     """1 where a scale is 0: all weights are 0 there, or too small for the format's least step."""
     return torch.where(scale == 0, 1.0, scale)
+
+
+_ROUNDED: Final = {"int8": _round_int8, FP8: _round_fp8, "int4": _round_int4}

@@ -24,9 +24,9 @@
 - `workspace_transformers`: what engine `transformers` holds at its fullest moment.
 - `workspace_vllm`: what engine `vllm` holds beside its weights at its fullest moment.
 
-Public: `BLOCK`, `BLOCK_WORDS`, `DEFAULT_ENGINE`, `ENGINE_FACTS`, `INT4_BITS`, `INT8_BITS`,
-`MemoryEstimate`, `OwnModel`, `QUANTIZATIONS`, `STEP_TOKENS`, `arithmetic_of`, `block_inputs`,
-`counted_model`, `engine_facts`, `engine_names`, `estimate`, `family_of`, `find_shape`, `flops`,
-`group_size`, `has_row`, `known_models`, `own_model`, `paged_bytes`, `parameters_of`,
-`planned_pages`, `row_words`, `scale_pairs`, `shape_named`, `shape_of`.
+Public: `BLOCK`, `BLOCK_WORDS`, `DEFAULT_ENGINE`, `ENGINE_FACTS`, `FP8`, `INT4_BITS`, `INT8_BITS`,
+`MemoryEstimate`, `OwnModel`, `QUANTIZATIONS`, `STEP_TOKENS`, `WEIGHT_ONLY`, `arithmetic_of`,
+`block_inputs`, `counted_model`, `engine_facts`, `engine_names`, `estimate`, `family_of`,
+`find_shape`, `flops`, `group_size`, `has_row`, `known_models`, `own_model`, `paged_bytes`,
+`parameters_of`, `planned_pages`, `row_words`, `scale_pairs`, `shape_named`, `shape_of`.
 """

@@ -1,24 +1,29 @@
 """Weight formats: how quantized weights lie in memory, told without torch.
 
-`int8`: one byte a weight, -127 to 127, and one fp32 scale a row (an output). `int4`: two weights a
-byte and one scale in the run's number format for each group of neighbours in a row. A row is whole
-blocks of 64 words of 16 bits (`workers.models.packing`), and int4's scales those of whole blocks.
+`int8`: one byte a weight, -127 to 127, and one fp32 scale a row (an output). `fp8`: one byte a
+weight, e4m3, and one fp32 scale a row. `int4`: two weights a byte and one scale in the run's number
+format for each group of neighbours in a row. A row of `int8` and `int4` is whole blocks of 64 words
+of 16 bits (`workers.models.packing`), and int4's scales those of whole blocks.
 """
 
 from typing import Final
 
-QUANTIZATIONS: Final = ("none", "int8", "int4")
-"""Weight-only quantizations by `RunSpec.quantization`."""
+QUANTIZATIONS: Final = ("none", "int8", "fp8", "int4")
+"""By `RunSpec.quantization`, in the order of their errors."""
+FP8: Final = "fp8"
+"""The one that rounds what the weights are multiplied by too, and so needs units of its own."""
+WEIGHT_ONLY: Final = ("none", "int8", "int4")
+"""Those that leave activations as they are, which any board can multiply by."""
 
 # GPTQ (arXiv 2210.17323) and AWQ (arXiv 2306.00978) give their 4-bit results for groups of 128:
 # 0.125 bits of scale a weight; smaller groups err less and weigh more.
 _MAX_GROUP: Final = 128
-_INT8_SCALE_BYTES: Final = 4
+_ROW_SCALE_BYTES: Final = 4
 BLOCK_WORDS: Final = 64
 """16-bit words of a block: what a row is a multiple of."""
 _WORD_BYTES: Final = 2
 INT8_BITS: Final = 8
-"""Of a weight of `int8`."""
+"""Of a weight of `int8` and of `fp8`."""
 INT4_BITS: Final = 4
 """Of a weight of `int4`."""
 
@@ -66,8 +71,8 @@ def matrix_bytes(outputs: int, inputs: int, quantization: str, item_bytes: int) 
     match quantization:
         case "none":
             return outputs * inputs * item_bytes
-        case "int8":
-            return outputs * (inputs + _INT8_SCALE_BYTES)
+        case "int8" | "fp8":
+            return outputs * (inputs + _ROW_SCALE_BYTES)
         case "int4":
             return outputs * (inputs // 2 + inputs // group_size(inputs) * item_bytes)
         case _:
@@ -84,7 +89,7 @@ def held_bytes(outputs: int, inputs: int, quantization: str, item_bytes: int) ->
     """
     match quantization:
         case "int8":
-            return outputs * (row_words(inputs, INT8_BITS) * _WORD_BYTES + _INT8_SCALE_BYTES)
+            return outputs * (row_words(inputs, INT8_BITS) * _WORD_BYTES + _ROW_SCALE_BYTES)
         case "int4":
             scales = 2 * scale_pairs(inputs, group_size(inputs))
             return outputs * (row_words(inputs, INT4_BITS) * _WORD_BYTES + scales * item_bytes)

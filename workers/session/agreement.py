@@ -15,6 +15,7 @@ from workers.engines.base.engine import Engine
 from workers.planning.arithmetic import arithmetic_of
 from workers.planning.engine_facts import engine_facts
 from workers.planning.own_configs import shape_of
+from workers.planning.weight_formats import FP8
 
 
 def ranks_fault(spec: RunSpec, launch: LaunchConfig, rank: Rank) -> str | None:
@@ -79,7 +80,8 @@ def loaded_fault(spec: RunSpec, weights: Mapping[str, Any], engine: Engine) -> s
     `weights` is what their source describes. An engine that does not count the bytes of its
     weights is held to its name alone, and where their family does not, no bytes are compared.
     """
-    name = engine.describe().get("name")
+    told = engine.describe()
+    name = told.get("name")
     if name != spec.engine:
         return f"`engine` must be {spec.engine} as in the spec, but {name} was opened instead"
     if engine.weight_bytes is None:
@@ -92,6 +94,12 @@ def loaded_fault(spec: RunSpec, weights: Mapping[str, Any], engine: Engine) -> s
         return (
             f"`dtype` must be {spec.dtype} as in the spec, but weights were filled as "
             f"{', '.join(filled) or 'nothing'} instead"
+        )
+    # int8 takes as many bytes.
+    if "fp8" in told and (told["fp8"] is not None) != (spec.quantization == FP8):
+        return (
+            f"`quantization` must be {spec.quantization} as in the spec, but what {name} loaded "
+            f"multiplies {'no fp8' if told['fp8'] is None else 'fp8'} instead"
         )
     # Model, number format, quantization and split all show in it.
     whole = arithmetic_of(spec).weight_bytes_per_step

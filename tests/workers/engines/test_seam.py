@@ -141,7 +141,7 @@ def test_what_else_an_engine_cannot_do_is_its_own_to_say(toy: EngineFacts, spec:
     ("changes", "message"),
     [
         ({"opens": "toy_engine"}, "`opens` must be module:function"),
-        ({"quantizations": ("none", "int3")}, "`quantizations` must be of none, int8, int4"),
+        ({"quantizations": ("none", "int3")}, "`quantizations` must be of none, int8, fp8, int4"),
         (
             {"families": ("llama", "none")},
             "`families` must be of llama, gpt2, opt, bloom, gptj, gpt_neo, falcon, "

@@ -30,7 +30,10 @@ from workers.planning.weight_formats import group_size
 
 CPU = torch.device("cpu")
 NANO = SHAPES["nano"]
-CASES = (("fp32", "none"), ("fp16", "none"), ("bf16", "none"), ("bf16", "int8"), ("bf16", "int4"))
+CASES = (
+    *(("fp32", "none"), ("fp16", "none"), ("bf16", "none")),
+    *(("bf16", "int8"), ("bf16", "fp8"), ("bf16", "int4")),
+)
 DEGREES = (1, 2, 4)
 Errors = dict[tuple[str, str], dict[str, Any]]
 
@@ -92,7 +95,7 @@ def errors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return first
 
 
-def test_errors_rise_from_fp32_over_fp16_bf16_and_int8_to_int4(errors: Errors) -> None:
+def test_errors_rise_from_fp32_over_fp16_bf16_int8_and_fp8_to_int4(errors: Errors) -> None:
     relative = [errors[case]["relative_rms"] for case in CASES]
     assert relative == sorted(relative)
     assert relative[0] < 2e-6
@@ -105,6 +108,7 @@ def test_errors_rise_from_fp32_over_fp16_bf16_and_int8_to_int4(errors: Errors) -
         (("fp16", "none"), 7e-4, 1.1e-3),
         (("bf16", "none"), 5e-3, 8e-3),
         (("bf16", "int8"), 8e-3, 1.1e-2),
+        (("bf16", "fp8"), 2e-2, 5e-2),
         (("bf16", "int4"), 7e-2, 1.1e-1),
     ],
 )

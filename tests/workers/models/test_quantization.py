@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from workers.models.packing import pack, pair_scales, unpack, unpair_scales
-from workers.models.quantization import Quantized, dequantize, linear, quantize
+from workers.models.quantization import (
+    E4M3,
+    E4M3_MOST,
+    Quantized,
+    dequantize,
+    linear,
+    quantize,
+    round_rows,
+)
 from workers.planning.weight_formats import QUANTIZATIONS, group_size, held_bytes, matrix_bytes
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -54,9 +62,57 @@ def test_an_int4_group_errs_by_an_eighth_of_its_largest_weight_at_most(dtype: st
     assert (error.square().sum(dim=-1) <= eighth**2 * ((128 - beyond) / 4 + beyond)).all()
 
 
+@pytest.mark.parametrize("dtype", list(DTYPES))
+def test_an_fp8_number_errs_by_a_sixteenth_of_itself_or_half_the_least_step_at_most(
+    dtype: str,
+) -> None:
+    weight = draw(64, 384, dtype).double()
+    error = (dequantize(quantize(weight.to(DTYPES[dtype]), "fp8"), torch.float64) - weight).abs()
+    # Three bits of mantissa; below 2**-6 of e4m3 the steps are 2**-9.
+    least = weight.abs().amax(dim=1, keepdim=True) / 448 * 2.0**-10
+    assert (error <= torch.maximum(weight.abs() / 16, least) * (1 + 1e-4)).all()
+
+
+def test_a_row_s_largest_number_becomes_448_and_never_nan() -> None:
+    generator = torch.Generator().manual_seed(3)
+    # Quotients of so many largest numbers by their scales fall on both sides of 448.
+    x = torch.randn(4096, 8, generator=generator)
+    rounded, scale = round_rows(x)
+    assert rounded.dtype == E4M3
+    assert (rounded.float().abs().amax(dim=1) == E4M3_MOST).all()
+    torch.testing.assert_close(scale[:, 0] * E4M3_MOST, x.abs().amax(dim=1))
+
+
+@pytest.mark.parametrize("least", [2.0**-149, 2.0**-130, 2.0**-110])
+def test_a_row_of_the_least_numbers_there_are_stays_small(least: float) -> None:
+    rounded, scale = round_rows(torch.full((1, 4), least))
+    assert 0 <= float(rounded[0, 0].float() * scale[0, 0]) <= least * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan])
+def test_a_row_that_is_not_finite_gives_no_number_and_leaves_the_others_alone(odd: float) -> None:
+    quantized = quantize(draw(5, 64), "fp8")
+    x = draw(3, 64, seed=1)
+    before = linear(x, quantized)
+    x[1, 7] = odd
+    after = linear(x, quantized)
+    assert not torch.isfinite(after[1]).any()
+    assert torch.equal(after[[0, 2]], before[[0, 2]])
+
+
+def test_an_fp8_product_errs_by_the_roundings_of_both_its_sides() -> None:
+    weight, x = draw(256, 4096), draw(64, 4096, seed=1) * 64
+    true = x.double() @ weight.double().T
+    inputs = relative_rms(x, "fp8")
+    error = linear(x, quantize(weight, "fp8")).double() - true
+    both = math.hypot(inputs, relative_rms(weight, "fp8"))
+    assert float(error.norm() / true.norm()) == pytest.approx(both, rel=0.05)
+
+
 def test_rounded_normal_weights_err_as_the_rule_says() -> None:
     weight = draw(256, 4096)
     assert relative_rms(weight, "int8") == pytest.approx(0.0084, rel=0.05)
+    assert relative_rms(weight, "fp8") == pytest.approx(0.0265, rel=0.02)
     assert relative_rms(weight, "int4") == pytest.approx(0.0973, rel=0.01)
 
 
@@ -101,9 +157,14 @@ def test_the_int4_rule_is_nearer_than_those_of_others_in_the_whole_and_in_every_
 
 @pytest.mark.parametrize(
     ("name", "first", "even", "lognormal"),
-    [("int8", 0.0087, 0.0106, 0.0224), ("int4", 0.0977, 0.111, 0.163)],
+    [
+        ("int8", 0.0087, 0.0106, 0.0224),
+        # A number's step follows its size, so that columns may differ as they like.
+        ("fp8", 0.0374, 0.0375, 0.0372),
+        ("int4", 0.0977, 0.111, 0.163),
+    ],
 )
-def test_norms_folded_into_a_matrix_before_it_is_rounded_cost_accuracy(
+def test_norms_folded_into_a_matrix_before_it_is_rounded_cost_accuracy_but_in_fp8(
     name: str, first: float, even: float, lognormal: float
 ) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -172,7 +233,7 @@ def test_scales_lie_in_pairs_of_groups_by_output(inputs: int, group: int) -> Non
     assert torch.equal(unpair_scales(paired, inputs // group), scale)
 
 
-@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("name", ["int8", "fp8", "int4"])
 @pytest.mark.parametrize("dtype", list(DTYPES))
 def test_a_row_of_zeros_stays_zero(name: str, dtype: str) -> None:
     weight = draw(3, 256, dtype)
@@ -184,7 +245,7 @@ def test_a_row_of_zeros_stays_zero(name: str, dtype: str) -> None:
     assert torch.isfinite(values).all()
 
 
-@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("name", ["int8", "fp8", "int4"])
 def test_weights_too_small_for_a_scale_become_zero_and_nothing_else(name: str) -> None:
     # fp16's least number: an eighth of it is no number of that format.
     weight = torch.full((2, 128), 2.0**-24, dtype=torch.float16)
@@ -207,7 +268,7 @@ def test_one_huge_weight_costs_its_own_group_alone() -> None:
     assert (dequantize(quantize(weight, "int8"), torch.float32) != 0).sum() == 1
 
 
-@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("name", ["int8", "fp8", "int4"])
 @pytest.mark.parametrize("odd", [float("inf"), float("-inf"), float("nan")])
 def test_weights_that_are_not_finite_are_refused_and_counted(name: str, odd: float) -> None:
     weight = draw(4, 64)
@@ -219,7 +280,7 @@ def test_weights_that_are_not_finite_are_refused_and_counted(name: str, odd: flo
 @pytest.mark.parametrize(
     ("weight", "name", "message"),
     [
-        (torch.ones(4, 8), "int2", "`name` must be int8 or int4, but is 'int2' instead"),
+        (torch.ones(4, 8), "int2", "`name` must be int8, fp8, int4, but is 'int2' instead"),
         (torch.ones(4, 8), "none", "`name` must be"),
         (torch.ones(8), "int8", "`weight` must be a matrix"),
         (torch.ones(4, 8, dtype=torch.int8), "int8", "`weight` must be a matrix of real numbers"),
@@ -243,7 +304,7 @@ def test_a_group_is_the_largest_power_of_two_that_divides_the_inputs(
     assert quantize(draw(2, inputs), "int4").group == group
 
 
-@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("name", ["int8", "fp8", "int4"])
 def test_strips_round_as_the_whole_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     weight = draw(37, 256, "fp16")
     whole = quantize(weight, name)
@@ -253,12 +314,12 @@ def test_strips_round_as_the_whole_does(name: str, monkeypatch: pytest.MonkeyPat
     assert torch.equal(strips.scale, whole.scale)
 
 
-@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("name", ["int8", "fp8", "int4"])
 def test_a_slice_by_rows_rounds_as_the_whole_does(name: str) -> None:
     weight = draw(64, 256, "bf16")
     whole, part = quantize(weight, name), quantize(weight[16:32], name)
     assert torch.equal(part.packed, whole.packed[16:32])
-    scale = whole.scale[16:32] if name == "int8" else whole.scale[:, 16:32]
+    scale = whole.scale[:, 16:32] if name == "int4" else whole.scale[16:32]
     assert torch.equal(part.scale, scale)
 
 
@@ -304,7 +365,7 @@ def test_planned_bytes_are_those_taken(name: str, dtype: str, inputs: int) -> No
 
 
 def test_bytes_of_an_unknown_quantization_are_refused() -> None:
-    with pytest.raises(ValueError, match="`quantization` must be one of none, int8, int4"):
+    with pytest.raises(ValueError, match="`quantization` must be one of none, int8, fp8, int4"):
         matrix_bytes(2, 2, "int3", 2)
 
 
@@ -313,6 +374,14 @@ def test_bytes_of_an_unknown_quantization_are_refused() -> None:
     [
         ({"bits": 5}, "`bits` must be 8 or 4"),
         ({"packed": torch.zeros(4, 8)}, r"`packed` must be torch.int16 \[4, 64\] for 8 inputs"),
+        (
+            {"packed": torch.zeros(4, 9, dtype=E4M3)},
+            r"`packed` must be torch.float8_e4m3fn \[4, 8\] for 8 inputs of 8 bits",
+        ),
+        (
+            {"packed": torch.zeros(4, 8, dtype=E4M3), "bits": 4},
+            r"`packed` must be torch.int16 \[4, 64\] for 8 inputs of 4 bits",
+        ),
         ({"inputs": 200}, r"`packed` must be torch.int16 \[4, 128\] for 200 inputs of 8 bits"),
         ({"group": 4}, "`group` must divide the 8 inputs and be all of them for 8 bits"),
         ({"scale": torch.ones(4, 1)}, r"`scale` must have the shape \[4\]"),

@@ -110,7 +110,8 @@ def test_engine_fast_holds_the_whole_embedding_on_every_rank(spec: RunSpec) -> N
 
 # 7B's layers alone, by the packed format: bits a weight with their scales.
 @pytest.mark.parametrize(
-    ("quantization", "bits"), [("int8", 8 + 32 / 4096), ("int4", 4 + 16 / 128)]
+    ("quantization", "bits"),
+    [("int8", 8 + 32 / 4096), ("fp8", 8 + 32 / 4096), ("int4", 4 + 16 / 128)],
 )
 def test_quantized_layers_weigh_their_bits_and_scales(
     spec: RunSpec, quantization: str, bits: float

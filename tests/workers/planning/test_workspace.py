@@ -19,7 +19,7 @@ from workers.engines.fast.model import FastModel
 from workers.engines.fast.ops_quantized import MOST_WIDENED_ROWS
 from workers.models.llama.model import Llama
 from workers.models.llama.shape import SHAPES, LlamaShape
-from workers.models.quantization import Quantized
+from workers.models.quantization import E4M3, Quantized
 from workers.planning import workspace_fast
 from workers.planning.weight_formats import (
     INT4_BITS,
@@ -56,6 +56,13 @@ class KernelShapes:
     def product(x: torch.Tensor, matrix: Matrix) -> torch.Tensor:
         if not isinstance(matrix, Quantized):
             return fast_plain.product(x, matrix)
+        if matrix.rounds_inputs:
+            rounded = torch.empty_like(x, dtype=E4M3)
+            scale = torch.empty(len(x), 1, device=x.device)
+            # As where cuBLAS cannot scale rows: torch's own kernel writes bf16.
+            product = torch.empty(len(x), matrix.shape[0], dtype=torch.bfloat16, device=x.device)
+            assert (rounded.shape, scale.shape) == (x.shape, (len(x), 1))
+            return product.to(x.dtype)
         if len(x) <= MOST_WIDENED_ROWS:
             return torch.empty(len(x), matrix.shape[0], dtype=x.dtype, device=META)
         return fast_plain.product(x, torch.empty(matrix.shape, dtype=x.dtype, device=META))
@@ -167,10 +174,13 @@ def test_keys_of_fewer_bytes_are_widened_a_layer_at_a_time(
 def quantize_shape(whole: torch.Tensor, name: str) -> Quantized:
     """A quantized matrix of its size; `meta` has no numbers to round."""
     outputs, inputs = whole.shape
+    scale = torch.empty(outputs, device=META)
+    if name == "fp8":
+        packed = torch.empty(outputs, inputs, dtype=E4M3, device=META)
+        return Quantized(bits=INT8_BITS, inputs=inputs, packed=packed, scale=scale, group=inputs)
     bits = INT8_BITS if name == "int8" else INT4_BITS
     packed = torch.empty(outputs, row_words(inputs, bits), dtype=torch.int16, device=META)
     group = inputs if name == "int8" else group_size(inputs)
-    scale = torch.empty(outputs, device=META)
     if name == "int4":
         room = (scale_pairs(inputs, group), outputs, 2)
         scale = torch.empty(room, dtype=torch.float16, device=META)
@@ -190,6 +200,26 @@ def test_quantized_weights_need_room_to_be_widened_for_many_rows(
         max_len=prompt_len + 128,
         item_bytes=2,
         quantization=quantization,
+    )
+    assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work, monkeypatch), rel=0.02)
+
+
+@pytest.mark.parametrize("degree", [1, 8])
+@pytest.mark.parametrize(
+    ("model", "batch", "prompt_len"),
+    [("7b", 1, 128), ("7b", 64, 128), ("7b", 512, 128), ("65b", 64, 512), ("llama-3.2-3b", 64, 64)],
+)
+def test_fp8_needs_room_for_rounded_inputs_and_widens_nothing(
+    model: str, batch: int, prompt_len: int, degree: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = RankWork(
+        shape=SHAPES[model],
+        degree=degree,
+        batch=batch,
+        prefill_len=prompt_len,
+        max_len=prompt_len + 128,
+        item_bytes=2,
+        quantization="fp8",
     )
     assert fast_pass_bytes(work) == pytest.approx(fast_fullest_bytes(work, monkeypatch), rel=0.02)
 

@@ -157,7 +157,7 @@ def test_a_cap_or_clock_that_was_not_set_is_refused(
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize(
     ("engine", "quantization"),
-    [("reference", "none"), ("fast", "none"), ("fast", "int8"), ("fast", "int4")],
+    [("reference", "none"), ("fast", "none"), ("fast", "int8"), ("fast", "fp8"), ("fast", "int4")],
 )
 def test_every_engine_loads_the_bytes_that_its_spec_promises(
     spec: RunSpec, engine: str, quantization: str, dtype: str

@@ -147,10 +147,12 @@ class CapturedSteps:
         )
         self._alive_host = torch.zeros(most, dtype=torch.int32, pin_memory=True)
         self._noted: list[torch.cuda.Event] = []
-        quantized = fast.weights.layers[0].qkv
+        matrix = fast.weights.layers[0].qkv
+        as_stored = isinstance(matrix, Tensor) or matrix.rounds_inputs
         fault = fast_fused.unfit(fast.weights)
-        if fault is None and rows > fast_fused.MOST_ROWS and isinstance(quantized, Tensor):
-            fault = f"{rows} rows of 16-bit weights are for cuBLAS"
+        if fault is None and rows > fast_fused.MOST_ROWS and as_stored:
+            bits = "16-bit" if isinstance(matrix, Tensor) else "fp8"
+            fault = f"{rows} rows of {bits} weights are for cuBLAS"
         self._unfused = fault
         self._all_reduce = "none" if fast.degree == 1 else "torch.distributed"
         self._no_peers: str | None = None

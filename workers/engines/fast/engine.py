@@ -10,6 +10,7 @@ never waits for the host.
 from collections.abc import Sequence
 from typing import Any, Final
 
+import torch
 from torch import Tensor
 
 from workers.engines.base.context import EngineContext
@@ -24,6 +25,7 @@ from workers.engines.fast.model import FastModel
 from workers.models.llama.model import Llama
 from workers.models.loading import load_model
 from workers.planning.own_configs import shape_of
+from workers.planning.weight_formats import FP8, WEIGHT_ONLY
 
 # Steps that are queued ahead of the look whether any row still goes on: at 0.5 ms a step, the
 # quickest there is, 4 ms of a host's delay. All ranks look at the same step's count, so all stop
@@ -33,6 +35,8 @@ _LATE_STEPS: Final = 8
 # the stream a copy and an event, some 3 us.
 _SELDOM_STEPS: Final = 16
 _NAMES: Final = {kind: name for name, kind in KINDS.items()}
+# PTX ISA, mma: operands of e4m3 need a target of sm_89 or later.
+_FP8_CAPABILITY: Final = (8, 9)
 
 
 class FastEngine:
@@ -98,6 +102,7 @@ class FastEngine:
             "name": "fast",
             "kernels": "triton" if fast.by_kernels else "torch",
             "prefill": "one pass, prompts packed",
+            "fp8": fast.fp8,
             "cache": "[rows, heads of keys, positions, head_dim]",
             "kv_dtype": _NAMES[fast.kept_as],
             "sampling": "rejection, no sort",
@@ -147,6 +152,8 @@ class FastEngine:
 def open_fast(context: EngineContext) -> FastEngine:
     """The engine with a LLaMA, whose parts are fused while it loads."""
     spec = context.spec
+    if spec.quantization == FP8:
+        _need_fp8_units(context.device, spec.dtype)
     shape = shape_of(spec)
     model = load_model(
         shape,
@@ -169,3 +176,24 @@ def open_fast(context: EngineContext) -> FastEngine:
         kept_as=KINDS[spec.cached_dtype],
     )
     return FastEngine(fast, context.decoding, nodes=spec.nodes)
+
+
+def _need_fp8_units(device: torch.device, dtype: str) -> None:
+    """The plan asks the board's row; a board without one is asked here.
+
+    Raises:
+        ValueError: it is a GPU that has no units for e4m3, or may not use them.
+    """
+    if device.type != "cuda":
+        return
+    if dtype == "fp32":
+        raise ValueError(
+            f"`dtype` must be fp16 or bf16 with quantization {FP8} on a GPU, but is {dtype} instead"
+        )
+    able = torch.cuda.get_device_capability(device)
+    if able < _FP8_CAPABILITY:
+        needed, has = (".".join(map(str, one)) for one in (_FP8_CAPABILITY, able))
+        raise ValueError(
+            f"`quantization` must be {', '.join(WEIGHT_ONLY)} on a GPU of compute capability "
+            f"{has}, which has no units for fp8 (from {needed} on), but is {FP8} instead"
+        )

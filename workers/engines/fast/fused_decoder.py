@@ -22,7 +22,7 @@ from workers.engines.fast.kernels.arguments import (
     Tile,
 )
 from workers.engines.fast.ops_quantized import operand
-from workers.engines.fast.ops_triton import attend_into, attend_splits
+from workers.engines.fast.ops_triton import attend_into, attend_splits, round_rows_into
 from workers.engines.fast.tiling import (
     LEAST_GROUP,
     LEAST_INPUTS,
@@ -39,7 +39,7 @@ from workers.engines.fast.tiling import (
     tiling,
 )
 from workers.models.llama.shape import LlamaShape
-from workers.models.quantization import Quantized
+from workers.models.quantization import E4M3, Quantized
 from workers.planning.weight_formats import BLOCK_WORDS, INT4_BITS
 
 # Rows beyond which cuBLAS and separate kernels win for 16-bit weights: products are bound by
@@ -74,6 +74,10 @@ def unfit(weights: FusedWeights) -> str | None:
     return None
 
 
+def _rounds_inputs(matrix: Matrix) -> bool:
+    return isinstance(matrix, Quantized) and matrix.rounds_inputs
+
+
 class FusedDecoder:
     """Logits of the next position of `rows` rows; each call does the same on the same memory."""
 
@@ -104,6 +108,12 @@ class FusedDecoder:
         self._mixed = torch.empty(rows, width, dtype=kind, device=device)
         self._inner = torch.empty(rows, ffn, dtype=kind, device=device)
         self._logits = torch.empty(rows, weights.head.shape[0], device=device)
+        # Inputs of fp8 products, by how many a row has.
+        widths = {matrix.shape[1] for matrix, _ in self._kinds() if _rounds_inputs(matrix)}
+        self._rounded = {
+            inputs: torch.empty(rows, inputs, dtype=E4M3, device=device) for inputs in widths
+        }
+        self._input_scale = torch.empty(rows, device=device)
         # One sum a program at most of those that leave the residual stream behind.
         self._sums = torch.empty(shape.dim, rows, device=device)
         self._parts = 1
@@ -177,8 +187,13 @@ class FusedDecoder:
         """
         product, plan = self._planned(matrix, epilogue)
         tiles, above = plan.programs(product)
-        quantized = isinstance(matrix, Quantized)
-        weights = operand(matrix) if isinstance(matrix, Quantized) else Operand(matrix, self._sums)
+        widened = isinstance(matrix, Quantized) and not matrix.rounds_inputs
+        weights = self._operand(matrix)
+        if product.rounds_inputs:
+            # RMSNorm's scale is one number a row: rounding before it rounds alike.
+            inputs = round_rows_into(
+                self._rounded[product.inputs], self._input_scale, inputs, early=self._early
+            )
         residual = Residual(self._x, self._sums, self._sums)
         problem = Problem(
             outputs=product.outputs,
@@ -204,7 +219,7 @@ class FusedDecoder:
         # What an epilogue does not touch still needs a pointer.
         cache = Cache(*(into or (out, out, out)), *self._turn)
         eps = self._shape.norm_eps
-        if self._rows == 1 and not quantized:
+        if self._rows == 1 and not widened:
             kernels_linear.vector[(tiles,)](
                 inputs, weights, out, residual, cache, eps, problem, tile, self._early,
                 num_warps=plan.warps, **launch(early=self._early),
@@ -213,10 +228,10 @@ class FusedDecoder:
         inputs_at: Any = inputs
         weights_at: Any = weights.packed
         if self._tma:
-            columns = BLOCK_WORDS if quantized else plan.inputs
+            columns = BLOCK_WORDS if widened else plan.inputs
             inputs_at = self._block(inputs, plan.rows, columns)
             weights_at = self._block(weights.packed, plan.outputs, columns)
-        if quantized:
+        if widened:
             kernels_widening.widening[(above, tiles * plan.splits)](
                 inputs_at, weights_at, weights, out, residual, cache, self._shares, eps,
                 self._rows, problem, tile, self._early, self._compiled,
@@ -230,6 +245,13 @@ class FusedDecoder:
         )  # fmt: skip
         return tiles
 
+    def _operand(self, matrix: Matrix) -> Operand:
+        if not isinstance(matrix, Quantized):
+            return Operand(matrix, self._sums, self._input_scale)
+        if matrix.rounds_inputs:
+            return Operand(matrix.packed, matrix.scale, self._input_scale)
+        return operand(matrix)
+
     def _planned(self, matrix: Matrix, epilogue: int) -> tuple[Product, Tiling]:
         outputs, inputs = matrix.shape
         product = Product(
@@ -239,6 +261,7 @@ class FusedDecoder:
             epilogue=epilogue,
             bits=matrix.bits if isinstance(matrix, Quantized) else 8 * matrix.element_size(),
             group=matrix.group if isinstance(matrix, Quantized) else 0,
+            rounds_inputs=_rounds_inputs(matrix),
             queries=self._width if epilogue == QKV else 0,
         )
         return product, tiling(product)

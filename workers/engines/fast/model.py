@@ -24,6 +24,7 @@ from workers.engines.fast.all_reduce import sum_over_ranks
 from workers.engines.fast.attend_windows import attend_windows
 from workers.engines.fast.fused_weights import FusedLayer, FusedWeights
 from workers.models.llama.shape import LlamaShape
+from workers.models.quantization import Quantized
 
 # Tokens of a pass through the feed-forward layer: its inner width is what prefill holds most of.
 _INNER_TOKENS: Final = 16_384
@@ -66,6 +67,14 @@ class FastModel:
             )
             for _ in weights.layers
         ]
+
+    @property
+    def fp8(self) -> str | None:
+        """By what e4m3 numbers are multiplied, for the record; None where none are."""
+        matrix = self.weights.layers[0].qkv
+        if not isinstance(matrix, Quantized) or not matrix.rounds_inputs:
+            return None
+        return "fp8 units" if self.by_kernels else "fp32, of the same numbers"
 
     def prefill(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """This rank's slice of the logits after each prompt, fp32 [rows, vocab / degree]."""

@@ -37,9 +37,10 @@ _UNPACKED_ROWS: Final = 64
 
 def operand(matrix: Quantized) -> Operand:
     """A quantized matrix as `widening` takes it: scales of 4 bits two a word."""
+    # What is never read still needs a pointer.
     if matrix.bits == INT8_BITS:
-        return Operand(matrix.packed, matrix.scale)
-    return Operand(matrix.packed, matrix.scale.view(torch.int32))
+        return Operand(matrix.packed, matrix.scale, matrix.scale)
+    return Operand(matrix.packed, matrix.scale.view(torch.int32), matrix.scale)
 
 
 def product(x: Tensor, matrix: Quantized) -> Tensor:

@@ -11,12 +11,13 @@ from torch import Tensor
 from workers.engines.fast import ops_quantized
 from workers.engines.fast.fused_weights import Matrix
 from workers.engines.fast.kernels import attention as kernels_attention
+from workers.engines.fast.kernels import fp8 as kernels_fp8
 from workers.engines.fast.kernels import grouped_attention as kernels_grouped
 from workers.engines.fast.kernels import rows as kernels_rows
 from workers.engines.fast.kernels.arguments import Cache, SharedHeads, Shares, Span
 from workers.engines.fast.ops_torch import product as plain_product
 from workers.engines.fast.tiling import launch, power_of_two
-from workers.models.quantization import Quantized
+from workers.models.quantization import E4M3, Quantized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,12 @@ ATTEND: Final = AttendTiling(block=16, stages=3, warps=2)
 # leaves two. Not measured on a GPU.
 GROUPED: Final = AttendTiling(block=16, stages=3, warps=4)
 _GROUPED_NUMBERS: Final = 1024
+# Numbers of a row that a thread rounds, up to a whole program of 32 warps: one program a row has a
+# multiprocessor for itself at 64 rows, and is short by the threads it has.
+_ROUNDED_BY_A_WARP: Final = 512
+_MOST_WARPS: Final = 32
+# Compute capability 9: cuBLAS documents a scale a row for it alone, from version 12.9 on.
+_HOPPER_MAJOR: Final = 9
 # What fills a GPU: with fewer programs each row's positions are split over several.
 _ATTEND_PROGRAMS: Final = 512
 _ATTEND_MOST_SPLITS: Final = 16
@@ -48,9 +55,48 @@ _ATTEND_MOST_SPLITS: Final = 16
 
 def product(x: Tensor, matrix: Matrix) -> Tensor:
     """[rows, inputs] by a matrix: [rows, outputs]; cuBLAS, as nothing beats it at many rows."""
-    if isinstance(matrix, Quantized):
+    if isinstance(matrix, Quantized) and not matrix.rounds_inputs:
         return ops_quantized.product(x, matrix)
+    if isinstance(matrix, Quantized) and x.is_cuda:
+        return _fp8_product(x, matrix)
     return plain_product(x, matrix)
+
+
+def _fp8_product(x: Tensor, matrix: Quantized) -> Tensor:
+    """By units for e4m3, which `fast_plain.product` has not."""
+    rows, inputs = x.shape
+    rounded = torch.empty(rows, inputs, dtype=E4M3, device=x.device)
+    scale = torch.empty(rows, 1, device=x.device)
+    round_rows_into(rounded, scale, x, early=False)
+    # cuBLAS scales rows on Hopper alone; elsewhere torch's own kernel does, which writes bf16.
+    scales_rows = torch.cuda.get_device_capability(x.device)[0] == _HOPPER_MAJOR
+    product: Tensor = torch._scaled_mm(
+        rounded,
+        matrix.packed.t(),
+        scale_a=scale,
+        scale_b=matrix.scale[None, :],
+        out_dtype=x.dtype if scales_rows else torch.bfloat16,
+        # Sums in fp32: the unit's own registers are added to them every few products.
+        use_fast_accum=False,
+    )
+    return product.to(x.dtype)
+
+
+def round_rows_into(rounded: Tensor, scale: Tensor, x: Tensor, *, early: bool) -> Tensor:
+    """`x` [rows, inputs] rounded to e4m3 with a scale a row, as `quantization.round_rows` does."""
+    rows, inputs = x.shape
+    room = power_of_two(inputs)
+    kernels_fp8.round_rows[(rows,)](
+        x,
+        rounded,
+        scale,
+        inputs,
+        room,
+        early,
+        num_warps=max(1, min(_MOST_WARPS, room // _ROUNDED_BY_A_WARP)),
+        **launch(early=early),
+    )
+    return rounded
 
 
 def add_norm(x: Tensor, added: Tensor | None, eps: float) -> Tensor:

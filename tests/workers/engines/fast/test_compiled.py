@@ -37,7 +37,7 @@ def compiled(bits: int, epilogue: int) -> str:
     signature = {
         "x_ptr": "tensordesc<fp16[64,64]>",
         "w_ptr": f"tensordesc<i16[{OUTPUTS},64]>",
-        "weights": Operand("*i16", whole if bits == 4 else single),
+        "weights": Operand("*i16", whole if bits == 4 else single, single),
         "out": half,
         "residual": Residual(half, single, single),
         "cache": Cache(half, half, whole, single, single),

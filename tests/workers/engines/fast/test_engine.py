@@ -227,3 +227,42 @@ def test_a_model_that_overflows_answers_nothing(engine: str, temperature: float)
     failing = open_for(spec, CPU, weights=Overflowing(NANO, 1, rank=0, degree=1), eos_id=NEVER)
     with torch.inference_mode(), pytest.raises(NonFiniteLogitsError, match="at step 0 of a batch"):
         answer(failing, EVEN)
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype", "message"),
+    [
+        ((8, 6), "fp16", "`quantization` must be none, int8, int4 on a GPU of compute capability"),
+        (
+            (9, 0),
+            "fp32",
+            "`dtype` must be fp16 or bf16 with quantization fp8 on a GPU, but is fp32",
+        ),
+    ],
+)
+def test_a_gpu_that_would_not_multiply_fp8_by_units_is_refused_before_anything_loads(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: str, message: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    spec = spec_of("fast", quantization="fp8", dtype=dtype)
+    with pytest.raises(ValueError, match=message):
+        open_for(spec, torch.device("cuda"))
+
+
+@pytest.mark.parametrize(
+    ("quantization", "told"), [("fp8", "fp32, of the same numbers"), ("int8", None)]
+)
+def test_it_says_by_what_e4m3_numbers_were_multiplied(
+    alone: Making, quantization: str, told: str | None
+) -> None:
+    engine = alone(quantization=quantization)
+    answer(engine, [[1, 2, 3], [4, 5]])
+    assert engine.describe()["fp8"] == told
+
+
+def test_fp8_draws_as_a_seed_says(alone: Making) -> None:
+    engine = alone(quantization="fp8", temperature=0.8)
+    prompts = [[1, 2, 3], [4, 5]]
+    first = answer(engine, prompts, seed=4).ids
+    assert answer(engine, prompts, seed=4).ids == first
+    assert answer(engine, prompts, seed=5).ids != first

@@ -22,7 +22,11 @@ pytestmark = [pytest.mark.kernels, pytest.mark.timeout(_PATIENCE_S + 60)]
 MOST = {"float32": 2e-5, "float16": 5e-3}
 MOST_STEP = 1e-2
 # And a key of fp8 may be rounded to the neighbour, a sixteenth away: 1.2e-2 measured.
-MOST_FP8_STEP = 3e-2
+MOST_KEPT_STEP = 3e-2
+# Two orders of a step differ by a rounding of fp16 here and there, which puts an input on the other
+# side of a tie between two e4m3 numbers now and then, and in the layer behind more of them: the two
+# drift apart towards fp8's own error. A scale left out errs by its whole size.
+MOST_OF_FP8_S_OWN = 1.5
 
 PRODUCTS = [
     *("1 rows, 1 splits, none, float32", "5 rows, 1 splits, none, float32"),
@@ -30,7 +34,8 @@ PRODUCTS = [
     *("5 rows, 3 splits, int8, float32", "5 rows, 1 splits, int8, float16"),
     *("1 rows, 1 splits, int4, float32", "5 rows, 3 splits, int4, float32"),
     *("5 rows, 1 splits, int4, float16", "5 rows, 3 splits, none left, float32"),
-    "5 rows, 1 splits, none left, float16",
+    *("5 rows, 1 splits, none left, float16", "1 rows, 1 splits, fp8, float32"),
+    *("5 rows, 3 splits, fp8, float32", "5 rows, 3 splits, fp8 left, float16"),
 ]
 EPILOGUES = ["plain", "residual", "sums of squares", "swiglu", "queries", "keys", "values"]
 
@@ -78,6 +83,14 @@ def test_keys_and_values_go_nowhere_else_in_the_cache(
 @pytest.mark.parametrize("case", [case for case in PRODUCTS if "none" in case])
 def test_logits_are_right(measured: Mapping[str, float], case: str) -> None:
     assert measured[f"logits: {case}"] <= MOST["float32"]
+
+
+@pytest.mark.parametrize("which", ["edges", "normal"])
+def test_a_row_is_rounded_to_e4m3_as_torch_rounds_it(
+    measured: Mapping[str, float], which: str
+) -> None:
+    assert measured[f"e4m3, {which}: numbers that differ"] == 0
+    assert measured[f"e4m3, {which}: scales that differ"] == 0
 
 
 @pytest.mark.parametrize("rows", [1, 5])
@@ -228,7 +241,7 @@ def test_rows_that_ended_stay_where_they_are(measured: Mapping[str, float], how:
 def test_prefill_of_ragged_prompts_is_plain_torch_s(
     measured: Mapping[str, float], how: str
 ) -> None:
-    assert measured[f"prefill: 3 rows{how}"] <= (MOST_FP8_STEP if how else MOST_STEP)
+    assert measured[f"prefill: 3 rows{how}"] <= (MOST_KEPT_STEP if how else MOST_STEP)
 
 
 @pytest.mark.parametrize(
@@ -246,5 +259,15 @@ def test_prefill_of_ragged_prompts_is_plain_torch_s(
 def test_a_whole_step_is_plain_torch_s_and_the_same_again(
     measured: Mapping[str, float], case: str
 ) -> None:
-    assert measured[f"step: {case}"] <= (MOST_FP8_STEP if "fp8" in case else MOST_STEP)
+    assert measured[f"step: {case}"] <= (MOST_KEPT_STEP if "fp8" in case else MOST_STEP)
+    assert measured[f"step again: {case}"] == 0
+
+
+@pytest.mark.parametrize("case", ["1 rows, fp8", "3 rows, fp8", "3 rows, fp8, shared"])
+def test_a_step_of_fp8_is_as_near_to_plain_torch_s_as_rounding_lets_it_and_the_same_again(
+    measured: Mapping[str, float], case: str
+) -> None:
+    own = measured[f"fp8's own error: {case}"]
+    assert own <= 0.1
+    assert measured[f"step's rms: {case}"] <= MOST_OF_FP8_S_OWN * own
     assert measured[f"step again: {case}"] == 0

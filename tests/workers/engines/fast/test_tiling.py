@@ -181,3 +181,22 @@ def test_weights_are_the_left_operand_only_in_blocks_that_fill_it(model: str, bi
     assert any(plan.left for _, plan in plans)
     for name, plan in plans:
         assert not plan.left or plan.outputs % 64 == 0, name
+
+
+@every_model
+def test_fp8_s_blocks_fit_every_product_and_shared_memory(model: str) -> None:
+    for rows in ROWS[1:]:
+        for name, whole in products(model, 16, rows):
+            if whole.epilogue == LOGITS:
+                continue
+            product = dataclasses.replace(whole, bits=8, rounds_inputs=True)
+            plan = tiling(product)
+            tiles, _ = plan.programs(product)
+            assert (tiles - 1) * plan.outputs < product.outputs <= tiles * plan.outputs, name
+            assert product.whole % plan.outputs == 0, name
+            assert 1 <= plan.splits <= -(-product.inputs // plan.inputs), name
+            # As many bytes of a row as fp16 takes.
+            assert plan.inputs == 2 * tiling(whole).inputs, name
+            matrices = 2 if product.epilogue == SWIGLU else 1
+            stage = (matrices * plan.outputs + plan.rows) * plan.inputs
+            assert plan.stages * stage <= SHARED_BYTES, name

@@ -19,6 +19,8 @@ class Operand(NamedTuple):
     scale: Any
     """What 8 bits multiply an output by, fp32 [outputs]; of 4 bits two groups' scales a word, int32
     [pairs, outputs]; else never read."""
+    input_scale: Any
+    """Of fp8: what each row of its inputs is multiplied by, fp32 [rows]; else never read."""
 
 
 class Residual(NamedTuple):

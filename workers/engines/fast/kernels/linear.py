@@ -1,8 +1,8 @@
 """Linear: a decode step's matrix products, with what follows each one folded in.
 
-Weights have 16 bits here; `widening` takes fewer. At a few dozen rows a product costs what reading
-its weights costs, so each kernel reads them once and does the rest (norm's scale, rotation, cache
-write, SwiGLU, residual sum) on its way out.
+Weights have 16 bits here, or are e4m3 and multiply e4m3 inputs; `widening` takes the others. At a
+few dozen rows a product costs what reading its weights costs, so each kernel reads them once and
+does the rest (norm's scale, rotation, cache write, SwiGLU, residual sum) on its way out.
 RMSNorm's weights are folded into the matrix beforehand; its scale is one number a row, applied at
 the end, from sums of squares that the kernel before left behind.
 """
@@ -12,6 +12,10 @@ import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from workers.engines.fast.kernels.epilogue import finish, finish_shares
+
+# Products of e4m3 that Hopper's matrix unit sums in registers of its own, which keep some 14 bits;
+# then they are added in fp32 (arXiv 2412.19437, 3.3.2: 128 of them).
+_UNIT_SUMS = tl.constexpr(128)
 
 
 @triton.jit
@@ -103,9 +107,12 @@ def linear(
     N: tl.constexpr = PROBLEM.outputs
     K: tl.constexpr = PROBLEM.inputs
     EPILOGUE: tl.constexpr = PROBLEM.epilogue
+    BITS: tl.constexpr = PROBLEM.bits
+    FP8: tl.constexpr = weights.packed.dtype.element_ty == tl.float8e4nv
     BM: tl.constexpr = TILE.rows
     BN: tl.constexpr = TILE.outputs
     BK: tl.constexpr = TILE.inputs
+    EXACT_AFTER: tl.constexpr = min(_UNIT_SUMS, BK) if FP8 else None
     SPLIT: tl.constexpr = TILE.splits
     STAGES: tl.constexpr = TILE.stages
     TMA: tl.constexpr = TILE.tma
@@ -128,7 +135,7 @@ def linear(
     end = (split + 1) * BLOCKS // SPLIT
     if PDL:
         if PDL == 2:
-            near = tl.arange(0, BK * 2 // 128) * 64
+            near = tl.arange(0, BK * BITS // 1024) * (1024 // BITS)
             for block in tl.range(begin, tl.minimum(begin + STAGES - 1, end)):
                 _prefetch(
                     weights.packed + safe.to(tl.int64)[:, None] * K + block * BK + near[None, :]
@@ -144,10 +151,11 @@ def linear(
     if not TILE.left:
         for block in tl.range(begin, end, num_stages=STAGES):
             x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
-            acc = tl.dot(x, weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA).T, acc)
+            w = weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
+            acc = tl.dot(x, w.T, acc, max_num_imprecise_acc=EXACT_AFTER)
             if EPILOGUE == 3:
                 w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
-                acc2 = tl.dot(x, w.T, acc2)
+                acc2 = tl.dot(x, w.T, acc2, max_num_imprecise_acc=EXACT_AFTER)
     else:
         turned = tl.zeros((BN, BM), dtype=tl.float32)
         turned2 = turned
@@ -156,13 +164,18 @@ def linear(
         for block in tl.range(begin, end, num_stages=STAGES):
             x = inputs_block(x_ptr, above * BM, block * BK, ROWS, K, BM, BK, BK, TMA)
             w = weights_block(w_ptr, tile * BN, block * BK, N, K, BN, BK, TMA)
-            turned = tl.dot(w, x.T, turned)
+            turned = tl.dot(w, x.T, turned, max_num_imprecise_acc=EXACT_AFTER)
             if EPILOGUE == 3:
                 w = weights_block(w_ptr, N + tile * BN, block * BK, 2 * N, K, BN, BK, TMA)
-                turned2 = tl.dot(w, x.T, turned2)
+                turned2 = tl.dot(w, x.T, turned2, max_num_imprecise_acc=EXACT_AFTER)
         acc = tl.trans(turned)
         if EPILOGUE == 3:
             acc2 = tl.trans(turned2)
+    if FP8:
+        by_row = tl.load(weights.input_scale + rows, mask=rows < ROWS, other=0.0)[:, None]
+        acc *= by_row * tl.load(weights.scale + safe)[None, :]
+        if EPILOGUE == 3:
+            acc2 *= by_row * tl.load(weights.scale + N + safe)[None, :]
     if PDL:
         gdc_launch_dependents()
     finish_shares(
@@ -187,6 +200,7 @@ def vector(
     N: tl.constexpr = PROBLEM.outputs
     K: tl.constexpr = PROBLEM.inputs
     EPILOGUE: tl.constexpr = PROBLEM.epilogue
+    FP8: tl.constexpr = weights.packed.dtype.element_ty == tl.float8e4nv
     BN: tl.constexpr = TILE.outputs
     BK: tl.constexpr = TILE.inputs
     STAGES: tl.constexpr = TILE.stages
@@ -219,6 +233,11 @@ def vector(
         total2 = tl.sum(acc2, 1)
     if PDL:
         gdc_launch_dependents()
+    if FP8:
+        of_inputs = tl.load(weights.input_scale)
+        total *= tl.load(weights.scale + safe) * of_inputs
+        if EPILOGUE == 3:
+            total2 *= tl.load(weights.scale + N + safe) * of_inputs
     finish(
         total[None, :], total2[None, :], tile, rows, cols, fits, out, residual, cache,
         eps, 1, PROBLEM, TILE,
