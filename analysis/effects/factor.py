@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.tables.column import Row
-from analysis.tables.point import UNQUANTIZED, engine_order, format_order, kept_words
+from analysis.tables.point import UNQUANTIZED, engine_order, format_order, kept_words, rounded_part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,9 @@ def _limit(row: Row, name: str, unit: str, what: str) -> str:
 
 def _format(row: Row) -> str:
     numbers, quantized = str(row["dtype"]), row["quantization"]
-    whole = numbers if quantized == UNQUANTIZED else f"{numbers} with {quantized} weights"
-    return ", ".join((whole, *kept_words(row)))
+    if quantized != UNQUANTIZED:
+        numbers = f"{numbers} with {quantized} {rounded_part(quantized)}"
+    return ", ".join((numbers, *kept_words(row)))
 
 
 def _number(row: Row, name: str) -> tuple[bool, float]:

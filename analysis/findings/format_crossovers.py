@@ -11,6 +11,7 @@ from analysis.findings.format_twins import DOES_NOT, SAVES, FormatTwins, format_
 from analysis.findings.point_columns import choice_columns
 from analysis.tables.column import ColumnsOf
 from analysis.tables.launched import LAUNCH_SETTINGS
+from analysis.tables.point import rounded_part
 from analysis.tables.table import Results, TableKind
 
 # It names the prompts, which there are as many of as rows.
@@ -86,9 +87,10 @@ class FormatCrossover:
     def sentence(self) -> str:
         """The finding, for people."""
         row = self.first.of.group
+        bits = row["quantization"]
         simulated = ", simulated" if self.first.of.point.simulated else ""
         what = (
-            f"{row['quantization']} weights, {row['model']} on {row['gpus']} x "
+            f"{bits} {rounded_part(bits)}, {row['model']} on {row['gpus']} x "
             f"{self.first.of.point.board}, {row['engine']}{simulated}"
         )
         if self.ends is None:

@@ -10,6 +10,7 @@ from analysis.findings.format_points import FormatPoint, points_by_curve
 from analysis.findings.format_twins import CANNOT_TELL, DOES_NOT, SAVES, FormatTwins, format_twins
 from analysis.findings.point_columns import choice_columns, interval_columns
 from analysis.tables.column import Column, ColumnsOf
+from analysis.tables.point import rounded_part
 from analysis.tables.table import Results, TableKind
 
 
@@ -26,10 +27,11 @@ class FormatSaving:
     def sentence(self) -> str:
         """The finding, for people."""
         row, found = self.twins.of.group, self.twins.energy_ratio
+        bits = row["quantization"]
         rows = f"{row['batch_size']} row{'s' * (row['batch_size'] != 1)}"
         where = f"{row['model']} on {row['gpus']} x {self.twins.of.point.board}, {row['engine']}"
         simulated = ", simulated" if self.twins.of.point.simulated else ""
-        what = f"{row['quantization']} weights at {rows}, {where}{simulated}"
+        what = f"{bits} {rounded_part(bits)} at {rows}, {where}{simulated}"
         if found is None:
             return f"{what}: {CANNOT_TELL}: {self.twins.reason}."
         ends = "" if found.low is None else f" ({found.low:.3g} to {found.high:.3g})"

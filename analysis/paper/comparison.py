@@ -11,7 +11,7 @@ from analysis.paper.point import PAPER_DTYPE, GridPoint, points
 from analysis.paper.published import Published, paper_conditions, published
 from analysis.tables.column import UNIT_OF_ROW, ColumnsOf, Row
 from analysis.tables.labels import pooled_label_columns
-from analysis.tables.point import PAPER_ENGINE, RANDOM, kept_words
+from analysis.tables.point import PAPER_ENGINE, RANDOM, kept_words, rounded_part
 from analysis.tables.table import Results, TableKind
 
 # What the paper says of all its runs and a spec says too.
@@ -197,7 +197,8 @@ def _differences(number: Published, picked: Sequence[GridPoint]) -> list[str]:
         if point["engine"] != PAPER_ENGINE:
             found[f"engine {point['engine']}, paper the public eager code"] = None
         if point["quantization"] != "none":
-            found[f"weights in {point['quantization']}, paper fp16"] = None
+            what = rounded_part(point["quantization"])
+            found[f"{what} in {point['quantization']}, paper fp16"] = None
         elif point["dtype"] != PAPER_DTYPE:
             found[f"numbers in {point['dtype']}, paper {PAPER_DTYPE}"] = None
         found.update((f"{words}, paper {PAPER_DTYPE}", None) for words in kept_words(point.row))

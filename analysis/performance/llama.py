@@ -15,8 +15,9 @@ from telemetry.record.validation import require_whole
 
 # Keys and values.
 _KV: Final = 2
-# int8 keeps one scale in single precision for each output row.
-_INT8_SCALE_BYTES: Final = 4
+# int8 and fp8 keep one scale in single precision for each output row.
+_ROW_SCALE_BYTES: Final = 4
+_BITS: Final = {"int8": 8, "fp8": 8, "int4": 4}
 # int4 keeps a scale of the run's dtype for each group of at most this many inputs of a rank.
 _MOST_GROUP: Final = 128
 
@@ -110,14 +111,14 @@ def weight_bytes(sizes: LlamaSizes, *, dtype: str, quantization: str, degree: in
         ValueError: the format is not one that is known here.
     """
     item = ITEM_BYTES.get(dtype)
-    if item is None or quantization not in ("none", "int8", "int4"):
+    if item is None or quantization not in ("none", *_BITS):
         raise ValueError(
             f"`dtype` and `quantization` must be known, but are {dtype!r} and {quantization!r}"
         )
     norms = sizes.norm_params * item * degree
     matrices = sizes.matrix_params * item
     if quantization != "none":
-        bits = int(quantization.removeprefix("int"))
+        bits = _BITS[quantization]
         matrices = sizes.matrix_params * bits // 8 + _scale_bytes(sizes, bits, item, degree)
     return matrices + norms + sizes.head_params * item
 
@@ -136,7 +137,7 @@ def _scale_bytes(sizes: LlamaSizes, bits: int, item: int, degree: int) -> int:
     dim, ffn = sizes.dim, sizes.ffn
     whole = dim + 2 * sizes.kv_dim + 2 * ffn
     if bits == 8:  # noqa: PLR2004 - the format's name
-        return sizes.layers * _INT8_SCALE_BYTES * (whole + degree * 2 * dim)
+        return sizes.layers * _ROW_SCALE_BYTES * (whole + degree * 2 * dim)
     of_outputs = whole * (dim // _group(dim))
     of_inputs = dim * sum(width // _group(width // degree) for width in (dim, ffn))
     return sizes.layers * item * (of_outputs + of_inputs)

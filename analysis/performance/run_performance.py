@@ -31,7 +31,7 @@ class Limits:
     bytes_per_s: float | None
     """None when nobody stated or measured it."""
     flop_per_s: float | None
-    """Of the run's number format, a multiply-add is two; None when nobody says."""
+    """Of the format that matrices multiply in, a multiply-add is two; None when nobody says."""
 
     def least_s(self, moved: int, flops: int) -> float | None:
         """The least time for so many bytes and operations; None when a limit is not known."""
@@ -71,10 +71,14 @@ class Performance:
         return found[0] if all(one == found[0] for one in found) else "its GPUs are not alike"
 
     def limits(self, kind: str) -> Limits:
-        """The limits by one of `KINDS`, in the run's own format of numbers."""
+        """The limits by one of `KINDS`, in the format that the run's matrices multiply in.
+
+        Of fp8, attention and the output head are held against its rate too, though they multiply in
+        the run's own format: a bound looser than need be.
+        """
         if isinstance(self.peaks, str):
             return Limits(bytes_per_s=None, flop_per_s=None)
-        count, dtype = self.run.spec.gpus, self.run.spec.dtype
+        count, dtype = self.run.spec.gpus, self.run.spec.product_format
         bytes_per_s: float | None = self.peaks.stated_bytes_per_s
         flop_per_s = self.peaks.stated_flop_per_s.get(dtype)
         if kind == MEASURED:
@@ -150,7 +154,7 @@ class Performance:
         if self.model.weight_bytes is None:
             return f"nobody says what a step reads in {self.run.spec.quantization}"
         if self.limits(STATED).flop_per_s is None:
-            return f"no peak is stated for {self.run.spec.dtype}"
+            return f"no peak is stated for {self.run.spec.product_format}"
         return None
 
     @cached_property

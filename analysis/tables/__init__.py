@@ -37,12 +37,6 @@ Public: `ACCOUNTING`, `CONDITIONS`, `Cell`, `Column`, `ColumnsOf`, `DRAWN`, `ENG
 `expected_bytes`, `families`, `field_metadata`, `format_order`, `gpu_rows`, `half_width`,
 `kept_words`, `label_columns`, `launch_key`, `launch_of`, `model_order`, `own_columns`,
 `pandas_attrs`, `phase_rows`, `point_columns`, `point_key`, `pooled_label_columns`, `ratio`,
-`run_order`, `run_row`, `same_meanings`, `setting_words`, `table_metadata`, `union`, `visible`,
-`with_pandas_attrs`.
-`Table`, `TableKind`, `Tables`, `UNIT_OF_ROW`, `WORDS`, `about`, `alike`, `arrow_metadata`,
-`differing`, `engine_order`, `engines_in_order`, `estimated_bytes`, `families`, `field_metadata`,
-`format_order`, `gpu_rows`, `half_width`, `kept_words`, `label_columns`, `launch_key`, `launch_of`,
-`model_order`, `own_columns`, `pandas_attrs`, `phase_rows`, `point_columns`, `point_key`,
-`pooled_label_columns`, `ratio`, `run_order`, `run_row`, `same_meanings`, `setting_words`,
-`table_metadata`, `union`, `visible`, `with_pandas_attrs`.
+`rounded_part`, `run_order`, `run_row`, `same_meanings`, `setting_words`, `table_metadata`, `union`,
+`visible`, `with_pandas_attrs`.
 """

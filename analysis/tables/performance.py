@@ -95,7 +95,7 @@ class _Speed:
             name
             for name, limit in (
                 ("bandwidth", limits.bytes_per_s),
-                (f"operations in {self.of.spec.dtype}", limits.flop_per_s),
+                (f"operations in {self.of.spec.product_format}", limits.flop_per_s),
             )
             if limit is None
         ]

@@ -32,7 +32,7 @@ POINT: Final = (
     _OF.text(
         "quantization",
         "quantized",
-        "Weight-only quantization of the layers' matrices.",
+        "How the layers' matrices are rounded; fp8 rounds what they multiply by too.",
         lambda spec: spec.quantization,
     ),
     _OF.text(
@@ -211,8 +211,10 @@ RANDOM: Final = "random"
 """The weights of a model that nobody trained."""
 UNQUANTIZED: Final = "none"
 """What quantization is called where weights are as the format of numbers has them."""
-QUANTIZATIONS: Final = (UNQUANTIZED, "int8", "int4")
-"""Quantizations in the order of every table: the more bits first."""
+QUANTIZATIONS: Final = (UNQUANTIZED, "int8", "fp8", "int4")
+"""Quantizations in the order of every table: those that err less first."""
+# Which rounds what weights multiply by too.
+_FP8: Final = "fp8"
 # Made-up models have no number of parameters in their names; the smaller stands first.
 _MADE_UP: Final = ("nano", "micro")
 
@@ -224,6 +226,11 @@ def setting_words(row: Mapping[str, Any]) -> tuple[str, ...]:
         for name, words in SETTING_WORDS.items()
         if row.get(name) is not None
     )
+
+
+def rounded_part(quantization: Any) -> str:
+    """What a quantization rounds: `weights`; of fp8 `products`, as what they multiply by is too."""
+    return "products" if quantization == _FP8 else "weights"
 
 
 def kept_words(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -250,7 +257,7 @@ def engines_in_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def format_order(quantization: str, dtype: str) -> tuple[Any, ...]:
-    """Sorts formats of numbers: the more bits first."""
+    """Sorts formats of numbers: those that err less first."""
     return *_place(quantization, QUANTIZATIONS), *_place(dtype, DTYPES)
 
 

@@ -142,7 +142,7 @@ def batch_work(
     if weights_bytes is None:
         weights_bytes = arithmetic.parameters * ITEM_BYTES[spec.dtype]
     kv_bytes = arithmetic.kv_bytes_per_position
-    bytes_per_s, flop_per_s = peaks(spec.gpu, spec.gpus, spec.dtype, host)
+    bytes_per_s, flop_per_s = peaks(spec.gpu, spec.gpus, spec.product_format, host)
     steps = decode.steps / batches
     step_s = 0.0
     if decode.steps:

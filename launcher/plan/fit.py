@@ -36,7 +36,7 @@ from telemetry.record.spec import SETTING_FIELDS, RunSpec
 from workers.planning.engine_facts import DEFAULT_ENGINE, engine_facts
 from workers.planning.memory import estimate
 from workers.planning.own_configs import shape_of
-from workers.planning.weight_formats import QUANTIZATIONS
+from workers.planning.weight_formats import WEIGHT_ONLY
 
 AUTO: Final = "auto"
 """What a key holds that is left to the plan."""
@@ -233,7 +233,7 @@ def _choose(cases: Sequence[_Case]) -> dict[str, Any]:
             chosen = halved
         return _cpu_work(cases, chosen)
     if cases[0].cluster.executor == "local":
-        rounded = [{**chosen, "quantization": name} for name in QUANTIZATIONS]
+        rounded = [{**chosen, "quantization": name} for name in WEIGHT_ONLY]
         chosen = next((one for one in rounded if _fitting(cases, one)), chosen)
     return _gpu_work(cases, chosen)
 

@@ -17,7 +17,7 @@ from telemetry.record.source_registry import NVIDIA_SOURCES, has_source, source_
 from telemetry.record.spec import RunSpec
 from workers.planning.engine_facts import engine_names
 from workers.planning.memory import MemoryEstimate, flops
-from workers.planning.weight_formats import QUANTIZATIONS
+from workers.planning.weight_formats import FP8, QUANTIZATIONS, WEIGHT_ONLY
 
 # The rest is fragmentation and what the driver keeps for itself.
 MEMORY_SHARE: Final = 0.94
@@ -62,8 +62,33 @@ def check_work(spec: RunSpec) -> None:
             raise BadInputError(one_of(name, known, value, things=f"{name}s"))
 
 
+def _format_fault(spec: RunSpec) -> str | None:
+    """Why a board cannot multiply in the format asked for; None when it can, or nobody knows.
+
+    A simulated board is refused what its own kind would be; a CPU multiplies the same numbers by
+    other means, and its record says so.
+    """
+    if spec.quantization != FP8 or spec.gpu == "cpu":
+        return None
+    if spec.dtype == "fp32" and not spec.simulated:
+        return (
+            f"`dtype` must be fp16 or bf16 with quantization {FP8} on a GPU, "
+            f"but is {spec.dtype} instead"
+        )
+    board = BOARDS[spec.gpu_kind]
+    if board.has_fp8_units is not False:
+        return None
+    return (
+        f"`quantization` must be {', '.join(WEIGHT_ONLY)} on {board.product}, which has no units "
+        f"for fp8 (compute capability {board.compute_capability}, and 8.9 has), "
+        f"but is {spec.quantization} instead"
+    )
+
+
 def setting_fault(spec: RunSpec) -> str | None:
-    """Why a board cannot take the cap or clock asked for; None when it can, or nobody knows."""
+    """Why a board cannot take the format, cap or clock asked for; None when it can."""
+    if fault := _format_fault(spec):
+        return fault
     if spec.gpu == "cpu" or (spec.power_cap_w is None and spec.sm_clock_mhz is None):
         return None
     if not spec.simulated:

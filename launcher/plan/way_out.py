@@ -11,7 +11,7 @@ from workers.planning.engine_facts import ENGINE_FACTS, engine_facts
 from workers.planning.families import find_shape, known_models
 from workers.planning.memory import estimate
 from workers.planning.own_configs import shape_of
-from workers.planning.weight_formats import QUANTIZATIONS
+from workers.planning.weight_formats import WEIGHT_ONLY
 
 _NO_ROOM: Final = (Verdict.TOO_LARGE, Verdict.TOO_LONG)
 
@@ -24,7 +24,7 @@ def way_out(point: PlannedPoint) -> dict[str, str] | None:
     if point.verdict not in _NO_ROOM or point.cluster.executor != "local":
         return None
     spec = point.spec
-    for bits in QUANTIZATIONS:
+    for bits in WEIGHT_ONLY:
         for engine in dict.fromkeys((spec.engine, *ENGINE_FACTS)):
             if point.cluster.device == "cuda" and _fits(
                 point, dataclasses.replace(spec, engine=engine, quantization=bits)

@@ -123,6 +123,8 @@ def test_the_papers_software_is_compared_first_and_another_engine_is_remarked(
     rows = comparison(tmp_path / "fast", {**POINT, "engine": "fast", "quantization": "int8"})
     assert "engine fast, paper the public eager code" in str(rows[name]["reason"])
     assert "weights in int8, paper fp16" in str(rows[name]["reason"])
+    rows = comparison(tmp_path / "fp8", {**POINT, "engine": "fast", "quantization": "fp8"})
+    assert "products in fp8, paper fp16" in str(rows[name]["reason"])
     rows = comparison(tmp_path / "both", {**POINT, "engine": "fast"}, POINT)
     assert "engine" not in str(rows[name]["reason"])
 

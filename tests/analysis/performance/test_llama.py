@@ -35,6 +35,13 @@ def test_int8_halves_the_matrices_and_adds_a_scale_a_row_and_rank() -> None:
     assert quantized == plain - SEVEN.matrix_params + scales
 
 
+def test_fp8_reads_as_many_bytes_as_int8() -> None:
+    eight, fp8 = (
+        weight_bytes(SEVEN, dtype="fp16", quantization=name, degree=2) for name in ("int8", "fp8")
+    )
+    assert eight == fp8
+
+
 def test_the_groups_of_int4_are_those_that_divide_a_ranks_inputs() -> None:
     # 11008 = 43 x 256: on one rank groups of 128, on eight 1376 = 43 x 32 leaves groups of 32.
     one, eight = (

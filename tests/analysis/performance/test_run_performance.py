@@ -86,6 +86,32 @@ def test_the_bound_is_the_least_time_and_a_share_of_it_is_reached(tmp_path: Path
     assert real(row["bound_share_measured"]) > real(row["bound_share"])
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "flop_per_s"),
+    [("NVIDIA H200", "h200", 1979e12), ("NVIDIA L4", "l4", 242.5e12)],
+)
+def test_fp8_is_held_against_the_board_s_rate_of_fp8(
+    tmp_path: Path, name: str, kind: str, flop_per_s: float
+) -> None:
+    spec = {**PLAN.spec, "gpu": kind, "quantization": "fp8"}
+    plan = Plan(**{**vars(PLAN), "spec": spec, "gpu": {"name": name, "kind": kind}})
+    row = only(tables_of(tmp_path, plan).performance.rows)
+    assert row["peak_flop_per_s"] == flop_per_s
+    assert row["bound_share"] is not None
+
+
+def test_a_board_whose_rate_of_fp8_nobody_stated_gives_no_bound_and_a_reason(
+    tmp_path: Path,
+) -> None:
+    a100 = {"name": "NVIDIA A100-SXM4-80GB", "kind": "a100"}
+    spec = {**PLAN.spec, "gpu": "a100", "quantization": "fp8"}
+    row = only(
+        tables_of(tmp_path, Plan(**{**vars(PLAN), "spec": spec, "gpu": a100})).performance.rows
+    )
+    assert (row["peak_flop_per_s"], row["bound_share"]) == (None, None)
+    assert row["performance_reason"] == "no peak is stated for fp8"
+
+
 def test_two_gpus_have_twice_the_bandwidth_and_norms_of_their_own(tmp_path: Path) -> None:
     plan = Plan(**{**vars(PLAN), "spec": {**PLAN.spec, "gpus": 2, "gpus_per_node": 2}})
     row = only(tables_of(tmp_path, plan).performance.rows)

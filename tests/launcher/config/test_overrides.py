@@ -125,7 +125,7 @@ def test_a_name_in_other_letters_is_the_one_that_there_is(word: str, settled: st
     ("key", "values"),
     [
         ("dtype", {"fp32", "fp16", "bf16"}),
-        ("quantization", {"none", "int8", "int4"}),
+        ("quantization", {"none", "int8", "fp8", "int4"}),
         ("retry", {"null", "interrupted", "failed"}),
         ("cluster.executor", {"local", "slurm"}),
     ],

@@ -211,7 +211,7 @@ def test_planning_starts_and_writes_nothing(
         ("sequence_lengths", 16),
         ("dvfs", 18),
         ("quantization_h200", 18),
-        ("format_curve", 60),
+        ("format_curve", 80),
         # Distilled models beside the larger ones: 24 points, three repeats each.
         ("distilled_twins", 72),
         # What docs/transformers.md shows, on one card.
