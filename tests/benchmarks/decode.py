@@ -5,14 +5,14 @@
     python -m tests.benchmarks.decode --case 7b-b64 --watcher
     python -m tests.benchmarks.decode --case smoke
 
-Contenders: `reference`, `fast`, `fast-int8`, `fast-int4` (this project's engines, through its own
-classes; `-kv8` behind any of `fast` keeps keys and values in fp8, `fast-kv8`, `fast-int4-kv8`),
-`transformers-eager`, `transformers-static` and `transformers-compiled` (its engines of the
-library), `transformers` (the library's class of the model, static cache and its own compile; one
-GPU) and `llama-v1` (facebookresearch/llama, branch llama_v1, from the clone that --llama-v1 names).
-All have random weights of the true shape, the same prompts of equal length, temperature 0.8 and
-top-p 0.95, and no row stops early. In every round each takes a turn of at least --seconds; those
-that do not fit the GPU together are loaded for each of their turns.
+Contenders: `reference`, `fast`, `fast-int8`, `fast-fp8`, `fast-int4` (this project's engines,
+through its own classes; `-kv8` behind any of `fast` keeps keys and values in fp8, `fast-kv8`,
+`fast-int4-kv8`), `transformers-eager`, `transformers-static` and `transformers-compiled` (its
+engines of the library), `transformers` (the library's class of the model, static cache and its own
+compile; one GPU) and `llama-v1` (facebookresearch/llama, branch llama_v1, from the clone that
+--llama-v1 names). All have random weights of the true shape, the same prompts of equal length,
+temperature 0.8 and top-p 0.95, and no row stops early. In every round each takes a turn of at least
+--seconds; those that do not fit the GPU together are loaded for each of their turns.
 
 The bound is the least time that the card's memory needs for a step: weights and every row's keys
 and values read once, at the bandwidth of a copy measured in the same run. Prefill's is its
@@ -297,7 +297,8 @@ def step_bound_s(case: Case, name: str, speeds: dict[str, Any]) -> float:
     _, quantization, kv_dtype = engine_of(name)
     item_bytes = ITEM_BYTES[case.dtype]
     # 8 bits with a scale a row, or 4 with a 16-bit scale for each 128; the tables stay as they are.
-    matrix_bytes = {"int8": 1.0, "int4": 0.5 + item_bytes / 128}.get(quantization, item_bytes)
+    rounded = {"int8": 1.0, "fp8": 1.0, "int4": 0.5 + item_bytes / 128}
+    matrix_bytes = rounded.get(quantization, item_bytes)
     weights = shape.layers * shape.layer_matrix_params * matrix_bytes
     weights += shape.vocab * shape.dim * item_bytes
     length = min(case.prompt_len + case.new / 2, shape.window or case.prompt_len + case.new)

@@ -30,10 +30,11 @@ def test_the_bound_of_a_step_is_its_bytes_over_the_bandwidth(
 
 def test_quantized_weights_have_a_lower_bound() -> None:
     case = CASES["7b-b1"]
-    whole, eight, four = (
-        step_bound_s(case, name, SPEEDS) for name in ("fast", "fast-int8", "fast-int4")
+    whole, eight, fp8, four = (
+        step_bound_s(case, name, SPEEDS) for name in ("fast", "fast-int8", "fast-fp8", "fast-int4")
     )
     assert 0.5 < eight / whole < 0.56
+    assert fp8 == eight
     assert 0.26 < four / whole < 0.33
 
 
