@@ -19,7 +19,7 @@ from workers.distributed.out_of_memory import (
     is_of_host,
 )
 from workers.distributed.rank import Rank
-from workers.planning.engine_facts import ENGINE_FACTS
+from workers.planning.engine_facts import engine_facts
 from workers.planning.memory import estimate
 
 _READINGS: Final = (
@@ -82,7 +82,7 @@ def describe_footprints(
 
 def _describe_at(spec: RunSpec, longest_prompt: int) -> dict[str, int] | None:
     """The estimate for prompts as they are; None of an engine that makes room beforehand."""
-    if not ENGINE_FACTS[spec.engine].grows:
+    if not engine_facts(spec.engine).grows:
         return None
     asked = dataclasses.replace(spec, max_prompt_len=longest_prompt)
     return {"longest_prompt": longest_prompt, **describe_estimate(asked)}
