@@ -20,9 +20,9 @@ from analysis.audit.noise import BLOCK_CELLS, LIVELY, MOVES
 # one H200; each of their 91 lively traces agrees to 0.91 and more with a copy of it that had 1 % of
 # noise added.
 _ALIKE: Final = 0.88
-# Of a run of half a minute the edges of its phases are most: two of 37 on one H200, GPT-2 and T5-3B,
-# agree to 0.914, and other short ones to 0.876. Copies
-# with 1 % of noise agree to 0.965 and more in one block where the board was busy.
+# Of a run of half a minute the edges of its phases are most: of 37 on one H200 GPT-2's and T5-3B's
+# agree to 0.914. Copies with 1 % of noise agree to 0.965 and more in one block where the board was
+# busy.
 _ALIKE_SHORT: Final = 0.94
 # 35 s.
 _SHORT_CELLS: Final = 350
