@@ -34,8 +34,7 @@
 Public: `CommandError`, `CommandParser`, `DamagedError`, `ExitCode`, `HostClock`, `JSON_WORD`,
 `ListedColumn`, `Listing`, `NS_PER_US`, `Output`, `PROGRAM`, `Paragraph`, `US_PER_MS`, `US_PER_S`,
 `VERBS`, `at`, `columns`, `command`, `complain`, `counted`, `damage_told`, `did_you_mean`, `due`,
-`exit_codes`, `folded`, `lacks`, `lasting`, `leave_at_once`, `line_pause_s`, `monotonic_us`,
-`named_path`, `nearest`, `needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`,
-`settled`, `spare_pandas`, `strict`, `takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`,
-`wrapped`, `zone_of`.
+`exit_codes`, `folded`, `lacks`, `lasting`, `line_pause_s`, `monotonic_us`, `named_path`, `nearest`,
+`needs_extra`, `one_of`, `own_version`, `printable`, `printable_lines`, `settled`, `spare_pandas`,
+`strict`, `takes_escapes`, `told_count`, `typed`, `waiting`, `wall_us`, `wrapped`, `zone_of`.
 """

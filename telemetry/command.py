@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn, Protocol
 
 from telemetry.damage import DamagedError
 from telemetry.document import JSON_WORD, Document, due, owed
-from telemetry.lasting import is_own, lasting, leave_at_once, spare_pandas
+from telemetry.lasting import is_own, lasting, make_own, spare_pandas
 from telemetry.next_line import VERBS, spoken, typed
 from telemetry.terminal import printable, replace_unencodable
 
@@ -123,7 +123,7 @@ def command(who: str) -> Callable[[Main], Main]:
         @functools.wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
             if arguments is None:
-                leave_at_once()
+                make_own()
             if is_own():
                 spare_pandas()
             replace_unencodable()

@@ -3,7 +3,6 @@
 Nobody looks through it for garbage, and Arrow goes without pandas.
 """
 
-import atexit
 import functools
 import gc
 import sys
@@ -29,18 +28,13 @@ def lasting() -> Iterator[None]:
 
 
 @functools.cache
-def leave_at_once() -> None:
-    """Have this process end without a last look for garbage in all that it holds.
-
-    What it holds goes back to the kernel anyway; that look takes a short command a quarter of its
-    seconds, and a process with torch 0.3 s. What is to be done at its end is done all the same.
-    """
-    atexit.register(gc.freeze)
+def make_own() -> None:
+    """Have this process count as a program of this project, which nobody else's code shares."""
 
 
 def is_own() -> bool:
-    """Whether this process is a program of this project: whether it is to leave at once."""
-    return bool(leave_at_once.cache_info().currsize)
+    """Whether this process is a program of this project."""
+    return bool(make_own.cache_info().currsize)
 
 
 def spare_pandas() -> None:

@@ -26,7 +26,7 @@ from launcher.slurm.signals import (
     slurm_verdict,
 )
 from telemetry.clock import US_PER_S, wall_us
-from telemetry.lasting import leave_at_once, spare_pandas
+from telemetry.lasting import spare_pandas
 from telemetry.record.attempt_state import record_end
 from telemetry.record.disk import disk_trouble
 from telemetry.record.files import create_json, read_json, write_json
@@ -65,7 +65,6 @@ class Job:
 
     def __call__(self) -> None:
         """Watch the node (local rank 0), do the rank's work, and record the end."""
-        leave_at_once()
         spare_pandas()
         results = Path(self.results)
         paths = RunPaths(results=results, run_id=self.run_id)

@@ -10,28 +10,8 @@ import pytest
 
 from telemetry.lasting import lasting
 
-# A ring of objects, which only a pass for garbage can take apart, and what a process owes at its
-# end.
-ENDING = """
-import atexit, weakref
-from telemetry.lasting import leave_at_once
 
-class Ring:
-    def __init__(self):
-        self.itself = self
-    def __del__(self):
-        print("looked through")
-
-class Folder:
-    pass
-
-ring, folder = Ring(), Folder()
-weakref.finalize(folder, print, "folder removed")
-atexit.register(print, "told")
-"""
-
-
-def words_at_its_end(program: str) -> list[str]:
+def words_of(program: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
@@ -63,15 +43,6 @@ def test_who_looked_for_no_garbage_before_looks_for_none_after(looking: None) ->
     assert not gc.isenabled()
 
 
-def test_a_process_ends_by_a_look_through_all_that_it_holds() -> None:
-    assert "looked through" in words_at_its_end(ENDING)
-
-
-def test_one_that_leaves_at_once_does_what_it_owes_without_that_look() -> None:
-    left = words_at_its_end(f"{ENDING}\nleave_at_once()\n")
-    assert sorted(left) == ["folder removed", "told"]
-
-
 ARROW = """
 import sys
 import pyarrow as pa
@@ -86,7 +57,7 @@ print("pandas" in sys.modules, pa.table({{"a": [1]}}).to_pandas()["a"].sum())
 def test_arrow_s_first_list_loads_pandas_unless_it_is_spared_and_a_table_still_becomes_one_of_its(
     spared: str, loads: bool
 ) -> None:
-    assert words_at_its_end(ARROW.format(spared=spared)) == [f"{loads} 1"]
+    assert words_of(ARROW.format(spared=spared)) == [f"{loads} 1"]
 
 
 CALLED = """
