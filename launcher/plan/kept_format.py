@@ -10,9 +10,6 @@ from telemetry.record.spec import KV_DTYPES, RunSpec
 
 _AUTO: Final = "auto"
 _FP8: Final = "fp8"
-# Triton, as CUDA's own headers do, converts e4m3 by an instruction that PTX has from compute
-# capability 8.9 on (PTX ISA, cvt: .e4m3x2).
-_CONVERTS_FP8: Final = (8, 9)
 
 
 def kv_dtype_asked(config: Mapping[str, Any]) -> Any:
@@ -37,11 +34,13 @@ def kept_fault(spec: RunSpec) -> str | None:
     if spec.kv_dtype != _FP8 or spec.gpu == "cpu":
         return None
     board = BOARDS[spec.gpu_kind]
-    told = board.compute_capability
-    if told is not None and tuple(map(int, told.split("."))) >= _CONVERTS_FP8:
+    # Triton, as CUDA's own headers do, converts e4m3 by an instruction that came with the units
+    # that multiply it (PTX ISA, cvt: .e4m3x2).
+    if board.has_fp8_units:
         return None
+    told = board.compute_capability
     has = "nobody told its own" if told is None else f"it has {told}"
     return (
         f"`kv_dtype` must be auto on {board.product}, as e4m3 is converted from compute capability "
-        f"{'.'.join(map(str, _CONVERTS_FP8))} on and {has}, but is {_FP8} instead"
+        f"8.9 on and {has}, but is {_FP8} instead"
     )

@@ -9,6 +9,7 @@ import torch
 from tests.gpu.test_quantization_gpu import (
     LAUNCH,
     SLIM,
+    compared,
     fast_engine,
     fast_model,
     make_spec,
@@ -76,16 +77,7 @@ def compare_all(rank: Rank, folder: Path) -> Found:
 @pytest.fixture(scope="module", params=[1, 2])
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
     """The comparisons of one degree, equal on all ranks."""
-    need_gpus(request.param)
-    folder = tmp_path_factory.mktemp("gang")
-    ranks = values_of(run_gang(request.param, compare_all, folder, timeout_s=280))
-    assert all(rank == ranks[0] for rank in ranks[1:])
-    first: Found = ranks[0]
-    for kind, errors in first.items():
-        for case, error in errors.items():
-            told = " ".join(map(str, case))
-            print(f"{request.param} GPUs, {kind}, {told}: {error:.2e}")  # noqa: T201
-    return first
+    return compared(request.param, compare_all, tmp_path_factory.mktemp("gang"))
 
 
 def test_kernels_keep_and_read_the_fp8_of_plain_torch(found: Found) -> None:

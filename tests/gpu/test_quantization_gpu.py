@@ -1,7 +1,7 @@
 """Quantized weights on GPUs: `fast`'s kernels against plain torch, and what the truth costs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,19 +174,23 @@ def relative_rms(probe: LogitProbe, model: Model) -> float:
     return float(error["relative_rms"])
 
 
-@pytest.fixture(scope="module", params=[1, 2, 4, 8])
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """The comparisons of one degree, equal on all ranks."""
-    need_gpus(request.param)
-    folder = tmp_path_factory.mktemp("gang")
-    ranks = values_of(run_gang(request.param, compare_all, folder, timeout_s=280))
+def compared(degree: int, compare: Callable[..., Found], folder: Path) -> Found:
+    """What `compare` finds on each of `degree` ranks, equal on all; printed."""
+    need_gpus(degree)
+    ranks = values_of(run_gang(degree, compare, folder, timeout_s=280))
     assert all(rank == ranks[0] for rank in ranks[1:])
     first: Found = ranks[0]
     for kind, errors in first.items():
         for case, error in errors.items():
             told = " ".join(map(str, case))
-            print(f"{request.param} GPUs, {kind}, {told}: {error:.2e}")  # noqa: T201
+            print(f"{degree} GPUs, {kind}, {told}: {error:.2e}")  # noqa: T201
     return first
+
+
+@pytest.fixture(scope="module", params=[1, 2, 4, 8])
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """The comparisons of one degree, equal on all ranks."""
+    return compared(request.param, compare_all, tmp_path_factory.mktemp("gang"))
 
 
 def test_fast_s_kernels_compute_what_plain_torch_does(found: Found) -> None:

@@ -247,8 +247,8 @@ def widening(
 
     As `linear`, by program (rows, tile and split), in blocks of [BM, 64] inputs and [BN, 64] words.
     Weights of 4 bits meet their scales before they are multiplied and are rounded to the inputs'
-    format once, as
-    `workers.models.quantization.linear` says; those of 8 bits after, where scales are of rows.
+    format once, as `workers.models.quantization.linear` says; those of 8 bits after, where scales
+    are of rows.
     `ASM` widens by PTX; without, by what Triton's interpreter knows, to the same numbers.
     """
     N: tl.constexpr = PROBLEM.outputs
